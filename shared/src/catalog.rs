@@ -1,0 +1,417 @@
+//! The catalog: merchants, influencers, campaigns, links and coupons, as a fold of the changes in the journal.
+//!
+//! A change carries whole entities; applying it twice, or in another order, ends in the same catalog: for each id the
+//! latest version wins. The only exception is who owns a slug, where the earliest claim wins.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::class::Availability;
+use crate::commission::Rule;
+use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use crate::money::Currency;
+use crate::time::{Span, Timestamp};
+
+/// The shop software a merchant runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Shopify.
+    Shopify,
+    /// WooCommerce.
+    Woocommerce,
+    /// Magento 2 or Adobe Commerce.
+    Magento,
+    /// Stripe Checkout.
+    Stripe,
+    /// Anything else.
+    Other,
+}
+
+impl Platform {
+    /// The word in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shopify => "shopify",
+            Self::Woocommerce => "woocommerce",
+            Self::Magento => "magento",
+            Self::Stripe => "stripe",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Who pays; owns shops.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merchant {
+    /// Its id.
+    pub id: MerchantId,
+    /// Its public key: stands in pixels and in addresses of webhooks.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+    /// The domains of its shops, lower case.
+    pub domains: Vec<String>,
+    /// The currency it pays in.
+    pub currency: Currency,
+    /// IANA time zone of its days and months.
+    pub timezone: String,
+    /// The shop software.
+    pub platform: Option<Platform>,
+    /// The secret its shop signs webhooks with.
+    pub webhook_secret: Option<String>,
+    /// Whether an order known from the pixel alone earns.
+    #[serde(default)]
+    pub trust_pixel: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Merchant {
+    /// Whether `host` is one of the merchant's domains or lies under one.
+    pub fn owns_host(&self, host: &str) -> bool {
+        self.domain_of(host).is_some()
+    }
+
+    /// The merchant's domain that `host` is or lies under; compared label by label.
+    pub fn domain_of(&self, host: &str) -> Option<&str> {
+        let under = |domain: &&String| {
+            host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.domains.iter().find(under).map(String::as_str)
+    }
+}
+
+/// Who promotes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Influencer {
+    /// Their id.
+    pub id: InfluencerId,
+    /// What people call them.
+    pub name: String,
+    /// Where statements go.
+    pub email: Option<String>,
+    /// How they are paid; kept as given.
+    pub payout: Option<serde_json::Value>,
+    /// When they were created.
+    pub created_at: Timestamp,
+    /// When they were last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What credits an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// A touch within its window.
+    Click,
+    /// A discount code used on the order.
+    Coupon,
+}
+
+/// How credit is shared among touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// All to the latest touch.
+    LastClick,
+}
+
+/// A merchant's offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Its id.
+    pub id: CampaignId,
+    /// Whose offer.
+    pub merchant: MerchantId,
+    /// What people call it.
+    pub name: String,
+    /// Attribution window in days.
+    pub window_days: u32,
+    /// Minutes within which the same visitor is a duplicate; 0 switches the class off.
+    pub dedupe_minutes: u32,
+    /// Days a commission waits for refunds before it is approved.
+    pub hold_days: u32,
+    /// When it starts.
+    pub starts_at: Option<Timestamp>,
+    /// When it ends.
+    pub ends_at: Option<Timestamp>,
+    /// What is paid.
+    pub commission: Rule,
+    /// Which evidence counts first.
+    pub precedence: Vec<Evidence>,
+    /// How credit is shared among touches.
+    pub model: Model,
+    /// Switched off for now.
+    #[serde(default)]
+    pub paused: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Slug to destination, for one influencer in one campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its id.
+    pub id: LinkId,
+    /// The campaign; never changes.
+    pub campaign: CampaignId,
+    /// The influencer; never changes.
+    pub influencer: InfluencerId,
+    /// Where it leads.
+    pub destination: String,
+    /// Its path, as it was given; compared without case.
+    pub slug: String,
+    /// When it starts.
+    pub starts_at: Option<Timestamp>,
+    /// When it ends.
+    pub ends_at: Option<Timestamp>,
+    /// Where it leads when it is over.
+    pub fallback: Option<String>,
+    /// Switched off for now.
+    #[serde(default)]
+    pub paused: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A discount code owned by one influencer in one campaign, with dates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    /// Its id.
+    pub id: CouponId,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Who owns it.
+    pub influencer: InfluencerId,
+    /// The code as printed; compared without case and outer blanks.
+    pub code: String,
+    /// From when it is theirs; from ever when empty.
+    pub starts_at: Option<Timestamp>,
+    /// Until when.
+    pub ends_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What the holder of an access token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Read one merchant's figures.
+    Merchant(MerchantId),
+    /// Read one influencer's figures.
+    Influencer(InfluencerId),
+}
+
+/// An access token of the admin API; only its hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessToken {
+    /// BLAKE3 of the token's text, in hex.
+    pub hash: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+/// One entity, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entity {
+    /// A merchant.
+    Merchant(Merchant),
+    /// An influencer.
+    Influencer(Influencer),
+    /// A campaign.
+    Campaign(Campaign),
+    /// A link.
+    Link(Link),
+    /// A coupon.
+    Coupon(Coupon),
+    /// An access token.
+    AccessToken(AccessToken),
+}
+
+/// A change of the catalog: all of it or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it was made.
+    pub at: Timestamp,
+    /// The new versions.
+    pub entities: Vec<Entity>,
+    /// The request that made it, so that a repeated one is answered and not done again.
+    pub request: Option<RequestId>,
+}
+
+/// An `Idempotency-Key` and what came with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestId {
+    /// The key the client chose.
+    pub key: String,
+    /// BLAKE3 of method, path and body, in hex.
+    pub hash: String,
+}
+
+/// Where a slug is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Hosts under one merchant's domains.
+    Merchant(MerchantId),
+    /// The agency's own hosts, shared by all merchants.
+    Agency,
+}
+
+/// All entities by id, with the look-ups that decisions need.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Merchants by id.
+    pub merchants: HashMap<MerchantId, Arc<Merchant>>,
+    /// Influencers by id.
+    pub influencers: HashMap<InfluencerId, Arc<Influencer>>,
+    /// Campaigns by id.
+    pub campaigns: HashMap<CampaignId, Arc<Campaign>>,
+    /// Links by id.
+    pub links: HashMap<LinkId, Arc<Link>>,
+    /// Coupons by id.
+    pub coupons: HashMap<CouponId, Arc<Coupon>>,
+    /// Access tokens by hash.
+    pub tokens: HashMap<String, Arc<AccessToken>>,
+    /// Answered requests by idempotency key.
+    pub requests: HashMap<String, Arc<Change>>,
+    coupons_by_code: HashMap<String, Vec<CouponId>>,
+    slugs: HashMap<(Scope, String), LinkId>,
+}
+
+/// The form in which slugs are compared.
+pub fn fold_slug(slug: &str) -> String {
+    slug.to_ascii_lowercase()
+}
+
+/// The form in which discount codes are compared.
+pub fn fold_code(code: &str) -> String {
+    code.trim().to_lowercase()
+}
+
+impl Catalog {
+    /// Applies a change. Idempotent; for each entity the latest version wins.
+    pub fn apply(&mut self, change: &Change) {
+        for entity in &change.entities {
+            self.put(entity);
+        }
+        if let Some(request) = &change.request {
+            self.requests.entry(request.key.clone()).or_insert_with(|| Arc::new(change.clone()));
+        }
+    }
+
+    fn put(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
+            Entity::Influencer(new) => put_latest(&mut self.influencers, new.id, new, |e| e.updated_at),
+            Entity::Campaign(new) => put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at),
+            Entity::Link(new) => {
+                put_latest(&mut self.links, new.id, new, |e| e.updated_at);
+                self.claim_slug(new);
+            }
+            Entity::Coupon(new) => {
+                put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
+                let ids = self.coupons_by_code.entry(fold_code(&new.code)).or_default();
+                if !ids.contains(&new.id) {
+                    ids.push(new.id);
+                    ids.sort_unstable();
+                }
+            }
+            Entity::AccessToken(new) => {
+                self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
+            }
+        }
+    }
+
+    /// The earliest link keeps a slug, on its merchant's hosts and on the agency's; ties go to the lower id.
+    fn claim_slug(&mut self, link: &Link) {
+        let merchant = self.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
+        let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
+        for scope in scopes.into_iter().flatten() {
+            let key = (scope, fold_slug(&link.slug));
+            let holder = self.slugs.get(&key).and_then(|id| self.links.get(id));
+            if holder.is_none_or(|holder| (link.created_at, link.id) < (holder.created_at, holder.id)) {
+                self.slugs.insert(key, link.id);
+            }
+        }
+    }
+
+    /// The link a slug leads to.
+    pub fn link_by_slug(&self, scope: Scope, slug: &str) -> Option<&Arc<Link>> {
+        self.slugs.get(&(scope, fold_slug(slug))).and_then(|id| self.links.get(id))
+    }
+
+    /// The campaign and merchant of a link.
+    pub fn campaign_of(&self, link: &Link) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
+        let campaign = self.campaigns.get(&link.campaign)?;
+        Some((campaign, self.merchants.get(&campaign.merchant)?))
+    }
+
+    /// The merchant with a public key.
+    pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
+        self.merchants.values().find(|merchant| merchant.key == key)
+    }
+
+    /// Every coupon of a merchant with this code, by id.
+    pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
+        let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
+        let of_merchant = |coupon: &&Arc<Coupon>| {
+            self.campaigns.get(&coupon.campaign).is_some_and(|campaign| campaign.merchant == merchant)
+        };
+        ids.iter().filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+    }
+}
+
+fn put_latest<K: std::hash::Hash + Eq, V: Clone>(
+    map: &mut HashMap<K, Arc<V>>,
+    key: K,
+    new: &V,
+    version: impl Fn(&V) -> Timestamp,
+) {
+    if map.get(&key).is_none_or(|held| version(held) <= version(new)) {
+        map.insert(key, Arc::new(new.clone()));
+    }
+}
+
+impl Campaign {
+    /// The attribution window.
+    pub const fn window(&self) -> Span {
+        Span::days(self.window_days as i64)
+    }
+
+    /// The time within which the same visitor is a duplicate.
+    pub const fn dedupe(&self) -> Span {
+        Span::minutes(self.dedupe_minutes as i64)
+    }
+}
+
+/// Whether a link may be followed at `now`.
+pub fn availability(link: &Link, campaign: &Campaign, now: Timestamp) -> Availability {
+    let started = |starts: Option<Timestamp>| starts.is_none_or(|starts| starts <= now);
+    let ended = |ends: Option<Timestamp>| ends.is_some_and(|ends| ends <= now);
+    if link.paused || campaign.paused {
+        Availability::Paused
+    } else if ended(link.ends_at) || ended(campaign.ends_at) {
+        Availability::Ended
+    } else if !started(link.starts_at) || !started(campaign.starts_at) {
+        Availability::NotStarted
+    } else {
+        Availability::Live
+    }
+}

@@ -1,0 +1,233 @@
+//! Identifiers: typed numbers inside, one short printable spelling outside.
+//!
+//! Catalog ids print as a three-letter prefix and lower-case Crockford base32 (`mer_0c1m8y5v`), click, event and
+//! fact ids as base64url. The spelling is canonical: exactly one text for each value, and nothing else parses.
+//! Ids are random, never sequential, and never made here: the caller brings the randomness.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {kind} id: expected {expected}")]
+pub struct IdError {
+    text: String,
+    kind: &'static str,
+    expected: &'static str,
+}
+
+/// Spells `value` in `digits` base32 characters.
+fn base32(value: u64, digits: u32) -> String {
+    (0..digits).rev().map(|i| char::from(BASE32[((value >> (5 * i)) & 31) as usize])).collect()
+}
+
+/// Reads exactly `digits` base32 characters; `None` for any other text or an overflow.
+fn from_base32(text: &str, digits: u32) -> Option<u64> {
+    if text.len() != digits as usize {
+        return None;
+    }
+    text.bytes().try_fold(0u64, |value, byte| {
+        let digit = BASE32.iter().position(|&b| b == byte)? as u64;
+        value.checked_mul(32)?.checked_add(digit)
+    })
+}
+
+macro_rules! catalog_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $bits:literal, $digits:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// Makes the id from random bits; bits beyond its width are dropped.
+            pub const fn from_bits(bits: u64) -> Self {
+                Self(bits & (u64::MAX >> (64 - $bits)))
+            }
+
+            /// The number inside, as it stands in a click token.
+            pub const fn bits(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), base32(self.0, $digits))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix($prefix)
+                    .and_then(|digits| from_base32(digits, $digits))
+                    .filter(|&value| Self::from_bits(value).0 == value)
+                    .map(Self)
+                    .ok_or_else(|| IdError {
+                        text: text.chars().take(64).collect(),
+                        kind: $kind,
+                        expected: concat!($prefix, " and ", $digits, " base32 characters"),
+                    })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    u64::deserialize(deserializer).map(Self::from_bits)
+                }
+            }
+        }
+    };
+}
+
+catalog_id!(
+    /// Who pays. 40 bits, so that it fits the click token.
+    MerchantId, "mer_", 40, 8, "merchant"
+);
+catalog_id!(
+    /// Who promotes.
+    InfluencerId, "inf_", 64, 13, "influencer"
+);
+catalog_id!(
+    /// A merchant's offer.
+    CampaignId, "cmp_", 64, 13, "campaign"
+);
+catalog_id!(
+    /// A slug that leads to a destination, for one influencer in one campaign.
+    LinkId, "lnk_", 64, 13, "link"
+);
+catalog_id!(
+    /// A discount code owned by one influencer in one campaign.
+    CouponId, "cpn_", 64, 13, "coupon"
+);
+
+macro_rules! byte_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// Wraps sixteen bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes inside.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// The id of some content: the first sixteen bytes of BLAKE3 over the length-prefixed parts, so that
+            /// the same content has the same id wherever and however often it arrives.
+            pub fn of_content(parts: &[&[u8]]) -> Self {
+                let mut hasher = blake3::Hasher::new();
+                for part in parts {
+                    hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+                }
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(|| {
+                    IdError {
+                        text: text.chars().take(64).collect(),
+                        kind: $kind,
+                        expected: "22 base64url characters",
+                    }
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <[u8; 16]>::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    };
+}
+
+byte_id!(
+    /// One recorded request to a link. Random.
+    ClickId, "click"
+);
+byte_id!(
+    /// One pixel event, chosen by the page and kept over every retry.
+    EventId, "event"
+);
+byte_id!(
+    /// One report about an order: a hash of what was reported, so that a repeated delivery is the same fact.
+    FactId, "fact"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_parses_back_from_its_only_spelling() {
+        let id = MerchantId::from_bits(0xff_1234_5678);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(LinkId::from_bits(u64::MAX).to_string(), "lnk_fzzzzzzzzzzzz");
+        assert_eq!("lnk_fzzzzzzzzzzzz".parse(), Ok(LinkId::from_bits(u64::MAX)));
+        let click = ClickId::from_bytes([7; 16]);
+        assert_eq!(click.to_string().parse(), Ok(click));
+    }
+
+    #[test]
+    fn other_spellings_are_refused_with_the_expected_form() {
+        for text in ["", "lnk_", "mer_00000000", "lnk_FZZZZZZZZZZZZ", "lnk_zzzzzzzzzzzzz", "lnk_000000000000 "] {
+            let error = text.parse::<LinkId>().unwrap_err();
+            assert!(error.to_string().contains("lnk_ and 13 base32"), "{error}");
+        }
+        assert!("AAAAAAAAAAAAAAAAAAAAAA=".parse::<ClickId>().is_err());
+        assert!("AAAAAAAAAAAAAAAAAAAAAB".parse::<ClickId>().is_err(), "spare bits must be zero");
+    }
+
+    #[test]
+    fn content_ids_do_not_confuse_where_a_part_ends() {
+        assert_ne!(FactId::of_content(&[b"ab", b"c"]), FactId::of_content(&[b"a", b"bc"]));
+    }
+}

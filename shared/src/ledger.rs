@@ -1,0 +1,173 @@
+//! The ledger of an order: what was booked when, as a pure function of the order's facts.
+//!
+//! After each fact the commission is computed anew; what is booked is the difference to what was booked before. So
+//! replays, repeated deliveries and deleted refunds converge by construction, and a balance never falls below zero.
+
+use crate::attribution::{Decision, Method, decide};
+use crate::catalog::Catalog;
+use crate::commission::Due;
+use crate::id::{CampaignId, FactId, InfluencerId};
+use crate::money::{Currency, Money};
+use crate::order::{Order, OrderFact, Status, Touch, distinct, fold};
+use crate::time::Timestamp;
+
+/// Why an amount was booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The first amount for this order and influencer.
+    Accrued,
+    /// Money was given back.
+    Refunded,
+    /// The order became void.
+    Voided,
+    /// The credit went to someone else.
+    Recredited,
+    /// Anything else about the order changed.
+    Adjusted,
+}
+
+impl Reason {
+    /// The word in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accrued => "accrued",
+            Self::Refunded => "refunded",
+            Self::Voided => "voided",
+            Self::Recredited => "recredited",
+            Self::Adjusted => "adjusted",
+        }
+    }
+}
+
+/// Whose balance an amount is booked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Account {
+    /// The campaign that pays.
+    pub campaign: CampaignId,
+    /// The influencer who earns.
+    pub influencer: InfluencerId,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Booking {
+    /// The fact that caused it.
+    pub fact: FactId,
+    /// When that fact reached us.
+    pub booked_at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// Whose.
+    pub account: Account,
+    /// What the rate was taken of, after the fact.
+    pub base_minor: i64,
+    /// The rate, as the campaign's rule spells it.
+    pub rate: String,
+    /// The difference to what was booked before; negative for a reversal.
+    pub amount_minor: i64,
+}
+
+/// An order with its decision and its ledger: all that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The order as it stands.
+    pub order: Order,
+    /// Who is credited and why.
+    pub decision: Decision,
+    /// Every amount booked, oldest first.
+    pub bookings: Vec<Booking>,
+}
+
+impl Settled {
+    /// What is booked on an account in all.
+    pub fn balance(&self, account: &Account) -> i64 {
+        self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
+    }
+
+    /// Whether the order's commission may ever be approved: paid, confirmed, credited and no test.
+    pub fn approvable(&self) -> bool {
+        self.order.status == Status::Paid && !self.order.test && self.decision.method != Method::None
+    }
+}
+
+/// Folds, decides and books an order from its facts.
+///
+/// `None` when there are no facts. The result depends on the set of facts and the catalog alone.
+pub fn settle(facts: &[OrderFact], catalog: &Catalog, path: &dyn Fn(&Touch) -> Vec<Touch>) -> Option<Settled> {
+    let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
+    by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
+    let mut bookings: Vec<Booking> = Vec::new();
+    for arrived in 1..=by_arrival.len() {
+        let known = &by_arrival[..arrived];
+        let Some(order) = fold(known) else { continue };
+        let due = due(&order, &decide(&order, catalog, path), catalog);
+        book(&mut bookings, &known[arrived - 1], &order, due);
+    }
+    let order = fold(&by_arrival)?;
+    let decision = decide(&order, catalog, path);
+    Some(Settled { order, decision, bookings })
+}
+
+/// The account and amount the order earns as it stands; `None` when it earns nothing for anybody.
+fn due(order: &Order, decision: &Decision, catalog: &Catalog) -> Option<(Account, Due)> {
+    if decision.method == Method::None {
+        return None;
+    }
+    let credited = decision.subject()?;
+    let (campaign, influencer) = (catalog.campaigns.get(&credited.campaign?)?, credited.influencer?);
+    let merchant = catalog.merchants.get(&order.merchant)?;
+    if !order.confirmed && !merchant.trust_pixel {
+        return None;
+    }
+    let due = campaign.commission.due(order, merchant.currency)?;
+    let account = Account { campaign: campaign.id, influencer, currency: due.amount.currency };
+    Some((account, due))
+}
+
+/// Books the difference between what is due now and what was booked before, on every account of the order.
+fn book(bookings: &mut Vec<Booking>, fact: &OrderFact, order: &Order, due: Option<(Account, Due)>) {
+    let mut accounts: Vec<Account> = bookings.iter().map(|b| b.account).collect();
+    accounts.extend(due.as_ref().map(|(account, _)| *account));
+    accounts.sort_unstable();
+    accounts.dedup();
+    for account in accounts {
+        let booked: i64 = bookings.iter().filter(|b| b.account == account).map(|b| b.amount_minor).sum();
+        let current = due.as_ref().filter(|(to, _)| *to == account).map(|(_, due)| due);
+        let amount = current.map_or(0, |due| due.amount.minor) - booked;
+        if amount == 0 {
+            continue;
+        }
+        bookings.push(Booking {
+            fact: fact.id,
+            booked_at: fact.received_at,
+            reason: reason(bookings, account, order, current.is_some(), amount),
+            account,
+            base_minor: current.map_or(0, |due| due.base_minor),
+            rate: current.map_or_else(String::new, |due| due.rate.clone()),
+            amount_minor: amount,
+        });
+    }
+}
+
+fn reason(bookings: &[Booking], account: Account, order: &Order, credited: bool, amount: i64) -> Reason {
+    if order.status == Status::Void || order.status == Status::Draft {
+        Reason::Voided
+    } else if !credited {
+        Reason::Recredited
+    } else if !bookings.iter().any(|b| b.account == account) {
+        Reason::Accrued
+    } else if amount < 0 && order.refunded_minor > 0 {
+        Reason::Refunded
+    } else {
+        Reason::Adjusted
+    }
+}
+
+impl Booking {
+    /// The amount in the account's currency.
+    pub const fn amount(&self) -> Money {
+        Money { minor: self.amount_minor, currency: self.account.currency }
+    }
+}

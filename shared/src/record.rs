@@ -1,0 +1,261 @@
+//! What stands in the journal: one record a fact, each with a kind byte and a version byte.
+//!
+//! Clicks are many and small: postcard. Everything else is rare and must stay readable for years and to people: JSON.
+//! A record is never changed in meaning; a new shape is a new version, and every old version stays readable.
+//!
+//! # Format
+//! ```text
+//! 0  1  kind: 1 click, 2 event, 3 order fact, 4 catalog change, 5 unparsed
+//! 1  1  version of that kind's body
+//! 2  …  body
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Device, InApp};
+use crate::catalog::{Change, Platform};
+use crate::class::Class;
+use crate::event::{Consent, EventName};
+use crate::id::{ClickId, EventId, LinkId, MerchantId};
+use crate::order::{OrderFact, Touch};
+use crate::time::Timestamp;
+
+/// A recorded request to a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Click<'a> {
+    /// Its id; for a class that earns, the one in the token.
+    pub id: ClickId,
+    /// When.
+    pub at: Timestamp,
+    /// Which link; campaign, influencer and merchant follow from it.
+    pub link: LinkId,
+    /// Billable, or the one reason why not.
+    pub class: Class,
+    /// The attribution window its token carries, in minutes.
+    pub window_minutes: u32,
+    /// The click whose valid token the visitor brought along.
+    pub previous: Option<ClickId>,
+    /// The influencer's own mark, `?s=`.
+    #[serde(borrow)]
+    pub sub_id: Option<&'a str>,
+    /// Two-letter country, where a front end told it.
+    pub country: Option<[u8; 2]>,
+    /// The kind of device.
+    pub device: Device,
+    /// The app whose browser it was.
+    pub in_app: InApp,
+    /// The host the visitor came from; never the path.
+    #[serde(borrow)]
+    pub referrer_host: &'a str,
+}
+
+impl Click<'_> {
+    /// The click as a touch that an order may be credited to; `None` for a class that does not earn.
+    pub const fn touch(&self) -> Option<Touch> {
+        if !self.class.earns() {
+            return None;
+        }
+        let Self { id, at, link, window_minutes, .. } = *self;
+        Some(Touch { clicked_at: at, click: id, link, window_minutes })
+    }
+}
+
+/// A pixel event other than a purchase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventFact {
+    /// Chosen by the page, the same on every try.
+    pub id: EventId,
+    /// What happened.
+    pub name: EventName,
+    /// When, by the visitor's clock where that is believable.
+    pub at: Timestamp,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// Whose shop.
+    pub merchant: MerchantId,
+    /// The click whose valid token came with it.
+    pub touch: Option<Touch>,
+    /// What the visitor allowed.
+    pub consent: Consent,
+}
+
+/// What a shop's server sent and could not be understood: kept whole, to be read again after a fix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unparsed {
+    /// Whose shop.
+    pub merchant: MerchantId,
+    /// The shop software that sent it.
+    pub platform: Platform,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// The topic its header named.
+    pub topic: Option<String>,
+    /// What could not be understood.
+    pub reason: String,
+    /// The body as sent, in base64.
+    pub body: String,
+}
+
+/// One record of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// A request to a link.
+    Click(Click<'a>),
+    /// A session, page or lead.
+    Event(EventFact),
+    /// A report about an order.
+    Order(OrderFact),
+    /// A change of the catalog.
+    Catalog(Change),
+    /// A report nobody could read.
+    Unparsed(Unparsed),
+}
+
+/// Why a payload is not a record. The journal's checksums were right: it was written by a newer or another program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A kind or version this program does not know.
+    #[error("record: kind {0} version {1} is not known to this version of afterclick")]
+    Unknown(u8, u8),
+    /// Shorter than kind and version.
+    #[error("record: empty")]
+    Empty,
+    /// The body does not read as its kind.
+    #[error("record: {0}")]
+    Body(String),
+}
+
+impl RecordError {
+    fn body(error: impl std::fmt::Display) -> Self {
+        Self::Body(error.to_string())
+    }
+}
+
+const CLICK: u8 = 1;
+const EVENT: u8 = 2;
+const ORDER: u8 = 3;
+const CATALOG: u8 = 4;
+const UNPARSED: u8 = 5;
+const V1: u8 = 1;
+
+impl<'a> Record<'a> {
+    /// Appends the record's bytes to `out`.
+    ///
+    /// # Panics
+    /// Never: every type here serialises, and growing a `Vec` does not fail.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Click(click) => encode_click(click, out),
+            Self::Event(event) => encode_json(EVENT, event, out),
+            Self::Order(fact) => encode_json(ORDER, fact, out),
+            Self::Catalog(change) => encode_json(CATALOG, change, out),
+            Self::Unparsed(unparsed) => encode_json(UNPARSED, unparsed, out),
+        }
+    }
+
+    /// The record's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// When kind or version is unknown, or the body is not of its kind.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, RecordError> {
+        let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
+        match (*kind, *version) {
+            (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
+            (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
+            (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
+            (CATALOG, V1) => serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body),
+            (UNPARSED, V1) => serde_json::from_slice(body).map(Self::Unparsed).map_err(RecordError::body),
+            (kind, version) => Err(RecordError::Unknown(kind, version)),
+        }
+    }
+}
+
+/// Writes a click without an allocation once `out` is warm.
+pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
+    out.extend([CLICK, V1]);
+    let appended = postcard::to_extend(click, Appender(out));
+    debug_assert!(appended.is_ok(), "a click always serialises");
+}
+
+/// Lets postcard append to a borrowed buffer.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl Extend<u8> for Appender<'_> {
+    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
+        self.0.extend(bytes);
+    }
+}
+
+fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
+    out.extend([kind, V1]);
+    let written = serde_json::to_writer(out, body);
+    debug_assert!(written.is_ok(), "a record always serialises");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn click() -> Click<'static> {
+        Click {
+            id: ClickId::from_bytes([3; 16]),
+            at: Timestamp::from_ms(1_763_800_000_000),
+            link: LinkId::from_bits(77),
+            class: Class::Billable,
+            window_minutes: 43_200,
+            previous: Some(ClickId::from_bytes([2; 16])),
+            sub_id: Some("story-1"),
+            country: None,
+            device: Device::Mobile,
+            in_app: InApp::Instagram,
+            referrer_host: "l.instagram.com",
+        }
+    }
+
+    #[test]
+    fn records_read_back_as_written() {
+        let event = EventFact {
+            id: EventId::from_bytes([1; 16]),
+            name: EventName::Session,
+            at: Timestamp::from_ms(5),
+            received_at: Timestamp::from_ms(6),
+            merchant: MerchantId::from_bits(9),
+            touch: click().touch(),
+            consent: Consent::Granted,
+        };
+        for record in [Record::Click(click()), Record::Event(event)] {
+            assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
+        }
+    }
+
+    #[test]
+    fn a_click_is_small() {
+        let bytes = Record::Click(click()).encode();
+        assert!(bytes.len() <= 96, "{} bytes", bytes.len());
+    }
+
+    /// Written by version 1 and never changed: every later version must read it.
+    #[test]
+    fn a_click_of_version_1_stays_readable() {
+        let bytes = Record::Click(click()).encode();
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, include_str!("../tests/data/click-v1.hex").trim());
+    }
+
+    #[test]
+    fn other_bytes_are_an_error_not_a_panic() {
+        assert_eq!(Record::decode(&[]), Err(RecordError::Empty));
+        assert_eq!(Record::decode(&[9, 1, 0]), Err(RecordError::Unknown(9, 1)));
+        let bytes = Record::Click(click()).encode();
+        for length in 2..bytes.len() {
+            assert!(Record::decode(&bytes[..length]).is_err());
+        }
+    }
+}

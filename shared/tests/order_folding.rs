@@ -1,0 +1,305 @@
+//! Money converges: whatever the order, repetition and timing of reports, an order ends in the same decision and ledger.
+
+use proptest::prelude::*;
+use shared::attribution::{Method, Verdict};
+use shared::catalog::{Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform};
+use shared::commission::{Base, Rule};
+use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
+use shared::ledger::{Settled, settle};
+use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch, fold};
+use shared::time::{Span, Timestamp};
+
+const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);
+const MERCHANT: MerchantId = MerchantId::from_bits(1);
+const CAMPAIGN: CampaignId = CampaignId::from_bits(2);
+const ANNA: InfluencerId = InfluencerId::from_bits(3);
+const BEN: InfluencerId = InfluencerId::from_bits(4);
+const ANNAS_LINK: LinkId = LinkId::from_bits(5);
+const BENS_COUPON: CouponId = CouponId::from_bits(6);
+
+fn catalog(precedence: Vec<Evidence>, commission: Rule) -> Catalog {
+    let merchant = Merchant {
+        id: MERCHANT,
+        key: "key".into(),
+        name: "Shop".into(),
+        domains: vec!["shop.example".into()],
+        currency: "EUR".parse().unwrap(),
+        timezone: "UTC".into(),
+        platform: Some(Platform::Woocommerce),
+        webhook_secret: None,
+        trust_pixel: false,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let campaign = Campaign {
+        id: CAMPAIGN,
+        merchant: MERCHANT,
+        name: "Autumn".into(),
+        window_days: 30,
+        dedupe_minutes: 30,
+        hold_days: 30,
+        starts_at: None,
+        ends_at: None,
+        commission,
+        precedence,
+        model: Model::LastClick,
+        paused: false,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let influencer = |id, name: &str| {
+        let name = name.to_owned();
+        Entity::Influencer(Influencer { id, name, email: None, payout: None, created_at: NOW, updated_at: NOW })
+    };
+    let link = Link {
+        id: ANNAS_LINK,
+        campaign: CAMPAIGN,
+        influencer: ANNA,
+        destination: "https://shop.example/".into(),
+        slug: "anna".into(),
+        starts_at: None,
+        ends_at: None,
+        fallback: None,
+        paused: false,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let coupon = Coupon {
+        id: BENS_COUPON,
+        campaign: CAMPAIGN,
+        influencer: BEN,
+        code: "BEN15".into(),
+        starts_at: None,
+        ends_at: Some(NOW.plus(Span::days(60))),
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let entities = vec![
+        Entity::Merchant(merchant),
+        Entity::Campaign(campaign),
+        influencer(ANNA, "Anna"),
+        influencer(BEN, "Ben"),
+        Entity::Link(link),
+        Entity::Coupon(coupon),
+    ];
+    let mut catalog = Catalog::default();
+    catalog.apply(&Change { at: NOW, entities, request: None });
+    catalog
+}
+
+fn fifteen_percent() -> Rule {
+    Rule::Percent { rate: "15".parse().unwrap(), base: Base::NetGoods }
+}
+
+fn click_first() -> Catalog {
+    catalog(vec![Evidence::Click, Evidence::Coupon], fifteen_percent())
+}
+
+fn touch(clicked_at: Timestamp) -> Touch {
+    Touch { clicked_at, click: ClickId::from_bytes([8; 16]), link: ANNAS_LINK, window_minutes: 30 * 24 * 60 }
+}
+
+/// A paid WooCommerce order of 129.90 + 10.00 shipping, an hour after the click.
+fn paid() -> OrderFact {
+    let ordered_at = NOW.plus(Span::minutes(60));
+    OrderFact {
+        id: FactId::from_bytes([1; 16]),
+        merchant: MERCHANT,
+        platform: Platform::Woocommerce,
+        order_id: "1001".into(),
+        source: Source::Webhook,
+        kind: FactKind::Order,
+        occurred_at: ordered_at,
+        received_at: ordered_at.plus(Span::seconds(5)),
+        ordered_at: Some(ordered_at),
+        status: Some(Status::Paid),
+        currency: "EUR".parse().ok(),
+        goods_minor: Some(12990),
+        tax_minor: Some(0),
+        shipping_minor: Some(1000),
+        total_minor: Some(13990),
+        refunds: vec![],
+        coupons: vec![],
+        touches: vec![touch(NOW)],
+        consent: None,
+        test: false,
+        notes: vec![],
+    }
+}
+
+fn later(id: u8, minutes: i64, change: impl FnOnce(&mut OrderFact)) -> OrderFact {
+    let mut fact = paid();
+    fact.id = FactId::from_bytes([id; 16]);
+    fact.occurred_at = fact.occurred_at.plus(Span::minutes(minutes));
+    fact.received_at = fact.received_at.plus(Span::minutes(minutes));
+    change(&mut fact);
+    fact
+}
+
+fn settled(facts: &[OrderFact], catalog: &Catalog) -> Settled {
+    settle(facts, catalog, &|_| vec![]).unwrap()
+}
+
+fn total(settled: &Settled) -> i64 {
+    settled.bookings.iter().map(|b| b.amount_minor).sum()
+}
+
+#[test]
+fn fifteen_percent_of_129_90_is_19_49_to_the_clicks_influencer() {
+    let settled = settled(&[paid()], &click_first());
+    assert_eq!(settled.decision.method, Method::Click);
+    assert_eq!(settled.decision.subject().unwrap().influencer, Some(ANNA));
+    assert_eq!(total(&settled), 1949);
+}
+
+#[test]
+fn a_pixel_claim_pays_nothing_until_the_shop_confirms_it() {
+    let claim = later(2, -1, |f| f.source = Source::Pixel);
+    assert_eq!(total(&settled(std::slice::from_ref(&claim), &click_first())), 0);
+    assert_eq!(total(&settled(&[claim, paid()], &click_first())), 1949);
+}
+
+#[test]
+fn a_pixel_amount_never_replaces_the_shops_nor_fills_in_from_another_currency() {
+    let claim = later(2, 500, |f| {
+        f.source = Source::Pixel;
+        f.currency = "USD".parse().ok();
+        f.goods_minor = Some(999_999);
+    });
+    let blank = later(3, 0, |f| f.goods_minor = None);
+    assert_eq!(fold(&[claim.clone(), paid()]).unwrap().goods_minor, Some(12990));
+    assert_eq!(fold(&[claim, blank]).unwrap().goods_minor, None);
+}
+
+#[test]
+fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
+    let refund = |id, minutes, totals: &[i64]| {
+        later(id, minutes, |f| {
+            f.refunds = totals.iter().map(|&t| Refund { id: t.to_string(), total_minor: t }).collect();
+        })
+    };
+    let catalog = click_first();
+    // 15 % of 129.90, of which (139.90 - 69.95) / 139.90 was kept.
+    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[6995])], &catalog)), 974);
+    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[6995]), refund(3, 20, &[])], &catalog)), 1949);
+    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[13990])], &catalog)), 0);
+    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[99999])], &catalog)), 0, "never below zero");
+}
+
+#[test]
+fn void_unpaid_draft_and_test_orders_earn_what_their_status_says() {
+    let with = |status| later(1, 0, |f| f.status = Some(status));
+    let catalog = click_first();
+    assert_eq!(total(&settled(&[with(Status::Void)], &catalog)), 0);
+    assert_eq!(total(&settled(&[with(Status::Draft)], &catalog)), 0);
+    let unpaid = settled(&[with(Status::Unpaid)], &catalog);
+    assert_eq!((total(&unpaid), unpaid.approvable()), (1949, false));
+    assert_eq!(total(&settled(&[later(1, 0, |f| f.test = true)], &catalog)), 0);
+}
+
+#[test]
+fn the_window_is_half_open_and_a_late_order_is_labelled() {
+    let at = |minutes| {
+        later(1, 0, |f| {
+            f.ordered_at = Some(NOW.plus(Span::minutes(minutes)));
+            f.received_at = NOW.plus(Span::minutes(minutes));
+        })
+    };
+    let last_minute = 30 * 24 * 60 - 1;
+    assert_eq!(settled(&[at(last_minute)], &click_first()).decision.method, Method::Click);
+    let late = settled(&[at(last_minute + 1)], &click_first());
+    assert_eq!((late.decision.method, late.decision.label.as_str()), (Method::None, "outside_window"));
+    assert_eq!(late.decision.subject().unwrap().influencer, Some(ANNA));
+    assert_eq!(total(&late), 0);
+}
+
+#[test]
+fn the_campaign_says_whether_click_or_coupon_counts_first() {
+    let both = later(1, 0, |f| f.coupons = vec![" ben15 ".into()]);
+    let coupon_only = later(1, 0, |f| {
+        f.coupons = vec!["Ben15".into()];
+        f.touches = vec![];
+    });
+    let coupon_first = catalog(vec![Evidence::Coupon, Evidence::Click], fifteen_percent());
+    let influencer = |fact: &OrderFact, catalog: &Catalog| {
+        settled(std::slice::from_ref(fact), catalog).decision.subject().and_then(|c| c.influencer)
+    };
+    assert_eq!(influencer(&both, &click_first()), Some(ANNA));
+    assert_eq!(influencer(&both, &coupon_first), Some(BEN));
+    assert_eq!(influencer(&coupon_only, &click_first()), Some(BEN));
+    let clicks_only = catalog(vec![Evidence::Click], fifteen_percent());
+    assert_eq!(influencer(&coupon_only, &clicks_only), None);
+    let decision = settled(&[both], &coupon_first).decision;
+    assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::LowerPrecedence), "the runner-up is shown");
+}
+
+#[test]
+fn the_latest_click_wins_and_the_path_before_it_is_shown() {
+    let earlier = Touch { click: ClickId::from_bytes([7; 16]), ..touch(NOW.plus(Span::days(-3))) };
+    let settled = settle(&[paid()], &click_first(), &|_| vec![earlier]).unwrap();
+    let verdicts: Vec<_> = settled.decision.candidates.iter().map(|c| c.verdict).collect();
+    assert_eq!(verdicts, [Verdict::EarlierTouch, Verdict::Credited]);
+}
+
+#[test]
+fn a_shop_clock_that_is_years_behind_does_not_lose_the_click() {
+    let stale = later(1, 0, |f| f.ordered_at = Some(Timestamp::parse_gmt("2017-03-22T19:28:02").unwrap()));
+    assert_eq!(settled(&[stale], &click_first()).decision.method, Method::Click);
+}
+
+#[test]
+fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
+    let catalog = catalog(vec![Evidence::Click], Rule::PerSale { amount: "5.00".parse().unwrap() });
+    let refund = |total| later(2, 10, |f| f.refunds = vec![Refund { id: "1".into(), total_minor: total }]);
+    assert_eq!(total(&settled(&[paid(), refund(100)], &catalog)), 500);
+    assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);
+}
+
+/// Any life of an order: every source, every status, refunds growing and shrinking, credit moving about.
+fn any_fact() -> impl Strategy<Value = OrderFact> {
+    let sources = prop::sample::select(vec![Source::DataLayer, Source::Pixel, Source::Postback, Source::Webhook]);
+    let statuses = prop::option::of(prop::sample::select(vec![Status::Draft, Status::Unpaid, Status::Paid, Status::Void]));
+    let money = (prop::sample::select(vec!["EUR", "USD", "JPY"]), prop::option::of(0i64..100_000), 0i64..30_000);
+    (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8).prop_map(
+        |(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
+            // Equal ids must mean equal reports: everything but the time of arrival follows from the id's facts.
+            let content = format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
+            later(0, 0, |f| {
+                f.id = FactId::of_content(&[content.as_bytes()]);
+                f.source = source;
+                f.status = status;
+                f.occurred_at = NOW.plus(Span::minutes(60 + occurred));
+                f.received_at = NOW.plus(Span::minutes(61 + received));
+                f.currency = currency.parse().ok();
+                f.goods_minor = goods;
+                f.total_minor = goods.map(|goods| goods + extra);
+                f.refunds = refunds.iter().map(|&t| Refund { id: t.to_string(), total_minor: t }).collect();
+                f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
+                f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
+                f.test = evidence == 7;
+            })
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_permutation_with_duplicates_settles_the_same(
+        (facts, shuffled) in prop::collection::vec(any_fact(), 1..6).prop_flat_map(|facts| {
+            let twice: Vec<_> = facts.iter().chain(&facts).cloned().collect();
+            (Just(facts), Just(twice).prop_shuffle())
+        }),
+    ) {
+        let catalog = click_first();
+        prop_assert_eq!(fold(&facts), fold(&shuffled));
+        let (once, again) = (settled(&facts, &catalog), settled(&shuffled, &catalog));
+        prop_assert_eq!(once.decision.to_json(), again.decision.to_json());
+        prop_assert_eq!(&once, &again);
+        for booking in &once.bookings {
+            let balance = once.balance(&booking.account);
+            prop_assert!(balance >= 0, "balance {balance}");
+        }
+    }
+}
