@@ -389,7 +389,19 @@ fn put_latest<K: std::hash::Hash + Eq, V: Clone>(
     }
 }
 
+impl Link {
+    /// When it may be followed.
+    pub const fn schedule(&self) -> Schedule {
+        Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }
+    }
+}
+
 impl Campaign {
+    /// When its links may be followed.
+    pub const fn schedule(&self) -> Schedule {
+        Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }
+    }
+
     /// The attribution window.
     pub const fn window(&self) -> Span {
         Span::days(self.window_days as i64)
@@ -401,17 +413,52 @@ impl Campaign {
     }
 }
 
-/// Whether a link may be followed at `now`.
-pub fn availability(link: &Link, campaign: &Campaign, now: Timestamp) -> Availability {
-    let started = |starts: Option<Timestamp>| starts.is_none_or(|starts| starts <= now);
-    let ended = |ends: Option<Timestamp>| ends.is_some_and(|ends| ends <= now);
-    if link.paused || campaign.paused {
-        Availability::Paused
-    } else if ended(link.ends_at) || ended(campaign.ends_at) {
-        Availability::Ended
-    } else if !started(link.starts_at) || !started(campaign.starts_at) {
-        Availability::NotStarted
-    } else {
-        Availability::Live
+/// When a link or a campaign may be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Schedule {
+    /// Switched off for now.
+    pub paused: bool,
+    /// From when.
+    pub starts_at: Option<Timestamp>,
+    /// Until when.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Schedule {
+    /// Whether a link on this schedule, in a campaign on that one, may be followed at `now`.
+    pub fn availability(self, campaign: Self, now: Timestamp) -> Availability {
+        let both = [self, campaign];
+        if both.iter().any(|s| s.paused) {
+            Availability::Paused
+        } else if both.iter().any(|s| s.ends_at.is_some_and(|ends| ends <= now)) {
+            Availability::Ended
+        } else if both.iter().any(|s| s.starts_at.is_some_and(|starts| starts > now)) {
+            Availability::NotStarted
+        } else {
+            Availability::Live
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_half_open_and_pausing_comes_first() {
+        let at = |ms| Some(Timestamp::from_ms(ms));
+        let link = Schedule { paused: false, starts_at: at(10), ends_at: at(20) };
+        let always = Schedule::default();
+        for (ms, expected) in [
+            (9, Availability::NotStarted),
+            (10, Availability::Live),
+            (19, Availability::Live),
+            (20, Availability::Ended),
+        ] {
+            assert_eq!(link.availability(always, Timestamp::from_ms(ms)), expected);
+            assert_eq!(always.availability(link, Timestamp::from_ms(ms)), expected);
+        }
+        let paused = Schedule { paused: true, ..link };
+        assert_eq!(paused.availability(always, Timestamp::from_ms(99)), Availability::Paused);
     }
 }

@@ -101,8 +101,24 @@ impl Decimal {
         Some(Self { units, scale })
     }
 
+    /// The exact product, or `None` when it cannot be held.
+    #[must_use]
+    pub fn checked_mul(self, other: Self) -> Option<Self> {
+        let scale = self.scale + other.scale;
+        if scale > Self::SCALE_MAX {
+            return None;
+        }
+        Some(Self { units: self.units.checked_mul(other.units)?, scale })
+    }
+
     fn units_at(self, scale: u32) -> Option<i128> {
         self.units.checked_mul(10i128.checked_pow(scale - self.scale)?)
+    }
+
+    /// The exact difference, or `None` when it cannot be held.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.checked_add(Self { units: -other.units, scale: other.scale })
     }
 
     /// True for negative numbers.

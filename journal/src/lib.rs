@@ -1,0 +1,57 @@
+//! The append-only log: many streams, one writer each, readers that follow; it never looks inside a payload,
+//! never changes a byte that was committed, and never yields a record whose checksum is wrong.
+//!
+//! ```text
+//! <journal dir>/<stream>/lock                         held by the stream's writer
+//! <journal dir>/<stream>/00000000000000000001.seg     a segment, named after its first sequence number
+//! <journal dir>/<stream>/….seg.cut-<offset>           bytes that a recovery took out of a segment, kept
+//! ```
+//!
+//! A record's identity is (stream, sequence). Sequences are dense, start at 1 and run on over segments. The file
+//! format is described in `format.rs`.
+//!
+//! What an acknowledgement means is said by [`Durability`]: after [`Writer::commit`] a record survives a kill of
+//! the process, after [`Writer::sync`] it survives a power cut. A failed write or fsync poisons the stream: it is
+//! never retried, because the kernel may already have thrown the data away and would report success.
+//!
+//! ```
+//! use journal::{Options, Reader, StreamName, Writer};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let journal_dir = folder.path();
+//! let stream = StreamName::new("main")?;
+//! let (mut writer, _) = Writer::open(journal_dir, &stream, 1_700_000_000_000, Options::default())?;
+//! writer.append(b"a click")?;
+//! writer.commit(1_700_000_000_001)?;
+//!
+//! let mut reader = Reader::open(journal_dir, &stream, 0)?;
+//! let record = reader.next()?.expect("one record was committed");
+//! assert_eq!((record.seq, record.payload), (1, &b"a click"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod committer;
+mod cursor;
+mod error;
+mod fault;
+mod format;
+mod layout;
+mod queue;
+mod reader;
+mod recover;
+mod sync;
+mod verify;
+mod writer;
+
+pub use committer::{Committer, Durability, SYNC_DELAY, Shutdown};
+pub use error::Error;
+#[cfg(feature = "faults")]
+pub use fault::Fault;
+pub use format::{PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+pub use layout::{StreamName, streams};
+pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX};
+pub use reader::{Reader, Record};
+pub use recover::Recovery;
+pub use sync::{Health, Syncer};
+pub use verify::{Damage, Progress, Report, StreamReport, verify};
+pub use writer::{Options, Writer};

@@ -1,0 +1,167 @@
+//! The records that wait for a committer's thread; it never holds more than its limits, and never lets the thread
+//! sleep while a record waits.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{Durability, Error};
+
+/// More records than this do not wait: further ones are refused with [`Error::Busy`].
+pub const QUEUE_RECORDS_MAX: usize = 64 << 10;
+/// More payload bytes than this do not wait, unless it is a single record.
+pub const QUEUE_BYTES_MAX: usize = 128 << 20;
+/// One write takes about this much, so that a long queue is answered piece by piece.
+const COMMIT_BYTES_MAX: usize = 4 << 20;
+
+/// A record's sequence, once its promise is kept.
+pub(crate) type Answer = Result<u64, Error>;
+
+/// A record that waits to be written.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) durability: Durability,
+    pub(crate) ack: oneshot::Sender<Answer>,
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    closed: bool,
+}
+
+/// What became of a job.
+pub(crate) enum Offered {
+    Taken,
+    Full,
+    Closed,
+}
+
+impl Queue {
+    /// Adds a job, unless too much waits already.
+    pub(crate) fn offer(&self, job: Job) -> Offered {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Offered::Closed;
+        }
+        let bytes = waiting.bytes + job.payload.len();
+        let is_first = waiting.jobs.is_empty();
+        if waiting.jobs.len() >= QUEUE_RECORDS_MAX || (bytes > QUEUE_BYTES_MAX && !is_first) {
+            return Offered::Full;
+        }
+        waiting.bytes = bytes;
+        waiting.jobs.push_back(job);
+        drop(waiting);
+        // The thread only sleeps on an empty queue.
+        if is_first {
+            self.changed.notify_one();
+        }
+        Offered::Taken
+    }
+
+    /// Refuses new jobs. Those that wait can still be taken.
+    pub(crate) fn close(&self) {
+        self.waiting().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Moves the next jobs into `batch`, waiting for one until `deadline`. Returns false when closed and drained.
+    pub(crate) fn take(&self, batch: &mut Vec<Job>, deadline: Option<Instant>) -> bool {
+        let mut waiting = self.waiting();
+        while waiting.jobs.is_empty() && !waiting.closed {
+            let Some(deadline) = deadline else {
+                waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let waited = self.changed.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let mut taken_bytes = 0;
+        while let Some(job) = waiting.jobs.front() {
+            if !batch.is_empty() && taken_bytes + job.payload.len() > COMMIT_BYTES_MAX {
+                break;
+            }
+            taken_bytes += job.payload.len();
+            batch.extend(waiting.jobs.pop_front());
+        }
+        waiting.bytes -= taken_bytes;
+        !(batch.is_empty() && waiting.closed)
+    }
+
+    /// Refuses new jobs and drops those that wait, which answers them with [`Error::Closed`].
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let left = std::mem::take(&mut self.waiting().jobs);
+        drop(left);
+    }
+
+    /// A panic of another holder leaves the queue whole: entries are pushed or taken in one step.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(bytes: usize) -> Job {
+        Job { payload: vec![0; bytes], durability: Durability::Os, ack: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_until_something_is_taken() {
+        let queue = Queue::default();
+        for _ in 0..QUEUE_RECORDS_MAX {
+            assert!(matches!(queue.offer(job(0)), Offered::Taken));
+        }
+        assert!(matches!(queue.offer(job(0)), Offered::Full));
+        let mut batch = Vec::new();
+        assert!(queue.take(&mut batch, None));
+        assert_eq!(batch.len(), QUEUE_RECORDS_MAX);
+        assert!(matches!(queue.offer(job(0)), Offered::Taken));
+    }
+
+    #[test]
+    fn bytes_are_limited_too_and_taken_piece_by_piece() {
+        let queue = Queue::default();
+        let quarter = COMMIT_BYTES_MAX / 4;
+        for _ in 0..QUEUE_BYTES_MAX / quarter {
+            assert!(matches!(queue.offer(job(quarter)), Offered::Taken));
+        }
+        assert!(matches!(queue.offer(job(1)), Offered::Full));
+        let mut batch = Vec::new();
+        assert!(queue.take(&mut batch, None));
+        assert_eq!(batch.len(), 4);
+        assert!(matches!(queue.offer(job(1)), Offered::Taken));
+    }
+
+    #[test]
+    fn a_closed_queue_is_drained_and_then_ends() {
+        let queue = Queue::default();
+        assert!(matches!(queue.offer(job(1)), Offered::Taken));
+        queue.close();
+        assert!(matches!(queue.offer(job(1)), Offered::Closed));
+        let mut batch = Vec::new();
+        assert!(queue.take(&mut batch, None));
+        batch.clear();
+        assert!(!queue.take(&mut batch, None));
+    }
+}

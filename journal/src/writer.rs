@@ -1,0 +1,355 @@
+//! The one writer of a stream; it never acknowledges what the operating system has not taken, never retries a
+//! failed write or fsync, and never makes an append or a commit wait for an fsync.
+
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    Error, Health, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Recovery, SEGMENT_HEADER_BYTES, StreamName,
+    Syncer,
+    fault::Plan,
+    format::{self, SegmentHeader},
+    layout::{create_stream_dir, lock_stream, segment_path},
+    recover::{self, TailSegment},
+    sync::{SegmentFile, Shared},
+};
+
+/// How a stream is written.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A segment of this size or more is sealed after the commit that filled it. So it exceeds this by less than
+    /// one commit.
+    pub segment_bytes_max: u64,
+    /// A fault to plant.
+    #[cfg(feature = "faults")]
+    pub fault: Option<crate::Fault>,
+}
+
+impl Default for Options {
+    /// 128 MiB: a recovery reads one segment, in about a tenth of a second.
+    fn default() -> Options {
+        Options::with_segment_bytes_max(128 << 20)
+    }
+}
+
+impl Options {
+    /// Returns the options with another size of segments.
+    pub fn with_segment_bytes_max(segment_bytes_max: u64) -> Options {
+        Options {
+            segment_bytes_max,
+            #[cfg(feature = "faults")]
+            fault: None,
+        }
+    }
+}
+
+/// Appends records to one stream. Synchronous, owned by one thread at a time.
+///
+/// [`append`](Self::append) frames into memory, [`commit`](Self::commit) hands all of it to the operating system,
+/// [`sync`](Self::sync) or a [`Syncer`] brings it to the disk. Dropping a writer gives up what was not committed.
+#[derive(Debug)]
+pub struct Writer {
+    stream_dir: PathBuf,
+    segment_bytes_max: u64,
+    shared: Arc<Shared>,
+    segment: Arc<SegmentFile>,
+    /// The checksum from which the current segment's records start theirs.
+    salt: u32,
+    segment_bytes: u64,
+    /// Framed records, and behind `framed` what an encoder that panicked has left.
+    buffer: Vec<u8>,
+    framed: usize,
+    next_seq: u64,
+    last_committed: u64,
+    /// Held, not read: the lock ends with the file handle.
+    _lock: File,
+}
+
+/// The buffer keeps this much between commits. A larger one is given back.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
+
+impl Writer {
+    /// Opens a stream for appending, or creates it: takes its lock and cuts off what a kill or a power cut left
+    /// unfinished.
+    ///
+    /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds and only
+    /// dates a segment that is created.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] when another writer has the stream, [`Error::Damaged`] or [`Error::Unsupported`] when it
+    /// cannot be recovered without losing records that once were durable, [`Error::Io`] otherwise.
+    pub fn open(
+        journal_dir: &Path,
+        stream: &StreamName,
+        now_ms: u64,
+        options: Options,
+    ) -> Result<(Writer, Recovery), Error> {
+        let stream_dir = create_stream_dir(journal_dir, stream)?;
+        let lock = lock_stream(&stream_dir)?;
+        let (tail, recovery) = recover::recover(&stream_dir, stream)?;
+        let last_seq = recovery.last_seq;
+        let segment = match tail.segment {
+            Some(segment) => Current::resume(segment)?,
+            None => Current::create(&stream_dir, stream, tail.next_seq, now_ms, 0)?,
+        };
+        let plan = Plan::new(&options);
+        let shared = Arc::new(Shared::new(stream.clone(), stream_dir.clone(), plan, last_seq));
+        shared.note_created(&segment.file);
+        let mut writer = Writer {
+            stream_dir,
+            segment_bytes_max: options.segment_bytes_max,
+            shared,
+            segment: segment.file,
+            salt: segment.salt,
+            segment_bytes: segment.bytes,
+            buffer: Vec::new(),
+            framed: 0,
+            next_seq: last_seq + 1,
+            last_committed: last_seq,
+            _lock: lock,
+        };
+        writer.roll_if_full(now_ms)?;
+        Ok((writer, recovery))
+    }
+
+    /// Frames a record into memory and returns its sequence. Makes no system call, and allocates only while the
+    /// buffer still grows.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above [`PAYLOAD_BYTES_MAX`], [`Error::Poisoned`] after a failure.
+    pub fn append(&mut self, payload: &[u8]) -> Result<u64, Error> {
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(Error::TooLarge { bytes: payload.len() });
+        }
+        self.append_with(|buffer| buffer.extend_from_slice(payload))
+    }
+
+    /// As [`append`](Self::append), with a payload that `encode` appends to the buffer itself.
+    ///
+    /// `encode` sees the records before its own and must only append. One that panics leaves no trace.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append). An `encode` that shortens the buffer poisons the stream.
+    pub fn append_with(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, Error> {
+        self.shared.check()?;
+        self.buffer.truncate(self.framed);
+        self.buffer.extend_from_slice(&[0; RECORD_HEADER_BYTES]);
+        let payload_at = self.buffer.len();
+        encode(&mut self.buffer);
+        let Some(bytes) = self.buffer.len().checked_sub(payload_at) else {
+            return Err(self.refuse_shortened());
+        };
+        if bytes > PAYLOAD_BYTES_MAX {
+            return Err(Error::TooLarge { bytes });
+        }
+        format::stamp(&mut self.buffer[self.framed..], self.salt, self.next_seq);
+        self.framed = self.buffer.len();
+        self.next_seq += 1;
+        Ok(self.next_seq - 1)
+    }
+
+    /// Poisons the stream: what the buffer holds can no longer be told.
+    fn refuse_shortened(&mut self) -> Error {
+        self.buffer.clear();
+        self.framed = 0;
+        self.shared.poison_with("an encoder shortened the buffer")
+    }
+
+    /// Returns the bytes appended and not yet committed.
+    pub fn pending(&self) -> usize {
+        self.framed
+    }
+
+    /// Hands all that was appended to the operating system, in one write, and returns the last committed sequence.
+    ///
+    /// The records then survive a kill of the process, and a power cut after the next sync. `now_ms` is Unix time
+    /// in milliseconds and dates the segment that is created when this one is full.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the write fails, which poisons the stream; [`Error::Poisoned`] afterwards. What had been
+    /// appended is then in doubt and must not be acknowledged: a restart finds out which records are whole.
+    pub fn commit(&mut self, now_ms: u64) -> Result<u64, Error> {
+        self.write_pending()?;
+        self.roll_if_full(now_ms)?;
+        Ok(self.last_committed)
+    }
+
+    /// Fsyncs all that was committed, in this segment and in older ones. The records then survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when an fsync fails, which poisons the stream; [`Error::Poisoned`] afterwards.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        self.shared.sync()
+    }
+
+    /// Returns a handle that fsyncs this stream's commits from another thread.
+    pub fn syncer(&self) -> Syncer {
+        Syncer(Arc::clone(&self.shared))
+    }
+
+    /// Returns a handle for readiness checks.
+    pub fn health(&self) -> Health {
+        Health(Arc::clone(&self.shared))
+    }
+
+    /// Tells whether an earlier write or fsync failed.
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.is_poisoned()
+    }
+
+    /// Returns the last record handed to the operating system; 0 for none.
+    pub fn last_committed(&self) -> u64 {
+        self.last_committed
+    }
+
+    /// Returns the stream's name.
+    pub fn stream(&self) -> &StreamName {
+        self.shared.stream()
+    }
+
+    /// Commits, syncs and gives up the lock.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit) and [`sync`](Self::sync).
+    pub fn close(mut self) -> Result<(), Error> {
+        self.write_pending()?;
+        self.shared.sync()
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.shared.plan
+    }
+
+    fn write_pending(&mut self) -> Result<(), Error> {
+        self.shared.check()?;
+        if self.framed == 0 {
+            return Ok(());
+        }
+        let written = self.shared.plan.write_all(&self.segment.file, &self.buffer[..self.framed]);
+        written.map_err(|source| self.shared.poison_io("write to", &self.segment.path, source))?;
+        self.segment_bytes += self.framed as u64;
+        self.last_committed = self.next_seq - 1;
+        self.shared.note_commit(&self.segment, self.last_committed);
+        self.framed = 0;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        Ok(())
+    }
+
+    /// Seals a full segment and starts the next, without an fsync.
+    ///
+    /// After the commit and not before the next one, because a record's checksum starts from its segment's.
+    fn roll_if_full(&mut self, now_ms: u64) -> Result<(), Error> {
+        let is_empty = self.segment_bytes == SEGMENT_HEADER_BYTES as u64;
+        if is_empty || self.segment_bytes < self.segment_bytes_max {
+            return Ok(());
+        }
+        // Recovery looks at two segments, so two may be unsynced. That a third comes up means that nobody syncs.
+        if self.shared.has_unsynced_sealed(&self.segment) {
+            self.shared.sync()?;
+        }
+        let (stream, sealed_bytes) = (self.shared.stream(), self.segment_bytes);
+        let created = Current::create(&self.stream_dir, stream, self.next_seq, now_ms, sealed_bytes);
+        let next = created.map_err(|error| self.shared.poison(error))?;
+        self.shared.note_created(&next.file);
+        (self.segment, self.salt, self.segment_bytes) = (next.file, next.salt, next.bytes);
+        Ok(())
+    }
+}
+
+/// The segment that takes the next record.
+struct Current {
+    file: Arc<SegmentFile>,
+    salt: u32,
+    bytes: u64,
+}
+
+impl Current {
+    fn create(
+        stream_dir: &Path,
+        stream: &StreamName,
+        first_seq: u64,
+        created_at_ms: u64,
+        previous_bytes: u64,
+    ) -> Result<Current, Error> {
+        let stream_checksum = stream.checksum();
+        let header = SegmentHeader { stream_checksum, first_seq, created_at_ms, previous_bytes };
+        let path = segment_path(stream_dir, first_seq);
+        let opened = OpenOptions::new().append(true).create_new(true).open(&path);
+        let file = opened.map_err(Error::io("create", &path))?;
+        io_write(&file, &header.encode()).map_err(Error::io("write to", &path))?;
+        let salt = header.salt();
+        Ok(Current { file: Arc::new(SegmentFile { file, path }), salt, bytes: SEGMENT_HEADER_BYTES as u64 })
+    }
+
+    /// Opened for appending, not at an offset: a bug could then never overwrite a record.
+    fn resume(tail: TailSegment) -> Result<Current, Error> {
+        let opened = OpenOptions::new().append(true).open(&tail.path);
+        let file = opened.map_err(Error::io("open", &tail.path))?;
+        Ok(Current {
+            file: Arc::new(SegmentFile { file, path: tail.path }),
+            salt: tail.salt,
+            bytes: tail.bytes,
+        })
+    }
+}
+
+fn io_write(mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
+    std::io::Write::write_all(&mut file, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Opens a writer whose next bytes go to a device of the kernel's instead of its segment.
+    fn writer_to(device: &str, dir: &Path) -> Writer {
+        let stream = StreamName::new("main").unwrap();
+        let (mut writer, _) = Writer::open(dir, &stream, 0, Options::default()).unwrap();
+        writer.sync().unwrap();
+        let file = OpenOptions::new().append(true).open(device).unwrap();
+        writer.segment = Arc::new(SegmentFile { file, path: device.into() });
+        writer
+    }
+
+    #[test]
+    fn a_full_disk_stops_the_stream_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer_to("/dev/full", folder.path());
+        writer.append(b"record").unwrap();
+        let failed = writer.commit(0).unwrap_err().to_string();
+        assert!(failed.contains("/dev/full") && failed.contains("No space left"), "{failed}");
+        assert_eq!(writer.last_committed(), 0);
+        let again = writer.commit(0).unwrap_err();
+        assert!(matches!(&again, Error::Poisoned { cause, .. } if *cause == failed), "{again:?}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_fsynced_stops_the_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer_to("/dev/null", folder.path());
+        writer.append(b"record").unwrap();
+        assert_eq!(writer.commit(0).unwrap(), 1);
+        assert!(matches!(writer.sync(), Err(Error::Io { action: "fsync", .. })));
+        assert_eq!(writer.health().last_synced(), 0);
+        assert!(matches!(writer.append(b"record"), Err(Error::Poisoned { .. })));
+        assert!(matches!(writer.close(), Err(Error::Poisoned { .. })));
+    }
+
+    #[test]
+    fn a_warm_buffer_is_kept_and_a_huge_one_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = StreamName::new("main").unwrap();
+        let (mut writer, _) = Writer::open(folder.path(), &stream, 0, Options::default()).unwrap();
+        writer.append(&[0; 10_000]).unwrap();
+        let warm = writer.buffer.capacity();
+        writer.commit(0).unwrap();
+        assert_eq!(writer.buffer.capacity(), warm);
+        writer.append(&vec![0; BUFFER_BYTES_KEPT * 2]).unwrap();
+        writer.commit(0).unwrap();
+        assert!((warm..BUFFER_BYTES_KEPT * 2).contains(&writer.buffer.capacity()));
+    }
+}

@@ -1,0 +1,357 @@
+//! Entities made of fields: every rule about what may be created or changed, in one place.
+//!
+//! Pure but for the random bits it is given. The same functions serve a JSON request, a change and an import's row.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::rngs::ThreadRng;
+use serde_json::{Value, json};
+use shared::catalog::{
+    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Schedule, Scope, fold_code,
+    fold_slug,
+};
+use shared::commission::Rule;
+use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use shared::time::Timestamp;
+
+use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
+use crate::catalog::{check_code, check_destination, check_host, check_slug};
+
+/// Days an attribution window may have.
+const WINDOW_DAYS_MAX: u32 = 365;
+/// Characters of generated texts that nobody should guess or confuse: no vowels, no look-alikes.
+const UNGUESSABLE: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
+
+/// The kinds of entities that the API makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Merchant,
+    Influencer,
+    Campaign,
+    Link,
+    Coupon,
+}
+
+impl Kind {
+    /// The kind a path names.
+    pub(crate) fn of_path(name: &str) -> Option<Self> {
+        match name {
+            "merchants" => Some(Self::Merchant),
+            "influencers" => Some(Self::Influencer),
+            "campaigns" => Some(Self::Campaign),
+            "links" => Some(Self::Link),
+            "coupons" => Some(Self::Coupon),
+            _ => None,
+        }
+    }
+}
+
+/// Makes entities against a catalog, and against what it made before in the same request.
+pub(crate) struct Maker<'a> {
+    catalog: &'a Catalog,
+    now: Timestamp,
+    random: ThreadRng,
+    slugs: HashSet<(MerchantId, String)>,
+    codes: HashMap<String, Vec<Coupon>>,
+}
+
+impl<'a> Maker<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, now: Timestamp) -> Self {
+        Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
+    }
+
+    /// Makes an entity, or a new version of `held`; `None` with the mistakes noted in `fields`.
+    pub(crate) fn make(&mut self, kind: Kind, fields: &mut Fields, held: Option<&Entity>) -> Option<Entity> {
+        match (kind, held) {
+            (Kind::Merchant, Some(Entity::Merchant(held))) => self.merchant(fields, Some(held)).map(Entity::Merchant),
+            (Kind::Merchant, _) => self.merchant(fields, None).map(Entity::Merchant),
+            (Kind::Influencer, Some(Entity::Influencer(held))) => {
+                self.influencer(fields, Some(held)).map(Entity::Influencer)
+            }
+            (Kind::Influencer, _) => self.influencer(fields, None).map(Entity::Influencer),
+            (Kind::Campaign, Some(Entity::Campaign(held))) => self.changed_campaign(fields, held).map(Entity::Campaign),
+            (Kind::Campaign, _) => self.campaign(fields).map(Entity::Campaign),
+            (Kind::Link, Some(Entity::Link(held))) => self.changed_link(fields, held).map(Entity::Link),
+            (Kind::Link, _) => self.link(fields).map(Entity::Link),
+            (Kind::Coupon, Some(Entity::Coupon(held))) => self.changed_coupon(fields, held).map(Entity::Coupon),
+            (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
+        }
+    }
+
+    fn merchant(&mut self, fields: &mut Fields, held: Option<&Merchant>) -> Option<Merchant> {
+        let name = field(fields, "name", held.map(|m| &m.name), text(200));
+        let domains = field(fields, "domains", held.map(|m| &m.domains), domains);
+        let currency = field(fields, "currency", held.map(|m| &m.currency), parsed);
+        let timezone = field(fields, "timezone", held.map(|m| &m.timezone), timezone);
+        let platform = fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
+        let secret = fields.optional("webhook_secret", text(200));
+        let trust_pixel = fields.optional("trust_pixel", flag).or(held.map(|m| m.trust_pixel)).unwrap_or(false);
+        let domains = domains?;
+        self.check_domains(fields, &domains, held.map(|m| m.id));
+        let secret = secret.or_else(|| held.map_or_else(|| Some(self.unguessable(43)), |m| m.webhook_secret.clone()));
+        Some(Merchant {
+            id: held.map_or_else(|| MerchantId::from_bits(self.random.random()), |m| m.id),
+            key: held.map_or_else(|| self.unguessable(20), |m| m.key.clone()),
+            name: name?,
+            domains,
+            currency: currency?,
+            timezone: timezone?,
+            platform,
+            webhook_secret: secret,
+            trust_pixel,
+            created_at: held.map_or(self.now, |m| m.created_at),
+            updated_at: self.now,
+        })
+    }
+
+    fn check_domains(&self, fields: &mut Fields, domains: &[String], own: Option<MerchantId>) {
+        let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
+        for other in others {
+            for domain in domains.iter().filter(|domain| other.domains.contains(domain)) {
+                fields.fault("domains", format!("`{domain}` is merchant {}'s", other.id));
+            }
+        }
+    }
+
+    fn influencer(&mut self, fields: &mut Fields, held: Option<&Influencer>) -> Option<Influencer> {
+        let name = field(fields, "name", held.map(|i| &i.name), text(200));
+        let email = fields.optional("email", email).or_else(|| held.and_then(|i| i.email.clone()));
+        let payout = fields.optional("payout", shaped::<Value>).or_else(|| held.and_then(|i| i.payout.clone()));
+        Some(Influencer {
+            id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
+            name: name?,
+            email,
+            payout,
+            created_at: held.map_or(self.now, |i| i.created_at),
+            updated_at: self.now,
+        })
+    }
+
+    fn campaign(&mut self, fields: &mut Fields) -> Option<Campaign> {
+        let merchant = fields.required("merchant", |value| found(value, &self.catalog.merchants));
+        let name = fields.required("name", text(200));
+        let window_days = fields.optional("window_days", number(1, WINDOW_DAYS_MAX)).unwrap_or(30);
+        let dedupe_minutes = fields.optional("dedupe_minutes", number(0, 7 * 24 * 60)).unwrap_or(30);
+        let hold_days = fields.optional("hold_days", number(0, 365)).unwrap_or(30);
+        let schedule = schedule(fields, Schedule::default());
+        let commission = fields.required("commission", commission);
+        let precedence = fields.optional("precedence", precedence);
+        let model = fields.optional("model", shaped::<Model>).unwrap_or(Model::LastClick);
+        let (merchant, commission) = (merchant?, commission?);
+        if let Err(error) = commission.check(merchant.currency) {
+            fields.fault("commission", error.to_string());
+        }
+        Some(Campaign {
+            id: CampaignId::from_bits(self.random.random()),
+            merchant: merchant.id,
+            name: name?,
+            window_days,
+            dedupe_minutes,
+            hold_days,
+            starts_at: schedule.starts_at,
+            ends_at: schedule.ends_at,
+            commission,
+            precedence: precedence.unwrap_or_else(|| vec![Evidence::Click, Evidence::Coupon]),
+            model,
+            paused: schedule.paused,
+            created_at: self.now,
+            updated_at: self.now,
+        })
+    }
+
+    /// Terms that decide money never change under orders that are there already.
+    fn changed_campaign(&mut self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
+        let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
+        let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
+        Some(Campaign { name, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
+    }
+
+    fn link(&mut self, fields: &mut Fields) -> Option<Link> {
+        let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
+        let influencer = fields.required("influencer", |value| found(value, &self.catalog.influencers));
+        let target = fields.required("destination", destination);
+        let fallback = fields.optional("fallback", destination);
+        let slug = fields.optional("slug", |value| {
+            let slug = value.as_str().unwrap_or_default();
+            check_slug(slug).map(|()| slug.to_owned())
+        });
+        let schedule = schedule(fields, Schedule::default());
+        let campaign = campaign?;
+        let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        if !self.claim(campaign.merchant, &slug) {
+            fields.fault("slug", format!("`{slug}` is taken by another link of this merchant"));
+        }
+        Some(Link {
+            id: LinkId::from_bits(self.random.random()),
+            campaign: campaign.id,
+            influencer: influencer?.id,
+            destination: target?,
+            slug,
+            starts_at: schedule.starts_at,
+            ends_at: schedule.ends_at,
+            fallback,
+            paused: schedule.paused,
+            created_at: self.now,
+            updated_at: self.now,
+        })
+    }
+
+    fn claim(&mut self, merchant: MerchantId, slug: &str) -> bool {
+        let taken = self.catalog.link_by_slug(Scope::Merchant(merchant), slug).is_some();
+        !taken && self.slugs.insert((merchant, fold_slug(slug)))
+    }
+
+    fn changed_link(&mut self, fields: &mut Fields, held: &Link) -> Option<Link> {
+        let target = fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
+        let fallback = fields.optional("fallback", destination).or_else(|| held.fallback.clone());
+        let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
+        Some(Link { destination: target, fallback, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
+    }
+
+    fn coupon(&mut self, fields: &mut Fields) -> Option<Coupon> {
+        let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
+        let influencer = fields.required("influencer", |value| found(value, &self.catalog.influencers));
+        let code = fields.required("code", |value| {
+            let code = value.as_str().unwrap_or_default();
+            check_code(code).map(|()| code.trim().to_owned())
+        });
+        let dates = dates(fields, Schedule::default());
+        let (campaign, code) = (campaign?, code?);
+        let coupon = Coupon {
+            id: CouponId::from_bits(self.random.random()),
+            campaign: campaign.id,
+            influencer: influencer?.id,
+            code,
+            starts_at: dates.starts_at,
+            ends_at: dates.ends_at,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.check_coupon(fields, campaign.merchant, &coupon);
+        self.codes.entry(fold_code(&coupon.code)).or_default().push(coupon.clone());
+        Some(coupon)
+    }
+
+    fn changed_coupon(&mut self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
+        let held_dates = Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
+        let dates = dates(fields, held_dates);
+        let coupon =
+            Coupon { starts_at: dates.starts_at, ends_at: dates.ends_at, updated_at: self.now, ..held.clone() };
+        let merchant = self.catalog.campaigns.get(&held.campaign)?.merchant;
+        self.check_coupon(fields, merchant, &coupon);
+        Some(coupon)
+    }
+
+    /// A code has one owner at a time.
+    fn check_coupon(&self, fields: &mut Fields, merchant: MerchantId, coupon: &Coupon) {
+        let held = self.catalog.coupons_with_code(merchant, &coupon.code).into_iter().map(AsRef::as_ref);
+        let of_merchant = |c: &&Coupon| {
+            self.catalog.campaigns.get(&c.campaign).is_some_and(|campaign| campaign.merchant == merchant)
+        };
+        let fresh = self.codes.get(&fold_code(&coupon.code)).into_iter().flatten().filter(of_merchant);
+        let clash = held.chain(fresh).find(|other| other.id != coupon.id && overlap(other, coupon));
+        if let Some(other) = clash {
+            fields.fault("code", format!("`{}` is influencer {}'s in the same dates", coupon.code, other.influencer));
+        }
+    }
+
+    fn unguessable(&mut self, characters: usize) -> String {
+        let pick = |_| char::from(UNGUESSABLE[self.random.random_range(0..UNGUESSABLE.len())]);
+        (0..characters).map(pick).collect()
+    }
+}
+
+fn overlap(a: &Coupon, b: &Coupon) -> bool {
+    let before = |end: Option<Timestamp>, start: Option<Timestamp>| matches!((end, start), (Some(e), Some(s)) if e <= s);
+    !before(a.ends_at, b.starts_at) && !before(b.ends_at, a.starts_at)
+}
+
+/// A field that is required on creation and kept on a change.
+fn field<T: Clone>(
+    fields: &mut Fields,
+    name: &'static str,
+    held: Option<&T>,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Option<T> {
+    match held {
+        None => fields.required(name, read),
+        Some(held) => fields.optional(name, read).or_else(|| Some(held.clone())),
+    }
+}
+
+fn schedule(fields: &mut Fields, held: Schedule) -> Schedule {
+    let paused = fields.optional("paused", flag).unwrap_or(held.paused);
+    Schedule { paused, ..dates(fields, held) }
+}
+
+fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
+    let starts_at = fields.optional("starts_at", time).or(held.starts_at);
+    let ends_at = fields.optional("ends_at", time).or(held.ends_at);
+    if let (Some(starts), Some(ends)) = (starts_at, ends_at)
+        && ends <= starts
+    {
+        fields.fault("ends_at", "must be after starts_at");
+    }
+    Schedule { paused: held.paused, starts_at, ends_at }
+}
+
+/// The entity an id names.
+fn found<'c, K, V>(value: &Value, entities: &'c HashMap<K, Arc<V>>) -> Result<&'c V, String>
+where
+    K: FromStr<Err: Display> + Hash + Eq + Display,
+{
+    let id: K = parsed(value)?;
+    entities.get(&id).map(AsRef::as_ref).ok_or_else(|| format!("`{id}` does not exist"))
+}
+
+fn domains(value: &Value) -> Result<Vec<String>, String> {
+    let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(expected)?;
+    let names = list.iter().map(|name| name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected));
+    names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
+}
+
+fn timezone(value: &Value) -> Result<String, String> {
+    let name = value.as_str().unwrap_or_default();
+    let known = jiff::tz::TimeZone::get(name).is_ok();
+    if known { Ok(name.to_owned()) } else { Err(format!("`{name}` is no IANA time zone such as Europe/Berlin")) }
+}
+
+fn email(value: &Value) -> Result<String, String> {
+    let address = text(254)(value)?;
+    let fits = address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    if fits { Ok(address) } else { Err(format!("`{address}` is no e-mail address")) }
+}
+
+fn destination(value: &Value) -> Result<String, String> {
+    check_destination(value.as_str().unwrap_or_default().trim())
+}
+
+fn commission(value: &Value) -> Result<Rule, String> {
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "percent" | "per_sale" => shaped(value),
+        "per_lead" | "per_click" => Err(format!("kind `{kind}` is not paid by this version; use percent or per_sale")),
+        _ => Err("expected e.g. {\"kind\": \"percent\", \"rate\": \"15\"}; kinds are percent and per_sale".to_owned()),
+    }
+}
+
+fn precedence(value: &Value) -> Result<Vec<Evidence>, String> {
+    let list: Vec<Evidence> = shaped(value)?;
+    let twice = list.iter().enumerate().any(|(index, evidence)| list[..index].contains(evidence));
+    let fits = !list.is_empty() && !twice;
+    if fits { Ok(list) } else { Err("expected `click` and `coupon`, each at most once".to_owned()) }
+}
+
+/// What a new entity's answer shows once and never again.
+pub(crate) fn shown_once(entity: &Entity) -> Value {
+    match entity {
+        Entity::Merchant(merchant) => json!({ "webhook_secret": merchant.webhook_secret }),
+        _ => json!({}),
+    }
+}

@@ -1,0 +1,67 @@
+//! How the process is: alive, able to record, and what it counted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+use crate::admin::Admin;
+
+/// `GET /healthz`: the process lives.
+pub(crate) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: it can record. A hot state that lags is said, and no reason to take a node out: redirects and
+/// records do not need it.
+pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    let mut report = String::new();
+    let mut can_record = true;
+    for health in &admin.journals {
+        // Writing to a String cannot fail, here and below.
+        if let Some(cause) = health.cause() {
+            can_record = false;
+            _ = writeln!(report, "journal {}: cannot record: {cause}; restart after mending the disk", health.stream());
+        } else {
+            _ = writeln!(report, "journal {}: ok, {} records", health.stream(), health.last_committed());
+        }
+    }
+    let state = match (admin.lag.failing.load(Relaxed), admin.lag.caught_up.load(Relaxed)) {
+        (true, _) => "failing, catches up when it works again",
+        (false, true) => "up to date",
+        (false, false) => "catching up",
+    };
+    _ = writeln!(report, "hot state: {state}");
+    let status = if can_record { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, report)
+}
+
+/// `GET /metrics`: Prometheus text.
+pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    let mut totals: BTreeMap<_, u64> = BTreeMap::new();
+    for core in &admin.counters {
+        core.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
+    }
+    totals.insert(("afterclick_projected_records_total", None), admin.lag.projected.load(Relaxed));
+    let (mut text, mut described) = (String::new(), "");
+    for ((name, label), value) in totals {
+        if name != described {
+            _ = writeln!(text, "# TYPE {name} counter");
+            described = name;
+        }
+        _ = match label {
+            Some((key, label)) => writeln!(text, "{name}{{{key}=\"{label}\"}} {value}"),
+            None => writeln!(text, "{name} {value}"),
+        };
+    }
+    _ = writeln!(text, "# TYPE afterclick_hot_state_up_to_date gauge");
+    _ = writeln!(text, "afterclick_hot_state_up_to_date {}", u8::from(admin.is_up_to_date()));
+    let poisoned = admin.journals.iter().filter(|health| health.is_poisoned()).count();
+    _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
+    _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}

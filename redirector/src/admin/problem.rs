@@ -1,0 +1,108 @@
+//! Errors of the admin API as problem documents (RFC 9457): whose fault, which field, what value, what was expected.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The field, or `line 7: destination` in an import.
+    pub(crate) field: String,
+    /// What was expected.
+    pub(crate) reason: String,
+}
+
+/// A refusal, or a failure of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: String,
+    faults: Vec<Fault>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, title, detail: detail.into(), faults: Vec::new() }
+    }
+
+    /// The body is not of the form that is read here.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "The request cannot be read", detail)
+    }
+
+    /// Fields are missing, wrong or unknown.
+    pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
+        let detail = match &faults[..] {
+            [only] => format!("{}: {}", only.field, only.reason),
+            many => format!("{} mistakes; see errors", many.len()),
+        };
+        Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request has mistakes", detail) }
+    }
+
+    /// No or an unknown access token.
+    pub(crate) fn unauthorized() -> Self {
+        let detail = "send `Authorization: Bearer <token>`; `afterclick token create --role admin` makes one";
+        Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail)
+    }
+
+    /// A token that may not do this.
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Not allowed with this access token", detail)
+    }
+
+    /// Nothing there.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    /// It exists already, or a key was used for another request.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "Conflict", detail)
+    }
+
+    /// Too large to read.
+    pub(crate) fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
+    }
+
+    /// It could not be recorded; nothing has changed.
+    pub(crate) fn unrecorded(error: &journal::Error) -> Self {
+        tracing::error!("a change could not be recorded: {error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Cannot record now", "nothing has changed; send it again later")
+    }
+
+    /// Our fault.
+    pub(crate) fn internal(error: &anyhow::Error) -> Self {
+        tracing::error!("the admin API failed: {error:#}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", "the server's log says more")
+    }
+
+    fn document(&self) -> Value {
+        let mut document = json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if !self.faults.is_empty() {
+            let faults = self.faults.iter().map(|f| json!({ "field": f.field, "reason": f.reason }));
+            document["errors"] = faults.collect();
+        }
+        document
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.document())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

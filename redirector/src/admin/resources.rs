@@ -1,0 +1,316 @@
+//! Merchants, influencers, campaigns, links and coupons: list, show, create, change, import.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::catalog::{Catalog, Change, Entity, RequestId};
+use shared::time::Timestamp;
+
+use crate::admin::Admin;
+use crate::admin::entities::{Kind, Maker, shown_once};
+use crate::admin::fields::Fields;
+use crate::admin::problem::{Fault, Problem};
+use crate::catalog::ChangeError;
+use crate::clock;
+
+/// Entities a list page has when nobody says otherwise, and at most.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1000;
+/// Rows an import may have, and mistakes it reports.
+const ROWS_MAX: usize = 500_000;
+const FAULTS_MAX: usize = 100;
+/// Characters of an idempotency key.
+const KEY_CHARS_MAX: usize = 255;
+
+#[derive(Deserialize)]
+pub(crate) struct Page {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/{resource}`.
+pub(crate) async fn list(
+    State(admin): State<Arc<Admin>>,
+    Path(resource): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let catalog = admin.live.read();
+    let mut rows = entities(&catalog, kind);
+    rows.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let after = page.cursor.unwrap_or_default();
+    let mut rows = rows.into_iter().filter(|(cursor, _)| *cursor > after);
+    let items: Vec<_> = rows.by_ref().take(limit).collect();
+    let next = rows.next().and(items.last()).map(|(cursor, _)| cursor.clone());
+    let items: Vec<_> = items.iter().map(|(_, entity)| show(entity, &catalog)).collect();
+    Ok(Json(json!({ "items": items, "next_cursor": next })).into_response())
+}
+
+/// `GET /api/v1/{resource}/{id}`.
+pub(crate) async fn read(
+    State(admin): State<Arc<Admin>>,
+    Path((resource, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let catalog = admin.live.read();
+    let entity = held(&catalog, kind(&resource)?, &id)?;
+    Ok(Json(show(&entity, &catalog)).into_response())
+}
+
+/// `POST /api/v1/{resource}`.
+pub(crate) async fn create(
+    State(admin): State<Arc<Admin>>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let request = request_id(&headers, &resource, &body)?;
+    let prepare = |catalog: &Catalog| {
+        if let Some(change) = answered(catalog, request.as_ref())? {
+            return Ok((None, (change.entities.clone(), true)));
+        }
+        let mut fields = Fields::new(object(&body)?);
+        let now = clock::now();
+        let made = Maker::new(catalog, now).make(kind, &mut fields, None);
+        let entity = accept(made, fields)?;
+        let change = Change { at: now, entities: vec![entity], request };
+        Ok((Some(change.clone()), (change.entities, false)))
+    };
+    let (entities, repeated) = admin.live.change(prepare).await.map_err(problem)?;
+    let catalog = admin.live.read();
+    let entity = entities.first().ok_or_else(|| Problem::not_found("nothing was created"))?;
+    let mut answer = show(entity, &catalog);
+    merge(&mut answer, shown_once(entity));
+    let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
+    let mut response = (StatusCode::CREATED, Json(answer)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(mark_repeated(response, repeated))
+}
+
+/// `PATCH /api/v1/{resource}/{id}`.
+pub(crate) async fn change(
+    State(admin): State<Arc<Admin>>,
+    Path((resource, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let prepare = |catalog: &Catalog| {
+        let held = held(catalog, kind, &id)?;
+        let mut fields = Fields::new(object(&body)?);
+        // A version must be later than the one it replaces, whatever the clock says.
+        let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
+        let made = Maker::new(catalog, now).make(kind, &mut fields, Some(&held));
+        let entity = accept(made, fields)?;
+        Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
+    };
+    let entity = admin.live.change(prepare).await.map_err(problem)?;
+    Ok(Json(show(&entity, &admin.live.read())).into_response())
+}
+
+/// `POST /api/v1/{resource}/import`: CSV with a header line, all or nothing.
+pub(crate) async fn import(
+    State(admin): State<Arc<Admin>>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    if !matches!(kind, Kind::Link | Kind::Coupon | Kind::Influencer) {
+        return Err(Problem::not_found("links, coupons and influencers can be imported"));
+    }
+    let request = request_id(&headers, &resource, &body)?;
+    let prepare = |catalog: &Catalog| {
+        if let Some(change) = answered(catalog, request.as_ref())? {
+            return Ok((None, (change.entities.len(), true)));
+        }
+        let now = clock::now();
+        let entities = rows(catalog, kind, &body, now)?;
+        let count = entities.len();
+        Ok((Some(Change { at: now, entities, request }), (count, false)))
+    };
+    let (imported, repeated) = admin.live.change(prepare).await.map_err(problem)?;
+    Ok(mark_repeated((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response(), repeated))
+}
+
+/// Makes an entity of each row, or reports the rows that are wrong, each with its line and reason.
+fn rows(catalog: &Catalog, kind: Kind, body: &[u8], now: Timestamp) -> Result<Vec<Entity>, Problem> {
+    // A byte order mark is what spreadsheets begin a file with.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);
+    let header = reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
+    let mut maker = Maker::new(catalog, now);
+    let (mut entities, mut faults) = (Vec::new(), Vec::new());
+    for row in reader.records() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                faults.push(Fault { field: "row".to_owned(), reason: error.to_string() });
+                continue;
+            }
+        };
+        let line = row.position().map_or(0, csv::Position::line);
+        let values = header.iter().zip(&row).map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let mut fields = Fields::new(values.collect());
+        let made = maker.make(kind, &mut fields, None);
+        entities.extend(made);
+        let of_row = fields.finish();
+        faults.extend(of_row.into_iter().map(|f| Fault { field: format!("line {line}: {}", f.field), ..f }));
+        if faults.len() >= FAULTS_MAX || entities.len() > ROWS_MAX {
+            break;
+        }
+    }
+    if entities.len() > ROWS_MAX {
+        return Err(Problem::too_large(format!("more than {ROWS_MAX} rows: split the file")));
+    }
+    if entities.is_empty() && faults.is_empty() {
+        return Err(Problem::malformed("no rows: expected a header line and at least one row"));
+    }
+    if faults.is_empty() { Ok(entities) } else { Err(Problem::invalid(faults)) }
+}
+
+fn kind(resource: &str) -> Result<Kind, Problem> {
+    Kind::of_path(resource).ok_or_else(|| Problem::not_found(format!("there are no `{resource}`")))
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::malformed("expected a JSON object")),
+        Err(error) => Err(Problem::malformed(format!("expected a JSON object: {error}"))),
+    }
+}
+
+/// The entity, if there were no mistakes at all.
+fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
+    let faults = fields.finish();
+    match made {
+        Some(entity) if faults.is_empty() => Ok(entity),
+        _ if faults.iter().any(|f| f.reason.contains("is taken by")) => Err(Problem::conflict(
+            faults.iter().map(|f| format!("{}: {}", f.field, f.reason)).collect::<Vec<_>>().join("; "),
+        )),
+        _ => Err(Problem::invalid(faults)),
+    }
+}
+
+fn request_id(headers: &HeaderMap, resource: &str, body: &[u8]) -> Result<Option<RequestId>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
+    let key = key.ok_or_else(|| Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters")))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(resource.as_bytes()).update(b"\n").update(body);
+    Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
+}
+
+/// The change that a repeated request made the first time.
+fn answered<'c>(catalog: &'c Catalog, request: Option<&RequestId>) -> Result<Option<&'c Change>, Problem> {
+    let Some(request) = request else { return Ok(None) };
+    let Some(change) = catalog.requests.get(&request.key) else { return Ok(None) };
+    if change.request.as_ref() == Some(request) {
+        return Ok(Some(change));
+    }
+    Err(Problem::conflict(format!("Idempotency-Key `{}` was used for another request", request.key)))
+}
+
+fn mark_repeated(mut response: Response, repeated: bool) -> Response {
+    if repeated {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn problem(error: ChangeError<Problem>) -> Problem {
+    match error {
+        ChangeError::Refused(problem) => problem,
+        ChangeError::Journal(error) => Problem::unrecorded(&error),
+    }
+}
+
+/// Entities of a kind, each with the cursor that sorts it: creation time, then id.
+fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
+    let cursor = |at: Timestamp, id: String| format!("{:015}.{id}", at.as_ms());
+    macro_rules! of {
+        ($map:expr, $variant:path) => {
+            $map.values().map(|e| (cursor(e.created_at, e.id.to_string()), $variant(e.as_ref().clone()))).collect()
+        };
+    }
+    match kind {
+        Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
+        Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
+        Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
+        Kind::Link => of!(catalog.links, Entity::Link),
+        Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+    }
+}
+
+fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
+    let missing = || Problem::not_found(format!("`{id}` does not exist"));
+    macro_rules! of {
+        ($map:expr, $variant:path) => {
+            id.parse().ok().and_then(|id| $map.get(&id)).map(|e| $variant(e.as_ref().clone())).ok_or_else(missing)
+        };
+    }
+    match kind {
+        Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
+        Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
+        Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
+        Kind::Link => of!(catalog.links, Entity::Link),
+        Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+    }
+}
+
+fn updated_at(entity: &Entity) -> Timestamp {
+    match entity {
+        Entity::Merchant(e) => e.updated_at,
+        Entity::Influencer(e) => e.updated_at,
+        Entity::Campaign(e) => e.updated_at,
+        Entity::Link(e) => e.updated_at,
+        Entity::Coupon(e) => e.updated_at,
+        Entity::AccessToken(e) => e.created_at,
+    }
+}
+
+/// An entity as answers show it: its fields, and what follows from them. Secrets stay inside.
+fn show(entity: &Entity, catalog: &Catalog) -> Value {
+    match entity {
+        Entity::Merchant(merchant) => {
+            let mut shown = fields_of(merchant);
+            let has_secret = merchant.webhook_secret.is_some();
+            shown.as_object_mut().map(|fields| fields.remove("webhook_secret"));
+            merge(&mut shown, json!({ "has_webhook_secret": has_secret }));
+            shown
+        }
+        Entity::Influencer(influencer) => fields_of(influencer),
+        Entity::Campaign(campaign) => {
+            let mut shown = fields_of(campaign);
+            merge(&mut shown, json!({ "commission_text": campaign.commission.describe() }));
+            shown
+        }
+        Entity::Link(link) => {
+            let mut shown = fields_of(link);
+            let merchant = catalog.campaign_of(link).map(|(_, merchant)| merchant.id);
+            merge(&mut shown, json!({ "merchant": merchant, "path": format!("/{}", link.slug) }));
+            shown
+        }
+        Entity::Coupon(coupon) => fields_of(coupon),
+        Entity::AccessToken(_) => json!({}),
+    }
+}
+
+fn fields_of<T: Serialize>(entity: &T) -> Value {
+    serde_json::to_value(entity).unwrap_or_default()
+}
+
+fn merge(into: &mut Value, more: Value) {
+    if let (Some(into), Value::Object(more)) = (into.as_object_mut(), more) {
+        into.extend(more);
+    }
+}

@@ -1,0 +1,113 @@
+//! The live catalog: one change at a time is checked, journaled and then seen by everybody.
+//!
+//! The journal's `catalog…` streams are the truth; memory is a fold of them. Nothing is visible before it is on disk.
+
+mod check;
+mod snapshot;
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
+use journal::{Committer, Durability, StreamName};
+use shared::catalog::{Catalog, Change};
+use shared::record::Record;
+use shared::token::KeyRing;
+
+pub(crate) use check::{check_code, check_destination, check_host, check_slug};
+pub(crate) use snapshot::{HotCampaign, HotLink, HotMerchant, Snapshot};
+
+/// Streams that carry catalog changes start with this word, so that start-up reads only them.
+pub(crate) const STREAM_PREFIX: &str = "catalog";
+
+/// The catalog of a running server.
+pub(crate) struct Live {
+    catalog: RwLock<Catalog>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    committer: Committer,
+    /// Held from check to apply, so that two changes cannot both pass a check that only one may.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum ChangeError<E> {
+    /// It was refused before anything happened.
+    Refused(E),
+    /// It could not be recorded.
+    Journal(journal::Error),
+}
+
+impl Live {
+    /// Folds the catalog from the journal.
+    ///
+    /// # Errors
+    /// When a stream is damaged or holds what this version cannot read.
+    pub(crate) fn open(
+        journal_dir: &Path,
+        hosts: Vec<String>,
+        ring: KeyRing,
+        committer: Committer,
+    ) -> Result<Self> {
+        let (mut catalog, mut snapshot) = (Catalog::default(), Snapshot::new(hosts, ring));
+        for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX)) {
+            for_each_change(journal_dir, stream, |change| {
+                catalog.apply(change);
+                snapshot.apply(change, &catalog);
+            })?;
+        }
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        Ok(Self { catalog: RwLock::new(catalog), snapshot, committer, changing: tokio::sync::Mutex::default() })
+    }
+
+    /// What the edge reads.
+    pub(crate) fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// The catalog as it stands; hold it briefly.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk, then it is visible.
+    ///
+    /// # Errors
+    /// What `prepare` refused, or that it could not be recorded; in both cases nothing has changed.
+    pub(crate) async fn change<T, E>(
+        &self,
+        prepare: impl FnOnce(&Catalog) -> Result<(Option<Change>, T), E>,
+    ) -> Result<T, ChangeError<E>> {
+        let _changing = self.changing.lock().await;
+        let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
+        if let Some(change) = change {
+            let record = Record::Catalog(change.clone()).encode();
+            self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
+            self.apply(&change);
+        }
+        Ok(answer)
+    }
+
+    /// Takes over a change that is in the journal already.
+    pub(crate) fn apply(&self, change: &Change) {
+        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        catalog.apply(change);
+        let mut snapshot = Snapshot::clone(&self.snapshot.load());
+        snapshot.apply(change, &catalog);
+        self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
+/// Reads the catalog changes of one stream, in order.
+pub(crate) fn for_each_change(journal_dir: &Path, stream: &StreamName, mut each: impl FnMut(&Change)) -> Result<()> {
+    let mut reader = journal::Reader::open(journal_dir, stream, 0)?;
+    while let Some(record) = reader.next()? {
+        let decoded = Record::decode(record.payload);
+        let decoded = decoded.with_context(|| format!("stream {stream}, record {}", record.seq))?;
+        if let Record::Catalog(change) = decoded {
+            each(&change);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! The catalog as the edge reads it: frozen, whole, without a lock, shared by all cores.
+//!
+//! A change makes a new snapshot that shares everything it did not touch: links lie in shards, and only the shards of
+//! changed links are copied. Looking up never allocates and never waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use shared::catalog::{Catalog, Change, Entity, Link, Merchant, Platform, Schedule, Scope, fold_slug};
+use shared::id::{CampaignId, LinkId, MerchantId};
+use shared::time::{Span, Timestamp};
+use shared::token::{Claims, KeyRing, TokenError, TokenKey};
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+const SHARDS: usize = 256;
+/// The longest slug plus its scope.
+const KEY_BYTES_MAX: usize = 8 + 64;
+
+/// The catalog as of one change.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    agency_hosts: Arc<Vec<String>>,
+    domains: Arc<Map<String, MerchantId>>,
+    merchants: Arc<Map<MerchantId, Arc<HotMerchant>>>,
+    merchant_keys: Arc<Map<String, MerchantId>>,
+    campaigns: Arc<Map<CampaignId, HotCampaign>>,
+    slugs: Vec<Arc<Map<Box<[u8]>, Arc<HotLink>>>>,
+    links: Vec<Arc<Map<LinkId, CampaignId>>>,
+    ring: Arc<KeyRing>,
+}
+
+/// A merchant, with the keys its tokens are signed and checked with.
+pub(crate) struct HotMerchant {
+    pub(crate) id: MerchantId,
+    pub(crate) domains: Vec<String>,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) webhook_secret: Option<String>,
+    /// The active key and its id.
+    pub(crate) signing: (u8, TokenKey),
+    verifying: Vec<(u8, TokenKey)>,
+}
+
+impl HotMerchant {
+    /// The merchant's domain that a host lies under.
+    pub(crate) fn domain_of<'h>(&self, host: &'h str) -> Option<&'h str> {
+        domain_of(host, |domain| self.domains.iter().any(|d| d == domain))
+    }
+}
+
+/// A campaign's terms that a click needs.
+#[derive(Clone, Copy)]
+pub(crate) struct HotCampaign {
+    pub(crate) merchant: MerchantId,
+    pub(crate) window_minutes: u32,
+    pub(crate) dedupe: Span,
+    pub(crate) schedule: Schedule,
+}
+
+/// A link as a redirect needs it.
+pub(crate) struct HotLink {
+    pub(crate) id: LinkId,
+    pub(crate) campaign: CampaignId,
+    /// The whole address; its first `fragment_at` bytes come before any `#`.
+    pub(crate) destination: Box<str>,
+    pub(crate) fragment_at: usize,
+    /// What joins a parameter to the destination: `?` or `&`, or nothing after a bare `?`.
+    pub(crate) joint: &'static str,
+    pub(crate) fallback: Option<Box<str>>,
+    pub(crate) schedule: Schedule,
+}
+
+impl HotLink {
+    fn of(link: &Link) -> Self {
+        let fragment_at = link.destination.find('#').unwrap_or(link.destination.len());
+        let before = &link.destination[..fragment_at];
+        let joint = match before.split_once('?') {
+            None => "?",
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        Self {
+            id: link.id,
+            campaign: link.campaign,
+            destination: link.destination.as_str().into(),
+            fragment_at,
+            joint,
+            fallback: link.fallback.as_deref().map(Into::into),
+            schedule: link.schedule(),
+        }
+    }
+}
+
+impl Snapshot {
+    /// An empty catalog with the installation's own hosts and keys.
+    pub(crate) fn new(agency_hosts: Vec<String>, ring: KeyRing) -> Self {
+        Self {
+            agency_hosts: Arc::new(agency_hosts),
+            domains: Arc::default(),
+            merchants: Arc::default(),
+            merchant_keys: Arc::default(),
+            campaigns: Arc::default(),
+            slugs: (0..SHARDS).map(|_| Arc::default()).collect(),
+            links: (0..SHARDS).map(|_| Arc::default()).collect(),
+            ring: Arc::new(ring),
+        }
+    }
+
+    /// Takes over a change that `catalog` already contains.
+    pub(crate) fn apply(&mut self, change: &Change, catalog: &Catalog) {
+        for entity in &change.entities {
+            match entity {
+                Entity::Merchant(merchant) => self.put_merchant(merchant),
+                Entity::Campaign(campaign) => {
+                    let hot = HotCampaign {
+                        merchant: campaign.merchant,
+                        window_minutes: campaign.window_days.saturating_mul(24 * 60),
+                        dedupe: campaign.dedupe(),
+                        schedule: campaign.schedule(),
+                    };
+                    Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
+                }
+                Entity::Link(link) => self.put_link(link, catalog),
+                Entity::Influencer(_) | Entity::Coupon(_) | Entity::AccessToken(_) => {}
+            }
+        }
+    }
+
+    fn put_merchant(&mut self, merchant: &Merchant) {
+        let domains = Arc::make_mut(&mut self.domains);
+        domains.retain(|_, owner| *owner != merchant.id);
+        for domain in &merchant.domains {
+            domains.entry(domain.clone()).or_insert(merchant.id);
+        }
+        Arc::make_mut(&mut self.merchant_keys).insert(merchant.key.clone(), merchant.id);
+        let active = self.ring.active();
+        let ids = self.ring.keys().iter().map(|key| key.id);
+        let hot = HotMerchant {
+            id: merchant.id,
+            domains: merchant.domains.clone(),
+            platform: merchant.platform,
+            webhook_secret: merchant.webhook_secret.clone(),
+            signing: (active.id, TokenKey::derive(&active.secret, merchant.id)),
+            verifying: ids.filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?))).collect(),
+        };
+        Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
+    }
+
+    fn put_link(&mut self, link: &Link, catalog: &Catalog) {
+        let shard = shard_of_id(link.id);
+        Arc::make_mut(&mut self.links[shard]).insert(link.id, link.campaign);
+        let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
+        let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
+        for scope in scopes.into_iter().flatten() {
+            let Some(holder) = catalog.link_by_slug(scope, &link.slug) else { continue };
+            if holder.id == link.id {
+                let mut key = scope_bytes(scope).to_vec();
+                key.extend(fold_slug(&link.slug).bytes());
+                let shard = shard_of_key(&key);
+                Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), Arc::new(HotLink::of(link)));
+            }
+        }
+    }
+
+    /// Where slugs are looked up under a host; `None` for a host that is not ours.
+    pub(crate) fn scope_of(&self, host: &str) -> Option<Scope> {
+        if self.agency_hosts.iter().any(|agency| agency == host) {
+            return Some(Scope::Agency);
+        }
+        let domain = domain_of(host, |domain| self.domains.contains_key(domain))?;
+        self.domains.get(domain).copied().map(Scope::Merchant)
+    }
+
+    /// The link a slug leads to, compared without case.
+    pub(crate) fn link(&self, scope: Scope, slug: &str) -> Option<&Arc<HotLink>> {
+        let mut key = [0; KEY_BYTES_MAX];
+        let length = 8 + slug.len();
+        let key = key.get_mut(..length)?;
+        key[..8].copy_from_slice(&scope_bytes(scope));
+        key[8..].copy_from_slice(slug.as_bytes());
+        key[8..].make_ascii_lowercase();
+        self.slugs[shard_of_key(key)].get(&*key)
+    }
+
+    /// The campaign of a link.
+    pub(crate) fn campaign_of(&self, link: LinkId) -> Option<CampaignId> {
+        self.links[shard_of_id(link)].get(&link).copied()
+    }
+
+    /// A campaign's terms.
+    pub(crate) fn campaign(&self, id: CampaignId) -> Option<&HotCampaign> {
+        self.campaigns.get(&id)
+    }
+
+    /// A merchant.
+    pub(crate) fn merchant(&self, id: MerchantId) -> Option<&Arc<HotMerchant>> {
+        self.merchants.get(&id)
+    }
+
+    /// The merchant with a public key.
+    pub(crate) fn merchant_by_key(&self, key: &str) -> Option<&Arc<HotMerchant>> {
+        self.merchants.get(self.merchant_keys.get(key)?)
+    }
+
+    /// Whether any merchant's shop lies at this host.
+    pub(crate) fn is_merchant_host(&self, host: &str) -> bool {
+        domain_of(host, |domain| self.domains.contains_key(domain)).is_some()
+    }
+
+    /// Checks a token of any merchant.
+    pub(crate) fn verify_token(&self, text: &[u8], now: Timestamp) -> Result<Claims, TokenError> {
+        Claims::verify(text, now, |key_id, merchant| {
+            let merchant = self.merchants.get(&merchant).ok_or(TokenError::Merchant)?;
+            let key = merchant.verifying.iter().find(|(id, _)| *id == key_id);
+            key.map(|(_, key)| *key).ok_or(TokenError::Key)
+        })
+    }
+}
+
+/// The known domain that a host is or lies under, compared label by label, longest first.
+fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
+    let mut domain = host;
+    loop {
+        if is_known(domain) {
+            return Some(domain);
+        }
+        domain = domain.split_once('.')?.1;
+    }
+}
+
+fn scope_bytes(scope: Scope) -> [u8; 8] {
+    match scope {
+        // Merchant ids have 40 bits: no merchant has this one.
+        Scope::Agency => [0xff; 8],
+        Scope::Merchant(id) => id.bits().to_be_bytes(),
+    }
+}
+
+fn shard_of_id(id: LinkId) -> usize {
+    (id.bits() % SHARDS as u64) as usize
+}
+
+/// FNV-1a: which shard is no secret, and the map inside is keyed at random.
+fn shard_of_key(key: &[u8]) -> usize {
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    ((hash >> 32) % SHARDS as u64) as usize
+}

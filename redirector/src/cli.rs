@@ -1,0 +1,94 @@
+//! The command line: names, help and nothing else. Values are checked in `config`, all at once.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Self-hosted attribution edge for performance-based influencer marketing.
+#[derive(Debug, Parser)]
+#[command(name = "afterclick", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Redirect, record, collect, and answer the admin API.
+    Serve(Settings),
+    /// Access tokens of the admin API.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Check every segment's checksums and sequence; exit 1 on damage.
+    Verify(Settings),
+    /// Rebuild the hot state from the journal.
+    Replay(Settings),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Create an access token and print it; it is shown once and kept only as a hash.
+    Create {
+        /// What its holder may do.
+        #[arg(long, value_enum)]
+        role: RoleName,
+        /// The merchant's or influencer's id, for these roles.
+        #[arg(long = "for", value_name = "ID")]
+        holder: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Everything.
+    Admin,
+    /// Read one merchant's figures.
+    Merchant,
+    /// Read one influencer's figures.
+    Influencer,
+}
+
+/// Settings as texts: flags come before `AFTERCLICK_*`, these before the file, and that before the defaults.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Settings {
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_CONFIG")]
+    pub(crate) config: Option<String>,
+    /// Folder of journal, keys and embedded state [default: data].
+    #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA")]
+    pub(crate) data: Option<String>,
+    /// Address of the public listener [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR", env = "AFTERCLICK_LISTEN")]
+    pub(crate) listen: Option<String>,
+    /// Address of the admin listener [default: 127.0.0.1:8081].
+    #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
+    pub(crate) admin: Option<String>,
+    /// Hot state: `embedded` [default].
+    #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
+    pub(crate) state: Option<String>,
+    /// Hosts of the agency's own links, comma-separated.
+    #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_HOSTS")]
+    pub(crate) hosts: Option<String>,
+    /// Cores that serve the public listener [default: all].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_WORKERS")]
+    pub(crate) workers: Option<String>,
+    /// Scheme that visitors see: `auto` [default], `https` or `http`.
+    #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]
+    pub(crate) scheme: Option<String>,
+    /// What a click survives: `os` (a kill) [default] or `disk` (a power cut).
+    #[arg(long, value_name = "CLASS", env = "AFTERCLICK_CLICKS")]
+    pub(crate) clicks: Option<String>,
+    /// Bytes after which a journal segment is sealed [default: 134217728].
+    #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
+    pub(crate) segment_bytes: Option<String>,
+    /// Contact for `/.well-known/security.txt`, e.g. `mailto:security@shop.example`.
+    #[arg(long, value_name = "URI", env = "AFTERCLICK_SECURITY_CONTACT")]
+    pub(crate) security_contact: Option<String>,
+    /// A first admin token, so that a new installation can be set up by its API.
+    #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// A planted fault, for tests of the tests.
+    #[cfg(feature = "faults")]
+    #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]
+    pub(crate) fault: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! The commands that are done in one go: access tokens, verification, replay.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::Rng;
+use shared::catalog::{AccessToken, Change, Entity, Role};
+use shared::record::Record;
+
+use crate::admin::auth;
+use crate::catalog::STREAM_PREFIX;
+use crate::cli::RoleName;
+use crate::clock;
+use crate::config::Config;
+use crate::serve::open_stream;
+use crate::state::{self, HotState};
+
+/// Makes an access token, records its hash and prints it. A running server knows it within a moment.
+///
+/// # Errors
+/// When the holder's id does not fit the role, or the journal cannot be written.
+pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>) -> Result<()> {
+    let role = match (role, holder) {
+        (RoleName::Admin, None) => Role::Admin,
+        (RoleName::Admin, Some(_)) => bail!("--for goes with the roles merchant and influencer"),
+        (RoleName::Merchant, Some(id)) => Role::Merchant(id.parse().context("--for")?),
+        (RoleName::Influencer, Some(id)) => Role::Influencer(id.parse().context("--for")?),
+        (_, None) => bail!("--for: say whose token, e.g. --for mer_0c1m8y5v"),
+    };
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    let token = format!("ac_{}", URL_SAFE_NO_PAD.encode(secret));
+    let now = clock::now();
+    let entity = Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
+    let change = Change { at: now, entities: vec![entity], request: None };
+    // A stream of the command line's own: a running server holds its streams, and follows this one.
+    let mut writer = open_stream(config, &format!("{STREAM_PREFIX}-cli"))?;
+    writer.append(&Record::Catalog(change).encode())?;
+    writer.commit(clock::now_ms())?;
+    writer.close()?;
+    print(&format!("{token}\n"))
+}
+
+/// Checks every segment of every stream and prints what there is; whether all is whole.
+///
+/// # Errors
+/// When the journal cannot be read at all.
+pub(crate) fn verify(config: &Config) -> Result<bool> {
+    let bar = progress("checking", "bytes");
+    let report = journal::verify(&config.journal_dir(), &mut |progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes);
+    })?;
+    bar.finish_and_clear();
+    print(&describe(&report))?;
+    Ok(report.is_whole())
+}
+
+/// A line a stream, and a line for everything that is wrong.
+fn describe(report: &journal::Report) -> String {
+    let mut text = String::new();
+    for stream in &report.streams {
+        let (first, last) = (stream.first_seq, stream.last_seq);
+        // Writing to a String cannot fail, here and below.
+        _ = writeln!(
+            text,
+            "{}: {} records ({first} to {last}), {} segments, {} bytes, {} damaged places",
+            stream.stream,
+            stream.records,
+            stream.segments,
+            stream.bytes,
+            stream.damages.len()
+        );
+        if stream.torn_tail_bytes > 0 {
+            _ = writeln!(text, "  {} bytes of an unfinished record at the end", stream.torn_tail_bytes);
+        }
+        for damage in &stream.damages {
+            _ = writeln!(text, "  DAMAGED {} at byte {}: {}", damage.path.display(), damage.offset, damage.reason);
+        }
+        for path in &stream.set_aside {
+            _ = writeln!(text, "  set aside by an earlier recovery: {}", path.display());
+        }
+    }
+    let unknown = report.streams.iter().flat_map(|stream| &stream.unknown).chain(&report.unknown);
+    for path in unknown {
+        _ = writeln!(text, "not part of a journal: {}", path.display());
+    }
+    let records: u64 = report.streams.iter().map(|stream| stream.records).sum();
+    _ = writeln!(text, "{records} records: {}", if report.is_whole() { "all whole" } else { "NOT whole" });
+    text
+}
+
+/// Rebuilds the hot state from the journal.
+///
+/// # Errors
+/// When the journal is damaged, or a running server has the state.
+pub(crate) fn replay(config: &Config) -> Result<()> {
+    // Opening first: a state that a running server has must not be wiped under it.
+    drop(HotState::open(config.state, &config.data)?);
+    HotState::wipe(config.state, &config.data)?;
+    let state = HotState::open(config.state, &config.data)?;
+    let bar = progress("replaying", "records");
+    let projected = state::replay(&config.journal_dir(), &state, &bar)?;
+    bar.finish_and_clear();
+    print(&format!("{projected} records replayed\n"))
+}
+
+fn progress(what: &'static str, unit: &str) -> ProgressBar {
+    let template = format!("{what} {{bar:40}} {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{eta}}");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}
+
+/// Writes to standard output; a reader that has seen enough is no failure.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
+}

@@ -1,0 +1,247 @@
+//! One core of the edge: its listener, its runtime, its connections. Cores share the catalog snapshot and nothing else.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use journal::{Committer, Writer};
+use rand::rngs::ThreadRng;
+use shared::agent::Agents;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::catalog::{Live, Snapshot};
+use crate::config::{Config, Scheme};
+use crate::edge::agents::AgentCache;
+use crate::edge::counters::Counters;
+use crate::edge::gate::{Gate, GatedStream};
+use crate::edge::redirect::header_bytes;
+use crate::edge::request::Headers;
+use crate::edge::route;
+
+/// How long a connection may take to send a request's head, idle time between requests included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of a request's head, and of hyper's buffers for a connection.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Pause after the system refused a connection, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long answers that are under way may take once the server is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What all cores are given.
+pub(crate) struct Edge {
+    pub(crate) live: Arc<Live>,
+    pub(crate) facts: Committer,
+    pub(crate) agents: Arc<Agents>,
+    pub(crate) config: Config,
+    /// Connections a core may hold.
+    pub(crate) connections_max: usize,
+    /// Turns true when the server is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// What one core's handlers use.
+pub(crate) struct Core {
+    pub(crate) gate: Rc<Gate>,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) facts: Committer,
+    pub(crate) agents: AgentCache,
+    pub(crate) random: RefCell<ThreadRng>,
+    pub(crate) header_bytes: RefCell<BytesMut>,
+    pub(crate) counters: &'static Counters,
+    pub(crate) security_contact: Option<String>,
+    scheme: Scheme,
+    listens_on_loopback: bool,
+    connections: Connections,
+}
+
+impl Core {
+    fn new(edge: &Edge, writer: Writer, counters: &'static Counters) -> Rc<Self> {
+        Rc::new(Self {
+            gate: Gate::new(writer, edge.config.clicks, counters),
+            snapshot: edge.live.snapshot(),
+            live: Arc::clone(&edge.live),
+            facts: edge.facts.clone(),
+            agents: AgentCache::new(Arc::clone(&edge.agents)),
+            random: RefCell::new(rand::rng()),
+            header_bytes: header_bytes(),
+            counters,
+            security_contact: edge.config.security_contact.clone(),
+            scheme: edge.config.scheme,
+            listens_on_loopback: edge.config.listen.ip().is_loopback(),
+            connections: Connections::default(),
+        })
+    }
+
+    /// Whether the visitor's browser speaks HTTPS, as far as can be told.
+    pub(crate) fn is_https(&self, headers: &Headers<'_>) -> bool {
+        match self.scheme {
+            Scheme::Https => true,
+            Scheme::Http => false,
+            Scheme::Auto => !self.listens_on_loopback || headers.forwarded_proto == Some(b"https"),
+        }
+    }
+}
+
+/// Runs a core until the server is told to stop and its connections are done, then closes its stream.
+///
+/// # Errors
+/// When the runtime cannot be made, or the journal could not be brought to the disk.
+pub(crate) fn run(edge: &Edge, listener: StdListener, writer: Writer, counters: &'static Counters) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    runtime.block_on(async {
+        let core = Core::new(edge, writer, counters);
+        let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
+        accept(&core, listener, edge).await?;
+        core.connections.drain().await;
+        turns.abort();
+        Ok(core.gate.close()?)
+    })
+}
+
+async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut stop = edge.stop.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        match accepted {
+            Ok(_) if core.connections.open.get() >= edge.connections_max => core.counters.refused_connection(),
+            Ok((stream, _)) => {
+                core.counters.connected();
+                tokio::task::spawn_local(serve(Rc::clone(core), stream));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept connections for the moment: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection until it closes, fails or is told to finish.
+async fn serve(core: Rc<Core>, stream: TcpStream) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let membership = core.connections.join();
+    let service = service_fn(|request| {
+        let answer = route::answer(&core, request);
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        // Without a timer hyper's time-out does nothing.
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(GatedStream::new(stream, Rc::clone(&core.gate)), service);
+    let mut connection = pin!(connection);
+    let mut told_to_finish = false;
+    // A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
+    _ = poll_fn(|context| {
+        if core.connections.is_draining(&membership, context.waker()) && !told_to_finish {
+            told_to_finish = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context)
+    })
+    .await;
+}
+
+/// The connections of a core, so that they can be told to finish.
+#[derive(Default)]
+struct Connections {
+    open: Cell<usize>,
+    draining: Cell<bool>,
+    /// Each connection's task, registered once: so being told costs nothing while nobody is told.
+    tasks: RefCell<Vec<Option<Waker>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// A connection's place among the others; leaves when dropped.
+struct Membership<'a> {
+    connections: &'a Connections,
+    place: usize,
+    registered: Cell<bool>,
+}
+
+impl Connections {
+    fn join(&self) -> Membership<'_> {
+        self.open.set(self.open.get() + 1);
+        let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            self.tasks.borrow_mut().push(None);
+            self.tasks.borrow().len() - 1
+        });
+        Membership { connections: self, place, registered: Cell::new(false) }
+    }
+
+    fn is_draining(&self, member: &Membership<'_>, task: &Waker) -> bool {
+        if !member.registered.replace(true) {
+            self.tasks.borrow_mut()[member.place] = Some(task.clone());
+        }
+        self.draining.get()
+    }
+
+    /// Tells every connection to finish its answer, and waits for them, but not for ever.
+    async fn drain(&self) {
+        self.draining.set(true);
+        self.tasks.borrow().iter().flatten().for_each(Waker::wake_by_ref);
+        let all_left = async {
+            while self.open.get() > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if timeout(DRAIN_TIMEOUT, all_left).await.is_err() {
+            tracing::warn!("{} connections did not finish in time", self.open.get());
+        }
+    }
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        self.connections.open.set(self.connections.open.get() - 1);
+        self.connections.tasks.borrow_mut()[self.place] = None;
+        self.connections.free.borrow_mut().push(self.place);
+    }
+}
+
+/// Binds one listener for each core to the same address; the kernel spreads connections over them.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub(crate) fn bind(address: SocketAddr, cores: usize) -> anyhow::Result<(SocketAddr, Vec<StdListener>)> {
+    let first = bind_one(address)?;
+    // Port 0 has become a real one, which the others must share.
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..cores {
+        listeners.push(bind_one(bound)?);
+    }
+    Ok((bound, listeners))
+}
+
+fn bind_one(address: SocketAddr) -> anyhow::Result<StdListener> {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    let bound = socket.bind(&address.into()).and_then(|()| socket.listen(4096));
+    bound.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))?;
+    Ok(socket.into())
+}

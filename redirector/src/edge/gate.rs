@@ -1,0 +1,276 @@
+//! The gate: no byte of an answer leaves before the journal has the click it answers.
+//!
+//! One event-loop turn of a core serves many connections. Each handler appends its click to the core's journal buffer
+//! and writes its answer; the answers wait in memory. When the turn's connections are done, the gate commits the
+//! buffer with one write and then sends all waiting answers. So a click costs no system call of its own, and no
+//! connection is polled twice.
+//!
+//! If the journal fails, answers still leave: a redirect with a signed token is worth more than none. The failure is
+//! kept in the stream's health, and what had to be recorded to be true is refused elsewhere.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use journal::{Durability, Writer};
+use shared::record::{Click, encode_click};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use crate::clock;
+use crate::edge::counters::Counters;
+
+/// Bytes a connection may have waiting before it must wait itself.
+const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Bytes read from a connection at a time.
+const READ_BYTES: usize = 16 * 1024;
+
+/// One core's journal stream, and the connections whose answers wait for it.
+pub(crate) struct Gate {
+    writer: RefCell<Writer>,
+    durability: Durability,
+    waiting: RefCell<Vec<Rc<Outbox>>>,
+    /// The list of the previous turn, kept for its capacity.
+    spare: RefCell<Vec<Rc<Outbox>>>,
+    scratch: RefCell<Box<[u8]>>,
+    turn: RefCell<Option<Waker>>,
+    turn_is_due: Cell<bool>,
+    counters: &'static Counters,
+}
+
+impl Gate {
+    /// A gate before a stream.
+    pub(crate) fn new(writer: Writer, durability: Durability, counters: &'static Counters) -> Rc<Self> {
+        Rc::new(Self {
+            writer: RefCell::new(writer),
+            durability,
+            waiting: RefCell::default(),
+            spare: RefCell::default(),
+            scratch: RefCell::new(vec![0; READ_BYTES].into()),
+            turn: RefCell::default(),
+            turn_is_due: Cell::new(false),
+            counters,
+        })
+    }
+
+    /// Appends a click; it is committed before any answer of this turn leaves.
+    pub(crate) fn record(&self, click: &Click<'_>) {
+        self.counters.count(click.class);
+        let appended = self.writer.borrow_mut().append_with(|buffer| encode_click(click, buffer));
+        if appended.is_err() {
+            self.counters.unrecorded(1);
+        }
+    }
+
+    /// Runs the turns; spawned once on the core's runtime and never done.
+    pub(crate) async fn run(self: Rc<Self>) {
+        poll_fn(|context| {
+            self.turn.replace(Some(context.waker().clone()));
+            if self.turn_is_due.replace(false) {
+                self.turn();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn turn(&self) {
+        self.commit();
+        let mut outboxes = self.waiting.replace(self.spare.take());
+        outboxes.drain(..).for_each(|outbox| outbox.send());
+        self.spare.replace(outboxes);
+    }
+
+    fn commit(&self) {
+        let mut writer = self.writer.borrow_mut();
+        if writer.pending() == 0 {
+            return;
+        }
+        let committed = writer.commit(clock::now_ms()).and_then(|_| match self.durability {
+            Durability::Os => Ok(()),
+            Durability::Disk => writer.sync(),
+        });
+        if let Err(error) = committed {
+            self.counters.failed_commit(&error);
+        }
+    }
+
+    /// Commits and syncs what is left. Nothing can be recorded afterwards.
+    pub(crate) fn close(&self) -> Result<(), journal::Error> {
+        let mut writer = self.writer.borrow_mut();
+        writer.commit(clock::now_ms())?;
+        writer.sync()
+    }
+
+    fn await_turn(&self, outbox: &Rc<Outbox>) {
+        self.waiting.borrow_mut().push(Rc::clone(outbox));
+        if !self.turn_is_due.replace(true)
+            && let Some(waker) = &*self.turn.borrow()
+        {
+            // The runtime runs tasks first come, first served: the connections that are ready now come before.
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// Where an outbox stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing waits.
+    Empty,
+    /// Waits for the turn.
+    AwaitsTurn,
+    /// Waits for the peer to read.
+    AwaitsPeer,
+    /// The peer is gone.
+    Broken,
+}
+
+/// A connection's answers on their way out.
+struct Outbox {
+    socket: OwnedWriteHalf,
+    bytes: RefCell<Vec<u8>>,
+    state: Cell<State>,
+    /// Wakes the connection's task.
+    task: RefCell<Waker>,
+    /// Whether the task waits for this outbox to empty.
+    task_waits: Cell<bool>,
+}
+
+impl Outbox {
+    /// Sends what waits. What the socket does not take stays, and the task is woken to see to it.
+    fn send(&self) {
+        let mut bytes = self.bytes.borrow_mut();
+        let state = match self.socket.try_write(&bytes) {
+            Ok(sent) => {
+                bytes.drain(..sent);
+                if bytes.is_empty() { State::Empty } else { State::AwaitsPeer }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::AwaitsPeer,
+            Err(_) => State::Broken,
+        };
+        self.state.set(state);
+        if state != State::Empty || self.task_waits.take() {
+            self.task.borrow().wake_by_ref();
+        }
+    }
+
+    /// Goes on sending to a slow peer; ready when nothing waits for it any more.
+    fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.state.get() == State::AwaitsPeer {
+            ready!(self.socket.as_ref().poll_write_ready(context))?;
+            self.send();
+        }
+        if self.state.get() == State::Broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn remember_task(&self, context: &Context<'_>) {
+        let mut task = self.task.borrow_mut();
+        if !task.will_wake(context.waker()) {
+            task.clone_from(context.waker());
+        }
+    }
+
+    fn wait(&self, context: &Context<'_>) {
+        self.remember_task(context);
+        self.task_waits.set(true);
+    }
+}
+
+/// A connection behind the gate, as hyper reads and writes it.
+pub(crate) struct GatedStream {
+    gate: Rc<Gate>,
+    inbox: OwnedReadHalf,
+    outbox: Rc<Outbox>,
+}
+
+impl GatedStream {
+    /// Puts a connection behind the gate.
+    pub(crate) fn new(stream: TcpStream, gate: Rc<Gate>) -> Self {
+        let (inbox, socket) = stream.into_split();
+        let outbox = Outbox {
+            socket,
+            bytes: RefCell::default(),
+            state: Cell::new(State::Empty),
+            task: RefCell::new(Waker::noop().clone()),
+            task_waits: Cell::new(false),
+        };
+        Self { gate, inbox, outbox: Rc::new(outbox) }
+    }
+
+    fn poll_put(&self, context: &Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let outbox = &self.outbox;
+        if outbox.state.get() == State::Broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let mut bytes = outbox.bytes.borrow_mut();
+        if bytes.len() >= OUTBOX_BYTES_MAX {
+            outbox.wait(context);
+            return Poll::Pending;
+        }
+        let before = bytes.len();
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        outbox.remember_task(context);
+        if outbox.state.get() == State::Empty {
+            outbox.state.set(State::AwaitsTurn);
+            self.gate.await_turn(outbox);
+        }
+        Poll::Ready(Ok(bytes.len() - before))
+    }
+}
+
+impl Read for GatedStream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let mut scratch = this.gate.scratch.borrow_mut();
+        let room = into.remaining().min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..room]);
+        ready!(Pin::new(&mut this.inbox).poll_read(context, &mut buffer))?;
+        into.put_slice(buffer.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for GatedStream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_put(context, &[io::IoSlice::new(bytes)])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_put(context, parts)
+    }
+
+    /// Ready while answers await their turn: for the connection they are as good as sent, and the next request may be
+    /// read meanwhile.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outbox.poll_send(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.outbox.poll_send(context))?;
+        if self.outbox.state.get() == State::AwaitsTurn {
+            self.outbox.wait(context);
+            return Poll::Pending;
+        }
+        let socket: &TcpStream = self.outbox.socket.as_ref();
+        Poll::Ready(SockRef::from(socket).shutdown(Shutdown::Write))
+    }
+}

@@ -1,0 +1,269 @@
+//! `GET /{slug}`: look up, classify, record, sign, redirect.
+//!
+//! SECURITY: the destination is the stored one, never one from the request. Of the request's query only `utm_…`
+//! parameters are passed on, as encoded, and only with characters that a query may have.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use hyper::header::{HeaderValue, SET_COOKIE};
+use hyper::{Request, StatusCode};
+use rand::RngExt;
+use shared::catalog::Scope;
+use shared::class::{Availability, Class, EarlierClick, classify};
+use shared::event::Consent;
+use shared::id::ClickId;
+use shared::record::Click;
+use shared::time::Timestamp;
+use shared::token::{Claims, Kind};
+
+use crate::catalog::{HotCampaign, HotLink, HotMerchant, Snapshot};
+use crate::clock;
+use crate::edge::answer::{self, Answer};
+use crate::edge::core::Core;
+use crate::edge::request::{self, Headers, PLAIN_COOKIE, SECURE_COOKIE};
+
+/// Characters of a sub id.
+const SUB_ID_CHARS_MAX: usize = 64;
+/// Bytes of `utm_…` parameters that are passed on.
+const UTM_BYTES_MAX: usize = 1024;
+/// Bytes in which a core builds header values before it takes new ones.
+const HEADER_BYTES: usize = 64 * 1024;
+
+/// A link with all that hangs on it.
+struct Target<'a> {
+    link: &'a HotLink,
+    campaign: &'a HotCampaign,
+    merchant: &'a HotMerchant,
+}
+
+impl<'a> Target<'a> {
+    fn find(snapshot: &'a Snapshot, scope: Scope, slug: &str) -> Option<Self> {
+        let link = snapshot.link(scope, slug)?;
+        let campaign = snapshot.campaign(link.campaign)?;
+        Some(Self { link, campaign, merchant: snapshot.merchant(campaign.merchant)? })
+    }
+}
+
+/// Answers a request for a slug.
+pub(crate) fn follow<B>(core: &Core, request: &Request<B>, slug: &str, head: bool) -> Answer {
+    let snapshot = core.snapshot.load();
+    let Some(host) = request::host(request) else { return answer::misdirected() };
+    let Some(scope) = request::scope(&snapshot, host) else { return answer::misdirected() };
+    let Some(target) = Target::find(&snapshot, scope, slug) else {
+        core.counters.not_found();
+        return answer::not_found();
+    };
+    let now = clock::now();
+    let headers = Headers::read(request.headers());
+    let query = Query::read(request.uri().query().unwrap_or_default());
+    let availability = target.link.schedule.availability(target.campaign.schedule, now);
+    let earlier = request::cookie_token(request.headers(), &snapshot, now, |claims| {
+        claims.merchant == target.merchant.id
+    });
+    let click = click(core, &snapshot, &target, &headers, &query, (availability, earlier, now, head));
+    let referrer_host = headers.referrer_host();
+    core.gate.record(&Click { referrer_host: &referrer_host, ..click });
+    respond(core, &target, &click, &query, (availability, host, core.is_https(&headers)))
+}
+
+/// Classifies the request and makes the click of it.
+fn click<'a>(
+    core: &Core,
+    snapshot: &Snapshot,
+    target: &Target<'_>,
+    headers: &Headers<'_>,
+    query: &Query<'a>,
+    (availability, earlier, now, head): (Availability, Option<Claims>, Timestamp, bool),
+) -> Click<'a> {
+    let agent = core.agents.judge(headers.user_agent);
+    let facts = shared::class::Request {
+        head,
+        prefetch: headers.prefetch,
+        not_navigation: headers.not_navigation,
+        visitor: agent.visitor,
+    };
+    let earlier_click = earlier.map(|claims| EarlierClick {
+        clicked_at: claims.issued_at,
+        same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign),
+    });
+    Click {
+        id: ClickId::from_bytes(core.random.borrow_mut().random()),
+        at: now,
+        link: target.link.id,
+        class: classify(facts, availability, earlier_click, target.campaign.dedupe, now),
+        window_minutes: target.campaign.window_minutes,
+        previous: earlier.map(|claims| claims.click),
+        sub_id: query.sub_id,
+        country: None,
+        device: agent.device,
+        in_app: agent.in_app,
+        referrer_host: "",
+    }
+}
+
+fn respond(
+    core: &Core,
+    target: &Target<'_>,
+    click: &Click<'_>,
+    query: &Query<'_>,
+    (availability, host, https): (Availability, &str, bool),
+) -> Answer {
+    if click.class == Class::Prefetch {
+        // A browser that is refused fetches again when somebody really clicks; one that is answered may not.
+        return answer::empty(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let mut bytes = core.header_bytes.borrow_mut();
+    bytes.reserve(target.link.destination.len() + UTM_BYTES_MAX + 512);
+    if availability == Availability::Ended {
+        let fallback = target.link.fallback.as_deref().map(|fallback| value(&mut bytes, |b| b.put(fallback.as_bytes())));
+        return fallback.flatten().map_or_else(answer::not_found, answer::redirect);
+    }
+    let token = click.class.earns().then(|| sign(target, click));
+    let token = token.as_ref().map(|token| &token[..]);
+    let Some(location) = value(&mut bytes, |bytes| put_location(bytes, target.link, token, query)) else {
+        return answer::not_found();
+    };
+    let mut answer = answer::redirect(location);
+    if let Some(token) = token
+        && let Some(cookie) = value(&mut bytes, |bytes| put_cookie(bytes, target, token, host, https))
+    {
+        answer.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    answer
+}
+
+fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; shared::token::TOKEN_CHARS] {
+    let (key_id, key) = &target.merchant.signing;
+    let claims = Claims {
+        key_id: *key_id,
+        kind: Kind::Click,
+        consent: Consent::Unknown,
+        issued_at: click.at,
+        window_minutes: click.window_minutes,
+        merchant: target.merchant.id,
+        link: click.link,
+        click: click.id,
+    };
+    claims.encode(key)
+}
+
+/// Builds a header value in the core's buffer, so that most values cost no allocation.
+fn value(bytes: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+    put(bytes);
+    let built: Bytes = bytes.split().freeze();
+    HeaderValue::from_maybe_shared(built).ok()
+}
+
+/// `destination?…&ac=<token>&utm_…#fragment`.
+fn put_location(bytes: &mut BytesMut, link: &HotLink, token: Option<&[u8]>, query: &Query<'_>) {
+    let (before, fragment) = link.destination.split_at(link.fragment_at);
+    bytes.put(before.as_bytes());
+    let mut joint = link.joint;
+    if let Some(token) = token {
+        bytes.put(joint.as_bytes());
+        bytes.put(&b"ac="[..]);
+        bytes.put(token);
+        joint = "&";
+    }
+    for parameter in query.utm() {
+        bytes.put(joint.as_bytes());
+        bytes.put(parameter.as_bytes());
+        joint = "&";
+    }
+    bytes.put(fragment.as_bytes());
+}
+
+/// The signed first-party cookie. `Domain` is set only where the link's host lies under the merchant's own domain.
+fn put_cookie(bytes: &mut BytesMut, target: &Target<'_>, token: &[u8], host: &str, https: bool) {
+    bytes.put(if https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
+    bytes.put(&b"="[..]);
+    bytes.put(token);
+    let max_age = u64::from(target.campaign.window_minutes) * 60;
+    // Writing to memory cannot fail.
+    _ = write!(bytes.writer(), "; Max-Age={max_age}; Path=/");
+    let domain = target.merchant.domain_of(host).filter(|domain| may_span(domain));
+    if let Some(domain) = domain {
+        bytes.put(&b"; Domain="[..]);
+        bytes.put(domain.as_bytes());
+    }
+    if https {
+        bytes.put(&b"; Secure"[..]);
+    }
+    bytes.put(&b"; HttpOnly; SameSite=Lax"[..]);
+}
+
+/// Browsers refuse `Domain` for addresses and for names of one label.
+fn may_span(domain: &str) -> bool {
+    domain.contains('.') && !domain.ends_with(|last: char| last.is_ascii_digit()) && !domain.contains(':')
+}
+
+/// What of a request's query is used.
+struct Query<'a> {
+    text: &'a str,
+    sub_id: Option<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    fn read(text: &'a str) -> Self {
+        let sub_id = text.split('&').find_map(|pair| pair.strip_prefix("s="));
+        Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)) }
+    }
+
+    /// The `utm_…` parameters as they came, as far as they are clean and few.
+    fn utm(&self) -> impl Iterator<Item = &'a str> {
+        let mut left = UTM_BYTES_MAX;
+        let wanted = self.text.split('&').filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
+        wanted.take_while(move |pair| {
+            let fits = pair.len() < left;
+            left = left.saturating_sub(pair.len() + 1);
+            fits
+        })
+    }
+}
+
+fn is_sub_id(text: &str) -> bool {
+    (1..=SUB_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Unreserved, percent-encoded and the sub-delimiters of RFC 3986 that mean nothing in a query.
+const fn is_query_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'=' | b'+' | b'*' | b',' | b':' | b';' | b'/' | b'!' | b'@' | b'(' | b')' | b'$')
+}
+
+/// A core's buffer for header values.
+pub(crate) fn header_bytes() -> RefCell<BytesMut> {
+    RefCell::new(BytesMut::with_capacity(HEADER_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clean_utm_parameters_are_passed_on() {
+        let passed = |text| Query::read(text).utm().collect::<Vec<_>>();
+        assert_eq!(passed("utm_source=insta&x=1&utm_medium=a%20b&s=1"), ["utm_source=insta", "utm_medium=a%20b"]);
+        assert!(passed("utm_source=<script>&utm_x=\"").is_empty());
+        assert!(passed("destination=https://evil.example&ac=x").is_empty());
+        let long = format!("utm_a={}&utm_b=1", "x".repeat(UTM_BYTES_MAX));
+        assert!(passed(&long).is_empty());
+    }
+
+    #[test]
+    fn a_sub_id_is_short_and_plain_or_not_recorded() {
+        assert_eq!(Query::read("utm_a=1&s=story-1_b").sub_id, Some("story-1_b"));
+        assert_eq!(Query::read("s=a%20b").sub_id, None);
+        assert_eq!(Query::read("s=").sub_id, None);
+        assert_eq!(Query::read("ss=1").sub_id, None);
+    }
+
+    #[test]
+    fn a_cookie_spans_only_names_that_browsers_let_it_span() {
+        assert!(may_span("shop.example"));
+        assert!(!may_span("localhost") && !may_span("127.0.0.1") && !may_span("::1"));
+    }
+}

@@ -1,0 +1,181 @@
+//! What a request says, read from its headers once. Nothing here is believed: it is only read.
+
+use hyper::Request;
+use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, REFERER, USER_AGENT};
+use shared::catalog::Scope;
+use shared::time::Timestamp;
+use shared::token::Claims;
+
+use crate::catalog::Snapshot;
+
+/// The cookie's name over HTTPS.
+pub(crate) const SECURE_COOKIE: &str = "__Secure-ac";
+/// The cookie's name over plain HTTP on loopback.
+pub(crate) const PLAIN_COOKIE: &str = "ac";
+
+/// The headers of a request to a link.
+#[derive(Default)]
+pub(crate) struct Headers<'a> {
+    pub(crate) user_agent: &'a [u8],
+    pub(crate) referer: Option<&'a str>,
+    /// `Sec-Purpose` and its older names say that nobody has clicked yet.
+    pub(crate) prefetch: bool,
+    /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
+    pub(crate) not_navigation: bool,
+    /// `X-Forwarded-Proto`.
+    pub(crate) forwarded_proto: Option<&'a [u8]>,
+}
+
+impl<'a> Headers<'a> {
+    /// Reads what matters in one pass.
+    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
+        let mut read = Self::default();
+        for (name, value) in headers {
+            read.take(name, value);
+        }
+        read
+    }
+
+    fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
+        if *name == USER_AGENT {
+            self.user_agent = value.as_bytes();
+        } else if *name == REFERER {
+            self.referer = value.to_str().ok();
+        } else {
+            match name.as_str() {
+                "sec-fetch-dest" => self.not_navigation |= value.as_bytes() != b"document",
+                "sec-fetch-mode" => self.not_navigation |= value.as_bytes() != b"navigate",
+                "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => self.prefetch |= says_prefetch(value.as_bytes()),
+                "x-forwarded-proto" => self.forwarded_proto = Some(value.as_bytes()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The host the visitor came from, lower case; never the path, which may name a person.
+    pub(crate) fn referrer_host(&self) -> String {
+        let host = self.referer.and_then(|referer| referer.split_once("://")).map(|(_, rest)| rest);
+        let host = host.and_then(|rest| rest.split(['/', '?', '#', ':']).next()).unwrap_or_default();
+        let plain = host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        if plain { host.to_ascii_lowercase() } else { String::new() }
+    }
+}
+
+/// `prefetch`, `prefetch;prerender`, `preview`, in any case.
+fn says_prefetch(value: &[u8]) -> bool {
+    let word = value.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
+    [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The host a request is for, without port, or nothing when it names none or two different ones.
+pub(crate) fn host<B>(request: &Request<B>) -> Option<&str> {
+    let mut named = request.headers().get_all(HOST).iter();
+    let header = named.next().and_then(|host| host.to_str().ok());
+    if named.next().is_some() {
+        return None;
+    }
+    let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
+    match (header, target) {
+        // SECURITY: a request line for one host and a Host header for another is how caches are poisoned.
+        (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target) => None,
+        (Some(name), _) | (None, Some(name)) => Some(without_port(name)),
+        (None, None) => None,
+    }
+}
+
+/// `shop.example:8080` and `[::1]:8080` without the port.
+pub(crate) fn without_port(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    host.split(':').next().unwrap_or_default()
+}
+
+/// Where slugs are looked up for a host in any case.
+pub(crate) fn scope(snapshot: &Snapshot, host: &str) -> Option<Scope> {
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        snapshot.scope_of(&host.to_ascii_lowercase())
+    } else {
+        snapshot.scope_of(host)
+    }
+}
+
+/// The latest valid token among a request's cookies that `wanted` accepts.
+///
+/// A sub-domain can plant a second cookie of the name; so every one is looked at.
+pub(crate) fn cookie_token(
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    wanted: impl Fn(&Claims) -> bool,
+) -> Option<Claims> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
+    let pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let tokens = pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
+    let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
+    claims.filter(wanted).max_by_key(|claims| claims.issued_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> (bool, bool, String) {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let headers = Headers::read(&map);
+        (headers.prefetch, headers.not_navigation, headers.referrer_host())
+    }
+
+    #[test]
+    fn purposes_of_every_browser_are_a_prefetch() {
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("sec-purpose", "prefetch;prerender"),
+            ("purpose", "prefetch"),
+            ("x-moz", "prefetch"),
+            ("x-purpose", "preview"),
+        ] {
+            assert!(read(&[(name, value)]).0, "{name}: {value}");
+        }
+        assert!(!read(&[("sec-purpose", "something")]).0);
+    }
+
+    #[test]
+    fn only_opening_a_page_is_a_navigation() {
+        assert!(!read(&[("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate")]).1);
+        for dest in ["iframe", "image", "script", "empty"] {
+            assert!(read(&[("sec-fetch-dest", dest)]).1, "{dest}");
+        }
+        assert!(read(&[("sec-fetch-mode", "no-cors")]).1);
+        assert!(!read(&[]).1, "old browsers say nothing");
+    }
+
+    #[test]
+    fn a_referrer_is_cut_to_its_host() {
+        assert_eq!(read(&[("referer", "https://L.Instagram.com/?u=secret")]).2, "l.instagram.com");
+        assert_eq!(read(&[("referer", "android-app://com.app/")]).2, "com.app");
+        assert_eq!(read(&[("referer", "nonsense")]).2, "");
+        assert_eq!(read(&[("referer", "https://a b/")]).2, "");
+    }
+
+    #[test]
+    fn a_host_is_named_once_and_consistently() {
+        let request = |hosts: &[&'static str], target: &'static str| {
+            let mut request = Request::builder().uri(target);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            let request = request.body(()).unwrap();
+            host(&request).map(str::to_owned)
+        };
+        assert_eq!(request(&["go.shop.example:8080"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(request(&["[::1]:80"], "/anna").as_deref(), Some("::1"));
+        assert_eq!(request(&["a.example", "b.example"], "/anna"), None);
+        assert_eq!(request(&["a.example"], "http://b.example/anna"), None);
+        assert_eq!(request(&["a.example"], "http://a.example/anna").as_deref(), Some("a.example"));
+        assert_eq!(request(&[], "/anna"), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! `afterclick`: the redirector, its API and its tools. A table of contents; the chapters are the modules.
+
+mod admin;
+mod catalog;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod edge;
+mod hooks;
+mod keys;
+mod serve;
+mod state;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, TokenCommand};
+use crate::config::{Config, ConfigError};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit statuses: 0 done, 1 failed, 2 wrong usage (clap's own), 64 bad configuration.
+fn main() -> ExitCode {
+    start_log();
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("afterclick: {error:#}");
+            ExitCode::from(if error.is::<ConfigError>() { 64 } else { 1 })
+        }
+    }
+}
+
+/// Runs a command; whether what it looked at was in order.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,
+        Command::Token(TokenCommand::Create { role, holder, settings }) => {
+            commands::create_token(&Config::resolve(&settings)?, role, holder.as_deref())?;
+        }
+        Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
+        Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
+    }
+    Ok(true)
+}
+
+/// Logs go to standard error: text for people, JSON for machines. Never tokens, cookies, addresses or bodies.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("AFTERCLICK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() { log.init() } else { log.json().init() }
+}

@@ -1,0 +1,278 @@
+//! `afterclick serve`: build everything, run it, drain it.
+//!
+//! Sockets are bound before anything starts, so that a second server on the same address fails at once. On shutdown:
+//! stop accepting, finish what is under way, bring every stream to the disk, project the rest, exit 0.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use journal::{Committer, Health, Shutdown, StreamName, Syncer, Writer};
+use shared::agent::Agents;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::{self, Admin, auth};
+use crate::catalog::{Live, STREAM_PREFIX};
+use crate::clock;
+use crate::config::Config;
+use crate::edge::{self, Counters, Edge};
+use crate::keys;
+use crate::state::{HotState, Lag, Projector};
+
+/// How long a click that is in the system's hands may wait for the disk.
+const SYNC_EVERY: Duration = Duration::from_millis(40);
+/// The share of file descriptors that connections may take, in percent.
+const CONNECTIONS_PERCENT: usize = 60;
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When something cannot be opened or bound, or could not be brought to the disk at the end.
+pub(crate) fn serve(config: Config) -> Result<()> {
+    std::fs::create_dir_all(&config.data).with_context(|| format!("data folder {}", config.data.display()))?;
+    let (public, listeners) = edge::bind(config.listen, config.workers)?;
+    let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
+    let journals = Journals::open(&config)?;
+    let ring = keys::load_or_create(&config.data)?;
+    let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
+    let server = Server { config, live: Arc::new(live), stop: watch::channel(false).0 };
+    server.run(journals, listeners, admin_listeners, (public, admin))
+}
+
+/// The streams this process writes.
+struct Journals {
+    /// Clicks, one stream a core.
+    edges: Vec<Writer>,
+    /// Events, order facts, unparsed reports.
+    facts: (Committer, Shutdown),
+    /// Catalog changes.
+    catalog: (Committer, Shutdown),
+}
+
+impl Journals {
+    fn open(config: &Config) -> Result<Self> {
+        let committer = |name: &str| Ok::<_, anyhow::Error>(Committer::spawn(open_stream(config, name)?, clock::now_ms));
+        Ok(Self {
+            edges: (0..config.workers).map(|core| open_stream(config, &format!("edge-{core}"))).collect::<Result<_>>()?,
+            facts: committer("facts")?,
+            catalog: committer(STREAM_PREFIX)?,
+        })
+    }
+
+    fn healths(&self) -> Vec<Health> {
+        let edges = self.edges.iter().map(Writer::health);
+        edges.chain([self.facts.0.health(), self.catalog.0.health()]).collect()
+    }
+}
+
+/// Opens a stream for writing and says what recovery had to do.
+pub(crate) fn open_stream(config: &Config, name: &str) -> Result<Writer> {
+    let stream = StreamName::new(name)?;
+    let (writer, recovery) = Writer::open(&config.journal_dir(), &stream, clock::now_ms(), config.journal_options())?;
+    if recovery.damaged {
+        tracing::error!("stream {stream}: damaged end set aside in {:?}; look at the disk", recovery.set_aside);
+    } else if recovery.cut_bytes > 0 {
+        tracing::info!("stream {stream}: cut {} bytes of an unfinished record", recovery.cut_bytes);
+    }
+    Ok(writer)
+}
+
+struct Server {
+    config: Config,
+    live: Arc<Live>,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    fn run(
+        self,
+        mut journals: Journals,
+        listeners: Vec<std::net::TcpListener>,
+        admin_listeners: Vec<std::net::TcpListener>,
+        addresses: (SocketAddr, SocketAddr),
+    ) -> Result<()> {
+        let healths = journals.healths();
+        let counters: Vec<_> = (0..self.config.workers).map(|_| Counters::leak()).collect();
+        let lag = Arc::new(Lag::default());
+        let projecting = Projecting::start(&self.config, &self.live, &lag)?;
+        let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
+        let writers = std::mem::take(&mut journals.edges);
+        let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
+        let admin = Admin {
+            live: Arc::clone(&self.live),
+            state: projecting.state.clone(),
+            first_token: self.config.admin_token.as_deref().map(auth::hash),
+            counters,
+            journals: healths,
+            lag,
+        };
+        let stop = self.stop.subscribe();
+        let admin = Arc::new(admin);
+        let run_admin = |listener| {
+            let (admin, stop) = (Arc::clone(&admin), stop.clone());
+            spawn("admin", move || admin::run(admin, listener, stop))
+        };
+        let admin = admin_listeners.into_iter().map(run_admin).collect::<Result<_>>()?;
+        announce(addresses)?;
+        wait_for_signal(&self.stop)?;
+        let drained = [join_all(cores), join_all(admin), syncing.finish()];
+        // The projector goes last: it takes in what the others wrote at the end.
+        let closed = [journals.facts.1.shutdown(), journals.catalog.1.shutdown()];
+        projecting.finish();
+        drained.into_iter().collect::<Result<()>>()?;
+        closed.into_iter().collect::<Result<(), journal::Error>>()?;
+        tracing::info!("drained and synced");
+        Ok(())
+    }
+
+    fn start_cores(
+        &self,
+        facts: &Committer,
+        listeners: Vec<std::net::TcpListener>,
+        writers: Vec<Writer>,
+        counters: &[&'static Counters],
+    ) -> Result<Vec<JoinHandle<Result<()>>>> {
+        let agents = Arc::new(Agents::new()?);
+        let cores = listeners.into_iter().zip(writers).zip(counters).enumerate();
+        let start = |(core, ((listener, writer), &counters))| {
+            let edge = Edge {
+                live: Arc::clone(&self.live),
+                facts: facts.clone(),
+                agents: Arc::clone(&agents),
+                config: self.config.clone(),
+                connections_max: connections_max(self.config.workers),
+                stop: self.stop.subscribe(),
+            };
+            spawn(&format!("edge-{core}"), move || edge::run(&edge, listener, writer, counters))
+        };
+        cores.map(start).collect()
+    }
+}
+
+/// Connections a core may hold, so that files and the journal always find a descriptor.
+fn connections_max(workers: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+    usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(CONNECTIONS_PERCENT) / 100 / workers
+}
+
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).with_context(|| format!("cannot start thread {name}"))
+}
+
+fn join_all(threads: Vec<JoinHandle<Result<()>>>) -> Result<()> {
+    let joined = threads.into_iter().map(|thread| {
+        thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked; the log says more")))
+    });
+    joined.collect()
+}
+
+/// The thread that keeps the hot state up with the journal.
+struct Projecting {
+    state: HotState,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Projecting {
+    fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>) -> Result<Self> {
+        let (url, data, journal_dir) = (config.state, config.data.clone(), config.journal_dir());
+        let (live, lag, own) = (Arc::clone(live), Arc::clone(lag), StreamName::new(STREAM_PREFIX)?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let (opened, state) = std::sync::mpsc::channel();
+        let thread = spawn("projector", move || {
+            // The store's own threads are started here too and are as polite.
+            yield_to_redirects();
+            let state = HotState::open(url, &data);
+            let copy = state.as_ref().ok().cloned();
+            if opened.send(state).is_ok()
+                && let Some(state) = copy
+            {
+                Projector::new(journal_dir, state, live, own, lag).run(&stopped);
+            }
+        })?;
+        Ok(Self { state: state.recv().context("the projector did not start")??, stop, thread })
+    }
+
+    fn finish(self) {
+        self.stop.store(true, Relaxed);
+        if self.thread.join().is_err() {
+            tracing::error!("the projector panicked; `afterclick replay` rebuilds the hot state");
+        }
+    }
+}
+
+/// Lowers this thread's priority, so that redirects come first when there is not enough for both.
+fn yield_to_redirects() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
+        tracing::warn!("the projector runs at normal priority: {error}");
+    }
+}
+
+/// The thread that brings clicks to the disk soon after they were written.
+struct Syncing {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Syncing {
+    fn start(syncers: Vec<Syncer>) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = spawn("syncer", move || {
+            while !stopped.load(Relaxed) {
+                for syncer in &syncers {
+                    // A failure poisons the stream, which its core, `/readyz` and the log report.
+                    if let Err(error) = syncer.sync() {
+                        tracing::debug!("{error}");
+                    }
+                }
+                thread::sleep(SYNC_EVERY);
+            }
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    fn finish(self) -> Result<()> {
+        self.stop.store(true, Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the syncer panicked"))
+    }
+}
+
+/// Says on standard output where the server listens, as one line of JSON.
+fn announce((public, admin): (SocketAddr, SocketAddr)) -> Result<()> {
+    let ready = serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{ready}").and_then(|()| out.flush()).context("standard output")?;
+    tracing::info!("public listener on {public}, admin listener on {admin}");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT and tells everyone to stop; a second signal ends the process at once.
+fn wait_for_signal(stop: &watch::Sender<bool>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    tracing::info!("stopping: finishing what is under way");
+    stop.send_replace(true);
+    spawn("second-signal", move || {
+        runtime.block_on(async {
+            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                return;
+            };
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            // SIGKILL to ourselves: the journal survives it, and nothing else may hold the end up.
+            _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        });
+    })?;
+    Ok(())
+}

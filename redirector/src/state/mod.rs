@@ -1,0 +1,124 @@
+//! The hot state: attribution windows, orders and live counters, projected from the journal and disposable.
+//!
+//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers quickly. Every batch
+//! is applied whole together with the journal positions it covers, so that no record counts twice after a crash.
+
+mod embedded;
+mod model;
+mod projection;
+mod projector;
+
+pub(crate) use embedded::Embedded;
+pub(crate) use model::{CounterKey, Metric, Touches, order_key, window_key};
+pub(crate) use projection::{OrderDocument, Projection};
+pub(crate) use projector::{Lag, Projector, replay};
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::config::StateUrl;
+
+/// The kinds of keys; each store keeps them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Space {
+    /// Click id → the touches of its attribution window.
+    Windows,
+    /// Merchant and order id → the order's facts and what they count for.
+    Orders,
+    /// Event id → seen.
+    Events,
+    /// What is counted, by day → how many.
+    Counters,
+    /// Stream → the last record that is projected.
+    Positions,
+}
+
+impl Space {
+    pub(crate) const ALL: [Self; 5] = [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions];
+}
+
+/// Values to set, all or none.
+pub(crate) type Batch = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
+/// Where the hot state is kept: a closed set, one contract.
+#[derive(Clone)]
+pub(crate) enum HotState {
+    /// In the data folder.
+    Embedded(Embedded),
+}
+
+impl HotState {
+    /// Opens the state.
+    ///
+    /// # Errors
+    /// When it cannot be opened; for the embedded store also when another process has it.
+    pub(crate) fn open(url: StateUrl, data: &Path) -> Result<Self> {
+        match url {
+            StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn wipe(url: StateUrl, data: &Path) -> Result<()> {
+        match url {
+            StateUrl::Embedded => Embedded::wipe(&data.join("state")),
+        }
+    }
+
+    /// The value of a key, as of the last batch applied.
+    pub(crate) fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Embedded(store) => store.value(space, key),
+        }
+    }
+
+    /// Calls `each` with every key of a space that starts with `prefix`, in the order of keys.
+    pub(crate) fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.scan(space, prefix, each),
+        }
+    }
+
+    /// Applies a batch: after an `Ok` all of it is there, after a crash all or nothing.
+    pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.apply(batch),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every store must do; each store's test runs it.
+    fn honours_the_contract(state: &HotState) {
+        let batch = |pairs: &[(Space, &str, &str)]| -> Batch {
+            pairs.iter().map(|(space, key, value)| ((*space, key.as_bytes().to_vec()), value.as_bytes().to_vec())).collect()
+        };
+        assert_eq!(state.value(Space::Windows, b"a").unwrap(), None);
+        state.apply(batch(&[(Space::Windows, "a", "1"), (Space::Orders, "a", "2"), (Space::Counters, "ab", "3")])).unwrap();
+        state.apply(batch(&[(Space::Windows, "a", "9"), (Space::Counters, "aa", "4"), (Space::Counters, "b", "5")])).unwrap();
+        assert_eq!(state.value(Space::Windows, b"a").unwrap().as_deref(), Some(&b"9"[..]), "the last value counts");
+        assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]), "spaces are apart");
+        let mut seen = Vec::new();
+        state.scan(Space::Counters, b"a", &mut |key, value| seen.push((key.to_vec(), value.to_vec()))).unwrap();
+        assert_eq!(seen, [(b"aa".to_vec(), b"4".to_vec()), (b"ab".to_vec(), b"3".to_vec())]);
+    }
+
+    #[test]
+    fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        honours_the_contract(&state);
+        drop(state);
+        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]));
+        drop(state);
+        HotState::wipe(StateUrl::Embedded, folder.path()).unwrap();
+        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! The projector: follows every stream of the journal and keeps the hot state up with it.
+//!
+//! It runs behind the redirects, at the lowest priority: under load it falls behind and catches up afterwards, and says
+//! how far behind it is. It resumes where the last applied batch ended.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
+use journal::{Reader, StreamName};
+use shared::catalog::{Catalog, Change, Entity};
+use shared::id::MerchantId;
+use shared::record::Record;
+
+use crate::catalog::{self, Live};
+use crate::state::{HotState, Projection, Space};
+
+/// Records gathered into one batch.
+const BATCH_RECORDS: u64 = 4096;
+/// How long to wait when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(20);
+/// How long to wait before trying again after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How far the hot state is behind the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Lag {
+    /// Records projected since start.
+    pub(crate) projected: AtomicU64,
+    /// Whether the last look found nothing left to project.
+    pub(crate) caught_up: AtomicBool,
+    /// Whether projecting fails at the moment.
+    pub(crate) failing: AtomicBool,
+}
+
+/// Follows the journal.
+pub(crate) struct Projector {
+    journal_dir: PathBuf,
+    state: HotState,
+    live: Arc<Live>,
+    /// The stream whose catalog changes this process made itself.
+    own_catalog: StreamName,
+    readers: BTreeMap<StreamName, Reader>,
+    lag: Arc<Lag>,
+}
+
+impl Projector {
+    /// A projector that goes on where the state says.
+    pub(crate) fn new(
+        journal_dir: PathBuf,
+        state: HotState,
+        live: Arc<Live>,
+        own_catalog: StreamName,
+        lag: Arc<Lag>,
+    ) -> Self {
+        Self { journal_dir, state, live, own_catalog, readers: BTreeMap::new(), lag }
+    }
+
+    /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
+    pub(crate) fn run(mut self, stop: &AtomicBool) {
+        loop {
+            let stopping = stop.load(Relaxed);
+            match self.catch_up() {
+                Ok(()) => {
+                    self.lag.failing.store(false, Relaxed);
+                    self.lag.caught_up.store(true, Relaxed);
+                    if stopping {
+                        return;
+                    }
+                    std::thread::sleep(IDLE);
+                }
+                Err(error) => {
+                    if !self.lag.failing.swap(true, Relaxed) {
+                        tracing::error!("the hot state falls behind, nothing is lost: {error:#}");
+                    }
+                    // What was read but not applied is read again.
+                    self.readers.clear();
+                    if stopping {
+                        return;
+                    }
+                    std::thread::sleep(PAUSE_AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Projects everything the journal has now.
+    fn catch_up(&mut self) -> Result<()> {
+        for stream in journal::streams(&self.journal_dir)? {
+            while self.project(&stream)? == BATCH_RECORDS {
+                self.lag.caught_up.store(false, Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Projects one batch of a stream; the number of records it had.
+    fn project(&mut self, stream: &StreamName) -> Result<u64> {
+        if !self.readers.contains_key(stream) {
+            let after = position(&self.state, stream)?;
+            self.readers.insert(stream.clone(), Reader::open(&self.journal_dir, stream, after)?);
+        }
+        let Some(reader) = self.readers.get_mut(stream) else { return Ok(0) };
+        let foreign = *stream != self.own_catalog;
+        let live = &self.live;
+        let taken = gather(reader, &self.state, |record, projection| {
+            if let Record::Catalog(change) = record {
+                if foreign {
+                    live.apply(change);
+                }
+                return recount_after(change, &live.read(), projection);
+            }
+            projection.take(record, &live.read())
+        })?;
+        self.lag.projected.fetch_add(taken, Relaxed);
+        Ok(taken)
+    }
+}
+
+/// Reads up to one batch of records, hands each to `take`, and applies what came of them.
+fn gather(
+    reader: &mut Reader,
+    state: &HotState,
+    mut take: impl FnMut(&Record<'_>, &mut Projection<'_>) -> Result<()>,
+) -> Result<u64> {
+    let mut projection = Projection::new(state);
+    let (mut taken, stream) = (0, reader.stream().clone());
+    while taken < BATCH_RECORDS {
+        let Some(record) = reader.next()? else { break };
+        let seq = record.seq;
+        let decoded = Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
+        take(&decoded, &mut projection)?;
+        projection.advance(stream.as_str(), seq);
+        taken += 1;
+    }
+    if taken > 0 {
+        state.apply(projection.finish()?)?;
+    }
+    Ok(taken)
+}
+
+/// A coupon or a campaign's terms may come after the orders they decide.
+fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection<'_>) -> Result<()> {
+    let merchant_of = |entity: &Entity| match entity {
+        Entity::Coupon(coupon) => catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant),
+        Entity::Campaign(campaign) => Some(campaign.merchant),
+        Entity::Merchant(merchant) => Some(merchant.id),
+        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) => None,
+    };
+    let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
+    merchants.sort_unstable();
+    merchants.dedup();
+    merchants.into_iter().try_for_each(|merchant| projection.recount_orders_of(merchant, catalog))
+}
+
+fn position(state: &HotState, stream: &StreamName) -> Result<u64> {
+    let stored = state.value(Space::Positions, stream.as_str().as_bytes())?;
+    Ok(stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// Rebuilds an empty state from the whole journal; the number of records projected.
+///
+/// # Errors
+/// When the journal is damaged or the state cannot be written.
+pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBar) -> Result<u64> {
+    let streams = journal::streams(journal_dir)?;
+    let mut catalog = Catalog::default();
+    for stream in streams.iter().filter(|stream| stream.as_str().starts_with(catalog::STREAM_PREFIX)) {
+        catalog::for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
+    }
+    let mut projected = 0;
+    for stream in &streams {
+        let mut reader = Reader::open(journal_dir, stream, 0)?;
+        loop {
+            let taken = gather(&mut reader, state, |record, projection| projection.take(record, &catalog))?;
+            projected += taken;
+            progress.inc(taken);
+            if taken < BATCH_RECORDS {
+                break;
+            }
+        }
+    }
+    Ok(projected)
+}
