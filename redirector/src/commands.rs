@@ -16,6 +16,7 @@ use crate::catalog::STREAM_PREFIX;
 use crate::cli::RoleName;
 use crate::clock;
 use crate::config::Config;
+use crate::node;
 use crate::serve::open_stream;
 use crate::state::{self, HotState};
 
@@ -38,7 +39,9 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     let entity = Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
     let change = Change { at: now, entities: vec![entity], request: None };
     // A stream of the command line's own: a running server holds its streams, and follows this one.
-    let mut writer = open_stream(config, &format!("{STREAM_PREFIX}-cli"))?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("data folder {}", config.data.display()))?;
+    let mut writer = open_stream(config, &format!("{STREAM_PREFIX}-{}-cli", node::name(&config.data)?))?;
     writer.append(&Record::Catalog(change).encode())?;
     writer.commit(clock::now_ms())?;
     writer.close()?;
@@ -79,7 +82,13 @@ fn describe(report: &journal::Report) -> String {
             _ = writeln!(text, "  {} bytes of an unfinished record at the end", stream.torn_tail_bytes);
         }
         for damage in &stream.damages {
-            _ = writeln!(text, "  DAMAGED {} at byte {}: {}", damage.path.display(), damage.offset, damage.reason);
+            _ = writeln!(
+                text,
+                "  DAMAGED {} at byte {}: {}",
+                damage.path.display(),
+                damage.offset,
+                damage.reason
+            );
         }
         for path in &stream.set_aside {
             _ = writeln!(text, "  set aside by an earlier recovery: {}", path.display());

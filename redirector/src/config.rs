@@ -151,7 +151,8 @@ impl Sources {
     fn unknown_keys(&mut self) {
         let known = &self.known;
         let unknown = self.file.keys().filter(|key| !known.contains(&key.as_str()));
-        let mistakes: Vec<_> = unknown.map(|key| format!("{key}: no such setting; there are {}", known.join(", "))).collect();
+        let mistakes: Vec<_> =
+            unknown.map(|key| format!("{key}: no such setting; there are {}", known.join(", "))).collect();
         self.mistakes.extend(mistakes);
     }
 }
@@ -210,8 +211,13 @@ fn durability(text: &str) -> Result<journal::Durability, String> {
 }
 
 fn contact(text: &str) -> Result<Option<String>, String> {
-    let fits = ["mailto:", "https://", "tel:"].iter().any(|scheme| text.starts_with(scheme)) && text.is_ascii();
-    if fits { Ok(Some(text.to_owned())) } else { Err("expected a mailto:, https: or tel: address".to_owned()) }
+    let fits =
+        ["mailto:", "https://", "tel:"].iter().any(|scheme| text.starts_with(scheme)) && text.is_ascii();
+    if fits {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("expected a mailto:, https: or tel: address".to_owned())
+    }
 }
 
 fn admin_token(text: &str) -> Result<Option<String>, String> {
@@ -227,7 +233,11 @@ mod tests {
     fn every_mistake_is_reported_at_once_with_setting_and_value() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("afterclick.toml");
-        std::fs::write(&file, "listen = 'nowhere'\nworkers = 0\nlissten = 'x'\nhosts = ['go.agency.example', '*.x']").unwrap();
+        std::fs::write(
+            &file,
+            "listen = 'nowhere'\nworkers = 0\nlissten = 'x'\nhosts = ['go.agency.example', '*.x']",
+        )
+        .unwrap();
         let settings = Settings {
             config: Some(file.display().to_string()),
             clicks: Some("ram".into()),
@@ -235,7 +245,9 @@ mod tests {
             ..Settings::default()
         };
         let report = Config::resolve(&settings).unwrap_err().to_string();
-        for expected in ["`nowhere`", "workers = `0`", "lissten: no such setting", "`ram`", "`redis://localhost`", "*.x"] {
+        for expected in
+            ["`nowhere`", "workers = `0`", "lissten: no such setting", "`ram`", "`redis://localhost`", "*.x"]
+        {
             assert!(report.contains(expected), "{report} should name {expected}");
         }
     }

@@ -39,7 +39,8 @@ fn load(path: &Path) -> Result<KeyRing> {
     let file: KeyFile = serde_json::from_slice(&std::fs::read(path)?)?;
     let keys = file.keys.into_iter().map(|key| {
         let secret = URL_SAFE_NO_PAD.decode(&key.secret).ok().and_then(|bytes| bytes.try_into().ok());
-        let secret = secret.with_context(|| format!("key {}: secret is not 32 bytes of base64url", key.id))?;
+        let secret =
+            secret.with_context(|| format!("key {}: secret is not 32 bytes of base64url", key.id))?;
         Ok(MasterKey { id: key.id, state: key.state, secret })
     });
     Ok(KeyRing::new(keys.collect::<Result<_>>()?)?)
@@ -51,7 +52,8 @@ fn create(path: &Path) -> Result<KeyRing> {
     let stored = StoredKey { id: 1, state: KeyState::Active, secret: URL_SAFE_NO_PAD.encode(secret) };
     // The name appears only once the content is on disk: half a key file would lock every token out.
     let unfinished = path.with_extension("json.new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(&serde_json::to_vec_pretty(&KeyFile { keys: vec![stored] })?)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;

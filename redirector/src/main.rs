@@ -9,6 +9,7 @@ mod config;
 mod edge;
 mod hooks;
 mod keys;
+mod node;
 mod serve;
 mod state;
 

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::edge::{self, Counters, Edge};
 use crate::keys;
+use crate::node;
 use crate::state::{HotState, Lag, Projector};
 
 /// How long a click that is in the system's hands may wait for the disk.
@@ -34,10 +35,12 @@ const CONNECTIONS_PERCENT: usize = 60;
 /// # Errors
 /// When something cannot be opened or bound, or could not be brought to the disk at the end.
 pub(crate) fn serve(config: Config) -> Result<()> {
-    std::fs::create_dir_all(&config.data).with_context(|| format!("data folder {}", config.data.display()))?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("data folder {}", config.data.display()))?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
-    let journals = Journals::open(&config)?;
+    let node = node::name(&config.data)?;
+    let journals = Journals::open(&config, &node)?;
     let ring = keys::load_or_create(&config.data)?;
     let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
     let server = Server { config, live: Arc::new(live), stop: watch::channel(false).0 };
@@ -55,10 +58,13 @@ struct Journals {
 }
 
 impl Journals {
-    fn open(config: &Config) -> Result<Self> {
-        let committer = |name: &str| Ok::<_, anyhow::Error>(Committer::spawn(open_stream(config, name)?, clock::now_ms));
+    fn open(config: &Config, node: &str) -> Result<Self> {
+        let committer = |kind: &str| -> Result<_> {
+            Ok(Committer::spawn(open_stream(config, &format!("{kind}-{node}"))?, clock::now_ms))
+        };
+        let edge = |core| open_stream(config, &format!("edge-{node}-{core}"));
         Ok(Self {
-            edges: (0..config.workers).map(|core| open_stream(config, &format!("edge-{core}"))).collect::<Result<_>>()?,
+            edges: (0..config.workers).map(edge).collect::<Result<_>>()?,
             facts: committer("facts")?,
             catalog: committer(STREAM_PREFIX)?,
         })
@@ -73,9 +79,13 @@ impl Journals {
 /// Opens a stream for writing and says what recovery had to do.
 pub(crate) fn open_stream(config: &Config, name: &str) -> Result<Writer> {
     let stream = StreamName::new(name)?;
-    let (writer, recovery) = Writer::open(&config.journal_dir(), &stream, clock::now_ms(), config.journal_options())?;
+    let (writer, recovery) =
+        Writer::open(&config.journal_dir(), &stream, clock::now_ms(), config.journal_options())?;
     if recovery.damaged {
-        tracing::error!("stream {stream}: damaged end set aside in {:?}; look at the disk", recovery.set_aside);
+        tracing::error!(
+            "stream {stream}: damaged end set aside in {:?}; look at the disk",
+            recovery.set_aside
+        );
     } else if recovery.cut_bytes > 0 {
         tracing::info!("stream {stream}: cut {} bytes of an unfinished record", recovery.cut_bytes);
     }
@@ -99,7 +109,8 @@ impl Server {
         let healths = journals.healths();
         let counters: Vec<_> = (0..self.config.workers).map(|_| Counters::leak()).collect();
         let lag = Arc::new(Lag::default());
-        let projecting = Projecting::start(&self.config, &self.live, &lag)?;
+        let own_catalog = journals.catalog.0.stream().clone();
+        let projecting = Projecting::start(&self.config, &self.live, &lag, own_catalog)?;
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
@@ -161,7 +172,10 @@ fn connections_max(workers: usize) -> usize {
 }
 
 fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).with_context(|| format!("cannot start thread {name}"))
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("cannot start thread {name}"))
 }
 
 fn join_all(threads: Vec<JoinHandle<Result<()>>>) -> Result<()> {
@@ -179,9 +193,9 @@ struct Projecting {
 }
 
 impl Projecting {
-    fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>) -> Result<Self> {
+    fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>, own: StreamName) -> Result<Self> {
         let (url, data, journal_dir) = (config.state, config.data.clone(), config.journal_dir());
-        let (live, lag, own) = (Arc::clone(live), Arc::clone(lag), StreamName::new(STREAM_PREFIX)?);
+        let (live, lag) = (Arc::clone(live), Arc::clone(lag));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let (opened, state) = std::sync::mpsc::channel();
@@ -246,7 +260,8 @@ impl Syncing {
 
 /// Says on standard output where the server listens, as one line of JSON.
 fn announce((public, admin): (SocketAddr, SocketAddr)) -> Result<()> {
-    let ready = serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
+    let ready =
+        serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
     let mut out = std::io::stdout().lock();
     writeln!(out, "{ready}").and_then(|()| out.flush()).context("standard output")?;
     tracing::info!("public listener on {public}, admin listener on {admin}");
@@ -257,7 +272,8 @@ fn announce((public, admin): (SocketAddr, SocketAddr)) -> Result<()> {
 fn wait_for_signal(stop: &watch::Sender<bool>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         Ok::<_, anyhow::Error>(())
     })?;
@@ -265,7 +281,8 @@ fn wait_for_signal(stop: &watch::Sender<bool>) -> Result<()> {
     stop.send_replace(true);
     spawn("second-signal", move || {
         runtime.block_on(async {
-            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            let (Ok(mut terminate), Ok(mut interrupt)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
             else {
                 return;
             };

@@ -204,11 +204,19 @@ impl Agents {
             return Visitor::Bot;
         }
         // Link-preview fetchers of the same networks name their app too, but never as a browser does.
-        if in_app.is_named() && agent.starts_with("Mozilla/") && !agent.contains("Bot") && !agent.contains("Preview") {
+        if in_app.is_named()
+            && agent.starts_with("Mozilla/")
+            && !agent.contains("Bot")
+            && !agent.contains("Preview")
+        {
             return Visitor::Person;
         }
-        let literals = self.literals.find_overlapping_iter(agent).map(|hit| self.literal_kinds[hit.pattern().as_usize()]);
-        let expressions = self.expressions.matches(agent).into_iter().map(|index| self.expression_kinds[index]);
+        let literals = self
+            .literals
+            .find_overlapping_iter(agent)
+            .map(|hit| self.literal_kinds[hit.pattern().as_usize()]);
+        let expressions =
+            self.expressions.matches(agent).into_iter().map(|index| self.expression_kinds[index]);
         let hits: Vec<_> = literals.chain(expressions).collect();
         match hits.first() {
             None => Visitor::Person,
@@ -239,22 +247,35 @@ fn literal(pattern: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    const IPHONE: &str =
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
 
     #[test]
     fn people_and_robots_are_told_apart() {
         let agents = Agents::new().unwrap();
         let insta = format!("{IPHONE} Mobile/15E148 Instagram 357.0.0 (iPhone15,2; cloud; Google/google)");
         for (agent, expected) in [
-            ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36", Visitor::Person),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+                Visitor::Person,
+            ),
             (insta.as_str(), Visitor::Person),
-            ("Mozilla/5.0 (Linux; Android 8.1.0; CUBOT_P20) AppleWebKit/537.36 Chrome/91.0 Mobile Safari/537.36", Visitor::Person),
-            ("Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36 musical_ly_2023 Channel/googleplay", Visitor::Person),
+            (
+                "Mozilla/5.0 (Linux; Android 8.1.0; CUBOT_P20) AppleWebKit/537.36 Chrome/91.0 Mobile Safari/537.36",
+                Visitor::Person,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36 musical_ly_2023 Channel/googleplay",
+                Visitor::Person,
+            ),
             ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", Visitor::Preview),
             ("WhatsApp/2.23.20.0", Visitor::Preview),
             ("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", Visitor::Preview),
             ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Visitor::Bot),
-            ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0 Safari/537.36", Visitor::Bot),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0 Safari/537.36",
+                Visitor::Bot,
+            ),
             ("curl/7.88.1", Visitor::Bot),
             ("", Visitor::Bot),
             ("afterclick-doctor/0.1", Visitor::SelfTest),
@@ -268,8 +289,14 @@ mod tests {
         let agents = Agents::new().unwrap();
         let judged = agents.judge(&format!("{IPHONE} Mobile/15E148 [FBAN/FBIOS;FBAV/480.0]"));
         assert_eq!((judged.device, judged.in_app), (Device::Mobile, InApp::Facebook));
-        assert_eq!(agents.judge("Mozilla/5.0 (Linux; Android 14; SM-X910) Chrome/130").device, Device::Tablet);
-        assert_eq!(agents.judge("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605").device, Device::Desktop);
+        assert_eq!(
+            agents.judge("Mozilla/5.0 (Linux; Android 14; SM-X910) Chrome/130").device,
+            Device::Tablet
+        );
+        assert_eq!(
+            agents.judge("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605").device,
+            Device::Desktop
+        );
     }
 
     /// Every example that comes with the list must be found by the compiled list.
@@ -277,7 +304,8 @@ mod tests {
     fn no_listed_robot_passes_for_a_person() {
         let agents = Agents::new().unwrap();
         let samples = include_str!("../tests/data/crawlers.txt");
-        let missed: Vec<_> = samples.lines().filter(|agent| agents.judge(agent).visitor == Visitor::Person).collect();
+        let missed: Vec<_> =
+            samples.lines().filter(|agent| agents.judge(agent).visitor == Visitor::Person).collect();
         assert!(missed.len() * 200 < samples.lines().count(), "{} missed: {missed:#?}", missed.len());
     }
 }

@@ -118,7 +118,8 @@ impl Decision {
 /// `path` gives the touches that led to a click, for as much as is known; they are candidates like those the order
 /// brought itself.
 pub fn decide(order: &Order, catalog: &Catalog, path: &dyn Fn(&Touch) -> Vec<Touch>) -> Decision {
-    let mut touches: Vec<Touch> = order.touches.iter().flat_map(path).chain(order.touches.iter().copied()).collect();
+    let mut touches: Vec<Touch> =
+        order.touches.iter().flat_map(path).chain(order.touches.iter().copied()).collect();
     touches.sort_unstable();
     touches.dedup_by_key(|touch| touch.click);
     let mut candidates: Vec<_> = touches.iter().map(|touch| touch_candidate(touch, order, catalog)).collect();
@@ -161,16 +162,27 @@ fn coupon_candidates(order: &Order, catalog: &Catalog) -> Vec<Candidate> {
     for code in &order.coupons {
         for coupon in catalog.coupons_with_code(order.merchant, code) {
             if candidates.iter().all(|c| c.coupon != Some(coupon.id)) {
-                candidates.push(coupon_candidate(coupon, code, order, catalog.campaigns.get(&coupon.campaign)));
+                candidates.push(coupon_candidate(
+                    coupon,
+                    code,
+                    order,
+                    catalog.campaigns.get(&coupon.campaign),
+                ));
             }
         }
     }
     candidates
 }
 
-fn coupon_candidate(coupon: &Coupon, code: &str, order: &Order, campaign: Option<&Arc<Campaign>>) -> Candidate {
+fn coupon_candidate(
+    coupon: &Coupon,
+    code: &str,
+    order: &Order,
+    campaign: Option<&Arc<Campaign>>,
+) -> Candidate {
     let within = |starts: Option<Timestamp>, ends: Option<Timestamp>| {
-        starts.is_none_or(|starts| starts <= order.placed_at) && ends.is_none_or(|ends| order.placed_at < ends)
+        starts.is_none_or(|starts| starts <= order.placed_at)
+            && ends.is_none_or(|ends| order.placed_at < ends)
     };
     let in_dates = within(coupon.starts_at, coupon.ends_at)
         && campaign.is_some_and(|campaign| within(campaign.starts_at, campaign.ends_at));
@@ -191,11 +203,14 @@ fn coupon_candidate(coupon: &Coupon, code: &str, order: &Order, campaign: Option
 ///
 /// Where touch and coupon belong to different campaigns, the touch's campaign says which counts.
 fn pick(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
-    let eligible = |evidence| move |&(_, c): &(usize, &Candidate)| c.evidence == evidence && c.verdict == Verdict::Credited;
+    let eligible = |evidence| {
+        move |&(_, c): &(usize, &Candidate)| c.evidence == evidence && c.verdict == Verdict::Credited
+    };
     let touch = candidates.iter().enumerate().rev().find(eligible(Evidence::Click));
     let coupon = candidates.iter().enumerate().find(eligible(Evidence::Coupon));
     let (index, referee) = touch.or(coupon)?;
-    let precedence = referee.campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| &campaign.precedence);
+    let precedence =
+        referee.campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| &campaign.precedence);
     let ranked = precedence.into_iter().flatten().find_map(|evidence| match evidence {
         Evidence::Click => touch,
         Evidence::Coupon => coupon,
@@ -230,6 +245,10 @@ fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static
     if count(Verdict::OutsideWindow) > 0 {
         return (Method::None, "outside_window", "the order came after the window of every click".to_owned());
     }
-    let reason = if candidates.is_empty() { "no click and no known discount code" } else { "no candidate may be credited" };
+    let reason = if candidates.is_empty() {
+        "no click and no known discount code"
+    } else {
+        "no candidate may be credited"
+    };
     (Method::None, "", reason.to_owned())
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "native")]
 use crate::agent::Visitor;
-use crate::time::{Span, Timestamp};
+#[cfg(feature = "native")]
+use crate::time::Span;
+use crate::time::Timestamp;
 
 /// The class of a click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -153,7 +155,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);
-    const PERSON: Request = Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
+    const PERSON: Request =
+        Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
 
     fn check(request: Request, availability: Availability, earlier: Option<(i64, bool)>, expected: Class) {
         let earlier = earlier.map(|(minutes_ago, same_campaign)| EarlierClick {
@@ -185,6 +188,10 @@ mod tests {
         check(PERSON, live, Some((30, true)), Class::Billable);
         check(PERSON, live, Some((1, false)), Class::Billable);
         let earlier = Some(EarlierClick { clicked_at: NOW, same_campaign: true });
-        assert_eq!(classify(PERSON, live, earlier, Span::ZERO, NOW), Class::Billable, "0 minutes switch the class off");
+        assert_eq!(
+            classify(PERSON, live, earlier, Span::ZERO, NOW),
+            Class::Billable,
+            "0 minutes switch the class off"
+        );
     }
 }

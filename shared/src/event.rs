@@ -200,7 +200,10 @@ impl Event {
     }
 
     fn encode(&self, json: &mut JsonWriter) {
-        json.string("{\"id\":", &self.id).string(",\"n\":", self.name.as_str()).raw(",\"ts\":").number(self.ts);
+        json.string("{\"id\":", &self.id)
+            .string(",\"n\":", self.name.as_str())
+            .raw(",\"ts\":")
+            .number(self.ts);
         json.string(",\"u\":", &self.url).string(",\"r\":", &self.referrer);
         if let Some(order) = &self.order {
             order.encode(json);
@@ -232,7 +235,8 @@ impl Order {
 impl Item {
     fn encode(&self, json: &mut JsonWriter) {
         json.string("\"sku\":", self.sku.as_deref().unwrap_or_default());
-        json.optional(",\"name\":", self.name.as_deref()).optional(",\"category\":", self.category.as_deref());
+        json.optional(",\"name\":", self.name.as_deref())
+            .optional(",\"category\":", self.category.as_deref());
         json.decimal(",\"qty\":", self.qty).decimal(",\"price\":", self.price).raw("}");
     }
 }
@@ -322,7 +326,12 @@ mod tests {
     use super::*;
 
     fn purchase(id: &str) -> Batch {
-        let item = Item { sku: Some("A1".into()), qty: "2".parse().ok(), price: "64.95".parse().ok(), ..Item::default() };
+        let item = Item {
+            sku: Some("A1".into()),
+            qty: "2".parse().ok(),
+            price: "64.95".parse().ok(),
+            ..Item::default()
+        };
         let order = Order {
             id: id.into(),
             value: "129.90".parse().ok(),
@@ -340,7 +349,13 @@ mod tests {
             referrer: String::new(),
             order: Some(order),
         };
-        Batch { version: 1, merchant_key: "k1".into(), token: String::new(), consent: Consent::Granted, events: vec![event] }
+        Batch {
+            version: 1,
+            merchant_key: "k1".into(),
+            token: String::new(),
+            consent: Consent::Granted,
+            events: vec![event],
+        }
     }
 
     #[test]

@@ -218,7 +218,9 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused_with_the_expected_form() {
-        for text in ["", "lnk_", "mer_00000000", "lnk_FZZZZZZZZZZZZ", "lnk_zzzzzzzzzzzzz", "lnk_000000000000 "] {
+        for text in
+            ["", "lnk_", "mer_00000000", "lnk_FZZZZZZZZZZZZ", "lnk_zzzzzzzzzzzzz", "lnk_000000000000 "]
+        {
             let error = text.parse::<LinkId>().unwrap_err();
             assert!(error.to_string().contains("lnk_ and 13 base32"), "{error}");
         }

@@ -86,7 +86,7 @@ impl Settled {
         self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
     }
 
-    /// Whether the order's commission may ever be approved: paid, confirmed, credited and no test.
+    /// Whether the order as it stands may be paid for: paid, credited and no test.
     pub fn approvable(&self) -> bool {
         self.order.status == Status::Paid && !self.order.test && self.decision.method != Method::None
     }
@@ -95,7 +95,11 @@ impl Settled {
 /// Folds, decides and books an order from its facts.
 ///
 /// `None` when there are no facts. The result depends on the set of facts and the catalog alone.
-pub fn settle(facts: &[OrderFact], catalog: &Catalog, path: &dyn Fn(&Touch) -> Vec<Touch>) -> Option<Settled> {
+pub fn settle(
+    facts: &[OrderFact],
+    catalog: &Catalog,
+    path: &dyn Fn(&Touch) -> Vec<Touch>,
+) -> Option<Settled> {
     let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
     by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
     let mut bookings: Vec<Booking> = Vec::new();

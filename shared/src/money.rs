@@ -174,7 +174,8 @@ impl FromStr for Decimal {
         if whole.len() + fraction.len() > Self::DIGITS_MAX {
             return Err(MoneyError::TooLong(text.chars().take(40).collect()));
         }
-        let units = whole.bytes().chain(fraction.bytes()).fold(0i128, |sum, b| sum * 10 + i128::from(b - b'0'));
+        let units =
+            whole.bytes().chain(fraction.bytes()).fold(0i128, |sum, b| sum * 10 + i128::from(b - b'0'));
         let scale = i64::try_from(fraction.len()).map_err(|_| not_decimal())? - i64::from(exponent);
         Self::scaled(if negative { -units } else { units }, scale)
             .ok_or_else(|| MoneyError::TooLong(text.chars().take(40).collect()))
@@ -293,7 +294,8 @@ mod tests {
 
     #[test]
     fn json_numbers_keep_their_digits() {
-        let parsed: Vec<Decimal> = serde_json::from_str(r#"[10.799999999999999, "129.90", 3, -8.10]"#).unwrap();
+        let parsed: Vec<Decimal> =
+            serde_json::from_str(r#"[10.799999999999999, "129.90", 3, -8.10]"#).unwrap();
         let texts: Vec<_> = parsed.iter().map(ToString::to_string).collect();
         assert_eq!(texts, ["10.799999999999999", "129.90", "3", "-8.10"]);
     }

@@ -126,6 +126,43 @@ impl Touch {
     }
 }
 
+/// Touches that a window holds: the click itself and those that led to it.
+pub const PATH_TOUCHES_MAX: usize = 8;
+
+/// A click that may earn, as it is remembered: the touch, and the click whose token the visitor brought along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The touch.
+    pub touch: Touch,
+    /// The click before it.
+    pub previous: Option<ClickId>,
+}
+
+/// The touches that led to `touch`, by time, at most seven; `visit` looks a click up.
+///
+/// The path goes back as long as each earlier touch was inside its own window when `touch` was made. It is followed
+/// when it is needed and not copied when a click is recorded: so it does not matter in which order the clicks of
+/// several cores become known.
+pub fn path_before(touch: &Touch, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Vec<Touch> {
+    let mut earlier: Vec<Touch> = Vec::new();
+    let mut previous = visit(&touch.click).and_then(|visit| visit.previous);
+    while earlier.len() < PATH_TOUCHES_MAX - 1 {
+        let Some(reached) = previous.and_then(|id| visit(&id)) else { break };
+        // Each touch must lie before the one it led to; this also ends a chain that bites its own tail.
+        let after = earlier.last().unwrap_or(touch);
+        let leads_on = reached.touch.clicked_at <= after.clicked_at
+            && reached.touch.click != touch.click
+            && earlier.iter().all(|t| t.click != reached.touch.click);
+        if !leads_on || !reached.touch.covers(touch.clicked_at) {
+            break;
+        }
+        earlier.push(reached.touch);
+        previous = reached.previous;
+    }
+    earlier.reverse();
+    earlier
+}
+
 /// Money given back on an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refund {
@@ -275,7 +312,11 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         goods_minor: latest(&|f| f.goods_minor),
         total_minor: latest(&|f| f.total_minor),
         refunded_minor: money.map_or(0, |f| f.refunds.iter().map(|r| r.total_minor).sum()),
-        coupons: facts.iter().rev().find(|f| !f.coupons.is_empty()).map_or_else(Vec::new, |f| f.coupons.clone()),
+        coupons: facts
+            .iter()
+            .rev()
+            .find(|f| !f.coupons.is_empty())
+            .map_or_else(Vec::new, |f| f.coupons.clone()),
         touches: touches(&facts),
     })
 }
@@ -289,13 +330,60 @@ fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
 
 /// When the order was placed: what the most trusted source says, unless that cannot be.
 ///
-/// A shop's clock may be off. An order cannot have been placed after we first heard of it, nor before the click whose
-/// token it brought back; in both cases the time we first heard of it stands in.
+/// A shop's clock may be off, and some count whole seconds only. An order cannot have been placed after we first heard
+/// of it, nor before a click that we had recorded by then and whose token it brought back: where the difference is
+/// small, the click's time stands in, otherwise the time we first heard of the order.
 fn placed_at(facts: &[&OrderFact]) -> Timestamp {
     let skew = Span::minutes(2);
     let heard_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
     let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return heard_at };
-    let latest_touch = facts.iter().flat_map(|f| &f.touches).map(|t| t.clicked_at).max();
-    let before_its_click = latest_touch.is_some_and(|clicked_at| stated.plus(skew) < clicked_at);
-    if stated > heard_at.plus(skew) || before_its_click { heard_at } else { stated }
+    if stated > heard_at.plus(skew) {
+        return heard_at;
+    }
+    let touches = facts.iter().flat_map(|f| &f.touches).map(|touch| touch.clicked_at);
+    match touches.filter(|&clicked_at| clicked_at <= heard_at).max() {
+        Some(clicked_at) if stated.plus(skew) < clicked_at => heard_at,
+        Some(clicked_at) => stated.max(clicked_at),
+        None => stated,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Click `number`, made on day `day` with a window of 30 days, that names the click before it.
+    fn visit(number: u8, day: i64, previous: Option<u8>) -> Visit {
+        let id = |number| ClickId::from_bytes([number; 16]);
+        let clicked_at = Timestamp::from_ms(0).plus(Span::days(day));
+        let touch =
+            Touch { clicked_at, click: id(number), link: LinkId::from_bits(1), window_minutes: 30 * 24 * 60 };
+        Visit { touch, previous: previous.map(id) }
+    }
+
+    fn check(visits: &[Visit], of: u8, expected: &[u8]) {
+        let known: HashMap<_, _> = visits.iter().map(|visit| (visit.touch.click, *visit)).collect();
+        let touch = known[&ClickId::from_bytes([of; 16])].touch;
+        let found = path_before(&touch, &|click| known.get(click).copied());
+        assert_eq!(found.iter().map(|t| t.click.as_bytes()[0]).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_path_follows_previous_clicks_within_their_windows() {
+        let visits = [visit(1, 0, None), visit(2, 20, Some(1)), visit(3, 29, Some(2)), visit(4, 30, Some(2))];
+        check(&visits, 3, &[1, 2]);
+        check(&visits, 4, &[2]);
+        check(&visits, 1, &[]);
+    }
+
+    #[test]
+    fn the_path_has_at_most_seven_touches_before_the_click_and_no_loops() {
+        let chain: Vec<_> = (1..=12).map(|n| visit(n, i64::from(n), (n > 1).then(|| n - 1))).collect();
+        check(&chain, 12, &[5, 6, 7, 8, 9, 10, 11]);
+        check(&[visit(1, 0, Some(2)), visit(2, 0, Some(1))], 1, &[2]);
+        check(&[visit(1, 0, Some(1))], 1, &[]);
+        check(&[visit(1, 0, Some(2)), visit(2, 0, Some(3)), visit(3, 0, Some(2))], 1, &[3, 2]);
+    }
 }

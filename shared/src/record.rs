@@ -17,7 +17,7 @@ use crate::catalog::{Change, Platform};
 use crate::class::Class;
 use crate::event::{Consent, EventName};
 use crate::id::{ClickId, EventId, LinkId, MerchantId};
-use crate::order::{OrderFact, Touch};
+use crate::order::{OrderFact, Touch, Visit};
 use crate::time::Timestamp;
 
 /// A recorded request to a link.
@@ -50,13 +50,13 @@ pub struct Click<'a> {
 }
 
 impl Click<'_> {
-    /// The click as a touch that an order may be credited to; `None` for a class that does not earn.
-    pub const fn touch(&self) -> Option<Touch> {
+    /// The click as it is remembered for attribution; `None` for a class that does not earn.
+    pub const fn visit(&self) -> Option<Visit> {
         if !self.class.earns() {
             return None;
         }
-        let Self { id, at, link, window_minutes, .. } = *self;
-        Some(Touch { clicked_at: at, click: id, link, window_minutes })
+        let Self { id, at, link, window_minutes, previous, .. } = *self;
+        Some(Visit { touch: Touch { clicked_at: at, click: id, link, window_minutes }, previous })
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
             at: Timestamp::from_ms(5),
             received_at: Timestamp::from_ms(6),
             merchant: MerchantId::from_bits(9),
-            touch: click().touch(),
+            touch: click().visit().map(|visit| visit.touch),
             consent: Consent::Granted,
         };
         for record in [Record::Click(click()), Record::Event(event)] {

@@ -321,7 +321,9 @@ mod tests {
     }
 
     fn verify(text: &[u8]) -> Result<Claims, TokenError> {
-        Claims::verify(text, Timestamp::from_ms(i64::MAX), |_, merchant| Ok(TokenKey::derive(&MASTER, merchant)))
+        Claims::verify(text, Timestamp::from_ms(i64::MAX), |_, merchant| {
+            Ok(TokenKey::derive(&MASTER, merchant))
+        })
     }
 
     fn sign(claims: &Claims) -> [u8; TOKEN_CHARS] {
@@ -400,7 +402,11 @@ mod tests {
     #[test]
     fn a_retired_key_verifies_nothing_and_one_key_signs() {
         let key = |id, state| MasterKey { id, state, secret: [id; 32] };
-        let ring = KeyRing::new(vec![key(1, KeyState::Retired), key(2, KeyState::VerifyOnly), key(3, KeyState::Active)]);
+        let ring = KeyRing::new(vec![
+            key(1, KeyState::Retired),
+            key(2, KeyState::VerifyOnly),
+            key(3, KeyState::Active),
+        ]);
         let ring = ring.unwrap_or_else(|e| panic!("{e}"));
         let merchant = MerchantId::from_bits(1);
         assert_eq!(ring.active().id, 3);

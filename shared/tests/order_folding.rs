@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
-use shared::catalog::{Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform};
+use shared::catalog::{
+    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
+};
 use shared::commission::{Base, Rule};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
@@ -49,7 +51,14 @@ fn catalog(precedence: Vec<Evidence>, commission: Rule) -> Catalog {
     };
     let influencer = |id, name: &str| {
         let name = name.to_owned();
-        Entity::Influencer(Influencer { id, name, email: None, payout: None, created_at: NOW, updated_at: NOW })
+        Entity::Influencer(Influencer {
+            id,
+            name,
+            email: None,
+            payout: None,
+            created_at: NOW,
+            updated_at: NOW,
+        })
     };
     let link = Link {
         id: ANNAS_LINK,
@@ -230,7 +239,10 @@ fn the_campaign_says_whether_click_or_coupon_counts_first() {
     let clicks_only = catalog(vec![Evidence::Click], fifteen_percent());
     assert_eq!(influencer(&coupon_only, &clicks_only), None);
     let decision = settled(&[both], &coupon_first).decision;
-    assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::LowerPrecedence), "the runner-up is shown");
+    assert!(
+        decision.candidates.iter().any(|c| c.verdict == Verdict::LowerPrecedence),
+        "the runner-up is shown"
+    );
 }
 
 #[test]
@@ -248,6 +260,25 @@ fn a_shop_clock_that_is_years_behind_does_not_lose_the_click() {
 }
 
 #[test]
+fn whole_seconds_of_a_shop_do_not_put_an_order_before_its_click() {
+    let second = |ms| later(1, 0, |f| f.ordered_at = Some(NOW.plus(Span::ms(-ms))));
+    assert_eq!(settled(&[second(900)], &click_first()).decision.method, Method::Click);
+}
+
+#[test]
+fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
+    let after = paid().received_at.plus(Span::minutes(1));
+    let late_click = Touch { click: ClickId::from_bytes([9; 16]), ..touch(after) };
+    let claim = later(2, 5, |f| {
+        f.source = Source::Pixel;
+        f.touches = vec![late_click];
+    });
+    let decision = settled(&[paid(), claim], &click_first()).decision;
+    assert_eq!(decision.subject().and_then(|c| c.click), Some(touch(NOW).click));
+    assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::AfterOrder));
+}
+
+#[test]
 fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
     let catalog = catalog(vec![Evidence::Click], Rule::PerSale { amount: "5.00".parse().unwrap() });
     let refund = |total| later(2, 10, |f| f.refunds = vec![Refund { id: "1".into(), total_minor: total }]);
@@ -257,13 +288,21 @@ fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
 
 /// Any life of an order: every source, every status, refunds growing and shrinking, credit moving about.
 fn any_fact() -> impl Strategy<Value = OrderFact> {
-    let sources = prop::sample::select(vec![Source::DataLayer, Source::Pixel, Source::Postback, Source::Webhook]);
-    let statuses = prop::option::of(prop::sample::select(vec![Status::Draft, Status::Unpaid, Status::Paid, Status::Void]));
-    let money = (prop::sample::select(vec!["EUR", "USD", "JPY"]), prop::option::of(0i64..100_000), 0i64..30_000);
-    (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8).prop_map(
-        |(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
+    let sources =
+        prop::sample::select(vec![Source::DataLayer, Source::Pixel, Source::Postback, Source::Webhook]);
+    let statuses = prop::option::of(prop::sample::select(vec![
+        Status::Draft,
+        Status::Unpaid,
+        Status::Paid,
+        Status::Void,
+    ]));
+    let money =
+        (prop::sample::select(vec!["EUR", "USD", "JPY"]), prop::option::of(0i64..100_000), 0i64..30_000);
+    (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8)
+        .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
             // Equal ids must mean equal reports: everything but the time of arrival follows from the id's facts.
-            let content = format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
+            let content =
+                format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
             later(0, 0, |f| {
                 f.id = FactId::of_content(&[content.as_bytes()]);
                 f.source = source;
@@ -278,8 +317,7 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.test = evidence == 7;
             })
-        },
-    )
+        })
 }
 
 proptest! {

@@ -18,7 +18,11 @@ pub(crate) fn hash(token: &str) -> String {
 }
 
 /// Lets a request through when its token is known and may do what it asks; its role goes along.
-pub(crate) async fn check(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Result<Response, Problem> {
+pub(crate) async fn check(
+    State(admin): State<Arc<Admin>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let role = role(&admin, request.headers()).ok_or_else(Problem::unauthorized)?;
     let reads_figures = request.method() == Method::GET && request.uri().path().ends_with("/stats");
     if role != Role::Admin && !reads_figures {
@@ -35,7 +39,8 @@ fn role(admin: &Admin, headers: &HeaderMap) -> Option<Role> {
         return None;
     }
     let hash = hash(token.trim());
-    let is_first = admin.first_token.as_ref().is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
+    let is_first =
+        admin.first_token.as_ref().is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
     if is_first {
         return Some(Role::Admin);
     }

@@ -12,8 +12,8 @@ use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::{Value, json};
 use shared::catalog::{
-    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Schedule, Scope, fold_code,
-    fold_slug,
+    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Schedule,
+    Scope, fold_code, fold_slug,
 };
 use shared::commission::Rule;
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
@@ -68,17 +68,23 @@ impl<'a> Maker<'a> {
     /// Makes an entity, or a new version of `held`; `None` with the mistakes noted in `fields`.
     pub(crate) fn make(&mut self, kind: Kind, fields: &mut Fields, held: Option<&Entity>) -> Option<Entity> {
         match (kind, held) {
-            (Kind::Merchant, Some(Entity::Merchant(held))) => self.merchant(fields, Some(held)).map(Entity::Merchant),
+            (Kind::Merchant, Some(Entity::Merchant(held))) => {
+                self.merchant(fields, Some(held)).map(Entity::Merchant)
+            }
             (Kind::Merchant, _) => self.merchant(fields, None).map(Entity::Merchant),
             (Kind::Influencer, Some(Entity::Influencer(held))) => {
                 self.influencer(fields, Some(held)).map(Entity::Influencer)
             }
             (Kind::Influencer, _) => self.influencer(fields, None).map(Entity::Influencer),
-            (Kind::Campaign, Some(Entity::Campaign(held))) => self.changed_campaign(fields, held).map(Entity::Campaign),
+            (Kind::Campaign, Some(Entity::Campaign(held))) => {
+                self.changed_campaign(fields, held).map(Entity::Campaign)
+            }
             (Kind::Campaign, _) => self.campaign(fields).map(Entity::Campaign),
             (Kind::Link, Some(Entity::Link(held))) => self.changed_link(fields, held).map(Entity::Link),
             (Kind::Link, _) => self.link(fields).map(Entity::Link),
-            (Kind::Coupon, Some(Entity::Coupon(held))) => self.changed_coupon(fields, held).map(Entity::Coupon),
+            (Kind::Coupon, Some(Entity::Coupon(held))) => {
+                self.changed_coupon(fields, held).map(Entity::Coupon)
+            }
             (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
         }
     }
@@ -90,10 +96,12 @@ impl<'a> Maker<'a> {
         let timezone = field(fields, "timezone", held.map(|m| &m.timezone), timezone);
         let platform = fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
         let secret = fields.optional("webhook_secret", text(200));
-        let trust_pixel = fields.optional("trust_pixel", flag).or(held.map(|m| m.trust_pixel)).unwrap_or(false);
+        let trust_pixel =
+            fields.optional("trust_pixel", flag).or(held.map(|m| m.trust_pixel)).unwrap_or(false);
         let domains = domains?;
         self.check_domains(fields, &domains, held.map(|m| m.id));
-        let secret = secret.or_else(|| held.map_or_else(|| Some(self.unguessable(43)), |m| m.webhook_secret.clone()));
+        let secret =
+            secret.or_else(|| held.map_or_else(|| Some(self.unguessable(43)), |m| m.webhook_secret.clone()));
         Some(Merchant {
             id: held.map_or_else(|| MerchantId::from_bits(self.random.random()), |m| m.id),
             key: held.map_or_else(|| self.unguessable(20), |m| m.key.clone()),
@@ -121,7 +129,8 @@ impl<'a> Maker<'a> {
     fn influencer(&mut self, fields: &mut Fields, held: Option<&Influencer>) -> Option<Influencer> {
         let name = field(fields, "name", held.map(|i| &i.name), text(200));
         let email = fields.optional("email", email).or_else(|| held.and_then(|i| i.email.clone()));
-        let payout = fields.optional("payout", shaped::<Value>).or_else(|| held.and_then(|i| i.payout.clone()));
+        let payout =
+            fields.optional("payout", shaped::<Value>).or_else(|| held.and_then(|i| i.payout.clone()));
         Some(Influencer {
             id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
             name: name?,
@@ -210,7 +219,15 @@ impl<'a> Maker<'a> {
         let target = fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.optional("fallback", destination).or_else(|| held.fallback.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
-        Some(Link { destination: target, fallback, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
+        Some(Link {
+            destination: target,
+            fallback,
+            paused,
+            starts_at,
+            ends_at,
+            updated_at: self.now,
+            ..held.clone()
+        })
     }
 
     fn coupon(&mut self, fields: &mut Fields) -> Option<Coupon> {
@@ -240,8 +257,12 @@ impl<'a> Maker<'a> {
     fn changed_coupon(&mut self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
         let held_dates = Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
         let dates = dates(fields, held_dates);
-        let coupon =
-            Coupon { starts_at: dates.starts_at, ends_at: dates.ends_at, updated_at: self.now, ..held.clone() };
+        let coupon = Coupon {
+            starts_at: dates.starts_at,
+            ends_at: dates.ends_at,
+            updated_at: self.now,
+            ..held.clone()
+        };
         let merchant = self.catalog.campaigns.get(&held.campaign)?.merchant;
         self.check_coupon(fields, merchant, &coupon);
         Some(coupon)
@@ -256,7 +277,10 @@ impl<'a> Maker<'a> {
         let fresh = self.codes.get(&fold_code(&coupon.code)).into_iter().flatten().filter(of_merchant);
         let clash = held.chain(fresh).find(|other| other.id != coupon.id && overlap(other, coupon));
         if let Some(other) = clash {
-            fields.fault("code", format!("`{}` is influencer {}'s in the same dates", coupon.code, other.influencer));
+            fields.fault(
+                "code",
+                format!("`{}` is influencer {}'s in the same dates", coupon.code, other.influencer),
+            );
         }
     }
 
@@ -312,14 +336,20 @@ where
 fn domains(value: &Value) -> Result<Vec<String>, String> {
     let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
     let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(expected)?;
-    let names = list.iter().map(|name| name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected));
+    let names = list
+        .iter()
+        .map(|name| name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected));
     names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
 }
 
 fn timezone(value: &Value) -> Result<String, String> {
     let name = value.as_str().unwrap_or_default();
     let known = jiff::tz::TimeZone::get(name).is_ok();
-    if known { Ok(name.to_owned()) } else { Err(format!("`{name}` is no IANA time zone such as Europe/Berlin")) }
+    if known {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("`{name}` is no IANA time zone such as Europe/Berlin"))
+    }
 }
 
 fn email(value: &Value) -> Result<String, String> {
@@ -336,8 +366,11 @@ fn commission(value: &Value) -> Result<Rule, String> {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
     match kind {
         "percent" | "per_sale" => shaped(value),
-        "per_lead" | "per_click" => Err(format!("kind `{kind}` is not paid by this version; use percent or per_sale")),
-        _ => Err("expected e.g. {\"kind\": \"percent\", \"rate\": \"15\"}; kinds are percent and per_sale".to_owned()),
+        "per_lead" | "per_click" => {
+            Err(format!("kind `{kind}` is not paid by this version; use percent or per_sale"))
+        }
+        _ => Err("expected e.g. {\"kind\": \"percent\", \"rate\": \"15\"}; kinds are percent and per_sale"
+            .to_owned()),
     }
 }
 

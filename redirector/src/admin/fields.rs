@@ -58,7 +58,8 @@ impl Fields {
 
     /// Every mistake, unknown fields included.
     pub(crate) fn finish(mut self) -> Vec<Fault> {
-        let unknown: Vec<_> = self.sent.keys().filter(|key| !self.known.contains(&key.as_str())).cloned().collect();
+        let unknown: Vec<_> =
+            self.sent.keys().filter(|key| !self.known.contains(&key.as_str())).cloned().collect();
         for name in unknown {
             self.fault(&name, format!("no such field; there are {}", self.known.join(", ")));
         }

@@ -12,13 +12,13 @@ use shared::class::Class;
 use shared::id::MerchantId;
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
-use shared::order::{Order, Touch};
+use shared::order::{Order, Touch, path_before};
 use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
 use crate::hooks::normal_order_id;
-use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, Touches, order_key, window_key};
+use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, order_key};
 
 /// What statistics are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -129,14 +129,18 @@ pub(crate) async fn stats(
     let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
     let catalog = admin.live.read();
     let wanted = |key: &CounterKey| {
-        let is = |wanted: &Option<String>, id: &dyn ToString| wanted.as_ref().is_none_or(|w| *w == id.to_string());
+        let is =
+            |wanted: &Option<String>, id: &dyn ToString| wanted.as_ref().is_none_or(|w| *w == id.to_string());
         let merchant = catalog.campaigns.get(&key.campaign).map(|campaign| campaign.merchant);
         from.is_none_or(|from| from <= key.day)
             && to.is_none_or(|to| key.day <= to)
             && may_see(role, key, merchant)
             && is(&query.campaign, &key.campaign)
             && is(&query.influencer, &key.influencer)
-            && query.link.as_ref().is_none_or(|wanted| key.link.is_some_and(|link| *wanted == link.to_string()))
+            && query
+                .link
+                .as_ref()
+                .is_none_or(|wanted| key.link.is_some_and(|link| *wanted == link.to_string()))
             && query.merchant.as_ref().is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
     };
     let rows = count(&admin.state, by, &wanted).map_err(|error| Problem::internal(&error))?;
@@ -152,7 +156,11 @@ fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
     }
 }
 
-fn count(state: &HotState, by: By, wanted: &dyn Fn(&CounterKey) -> bool) -> anyhow::Result<BTreeMap<String, Row>> {
+fn count(
+    state: &HotState,
+    by: By,
+    wanted: &dyn Fn(&CounterKey) -> bool,
+) -> anyhow::Result<BTreeMap<String, Row>> {
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     state.scan(Space::Counters, &[], &mut |key, value| {
         let amount = value.try_into().map_or(0, i64::from_be_bytes);
@@ -168,7 +176,9 @@ fn show(by: By, group: &str, row: &Row, catalog: &Catalog) -> Value {
     shown.insert(by.as_str().to_owned(), if group.is_empty() { Value::Null } else { group.into() });
     let name = match by {
         By::Link => group.parse().ok().and_then(|id| catalog.links.get(&id)).map(|link| link.slug.clone()),
-        By::Influencer => group.parse().ok().and_then(|id| catalog.influencers.get(&id)).map(|i| i.name.clone()),
+        By::Influencer => {
+            group.parse().ok().and_then(|id| catalog.influencers.get(&id)).map(|i| i.name.clone())
+        }
         By::Campaign => group.parse().ok().and_then(|id| catalog.campaigns.get(&id)).map(|c| c.name.clone()),
         By::Day => None,
     };
@@ -204,9 +214,11 @@ pub(crate) async fn order(
     let key = order_key(id, &normal_order_id(&order_id));
     let stored = admin.state.value(Space::Orders, &key).map_err(|error| Problem::internal(&error))?;
     let stored = stored.ok_or_else(missing)?;
-    let document: OrderDocument = serde_json::from_slice(&stored).map_err(|e| Problem::internal(&e.into()))?;
+    let document: OrderDocument =
+        serde_json::from_slice(&stored).map_err(|e| Problem::internal(&e.into()))?;
     let catalog = admin.live.read();
-    let settled = settle(&document.facts, &catalog, &|touch| path(&admin.state, touch)).ok_or_else(missing)?;
+    let path = |touch: &Touch| path_before(touch, &|click| admin.state.visit(click).ok().flatten());
+    let settled = settle(&document.facts, &catalog, &path).ok_or_else(missing)?;
     Ok(Json(json!({
         "merchant": id,
         "order_id": settled.order.order_id,
@@ -216,11 +228,6 @@ pub(crate) async fn order(
         "commission": settled.bookings.iter().map(show_booking).collect::<Vec<_>>(),
         "up_to_date": admin.is_up_to_date(),
     })))
-}
-
-fn path(state: &HotState, touch: &Touch) -> Vec<Touch> {
-    let stored = state.value(Space::Windows, &window_key(&touch.click)).ok().flatten();
-    stored.and_then(|bytes| Touches::from_bytes(&bytes)).map_or_else(Vec::new, |touches| touches.0)
 }
 
 fn show_order(order: &Order) -> Value {

@@ -25,7 +25,11 @@ pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse 
         // Writing to a String cannot fail, here and below.
         if let Some(cause) = health.cause() {
             can_record = false;
-            _ = writeln!(report, "journal {}: cannot record: {cause}; restart after mending the disk", health.stream());
+            _ = writeln!(
+                report,
+                "journal {}: cannot record: {cause}; restart after mending the disk",
+                health.stream()
+            );
         } else {
             _ = writeln!(report, "journal {}: ok, {} records", health.stream(), health.last_committed());
         }

@@ -71,7 +71,11 @@ impl Problem {
     /// It could not be recorded; nothing has changed.
     pub(crate) fn unrecorded(error: &journal::Error) -> Self {
         tracing::error!("a change could not be recorded: {error}");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Cannot record now", "nothing has changed; send it again later")
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Cannot record now",
+            "nothing has changed; send it again later",
+        )
     }
 
     /// Our fault.

@@ -204,7 +204,9 @@ fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
 fn request_id(headers: &HeaderMap, resource: &str, body: &[u8]) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
-    let key = key.ok_or_else(|| Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters")))?;
+    let key = key.ok_or_else(|| {
+        Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters"))
+    })?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(resource.as_bytes()).update(b"\n").update(body);
     Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
@@ -239,7 +241,9 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
     let cursor = |at: Timestamp, id: String| format!("{:015}.{id}", at.as_ms());
     macro_rules! of {
         ($map:expr, $variant:path) => {
-            $map.values().map(|e| (cursor(e.created_at, e.id.to_string()), $variant(e.as_ref().clone()))).collect()
+            $map.values()
+                .map(|e| (cursor(e.created_at, e.id.to_string()), $variant(e.as_ref().clone())))
+                .collect()
         };
     }
     match kind {
@@ -255,7 +259,11 @@ fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
     let missing = || Problem::not_found(format!("`{id}` does not exist"));
     macro_rules! of {
         ($map:expr, $variant:path) => {
-            id.parse().ok().and_then(|id| $map.get(&id)).map(|e| $variant(e.as_ref().clone())).ok_or_else(missing)
+            id.parse()
+                .ok()
+                .and_then(|id| $map.get(&id))
+                .map(|e| $variant(e.as_ref().clone()))
+                .ok_or_else(missing)
         };
     }
     match kind {

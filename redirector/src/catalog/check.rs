@@ -24,7 +24,11 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
             && bytes.last() != Some(&b'-')
     };
     let fits = host.len() <= 253 && host.split('.').all(label);
-    if fits { Ok(()) } else { Err(format!("`{host}` is no host name: expected e.g. shop.example, without scheme and port")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{host}` is no host name: expected e.g. shop.example, without scheme and port"))
+    }
 }
 
 /// Checks a slug.
@@ -32,7 +36,11 @@ pub(crate) fn check_slug(slug: &str) -> Result<(), String> {
     let fits = (1..=SLUG_CHARS_MAX).contains(&slug.len())
         && slug.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         && slug != "_ac";
-    if fits { Ok(()) } else { Err(format!("`{slug}` is no slug: expected 1 to 64 of A-Z a-z 0-9 - _, and not `_ac`")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("`{slug}` is no slug: expected 1 to 64 of A-Z a-z 0-9 - _, and not `_ac`"))
+    }
 }
 
 /// Checks a discount code.
@@ -50,7 +58,9 @@ pub(crate) fn check_destination(text: &str) -> Result<String, String> {
     if text.contains('\\') || text.chars().any(char::is_control) {
         return refused("backslashes and control characters are not allowed");
     }
-    let Ok(url) = Url::parse(text) else { return refused("expected an absolute address such as https://shop.example/") };
+    let Ok(url) = Url::parse(text) else {
+        return refused("expected an absolute address such as https://shop.example/");
+    };
     let Some(host) = url.host() else { return refused("has no host") };
     if !url.username().is_empty() || url.password().is_some() {
         return refused("user name and password are not allowed");
@@ -75,7 +85,8 @@ pub(crate) fn check_destination(text: &str) -> Result<String, String> {
 fn is_for_testing(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => {
-            *name == "localhost" || [".localhost", ".test", ".example"].iter().any(|suffix| name.ends_with(suffix))
+            *name == "localhost"
+                || [".localhost", ".test", ".example"].iter().any(|suffix| name.ends_with(suffix))
         }
         Host::Ipv4(ip) => ip.is_loopback(),
         Host::Ipv6(ip) => ip.is_loopback(),
@@ -107,10 +118,21 @@ mod tests {
     #[test]
     fn destinations_that_could_lead_astray_are_refused() {
         for given in [
-            "/relative", "javascript:alert(1)", "data:text/html,x", "ftp://shop.de/", "http://shop.de/",
-            "https://user@shop.de/", "https://shop.de@evil.de/", "https:\\\\evil.de", "https://10.0.0.1/",
-            "https://[fe80::1]/", "https://intranet/", "https://printer.local/", "https://shop.de/\r\nX: y",
-            "https://shop.de/?ac=1", "",
+            "/relative",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "ftp://shop.de/",
+            "http://shop.de/",
+            "https://user@shop.de/",
+            "https://shop.de@evil.de/",
+            "https:\\\\evil.de",
+            "https://10.0.0.1/",
+            "https://[fe80::1]/",
+            "https://intranet/",
+            "https://printer.local/",
+            "https://shop.de/\r\nX: y",
+            "https://shop.de/?ac=1",
+            "",
         ] {
             assert!(check_destination(given).is_err(), "{given}");
         }
@@ -118,8 +140,16 @@ mod tests {
 
     #[test]
     fn hosts_and_slugs_have_a_plain_form() {
-        assert!(["shop.example", "localhost", "127.0.0.1", "xn--bcher-kva.de"].iter().all(|h| check_host(h).is_ok()));
-        assert!(["Shop.example", "*.x.de", "shop.de:80", "https://x", "", "a..b", "-a.de"].iter().all(|h| check_host(h).is_err()));
+        assert!(
+            ["shop.example", "localhost", "127.0.0.1", "xn--bcher-kva.de"]
+                .iter()
+                .all(|h| check_host(h).is_ok())
+        );
+        assert!(
+            ["Shop.example", "*.x.de", "shop.de:80", "https://x", "", "a..b", "-a.de"]
+                .iter()
+                .all(|h| check_host(h).is_err())
+        );
         assert!(["anna", "Anna_15-x"].iter().all(|s| check_slug(s).is_ok()));
         assert!(["", "a/b", "ä", "a.b", "_ac", &"x".repeat(65)].iter().all(|s| check_slug(s).is_err()));
     }

@@ -51,14 +51,20 @@ impl Live {
         committer: Committer,
     ) -> Result<Self> {
         let (mut catalog, mut snapshot) = (Catalog::default(), Snapshot::new(hosts, ring));
-        for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX)) {
+        for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX))
+        {
             for_each_change(journal_dir, stream, |change| {
                 catalog.apply(change);
                 snapshot.apply(change, &catalog);
             })?;
         }
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        Ok(Self { catalog: RwLock::new(catalog), snapshot, committer, changing: tokio::sync::Mutex::default() })
+        Ok(Self {
+            catalog: RwLock::new(catalog),
+            snapshot,
+            committer,
+            changing: tokio::sync::Mutex::default(),
+        })
     }
 
     /// What the edge reads.
@@ -100,7 +106,11 @@ impl Live {
 }
 
 /// Reads the catalog changes of one stream, in order.
-pub(crate) fn for_each_change(journal_dir: &Path, stream: &StreamName, mut each: impl FnMut(&Change)) -> Result<()> {
+pub(crate) fn for_each_change(
+    journal_dir: &Path,
+    stream: &StreamName,
+    mut each: impl FnMut(&Change),
+) -> Result<()> {
     let mut reader = journal::Reader::open(journal_dir, stream, 0)?;
     while let Some(record) = reader.next()? {
         let decoded = Record::decode(record.payload);

@@ -100,8 +100,14 @@ impl Core {
 ///
 /// # Errors
 /// When the runtime cannot be made, or the journal could not be brought to the disk.
-pub(crate) fn run(edge: &Edge, listener: StdListener, writer: Writer, counters: &'static Counters) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+pub(crate) fn run(
+    edge: &Edge,
+    listener: StdListener,
+    writer: Writer,
+    counters: &'static Counters,
+) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
     runtime.block_on(async {
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
@@ -121,7 +127,9 @@ async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         match accepted {
-            Ok(_) if core.connections.open.get() >= edge.connections_max => core.counters.refused_connection(),
+            Ok(_) if core.connections.open.get() >= edge.connections_max => {
+                core.counters.refused_connection()
+            }
             Ok((stream, _)) => {
                 core.counters.connected();
                 tokio::task::spawn_local(serve(Rc::clone(core), stream));

@@ -230,7 +230,11 @@ impl GatedStream {
 }
 
 impl Read for GatedStream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let mut scratch = this.gate.scratch.borrow_mut();
         let room = into.remaining().min(scratch.len());

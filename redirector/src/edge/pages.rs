@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue, VARY,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue,
+    VARY,
 };
 use hyper::{Request, StatusCode};
 use shared::time::Span;
@@ -23,7 +24,8 @@ pub(crate) fn preview<B>(core: &Core, request: &Request<B>, slug: &str) -> Answe
     };
     let catalog = core.live.read();
     let Some(link) = catalog.link_by_slug(scope, slug) else { return answer::not_found() };
-    let influencer = catalog.influencers.get(&link.influencer).map_or("", |influencer| influencer.name.as_str());
+    let influencer =
+        catalog.influencers.get(&link.influencer).map_or("", |influencer| influencer.name.as_str());
     let merchant = catalog.campaign_of(link).map_or("", |(_, merchant)| merchant.name.as_str());
     answer::page(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
@@ -47,7 +49,8 @@ pub(crate) fn qr<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
         return answer::not_found();
     }
     let https = core.is_https(&request::Headers::read(request.headers()));
-    let authority = request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
+    let authority =
+        request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
     let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });
     match fast_qr::QRBuilder::new(address).build() {
         Ok(code) => {
@@ -72,8 +75,10 @@ pub(crate) fn security(core: &Core) -> Answer {
 
 /// `GET /_ac/px.js` and `/_ac/px-<hash>.wasm`, compressed as the browser likes it.
 pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
-    let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepts = |coding: &str| accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding));
+    let accepted =
+        request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts =
+        |coding: &str| accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding));
     let codings = [("br", ".br"), ("gzip", ".gz"), ("", "")];
     let forms = codings.into_iter().filter(|(coding, _)| coding.is_empty() || accepts(coding));
     let found = forms.into_iter().find_map(|(coding, suffix)| Some((coding, file(name, suffix)?)));
@@ -113,5 +118,9 @@ fn built_without_pixel() -> Answer {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -117,7 +117,8 @@ fn respond(
     let mut bytes = core.header_bytes.borrow_mut();
     bytes.reserve(target.link.destination.len() + UTM_BYTES_MAX + 512);
     if availability == Availability::Ended {
-        let fallback = target.link.fallback.as_deref().map(|fallback| value(&mut bytes, |b| b.put(fallback.as_bytes())));
+        let fallback =
+            target.link.fallback.as_deref().map(|fallback| value(&mut bytes, |b| b.put(fallback.as_bytes())));
         return fallback.flatten().map_or_else(answer::not_found, answer::redirect);
     }
     let token = click.class.earns().then(|| sign(target, click));
@@ -214,7 +215,8 @@ impl<'a> Query<'a> {
     /// The `utm_…` parameters as they came, as far as they are clean and few.
     fn utm(&self) -> impl Iterator<Item = &'a str> {
         let mut left = UTM_BYTES_MAX;
-        let wanted = self.text.split('&').filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
+        let wanted =
+            self.text.split('&').filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
         wanted.take_while(move |pair| {
             let fits = pair.len() < left;
             left = left.saturating_sub(pair.len() + 1);
@@ -231,7 +233,25 @@ fn is_sub_id(text: &str) -> bool {
 /// Unreserved, percent-encoded and the sub-delimiters of RFC 3986 that mean nothing in a query.
 const fn is_query_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'=' | b'+' | b'*' | b',' | b':' | b';' | b'/' | b'!' | b'@' | b'(' | b')' | b'$')
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'='
+                | b'+'
+                | b'*'
+                | b','
+                | b':'
+                | b';'
+                | b'/'
+                | b'!'
+                | b'@'
+                | b'('
+                | b')'
+                | b'$'
+        )
 }
 
 /// A core's buffer for header values.
@@ -246,7 +266,10 @@ mod tests {
     #[test]
     fn only_clean_utm_parameters_are_passed_on() {
         let passed = |text| Query::read(text).utm().collect::<Vec<_>>();
-        assert_eq!(passed("utm_source=insta&x=1&utm_medium=a%20b&s=1"), ["utm_source=insta", "utm_medium=a%20b"]);
+        assert_eq!(
+            passed("utm_source=insta&x=1&utm_medium=a%20b&s=1"),
+            ["utm_source=insta", "utm_medium=a%20b"]
+        );
         assert!(passed("utm_source=<script>&utm_x=\"").is_empty());
         assert!(passed("destination=https://evil.example&ac=x").is_empty());
         let long = format!("utm_a={}&utm_b=1", "x".repeat(UTM_BYTES_MAX));

@@ -45,7 +45,9 @@ impl<'a> Headers<'a> {
             match name.as_str() {
                 "sec-fetch-dest" => self.not_navigation |= value.as_bytes() != b"document",
                 "sec-fetch-mode" => self.not_navigation |= value.as_bytes() != b"navigate",
-                "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => self.prefetch |= says_prefetch(value.as_bytes()),
+                "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => {
+                    self.prefetch |= says_prefetch(value.as_bytes())
+                }
                 "x-forwarded-proto" => self.forwarded_proto = Some(value.as_bytes()),
                 _ => {}
             }
@@ -56,7 +58,8 @@ impl<'a> Headers<'a> {
     pub(crate) fn referrer_host(&self) -> String {
         let host = self.referer.and_then(|referer| referer.split_once("://")).map(|(_, rest)| rest);
         let host = host.and_then(|rest| rest.split(['/', '?', '#', ':']).next()).unwrap_or_default();
-        let plain = host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+        let plain =
+            host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
         if plain { host.to_ascii_lowercase() } else { String::new() }
     }
 }
@@ -111,7 +114,8 @@ pub(crate) fn cookie_token(
 ) -> Option<Claims> {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
     let pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let tokens = pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
+    let tokens =
+        pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
     let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
     claims.filter(wanted).max_by_key(|claims| claims.issued_at)
 }

@@ -46,7 +46,10 @@ pub(crate) async fn receive(
         return refused(&merchant, "the merchant has no `webhook_secret`: set one, and the same in the shop");
     };
     if !woocommerce::is_signed(secret, &head.headers, &body) {
-        return refused(&merchant, "X-WC-Webhook-Signature does not fit the body and the merchant's `webhook_secret`");
+        return refused(
+            &merchant,
+            "X-WC-Webhook-Signature does not fit the body and the merchant's `webhook_secret`",
+        );
     }
     let report = read(&core, &merchant, &head.headers, &body);
     keep(&core, platform, &merchant, &head.headers, &body, report).await

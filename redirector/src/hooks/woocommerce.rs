@@ -32,7 +32,8 @@ pub(crate) fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// Whether the body is signed: `X-WC-Webhook-Signature` is base64(HMAC-SHA256(secret, body)). In constant time.
 pub(crate) fn is_signed(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    let signature = headers.get("x-wc-webhook-signature").and_then(|value| STANDARD.decode(value.as_bytes()).ok());
+    let signature =
+        headers.get("x-wc-webhook-signature").and_then(|value| STANDARD.decode(value.as_bytes()).ok());
     let (Some(signature), Ok(mac)) = (signature, Hmac::<Sha256>::new_from_slice(secret.as_bytes())) else {
         return false;
     };
@@ -59,7 +60,9 @@ pub(crate) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> R
     match order.get("status").and_then(Value::as_str) {
         None => Report::Unparsed("status: expected a word such as processing".to_owned()),
         Some("auto-draft" | "checkout-draft" | "draft") => Report::Ignored("a draft is no order yet"),
-        Some(status) => Report::Fact(Box::new(Reader { context, order: &order, notes: vec![] }.fact(id, status, body))),
+        Some(status) => {
+            Report::Fact(Box::new(Reader { context, order: &order, notes: vec![] }.fact(id, status, body)))
+        }
     }
 }
 
@@ -79,7 +82,11 @@ fn fact_id(context: &Context<'_>, of: &str, body: &[u8]) -> FactId {
 
 /// `order.deleted` says no more than the id.
 fn deleted(context: &Context<'_>, order_id: String, body: &[u8]) -> OrderFact {
-    OrderFact { kind: FactKind::Cancel, status: Some(Status::Void), ..blank(context, order_id, fact_id(context, "deleted", body)) }
+    OrderFact {
+        kind: FactKind::Cancel,
+        status: Some(Status::Void),
+        ..blank(context, order_id, fact_id(context, "deleted", body))
+    }
 }
 
 fn blank(context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
@@ -155,7 +162,10 @@ impl Reader<'_> {
             "cancelled" | "refunded" | "failed" | "trash" => Status::Void,
             other => {
                 let paid = self.time("date_paid_gmt").is_some();
-                self.notes.push(format!("status: `{other}` is not known; read as {}", if paid { "paid" } else { "unpaid" }));
+                self.notes.push(format!(
+                    "status: `{other}` is not known; read as {}",
+                    if paid { "paid" } else { "unpaid" }
+                ));
                 if paid { Status::Paid } else { Status::Unpaid }
             }
         }
@@ -192,7 +202,8 @@ impl Reader<'_> {
 
     /// The refunds so far, tax and shipping included, as negative texts.
     fn refunds(&mut self, currency: Option<Currency>) -> Vec<Refund> {
-        let (Some(entries), Some(currency)) = (self.order.get("refunds").and_then(Value::as_array), currency) else {
+        let (Some(entries), Some(currency)) = (self.order.get("refunds").and_then(Value::as_array), currency)
+        else {
             return vec![];
         };
         let mut refunds = Vec::new();

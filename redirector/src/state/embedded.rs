@@ -24,7 +24,13 @@ impl Embedded {
         let open = || -> Result<Self, fjall::Error> {
             let database = Database::builder(folder).open()?;
             let space = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
-            let spaces = [space("windows")?, space("orders")?, space("events")?, space("counters")?, space("positions")?];
+            let spaces = [
+                space("windows")?,
+                space("orders")?,
+                space("events")?,
+                space("counters")?,
+                space("positions")?,
+            ];
             Ok(Self { database, spaces })
         };
         open().with_context(|| format!("hot state in {}: is another afterclick using it?", folder.display()))

@@ -9,7 +9,7 @@ mod projection;
 mod projector;
 
 pub(crate) use embedded::Embedded;
-pub(crate) use model::{CounterKey, Metric, Touches, order_key, window_key};
+pub(crate) use model::{CounterKey, Metric, order_key};
 pub(crate) use projection::{OrderDocument, Projection};
 pub(crate) use projector::{Lag, Projector, replay};
 
@@ -17,13 +17,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use shared::id::ClickId;
+use shared::order::Visit;
 
 use crate::config::StateUrl;
 
 /// The kinds of keys; each store keeps them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Space {
-    /// Click id → the touches of its attribution window.
+    /// Click id → the touch and the click before it: an attribution window.
     Windows,
     /// Merchant and order id → the order's facts and what they count for.
     Orders,
@@ -36,7 +38,8 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 5] = [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions];
 }
 
 /// Values to set, all or none.
@@ -74,6 +77,12 @@ impl HotState {
         }
     }
 
+    /// A click that may earn.
+    pub(crate) fn visit(&self, click: &ClickId) -> Result<Option<Visit>> {
+        let stored = self.value(Space::Windows, click.as_bytes())?;
+        Ok(stored.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
+    }
+
     /// Calls `each` with every key of a space that starts with `prefix`, in the order of keys.
     pub(crate) fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         match self {
@@ -96,15 +105,36 @@ mod tests {
     /// What every store must do; each store's test runs it.
     fn honours_the_contract(state: &HotState) {
         let batch = |pairs: &[(Space, &str, &str)]| -> Batch {
-            pairs.iter().map(|(space, key, value)| ((*space, key.as_bytes().to_vec()), value.as_bytes().to_vec())).collect()
+            pairs
+                .iter()
+                .map(|(space, key, value)| ((*space, key.as_bytes().to_vec()), value.as_bytes().to_vec()))
+                .collect()
         };
         assert_eq!(state.value(Space::Windows, b"a").unwrap(), None);
-        state.apply(batch(&[(Space::Windows, "a", "1"), (Space::Orders, "a", "2"), (Space::Counters, "ab", "3")])).unwrap();
-        state.apply(batch(&[(Space::Windows, "a", "9"), (Space::Counters, "aa", "4"), (Space::Counters, "b", "5")])).unwrap();
-        assert_eq!(state.value(Space::Windows, b"a").unwrap().as_deref(), Some(&b"9"[..]), "the last value counts");
+        state
+            .apply(batch(&[
+                (Space::Windows, "a", "1"),
+                (Space::Orders, "a", "2"),
+                (Space::Counters, "ab", "3"),
+            ]))
+            .unwrap();
+        state
+            .apply(batch(&[
+                (Space::Windows, "a", "9"),
+                (Space::Counters, "aa", "4"),
+                (Space::Counters, "b", "5"),
+            ]))
+            .unwrap();
+        assert_eq!(
+            state.value(Space::Windows, b"a").unwrap().as_deref(),
+            Some(&b"9"[..]),
+            "the last value counts"
+        );
         assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]), "spaces are apart");
         let mut seen = Vec::new();
-        state.scan(Space::Counters, b"a", &mut |key, value| seen.push((key.to_vec(), value.to_vec()))).unwrap();
+        state
+            .scan(Space::Counters, b"a", &mut |key, value| seen.push((key.to_vec(), value.to_vec())))
+            .unwrap();
         assert_eq!(seen, [(b"aa".to_vec(), b"4".to_vec()), (b"ab".to_vec(), b"3".to_vec())]);
     }
 

@@ -1,46 +1,8 @@
 //! Keys and values of the hot state: layouts that every store shares.
 
-use shared::id::{CampaignId, ClickId, InfluencerId, LinkId, MerchantId};
 use shared::class::Class;
+use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::money::Currency;
-use shared::order::Touch;
-
-/// Touches a window keeps: the path that led to a click, and the click.
-pub(crate) const TOUCHES_MAX: usize = 8;
-
-/// The touches of a window, by time; the last one is the click itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Touches(pub(crate) Vec<Touch>);
-
-impl Touches {
-    /// A click's window: the path before it as far as it still counts, and the click.
-    ///
-    /// A touch still counts when its own window covers the new click's time.
-    pub(crate) fn extended(previous: Option<&Self>, click: Touch) -> Self {
-        let before = previous.map_or(&[][..], |touches| &touches.0);
-        let mut path: Vec<_> =
-            before.iter().copied().filter(|t| t.covers(click.clicked_at) && t.click != click.click).collect();
-        let excess = (path.len() + 1).saturating_sub(TOUCHES_MAX);
-        path.drain(..excess);
-        path.push(click);
-        Self(path)
-    }
-
-    /// The stored form.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        postcard::to_allocvec(&self.0).unwrap_or_default()
-    }
-
-    /// Reads the stored form; a damaged one is no window.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok().map(Self)
-    }
-}
-
-/// Key of a click's window.
-pub(crate) fn window_key(click: &ClickId) -> Vec<u8> {
-    click.as_bytes().to_vec()
-}
 
 /// Key of an order: its merchant, then its id.
 pub(crate) fn order_key(merchant: MerchantId, order_id: &str) -> Vec<u8> {
@@ -103,7 +65,8 @@ impl CounterKey {
 
     /// Reads a key; one of another shape is none.
     pub(crate) fn from_bytes(key: &[u8]) -> Option<Self> {
-        let number = |range: std::ops::Range<usize>| Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?));
+        let number =
+            |range: std::ops::Range<usize>| Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?));
         let detail = key.get(30..33)?;
         let currency = || str::from_utf8(detail).ok()?.parse().ok();
         Some(Self {
@@ -133,12 +96,17 @@ fn code(currency: &Currency) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::time::{Span, Timestamp};
 
     #[test]
     fn counter_keys_read_back() {
         let eur = "EUR".parse().unwrap();
-        let mut metrics = vec![Metric::Sessions, Metric::Leads, Metric::Orders, Metric::Revenue(eur), Metric::Commission(eur)];
+        let mut metrics = vec![
+            Metric::Sessions,
+            Metric::Leads,
+            Metric::Orders,
+            Metric::Revenue(eur),
+            Metric::Commission(eur),
+        ];
         metrics.extend(Class::ALL.map(Metric::Clicks));
         for metric in metrics {
             for link in [None, Some(LinkId::from_bits(9))] {
@@ -148,21 +116,5 @@ mod tests {
                 assert_eq!(CounterKey::from_bytes(&key.to_bytes()), Some(key));
             }
         }
-    }
-
-    #[test]
-    fn a_window_keeps_the_last_eight_touches_that_still_count() {
-        let touch = |n: u8, minutes: i64| Touch {
-            clicked_at: Timestamp::from_ms(1_763_800_000_000).plus(Span::minutes(minutes)),
-            click: ClickId::from_bytes([n; 16]),
-            link: LinkId::from_bits(1),
-            window_minutes: 100,
-        };
-        let path = Touches((0..8).map(|n| touch(n, i64::from(n))).collect());
-        let window = Touches::extended(Some(&path), touch(8, 8));
-        assert_eq!(window.0.first().map(|t| t.click), Some(ClickId::from_bytes([1; 16])));
-        assert_eq!(window.0.len(), TOUCHES_MAX);
-        assert_eq!(Touches::extended(Some(&path), touch(9, 104)).0.len(), 4, "those within 100 minutes, and itself");
-        assert_eq!(Touches::from_bytes(&window.to_bytes()), Some(window));
     }
 }

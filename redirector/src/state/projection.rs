@@ -13,11 +13,11 @@ use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
-use shared::order::{OrderFact, Status, Touch, distinct};
+use shared::order::{OrderFact, Status, Visit, distinct, path_before};
 use shared::record::{Click, EventFact, Record};
 use shared::time::Timestamp;
 
-use crate::state::model::{CounterKey, Metric, Touches, order_key, window_key};
+use crate::state::model::{CounterKey, Metric, order_key};
 use crate::state::{Batch, HotState, Space};
 
 /// An order as the hot state keeps it.
@@ -83,15 +83,15 @@ impl<'a> Projection<'a> {
 
     fn click(&mut self, click: &Click<'_>, catalog: &Catalog) -> Result<()> {
         self.count_for_link(click.link, click.at, Metric::Clicks(click.class), catalog);
-        let Some(touch) = click.touch() else { return Ok(()) };
-        let previous = click.previous.map(|id| self.window(&id)).transpose()?.flatten();
-        let window = Touches::extended(previous.as_ref(), touch);
-        self.batch.insert((Space::Windows, window_key(&click.id)), window.to_bytes());
+        let Some(visit) = click.visit() else { return Ok(()) };
+        let window = postcard::to_allocvec(&visit).context("a window could not be stored")?;
+        self.batch.insert((Space::Windows, click.id.as_bytes().to_vec()), window);
         Ok(())
     }
 
-    fn window(&self, click: &ClickId) -> Result<Option<Touches>> {
-        Ok(self.value(Space::Windows, &window_key(click))?.and_then(|bytes| Touches::from_bytes(&bytes)))
+    fn visit(&self, click: &ClickId) -> Option<Visit> {
+        let stored = self.value(Space::Windows, click.as_bytes()).ok().flatten()?;
+        postcard::from_bytes(&stored).ok()
     }
 
     fn event(&mut self, event: &EventFact, catalog: &Catalog) -> Result<()> {
@@ -120,7 +120,8 @@ impl<'a> Projection<'a> {
     fn recount(&mut self, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
         let Some(first) = document.facts.first() else { return Ok(()) };
         let key = order_key(first.merchant, &first.order_id);
-        let settled = settle(&document.facts, catalog, &|touch| self.path(touch));
+        let settled =
+            settle(&document.facts, catalog, &|touch| path_before(touch, &|click| self.visit(click)));
         let counted = settled.as_ref().map_or_else(Vec::new, counts_for);
         for (key, amount) in document.counted.drain(..) {
             if let Some(key) = CounterKey::from_bytes(&key) {
@@ -155,13 +156,11 @@ impl<'a> Projection<'a> {
         let stored = self.value(Space::Orders, &order_key(merchant, order_id))?;
         stored.map_or_else(
             || Ok(OrderDocument::default()),
-            |bytes| serde_json::from_slice(&bytes).context("an order in the hot state is damaged: run `afterclick replay`"),
+            |bytes| {
+                serde_json::from_slice(&bytes)
+                    .context("an order in the hot state is damaged: run `afterclick replay`")
+            },
         )
-    }
-
-    /// The touches before a touch, as far as its window is known.
-    fn path(&self, touch: &Touch) -> Vec<Touch> {
-        self.window(&touch.click).ok().flatten().map_or_else(Vec::new, |touches| touches.0)
     }
 
     fn count_for_link(&mut self, link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) {
@@ -212,7 +211,10 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
     for (account, amount) in balances {
         let currency: Currency = account.currency;
         if let Some(key) = key(Metric::Commission(currency)) {
-            counts.push((CounterKey { campaign: account.campaign, influencer: account.influencer, ..key }, amount));
+            counts.push((
+                CounterKey { campaign: account.campaign, influencer: account.influencer, ..key },
+                amount,
+            ));
         }
     }
     counts

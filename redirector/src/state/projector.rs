@@ -132,7 +132,8 @@ fn gather(
     while taken < BATCH_RECORDS {
         let Some(record) = reader.next()? else { break };
         let seq = record.seq;
-        let decoded = Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
+        let decoded =
+            Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
         take(&decoded, &mut projection)?;
         projection.advance(stream.as_str(), seq);
         taken += 1;

@@ -1,0 +1,243 @@
+//! A real browser: headless Chromium behind chromedriver, each with an empty profile of its own.
+//!
+//! It never uses a profile twice, and ends every process that it started, also when a check has failed.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A follower's browser. The headless one says so in its user agent, and is rightly counted as a robot.
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+/// How long an element or a page may take to appear.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running browser.
+pub struct Browser {
+    driver: Child,
+    client: Option<Client>,
+    profile: TempDir,
+}
+
+impl Browser {
+    /// Starts a browser with an empty profile.
+    ///
+    /// # Errors
+    /// When Chromium or chromedriver is missing or does not start.
+    pub async fn start() -> Result<Self> {
+        let profile = tempfile::Builder::new().prefix("afterclick-browser-").tempdir()?;
+        let (driver, port) = start_driver()?;
+        let mut browser = Self { driver, client: None, profile };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities(browser.profile.path())?);
+        let client = builder.connect(&format!("http://127.0.0.1:{port}")).await;
+        browser.client = Some(client.context("Chromium did not start")?);
+        Ok(browser)
+    }
+
+    fn client(&self) -> Result<&Client> {
+        self.client.as_ref().context("the browser is closed")
+    }
+
+    /// Opens an address and waits until the page has loaded.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn open(&self, url: &str) -> Result<()> {
+        self.client()?.goto(url).await.with_context(|| format!("cannot open {url}"))
+    }
+
+    /// Loads the page again.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn reload(&self) -> Result<()> {
+        Ok(self.client()?.refresh().await?)
+    }
+
+    /// The address in the address bar.
+    ///
+    /// # Errors
+    /// When the browser does not say.
+    pub async fn address(&self) -> Result<String> {
+        Ok(self.client()?.current_url().await?.to_string())
+    }
+
+    /// Clicks what a CSS selector finds, once it is there.
+    ///
+    /// # Errors
+    /// When it does not appear or cannot be clicked.
+    pub async fn click(&self, selector: &str) -> Result<()> {
+        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        element.with_context(|| format!("no {selector} on the page"))?.click().await?;
+        Ok(())
+    }
+
+    /// Types into what a CSS selector finds.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        Ok(element.with_context(|| format!("no {selector} on the page"))?.send_keys(text).await?)
+    }
+
+    /// The text of what a CSS selector finds, once it is there.
+    ///
+    /// # Errors
+    /// When it does not appear.
+    pub async fn text(&self, selector: &str) -> Result<String> {
+        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        Ok(element.with_context(|| format!("no {selector} on the page"))?.text().await?)
+    }
+
+    /// Runs a script in the page and returns what it returns.
+    ///
+    /// # Errors
+    /// When the script throws.
+    pub async fn run(&self, script: &str) -> Result<Value> {
+        self.client()?.execute(script, Vec::new()).await.with_context(|| format!("script failed: {script}"))
+    }
+
+    /// Runs a script until what it returns is true.
+    ///
+    /// # Errors
+    /// When that does not happen in time.
+    pub async fn wait_until(&self, script: &str) -> Result<()> {
+        let end = tokio::time::Instant::now() + PATIENCE;
+        while self.run(script).await? != true {
+            if tokio::time::Instant::now() > end {
+                bail!("never became true within {} seconds: {script}", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        Ok(())
+    }
+
+    /// A cookie of the page as the browser keeps it, script-readable or not; nothing if there is none.
+    ///
+    /// # Errors
+    /// When the browser does not say.
+    pub async fn cookie(&self, name: &str) -> Result<Option<Cookie>> {
+        let cookies = self.client()?.get_all_cookies().await?;
+        let found = cookies.into_iter().find(|cookie| cookie.name() == name);
+        Ok(found.map(|cookie| Cookie {
+            value: cookie.value().to_owned(),
+            domain: cookie.domain().unwrap_or_default().trim_start_matches('.').to_owned(),
+            http_only: cookie.http_only().unwrap_or(false),
+        }))
+    }
+
+    /// Writes a picture of the window to a PNG file.
+    ///
+    /// # Errors
+    /// When the browser takes none or the file cannot be written.
+    pub async fn screenshot(&self, path: &Path) -> Result<()> {
+        let picture = self.client()?.screenshot().await?;
+        std::fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Sets the window's size.
+    ///
+    /// # Errors
+    /// When the browser refuses.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        Ok(self.client()?.set_window_size(width, height).await?)
+    }
+
+    /// Closes the browser in good order. Dropping it ends it too.
+    ///
+    /// # Errors
+    /// When it does not close.
+    pub async fn close(mut self) -> Result<()> {
+        if let Some(client) = self.client.take() {
+            client.close().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver leads a process group of its own, so this reaches only what it started.
+        if let Some(group) = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw) {
+            _ = kill_process_group(group, Signal::KILL);
+        }
+        _ = self.driver.wait();
+        // Chromium leaves the group. The profile's path is this browser's alone and names its processes.
+        end_processes_naming(self.profile.path());
+    }
+}
+
+/// A cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// Its value.
+    pub value: String,
+    /// The domain it is for.
+    pub domain: String,
+    /// Whether scripts cannot read it.
+    pub http_only: bool,
+}
+
+/// Starts chromedriver on a port that it picks, and reads the port from what it prints.
+fn start_driver() -> Result<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .context("cannot start chromedriver; Debian's package chromium-driver has it")?;
+    let output = driver.stdout.take().context("standard output is not piped")?;
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let port = lines
+        .find_map(|line| line.split_once("started successfully on port ").map(|(_, rest)| rest.to_owned()));
+    // The pipe is read to its end, or a talkative driver would block on it.
+    std::thread::spawn(move || lines.for_each(drop));
+    let port = port.and_then(|rest| rest.trim_end_matches('.').parse().ok());
+    Ok((driver, port.context("chromedriver did not say its port")?))
+}
+
+fn capabilities(profile: &Path) -> Result<Capabilities> {
+    let profile = format!("--user-data-dir={}", profile.display());
+    let user_agent = format!("--user-agent={USER_AGENT}");
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--window-size=1280,940",
+        &profile,
+        &user_agent,
+    ];
+    let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
+    Ok(serde_json::from_value(capabilities)?)
+}
+
+fn end_processes_naming(profile: &Path) {
+    let needle = profile.as_os_str().as_encoded_bytes();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let id = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if let Some(id) = id.filter(|_| command.windows(needle.len()).any(|part| part == needle)) {
+            _ = kill_process(id, Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The shop's pages: templates with the values of one visitor filled in.
+//!
+//! Every value is escaped; only fragments made here go in as they are.
+
+use serde_json::json;
+
+use super::{ARTICLES, Article, Cart, Order, OrderLine, Status, Sums};
+use crate::shop::server::Site;
+
+const LANDING: &str = include_str!("../../../pixel-wasm/demo-shop/landing.html");
+const PRODUCT: &str = include_str!("../../../pixel-wasm/demo-shop/product.html");
+const CART: &str = include_str!("../../../pixel-wasm/demo-shop/cart.html");
+const THANK_YOU: &str = include_str!("../../../pixel-wasm/demo-shop/thank-you.html");
+const BACKOFFICE: &str = include_str!("../../../pixel-wasm/demo-shop/backoffice.html");
+/// The style sheet of all pages.
+pub(super) const STYLE: &str = include_str!("../../../pixel-wasm/demo-shop/style.css");
+
+/// A template being filled in.
+struct Page(String);
+
+impl Page {
+    /// A page of the shop, with the pixel and the cart's count.
+    fn new(template: &str, site: &Site, cart: &Cart) -> Self {
+        let page = Self(template.to_owned());
+        page.text("pixel", &site.pixel)
+            .text("key", &site.merchant_key)
+            .text("cart_count", &cart.pieces().to_string())
+    }
+
+    fn text(self, name: &str, value: &str) -> Self {
+        self.html(name, &escape(value))
+    }
+
+    fn html(self, name: &str, value: &str) -> Self {
+        Self(self.0.replace(&format!("{{{{{name}}}}}"), value))
+    }
+}
+
+pub(super) fn landing(site: &Site, cart: &Cart) -> String {
+    let cards: String = ARTICLES.iter().map(card).collect();
+    Page::new(LANDING, site, cart).html("lamp_picture", ARTICLES[0].picture).html("cards", &cards).0
+}
+
+pub(super) fn product(site: &Site, cart: &Cart, article: &Article) -> String {
+    Page::new(PRODUCT, site, cart)
+        .text("name", article.name)
+        .text("category", article.category)
+        .text("price", &article.price.to_string())
+        .text("text", article.text)
+        .text("sku", article.sku)
+        .html("picture", article.picture)
+        .0
+}
+
+pub(super) fn cart(site: &Site, cart: &Cart) -> String {
+    let lines = cart.priced();
+    Page::new(CART, site, cart)
+        .text("coupon", cart.coupon.as_deref().unwrap_or_default())
+        .html("lines", &line_list(&lines))
+        .html("sums", &sum_list(&Sums::of(&lines)))
+        .0
+}
+
+pub(super) fn thank_you(site: &Site, cart: &Cart, order: &Order) -> String {
+    Page::new(THANK_YOU, site, cart)
+        .text("order_id", &order.id.to_string())
+        .html("lines", &line_list(&order.lines))
+        .html("sums", &sum_list(&order.sums))
+        .html("purchase", &purchase(order))
+        .0
+}
+
+pub(super) fn backoffice(orders: &[Order]) -> String {
+    let none = "<tr><td colspan=8 class=muted>No orders yet.</td></tr>".to_owned();
+    let rows: String = orders.iter().rev().map(order_row).collect();
+    Page(BACKOFFICE.to_owned()).html("rows", if orders.is_empty() { &none } else { &rows }).0
+}
+
+/// What the thank-you page hands to the pixel.
+fn purchase(order: &Order) -> String {
+    let item = |line: &OrderLine| {
+        let article = line.article;
+        // As in the data layers shops have: the price of one after the discount.
+        let price = line.total.share(1, i64::from(line.quantity));
+        json!({ "sku": article.sku, "name": article.name, "category": article.category, "qty": line.quantity, "price": price.to_string() })
+    };
+    let sums = &order.sums;
+    let purchase = json!({
+        "id": order.id.to_string(), "value": sums.total().to_string(), "currency": "EUR", "tax": sums.tax.to_string(),
+        "shipping": sums.shipping.to_string(), "coupon": order.coupon, "new_customer": true,
+        "items": order.lines.iter().map(item).collect::<Vec<_>>(),
+    });
+    // SECURITY: inside a script element a value must not be able to close it.
+    purchase.to_string().replace('<', "\\u003c")
+}
+
+fn card(article: &Article) -> String {
+    let Article { sku, name, category, price, picture, .. } = article;
+    format!(
+        "<a class=card href=/product/{sku}><span class=picture>{picture}</span>\
+         <span class=text><span>{name}<small>{category}</small></span><span class=price>{price} €</span></span></a>"
+    )
+}
+
+fn line_list(lines: &[OrderLine]) -> String {
+    if lines.is_empty() {
+        return "<p class=muted>Nothing here yet.</p>".into();
+    }
+    let line = |line: &OrderLine| {
+        let OrderLine { article, quantity, total, .. } = line;
+        format!(
+            "<div class=line><span class=picture>{}</span><div><b>{}</b><br><span class=muted>{quantity} × {} €</span></div>\
+             <span class=price>{total} €</span></div>",
+            article.picture, article.name, article.price
+        )
+    };
+    lines.iter().map(line).collect()
+}
+
+fn sum_list(sums: &Sums) -> String {
+    let discount = if sums.discount.0 == 0 {
+        String::new()
+    } else {
+        format!("<dt>Discount included</dt><dd>{} €</dd>", sums.discount)
+    };
+    format!(
+        "<dl class=sums><dt>Goods</dt><dd>{} €</dd>{discount}<dt>Shipping</dt><dd>{} €</dd><dt>VAT 19 %</dt><dd>{} €</dd>\
+         <dt class=total>Total</dt><dd class=total>{} €</dd></dl>",
+        sums.goods,
+        sums.shipping,
+        sums.tax,
+        sums.total()
+    )
+}
+
+fn order_row(order: &Order) -> String {
+    let button = |action: &str, label: &str| {
+        format!(
+            "<form method=post action=/backoffice/{}/{action}><button class='button plain'>{label}</button></form> ",
+            order.id
+        )
+    };
+    let actions = match order.status {
+        Status::Processing => button("refund", "Refund a quarter") + &button("cancel", "Cancel"),
+        Status::Cancelled => String::new(),
+    };
+    let token = order
+        .token
+        .as_deref()
+        .and_then(|token| token.get(..10))
+        .map_or_else(|| "–".into(), |start| format!("{}…", escape(start)));
+    format!(
+        "<tr><td><b>{}</b></td><td><span class='tag {status}'>{status}</span></td><td>{}</td><td><code>{token}</code></td>\
+         <td class=number>{} €</td><td class=number>{} €</td><td class=number>{} €</td><td>{actions}</td></tr>",
+        order.id,
+        order.coupon.as_deref().unwrap_or("–"),
+        order.sums.goods,
+        order.refunded(),
+        order.sums.total(),
+        status = order.status.as_str(),
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn site() -> Site {
+        Site { pixel: "http://go.shop.localhost/_ac/px.js".into(), merchant_key: "k\"1".into() }
+    }
+
+    #[test]
+    fn no_page_has_a_blank_left() {
+        let mut chosen = Cart::default();
+        chosen.add("lamp");
+        let order = Order::place(1001, &chosen, Timestamp::UNIX_EPOCH);
+        let site = site();
+        let pages = [
+            landing(&site, &chosen),
+            product(&site, &chosen, &ARTICLES[1]),
+            cart(&site, &chosen),
+            thank_you(&site, &chosen, &order),
+            backoffice(&[order]),
+            backoffice(&[]),
+        ];
+        for page in pages {
+            assert!(!page.contains("{{") && !page.contains("k\"1"), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_leave_the_script() {
+        let mut chosen = Cart::default();
+        chosen.add("mug");
+        chosen.coupon = Some("</script>".into());
+        let order = Order::place(1, &chosen, Timestamp::UNIX_EPOCH);
+        assert!(!purchase(&order).contains("</script>"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Load that knows the truth: followers remember every click they were promised, and the journal must have each one.
+//!
+//! The oracle is this process; the product is another one and may die at any moment. A click counts as promised once
+//! the whole answer with its token has been read.
+
+mod followers;
+mod kill;
+mod scene;
+mod truth;
+
+pub use kill::{KillReport, Plan, kill_cycles};

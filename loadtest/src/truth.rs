@@ -1,0 +1,25 @@
+//! The truth against the journal: every promised click is there, once.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use shared::id::ClickId;
+use shared::record::Record;
+
+/// Every click in the journal with how often it stands there.
+pub(crate) fn recorded(journal_dir: &Path) -> Result<HashMap<ClickId, u32>> {
+    let mut clicks = HashMap::new();
+    for stream in journal::streams(journal_dir)? {
+        let mut reader = journal::Reader::open(journal_dir, &stream, 0)?;
+        while let Some(record) = reader.next()? {
+            let decoded = Record::decode(record.payload);
+            if let Record::Click(click) =
+                decoded.with_context(|| format!("{stream}, record {}", record.seq))?
+            {
+                *clicks.entry(click.id).or_default() += 1;
+            }
+        }
+    }
+    Ok(clicks)
+}

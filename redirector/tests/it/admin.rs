@@ -1,0 +1,181 @@
+//! The admin API.
+
+use harness::{Answer, http};
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Stage, text};
+
+async fn post(stage: &Stage, path: &str, content_type: &str, body: &str) -> Answer {
+    stage.product.ask(Method::POST, path, content_type, body.to_owned()).await.unwrap()
+}
+
+fn parse(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{e}: {}", answer.body))
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_known_token() {
+    let stage = Stage::set().await;
+    for authorization in ["", "Bearer wrong", "Basic abc", "Bearer"] {
+        let headers = [("authorization", authorization)];
+        let answer =
+            http::send(stage.product.admin, Method::GET, "/api/v1/links", &headers, "").await.unwrap();
+        assert_eq!(answer.status, 401, "{authorization}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+    }
+}
+
+#[tokio::test]
+async fn every_mistake_is_named_at_once() {
+    let stage = Stage::set().await;
+    let answer = post(
+        &stage,
+        "/api/v1/campaigns",
+        "application/json",
+        r#"{"merchant":"mer_00000000","window_days":0,
+        "commission":{"kind":"percent","rate":"101"},"hold":3}"#,
+    )
+    .await;
+    assert_eq!(answer.status, 422);
+    let problem = parse(&answer);
+    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| text(&e["field"])).collect();
+    for field in ["merchant", "name", "window_days", "hold"] {
+        assert!(fields.contains(&field.to_owned()), "{fields:?} should have {field}");
+    }
+    assert_eq!(post(&stage, "/api/v1/links", "application/json", "{").await.status, 400);
+    assert_eq!(post(&stage, "/api/v1/things", "application/json", "{}").await.status, 404);
+}
+
+#[tokio::test]
+async fn money_that_makes_no_sense_is_refused() {
+    let stage = Stage::set().await;
+    for commission in [
+        json!({ "kind": "percent", "rate": "101" }),
+        json!({ "kind": "percent", "rate": "-1" }),
+        json!({ "kind": "percent", "rate": "abc" }),
+        json!({ "kind": "per_sale", "amount": "-5.00" }),
+        json!({ "kind": "per_lead", "amount": "5.00" }),
+        json!("15 %"),
+    ] {
+        let campaign = json!({ "merchant": stage.merchant, "name": "x", "commission": commission });
+        let answer = post(&stage, "/api/v1/campaigns", "application/json", &campaign.to_string()).await;
+        assert_eq!(answer.status, 422, "{commission}");
+        assert!(answer.body.contains("commission"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_slug_belongs_to_one_link_of_a_merchant() {
+    let stage = Stage::set().await;
+    let link = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "slug": "ANNA",
+        "destination": "https://shop.test/" });
+    let answer = post(&stage, "/api/v1/links", "application/json", &link.to_string()).await;
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    let without_slug = json!({ "campaign": stage.campaign, "influencer": stage.influencer,
+        "destination": "https://shop.test/" });
+    let made = stage.product.create("links", &without_slug).await.unwrap();
+    assert_eq!(text(&made["slug"]).len(), 11);
+}
+
+#[tokio::test]
+async fn two_merchants_may_use_the_same_slug_on_their_own_hosts() {
+    let stage = Stage::set().await;
+    let other = json!({ "name": "B", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC" });
+    let other = stage.product.create("merchants", &other).await.unwrap();
+    let commission = json!({ "kind": "per_sale", "amount": "5.00" });
+    let campaign = json!({ "merchant": other["id"], "name": "B", "commission": commission });
+    let campaign = stage.product.create("campaigns", &campaign).await.unwrap();
+    let link = json!({ "campaign": campaign["id"], "influencer": stage.influencer, "slug": "anna",
+        "destination": "https://other.test/" });
+    stage.product.create("links", &link).await.unwrap();
+    let location = |answer: Answer| answer.header("location").split('?').next().unwrap().to_owned();
+    assert_eq!(location(stage.click(&[]).await), "https://shop.test/product");
+    assert_eq!(location(stage.click(&[("host", "go.other.test")]).await), "https://other.test/");
+}
+
+#[tokio::test]
+async fn a_repeated_request_with_its_key_is_answered_and_not_done_again() {
+    let stage = Stage::set().await;
+    let authorization = format!("Bearer {}", stage.product.token);
+    let send = async |body: &str| {
+        let headers = [("authorization", authorization.as_str()), ("idempotency-key", "k-1")];
+        let admin = stage.product.admin;
+        http::send(admin, Method::POST, "/api/v1/influencers", &headers, body.to_owned()).await.unwrap()
+    };
+    let (first, second) = (send(r#"{"name":"Ben"}"#).await, send(r#"{"name":"Ben"}"#).await);
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_eq!(parse(&first)["id"], parse(&second)["id"]);
+    assert_eq!(second.header("idempotency-replayed"), "true");
+    assert_eq!(send(r#"{"name":"Cleo"}"#).await.status, 409, "the key was used for another request");
+    let listed = stage.product.read("/api/v1/influencers").await.unwrap();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn ten_thousand_links_are_imported_at_once_or_not_at_all() {
+    let stage = Stage::set().await;
+    let (campaign, influencer) = (&stage.campaign, &stage.influencer);
+    let row = |slug: &str| format!("{campaign},{influencer},https://shop.test/p,{slug}\n");
+    let header = "campaign,influencer,destination,slug\n";
+    let good: String = (0..10_000).map(|n| row(&format!("bulk-{n}"))).collect();
+    let bad = format!("{header}{}{}{}", row("fine"), row("no slug!"), row("anna"));
+    let refused = post(&stage, "/api/v1/links/import", "text/csv", &bad).await;
+    assert!(matches!(refused.status, 409 | 422), "{}", refused.body);
+    assert!(
+        refused.body.contains("line 3: slug") && refused.body.contains("line 4: slug"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(stage.visit(Method::GET, "/fine", &[]).await.status, 404, "nothing of a bad file is kept");
+    let imported = post(&stage, "/api/v1/links/import", "text/csv", &format!("{header}{good}")).await;
+    assert_eq!((imported.status, parse(&imported)["imported"].as_u64()), (201, Some(10_000)));
+    assert_eq!(stage.visit(Method::GET, "/bulk-9999", &[]).await.status, 302);
+}
+
+#[tokio::test]
+async fn lists_are_paged_by_cursor_without_gaps_and_repeats() {
+    let stage = Stage::set().await;
+    for number in 0..7 {
+        stage.product.create("influencers", &json!({ "name": format!("I{number}") })).await.unwrap();
+    }
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = stage.product.read(&format!("/api/v1/influencers?limit=3&cursor={cursor}")).await.unwrap();
+        names.extend(page["items"].as_array().unwrap().iter().map(|i| text(&i["name"])));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(names, ["Anna", "I0", "I1", "I2", "I3", "I4", "I5", "I6"]);
+}
+
+#[tokio::test]
+async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
+    let stage = Stage::set().await;
+    let merchant = stage.product.read(&format!("/api/v1/merchants/{}", stage.merchant)).await.unwrap();
+    assert_eq!((&merchant["webhook_secret"], &merchant["has_webhook_secret"]), (&Value::Null, &json!(true)));
+    stage.click(&[]).await;
+    stage.figures().await;
+    let data = stage.product.data().to_owned();
+    let create = async |role: &str, holder: &str| {
+        let arguments = ["token", "create", "--role", role, "--for", holder];
+        let bin_dir = harness::default_bin_dir().unwrap();
+        let token = harness::product::run(&bin_dir, "afterclick", &data, "--data", &arguments).await.unwrap();
+        // A running server follows the command line's stream.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        format!("Bearer {}", token.trim())
+    };
+    let read = async |authorization: &str, path: &str| {
+        http::send(stage.product.admin, Method::GET, path, &[("authorization", authorization)], "")
+            .await
+            .unwrap()
+    };
+    let own = create("influencer", &stage.influencer).await;
+    let stats = read(&own, "/api/v1/stats?by=link").await;
+    assert_eq!(parse(&stats)["rows"].as_array().unwrap().len(), 1, "{}", stats.body);
+    assert_eq!(read(&own, "/api/v1/links").await.status, 403);
+    let stranger = create("influencer", "inf_0000000000001").await;
+    assert_eq!(parse(&read(&stranger, "/api/v1/stats?by=link").await)["rows"], json!([]));
+}

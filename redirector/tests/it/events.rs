@@ -1,0 +1,103 @@
+//! `POST /_ac/e`.
+
+use harness::Answer;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::support::Stage;
+
+fn body(stage: &Stage, token: &str, events: Value) -> String {
+    json!({ "v": 1, "k": stage.key, "t": token, "c": "granted", "e": events }).to_string()
+}
+
+fn event(number: u8, name: &str) -> Value {
+    json!({ "id": format!("0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d{number:02x}"), "n": name, "ts": 1_763_800_000_000u64 })
+}
+
+async fn send(stage: &Stage, body: &str, headers: &[(&str, &str)]) -> Answer {
+    stage.post("/_ac/e", headers, body).await
+}
+
+#[tokio::test]
+async fn a_session_counts_once_however_often_it_is_sent() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let session = body(&stage, &token, json!([event(1, "session")]));
+    for _ in 0..3 {
+        assert_eq!(send(&stage, &session, &[("content-type", "text/plain")]).await.status, 204);
+    }
+    assert_eq!(stage.figures().await["sessions"], 1);
+}
+
+#[tokio::test]
+async fn the_cookie_alone_is_enough_and_no_click_is_a_counted_drop() {
+    let stage = Stage::set().await;
+    let cookie = format!("ac={}", stage.token().await);
+    let session = body(&stage, "", json!([event(1, "session")]));
+    assert_eq!(send(&stage, &session, &[("cookie", &cookie)]).await.status, 204);
+    let answer = send(&stage, &session, &[]).await;
+    assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (202, "no_click"));
+    assert_eq!(answer.header("set-cookie"), "", "the collector never touches the cookie");
+}
+
+#[tokio::test]
+async fn a_purchase_is_a_claim_that_pays_nothing() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let mut purchase = event(1, "purchase");
+    purchase["o"] = json!({ "id": "#1001", "value": "129.90", "currency": "EUR", "items": [
+        { "sku": "A1", "qty": 1, "price": "129.90" },
+    ]});
+    assert_eq!(send(&stage, &body(&stage, &token, json!([purchase])), &[]).await.status, 204);
+    let order = stage.order("1001").await;
+    assert_eq!(order["order"]["confirmed"], false);
+    assert_eq!(order["decision"]["method"], "click");
+    assert_eq!(order["commission"], json!([]));
+}
+
+#[tokio::test]
+async fn malformed_bodies_are_refused_by_the_name_of_the_field() {
+    let stage = Stage::set().await;
+    let mut purchase = event(1, "purchase");
+    purchase["o"] = json!({ "id": "undefined", "value": "1", "currency": "EUR" });
+    for (body, status, named) in [
+        ("{".to_owned(), 400, "body"),
+        (body(&stage, "", json!([])), 400, "e: expected"),
+        (body(&stage, "", json!([{ "id": "x", "n": "session", "ts": 1 }])), 400, "e[0].id"),
+        (body(&stage, "", json!([event(1, "sale")])), 400, "sale"),
+        (body(&stage, "", json!([purchase])), 400, "e[0].o.id"),
+        (body(&stage, "", json!([event(1, "session")])).replace(&stage.key, "nobody"), 400, "k: no merchant"),
+        ("x".repeat(70_000), 413, "65536"),
+    ] {
+        let answer = send(&stage, &body, &[]).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(named), "{} should name {named}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn shops_may_read_the_answer_with_credentials_sandboxes_without_and_strangers_not() {
+    let stage = Stage::set().await;
+    let session = body(&stage, &stage.token().await, json!([event(1, "session")]));
+    let shop = send(&stage, &session, &[("origin", "https://www.shop.test")]).await;
+    assert_eq!(shop.header("access-control-allow-origin"), "https://www.shop.test");
+    assert_eq!(shop.header("access-control-allow-credentials"), "true");
+    let sandbox = send(&stage, &session, &[("origin", "null")]).await;
+    assert_eq!((sandbox.status, sandbox.header("access-control-allow-origin")), (204, "null"));
+    assert_eq!(sandbox.header("access-control-allow-credentials"), "");
+    let stranger = send(&stage, &session, &[("origin", "https://evil.test")]).await;
+    assert_eq!((stranger.status, stranger.header("x-afterclick-dropped")), (202, "foreign_origin"));
+    assert_eq!(stranger.header("access-control-allow-origin"), "");
+    let preflight = stage.visit(Method::OPTIONS, "/_ac/e", &[("origin", "https://shop.test")]).await;
+    assert_eq!((preflight.status, preflight.header("access-control-allow-headers")), (204, "content-type"));
+}
+
+#[tokio::test]
+async fn refused_consent_records_nothing() {
+    let stage = Stage::set().await;
+    let session =
+        body(&stage, &stage.token().await, json!([event(1, "session")])).replace("granted", "denied");
+    let answer = send(&stage, &session, &[]).await;
+    assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (202, "consent_denied"));
+    assert_eq!(stage.figures().await["sessions"], 0);
+}

@@ -1,0 +1,158 @@
+//! Start, restart, replay, failure and end.
+
+use std::process::Stdio;
+
+use harness::{Launch, http};
+use hyper::Method;
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::{Stage, launch, woo_order};
+
+async fn afterclick(arguments: &[&str]) -> (Option<i32>, String) {
+    let program = harness::default_bin_dir().unwrap().join("afterclick");
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().await.unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.code(), text.concat())
+}
+
+#[tokio::test]
+async fn everything_is_there_again_after_a_restart() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
+    let Stage { product, merchant, folder, link, .. } = stage;
+    product.stop().await.unwrap();
+    let again = launch(&folder).start().await.unwrap();
+    let order = again.read(&format!("/api/v1/orders/{merchant}/727")).await.unwrap();
+    assert_eq!(order["commission"][0]["amount"], "2.70");
+    let stats = again.read("/api/v1/stats?by=link").await.unwrap();
+    assert_eq!((&stats["rows"][0]["link"], &stats["rows"][0]["clicks"]["raw"]), (&json!(link), &json!(1)));
+    again.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wiped_hot_state_is_rebuilt_from_the_journal_to_the_same_figures() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    stage.click(&[("cookie", &format!("ac={token}"))]).await;
+    for status in ["processing", "cancelled", "completed"] {
+        stage
+            .webhook("order.updated", &woo_order(727, json!({ "status": status }), &[("_ac", &token)]))
+            .await;
+    }
+    stage.figures().await;
+    let paths =
+        ["/api/v1/stats?by=day", "/api/v1/stats?by=link", &format!("/api/v1/orders/{}/727", stage.merchant)];
+    let mut before = Vec::new();
+    for path in paths {
+        before.push(stage.product.read(path).await.unwrap());
+    }
+    let data = stage.product.data().display().to_string();
+    let refused = afterclick(&["replay", "--data", &data]).await;
+    assert_eq!(refused.0, Some(1), "a running server's state is not wiped: {}", refused.1);
+    stage.product.stop().await.unwrap();
+    let (status, said) = afterclick(&["replay", "--data", &data]).await;
+    assert_eq!((status, said.contains("records replayed")), (Some(0), true), "{said}");
+    let again = launch(&stage.folder).start().await.unwrap();
+    for (path, before) in paths.iter().zip(before) {
+        let mut after = again.read(path).await.unwrap();
+        after["up_to_date"] = json!(true);
+        assert_eq!(after, before, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn damage_is_found_and_exits_with_1() {
+    let stage = Stage::set().await;
+    stage.click(&[]).await;
+    let data = stage.product.data().to_owned();
+    stage.product.stop().await.unwrap();
+    let shown = data.display().to_string();
+    let (status, said) = afterclick(&["verify", "--data", &shown]).await;
+    assert_eq!((status, said.contains("all whole")), (Some(0), true), "{said}");
+    let segment = crate::support::segment(&data, "catalog");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let (status, said) = afterclick(&["verify", "--data", &shown]).await;
+    assert_eq!((status, said.contains("DAMAGED")), (Some(1), true), "{said}");
+}
+
+#[tokio::test]
+async fn wrong_usage_is_2_and_a_bad_configuration_64_with_every_mistake() {
+    assert_eq!(afterclick(&["serve", "--no-such-flag"]).await.0, Some(2));
+    assert_eq!(afterclick(&[]).await.0, Some(2));
+    assert_eq!(afterclick(&["--version"]).await.0, Some(0));
+    let (status, said) =
+        afterclick(&["serve", "--listen", "here", "--workers", "no", "--state", "ram"]).await;
+    assert_eq!(status, Some(64));
+    assert!(["listen", "workers", "state"].iter().all(|setting| said.contains(setting)), "{said}");
+}
+
+#[tokio::test]
+async fn two_servers_do_not_share_a_journal() {
+    let stage = Stage::set().await;
+    let error = format!("{:#}", launch(&stage.folder).start().await.err().unwrap());
+    assert!(error.contains("in use by another writer"), "{error}");
+}
+
+#[tokio::test]
+async fn requests_under_way_are_answered_before_the_end() {
+    let stage = Stage::set().await;
+    let mut connection = http::Connection::open(stage.product.public).await.unwrap();
+    let headers = [("host", "go.shop.test")];
+    assert_eq!(connection.send(Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+    // An idle connection must not hold the end up.
+    let before = std::time::Instant::now();
+    stage.product.stop().await.unwrap();
+    assert!(before.elapsed().as_secs() < 5);
+}
+
+#[tokio::test]
+async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stage = Stage::set().await;
+    let mut large = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+    let head = format!("GET /anna HTTP/1.1\r\nhost: go.shop.test\r\ncookie: {}\r\n\r\n", "x".repeat(40_000));
+    // The server may close before it has read everything.
+    _ = large.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    _ = large.read_to_end(&mut answer).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    let mut slow = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+    slow.write_all(b"GET /anna HTTP/1.1\r\nhost: go").await.unwrap();
+    let closed =
+        tokio::time::timeout(std::time::Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok(), "the header time-out must fire: without a timer hyper's does nothing");
+}
+
+/// Needs a build with the feature `faults`, as `scripts/test` makes it.
+#[tokio::test]
+async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
+    let stage = Stage::set().await;
+    stage.product.stop().await.unwrap();
+    let data = stage.folder.path().join("data");
+    let launch = Launch::new(harness::default_bin_dir().unwrap(), data)
+        .environment("AFTERCLICK_FAULT", "fail-write:1");
+    let product = launch.start().await.unwrap();
+    let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
+    for _ in 0..20 {
+        let answer = http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap();
+        assert_eq!(answer.status, 302);
+        assert!(answer.header("location").contains("ac="), "the token still earns");
+    }
+    let ready = http::send(product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
+    assert_eq!(ready.status, 503, "planted with `--features redirector/faults`? {}", ready.body);
+    assert!(ready.body.contains("cannot record"), "{}", ready.body);
+    let session = json!({ "v": 1, "k": stage.key, "t": "", "e": [
+        { "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1, "o": { "id": "1" } },
+    ]});
+    let mut refused = None;
+    for _ in 0..3 {
+        refused =
+            Some(http::send(product.public, Method::POST, "/_ac/e", &[], session.to_string()).await.unwrap());
+    }
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
+}

@@ -1,0 +1,135 @@
+//! `GET /{slug}` and what lies beside it.
+
+use hyper::Method;
+use serde_json::json;
+
+use crate::support::{Stage, token_of};
+
+#[tokio::test]
+async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
+    let stage = Stage::set().await;
+    let answer = stage.visit(Method::GET, "/anna?utm_source=story&s=post-7&evil=1", &[]).await;
+    assert_eq!((answer.status, answer.body.as_str()), (302, ""));
+    let token = token_of(&answer);
+    assert_eq!(token.len(), 76);
+    let location = format!("https://shop.test/product?color=red&ac={token}&utm_source=story#reviews");
+    assert_eq!(answer.header("location"), location);
+    let cookie = format!("ac={token}; Max-Age=2592000; Path=/; Domain=shop.test; HttpOnly; SameSite=Lax");
+    assert_eq!(answer.header("set-cookie"), cookie);
+    assert_eq!(answer.header("cache-control"), "private, no-store");
+    assert_eq!(stage.figures().await["clicks"]["billable"], 1);
+}
+
+#[tokio::test]
+async fn behind_tls_the_cookie_is_secure_and_has_the_secure_name() {
+    let stage = Stage::set().await;
+    let answer = stage.click(&[("x-forwarded-proto", "https")]).await;
+    let cookie = answer.header("set-cookie");
+    assert!(
+        cookie.starts_with("__Secure-ac=") && cookie.contains("; Secure; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test]
+async fn every_request_gets_one_class_and_only_people_get_tokens() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let cookie = format!("other=1; ac={token}");
+    assert_eq!(stage.click(&[("cookie", &cookie)]).await.status, 302);
+    for (headers, status) in [
+        (("user-agent", "facebookexternalhit/1.1"), 302),
+        (("user-agent", "Googlebot/2.1"), 302),
+        (("sec-fetch-dest", "image"), 302),
+        (("sec-purpose", "prefetch"), 503),
+        (("user-agent", "afterclick-doctor/0.1"), 302),
+    ] {
+        let answer = stage.click(&[headers]).await;
+        assert_eq!(answer.status, status, "{headers:?}");
+        assert_eq!(answer.header("set-cookie"), "", "{headers:?}");
+        assert!(!answer.header("location").contains("ac="), "{headers:?}");
+    }
+    let head = stage.visit(Method::HEAD, "/anna", &[]).await;
+    assert_eq!((head.status, head.header("location")), (302, "https://shop.test/product?color=red#reviews"));
+    assert_eq!(head.header("set-cookie"), "");
+    let clicks = &stage.figures().await["clicks"];
+    for class in
+        ["billable", "duplicate", "preview", "bot", "not_navigation", "prefetch", "self_test", "head"]
+    {
+        assert_eq!(clicks[class], 1, "{class} in {clicks}");
+    }
+    assert_eq!(clicks["raw"], 8);
+}
+
+#[tokio::test]
+async fn what_is_not_a_link_is_told_apart() {
+    let stage = Stage::set().await;
+    for (method, path, host, status) in [
+        (Method::GET, "/nobody", "go.shop.test", 404),
+        (Method::GET, "/", "go.shop.test", 404),
+        (Method::GET, "/an%6ea", "go.shop.test", 404),
+        (Method::GET, "/anna/more", "go.shop.test", 404),
+        (Method::GET, "/anna", "evil.test", 421),
+        (Method::GET, "/anna", "notshop.test", 421),
+        (Method::GET, "/anna", "127.0.0.1", 421),
+        (Method::POST, "/anna", "go.shop.test", 405),
+        (Method::GET, "/ANNA", "GO.Shop.Test:8080", 302),
+        (Method::GET, "/anna", "shop.test", 302),
+        (Method::GET, "/_ac/nothing", "go.shop.test", 404),
+    ] {
+        let answer = stage.visit(method.clone(), path, &[("host", host)]).await;
+        assert_eq!(answer.status, status, "{method} {host}{path}");
+        assert!(!answer.body.contains("nobody") && !answer.body.contains("evil"), "nothing is reflected");
+    }
+}
+
+#[tokio::test]
+async fn a_paused_link_still_leads_to_the_shop_but_earns_nothing() {
+    let stage = Stage::set().await;
+    let path = format!("/api/v1/links/{}", stage.link);
+    let changed =
+        stage.product.ask(Method::PATCH, &path, "application/json", r#"{"paused":true}"#).await.unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let answer = stage.click(&[]).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (302, "https://shop.test/product?color=red#reviews")
+    );
+    assert_eq!(stage.figures().await["clicks"]["paused"], 1);
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_leads_to_its_fallback_or_nowhere() {
+    let over = json!({ "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-02-01T00:00:00Z" });
+    let stage = Stage::set_with(over.clone()).await;
+    assert_eq!(stage.click(&[]).await.status, 404);
+    assert_eq!(stage.figures().await["clicks"]["out_of_dates"], 1);
+    let mut with_fallback = over;
+    with_fallback["fallback"] = "https://shop.test/over".into();
+    let stage = Stage::set_with(with_fallback).await;
+    let answer = stage.click(&[]).await;
+    assert_eq!((answer.status, answer.header("location")), (302, "https://shop.test/over"));
+    assert_eq!(answer.header("set-cookie"), "");
+}
+
+#[tokio::test]
+async fn a_forged_or_foreign_cookie_is_no_earlier_click() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let forged = format!("ac={}A", &token[..75]);
+    let forged = if forged == format!("ac={token}") { format!("ac={}B", &token[..75]) } else { forged };
+    stage.click(&[("cookie", &forged)]).await;
+    assert_eq!(stage.figures().await["clicks"]["billable"], 2);
+}
+
+#[tokio::test]
+async fn a_link_shows_where_it_leads_and_as_a_code() {
+    let stage = Stage::set().await;
+    let page = stage.visit(Method::GET, "/anna+", &[]).await;
+    assert!(page.body.contains("Anna") && page.body.contains("https://shop.test/product"), "{}", page.body);
+    let code = stage.visit(Method::GET, "/anna.qr", &[]).await;
+    assert_eq!(code.header("content-type"), "image/svg+xml");
+    assert!(code.body.starts_with("<svg"));
+    assert_eq!(stage.visit(Method::GET, "/robots.txt", &[]).await.body, "User-agent: *\nDisallow: /\n");
+    assert_eq!(stage.figures().await["clicks"]["raw"].as_u64().unwrap_or(0), 0, "looking is no click");
+}

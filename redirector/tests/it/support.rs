@@ -1,0 +1,188 @@
+//! A running product with a merchant, an influencer, a campaign and a link, and the words the tests speak in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use harness::{Answer, Launch, Product, http};
+use hmac::{Hmac, KeyInit, Mac};
+use hyper::Method;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+pub(crate) const BROWSER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
+    (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
+pub(crate) const SECRET: &str = "a-secret-of-the-shop";
+
+/// A product with one of everything.
+pub(crate) struct Stage {
+    pub(crate) product: Product,
+    pub(crate) merchant: String,
+    pub(crate) key: String,
+    pub(crate) influencer: String,
+    pub(crate) campaign: String,
+    pub(crate) link: String,
+    pub(crate) folder: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        Self::set_with(json!({})).await
+    }
+
+    /// With more fields of the link.
+    pub(crate) async fn set_with(link_fields: Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let product = launch(&folder).start().await.unwrap();
+        let merchant = product
+            .create(
+                "merchants",
+                &json!({
+                    "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "Europe/Berlin",
+                    "platform": "woocommerce", "webhook_secret": SECRET,
+                }),
+            )
+            .await
+            .unwrap();
+        let influencer =
+            text(&product.create("influencers", &json!({ "name": "Anna" })).await.unwrap()["id"]);
+        let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
+        let campaign = json!({ "merchant": merchant["id"], "name": "Autumn", "commission": commission });
+        let campaign = text(&product.create("campaigns", &campaign).await.unwrap()["id"]);
+        let mut link = json!({
+            "campaign": campaign, "influencer": influencer, "slug": "anna",
+            "destination": "https://shop.test/product?color=red#reviews",
+        });
+        link.as_object_mut().unwrap().extend(link_fields.as_object().unwrap().clone());
+        let link = text(&product.create("links", &link).await.unwrap()["id"]);
+        let (key, merchant) = (text(&merchant["key"]), text(&merchant["id"]));
+        Self { product, merchant, key, influencer, campaign, link, folder }
+    }
+
+    /// A visitor's request on the links' host.
+    pub(crate) async fn visit(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut all = vec![("host", "go.shop.test")];
+        if !headers.iter().any(|(name, _)| *name == "user-agent") {
+            all.push(("user-agent", BROWSER));
+        }
+        all.extend(headers.iter().filter(|(name, _)| *name != "host"));
+        if let Some(host) = headers.iter().find(|(name, _)| *name == "host") {
+            all[0] = *host;
+        }
+        http::send(self.product.public, method, path, &all, "").await.unwrap()
+    }
+
+    /// A click by a browser that sends these headers.
+    pub(crate) async fn click(&self, headers: &[(&str, &str)]) -> Answer {
+        self.visit(Method::GET, "/anna", headers).await
+    }
+
+    /// The token of a fresh click.
+    pub(crate) async fn token(&self) -> String {
+        token_of(&self.click(&[]).await)
+    }
+
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        http::send(self.product.public, Method::POST, path, headers, body.to_owned()).await.unwrap()
+    }
+
+    /// A webhook as WooCommerce signs it.
+    pub(crate) async fn webhook(&self, topic: &str, body: &str) -> Answer {
+        let signature = sign(SECRET, body);
+        let headers = [("x-wc-webhook-topic", topic), ("x-wc-webhook-signature", signature.as_str())];
+        self.post(&format!("/_ac/hooks/woocommerce/{}", self.key), &headers, body).await
+    }
+
+    /// What the admin API knows about an order, once it has been projected.
+    pub(crate) async fn order(&self, id: &str) -> Value {
+        self.settle().await;
+        self.product.read(&format!("/api/v1/orders/{}/{id}", self.merchant)).await.unwrap()
+    }
+
+    /// The figures of the link, once all is projected.
+    pub(crate) async fn figures(&self) -> Value {
+        self.settle().await;
+        let stats = self.product.read("/api/v1/stats?by=link").await.unwrap();
+        let rows = stats["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["link"] == self.link).cloned().unwrap_or_default()
+    }
+
+    /// Waits until the projector has taken in everything recorded so far.
+    async fn settle(&self) {
+        for _ in 0..500 {
+            if self.recorded().await == self.metric("afterclick_projected_records_total").await {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the hot state did not catch up within 5 seconds");
+    }
+
+    async fn recorded(&self) -> u64 {
+        let ready = http::send(self.product.admin, Method::GET, "/readyz", &[], "").await.unwrap().body;
+        let counts = ready
+            .lines()
+            .filter_map(|line| line.split_once("ok, ")?.1.split(' ').next()?.parse::<u64>().ok());
+        counts.sum()
+    }
+
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = http::send(self.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        line.unwrap_or_else(|| panic!("no metric {name} in {metrics}"))
+    }
+
+    /// Commission booked on an order, in cents.
+    pub(crate) async fn commission(&self, order: &str) -> i64 {
+        let order = self.order(order).await;
+        order["commission"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|booking| booking["amount_minor"].as_i64().unwrap())
+            .sum()
+    }
+}
+
+pub(crate) fn launch(folder: &TempDir) -> Launch {
+    Launch::new(harness::default_bin_dir().unwrap(), folder.path().join("data"))
+}
+
+pub(crate) fn token_of(answer: &Answer) -> String {
+    let location = answer.header("location");
+    let token = location.split_once("ac=").unwrap_or_else(|| panic!("no token in {location:?}")).1;
+    token.split(['&', '#']).next().unwrap().to_owned()
+}
+
+pub(crate) fn sign(secret: &str, body: &str) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+/// The published example order, with changes: fields to replace, and meta data to add.
+pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> String {
+    let example = include_str!("../../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+    let mut order: Value = serde_json::from_str(example).unwrap();
+    order["id"] = id.into();
+    order["number"] = id.to_string().into();
+    order["currency"] = "EUR".into();
+    order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let entries = order["meta_data"].as_array_mut().unwrap();
+    entries.extend(meta.iter().map(|(key, value)| json!({ "id": 1, "key": key, "value": value })));
+    order.to_string()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// The first segment of the stream whose name starts with `kind`.
+pub(crate) fn segment(data: &Path, kind: &str) -> PathBuf {
+    let folders = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap());
+    let stream =
+        folders.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with(kind)).unwrap();
+    stream.path().join("00000000000000000001.seg")
+}

@@ -1,0 +1,156 @@
+//! WooCommerce webhooks, from the signature to the cent.
+
+use serde_json::json;
+
+use crate::support::{SECRET, Stage, segment, sign, woo_order};
+
+#[tokio::test]
+async fn a_signed_order_with_its_token_earns_to_the_cent() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let answer = stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let order = stage.order("727").await;
+    assert_eq!(order["order"]["goods"], "18.00");
+    assert_eq!(order["decision"]["method"], "click");
+    assert_eq!(order["commission"][0]["amount"], "2.70", "15 % of 18.00");
+    let figures = stage.figures().await;
+    assert_eq!((&figures["orders"], &figures["commission"]["EUR"]), (&json!(1), &json!("2.70")));
+}
+
+#[tokio::test]
+async fn the_same_delivery_ten_times_is_one_order() {
+    let stage = Stage::set().await;
+    let body = woo_order(727, json!({}), &[("ac", &stage.token().await)]);
+    let deliveries = (0..10).map(|_| stage.webhook("order.updated", &body));
+    for delivery in deliveries {
+        assert_eq!(delivery.await.status, 200);
+    }
+    assert_eq!(stage.commission("727").await, 270);
+    assert_eq!(stage.figures().await["orders"], 1);
+    assert_eq!(stage.order("727").await["facts"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn refunds_replace_each_other_and_a_cancelled_order_earns_nothing() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let state = |modified: &str, status: &str, refunds: serde_json::Value| {
+        let time = format!("2026-01-01T10:{modified}:00");
+        let changes =
+            json!({ "status": status, "date_modified_gmt": time, "refunds": refunds, "total": "29.35" });
+        woo_order(727, changes, &[("_ac", &token)])
+    };
+    let refund = json!([{ "id": 1, "reason": "", "total": "-14.67" }]);
+    stage.webhook("order.updated", &state("00", "processing", json!([]))).await;
+    stage.webhook("order.updated", &state("01", "processing", refund)).await;
+    // 15 % of 18.00, of which (29.35 - 14.67) / 29.35 was kept: 1.3504…
+    assert_eq!(stage.commission("727").await, 135);
+    stage.webhook("order.updated", &state("02", "processing", json!([]))).await;
+    assert_eq!(stage.commission("727").await, 270, "the refund was deleted");
+    stage.webhook("order.updated", &state("03", "cancelled", json!([]))).await;
+    assert_eq!(stage.commission("727").await, 0);
+    stage.webhook("order.updated", &state("01", "completed", json!([]))).await;
+    assert_eq!(stage.commission("727").await, 0, "an older state that arrives late changes nothing");
+    let figures = stage.figures().await;
+    assert_eq!((&figures["orders"], &figures["revenue"]), (&json!(0), &json!({ "EUR": "0.00" })));
+}
+
+#[tokio::test]
+async fn a_deleted_order_earns_nothing() {
+    let stage = Stage::set().await;
+    let body = woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
+    stage.webhook("order.updated", &body).await;
+    assert_eq!(stage.webhook("order.deleted", r#"{"id":727}"#).await.status, 200);
+    assert_eq!(stage.commission("727").await, 0);
+    assert_eq!(stage.order("727").await["order"]["status"], "void");
+}
+
+#[tokio::test]
+async fn unpaid_test_and_draft_orders_are_what_they_are() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    stage.webhook("order.updated", &woo_order(1, json!({ "status": "on-hold" }), &[("_ac", &token)])).await;
+    assert_eq!(stage.order("1").await["order"]["status"], "unpaid");
+    assert_eq!(stage.commission("1").await, 270, "accrues; the batch never approves it");
+    stage
+        .webhook("order.updated", &woo_order(2, json!({}), &[("_ac", &token), ("_wcpay_mode", "test")]))
+        .await;
+    assert_eq!(stage.commission("2").await, 0);
+    let draft =
+        stage.webhook("order.updated", &woo_order(3, json!({ "status": "checkout-draft" }), &[])).await;
+    assert_eq!((draft.status, draft.body.as_str()), (200, "ignored: a draft is no order yet\n"));
+}
+
+#[tokio::test]
+async fn only_the_merchants_own_signature_is_believed() {
+    let stage = Stage::set().await;
+    let path = format!("/_ac/hooks/woocommerce/{}", stage.key);
+    let body = woo_order(727, json!({}), &[]);
+    let signed_for_another_body = sign(SECRET, "{}");
+    let signed_by_another = sign("another secret", &body);
+    for signature in ["", "nonsense", signed_for_another_body.as_str(), signed_by_another.as_str()] {
+        let answer = stage.post(&path, &[("x-wc-webhook-signature", signature)], &body).await;
+        assert_eq!(answer.status, 401, "{signature}");
+    }
+    assert_eq!(stage.post(&path, &[], &body).await.status, 401);
+    assert_eq!(stage.post("/_ac/hooks/woocommerce/nobody", &[], &body).await.status, 404);
+    assert_eq!(stage.post(&path, &[], "webhook_id=17").await.status, 200, "the unsigned ping wants 200");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_by_name_and_kept() {
+    let stage = Stage::set().await;
+    for (body, named) in
+        [("{", "body"), ("[]", "JSON object"), (r#"{"status":"x"}"#, "id:"), (r#"{"id":5}"#, "status:")]
+    {
+        let answer = stage.webhook("order.updated", body).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.body.contains(named) && answer.body.contains("kept as unparsed"), "{}", answer.body);
+    }
+    let data = stage.product.data().to_owned();
+    stage.product.stop().await.unwrap();
+    let facts = std::fs::read(segment(&data, "facts")).unwrap();
+    let kept = String::from_utf8_lossy(&facts).matches("expected the order's number").count();
+    assert_eq!(kept, 1, "the reason stands in the journal");
+}
+
+#[tokio::test]
+async fn one_strange_field_fails_that_field_and_not_the_order() {
+    let stage = Stage::set().await;
+    let changes = json!({ "total_tax": {}, "shipping_total": "ten", "date_created_gmt": "yesterday", "coupon_lines": 5 });
+    let answer =
+        stage.webhook("order.updated", &woo_order(9, changes, &[("_ac", &stage.token().await)])).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let order = stage.order("9").await;
+    assert_eq!(order["commission"][0]["amount"], "2.70");
+    let notes = order["facts"][0]["notes"].to_string();
+    for field in ["total_tax", "shipping_total", "date_created_gmt"] {
+        assert!(notes.contains(field), "{notes} should name {field}");
+    }
+}
+
+#[tokio::test]
+async fn a_coupon_alone_credits_its_owner_also_when_it_is_entered_late() {
+    let stage = Stage::set().await;
+    let changes = json!({ "coupon_lines": [{ "id": 1, "code": "anna15", "discount": "1.00" }] });
+    stage.webhook("order.updated", &woo_order(5, changes, &[])).await;
+    assert_eq!(stage.order("5").await["decision"]["method"], "none");
+    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    stage.product.create("coupons", &coupon).await.unwrap();
+    let order = stage.order("5").await;
+    assert_eq!(order["decision"]["method"], "coupon");
+    assert_eq!(order["commission"][0]["amount"], "2.70");
+    let by_influencer = stage.product.read("/api/v1/stats?by=influencer").await.unwrap();
+    assert_eq!(by_influencer["rows"][0]["commission"]["EUR"], "2.70", "{by_influencer}");
+}
+
+#[tokio::test]
+async fn a_token_of_another_merchant_credits_nobody() {
+    let (stage, other) = (Stage::set().await, Stage::set().await);
+    let foreign = other.token().await;
+    stage.webhook("order.updated", &woo_order(6, json!({}), &[("_ac", &foreign)])).await;
+    let order = stage.order("6").await;
+    assert_eq!(order["decision"]["method"], "none");
+    assert!(order["facts"][0]["notes"].to_string().contains("meta_data._ac"), "the refusal is noted");
+}

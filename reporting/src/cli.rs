@@ -1,0 +1,136 @@
+//! The command line: what may be asked, checked before anything is read; it never opens a file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use reporting::{Cursor, Format, Period, Rendering};
+use shared::id::CampaignId;
+
+/// Exports and statements from afterclick's journals.
+#[derive(Debug, Parser)]
+#[command(name = "afterclick-report", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 wrong usage.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Writes clicks, sessions, order facts, conversions and commissions as Parquet, CSV or NDJSON.
+    Export(Export),
+    /// Prints what each influencer of a campaign brought in a month, and what is due.
+    Statement(Statement),
+}
+
+/// Where the journals are.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// A journal folder; several, or several times, for several nodes.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    journal: Vec<PathBuf>,
+    /// The data folder of `afterclick serve`, whose journal is read when no --journal is given.
+    #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA", required_unless_present = "journal")]
+    data: Option<PathBuf>,
+    /// Go on without the records that this release does not understand, and say how many there are.
+    #[arg(long)]
+    pub(crate) skip_unknown: bool,
+}
+
+impl Input {
+    /// Returns the journal folders.
+    pub(crate) fn journal_dirs(&self) -> Vec<PathBuf> {
+        if self.journal.is_empty() {
+            self.data.iter().map(|data| data.join("journal")).collect()
+        } else {
+            self.journal.clone()
+        }
+    }
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR", value_parser = local_folder)]
+    pub(crate) out: PathBuf,
+    /// The file format.
+    #[arg(long, default_value_t = Format::Parquet, value_name = "parquet|csv|ndjson")]
+    pub(crate) format: Format,
+    /// Leave out the clicks, sessions and order facts that an earlier export had: its manifest's `cursor`.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) since: Option<Cursor>,
+    /// Commissions payable on or before this day are approved [default: today, UTC].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(crate) as_of: Option<Date>,
+}
+
+/// `statement`.
+#[derive(Debug, Args)]
+pub(crate) struct Statement {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// The campaign's id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) campaign: CampaignId,
+    /// The month, in the merchant's time zone.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(crate) period: Period,
+    /// For programs or for people.
+    #[arg(long, value_enum, default_value_t = Print::Table)]
+    format: Print,
+    /// Print every commission below.
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Commissions payable on or before this day are approved [default: today, UTC].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(crate) as_of: Option<Date>,
+}
+
+impl Statement {
+    /// Returns how to print.
+    pub(crate) fn rendering(&self) -> Rendering {
+        match self.format {
+            Print::Csv => Rendering::Csv,
+            Print::Table => Rendering::Table,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Print {
+    Csv,
+    Table,
+}
+
+/// Reads the command line, or says what is wrong with it and with which status to end.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    match Cli::try_parse() {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => {
+            // Also how --help and --version come; printing may fail where nobody listens.
+            let _ = error.print();
+            Err(if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+        }
+    }
+}
+
+fn local_folder(text: &str) -> Result<PathBuf, String> {
+    if text.contains("://") {
+        return Err(
+            "only folders can be written to; export to one and upload it, e.g. with `aws s3 sync`".to_owned()
+        );
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    let parsed = (text.len() == 10).then(|| text.parse().ok()).flatten();
+    parsed.ok_or_else(|| "expected a day such as 2026-11-30".to_owned())
+}

@@ -1,0 +1,65 @@
+//! Files that are there whole or not at all; it never shows a reader a half-written one, and never reports
+//! one that a power cut could still take away.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Marks a file that is being written; a leftover of a killed export.
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Writes a file under a temporary name, brings it to the disk, gives it its name, and returns its BLAKE3.
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<Hashing<File>>) -> io::Result<()>,
+) -> Result<blake3::Hash, Error> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(TEMPORARY_SUFFIX);
+    let temporary = PathBuf::from(temporary);
+    let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
+    let mut out = BufWriter::new(Hashing { inner: file, hasher: blake3::Hasher::new() });
+    let filled = fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
+    filled.map_err(Error::io("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
+    sync_dir(path.parent().unwrap_or(path))?;
+    Ok(out.get_ref().hasher.finalize())
+}
+
+/// Makes the names in a folder survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("fsync the folder", dir))
+}
+
+/// Creates a folder and those above it, up to and without `root`.
+pub(crate) fn create_dir(root: &Path, below: &Path) -> Result<(), Error> {
+    let mut dir = root.to_owned();
+    for name in below {
+        let parent = dir.clone();
+        dir.push(name);
+        if !dir.is_dir() {
+            fs::create_dir(&dir).map_err(Error::io("create", &dir))?;
+            sync_dir(&parent)?;
+        }
+    }
+    Ok(())
+}
+
+/// Hashes what passes through.
+pub(crate) struct Hashing<W> {
+    inner: W,
+    hasher: blake3::Hasher,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,99 @@
+//! Reads journals into a [`Dataset`]; it never writes to them, never takes their locks, and never passes over
+//! damage.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use journal::{Reader, StreamName};
+use shared::record::Record;
+
+use crate::facts::Recorded;
+use crate::{Dataset, Error};
+
+/// What to do with records that this program does not understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Fail: figures without them could be wrong.
+    Refuse,
+    /// Count them and go on.
+    Skip,
+}
+
+/// Records between two calls of the progress display.
+const PROGRESS_STEP: u64 = 1 << 16;
+
+/// Reads every stream of every journal folder, each up to where its writer stands now.
+///
+/// `progress` is told now and then how many records were read. The order of the folders does not matter.
+///
+/// # Errors
+/// When a folder is missing, a stream name is used twice, a journal is damaged, or a record is not understood
+/// and `unknown` says [`Unknown::Refuse`].
+pub fn read(journal_dirs: &[PathBuf], unknown: Unknown, progress: &dyn Fn(u64)) -> Result<Dataset, Error> {
+    let mut dataset = Dataset::default();
+    let mut records = 0;
+    for (stream, journal_dir) in streams(journal_dirs)? {
+        let mut reader = Reader::open(&journal_dir, &stream, 0)?;
+        while let Some(record) = reader.next()? {
+            take(&mut dataset, &stream, record);
+            records += 1;
+            if records % PROGRESS_STEP == 0 {
+                progress(records);
+            }
+        }
+        dataset.ends.insert(stream, reader.position());
+    }
+    progress(records);
+    match &dataset.first_unknown {
+        Some(first) if unknown == Unknown::Refuse => {
+            Err(Error::Unknown { count: dataset.unknown, first: first.clone() })
+        }
+        _ => Ok(dataset),
+    }
+}
+
+/// Lists the streams of all folders. A folder given twice is read once.
+fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, PathBuf>, Error> {
+    let mut found: BTreeMap<StreamName, PathBuf> = BTreeMap::new();
+    for given in journal_dirs {
+        let dir = existing(given)?;
+        for stream in journal::streams(&dir)? {
+            match found.entry(stream) {
+                Entry::Vacant(free) => {
+                    free.insert(dir.clone());
+                }
+                Entry::Occupied(taken) if *taken.get() == dir => {}
+                Entry::Occupied(taken) => {
+                    let (stream, first) = taken.remove_entry();
+                    return Err(Error::SameStream { stream, first, second: dir });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A folder by its one true path. A missing one is a mistake, although the journal would call it empty.
+fn existing(dir: &Path) -> Result<PathBuf, Error> {
+    match dir.canonicalize() {
+        Ok(found) if found.is_dir() => Ok(found),
+        _ => Err(Error::NoJournal { dir: dir.to_owned() }),
+    }
+}
+
+fn take(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>) {
+    let (stream, seq) = (stream.clone(), record.seq);
+    match Record::decode(record.payload) {
+        Ok(Record::Click(click)) => dataset.clicks.push(Recorded { stream, seq, fact: click.into() }),
+        Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
+        Ok(Record::Order(fact)) => dataset.orders.push(Recorded { stream, seq, fact }),
+        // Rows are made after the last record, so that a change counts wherever it stands.
+        Ok(Record::Catalog(change)) => dataset.catalog.apply(&change),
+        Ok(Record::Unparsed(_)) => dataset.unparsed += 1,
+        Err(error) => {
+            dataset.unknown += 1;
+            dataset.first_unknown.get_or_insert_with(|| format!("record {seq} of stream {stream} ({error})"));
+        }
+    }
+}

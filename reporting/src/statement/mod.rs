@@ -1,0 +1,276 @@
+//! The statement: what each influencer of a campaign brought in a month, and what is due for it; it never
+//! adds amounts of two currencies, and never shows a figure that the exported tables do not give.
+//!
+//! `docs/statement.md` says what each column means.
+
+mod render;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use shared::catalog::{Campaign, Catalog, Merchant};
+use shared::class::Class;
+use shared::id::{CampaignId, InfluencerId, LinkId};
+use shared::ledger::Booking;
+use shared::money::Currency;
+use shared::order::Status;
+
+pub use render::Rendering;
+
+use crate::conversion::is_payable;
+use crate::period::Bounds;
+use crate::tables::session_starts;
+use crate::zones::zone_of;
+use crate::{Conversion, Conversions, Dataset, Error, Period};
+
+/// What one influencer brought and earned in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Their id.
+    pub influencer: InfluencerId,
+    /// Their name; empty when the catalog does not know them.
+    pub name: String,
+    /// Currency of every amount here.
+    pub currency: Currency,
+    /// Billable clicks. On the first of an influencer's lines, 0 on others.
+    pub clicks_billable: u64,
+    /// Visits that began with a click. On the first of an influencer's lines, 0 on others.
+    pub sessions: u64,
+    /// Credited orders.
+    pub orders: u64,
+    /// Those of them that became void.
+    pub orders_cancelled: u64,
+    /// Goods of the others, less refunds.
+    pub goods_minor: i64,
+    /// Booked, and not payable as of the date.
+    pub pending_minor: i64,
+    /// Booked, and payable as of the date.
+    pub approved_minor: i64,
+    /// Reversals; negative, and contained in the two above.
+    pub reversed_minor: i64,
+}
+
+impl Line {
+    /// Returns what may be paid for the period as of the date; negative when more was taken back than earned.
+    pub const fn payable_minor(&self) -> i64 {
+        self.approved_minor
+    }
+}
+
+/// One amount booked in the period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommissionLine {
+    /// Its id, as in table `commissions`.
+    pub commission_id: String,
+    /// Whose.
+    pub influencer: InfluencerId,
+    /// The shop's order id.
+    pub order_id: String,
+    /// `claimed`, `confirmed` or `cancelled`.
+    pub order_status: &'static str,
+    /// The booking itself.
+    pub booking: Booking,
+    /// `pending`, `approved` or `reversed`.
+    pub status: &'static str,
+    /// The day it becomes payable.
+    pub payable_on: Option<Date>,
+    /// The currency its base is in, which is the order's.
+    pub base_currency: Option<Currency>,
+}
+
+/// The statement of a campaign for a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// One line an influencer and currency, by name and id.
+    pub lines: Vec<Line>,
+    /// One line a booking, influencers in the same order, then by time.
+    pub commissions: Vec<CommissionLine>,
+    /// Credited orders that no server has confirmed and that earn all the same, because the merchant trusts
+    /// its pixel.
+    pub unconfirmed: u64,
+}
+
+impl Statement {
+    /// Computes the statement.
+    ///
+    /// # Errors
+    /// When the catalog does not know the campaign or its merchant, or the merchant's time zone is none.
+    pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period, as_of: Date) -> Result<Self, Error> {
+        let catalog = &dataset.catalog;
+        let campaign = catalog.campaigns.get(&campaign).ok_or(Error::UnknownCampaign(campaign))?;
+        let merchant =
+            catalog.merchants.get(&campaign.merchant).ok_or(Error::UnknownMerchant(campaign.merchant))?;
+        let bounds = period.bounds(&zone_of(merchant)?)?;
+        let conversions = Conversions::of(dataset)?;
+        let mut draft = Draft::new(catalog, campaign, merchant, bounds);
+        draft.name_owners();
+        draft.count_traffic(dataset);
+        for conversion in conversions.iter() {
+            draft.count_order(conversion);
+            draft.add_bookings(conversion, &conversions, as_of)?;
+        }
+        Ok(draft.finish())
+    }
+}
+
+/// A statement being added up.
+struct Draft<'a> {
+    catalog: &'a Catalog,
+    campaign: &'a Campaign,
+    merchant: &'a Merchant,
+    bounds: Bounds,
+    lines: BTreeMap<(InfluencerId, Currency), Line>,
+    commissions: Vec<CommissionLine>,
+    unconfirmed: u64,
+}
+
+impl<'a> Draft<'a> {
+    fn new(catalog: &'a Catalog, campaign: &'a Campaign, merchant: &'a Merchant, bounds: Bounds) -> Self {
+        Self {
+            catalog,
+            campaign,
+            merchant,
+            bounds,
+            lines: BTreeMap::new(),
+            commissions: Vec::new(),
+            unconfirmed: 0,
+        }
+    }
+
+    /// The influencer's line in a currency. Their line in the merchant's currency always exists and comes
+    /// first.
+    fn line(&mut self, influencer: InfluencerId, currency: Currency) -> &mut Line {
+        let name = self.catalog.influencers.get(&influencer).map_or("", |known| known.name.as_str());
+        for currency in [self.merchant.currency, currency] {
+            self.lines
+                .entry((influencer, currency))
+                .or_insert_with(|| empty_line(influencer, name, currency));
+        }
+        self.lines.entry((influencer, currency)).or_insert_with(|| empty_line(influencer, name, currency))
+    }
+
+    fn main_line(&mut self, influencer: InfluencerId) -> &mut Line {
+        self.line(influencer, self.merchant.currency)
+    }
+
+    /// A line for everyone who could have brought something.
+    fn name_owners(&mut self) {
+        let campaign = self.campaign.id;
+        let links =
+            self.catalog.links.values().filter(|link| link.campaign == campaign).map(|link| link.influencer);
+        let coupons = self.catalog.coupons.values().filter(|coupon| coupon.campaign == campaign);
+        for influencer in links.chain(coupons.map(|coupon| coupon.influencer)).collect::<Vec<_>>() {
+            self.main_line(influencer);
+        }
+    }
+
+    fn count_traffic(&mut self, dataset: &Dataset) {
+        for click in dataset.clicks.iter().map(|recorded| &recorded.fact) {
+            if click.class == Class::Billable
+                && self.bounds.contains(click.at)
+                && let Some(influencer) = self.owner(click.link)
+            {
+                self.main_line(influencer).clicks_billable += 1;
+            }
+        }
+        for (started_at, touch) in session_starts(dataset) {
+            if self.bounds.contains(started_at)
+                && let Some(influencer) = self.owner(touch.link)
+            {
+                self.main_line(influencer).sessions += 1;
+            }
+        }
+    }
+
+    /// The influencer of a link of this campaign.
+    fn owner(&self, link: LinkId) -> Option<InfluencerId> {
+        let link = self.catalog.links.get(&link)?;
+        (link.campaign == self.campaign.id).then_some(link.influencer)
+    }
+
+    fn count_order(&mut self, conversion: &Conversion) {
+        let order = &conversion.settled.order;
+        let subject = conversion.subject().filter(|subject| subject.campaign == Some(self.campaign.id));
+        let Some(influencer) = subject.and_then(|subject| subject.influencer) else { return };
+        if !conversion.counts() || !self.bounds.contains(order.placed_at) {
+            return;
+        }
+        let cancelled = order.status == Status::Void;
+        if !order.confirmed && !cancelled && self.merchant.trust_pixel {
+            self.unconfirmed += 1;
+        }
+        let line = self.line(influencer, order.currency.unwrap_or(self.merchant.currency));
+        line.orders += 1;
+        if cancelled {
+            line.orders_cancelled += 1;
+        } else {
+            line.goods_minor += order.net_goods_minor();
+        }
+    }
+
+    fn add_bookings(
+        &mut self,
+        conversion: &Conversion,
+        conversions: &Conversions,
+        as_of: Date,
+    ) -> Result<(), Error> {
+        let payable_on = conversions.payable_on(conversion, self.campaign.id)?;
+        for (id, booking) in conversion.bookings() {
+            if booking.account.campaign != self.campaign.id || !self.bounds.contains(booking.booked_at) {
+                continue;
+            }
+            let line = self.line(booking.account.influencer, booking.account.currency);
+            let balance = if is_payable(payable_on, as_of) {
+                &mut line.approved_minor
+            } else {
+                &mut line.pending_minor
+            };
+            *balance += booking.amount_minor;
+            line.reversed_minor += booking.amount_minor.min(0);
+            self.commissions.push(CommissionLine {
+                commission_id: id.to_string(),
+                influencer: booking.account.influencer,
+                order_id: conversion.settled.order.order_id.clone(),
+                order_status: conversion.status(),
+                booking: booking.clone(),
+                status: conversion.commission_status(booking, payable_on, as_of),
+                payable_on,
+                base_currency: conversion.settled.order.currency,
+            });
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Statement {
+        let main = self.merchant.currency;
+        let mut lines: Vec<_> = self.lines.into_values().collect();
+        lines.sort_by(|a, b| key(a, main).cmp(&key(b, main)));
+        let rank = |of: InfluencerId| lines.iter().position(|line| line.influencer == of);
+        let mut commissions = self.commissions;
+        // Stable: bookings of one instant stay in the order of their orders' ledgers.
+        commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
+        Statement { lines, commissions, unconfirmed: self.unconfirmed }
+    }
+}
+
+/// By name, then id, then the merchant's currency before others.
+fn key(line: &Line, main: Currency) -> (&str, InfluencerId, Reverse<bool>, Currency) {
+    (&line.name, line.influencer, Reverse(line.currency == main), line.currency)
+}
+
+fn empty_line(influencer: InfluencerId, name: &str, currency: Currency) -> Line {
+    Line {
+        influencer,
+        name: name.to_owned(),
+        currency,
+        clicks_billable: 0,
+        sessions: 0,
+        orders: 0,
+        orders_cancelled: 0,
+        goods_minor: 0,
+        pending_minor: 0,
+        approved_minor: 0,
+        reversed_minor: 0,
+    }
+}

@@ -1,0 +1,112 @@
+//! Table `sessions`: one row for every visit to a shop that began with a click; it never counts a visit that
+//! no click led to, and never one twice.
+
+use std::collections::HashMap;
+
+use shared::event::EventName;
+use shared::id::{ClickId, EventId, MerchantId};
+use shared::order::Touch;
+use shared::record::EventFact;
+use shared::time::Timestamp;
+
+use super::{RecordedRow, seq_column};
+use crate::Dataset;
+use crate::columns::{Column, required};
+use crate::facts::{Owner, Recorded, owner};
+
+pub(super) const NAME: &str = "sessions";
+
+pub(super) struct Row<'a> {
+    event: &'a Recorded<EventFact>,
+    touch: Touch,
+    owner: Owner,
+    pages: usize,
+}
+
+pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
+    vec![
+        required(Column::id("event_id", |row| Some(row.event.fact.id.to_string()))),
+        required(Column::id("click_id", |row| Some(row.touch.click.to_string()))),
+        required(Column::time("started_at", |row| Some(row.event.fact.at))),
+        required(Column::id("merchant_id", |row| Some(row.event.fact.merchant.to_string()))),
+        Column::id("campaign_id", |row| row.owner.campaign.map(|id| id.to_string())),
+        Column::id("influencer_id", |row| row.owner.influencer.map(|id| id.to_string())),
+        required(Column::id("link_id", |row| Some(row.touch.link.to_string()))),
+        required(Column::integer("pages", |row| i64::try_from(row.pages).ok())),
+        required(Column::id("consent", |row| Some(row.event.fact.consent.as_str().into()))),
+        required(Column::id("node", |row| Some(row.event.stream.to_string()))),
+        required(Column::integer("seq", |row| seq_column(row.event.seq))),
+    ]
+}
+
+pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
+    let mut sessions = sessions(dataset);
+    let pages = pages(dataset, &sessions);
+    for (row, pages) in sessions.iter_mut().zip(pages) {
+        row.pages = pages;
+    }
+    sessions
+}
+
+/// Every session once, by stream and sequence, with one page each.
+fn sessions(dataset: &Dataset) -> Vec<Row<'_>> {
+    let row = |(event, touch): (_, Touch)| Row {
+        event,
+        touch,
+        owner: owner(&dataset.catalog, touch.link),
+        pages: 1,
+    };
+    distinct(dataset, EventName::Session).into_iter().map(row).collect()
+}
+
+/// Events of one name that a click led to. An event recorded several times counts as it was first received.
+fn distinct(dataset: &Dataset, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
+    let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> = HashMap::new();
+    for event in dataset.events.iter().filter(|event| event.fact.name == name) {
+        let Some(touch) = event.fact.touch else { continue };
+        let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));
+        if arrival(event) < arrival(held.0) {
+            *held = (event, touch);
+        }
+    }
+    let mut events: Vec<_> = first.into_values().collect();
+    events.sort_by_key(|(event, _)| (event.stream.as_str(), event.seq));
+    events
+}
+
+fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
+    (event.fact.received_at, event.stream.as_str(), event.seq)
+}
+
+/// For each session: itself, and the pages of the same click up to that click's next session.
+fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
+    let mut by_click: HashMap<ClickId, Vec<(Timestamp, usize)>> = HashMap::new();
+    for (index, row) in sessions.iter().enumerate() {
+        by_click.entry(row.touch.click).or_default().push((row.event.fact.at, index));
+    }
+    by_click.values_mut().for_each(|starts| starts.sort_unstable());
+    let mut pages = vec![1; sessions.len()];
+    for (event, touch) in distinct(dataset, EventName::Page) {
+        let starts = by_click.get(&touch.click).map_or(&[][..], Vec::as_slice);
+        let begun = starts.partition_point(|&(started_at, _)| started_at <= event.fact.at);
+        if let Some(&(_, session)) = begun.checked_sub(1).and_then(|latest| starts.get(latest)) {
+            pages[session] += 1;
+        }
+    }
+    pages
+}
+
+/// Started when, and through which link: what a statement counts.
+pub(crate) fn starts(dataset: &Dataset) -> impl Iterator<Item = (Timestamp, Touch)> {
+    distinct(dataset, EventName::Session).into_iter().map(|(event, touch)| (event.fact.at, touch))
+}
+
+impl RecordedRow for Row<'_> {
+    fn day_of(&self) -> Timestamp {
+        self.event.fact.at
+    }
+
+    fn place(&self) -> (&str, u64) {
+        (self.event.stream.as_str(), self.event.seq)
+    }
+}

@@ -1,0 +1,39 @@
+//! Parquet with pinned settings; it never records which release or machine wrote the file.
+
+use std::io::{self, Write};
+
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+
+use crate::Sheet;
+
+/// Rows a reader has to hold at once.
+const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
+const ZSTD_LEVEL: i32 = 3;
+
+pub(super) fn write(sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {
+    encode(sheet, out).map_err(|error| match error {
+        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(io) => *io,
+            Err(inner) => io::Error::other(inner),
+        },
+        error => io::Error::other(error),
+    })
+}
+
+fn encode(sheet: &Sheet, out: impl Write + Send) -> Result<(), ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_created_by("afterclick".to_owned())
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+        .build();
+    // The types of Parquet itself say all there is to say: readers other than Arrow see the same table.
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(out, sheet.batch().schema(), options)?;
+    writer.write(sheet.batch())?;
+    writer.close().map(|_| ())
+}

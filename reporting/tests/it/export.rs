@@ -1,0 +1,255 @@
+//! What an export holds: tables, columns, formats, manifest.
+
+use std::path::Path;
+
+use parquet::basic::{LogicalType, TimeUnit, Type};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use reporting::Format;
+use shared::agent::InApp;
+use shared::event::EventName;
+use shared::record::{Click, Record};
+use shared::time::Span;
+
+use crate::support::read::{self, Table};
+use crate::support::{World, busy, click, event, files, later, noon, paid};
+
+/// The columns that CONTRACT promises, in its order.
+const CONTRACT: [(&str, &str); 5] = [
+    (
+        "clicks",
+        "click_id, clicked_at, merchant_id, campaign_id, influencer_id, link_id, slug, sub_id, class, \
+         previous_click_id, country, device, in_app, referrer_host, node, seq",
+    ),
+    (
+        "sessions",
+        "event_id, click_id, started_at, merchant_id, campaign_id, influencer_id, link_id, pages, consent, \
+         node, seq",
+    ),
+    (
+        "order_facts",
+        "fact_id, merchant_id, platform, order_id, source, kind, occurred_at, received_at, status, \
+         goods_minor, tax_minor, shipping_minor, total_minor, currency, coupon, click_id, test, node, seq",
+    ),
+    (
+        "conversions",
+        "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision",
+    ),
+    (
+        "commissions",
+        "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
+         base_minor, rate, amount_minor, currency, status, payable_on",
+    ),
+];
+
+#[test]
+fn every_format_holds_the_same_rows_in_the_promised_columns() {
+    let world = busy();
+    let read = |format: Format| {
+        let manifest = world.export(format.as_str(), format, None);
+        read::export(&world.path(format.as_str()), &manifest)
+    };
+    let parquet = read(Format::Parquet);
+    assert_eq!(parquet.len(), CONTRACT.len());
+    for (table, columns) in CONTRACT {
+        assert_eq!(parquet[table].columns, columns.split(", ").collect::<Vec<_>>(), "{table}");
+        assert!(!parquet[table].rows.is_empty(), "{table}");
+    }
+    assert_eq!(parquet, read(Format::Ndjson));
+    let csv = read(Format::Csv);
+    for (name, table) in parquet {
+        assert_eq!(table.without_nulls(), csv[&name], "{name}");
+    }
+}
+
+#[test]
+fn parquet_has_the_promised_types() {
+    let world = busy();
+    let manifest = world.export("out", Format::Parquet, None);
+    for entry in &manifest.files {
+        let reader =
+            SerializedFileReader::new(std::fs::File::open(world.path("out").join(&entry.path)).unwrap())
+                .unwrap();
+        let file = reader.metadata().file_metadata();
+        assert_eq!(file.created_by(), Some("afterclick"));
+        for column in file.schema_descr().columns() {
+            let logical = column.logical_type_ref();
+            match column.name() {
+                name if name.ends_with("_at") => {
+                    let Some(LogicalType::Timestamp(time)) = logical else { panic!("{name}: {logical:?}") };
+                    assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::MICROS, "{name}");
+                }
+                name if name.ends_with("_minor") || ["seq", "pages"].contains(&name) => {
+                    assert_eq!((column.physical_type(), logical), (Type::INT64, None), "{name}");
+                }
+                "test" => assert_eq!(column.physical_type(), Type::BOOLEAN),
+                name => assert_eq!(logical, Some(&LogicalType::String), "{name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let world = busy();
+    for format in Format::ALL {
+        let (one, two) = (format!("{format}-1"), format!("{format}-2"));
+        world.export(&one, format, None);
+        world.export(&two, format, None);
+        assert_eq!(files(&world.path(&one)), files(&world.path(&two)));
+    }
+}
+
+#[test]
+fn the_manifest_names_every_file_with_its_hash_and_sums() {
+    let world = busy();
+    let manifest = world.export("out", Format::Csv, None);
+    let mut found = files(&world.path("out"));
+    let json: serde_json::Value = serde_json::from_slice(&found.remove("manifest.json").unwrap()).unwrap();
+    assert_eq!(json["format"], "csv");
+    assert_eq!(json["cursor"], manifest.cursor);
+    let listed: Vec<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
+    assert_eq!(found.keys().cloned().collect::<Vec<_>>(), listed, "listed, sorted, and no temporary files");
+    for (path, bytes) in &found {
+        let entry = manifest.files.iter().find(|file| file.path == *path).unwrap();
+        assert_eq!(entry.blake3, blake3::hash(bytes).to_hex().to_string());
+    }
+    let commissions = manifest.files.iter().filter(|file| file.table == "commissions");
+    let sum: i128 = commissions.map(|file| file.sums["amount_minor"]["EUR"]).sum();
+    assert_eq!(sum, 974 + 1949, "15 % of half of 129.90 for Anna, of 129.90 for Ben");
+}
+
+#[test]
+fn parts_lie_by_day_and_are_named_by_stream_and_sequence() {
+    let world = busy();
+    let manifest = world.export("out", Format::Ndjson, None);
+    let clicks: Vec<_> =
+        manifest.files.iter().filter(|file| file.table == "clicks").map(|f| f.path.as_str()).collect();
+    assert_eq!(
+        clicks,
+        [
+            "clicks/date=2026-11-10/part-core-1-1-1.ndjson",
+            "clicks/date=2026-11-10/part-main-2-4.ndjson",
+            "clicks/date=2026-11-11/part-main-3-3.ndjson",
+        ]
+    );
+    assert!(manifest.files.iter().any(|f| f.path == "conversions/date=2026-11-12/part-all-1-1.ndjson"));
+}
+
+fn table(world: &World, name: &str) -> Table {
+    let manifest = world.export("out", Format::Parquet, None);
+    read::export(&world.path("out"), &manifest).remove(name).unwrap_or_default()
+}
+
+#[test]
+fn a_click_shows_whose_it_is_and_null_where_nobody_knows() {
+    let clicks = table(&busy(), "clicks");
+    assert_eq!(clicks.column("slug"), [None, Some("anna"), Some("anna"), Some("anna")]);
+    assert_eq!(clicks.column("merchant_id")[..2], [None, Some("mer_00000001")]);
+    assert_eq!(clicks.column("country"), [Some("DE"), Some("DE"), Some("DE"), None]);
+    assert_eq!(clicks.column("in_app")[2], Some(""), "a browser of its own");
+    assert_eq!(clicks.known("class"), ["billable", "billable", "bot", "billable"]);
+    assert_eq!(clicks.column("previous_click_id")[3], clicks.column("click_id")[1]);
+    assert_eq!(clicks.known("seq"), ["1", "2", "4", "3"]);
+}
+
+#[test]
+fn a_session_is_counted_once_with_the_pages_up_to_the_next_one() {
+    let mut world = World::new();
+    let touch = world.click(1, noon());
+    let minutes = |minutes| noon().plus(Span::minutes(minutes));
+    let mut put = |number, name, minute, touch| {
+        world.record(&Record::Event(event(number, name, minutes(minute), touch)));
+    };
+    put(1, EventName::Session, 1, Some(touch));
+    put(1, EventName::Session, 1, Some(touch));
+    put(2, EventName::Page, 2, Some(touch));
+    put(2, EventName::Page, 2, Some(touch));
+    put(3, EventName::Session, 60, Some(touch));
+    put(4, EventName::Page, 59, Some(touch));
+    put(5, EventName::Page, 60, Some(touch));
+    put(6, EventName::Session, 5, None);
+    put(7, EventName::Lead, 5, Some(touch));
+    let sessions = table(&world, "sessions");
+    assert_eq!(sessions.known("pages"), ["3", "2"]);
+    assert_eq!(sessions.known("seq"), ["3", "7"]);
+    assert_eq!(sessions.known("influencer_id"), ["inf_0000000000003", "inf_0000000000003"]);
+}
+
+#[test]
+fn every_delivery_of_a_fact_is_shown_and_booked_once() {
+    let world = busy();
+    let facts = table(&world, "order_facts");
+    assert_eq!(facts.known("order_id"), ["1002", "1001", "1001", "1001", "1003"]);
+    let ids = facts.known("fact_id");
+    assert!(ids[1] == ids[2] && ids[2] != ids[3], "the shop sent it twice, then a refund");
+    assert_eq!(facts.known("coupon"), ["ben15,SALE, \"now\"", "", "", "", ""]);
+    assert_eq!(facts.column("tax_minor")[..2], [None, Some("2074")]);
+    assert_eq!(table(&world, "commissions").known("amount_minor"), ["1949", "1949", "-975"]);
+}
+
+#[test]
+fn conversions_tell_how_an_order_was_credited_and_keep_late_ones() {
+    let conversions = table(&busy(), "conversions");
+    assert_eq!(conversions.known("order_id"), ["1002", "1001", "1003"]);
+    assert_eq!(conversions.known("method"), ["coupon", "click", "none"]);
+    assert_eq!(conversions.known("label"), ["", "", "outside_window"]);
+    assert_eq!(conversions.column("coupon"), [Some("ben15"), None, None]);
+    assert_eq!(conversions.known("goods_minor"), ["12990", "6495", "12990"]);
+    let decision: serde_json::Value = serde_json::from_str(conversions.known("decision")[1]).unwrap();
+    let verdicts: Vec<_> =
+        decision["candidates"].as_array().unwrap().iter().map(|c| c["verdict"].clone()).collect();
+    assert_eq!(verdicts, ["earlier_touch", "credited"], "the path before the click is shown");
+}
+
+#[test]
+fn a_draft_and_a_test_are_labelled_and_earn_nothing() {
+    let mut world = World::new();
+    let touch = world.click(1, noon());
+    world.order(later(&paid("draft", noon(), &[touch]), noon(), |f| {
+        f.status = Some(shared::order::Status::Draft);
+    }));
+    world.order(later(&paid("test", noon(), &[touch]), noon(), |f| f.test = true));
+    let conversions = table(&world, "conversions");
+    assert_eq!(conversions.known("label"), ["draft", "test"]);
+    assert_eq!(conversions.known("status"), ["claimed", "confirmed"]);
+    assert_eq!(table(&world, "commissions"), Table::default());
+}
+
+#[test]
+fn a_commission_waits_for_its_day_and_a_reversal_is_its_own_row() {
+    let commissions = table(&busy(), "commissions");
+    assert_eq!(commissions.known("status"), ["pending", "pending", "reversed"]);
+    assert_eq!(commissions.known("payable_on"), ["2026-12-10", "2026-12-12", "2026-12-12"]);
+    assert_eq!(commissions.known("reason"), ["accrued", "accrued", "refunded"]);
+    assert_eq!(commissions.known("rate"), ["15", "15", "15"]);
+    assert_eq!(commissions.known("base_minor"), ["12990", "12990", "6495"]);
+}
+
+#[test]
+fn texts_from_outside_run_no_formula_and_numbers_stay_numbers() {
+    let mut world = World::new();
+    // An id of ours that begins with a minus sign: it joins, so it stays as it is.
+    let minus = Click { sub_id: Some("-1"), referrer_host: "=evil.example", ..click(0xfb, noon()) };
+    world.record(&Record::Click(Click { in_app: InApp::None, ..minus.clone() }));
+    let mut order = paid("=HYPERLINK(\"x\")", noon(), &[minus.touch().unwrap()]);
+    order.goods_minor = Some(-100);
+    world.order(order);
+    let manifest = world.export("out", Format::Csv, None);
+    let tables = read::export(&world.path("out"), &manifest);
+    assert_eq!(tables["clicks"].known("sub_id"), ["'-1"]);
+    assert_eq!(tables["clicks"].known("referrer_host"), ["'=evil.example"]);
+    assert!(tables["clicks"].known("click_id")[0].starts_with("-_v7"));
+    assert_eq!(tables["order_facts"].known("order_id"), ["'=HYPERLINK(\"x\")"]);
+    assert_eq!(tables["order_facts"].known("goods_minor"), ["-100"]);
+    let raw = std::fs::read_to_string(world.path("out").join(&manifest.files[0].path)).unwrap();
+    assert!(raw.ends_with("\r\n") && raw.starts_with("click_id,clicked_at,"), "RFC 4180 with a header");
+}
+
+#[test]
+fn an_empty_journal_gives_an_empty_export_with_a_cursor() {
+    let world = World::new();
+    let manifest = world.export("out", Format::Parquet, None);
+    assert!(manifest.files.is_empty());
+    assert!(Path::new(&world.path("out/manifest.json")).exists());
+}

@@ -1,0 +1,65 @@
+# Shared by the scripts: says what is missing, why, and installs it. Sourced, never run.
+# shellcheck shell=bash
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Toolchains are installed here on purpose and said so, never by the way.
+export RUSTUP_AUTO_INSTALL=0
+
+say() { printf '\n==> %s\n' "$*" >&2; }
+die() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
+
+# Where cargo puts what it builds.
+target_dir() { printf '%s' "${CARGO_TARGET_DIR:-$PWD/target}"; }
+
+# need_debian "why" package...: installs Debian packages that are missing.
+need_debian() {
+    local why=$1 package missing=()
+    shift
+    command -v dpkg-query >/dev/null || { say "not Debian: install yourself what matches: $* ($why)"; return 0; }
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${missing[*]}: $why"
+    local root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" apt-get update -qq || die "the package lists cannot be read; is there a network?"
+    DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+        die "cannot install ${missing[*]}: install them by hand, then run this again"
+}
+
+# The Rust toolchain of rust-toolchain.toml with its target and components.
+need_rust() {
+    command -v cargo >/dev/null || die "cargo is not there: install Rust from https://rustup.rs, then run this again"
+    command -v rustup >/dev/null || return 0
+    rustup toolchain list | grep -q '^stable' || { say "installing the stable Rust toolchain"; rustup toolchain install stable; }
+    if ! rustup target list --installed | grep -q wasm32-unknown-unknown; then
+        say "adding the target wasm32-unknown-unknown: the pixel is WebAssembly"
+        rustup target add wasm32-unknown-unknown
+    fi
+}
+
+need_rust_component() {
+    command -v rustup >/dev/null || return 0
+    rustup component list --installed | grep -q "^$1" || { say "adding the component $1"; rustup component add "$1"; }
+}
+
+# The test runner: one process a test, and a summary that says what failed.
+need_nextest() {
+    cargo nextest --version >/dev/null 2>&1 && return 0
+    say "installing cargo-nextest, the test runner (some minutes, once)"
+    cargo install --locked cargo-nextest || cargo install cargo-nextest || die "cargo-nextest cannot be installed"
+}
+
+# The browser that the demo and the tests drive.
+need_browser() {
+    need_debian "a real browser clicks and buys" chromium chromium-driver
+}
+
+# The pixel, which the server embeds.
+build_pixel() {
+    say "building the pixel"
+    cargo xtask pixel
+}
