@@ -56,7 +56,7 @@ fn classification(c: &mut Criterion) {
     let agents = Agents::new().expect("the vendored list compiles");
     let request = Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
     c.bench_function("classify/request", |b| {
-        b.iter(|| classify(black_box(request), Availability::Live, None, Span::minutes(30), NOW))
+        b.iter(|| classify(black_box(request), Availability::Live, None, Span::minutes(30), NOW));
     });
     c.bench_function("classify/user agent, not cached", |b| b.iter(|| agents.judge(black_box(BROWSER))));
 }
@@ -73,7 +73,7 @@ fn journal_append(c: &mut Criterion) {
                 writer.append_with(|buffer| encode_click(&click(), buffer)).expect("appends");
             }
             writer.commit(0).expect("commits")
-        })
+        });
     });
     group.finish();
 }

@@ -1,5 +1,7 @@
 //! A kill under load loses no promised click, and the harness would notice if it did.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
 use loadtest::{KillReport, Plan, kill_cycles};
 
 async fn killed(cycles: usize, fault: Option<&str>) -> KillReport {

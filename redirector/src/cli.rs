@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     /// Address of the admin listener [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
     pub(crate) admin: Option<String>,
-    /// Hot state: `embedded` [default].
+    /// Hot state: `embedded` (the default).
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,
     /// Hosts of the agency's own links, comma-separated.
@@ -72,10 +72,10 @@ pub(crate) struct Settings {
     /// Cores that serve the public listener [default: all].
     #[arg(long, value_name = "N", env = "AFTERCLICK_WORKERS")]
     pub(crate) workers: Option<String>,
-    /// Scheme that visitors see: `auto` [default], `https` or `http`.
+    /// Scheme that visitors see: `auto` (the default), `https` or `http`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]
     pub(crate) scheme: Option<String>,
-    /// What a click survives: `os` (a kill) [default] or `disk` (a power cut).
+    /// What a click survives: `os` (a kill; the default) or `disk` (a power cut).
     #[arg(long, value_name = "CLASS", env = "AFTERCLICK_CLICKS")]
     pub(crate) clicks: Option<String>,
     /// Bytes after which a journal segment is sealed [default: 134217728].

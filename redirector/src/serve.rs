@@ -13,7 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use journal::{Committer, Health, Shutdown, StreamName, Syncer, Writer};
 use shared::agent::Agents;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Admin, auth};
@@ -35,6 +36,7 @@ const CONNECTIONS_PERCENT: usize = 60;
 /// # Errors
 /// When something cannot be opened or bound, or could not be brought to the disk at the end.
 pub(crate) fn serve(config: Config) -> Result<()> {
+    let signals = Signals::catch()?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("data folder {}", config.data.display()))?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
@@ -44,7 +46,7 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let ring = keys::load_or_create(&config.data)?;
     let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
     let server = Server { config, live: Arc::new(live), stop: watch::channel(false).0 };
-    server.run(journals, listeners, admin_listeners, (public, admin))
+    server.run(signals, journals, listeners, admin_listeners, (public, admin))
 }
 
 /// The streams this process writes.
@@ -101,6 +103,7 @@ struct Server {
 impl Server {
     fn run(
         self,
+        signals: Signals,
         mut journals: Journals,
         listeners: Vec<std::net::TcpListener>,
         admin_listeners: Vec<std::net::TcpListener>,
@@ -130,7 +133,7 @@ impl Server {
         };
         let admin = admin_listeners.into_iter().map(run_admin).collect::<Result<_>>()?;
         announce(addresses)?;
-        wait_for_signal(&self.stop)?;
+        signals.wait_and_stop(&self.stop)?;
         let drained = [join_all(cores), join_all(admin), syncing.finish()];
         // The projector goes last: it takes in what the others wrote at the end.
         let closed = [journals.facts.1.shutdown(), journals.catalog.1.shutdown()];
@@ -268,28 +271,42 @@ fn announce((public, admin): (SocketAddr, SocketAddr)) -> Result<()> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT and tells everyone to stop; a second signal ends the process at once.
-fn wait_for_signal(stop: &watch::Sender<bool>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        Ok::<_, anyhow::Error>(())
-    })?;
-    tracing::info!("stopping: finishing what is under way");
-    stop.send_replace(true);
-    spawn("second-signal", move || {
-        runtime.block_on(async {
-            let (Ok(mut terminate), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return;
-            };
+/// SIGTERM and SIGINT, caught from the moment this is made.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Catches the signals; done first of all, so that none ends the process before it can drain.
+    fn catch() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let catch = |kind| {
+            let _inside = runtime.enter();
+            signal(kind).context("cannot catch signals")
+        };
+        let (terminate, interrupt) = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    fn wait(&mut self) {
+        let (terminate, interrupt) = (&mut self.terminate, &mut self.interrupt);
+        self.runtime.block_on(async {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            // SIGKILL to ourselves: the journal survives it, and nothing else may hold the end up.
-            _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         });
-    })?;
-    Ok(())
+    }
+
+    /// Waits for a signal and tells everyone to stop; a second signal ends the process at once.
+    fn wait_and_stop(mut self, stop: &watch::Sender<bool>) -> Result<()> {
+        self.wait();
+        tracing::info!("stopping: finishing what is under way");
+        stop.send_replace(true);
+        spawn("second-signal", move || {
+            self.wait();
+            // The journal survives a kill, and nothing else may hold the end up.
+            _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        })?;
+        Ok(())
+    }
 }

@@ -237,7 +237,7 @@ pub struct Order {
     pub confirmed: bool,
     /// Whether it is a test.
     pub test: bool,
-    /// When it was placed; see [`placed_at`].
+    /// When it was placed, by the shop's clock unless that cannot be right.
     pub placed_at: Timestamp,
     /// When its server first confirmed it.
     pub confirmed_at: Option<Timestamp>,

@@ -1,5 +1,7 @@
 //! Money converges: whatever the order, repetition and timing of reports, an order ends in the same decision and ledger.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
 use shared::catalog::{
@@ -261,7 +263,7 @@ fn a_shop_clock_that_is_years_behind_does_not_lose_the_click() {
 
 #[test]
 fn whole_seconds_of_a_shop_do_not_put_an_order_before_its_click() {
-    let second = |ms| later(1, 0, |f| f.ordered_at = Some(NOW.plus(Span::ms(-ms))));
+    let second = |ms: i64| later(1, 0, |f| f.ordered_at = Some(NOW.plus(Span::ms(-ms))));
     assert_eq!(settled(&[second(900)], &click_first()).decision.method, Method::Click);
 }
 

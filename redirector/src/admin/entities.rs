@@ -174,7 +174,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Terms that decide money never change under orders that are there already.
-    fn changed_campaign(&mut self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
+    fn changed_campaign(&self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Campaign { name, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
@@ -215,7 +215,7 @@ impl<'a> Maker<'a> {
         !taken && self.slugs.insert((merchant, fold_slug(slug)))
     }
 
-    fn changed_link(&mut self, fields: &mut Fields, held: &Link) -> Option<Link> {
+    fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
         let target = fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.optional("fallback", destination).or_else(|| held.fallback.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
@@ -254,7 +254,7 @@ impl<'a> Maker<'a> {
         Some(coupon)
     }
 
-    fn changed_coupon(&mut self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
+    fn changed_coupon(&self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
         let held_dates = Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
         let dates = dates(fields, held_dates);
         let coupon = Coupon {

@@ -13,6 +13,9 @@ use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
+/// Scope and folded slug → link.
+type SlugShard = Map<Box<[u8]>, Arc<HotLink>>;
+
 const SHARDS: usize = 256;
 /// The longest slug plus its scope.
 const KEY_BYTES_MAX: usize = 8 + 64;
@@ -25,7 +28,7 @@ pub(crate) struct Snapshot {
     merchants: Arc<Map<MerchantId, Arc<HotMerchant>>>,
     merchant_keys: Arc<Map<String, MerchantId>>,
     campaigns: Arc<Map<CampaignId, HotCampaign>>,
-    slugs: Vec<Arc<Map<Box<[u8]>, Arc<HotLink>>>>,
+    slugs: Vec<Arc<SlugShard>>,
     links: Vec<Arc<Map<LinkId, CampaignId>>>,
     ring: Arc<KeyRing>,
 }
@@ -237,7 +240,7 @@ fn scope_bytes(scope: Scope) -> [u8; 8] {
 }
 
 fn shard_of_id(id: LinkId) -> usize {
-    (id.bits() % SHARDS as u64) as usize
+    remainder(id.bits())
 }
 
 /// FNV-1a: which shard is no secret, and the map inside is keyed at random.
@@ -245,5 +248,9 @@ fn shard_of_key(key: &[u8]) -> usize {
     let hash = key.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    ((hash >> 32) % SHARDS as u64) as usize
+    remainder(hash >> 32)
+}
+
+fn remainder(number: u64) -> usize {
+    usize::try_from(number % SHARDS as u64).unwrap_or(0)
 }

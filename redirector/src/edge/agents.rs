@@ -26,7 +26,7 @@ impl AgentCache {
     /// Judges a user agent; one that is no UTF-8 is nobody's browser.
     pub(crate) fn judge(&self, user_agent: &[u8]) -> Agent {
         let hash = self.hasher.hash_one(user_agent);
-        let place = &self.places[(hash % PLACES as u64) as usize];
+        let place = &self.places[usize::try_from(hash % PLACES as u64).unwrap_or(0)];
         match place.get() {
             Some((held, agent)) if held == hash => agent,
             _ => {

@@ -128,7 +128,7 @@ async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::
         };
         match accepted {
             Ok(_) if core.connections.open.get() >= edge.connections_max => {
-                core.counters.refused_connection()
+                core.counters.refused_connection();
             }
             Ok((stream, _)) => {
                 core.counters.connected();

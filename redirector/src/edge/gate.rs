@@ -76,9 +76,9 @@ impl Gate {
             if self.turn_is_due.replace(false) {
                 self.turn();
             }
-            Poll::Pending
+            Poll::<()>::Pending
         })
-        .await
+        .await;
     }
 
     fn turn(&self) {

@@ -46,7 +46,7 @@ impl<'a> Headers<'a> {
                 "sec-fetch-dest" => self.not_navigation |= value.as_bytes() != b"document",
                 "sec-fetch-mode" => self.not_navigation |= value.as_bytes() != b"navigate",
                 "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => {
-                    self.prefetch |= says_prefetch(value.as_bytes())
+                    self.prefetch |= says_prefetch(value.as_bytes());
                 }
                 "x-forwarded-proto" => self.forwarded_proto = Some(value.as_bytes()),
                 _ => {}

@@ -98,6 +98,15 @@ async fn two_servers_do_not_share_a_journal() {
 }
 
 #[tokio::test]
+async fn a_server_told_to_stop_as_soon_as_it_is_ready_still_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..20 {
+        let product = launch(&folder).start().await.unwrap();
+        product.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn requests_under_way_are_answered_before_the_end() {
     let stage = Stage::set().await;
     let mut connection = http::Connection::open(stage.product.public).await.unwrap();

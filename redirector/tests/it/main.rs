@@ -1,5 +1,7 @@
 //! The product from outside: the real binary, over real HTTP, held to its contract.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
 mod admin;
 mod events;
 mod life;

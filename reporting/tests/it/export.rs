@@ -232,7 +232,7 @@ fn texts_from_outside_run_no_formula_and_numbers_stay_numbers() {
     // An id of ours that begins with a minus sign: it joins, so it stays as it is.
     let minus = Click { sub_id: Some("-1"), referrer_host: "=evil.example", ..click(0xfb, noon()) };
     world.record(&Record::Click(Click { in_app: InApp::None, ..minus.clone() }));
-    let mut order = paid("=HYPERLINK(\"x\")", noon(), &[minus.touch().unwrap()]);
+    let mut order = paid("=HYPERLINK(\"x\")", noon(), &[minus.visit().unwrap().touch]);
     order.goods_minor = Some(-100);
     world.order(order);
     let manifest = world.export("out", Format::Csv, None);

@@ -40,7 +40,7 @@ fn sold() -> (World, shared::order::OrderFact) {
 #[test]
 fn fifteen_percent_of_129_90_is_19_49_and_payable_when_the_hold_has_passed() {
     let (mut world, _) = sold();
-    let touch = click(1, noon()).touch();
+    let touch = click(1, noon()).visit().map(|visit| visit.touch);
     world.record(&Record::Event(event(1, EventName::Session, noon(), touch)));
     world.record(&Record::Event(event(1, EventName::Session, noon(), touch)));
     world.record(&Record::Click(Click { class: Class::Bot, ..click(2, noon()) }));
@@ -131,7 +131,7 @@ fn a_fixed_amount_is_paid_in_the_merchants_currency_and_goods_stay_in_the_orders
     let fixed = Click { link: BENS_FIXED_LINK, ..click(1, noon()) };
     world.record(&Record::Click(fixed.clone()));
     let dollars = |fact: &mut shared::order::OrderFact| fact.currency = "USD".parse().ok();
-    world.order(later(&paid("1001", noon(), &[fixed.touch().unwrap()]), noon(), dollars));
+    world.order(later(&paid("1001", noon(), &[fixed.visit().unwrap().touch]), noon(), dollars));
     let lines = csv(&world.statement(FIXED, "2026-11", LATE));
     assert_eq!(
         lines[1..],

@@ -101,7 +101,7 @@ impl World {
     pub(crate) fn click(&mut self, number: u8, clicked_at: Timestamp) -> Touch {
         let click = click(number, clicked_at);
         self.record(&Record::Click(click.clone()));
-        click.touch().unwrap()
+        click.visit().unwrap().touch
     }
 
     pub(crate) fn order(&mut self, fact: OrderFact) {
@@ -350,7 +350,7 @@ pub(crate) fn busy() -> World {
     world.record(&Record::Click(Click { class: Class::Bot, in_app: InApp::None, ..click(3, noon()) }));
     let unknown_link = Click { link: LinkId::from_bits(99), referrer_host: "", ..click(4, noon()) };
     world.record_in("core-1", &Record::Click(unknown_link));
-    let touch = second.touch().unwrap();
+    let touch = second.visit().unwrap().touch;
     world.record(&Record::Event(event(1, EventName::Session, noon().plus(Span::days(1)), Some(touch))));
     world.record(&Record::Event(event(2, EventName::Page, noon().plus(Span::days(2)), Some(touch))));
     let order = paid("1001", noon().plus(Span::days(2)), &[touch]);
