@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     /// Address of the admin listener [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
     pub(crate) admin: Option<String>,
-    /// Hot state: `embedded` (the default).
+    /// Hot state: `embedded` (the default) or `redis://host:port`.
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,
     /// Hosts of the agency's own links, comma-separated.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::cli::Settings;
+use crate::state::without_password;
 
 /// A complete configuration.
 #[derive(Debug, Clone)]
@@ -29,10 +30,12 @@ pub(crate) struct Config {
 }
 
 /// Where the hot state lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StateUrl {
     /// In the data folder.
     Embedded,
+    /// On a Redis server.
+    Redis(String),
 }
 
 /// The scheme visitors see, which decides the cookie's name and flags.
@@ -141,7 +144,11 @@ impl Sources {
         match parse(text.trim()) {
             Ok(value) => value,
             Err(expected) => {
-                let shown = if key == "admin_token" { "…" } else { text.as_str() };
+                let shown = match key {
+                    "admin_token" => "…".to_owned(),
+                    "state" => without_password(&text),
+                    _ => text,
+                };
                 self.mistakes.push(format!("{key} = `{shown}`: {expected}"));
                 default
             }
@@ -178,8 +185,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn state(text: &str) -> Result<StateUrl, String> {
     match text {
         "embedded" => Ok(StateUrl::Embedded),
-        _ if text.starts_with("redis") => Err("this version keeps its hot state `embedded` only".to_owned()),
-        _ => Err("expected `embedded`".to_owned()),
+        _ if text.starts_with("redis://") => Ok(StateUrl::Redis(text.to_owned())),
+        _ if text.starts_with("redis") => {
+            Err("this version speaks plain redis:// to a single server only".to_owned())
+        }
+        _ => Err("expected `embedded` or redis://host:port".to_owned()),
     }
 }
 
@@ -241,12 +251,12 @@ mod tests {
         let settings = Settings {
             config: Some(file.display().to_string()),
             clicks: Some("ram".into()),
-            state: Some("redis://localhost".into()),
+            state: Some("rediss://localhost".into()),
             ..Settings::default()
         };
         let report = Config::resolve(&settings).unwrap_err().to_string();
         for expected in
-            ["`nowhere`", "workers = `0`", "lissten: no such setting", "`ram`", "`redis://localhost`", "*.x"]
+            ["`nowhere`", "workers = `0`", "lissten: no such setting", "`ram`", "`rediss://localhost`", "*.x"]
         {
             assert!(report.contains(expected), "{report} should name {expected}");
         }

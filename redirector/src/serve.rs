@@ -197,7 +197,7 @@ struct Projecting {
 
 impl Projecting {
     fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>, own: StreamName) -> Result<Self> {
-        let (url, data, journal_dir) = (config.state, config.data.clone(), config.journal_dir());
+        let (url, data, journal_dir) = (config.state.clone(), config.data.clone(), config.journal_dir());
         let (live, lag) = (Arc::clone(live), Arc::clone(lag));
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -205,7 +205,7 @@ impl Projecting {
         let thread = spawn("projector", move || {
             // The store's own threads are started here too and are as polite.
             yield_to_redirects();
-            let state = HotState::open(url, &data);
+            let state = HotState::open(&url, &data);
             let copy = state.as_ref().ok().cloned();
             if opened.send(state).is_ok()
                 && let Some(state) = copy

@@ -245,6 +245,20 @@ pub enum Entity {
     AccessToken(AccessToken),
 }
 
+impl Entity {
+    /// The id's text; for an access token its hash.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Merchant(merchant) => merchant.id.to_string(),
+            Self::Influencer(influencer) => influencer.id.to_string(),
+            Self::Campaign(campaign) => campaign.id.to_string(),
+            Self::Link(link) => link.id.to_string(),
+            Self::Coupon(coupon) => coupon.id.to_string(),
+            Self::AccessToken(token) => token.hash.clone(),
+        }
+    }
+}
+
 /// A change of the catalog: all of it or nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -263,6 +277,17 @@ pub struct RequestId {
     pub key: String,
     /// BLAKE3 of method, path and body, in hex.
     pub hash: String,
+}
+
+/// What a request with an idempotency key was answered: enough to answer it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The request.
+    pub request: RequestId,
+    /// The first entity it made.
+    pub first: Option<String>,
+    /// How many it made.
+    pub count: usize,
 }
 
 /// Where a slug is looked up.
@@ -290,7 +315,7 @@ pub struct Catalog {
     /// Access tokens by hash.
     pub tokens: HashMap<String, Arc<AccessToken>>,
     /// Answered requests by idempotency key.
-    pub requests: HashMap<String, Arc<Change>>,
+    pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
     slugs: HashMap<(Scope, String), LinkId>,
 }
@@ -312,7 +337,11 @@ impl Catalog {
             self.put(entity);
         }
         if let Some(request) = &change.request {
-            self.requests.entry(request.key.clone()).or_insert_with(|| Arc::new(change.clone()));
+            self.requests.entry(request.key.clone()).or_insert_with(|| Answered {
+                request: request.clone(),
+                first: change.entities.first().map(Entity::id),
+                count: change.entities.len(),
+            });
         }
     }
 

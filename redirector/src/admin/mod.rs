@@ -55,7 +55,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(problem::of_any_refusal));
     Router::new()
         .nest("/api/v1", api)
         .route("/", get(|| async { Html(include_str!("start.html")) }))

@@ -99,6 +99,28 @@ impl Problem {
     }
 }
 
+/// Makes a problem document of what the router refuses by itself: a wrong method, a body that is too large.
+pub(crate) async fn of_any_refusal(response: Response) -> Response {
+    let status = response.status();
+    let kind =
+        response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !status.is_client_error() || kind.contains("json") {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let detail = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+    let detail = String::from_utf8_lossy(&detail).into_owned();
+    let title = status.canonical_reason().unwrap_or("The request is refused");
+    let mut answer = Problem::new(status, title, detail).into_response();
+    // What the router says beside the body, such as `Allow`, is kept.
+    for (name, value) in &head.headers {
+        if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.document())).into_response();

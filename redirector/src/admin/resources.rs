@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use shared::catalog::{Catalog, Change, Entity, RequestId};
+use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
 use shared::time::Timestamp;
 
 use crate::admin::Admin;
@@ -73,21 +73,20 @@ pub(crate) async fn create(
     let kind = kind(&resource)?;
     let request = request_id(&headers, &resource, &body)?;
     let prepare = |catalog: &Catalog| {
-        if let Some(change) = answered(catalog, request.as_ref())? {
-            return Ok((None, (change.entities.clone(), true)));
+        if let Some(before) = answered(catalog, request.as_ref())? {
+            let first = before.first.clone().unwrap_or_default();
+            return Ok((None, (held(catalog, kind, &first)?, true)));
         }
         let mut fields = Fields::new(object(&body)?);
         let now = clock::now();
         let made = Maker::new(catalog, now).make(kind, &mut fields, None);
         let entity = accept(made, fields)?;
-        let change = Change { at: now, entities: vec![entity], request };
-        Ok((Some(change.clone()), (change.entities, false)))
+        Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
     };
-    let (entities, repeated) = admin.live.change(prepare).await.map_err(problem)?;
+    let (entity, repeated) = admin.live.change(prepare).await.map_err(problem)?;
     let catalog = admin.live.read();
-    let entity = entities.first().ok_or_else(|| Problem::not_found("nothing was created"))?;
-    let mut answer = show(entity, &catalog);
-    merge(&mut answer, shown_once(entity));
+    let mut answer = show(&entity, &catalog);
+    merge(&mut answer, shown_once(&entity));
     let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
@@ -129,8 +128,8 @@ pub(crate) async fn import(
     }
     let request = request_id(&headers, &resource, &body)?;
     let prepare = |catalog: &Catalog| {
-        if let Some(change) = answered(catalog, request.as_ref())? {
-            return Ok((None, (change.entities.len(), true)));
+        if let Some(before) = answered(catalog, request.as_ref())? {
+            return Ok((None, (before.count, true)));
         }
         let now = clock::now();
         let entities = rows(catalog, kind, &body, now)?;
@@ -212,12 +211,12 @@ fn request_id(headers: &HeaderMap, resource: &str, body: &[u8]) -> Result<Option
     Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
 }
 
-/// The change that a repeated request made the first time.
-fn answered<'c>(catalog: &'c Catalog, request: Option<&RequestId>) -> Result<Option<&'c Change>, Problem> {
+/// What a repeated request was answered the first time.
+fn answered<'c>(catalog: &'c Catalog, request: Option<&RequestId>) -> Result<Option<&'c Answered>, Problem> {
     let Some(request) = request else { return Ok(None) };
-    let Some(change) = catalog.requests.get(&request.key) else { return Ok(None) };
-    if change.request.as_ref() == Some(request) {
-        return Ok(Some(change));
+    let Some(before) = catalog.requests.get(&request.key) else { return Ok(None) };
+    if before.request == *request {
+        return Ok(Some(before));
     }
     Err(Problem::conflict(format!("Idempotency-Key `{}` was used for another request", request.key)))
 }

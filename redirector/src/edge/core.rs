@@ -233,21 +233,32 @@ impl Drop for Membership<'_> {
 /// # Errors
 /// When the address cannot be bound.
 pub(crate) fn bind(address: SocketAddr, cores: usize) -> anyhow::Result<(SocketAddr, Vec<StdListener>)> {
-    let first = bind_one(address)?;
+    if address.port() != 0 {
+        // A plain socket finds out whether another process has the address; sockets that share it would not notice.
+        bind_one(address, Sharing::Alone)?;
+    }
+    let first = bind_one(address, Sharing::WithOurCores)?;
     // Port 0 has become a real one, which the others must share.
     let bound = first.local_addr()?;
     let mut listeners = vec![first];
     for _ in 1..cores {
-        listeners.push(bind_one(bound)?);
+        listeners.push(bind_one(bound, Sharing::WithOurCores)?);
     }
     Ok((bound, listeners))
 }
 
-fn bind_one(address: SocketAddr) -> anyhow::Result<StdListener> {
+/// Whether other sockets may bind the same address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    WithOurCores,
+}
+
+fn bind_one(address: SocketAddr, sharing: Sharing) -> anyhow::Result<StdListener> {
     use socket2::{Domain, Socket, Type};
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(sharing == Sharing::WithOurCores)?;
     socket.set_nonblocking(true)?;
     let bound = socket.bind(&address.into()).and_then(|()| socket.listen(4096));
     bound.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))?;

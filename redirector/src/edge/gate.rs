@@ -42,6 +42,8 @@ pub(crate) struct Gate {
     scratch: RefCell<Box<[u8]>>,
     turn: RefCell<Option<Waker>>,
     turn_is_due: Cell<bool>,
+    /// Clicks appended and not yet committed.
+    uncommitted: Cell<u64>,
     counters: &'static Counters,
 }
 
@@ -56,6 +58,7 @@ impl Gate {
             scratch: RefCell::new(vec![0; READ_BYTES].into()),
             turn: RefCell::default(),
             turn_is_due: Cell::new(false),
+            uncommitted: Cell::new(0),
             counters,
         })
     }
@@ -64,8 +67,9 @@ impl Gate {
     pub(crate) fn record(&self, click: &Click<'_>) {
         self.counters.count(click.class);
         let appended = self.writer.borrow_mut().append_with(|buffer| encode_click(click, buffer));
-        if appended.is_err() {
-            self.counters.unrecorded(1);
+        match appended {
+            Ok(_) => self.uncommitted.set(self.uncommitted.get() + 1),
+            Err(_) => self.counters.unrecorded(1),
         }
     }
 
@@ -97,7 +101,9 @@ impl Gate {
             Durability::Os => Ok(()),
             Durability::Disk => writer.sync(),
         });
+        let clicks = self.uncommitted.take();
         if let Err(error) = committed {
+            self.counters.unrecorded(clicks);
             self.counters.failed_commit(&error);
         }
     }

@@ -7,11 +7,12 @@ mod embedded;
 mod model;
 mod projection;
 mod projector;
+mod redis;
 
-pub(crate) use embedded::Embedded;
 pub(crate) use model::{CounterKey, Metric, order_key};
 pub(crate) use projection::{OrderDocument, Projection};
 pub(crate) use projector::{Lag, Projector, replay};
+pub(crate) use redis::without_password;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,8 @@ use shared::id::ClickId;
 use shared::order::Visit;
 
 use crate::config::StateUrl;
+use crate::state::embedded::Embedded;
+use crate::state::redis::Redis;
 
 /// The kinds of keys; each store keeps them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,8 @@ pub(crate) type Batch = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 pub(crate) enum HotState {
     /// In the data folder.
     Embedded(Embedded),
+    /// On a Redis server.
+    Redis(Redis),
 }
 
 impl HotState {
@@ -57,16 +62,18 @@ impl HotState {
     ///
     /// # Errors
     /// When it cannot be opened; for the embedded store also when another process has it.
-    pub(crate) fn open(url: StateUrl, data: &Path) -> Result<Self> {
+    pub(crate) fn open(url: &StateUrl, data: &Path) -> Result<Self> {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
+            StateUrl::Redis(url) => Redis::open(url).map(Self::Redis),
         }
     }
 
     /// Forgets everything.
-    pub(crate) fn wipe(url: StateUrl, data: &Path) -> Result<()> {
+    pub(crate) fn wipe(url: &StateUrl, data: &Path) -> Result<()> {
         match url {
             StateUrl::Embedded => Embedded::wipe(&data.join("state")),
+            StateUrl::Redis(url) => Redis::open(url)?.wipe(),
         }
     }
 
@@ -74,6 +81,7 @@ impl HotState {
     pub(crate) fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Embedded(store) => store.value(space, key),
+            Self::Redis(redis) => redis.value(space, key),
         }
     }
 
@@ -87,6 +95,7 @@ impl HotState {
     pub(crate) fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         match self {
             Self::Embedded(store) => store.scan(space, prefix, each),
+            Self::Redis(redis) => redis.scan(space, prefix, each),
         }
     }
 
@@ -94,6 +103,7 @@ impl HotState {
     pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
         match self {
             Self::Embedded(store) => store.apply(batch),
+            Self::Redis(redis) => redis.apply(&batch),
         }
     }
 }
@@ -141,14 +151,83 @@ mod tests {
     #[test]
     fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
         let folder = tempfile::tempdir().unwrap();
-        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
         honours_the_contract(&state);
         drop(state);
-        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
         assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]));
         drop(state);
-        HotState::wipe(StateUrl::Embedded, folder.path()).unwrap();
-        let state = HotState::open(StateUrl::Embedded, folder.path()).unwrap();
+        HotState::wipe(&StateUrl::Embedded, folder.path()).unwrap();
+        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
         assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
+    }
+
+    /// A server of the test's own, ended with it.
+    struct RedisServer(std::process::Child, String);
+
+    impl RedisServer {
+        fn start() -> Self {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut command = std::process::Command::new("redis-server");
+            command.args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]);
+            let child = command.stdout(std::process::Stdio::null()).spawn();
+            let child = child.expect("redis-server: `scripts/test` installs it");
+            let server = Self(child, format!("redis://127.0.0.1:{port}/"));
+            for _ in 0..200 {
+                if Redis::open(&server.1).is_ok() {
+                    return server;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            panic!("redis-server did not answer");
+        }
+    }
+
+    impl Drop for RedisServer {
+        fn drop(&mut self) {
+            // It may have ended by itself.
+            _ = self.0.kill();
+            _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
+        let server = RedisServer::start();
+        let url = StateUrl::Redis(server.1.clone());
+        let state = HotState::open(&url, Path::new("unused")).unwrap();
+        honours_the_contract(&state);
+        let mut others = ::redis::Client::open(server.1.as_str()).unwrap().get_connection().unwrap();
+        ::redis::cmd("SET").arg("somebody else's").arg(1).query::<()>(&mut others).unwrap();
+        HotState::wipe(&url, Path::new("unused")).unwrap();
+        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
+        let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut others).unwrap();
+        assert_eq!(keys, ["somebody else's"]);
+    }
+
+    #[test]
+    fn redis_is_used_again_when_it_comes_back() {
+        let server = RedisServer::start();
+        let state = HotState::open(&StateUrl::Redis(server.1.clone()), Path::new("unused")).unwrap();
+        let mut others = ::redis::Client::open(server.1.as_str()).unwrap().get_connection().unwrap();
+        ::redis::cmd("CLIENT")
+            .arg("KILL")
+            .arg("TYPE")
+            .arg("normal")
+            .arg("SKIPME")
+            .arg("yes")
+            .query::<()>(&mut others)
+            .unwrap();
+        assert!(state.value(Space::Orders, b"a").is_err(), "the connection is gone");
+        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None, "and made anew");
     }
 }

@@ -100,8 +100,9 @@ impl Projector {
 
     /// Projects one batch of a stream; the number of records it had.
     fn project(&mut self, stream: &StreamName) -> Result<u64> {
-        if !self.readers.contains_key(stream) {
-            let after = position(&self.state, stream)?;
+        let after = position(&self.state, stream)?;
+        // A state that was emptied under us says an earlier position: what it lost is projected again.
+        if self.readers.get(stream).is_none_or(|reader| reader.position() != after) {
             self.readers.insert(stream.clone(), Reader::open(&self.journal_dir, stream, after)?);
         }
         let Some(reader) = self.readers.get_mut(stream) else { return Ok(0) };

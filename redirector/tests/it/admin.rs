@@ -45,6 +45,10 @@ async fn every_mistake_is_named_at_once() {
     }
     assert_eq!(post(&stage, "/api/v1/links", "application/json", "{").await.status, 400);
     assert_eq!(post(&stage, "/api/v1/things", "application/json", "{}").await.status, 404);
+    for (method, path) in [(Method::DELETE, "/api/v1/links"), (Method::GET, "/api/v1/links?limit=many")] {
+        let answer = stage.product.ask(method, path, "application/json", "").await.unwrap();
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}: {}", answer.body);
+    }
 }
 
 #[tokio::test]

@@ -63,6 +63,41 @@ async fn a_wiped_hot_state_is_rebuilt_from_the_journal_to_the_same_figures() {
 }
 
 #[tokio::test]
+async fn an_emptied_redis_is_filled_again_from_the_journal() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut redis = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
+    let (merchant, folder) = (stage.merchant.clone(), stage.folder);
+    stage.product.stop().await.unwrap();
+    let product =
+        launch(&folder).arguments(&["--state", &format!("redis://127.0.0.1:{port}")]).start().await.unwrap();
+    let order = format!("/api/v1/orders/{merchant}/727");
+    let commission = async || {
+        for _ in 0..200 {
+            if let Ok(order) = product.read(&order).await {
+                return order["commission"][0]["amount"].clone();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("not projected within 4 seconds");
+    };
+    assert_eq!(commission().await, "2.70");
+    let flushed =
+        Command::new("redis-cli").args(["-p", &port.to_string(), "flushall"]).output().await.unwrap();
+    assert!(flushed.status.success());
+    assert_eq!(commission().await, "2.70", "filled again");
+    product.stop().await.unwrap();
+    redis.kill().await.unwrap();
+}
+
+#[tokio::test]
 async fn damage_is_found_and_exits_with_1() {
     let stage = Stage::set().await;
     stage.click(&[]).await;
