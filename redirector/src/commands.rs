@@ -17,7 +17,7 @@ use crate::cli::RoleName;
 use crate::clock;
 use crate::config::Config;
 use crate::node;
-use crate::serve::open_stream;
+use crate::serve::{make_data_folder, open_stream};
 use crate::state::{self, HotState};
 
 /// Makes an access token, records its hash and prints it. A running server knows it within a moment.
@@ -39,8 +39,7 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     let entity = Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
     let change = Change { at: now, entities: vec![entity], request: None };
     // A stream of the command line's own: a running server holds its streams, and follows this one.
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("data folder {}", config.data.display()))?;
+    make_data_folder(&config.data)?;
     let mut writer = open_stream(config, &format!("{STREAM_PREFIX}-{}-cli", node::name(&config.data)?))?;
     writer.append(&Record::Catalog(change).encode())?;
     writer.commit(clock::now_ms())?;

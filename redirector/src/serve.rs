@@ -3,8 +3,11 @@
 //! Sockets are bound before anything starts, so that a second server on the same address fails at once. On shutdown:
 //! stop accepting, finish what is under way, bring every stream to the disk, project the rest, exit 0.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use journal::{Committer, Health, Shutdown, StreamName, Syncer, Writer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shared::agent::Agents;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -37,8 +41,8 @@ const CONNECTIONS_PERCENT: usize = 60;
 /// When something cannot be opened or bound, or could not be brought to the disk at the end.
 pub(crate) fn serve(config: Config) -> Result<()> {
     let signals = Signals::catch()?;
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("data folder {}", config.data.display()))?;
+    raise_descriptor_limit();
+    make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
     let node = node::name(&config.data)?;
@@ -47,6 +51,12 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
     let server = Server { config, live: Arc::new(live), stop: watch::channel(false).0 };
     server.run(signals, journals, listeners, admin_listeners, (public, admin))
+}
+
+/// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops sent.
+pub(crate) fn make_data_folder(data: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("data folder {}", data.display()))
 }
 
 /// The streams this process writes.
@@ -112,8 +122,7 @@ impl Server {
         let healths = journals.healths();
         let counters: Vec<_> = (0..self.config.workers).map(|_| Counters::leak()).collect();
         let lag = Arc::new(Lag::default());
-        let own_catalog = journals.catalog.0.stream().clone();
-        let projecting = Projecting::start(&self.config, &self.live, &lag, own_catalog)?;
+        let projecting = Projecting::start(&self.config, &self.live, &lag)?;
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
@@ -168,9 +177,18 @@ impl Server {
     }
 }
 
+/// Raises the limit of file descriptors as far as the system lets us: the usual 1,024 are few visitors.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!("the limit of file descriptors stays at {:?}: {error}", limit.current);
+    }
+}
+
 /// Connections a core may hold, so that files and the journal always find a descriptor.
 fn connections_max(workers: usize) -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(CONNECTIONS_PERCENT) / 100 / workers
 }
 
@@ -196,7 +214,7 @@ struct Projecting {
 }
 
 impl Projecting {
-    fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>, own: StreamName) -> Result<Self> {
+    fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>) -> Result<Self> {
         let (url, data, journal_dir) = (config.state.clone(), config.data.clone(), config.journal_dir());
         let (live, lag) = (Arc::clone(live), Arc::clone(lag));
         let stop = Arc::new(AtomicBool::new(false));
@@ -210,7 +228,7 @@ impl Projecting {
             if opened.send(state).is_ok()
                 && let Some(state) = copy
             {
-                Projector::new(journal_dir, state, live, own, lag).run(&stopped);
+                Projector::new(journal_dir, state, live, lag).run(&stopped);
             }
         })?;
         Ok(Self { state: state.recv().context("the projector did not start")??, stop, thread })

@@ -35,7 +35,7 @@ enum Hold {
     /// It is, and was confirmed then.
     Since(Timestamp),
     /// It was, and then became void, or lost its credit.
-    Until { confirmed_at: Timestamp, lapsed_at: Timestamp },
+    Until { paid_at: Timestamp, lapsed_at: Timestamp },
 }
 
 /// All conversions by merchant and order id, with what is needed to say when they may be paid.
@@ -69,7 +69,7 @@ impl Conversions {
             found.learn_zone(merchant)?;
             let id =
                 FactId::of_content(&[b"conversion", merchant.id.to_string().as_bytes(), order_id.as_bytes()]);
-            let hold = hold(&settled, &facts, merchant, &settle);
+            let hold = hold(&settled, &facts, &settle);
             found.list.push(Conversion { id, settled, hold });
         }
         Ok(found)
@@ -98,12 +98,12 @@ impl Conversions {
     pub fn payable_on(&self, conversion: &Conversion, campaign: CampaignId) -> Result<Option<Date>, Error> {
         let Some(zone) = self.zones.get(&conversion.settled.order.merchant) else { return Ok(None) };
         let hold_days = self.hold_days.get(&campaign).copied().unwrap_or(0);
-        let due = |confirmed_at| days_later(local_date(confirmed_at, zone)?, hold_days);
+        let due = |paid_at| days_later(local_date(paid_at, zone)?, hold_days);
         match conversion.hold {
             Hold::Never => Ok(None),
-            Hold::Since(confirmed_at) => due(confirmed_at).map(Some),
-            Hold::Until { confirmed_at, lapsed_at } => {
-                let due = due(confirmed_at)?;
+            Hold::Since(paid_at) => due(paid_at).map(Some),
+            Hold::Until { paid_at, lapsed_at } => {
+                let due = due(paid_at)?;
                 Ok((due <= local_date(lapsed_at, zone)?).then_some(due))
             }
         }
@@ -119,20 +119,14 @@ fn by_order(orders: &[crate::Recorded<OrderFact>]) -> BTreeMap<(MerchantId, Stri
     grouped
 }
 
-fn hold(
-    settled: &Settled,
-    facts: &[OrderFact],
-    merchant: &Merchant,
-    settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
-) -> Hold {
-    // Where the merchant trusts its pixel, the first report stands in for the confirmation.
-    let heard_at = facts.iter().map(|fact| fact.received_at).min().filter(|_| merchant.trust_pixel);
-    let Some(confirmed_at) = settled.order.confirmed_at.or(heard_at) else { return Hold::Never };
+fn hold(settled: &Settled, facts: &[OrderFact], settle: &dyn Fn(&[OrderFact]) -> Option<Settled>) -> Hold {
+    let paid_at = settled.order.paid_at.filter(|_| settled.accepted);
+    let Some(paid_at) = paid_at else { return Hold::Never };
     if settled.approvable() {
-        return Hold::Since(confirmed_at);
+        return Hold::Since(paid_at);
     }
     match lapsed_at(facts, settle) {
-        Some(lapsed_at) => Hold::Until { confirmed_at, lapsed_at },
+        Some(lapsed_at) => Hold::Until { paid_at, lapsed_at },
         None => Hold::Never,
     }
 }
@@ -180,10 +174,11 @@ impl Conversion {
         self.settled.decision.subject()
     }
 
-    /// Whether the order counts as one in statements: credited, placed, and no test.
+    /// Whether the order counts as one in statements: more than a claim, credited, placed, and no test.
     pub fn counts(&self) -> bool {
         let order = &self.settled.order;
-        self.settled.decision.method != Method::None && order.status != Status::Draft && !order.test
+        let placed = order.status != Status::Draft && !order.test;
+        self.settled.accepted && self.settled.decision.method != Method::None && placed
     }
 
     /// Returns the bookings, each with its id.

@@ -107,7 +107,7 @@ pub enum Error {
     },
     /// A campaign that is not in the catalog.
     #[error(
-        "campaign {0} is not in these journals; `afterclick campaign list` shows the ids, and --journal must \
+        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and --journal must \
              name the journal it was created in"
     )]
     UnknownCampaign(CampaignId),

@@ -214,13 +214,13 @@ impl Agents {
         let literals = self
             .literals
             .find_overlapping_iter(agent)
-            .map(|hit| self.literal_kinds[hit.pattern().as_usize()]);
+            .map(|found| self.literal_kinds[found.pattern().as_usize()]);
         let expressions =
             self.expressions.matches(agent).into_iter().map(|index| self.expression_kinds[index]);
-        let hits: Vec<_> = literals.chain(expressions).collect();
-        match hits.first() {
+        let kinds: Vec<_> = literals.chain(expressions).collect();
+        match kinds.first() {
             None => Visitor::Person,
-            Some(_) if hits.contains(&Visitor::Preview) => Visitor::Preview,
+            Some(_) if kinds.contains(&Visitor::Preview) => Visitor::Preview,
             Some(_) => Visitor::Bot,
         }
     }

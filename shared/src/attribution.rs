@@ -51,6 +51,8 @@ pub enum Verdict {
     LowerPrecedence,
     /// The order came after the touch's window.
     OutsideWindow,
+    /// Only a browser brought the click along, while the shop's own report brought another.
+    LessTrusted,
     /// The order was placed before the click.
     AfterOrder,
     /// The coupon was not the influencer's on that day.
@@ -122,7 +124,13 @@ pub fn decide(order: &Order, catalog: &Catalog, path: &dyn Fn(&Touch) -> Vec<Tou
         order.touches.iter().flat_map(path).chain(order.touches.iter().copied()).collect();
     touches.sort_unstable();
     touches.dedup_by_key(|touch| touch.click);
-    let mut candidates: Vec<_> = touches.iter().map(|touch| touch_candidate(touch, order, catalog)).collect();
+    let claimed =
+        order.claimed_touches.iter().filter(|claimed| touches.iter().all(|t| t.click != claimed.click));
+    let mut candidates: Vec<_> = claimed
+        .map(|touch| Candidate { verdict: Verdict::LessTrusted, ..touch_candidate(touch, order, catalog) })
+        .chain(touches.iter().map(|touch| touch_candidate(touch, order, catalog)))
+        .collect();
+    candidates.sort_by_key(|candidate| candidate.clicked_at);
     candidates.extend(coupon_candidates(order, catalog));
     let winner = pick(&candidates, catalog);
     settle(&mut candidates, winner);

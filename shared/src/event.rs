@@ -9,6 +9,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Decimal};
+use crate::order::normal_order_id;
 
 /// Events one body may carry.
 pub const EVENTS_MAX: usize = 50;
@@ -245,7 +246,7 @@ impl Item {
 ///
 /// Google merges all purchases with an empty transaction id; such ids would do the same here.
 pub fn is_order_id(text: &str) -> bool {
-    let id = text.trim();
+    let id = normal_order_id(text);
     let placeholder = ["undefined", "null", "nan", "none", "0", "(not set)"];
     !id.is_empty()
         && id.len() <= 128
@@ -369,6 +370,8 @@ mod tests {
         for (body, field) in [
             (purchase("undefined").encode(), "e[0].o.id"),
             (purchase("{{order_id}}").encode(), "e[0].o.id"),
+            (purchase("# #").encode(), "e[0].o.id"),
+            (purchase(" #undefined ").encode(), "e[0].o.id"),
             (purchase("1").encode().replace("\"v\":1", "\"v\":2"), "v: expected 1"),
             (purchase("1").encode().replace("129.90", "12,90"), "12,90"),
             (purchase("1").encode().replace("\"EUR\"", "\"EURO\""), "EURO"),

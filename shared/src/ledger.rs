@@ -78,6 +78,8 @@ pub struct Settled {
     pub decision: Decision,
     /// Every amount booked, oldest first.
     pub bookings: Vec<Booking>,
+    /// Whether the order is more than a claim: its shop confirmed it, or the merchant trusts its pixel.
+    pub accepted: bool,
 }
 
 impl Settled {
@@ -86,9 +88,12 @@ impl Settled {
         self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
     }
 
-    /// Whether the order as it stands may be paid for: paid, credited and no test.
+    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test.
     pub fn approvable(&self) -> bool {
-        self.order.status == Status::Paid && !self.order.test && self.decision.method != Method::None
+        self.accepted
+            && self.order.status == Status::Paid
+            && !self.order.test
+            && self.decision.method != Method::None
     }
 }
 
@@ -111,7 +116,12 @@ pub fn settle(
     }
     let order = fold(&by_arrival)?;
     let decision = decide(&order, catalog, path);
-    Some(Settled { order, decision, bookings })
+    let accepted = is_accepted(&order, catalog);
+    Some(Settled { order, decision, bookings, accepted })
+}
+
+fn is_accepted(order: &Order, catalog: &Catalog) -> bool {
+    order.confirmed || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
 }
 
 /// The account and amount the order earns as it stands; `None` when it earns nothing for anybody.
@@ -122,7 +132,7 @@ fn due(order: &Order, decision: &Decision, catalog: &Catalog) -> Option<(Account
     let credited = decision.subject()?;
     let (campaign, influencer) = (catalog.campaigns.get(&credited.campaign?)?, credited.influencer?);
     let merchant = catalog.merchants.get(&order.merchant)?;
-    if !order.confirmed && !merchant.trust_pixel {
+    if !is_accepted(order, catalog) {
         return None;
     }
     let due = campaign.commission.due(order, merchant.currency)?;

@@ -1,8 +1,8 @@
 //! Orders: everything that was reported about one, folded into what it is now.
 //!
 //! Facts arrive late, twice and in any order; the fold is a function of their set alone. Trust order: signed webhook,
-//! then authenticated server report, then pixel, then data-layer pickup. A higher source replaces amounts and status,
-//! a lower one only fills blanks, and never with an amount of another currency.
+//! then authenticated server report, then pixel, then data-layer pickup. What only browsers said never changes what the
+//! shop's server said.
 
 use std::collections::BTreeMap;
 
@@ -117,6 +117,11 @@ impl From<&Claims> for Touch {
             window_minutes: claims.window_minutes,
         }
     }
+}
+
+/// An order id in the one spelling that is compared: without outer blanks and leading `#`.
+pub fn normal_order_id(id: &str) -> String {
+    id.trim_start_matches(|c: char| c.is_whitespace() || c == '#').trim_end().to_owned()
 }
 
 impl Touch {
@@ -239,8 +244,8 @@ pub struct Order {
     pub test: bool,
     /// When it was placed, by the shop's clock unless that cannot be right.
     pub placed_at: Timestamp,
-    /// When its server first confirmed it.
-    pub confirmed_at: Option<Timestamp>,
+    /// When it was first reported paid, by the most trusted who report: the hold begins here.
+    pub paid_at: Option<Timestamp>,
     /// Currency of every amount here.
     pub currency: Option<Currency>,
     /// Goods after discounts, without tax and shipping.
@@ -251,8 +256,11 @@ pub struct Order {
     pub refunded_minor: i64,
     /// Discount codes used, as the most trusted source lists them.
     pub coupons: Vec<String>,
-    /// Every click that a report brought along, by time.
+    /// The clicks that may be credited, by time: those that the shop's reports brought along; only where these brought
+    /// none, those that a browser brought.
     pub touches: Vec<Touch>,
+    /// Clicks that only a browser brought along, while the shop's reports brought others.
+    pub claimed_touches: Vec<Touch>,
 }
 
 impl Order {
@@ -275,7 +283,11 @@ impl Order {
     }
 }
 
-/// Removes repeated deliveries: one fact an id, as it was first received.
+/// What browsers alone report about an order is kept up to this many facts: anybody can send more.
+pub const BROWSER_FACTS_MAX: usize = 20;
+
+/// Removes repeated deliveries: one fact an id, as it was first received. Of what browsers reported only the first
+/// [`BROWSER_FACTS_MAX`] facts count.
 pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
@@ -284,40 +296,50 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
             *first = fact;
         }
     }
-    by_id.into_values().collect()
+    let (mut distinct, mut browsers): (Vec<_>, Vec<_>) =
+        by_id.into_values().partition(|f| f.source.confirms());
+    browsers.sort_unstable_by_key(|f| (f.received_at, f.id));
+    distinct.extend(browsers.into_iter().take(BROWSER_FACTS_MAX));
+    distinct
 }
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
+///
+/// Once the shop's server has said anything, it alone says what the order is, what it is worth, which codes were used
+/// and when it was placed; browsers then only add a click that the shop's report did not bring itself.
 ///
 /// `None` when there are no facts.
 pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let mut facts = distinct(facts);
     // Least telling first: what is applied later replaces what was applied before.
     facts.sort_by_key(|f| (f.source, f.occurred_at, f.received_at, f.id));
-    let last = facts.last()?;
-    let money = facts.iter().rev().find(|f| f.currency.is_some());
-    let currency = money.and_then(|f| f.currency);
+    let last = *facts.last()?;
+    let confirmed = last.source.confirms();
+    let (base, claims): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| f.source.confirms() == confirmed);
+    // A report without a currency tells nothing of what is in the order: a deletion knows only the id.
+    let content: Vec<_> = base.iter().rev().filter(|f| f.currency.is_some()).collect();
+    let currency = content.first().and_then(|f| f.currency);
     let latest = |pick: &dyn Fn(&OrderFact) -> Option<i64>| {
-        facts.iter().rev().filter(|f| f.currency == currency).find_map(|f| pick(f))
+        content.iter().filter(|f| f.currency == currency).find_map(|f| pick(f))
     };
+    let own = touches(&base);
+    let claimed = touches(&claims);
+    let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
-        status: facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft),
-        confirmed: last.source.confirms(),
-        test: facts.iter().any(|f| f.test && f.source == last.source),
-        placed_at: placed_at(&facts),
-        confirmed_at: facts.iter().filter(|f| f.source.confirms()).map(|f| f.received_at).min(),
+        status: base.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft),
+        confirmed,
+        test: base.iter().any(|f| f.test),
+        placed_at: placed_at(&base, &touches),
+        paid_at: base.iter().filter(|f| f.status == Some(Status::Paid)).map(|f| f.received_at).min(),
         currency,
         goods_minor: latest(&|f| f.goods_minor),
         total_minor: latest(&|f| f.total_minor),
-        refunded_minor: money.map_or(0, |f| f.refunds.iter().map(|r| r.total_minor).sum()),
-        coupons: facts
-            .iter()
-            .rev()
-            .find(|f| !f.coupons.is_empty())
-            .map_or_else(Vec::new, |f| f.coupons.clone()),
-        touches: touches(&facts),
+        refunded_minor: content.first().map_or(0, |f| f.refunds.iter().map(|r| r.total_minor).sum()),
+        coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
+        touches,
+        claimed_touches,
     })
 }
 
@@ -328,23 +350,27 @@ fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
     touches
 }
 
-/// When the order was placed: what the most trusted source says, unless that cannot be.
+/// A shop's clock that is this far behind says nothing about when an order was placed.
+const CLOCK_ABSURD: Span = Span::days(365);
+
+/// When the order was placed, as `facts` of one trust say it, unless that cannot be.
 ///
-/// A shop's clock may be off, and some count whole seconds only. An order cannot have been placed after we first heard
-/// of it, nor before a click that we had recorded by then and whose token it brought back: where the difference is
-/// small, the click's time stands in, otherwise the time we first heard of the order.
-fn placed_at(facts: &[&OrderFact]) -> Timestamp {
+/// Some shops count whole seconds only, and a shop's clock may be off: an order cannot have been placed after we first
+/// heard of it, nor before the click whose token it brought back. Where the click is a moment later its own time stands
+/// in; where it is a year later the clock is wrong, and the time we first heard of the order stands in. In between the
+/// shop is believed: the order came before the click.
+fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
     let skew = Span::minutes(2);
     let heard_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
     let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return heard_at };
     if stated > heard_at.plus(skew) {
         return heard_at;
     }
-    let touches = facts.iter().flat_map(|f| &f.touches).map(|touch| touch.clicked_at);
-    match touches.filter(|&clicked_at| clicked_at <= heard_at).max() {
-        Some(clicked_at) if stated.plus(skew) < clicked_at => heard_at,
-        Some(clicked_at) => stated.max(clicked_at),
-        None => stated,
+    let known = touches.iter().map(|touch| touch.clicked_at).filter(|&clicked_at| clicked_at <= heard_at);
+    match known.max() {
+        Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
+        Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => heard_at,
+        _ => stated,
     }
 }
 

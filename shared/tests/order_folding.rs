@@ -256,6 +256,14 @@ fn the_latest_click_wins_and_the_path_before_it_is_shown() {
 }
 
 #[test]
+fn an_order_that_the_shop_says_came_before_the_click_is_not_the_clicks() {
+    let earlier = later(1, 0, |f| f.ordered_at = Some(NOW.plus(Span::minutes(-60))));
+    let decision = settled(&[earlier], &click_first()).decision;
+    assert_eq!(decision.method, Method::None);
+    assert_eq!(decision.candidates[0].verdict, Verdict::AfterOrder);
+}
+
+#[test]
 fn a_shop_clock_that_is_years_behind_does_not_lose_the_click() {
     let stale = later(1, 0, |f| f.ordered_at = Some(Timestamp::parse_gmt("2017-03-22T19:28:02").unwrap()));
     assert_eq!(settled(&[stale], &click_first()).decision.method, Method::Click);
@@ -277,7 +285,14 @@ fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
     });
     let decision = settled(&[paid(), claim], &click_first()).decision;
     assert_eq!(decision.subject().and_then(|c| c.click), Some(touch(NOW).click));
-    assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::AfterOrder));
+    assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::LessTrusted));
+    let without_token = later(1, 0, |f| f.touches = vec![]);
+    let claim = later(2, 5, |f| {
+        f.source = Source::Pixel;
+        f.touches = vec![late_click];
+    });
+    let decision = settled(&[without_token, claim], &click_first()).decision;
+    assert_eq!(decision.candidates[0].verdict, Verdict::AfterOrder);
 }
 
 #[test]

@@ -22,6 +22,9 @@ use shared::time::Timestamp;
 use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
 use crate::catalog::{check_code, check_destination, check_host, check_slug};
 
+/// Levels and bytes of a payout description.
+const PAYOUT_DEPTH_MAX: usize = 4;
+const PAYOUT_BYTES_MAX: usize = 4096;
 /// Days an attribution window may have.
 const WINDOW_DAYS_MAX: u32 = 365;
 /// Characters of generated texts that nobody should guess or confuse: no vowels, no look-alikes.
@@ -92,12 +95,15 @@ impl<'a> Maker<'a> {
     fn merchant(&mut self, fields: &mut Fields, held: Option<&Merchant>) -> Option<Merchant> {
         let name = field(fields, "name", held.map(|m| &m.name), text(200));
         let domains = field(fields, "domains", held.map(|m| &m.domains), domains);
-        let currency = field(fields, "currency", held.map(|m| &m.currency), parsed);
-        let timezone = field(fields, "timezone", held.map(|m| &m.timezone), timezone);
+        // What decides money never changes under orders that are there already.
+        let currency = fixed(fields, "currency", held.map(|m| &m.currency), parsed);
+        let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
         let platform = fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
         let secret = fields.optional("webhook_secret", text(200));
-        let trust_pixel =
-            fields.optional("trust_pixel", flag).or(held.map(|m| m.trust_pixel)).unwrap_or(false);
+        let trust_pixel = match held {
+            None => fields.optional("trust_pixel", flag).unwrap_or(false),
+            Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
+        };
         let domains = domains?;
         self.check_domains(fields, &domains, held.map(|m| m.id));
         let secret =
@@ -129,8 +135,7 @@ impl<'a> Maker<'a> {
     fn influencer(&mut self, fields: &mut Fields, held: Option<&Influencer>) -> Option<Influencer> {
         let name = field(fields, "name", held.map(|i| &i.name), text(200));
         let email = fields.optional("email", email).or_else(|| held.and_then(|i| i.email.clone()));
-        let payout =
-            fields.optional("payout", shaped::<Value>).or_else(|| held.and_then(|i| i.payout.clone()));
+        let payout = fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
         Some(Influencer {
             id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
             name: name?,
@@ -177,6 +182,7 @@ impl<'a> Maker<'a> {
     fn changed_campaign(&self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
+        self.check_not_in_the_past(fields, (held.starts_at, starts_at), (held.ends_at, ends_at));
         Some(Campaign { name, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
     }
 
@@ -217,7 +223,7 @@ impl<'a> Maker<'a> {
 
     fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
         let target = fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
-        let fallback = fields.optional("fallback", destination).or_else(|| held.fallback.clone());
+        let fallback = fields.change("fallback", destination, held.fallback.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Link {
             destination: target,
@@ -257,6 +263,7 @@ impl<'a> Maker<'a> {
     fn changed_coupon(&self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
         let held_dates = Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
         let dates = dates(fields, held_dates);
+        self.check_not_in_the_past(fields, (held.starts_at, dates.starts_at), (held.ends_at, dates.ends_at));
         let coupon = Coupon {
             starts_at: dates.starts_at,
             ends_at: dates.ends_at,
@@ -266,6 +273,23 @@ impl<'a> Maker<'a> {
         let merchant = self.catalog.campaigns.get(&held.campaign)?.merchant;
         self.check_coupon(fields, merchant, &coupon);
         Some(coupon)
+    }
+
+    /// A change of dates says what will be, never what was: orders that are there already keep who earned them.
+    fn check_not_in_the_past(
+        &self,
+        fields: &mut Fields,
+        starts: (Option<Timestamp>, Option<Timestamp>),
+        ends: (Option<Timestamp>, Option<Timestamp>),
+    ) {
+        for (name, (held, new)) in [("starts_at", starts), ("ends_at", ends)] {
+            // A start that was open lies in the past, an end that is open in the future.
+            let was_past = held.map_or(name == "starts_at", |held| held < self.now);
+            let is_past = new.map_or(name == "starts_at", |new| new < self.now);
+            if held != new && (was_past || is_past) {
+                fields.fault(name, "can only be moved between times that are still to come");
+            }
+        }
     }
 
     /// A code has one owner at a time.
@@ -308,14 +332,28 @@ fn field<T: Clone>(
     }
 }
 
+/// A field that is required on creation and may only be repeated on a change.
+fn fixed<T: Clone + PartialEq>(
+    fields: &mut Fields,
+    name: &'static str,
+    held: Option<&T>,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Option<T> {
+    let Some(held) = held else { return fields.required(name, read) };
+    if fields.optional(name, read).is_some_and(|new| new != *held) {
+        fields.fault(name, "decides about money and cannot be changed; create another merchant");
+    }
+    Some(held.clone())
+}
+
 fn schedule(fields: &mut Fields, held: Schedule) -> Schedule {
     let paused = fields.optional("paused", flag).unwrap_or(held.paused);
     Schedule { paused, ..dates(fields, held) }
 }
 
 fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
-    let starts_at = fields.optional("starts_at", time).or(held.starts_at);
-    let ends_at = fields.optional("ends_at", time).or(held.ends_at);
+    let starts_at = fields.change("starts_at", time, held.starts_at);
+    let ends_at = fields.change("ends_at", time, held.ends_at);
     if let (Some(starts), Some(ends)) = (starts_at, ends_at)
         && ends <= starts
     {
@@ -362,11 +400,34 @@ fn destination(value: &Value) -> Result<String, String> {
     check_destination(value.as_str().unwrap_or_default().trim())
 }
 
+/// How somebody is paid: kept as given, within reason.
+fn payout(value: &Value) -> Result<Value, String> {
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+            Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    let fits =
+        value.is_object() && depth(value) <= PAYOUT_DEPTH_MAX && value.to_string().len() <= PAYOUT_BYTES_MAX;
+    if fits {
+        Ok(value.clone())
+    } else {
+        Err("expected an object such as {\"method\": \"sepa\", \"iban\": …}".to_owned())
+    }
+}
+
 fn commission(value: &Value) -> Result<Rule, String> {
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
-    match kind {
-        "percent" | "per_sale" => shaped(value),
-        "per_lead" | "per_click" => {
+    let known: &[&str] = if kind == "percent" { &["kind", "rate", "base"] } else { &["kind", "amount"] };
+    let unknown = value.as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));
+    match (kind, unknown) {
+        ("percent" | "per_sale", Some((key, _))) => {
+            Err(format!("no such field `{key}`; there are {}", known.join(", ")))
+        }
+        ("percent" | "per_sale", None) => shaped(value),
+        ("per_lead" | "per_click", _) => {
             Err(format!("kind `{kind}` is not paid by this version; use percent or per_sale"))
         }
         _ => Err("expected e.g. {\"kind\": \"percent\", \"rate\": \"15\"}; kinds are percent and per_sale"

@@ -37,6 +37,18 @@ impl Fields {
         }
     }
 
+    /// A field of something that exists: a new value, `null` for none, or left as it is.
+    pub(crate) fn change<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+        held: Option<T>,
+    ) -> Option<T> {
+        let cleared = self.sent.get(name).is_some_and(Value::is_null);
+        let new = self.optional(name, read);
+        if cleared { None } else { new.or(held) }
+    }
+
     /// A field that must be there.
     pub(crate) fn required<T>(
         &mut self,

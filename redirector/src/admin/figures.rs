@@ -12,12 +12,11 @@ use shared::class::Class;
 use shared::id::MerchantId;
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
-use shared::order::{Order, Touch, path_before};
+use shared::order::{Order, Touch, normal_order_id, path_before};
 use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
-use crate::hooks::normal_order_id;
 use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, order_key};
 
 /// What statistics are grouped by.
@@ -237,7 +236,7 @@ fn show_order(order: &Order) -> Value {
         "confirmed": order.confirmed,
         "test": order.test,
         "placed_at": order.placed_at,
-        "confirmed_at": order.confirmed_at,
+        "paid_at": order.paid_at,
         "currency": order.currency,
         "goods": money(order.goods_minor),
         "total": money(order.total_minor),

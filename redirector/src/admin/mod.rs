@@ -11,14 +11,21 @@ mod resources;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
-use axum::response::Html;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use journal::Health;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::admin::problem::Problem;
 use crate::catalog::Live;
@@ -27,6 +34,15 @@ use crate::state::{HotState, Lag};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// How long a connection may take to send a request's head, idle time included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a request may take in all; an import of half a million links needs some seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long requests under way may take once the server is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after the system refused a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the handlers use.
 pub(crate) struct Admin {
@@ -56,7 +72,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))
         .layer(middleware::from_fn_with_state(Arc::clone(&admin), auth::check))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::map_response(problem::of_any_refusal));
+        .layer(middleware::map_response(problem::of_any_refusal))
+        .layer(middleware::from_fn(limit_time));
     Router::new()
         .nest("/api/v1", api)
         .route("/", get(|| async { Html(include_str!("start.html")) }))
@@ -67,7 +84,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-/// Serves until told to stop, then finishes what is under way.
+/// Serves until told to stop, then finishes what is under way, but not for ever.
 ///
 /// # Errors
 /// When the runtime cannot be made or the listener fails.
@@ -78,9 +95,40 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
-        axum::serve(listener, router(admin)).with_graceful_shutdown(stopped).await?;
+        let (listener, router) = (TcpListener::from_std(listener)?, router(admin));
+        let connections = GracefulShutdown::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => serve(stream, router.clone(), &connections),
+                    Err(error) => {
+                        tracing::warn!("the admin listener cannot accept for the moment: {error}");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+        }
+        if timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
+            tracing::warn!("admin connections did not finish in time");
+        }
         Ok(())
     })
+}
+
+/// Serves one connection; it ends by itself when it is idle, or says nothing whole, for too long.
+fn serve(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+    let connection = http1::Builder::new()
+        // Without a timer hyper's time-out does nothing.
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // A connection's own failure is answered by hyper and of no further interest.
+    tokio::spawn(connections.watch(connection));
+}
+
+/// Bounds a whole request: body, work and answer.
+async fn limit_time(request: Request, next: Next) -> Response {
+    let answer = timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::too_slow().into_response())
 }

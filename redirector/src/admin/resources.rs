@@ -232,6 +232,7 @@ fn problem(error: ChangeError<Problem>) -> Problem {
     match error {
         ChangeError::Refused(problem) => problem,
         ChangeError::Journal(error) => Problem::unrecorded(&error),
+        ChangeError::Unreadable(error) => Problem::malformed(format!("cannot be recorded: {error}")),
     }
 }
 

@@ -6,13 +6,13 @@ mod check;
 mod snapshot;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use journal::{Committer, Durability, StreamName};
 use shared::catalog::{Catalog, Change};
-use shared::record::Record;
+use shared::record::{Record, RecordError};
 use shared::token::KeyRing;
 
 pub(crate) use check::{check_code, check_destination, check_host, check_slug};
@@ -35,6 +35,8 @@ pub(crate) struct Live {
 pub(crate) enum ChangeError<E> {
     /// It was refused before anything happened.
     Refused(E),
+    /// It would not read back from the journal.
+    Unreadable(RecordError),
     /// It could not be recorded.
     Journal(journal::Error),
 }
@@ -77,6 +79,15 @@ impl Live {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The catalog, unless it is being changed right now.
+    pub(crate) fn try_read(&self) -> Option<RwLockReadGuard<'_, Catalog>> {
+        match self.catalog.try_read() {
+            Ok(catalog) => Some(catalog),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk, then it is visible.
     ///
     /// # Errors
@@ -89,6 +100,8 @@ impl Live {
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
             let record = Record::Catalog(change.clone()).encode();
+            // What the journal holds for ever must be readable for ever: once more, before it is written.
+            Record::decode(&record).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);
         }

@@ -1,4 +1,5 @@
-//! Answers of the public listener: the constant ones, and the headers they all share. Never reflects a request.
+//! Answers of the public listener: the constant ones, and the headers they all share. Pages never reflect a request;
+//! refusals of machines' requests name the field that is wrong, as plain text.
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -17,7 +17,7 @@ use shared::commission::AMOUNT_MAX;
 use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order};
 use shared::id::{EventId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Source, Status, Touch};
+use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
 use shared::token::Claims;
@@ -28,7 +28,6 @@ use crate::edge::answer::{self, Answer, DROPPED};
 use crate::edge::core::Core;
 use crate::edge::request;
 use crate::edge::route::read_body;
-use crate::hooks::normal_order_id;
 
 /// How long a browser may hold an event back before its own time is no longer believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
@@ -54,7 +53,11 @@ impl Caller {
             return Self::Opaque;
         }
         let host = text.split_once("://").map_or("", |(_, authority)| request::without_port(authority));
-        if snapshot.is_merchant_host(host) { Self::Shop(origin.clone()) } else { Self::Foreign }
+        if request::plain_host(host).is_some_and(|host| snapshot.is_merchant_host(&host)) {
+            Self::Shop(origin.clone())
+        } else {
+            Self::Foreign
+        }
     }
 
     /// Lets the page read the answer.
@@ -165,7 +168,8 @@ fn believable(stated: Timestamp, now: Timestamp) -> Timestamp {
 
 fn event_id(event: &Event, merchant: &HotMerchant) -> EventId {
     let merchant = merchant.id.bits().to_be_bytes();
-    EventId::of_content(&[b"event", &merchant, event.id.to_ascii_lowercase().as_bytes()])
+    let name = event.name.as_str().as_bytes();
+    EventId::of_content(&[b"event", &merchant, name, event.id.to_ascii_lowercase().as_bytes()])
 }
 
 /// The latest valid token that came along, in the body or as a cookie.

@@ -37,6 +37,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Pause after the system refused a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often connections are looked through for peers that read nothing.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long answers that are under way may take once the server is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -111,11 +113,21 @@ pub(crate) fn run(
     runtime.block_on(async {
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
+        let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&core)));
         accept(&core, listener, edge).await?;
         core.connections.drain().await;
         turns.abort();
+        sweeps.abort();
         Ok(core.gate.close()?)
     })
+}
+
+/// Drops peers that read nothing; otherwise they could hold connections, and the end, up for ever.
+async fn sweep(core: Rc<Core>) {
+    loop {
+        sleep(SWEEP_EVERY).await;
+        core.gate.drop_stalled();
+    }
 }
 
 async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::Result<()> {

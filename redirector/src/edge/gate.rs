@@ -13,8 +13,9 @@ use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use journal::{Durability, Writer};
@@ -29,6 +30,8 @@ use crate::edge::counters::Counters;
 
 /// Bytes a connection may have waiting before it must wait itself.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// How long a peer may take to accept an answer.
+const STALL_MAX: Duration = Duration::from_secs(20);
 /// Bytes read from a connection at a time.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -42,6 +45,8 @@ pub(crate) struct Gate {
     scratch: RefCell<Box<[u8]>>,
     turn: RefCell<Option<Waker>>,
     turn_is_due: Cell<bool>,
+    /// Connections whose peer did not take an answer at once.
+    slow: RefCell<Vec<Weak<Outbox>>>,
     /// Clicks appended and not yet committed.
     uncommitted: Cell<u64>,
     counters: &'static Counters,
@@ -58,6 +63,7 @@ impl Gate {
             scratch: RefCell::new(vec![0; READ_BYTES].into()),
             turn: RefCell::default(),
             turn_is_due: Cell::new(false),
+            slow: RefCell::default(),
             uncommitted: Cell::new(0),
             counters,
         })
@@ -88,8 +94,28 @@ impl Gate {
     fn turn(&self) {
         self.commit();
         let mut outboxes = self.waiting.replace(self.spare.take());
-        outboxes.drain(..).for_each(|outbox| outbox.send());
+        for outbox in outboxes.drain(..) {
+            outbox.send();
+            if outbox.state.get() == State::AwaitsPeer && outbox.stalled_since.get().is_none() {
+                outbox.stalled_since.set(Some(Instant::now()));
+                self.slow.borrow_mut().push(Rc::downgrade(&outbox));
+            }
+        }
         self.spare.replace(outboxes);
+    }
+
+    /// Gives up on peers that have not taken an answer for too long; called now and then.
+    pub(crate) fn drop_stalled(&self) {
+        self.slow.borrow_mut().retain(|outbox| {
+            let Some(outbox) = outbox.upgrade() else { return false };
+            let stalled = outbox.stalled_since.get().map(|since| since.elapsed());
+            if stalled.is_some_and(|stalled| stalled > STALL_MAX) {
+                outbox.state.set(State::Broken);
+                outbox.task.borrow().wake_by_ref();
+                return false;
+            }
+            stalled.is_some()
+        });
     }
 
     fn commit(&self) {
@@ -148,6 +174,8 @@ struct Outbox {
     task: RefCell<Waker>,
     /// Whether the task waits for this outbox to empty.
     task_waits: Cell<bool>,
+    /// Since when the peer has not taken everything.
+    stalled_since: Cell<Option<Instant>>,
 }
 
 impl Outbox {
@@ -157,7 +185,12 @@ impl Outbox {
         let state = match self.socket.try_write(&bytes) {
             Ok(sent) => {
                 bytes.drain(..sent);
-                if bytes.is_empty() { State::Empty } else { State::AwaitsPeer }
+                if bytes.is_empty() {
+                    self.stalled_since.set(None);
+                    State::Empty
+                } else {
+                    State::AwaitsPeer
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::AwaitsPeer,
             Err(_) => State::Broken,
@@ -210,6 +243,7 @@ impl GatedStream {
             state: Cell::new(State::Empty),
             task: RefCell::new(Waker::noop().clone()),
             task_waits: Cell::new(false),
+            stalled_since: Cell::new(None),
         };
         Self { gate, inbox, outbox: Rc::new(outbox) }
     }

@@ -19,10 +19,11 @@ const PIXEL: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pixel_files.
 /// `GET /{slug}+`: where the link leads and for whom. No redirect, no click.
 pub(crate) fn preview<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
     let snapshot = core.snapshot.load();
-    let Some(scope) = request::host(request).and_then(|host| request::scope(&snapshot, host)) else {
+    let Some(scope) = request::host(request).and_then(|host| snapshot.scope_of(&host)) else {
         return answer::misdirected();
     };
-    let catalog = core.live.read();
+    // A catalog that is being changed is not waited for: this thread has redirects to answer.
+    let Some(catalog) = core.live.try_read() else { return answer::unavailable() };
     let Some(link) = catalog.link_by_slug(scope, slug) else { return answer::not_found() };
     let influencer =
         catalog.influencers.get(&link.influencer).map_or("", |influencer| influencer.name.as_str());
@@ -44,13 +45,13 @@ pub(crate) fn preview<B>(core: &Core, request: &Request<B>, slug: &str) -> Answe
 pub(crate) fn qr<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
     let snapshot = core.snapshot.load();
     let Some(host) = request::host(request) else { return answer::misdirected() };
-    let Some(scope) = request::scope(&snapshot, host) else { return answer::misdirected() };
+    let Some(scope) = snapshot.scope_of(&host) else { return answer::misdirected() };
     if snapshot.link(scope, slug).is_none() {
         return answer::not_found();
     }
     let https = core.is_https(&request::Headers::read(request.headers()));
     let authority =
-        request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(host);
+        request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(&host);
     let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });
     match fast_qr::QRBuilder::new(address).build() {
         Ok(code) => {

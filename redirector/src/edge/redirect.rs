@@ -50,7 +50,7 @@ impl<'a> Target<'a> {
 pub(crate) fn follow<B>(core: &Core, request: &Request<B>, slug: &str, head: bool) -> Answer {
     let snapshot = core.snapshot.load();
     let Some(host) = request::host(request) else { return answer::misdirected() };
-    let Some(scope) = request::scope(&snapshot, host) else { return answer::misdirected() };
+    let Some(scope) = snapshot.scope_of(&host) else { return answer::misdirected() };
     let Some(target) = Target::find(&snapshot, scope, slug) else {
         core.counters.not_found();
         return answer::not_found();
@@ -65,7 +65,7 @@ pub(crate) fn follow<B>(core: &Core, request: &Request<B>, slug: &str, head: boo
     let click = click(core, &snapshot, &target, &headers, &query, (availability, earlier, now, head));
     let referrer_host = headers.referrer_host();
     core.gate.record(&Click { referrer_host: &referrer_host, ..click });
-    respond(core, &target, &click, &query, (availability, host, core.is_https(&headers)))
+    respond(core, &target, &click, &query, (availability, &host, core.is_https(&headers)))
 }
 
 /// Classifies the request and makes the click of it.

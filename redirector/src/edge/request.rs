@@ -1,8 +1,9 @@
 //! What a request says, read from its headers once. Nothing here is believed: it is only read.
 
+use std::borrow::Cow;
+
 use hyper::Request;
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, REFERER, USER_AGENT};
-use shared::catalog::Scope;
 use shared::time::Timestamp;
 use shared::token::Claims;
 
@@ -70,8 +71,9 @@ fn says_prefetch(value: &[u8]) -> bool {
     [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// The host a request is for, without port, or nothing when it names none or two different ones.
-pub(crate) fn host<B>(request: &Request<B>) -> Option<&str> {
+/// The host a request is for, lower case and without port; nothing when it names none, two different ones, or
+/// something that is no host name.
+pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     let mut named = request.headers().get_all(HOST).iter();
     let header = named.next().and_then(|host| host.to_str().ok());
     if named.next().is_some() {
@@ -81,9 +83,19 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<&str> {
     match (header, target) {
         // SECURITY: a request line for one host and a Host header for another is how caches are poisoned.
         (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target) => None,
-        (Some(name), _) | (None, Some(name)) => Some(without_port(name)),
+        (Some(name), _) | (None, Some(name)) => plain_host(without_port(name)),
         (None, None) => None,
     }
+}
+
+/// A host name in lower case, if it is one; borrowed where it already is.
+pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    if host.bytes().all(is_plain) {
+        return Some(Cow::Borrowed(host));
+    }
+    let lower = host.to_ascii_lowercase();
+    lower.bytes().all(is_plain).then_some(Cow::Owned(lower))
 }
 
 /// `shop.example:8080` and `[::1]:8080` without the port.
@@ -92,15 +104,6 @@ pub(crate) fn without_port(host: &str) -> &str {
         return rest.split(']').next().unwrap_or_default();
     }
     host.split(':').next().unwrap_or_default()
-}
-
-/// Where slugs are looked up for a host in any case.
-pub(crate) fn scope(snapshot: &Snapshot, host: &str) -> Option<Scope> {
-    if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        snapshot.scope_of(&host.to_ascii_lowercase())
-    } else {
-        snapshot.scope_of(host)
-    }
 }
 
 /// The latest valid token among a request's cookies that `wanted` accepts.
@@ -173,9 +176,12 @@ mod tests {
                 request = request.header("host", *host);
             }
             let request = request.body(()).unwrap();
-            host(&request).map(str::to_owned)
+            host(&request).map(Cow::into_owned)
         };
         assert_eq!(request(&["go.shop.example:8080"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(request(&["GO.Shop.Example"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(request(&["evil@shop.example"], "/anna"), None);
+        assert_eq!(request(&["<b>.shop.example"], "/anna"), None);
         assert_eq!(request(&["[::1]:80"], "/anna").as_deref(), Some("::1"));
         assert_eq!(request(&["a.example", "b.example"], "/anna"), None);
         assert_eq!(request(&["a.example"], "http://b.example/anna"), None);

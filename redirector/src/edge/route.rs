@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, StatusCode};
 use shared::catalog::Platform;
 use tokio::time::timeout;
@@ -57,7 +57,11 @@ pub(crate) fn answer(core: &Rc<Core>, request: Request<Incoming>) -> Answering {
     match path {
         "/robots.txt" => pages::robots().into(),
         "/.well-known/security.txt" => pages::security(core).into(),
-        _ => slug_path(core, &request, &path[1..], head).into(),
+        _ => match path.strip_prefix('/') {
+            Some(name) => slug_path(core, &request, name, head).into(),
+            // `GET host:80`: a target that is no path.
+            None => answer::not_found().into(),
+        },
     }
 }
 
@@ -113,12 +117,15 @@ fn later(answer: impl Future<Output = Answer> + 'static) -> Answering {
 /// # Errors
 /// The answer to give: too large, too slow, or broken off.
 pub(crate) async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Answer> {
+    let too_large =
+        || answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {bytes_max} bytes\n"));
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large());
+    }
     let collected = timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {bytes_max} bytes\n")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(answer::text(StatusCode::BAD_REQUEST, "body: broken off\n")),
         Err(_) => Err(answer::text(StatusCode::REQUEST_TIMEOUT, "body: took too long\n")),
     }

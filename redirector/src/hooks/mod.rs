@@ -25,8 +25,3 @@ pub(crate) enum Report {
     /// Not understood, and why: the field, the value, what was expected.
     Unparsed(String),
 }
-
-/// An order id in the one spelling that is compared: without blanks and a leading `#`.
-pub(crate) fn normal_order_id(id: &str) -> String {
-    id.trim().trim_start_matches('#').to_owned()
-}

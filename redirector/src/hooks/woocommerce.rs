@@ -14,10 +14,13 @@ use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch};
+use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
 
-use crate::hooks::{Context, Report, normal_order_id};
+use crate::hooks::{Context, Report};
+
+/// Notes that a fact keeps about fields that were not understood.
+const NOTES_MAX: usize = 20;
 
 /// The topic a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
@@ -54,16 +57,28 @@ pub(crate) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> R
     let Some(id) = order.get("id").and_then(order_id) else {
         return Report::Unparsed("id: expected the order's number".to_owned());
     };
-    if topic == "order.deleted" {
-        return Report::Fact(Box::new(deleted(context, id, body)));
+    // SECURITY: the topic is not signed. Only a body that says nothing but the id is a deletion.
+    if topic == "order.deleted" && order.len() == 1 {
+        return Report::Fact(Box::new(deleted(context, id)));
     }
     match order.get("status").and_then(Value::as_str) {
         None => Report::Unparsed("status: expected a word such as processing".to_owned()),
         Some("auto-draft" | "checkout-draft" | "draft") => Report::Ignored("a draft is no order yet"),
         Some(status) => {
-            Report::Fact(Box::new(Reader { context, order: &order, notes: vec![] }.fact(id, status, body)))
+            let fact = Reader { context, order: &order, notes: vec![] }.fact(id, status, body);
+            Report::Fact(Box::new(if topic == "order.restored" { restored(context, fact) } else { fact }))
         }
     }
+}
+
+/// The first notes of many: a strange body must not make a large record.
+fn few(mut notes: Vec<String>) -> Vec<String> {
+    let more = notes.len().saturating_sub(NOTES_MAX);
+    notes.truncate(NOTES_MAX);
+    if more > 0 {
+        notes.push(format!("and {more} more"));
+    }
+    notes
 }
 
 fn order_id(value: &Value) -> Option<String> {
@@ -80,13 +95,19 @@ fn fact_id(context: &Context<'_>, of: &str, body: &[u8]) -> FactId {
     FactId::of_content(&[b"woocommerce", &context.merchant.bits().to_be_bytes(), of.as_bytes(), body])
 }
 
-/// `order.deleted` says no more than the id.
-fn deleted(context: &Context<'_>, order_id: String, body: &[u8]) -> OrderFact {
-    OrderFact {
-        kind: FactKind::Cancel,
-        status: Some(Status::Void),
-        ..blank(context, order_id, fact_id(context, "deleted", body))
-    }
+/// `order.deleted` says no more than the id, and an order may be deleted, restored and deleted again: the second in
+/// which it reached us is part of what was reported.
+fn deleted(context: &Context<'_>, order_id: String) -> OrderFact {
+    let second = context.received_at.as_ms().div_euclid(1000).to_be_bytes();
+    let id = fact_id(context, "deleted", &[order_id.as_bytes(), &second].concat());
+    OrderFact { kind: FactKind::Cancel, status: Some(Status::Void), ..blank(context, order_id, id) }
+}
+
+/// A deletion is dated by our clock; what takes it back must not be dated before it by the shop's.
+fn restored(context: &Context<'_>, fact: OrderFact) -> OrderFact {
+    let second = context.received_at.as_ms().div_euclid(1000).to_be_bytes();
+    let id = fact_id(context, "restored", &[fact.id.as_bytes().as_slice(), &second].concat());
+    OrderFact { id, occurred_at: fact.occurred_at.max(context.received_at), ..fact }
 }
 
 fn blank(context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
@@ -150,7 +171,7 @@ impl Reader<'_> {
             test: self.is_test(),
             ..blank(self.context, order_id, id)
         };
-        OrderFact { notes: self.notes, ..fact }
+        OrderFact { notes: few(self.notes), ..fact }
     }
 
     /// WooCommerce's states; plugins add others, for which the payment date tells whether it is paid.
@@ -196,6 +217,10 @@ impl Reader<'_> {
                 Ok(more) => sum = more,
                 Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
             }
+        }
+        if sum.is_negative() {
+            self.notes.push(format!("line_items: their sum `{sum}` is below zero; read as 0"));
+            return Some(0);
         }
         bounded(sum, currency?).map_err(|reason| self.notes.push(format!("line_items: {reason}"))).ok()
     }
@@ -260,7 +285,7 @@ impl Reader<'_> {
 
 fn query_token(address: &str) -> Option<&str> {
     let query = address.split('#').next()?.split_once('?')?.1;
-    query.split('&').find_map(|pair| pair.strip_prefix("ac="))
+    query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
 }
 
 fn decimal(value: &Value) -> Result<Decimal, String> {

@@ -8,6 +8,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::state::{Batch, Space};
 
+/// Keys removed at a time.
+const REMOVALS: usize = 10_000;
+
 /// A handle; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Embedded {
@@ -40,6 +43,21 @@ impl Embedded {
     pub(crate) fn wipe(folder: &Path) -> Result<()> {
         if folder.exists() {
             std::fs::remove_dir_all(folder).with_context(|| format!("cannot delete {}", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Removes every key: the store's own way of clearing has lost data in the past.
+    pub(crate) fn clear(&self) -> Result<()> {
+        for space in &self.spaces {
+            let mut removals = self.database.batch();
+            for entry in space.iter() {
+                removals.remove(space, entry.key()?);
+                if removals.len() >= REMOVALS {
+                    std::mem::replace(&mut removals, self.database.batch()).commit()?;
+                }
+            }
+            removals.commit()?;
         }
         Ok(())
     }

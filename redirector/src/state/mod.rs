@@ -77,6 +77,14 @@ impl HotState {
         }
     }
 
+    /// Forgets everything while it is open.
+    pub(crate) fn clear(&self) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.clear(),
+            Self::Redis(redis) => redis.wipe(),
+        }
+    }
+
     /// The value of a key, as of the last batch applied.
     pub(crate) fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
@@ -146,6 +154,11 @@ mod tests {
             .scan(Space::Counters, b"a", &mut |key, value| seen.push((key.to_vec(), value.to_vec())))
             .unwrap();
         assert_eq!(seen, [(b"aa".to_vec(), b"4".to_vec()), (b"ab".to_vec(), b"3".to_vec())]);
+        state.clear().unwrap();
+        for space in Space::ALL {
+            state.scan(space, b"", &mut |key, _| panic!("{key:?} is left in {space:?}")).unwrap();
+        }
+        state.apply(batch(&[(Space::Orders, "a", "2")])).unwrap();
     }
 
     #[test]

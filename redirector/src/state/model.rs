@@ -4,6 +4,27 @@ use shared::class::Class;
 use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::money::Currency;
 
+/// How far a stream is projected: its last record's number, and the checksum that tells it from another record which
+/// got the same number after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Position {
+    pub(crate) seq: u64,
+    pub(crate) checksum: u32,
+}
+
+impl Position {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [&self.seq.to_be_bytes()[..], &self.checksum.to_be_bytes()].concat()
+    }
+
+    /// Reads a stored position; anything else is the beginning.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let seq = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let checksum = bytes.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        seq.zip(checksum).map_or_else(Self::default, |(seq, checksum)| Self { seq, checksum })
+    }
+}
+
 /// Key of an order: its merchant, then its id.
 pub(crate) fn order_key(merchant: MerchantId, order_id: &str) -> Vec<u8> {
     let mut key = merchant.bits().to_be_bytes().to_vec();

@@ -3,9 +3,10 @@
 //! A batch gathers the changes of many records; reads see the batch first. Counters are kept as absolute values and an
 //! order's share in them as what it last counted for, so that a repeated or late fact moves them by the difference.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result};
+use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
 use shared::catalog::Catalog;
@@ -17,7 +18,7 @@ use shared::order::{OrderFact, Status, Visit, distinct, path_before};
 use shared::record::{Click, EventFact, Record};
 use shared::time::Timestamp;
 
-use crate::state::model::{CounterKey, Metric, order_key};
+use crate::state::model::{CounterKey, Metric, Position, order_key};
 use crate::state::{Batch, HotState, Space};
 
 /// An order as the hot state keeps it.
@@ -34,12 +35,14 @@ pub(crate) struct Projection<'a> {
     state: &'a HotState,
     batch: Batch,
     counts: HashMap<CounterKey, i64>,
+    /// Orders that got facts, to be settled once at the end.
+    orders: BTreeMap<Vec<u8>, OrderDocument>,
 }
 
 impl<'a> Projection<'a> {
     /// Nothing gathered yet.
     pub(crate) fn new(state: &'a HotState) -> Self {
-        Self { state, batch: Batch::new(), counts: HashMap::new() }
+        Self { state, batch: Batch::new(), counts: HashMap::new(), orders: BTreeMap::new() }
     }
 
     /// Takes in a record. Catalog changes and unparsed reports change nothing here.
@@ -50,21 +53,24 @@ impl<'a> Projection<'a> {
         match record {
             Record::Click(click) => self.click(click, catalog),
             Record::Event(event) => self.event(event, catalog),
-            Record::Order(fact) => self.order_fact(fact, catalog),
+            Record::Order(fact) => self.order_fact(fact),
             Record::Catalog(_) | Record::Unparsed(_) => Ok(()),
         }
     }
 
     /// Notes how far a stream is projected.
-    pub(crate) fn advance(&mut self, stream: &str, seq: u64) {
-        self.batch.insert((Space::Positions, stream.as_bytes().to_vec()), seq.to_be_bytes().to_vec());
+    pub(crate) fn advance(&mut self, stream: &StreamName, position: Position) {
+        self.batch.insert((Space::Positions, stream.as_str().as_bytes().to_vec()), position.to_bytes());
     }
 
     /// Everything gathered, as one batch.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn finish(mut self) -> Result<Batch> {
+    pub(crate) fn finish(mut self, catalog: &Catalog) -> Result<Batch> {
+        for (key, document) in std::mem::take(&mut self.orders) {
+            self.recount(key, document, catalog)?;
+        }
         for (key, change) in std::mem::take(&mut self.counts) {
             let key = key.to_bytes();
             let held = self.value(Space::Counters, &key)?;
@@ -109,17 +115,14 @@ impl<'a> Projection<'a> {
         Ok(())
     }
 
-    fn order_fact(&mut self, fact: &OrderFact, catalog: &Catalog) -> Result<()> {
-        let mut document = self.order(fact.merchant, &fact.order_id)?;
-        document.facts.push(fact.clone());
-        document.facts = distinct(&document.facts).into_iter().cloned().collect();
-        self.recount(document, catalog)
+    fn order_fact(&mut self, fact: &OrderFact) -> Result<()> {
+        self.order(fact.merchant, &fact.order_id)?.facts.push(fact.clone());
+        Ok(())
     }
 
     /// Settles an order anew and moves the counters by the difference.
-    fn recount(&mut self, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
-        let Some(first) = document.facts.first() else { return Ok(()) };
-        let key = order_key(first.merchant, &first.order_id);
+    fn recount(&mut self, key: Vec<u8>, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
+        document.facts = distinct(&document.facts).into_iter().cloned().collect();
         let settled =
             settle(&document.facts, catalog, &|touch| path_before(touch, &|click| self.visit(click)));
         let counted = settled.as_ref().map_or_else(Vec::new, counts_for);
@@ -139,28 +142,27 @@ impl<'a> Projection<'a> {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId, catalog: &Catalog) -> Result<()> {
+    pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId) -> Result<()> {
         let mut ids = Vec::new();
         let prefix = merchant.bits().to_be_bytes();
         self.state.scan(Space::Orders, &prefix, &mut |key, _| {
             ids.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
         })?;
-        for id in ids {
-            let document = self.order(merchant, &id)?;
-            self.recount(document, catalog)?;
-        }
-        Ok(())
+        ids.iter().try_for_each(|id| self.order(merchant, id).map(|_| ()))
     }
 
-    fn order(&self, merchant: MerchantId, order_id: &str) -> Result<OrderDocument> {
-        let stored = self.value(Space::Orders, &order_key(merchant, order_id))?;
-        stored.map_or_else(
-            || Ok(OrderDocument::default()),
-            |bytes| {
-                serde_json::from_slice(&bytes)
-                    .context("an order in the hot state is damaged: run `afterclick replay`")
-            },
-        )
+    /// An order's document, to be settled when the batch is finished.
+    fn order(&mut self, merchant: MerchantId, order_id: &str) -> Result<&mut OrderDocument> {
+        let key = order_key(merchant, order_id);
+        if !self.orders.contains_key(&key) {
+            let document = match self.value(Space::Orders, &key)? {
+                None => OrderDocument::default(),
+                Some(bytes) => serde_json::from_slice(&bytes)
+                    .context("an order in the hot state is damaged: run `afterclick replay`")?,
+            };
+            self.orders.insert(key.clone(), document);
+        }
+        Ok(self.orders.entry(key).or_default())
     }
 
     fn count_for_link(&mut self, link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) {
@@ -196,7 +198,7 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
         let (campaign, influencer) = (credited.campaign?, credited.influencer?);
         Some(CounterKey { day: day(order.placed_at), campaign, influencer, link: credited.link, metric })
     };
-    if matches!(order.status, Status::Paid | Status::Unpaid) && !order.test {
+    if settled.accepted && matches!(order.status, Status::Paid | Status::Unpaid) && !order.test {
         counts.extend(key(Metric::Orders).map(|key| (key, 1)));
         let revenue = order.currency.and_then(|currency| key(Metric::Revenue(currency)));
         counts.extend(revenue.map(|key| (key, order.net_goods_minor())));

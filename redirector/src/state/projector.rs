@@ -17,7 +17,8 @@ use shared::id::MerchantId;
 use shared::record::Record;
 
 use crate::catalog::{self, Live};
-use crate::state::{HotState, Projection, Space};
+use crate::state::model::Position;
+use crate::state::{Batch, HotState, Projection, Space};
 
 /// Records gathered into one batch.
 const BATCH_RECORDS: u64 = 4096;
@@ -42,22 +43,14 @@ pub(crate) struct Projector {
     journal_dir: PathBuf,
     state: HotState,
     live: Arc<Live>,
-    /// The stream whose catalog changes this process made itself.
-    own_catalog: StreamName,
     readers: BTreeMap<StreamName, Reader>,
     lag: Arc<Lag>,
 }
 
 impl Projector {
     /// A projector that goes on where the state says.
-    pub(crate) fn new(
-        journal_dir: PathBuf,
-        state: HotState,
-        live: Arc<Live>,
-        own_catalog: StreamName,
-        lag: Arc<Lag>,
-    ) -> Self {
-        Self { journal_dir, state, live, own_catalog, readers: BTreeMap::new(), lag }
+    pub(crate) fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
+        Self { journal_dir, state, live, readers: BTreeMap::new(), lag }
     }
 
     /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
@@ -72,6 +65,14 @@ impl Projector {
                         return;
                     }
                     std::thread::sleep(IDLE);
+                }
+                Err(error) if is_ahead(&error) => {
+                    tracing::warn!("the journal lost its end, the hot state is built anew: {error:#}");
+                    self.readers.clear();
+                    if let Err(error) = self.state.clear() {
+                        tracing::error!("the hot state cannot be emptied: {error:#}");
+                        std::thread::sleep(PAUSE_AFTER_FAILURE);
+                    }
                 }
                 Err(error) => {
                     if !self.lag.failing.swap(true, Relaxed) {
@@ -102,21 +103,25 @@ impl Projector {
     fn project(&mut self, stream: &StreamName) -> Result<u64> {
         let after = position(&self.state, stream)?;
         // A state that was emptied under us says an earlier position: what it lost is projected again.
-        if self.readers.get(stream).is_none_or(|reader| reader.position() != after) {
-            self.readers.insert(stream.clone(), Reader::open(&self.journal_dir, stream, after)?);
+        if self.readers.get(stream).is_none_or(|reader| reader.position() != after.seq) {
+            let reader = Reader::resume(&self.journal_dir, stream, after.seq, after.checksum)?;
+            self.readers.insert(stream.clone(), reader);
         }
         let Some(reader) = self.readers.get_mut(stream) else { return Ok(0) };
-        let foreign = *stream != self.own_catalog;
         let live = &self.live;
-        let taken = gather(reader, &self.state, |record, projection| {
-            if let Record::Catalog(change) = record {
-                if foreign {
+        let taken = gather(
+            reader,
+            &self.state,
+            |record, projection| {
+                if let Record::Catalog(change) = record {
+                    // Another process may have made it; and of our own the record can be seen before the change is.
                     live.apply(change);
+                    return recount_after(change, &live.read(), projection);
                 }
-                return recount_after(change, &live.read(), projection);
-            }
-            projection.take(record, &live.read())
-        })?;
+                projection.take(record, &live.read())
+            },
+            &|projection| projection.finish(&live.read()),
+        )?;
         self.lag.projected.fetch_add(taken, Relaxed);
         Ok(taken)
     }
@@ -127,20 +132,21 @@ fn gather(
     reader: &mut Reader,
     state: &HotState,
     mut take: impl FnMut(&Record<'_>, &mut Projection<'_>) -> Result<()>,
+    finish: &dyn Fn(Projection<'_>) -> Result<Batch>,
 ) -> Result<u64> {
     let mut projection = Projection::new(state);
     let (mut taken, stream) = (0, reader.stream().clone());
     while taken < BATCH_RECORDS {
         let Some(record) = reader.next()? else { break };
-        let seq = record.seq;
+        let (seq, checksum) = (record.seq, record.checksum);
         let decoded =
             Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
         take(&decoded, &mut projection)?;
-        projection.advance(stream.as_str(), seq);
+        projection.advance(&stream, Position { seq, checksum });
         taken += 1;
     }
     if taken > 0 {
-        state.apply(projection.finish()?)?;
+        state.apply(finish(projection)?)?;
     }
     Ok(taken)
 }
@@ -156,12 +162,17 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
     merchants.sort_unstable();
     merchants.dedup();
-    merchants.into_iter().try_for_each(|merchant| projection.recount_orders_of(merchant, catalog))
+    merchants.into_iter().try_for_each(|merchant| projection.recount_orders_of(merchant))
 }
 
-fn position(state: &HotState, stream: &StreamName) -> Result<u64> {
+fn position(state: &HotState, stream: &StreamName) -> Result<Position> {
     let stored = state.value(Space::Positions, stream.as_str().as_bytes())?;
-    Ok(stored.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+    Ok(stored.map_or_else(Position::default, |bytes| Position::from_bytes(&bytes)))
+}
+
+/// Whether the state has seen records that the journal no longer has, as after a power cut.
+fn is_ahead(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(journal::Error::Ahead { .. } | journal::Error::Replaced { .. }))
 }
 
 /// Rebuilds an empty state from the whole journal; the number of records projected.
@@ -178,7 +189,12 @@ pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBa
     for stream in &streams {
         let mut reader = Reader::open(journal_dir, stream, 0)?;
         loop {
-            let taken = gather(&mut reader, state, |record, projection| projection.take(record, &catalog))?;
+            let taken = gather(
+                &mut reader,
+                state,
+                |record, projection| projection.take(record, &catalog),
+                &|projection| projection.finish(&catalog),
+            )?;
             projected += taken;
             progress.inc(taken);
             if taken < BATCH_RECORDS {

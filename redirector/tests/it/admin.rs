@@ -181,7 +181,50 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
     let own = create("influencer", &stage.influencer).await;
     let stats = read(&own, "/api/v1/stats?by=link").await;
     assert_eq!(parse(&stats)["rows"].as_array().unwrap().len(), 1, "{}", stats.body);
-    assert_eq!(read(&own, "/api/v1/links").await.status, 403);
+    for path in ["/api/v1/links", "/api/v1/links/stats", &format!("/api/v1/orders/{}/stats", stage.merchant)]
+    {
+        assert_eq!(read(&own, path).await.status, 403, "{path}");
+    }
     let stranger = create("influencer", "inf_0000000000001").await;
     assert_eq!(parse(&read(&stranger, "/api/v1/stats?by=link").await)["rows"], json!([]));
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_that_could_not_be_read_back() {
+    let stage = Stage::set().await;
+    let deep = format!(r#"{{"name":"x","payout":{}{}}}"#, "[".repeat(120), "]".repeat(120));
+    let answer = post(&stage, "/api/v1/influencers", "application/json", &deep).await;
+    assert!(matches!(answer.status, 400 | 422), "{}", answer.body);
+    let folder = stage.folder;
+    stage.product.stop().await.unwrap();
+    crate::support::launch(&folder).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn terms_that_decide_money_do_not_change_under_orders() {
+    let stage = Stage::set().await;
+    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    let coupon = text(&stage.product.create("coupons", &coupon).await.unwrap()["id"]);
+    let patch = async |path: String, body: &str| {
+        stage.product.ask(Method::PATCH, &path, "application/json", body.to_owned()).await.unwrap()
+    };
+    for (path, body, status) in [
+        (format!("/api/v1/merchants/{}", stage.merchant), r#"{"currency":"JPY"}"#, 422),
+        (format!("/api/v1/merchants/{}", stage.merchant), r#"{"trust_pixel":true}"#, 422),
+        (format!("/api/v1/merchants/{}", stage.merchant), r#"{"name":"New","currency":"EUR"}"#, 200),
+        (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":"2020-01-01T00:00:00Z"}"#, 422),
+        (format!("/api/v1/coupons/{coupon}"), r#"{"starts_at":"2026-01-01T00:00:00Z"}"#, 422),
+        (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":"2099-01-01T00:00:00Z"}"#, 200),
+        (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":null}"#, 200),
+        (
+            format!("/api/v1/campaigns/{}", stage.campaign),
+            r#"{"commission":{"kind":"percent","rate":"1"}}"#,
+            422,
+        ),
+    ] {
+        let answer = patch(path.clone(), body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
+    }
+    let shown = stage.product.read(&format!("/api/v1/coupons/{coupon}")).await.unwrap();
+    assert_eq!(shown["ends_at"], Value::Null, "null clears");
 }

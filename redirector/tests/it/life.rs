@@ -200,3 +200,72 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
     let refused = refused.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
 }
+
+#[tokio::test]
+async fn an_unfinished_request_to_the_admin_listener_does_not_hold_the_end_up() {
+    use tokio::io::AsyncWriteExt;
+    let stage = Stage::set().await;
+    let mut unfinished = tokio::net::TcpStream::connect(stage.product.admin).await.unwrap();
+    unfinished.write_all(b"GET /healthz HT").await.unwrap();
+    let mut body = tokio::net::TcpStream::connect(stage.product.admin).await.unwrap();
+    body.write_all(b"POST /api/v1/links HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    stage.product.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_target_that_is_no_path_is_answered() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let stage = Stage::set().await;
+    for target in ["x:80", "*", "http://go.shop.test", "//", "/%00", "/\u{e4}"] {
+        let mut stream = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nHost: go.shop.test\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 4"), "{target}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn a_taken_address_is_not_shared_with_another_process() {
+    let stage = Stage::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    let taken = stage.product.public.to_string();
+    let data = folder.path().display().to_string();
+    let arguments = ["serve", "--data", &data, "--admin", "127.0.0.1:0", "--listen", &taken];
+    let (status, said) = afterclick(&arguments).await;
+    assert_eq!((status, said.contains("cannot listen")), (Some(1), true), "{said}");
+}
+
+#[tokio::test]
+async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
+    let stage = Stage::set().await;
+    for _ in 0..3 {
+        stage.click(&[]).await;
+    }
+    stage.figures().await;
+    let (link, folder) = (stage.link.clone(), stage.folder);
+    stage.product.stop().await.unwrap();
+    // What a power cut does: the ends of the click streams are gone.
+    for entry in std::fs::read_dir(folder.path().join("data/journal")).unwrap() {
+        let stream = entry.unwrap();
+        if stream.file_name().to_string_lossy().starts_with("edge-") {
+            let segment = stream.path().join("00000000000000000001.seg");
+            std::fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(64).unwrap();
+        }
+    }
+    let product = launch(&folder).start().await.unwrap();
+    let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
+    for _ in 0..5 {
+        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+    }
+    for _ in 0..300 {
+        let stats = product.read("/api/v1/stats?by=link").await.unwrap();
+        let row = stats["rows"].as_array().unwrap().iter().find(|row| row["link"] == link.as_str()).cloned();
+        if row.is_some_and(|row| row["clicks"]["raw"] == 5) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the five clicks after the power cut are not what is counted");
+}

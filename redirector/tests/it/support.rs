@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use harness::{Answer, Launch, Product, http};
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::Method;
@@ -155,6 +155,11 @@ pub(crate) fn token_of(answer: &Answer) -> String {
     let location = answer.header("location");
     let token = location.split_once("ac=").unwrap_or_else(|| panic!("no token in {location:?}")).1;
     token.split(['&', '#']).next().unwrap().to_owned()
+}
+
+/// The click a token is for: its documented bytes 25 to 41, as ids are spelled.
+pub(crate) fn click_of(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(token).unwrap()[25..41])
 }
 
 pub(crate) fn sign(secret: &str, body: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{SECRET, Stage, segment, sign, woo_order};
+use crate::support::{SECRET, Stage, click_of, segment, sign, woo_order};
 
 #[tokio::test]
 async fn a_signed_order_with_its_token_earns_to_the_cent() {
@@ -54,6 +54,118 @@ async fn refunds_replace_each_other_and_a_cancelled_order_earns_nothing() {
     assert_eq!(stage.commission("727").await, 0, "an older state that arrives late changes nothing");
     let figures = stage.figures().await;
     assert_eq!((&figures["orders"], &figures["revenue"]), (&json!(0), &json!({ "EUR": "0.00" })));
+}
+
+#[tokio::test]
+async fn an_order_may_be_deleted_restored_and_deleted_again() {
+    let stage = Stage::set().await;
+    let body = woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
+    let status = async |topic: &str, body: &str| {
+        assert_eq!(stage.webhook(topic, body).await.status, 200);
+        // A deletion is told from the next by the second in which it comes.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        stage.order("727").await["order"]["status"].clone()
+    };
+    assert_eq!(status("order.updated", &body).await, "paid");
+    assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
+    assert_eq!(status("order.restored", &body).await, "paid", "although the shop's clock says 2017");
+    assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
+    assert_eq!(stage.commission("727").await, 0);
+}
+
+#[tokio::test]
+async fn a_signed_body_is_no_deletion_because_a_header_says_so() {
+    let stage = Stage::set().await;
+    let body = woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
+    assert_eq!(stage.webhook("order.deleted", &body).await.status, 200);
+    assert_eq!(stage.order("727").await["order"]["status"], "paid");
+}
+
+#[tokio::test]
+async fn what_browsers_say_changes_nothing_that_the_shop_said() {
+    let stage = Stage::set().await;
+    let (annas, later) = (stage.token().await, stage.token().await);
+    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "MAL5" });
+    stage.product.create("coupons", &coupon).await.unwrap();
+    let forged = json!({ "v": 1, "k": stage.key, "t": later, "e": [{
+        "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1,
+        "o": { "id": "727", "value": "5000.00", "currency": "EUR", "coupon": "MAL5" },
+    }]});
+    assert_eq!(stage.post("/_ac/e", &[], &forged.to_string()).await.status, 204);
+    stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &annas)])).await;
+    let order = stage.order("727").await;
+    assert_eq!(
+        (&order["order"]["goods"], &order["commission"][0]["amount"]),
+        (&json!("18.00"), &json!("2.70"))
+    );
+    let verdict_of = |token: &str| {
+        let candidates = order["decision"]["candidates"].as_array().unwrap();
+        let click = click_of(token);
+        candidates.iter().find(|c| c["click"] == click.as_str()).unwrap()["verdict"].clone()
+    };
+    assert_eq!((verdict_of(&annas), verdict_of(&later)), (json!("credited"), json!("less_trusted")));
+    stage.webhook("order.updated", &woo_order(728, json!({ "line_items": null }), &[("_ac", &annas)])).await;
+    let forged = forged.to_string().replace("\"727\"", "\"728\"").replace("0d1e", "0d1f");
+    assert_eq!(stage.post("/_ac/e", &[], &forged).await.status, 204);
+    assert_eq!(stage.commission("728").await, 0, "unreadable goods are not made up for by a browser");
+}
+
+#[tokio::test]
+async fn a_forged_claim_does_not_age_the_real_order() {
+    let stage = Stage::set().await;
+    let forged = json!({ "v": 1, "k": stage.key, "t": "", "e": [{
+        "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1, "o": { "id": "727" },
+    }]});
+    assert_eq!(stage.post("/_ac/e", &[], &forged.to_string()).await.status, 204);
+    let token = stage.token().await;
+    stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
+    assert_eq!(stage.commission("727").await, 270);
+}
+
+#[tokio::test]
+async fn a_coupon_that_the_shop_takes_off_no_longer_pays() {
+    let stage = Stage::set().await;
+    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    stage.product.create("coupons", &coupon).await.unwrap();
+    let with = json!({ "coupon_lines": [{ "code": "anna15" }], "date_modified_gmt": "2026-01-01T10:00:00" });
+    stage.webhook("order.updated", &woo_order(5, with, &[])).await;
+    assert_eq!(stage.commission("5").await, 270);
+    let without = json!({ "coupon_lines": [], "date_modified_gmt": "2026-01-01T10:01:00" });
+    stage.webhook("order.updated", &woo_order(5, without, &[])).await;
+    assert_eq!(stage.commission("5").await, 0);
+}
+
+#[tokio::test]
+async fn the_token_is_found_in_the_address_of_the_first_page_in_both_spellings() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    for (id, name) in [(1, "ac"), (2, "_ac")] {
+        let entry = format!("https://shop.test/p?x=1&{name}={token}#top");
+        let meta = [("_wc_order_attribution_session_entry", entry.as_str())];
+        stage.webhook("order.updated", &woo_order(id, json!({}), &meta)).await;
+        assert_eq!(stage.commission(&id.to_string()).await, 270, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn many_claims_of_one_order_cost_little_and_count_for_nothing() {
+    let stage = Stage::set().await;
+    let started = std::time::Instant::now();
+    for batch in 0..10u32 {
+        let event = |n: u32| {
+            json!({
+                "id": format!("0193a0c4-8f9e-7d3a-9b1c-{:012x}", batch * 50 + n), "n": "purchase", "ts": 1,
+                "o": { "id": "727", "value": "1.00", "currency": "EUR" },
+            })
+        };
+        let events: Vec<_> = (0..50).map(event).collect();
+        let body = json!({ "v": 1, "k": stage.key, "t": stage.token().await, "e": events });
+        assert_eq!(stage.post("/_ac/e", &[], &body.to_string()).await.status, 204);
+    }
+    let order = stage.order("727").await;
+    assert!(order["facts"].as_array().unwrap().len() <= 20, "claims are kept up to a bound");
+    assert_eq!(stage.figures().await["orders"], 0, "a claim is no order");
+    assert!(started.elapsed().as_secs() < 20, "took {:?}", started.elapsed());
 }
 
 #[tokio::test]

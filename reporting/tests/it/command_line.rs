@@ -79,7 +79,7 @@ fn failures_end_with_1_and_name_the_way_out() {
     let (_, stderr) = check(&world, &["export", "--data", "elsewhere", "--out", "out"], 1);
     assert!(stderr.contains("no journal at elsewhere/journal"), "{stderr}");
     let unknown = ["statement", "--data", "data", "--campaign", "cmp_0000000000099", "--period", "2026-11"];
-    assert!(check(&world, &unknown, 1).1.contains("campaign list"));
+    assert!(check(&world, &unknown, 1).1.contains("/api/v1/campaigns"));
     std::fs::write(world.path("file"), "").unwrap();
     assert!(
         check(&world, &["export", "--data", "data", "--out", "file"], 1).1.contains("cannot create file")

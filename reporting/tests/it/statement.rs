@@ -189,7 +189,7 @@ fn an_order_that_only_the_pixel_knows_earns_where_the_merchant_trusts_it_and_the
     let mut world = World::new();
     let touch = world.click(1, noon());
     world.order(later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.source = Source::Pixel));
-    let claimed = "inf_0000000000003,Anna,1,0,1,0,129.90,0.00,0.00,0.00,0.00,EUR";
+    let claimed = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     check(&world, "2026-11", LATE, &[claimed, BENS_EMPTY_LINE]);
     let trusting = merchant(|merchant| (merchant.trust_pixel, merchant.updated_at) = (true, noon()));
     world.record(&Record::Catalog(Change { at: noon(), entities: vec![trusting], request: None }));
