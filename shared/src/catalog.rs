@@ -43,6 +43,15 @@ impl Platform {
     }
 }
 
+/// A secret that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldSecret {
+    /// The secret.
+    pub secret: String,
+    /// Until when it is still believed: platforms go on signing with it for up to an hour.
+    pub valid_until: Timestamp,
+}
+
 /// Who pays; owns shops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
@@ -62,6 +71,9 @@ pub struct Merchant {
     pub platform: Option<Platform>,
     /// The secret its shop signs webhooks with.
     pub webhook_secret: Option<String>,
+    /// The secret before, which still signs for a while after a change.
+    #[serde(default)]
+    pub old_webhook_secret: Option<OldSecret>,
     /// Whether an order known from the pixel alone earns.
     #[serde(default)]
     pub trust_pixel: bool,

@@ -103,7 +103,7 @@ impl Rule {
                 Money { minor, currency: order.currency? }
             }
             Self::PerSale { amount } => {
-                let whole = earning && order.kept_fraction().0 > 0;
+                let whole = earning && !order.is_given_back();
                 let minor = if whole { amount.to_minor(merchant_currency).ok()? } else { 0 };
                 Money { minor, currency: merchant_currency }
             }
@@ -112,11 +112,11 @@ impl Rule {
     }
 }
 
-/// `rate × goods × (total − refunded) / total`, rounded once.
+/// `rate × goods kept`, where the goods kept are an exact fraction; rounded once.
 fn share(rate: Decimal, order: &Order) -> Option<i64> {
     let (rate_units, rate_scale) = rate.fraction();
-    let (kept, whole) = order.kept_fraction();
-    let numerator = rate_units.checked_mul(i128::from(order.goods_minor?))?.checked_mul(kept)?;
+    let (kept, whole) = order.kept_goods()?;
+    let numerator = rate_units.checked_mul(kept)?;
     let denominator = rate_scale.checked_mul(100)?.checked_mul(whole)?;
     i64::try_from(round_half_away(numerator, denominator)).ok()
 }

@@ -175,6 +175,21 @@ pub struct Refund {
     pub id: String,
     /// How much, tax and shipping included; positive.
     pub total_minor: i64,
+    /// The goods in it, without tax and shipping, where the report says which lines were given back: zero for a refund
+    /// of shipping alone. Without it the refund takes its share of the goods pro rata.
+    #[serde(default)]
+    pub goods_minor: Option<i64>,
+}
+
+/// What a report's list of refunds is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundList {
+    /// Every refund as of the report: one that is missing was taken back.
+    #[default]
+    Whole,
+    /// Some refunds; those known from other reports stand.
+    Some,
 }
 
 /// One report about an order from one channel.
@@ -210,9 +225,15 @@ pub struct OrderFact {
     pub shipping_minor: Option<i64>,
     /// What the customer pays.
     pub total_minor: Option<i64>,
-    /// Every refund so far; empty also when the channel does not tell.
+    /// Money given back.
     #[serde(default)]
     pub refunds: Vec<Refund>,
+    /// Whether these are all refunds.
+    #[serde(default)]
+    pub refund_list: RefundList,
+    /// Says one thing about the order (a refund, a deletion, a dispute) and nothing of what is in it.
+    #[serde(default)]
+    pub partial: bool,
     /// Discount codes used.
     #[serde(default)]
     pub coupons: Vec<String>,
@@ -252,8 +273,12 @@ pub struct Order {
     pub goods_minor: Option<i64>,
     /// What the customer pays.
     pub total_minor: Option<i64>,
-    /// What was given back so far.
+    /// What was given back so far, tax and shipping included.
     pub refunded_minor: i64,
+    /// The goods in the refunds that say which lines were given back.
+    pub refunded_goods_minor: i64,
+    /// The total of the refunds that do not say it.
+    pub refunded_pro_rata_minor: i64,
     /// Discount codes used, as the most trusted source lists them.
     pub coupons: Vec<String>,
     /// The clicks that may be credited, by time: those that the shop's reports brought along; only where these brought
@@ -264,21 +289,27 @@ pub struct Order {
 }
 
 impl Order {
-    /// The part of the order that was not given back, as a fraction; `(1, 1)` when there is no total.
-    pub fn kept_fraction(&self) -> (i128, i128) {
-        match self.total_minor {
-            Some(total) if total > 0 => {
-                (i128::from((total - self.refunded_minor).clamp(0, total)), i128::from(total))
-            }
-            _ if self.refunded_minor > 0 => (0, 1),
+    /// The goods that were kept, exactly, as a fraction of minor units: goods less the lines given back, of which
+    /// refunds without lines take their share of the total. `None` when the goods are not known.
+    pub fn kept_goods(&self) -> Option<(i128, i128)> {
+        let goods = (self.goods_minor? - self.refunded_goods_minor).max(0);
+        let (kept, whole) = match self.total_minor {
+            Some(total) if total > 0 => ((total - self.refunded_pro_rata_minor).clamp(0, total), total),
+            _ if self.refunded_pro_rata_minor > 0 => (0, 1),
             _ => (1, 1),
-        }
+        };
+        Some((i128::from(goods) * i128::from(kept), i128::from(whole)))
     }
 
-    /// Goods less the refunded share, rounded.
+    /// Whether all of it was given back.
+    pub fn is_given_back(&self) -> bool {
+        let nothing_kept = self.kept_goods().is_some_and(|(kept, _)| kept == 0) && self.goods_minor > Some(0);
+        nothing_kept || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
+    }
+
+    /// Goods less what was given back of them, rounded.
     pub fn net_goods_minor(&self) -> i64 {
-        let (kept, whole) = self.kept_fraction();
-        let net = round_half_away(i128::from(self.goods_minor.unwrap_or(0)) * kept, whole);
+        let net = self.kept_goods().map_or(0, |(kept, whole)| round_half_away(kept, whole));
         i64::try_from(net).unwrap_or(i64::MAX)
     }
 }
@@ -316,12 +347,13 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let last = *facts.last()?;
     let confirmed = last.source.confirms();
     let (base, claims): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| f.source.confirms() == confirmed);
-    // A report without a currency tells nothing of what is in the order: a deletion knows only the id.
-    let content: Vec<_> = base.iter().rev().filter(|f| f.currency.is_some()).collect();
+    let content: Vec<_> = base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
     let currency = content.first().and_then(|f| f.currency);
     let latest = |pick: &dyn Fn(&OrderFact) -> Option<i64>| {
         content.iter().filter(|f| f.currency == currency).find_map(|f| pick(f))
     };
+    let refunds = refunds(&base, currency);
+    let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
     let own = touches(&base);
     let claimed = touches(&claims);
     let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
@@ -336,11 +368,25 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         currency,
         goods_minor: latest(&|f| f.goods_minor),
         total_minor: latest(&|f| f.total_minor),
-        refunded_minor: content.first().map_or(0, |f| f.refunds.iter().map(|r| r.total_minor).sum()),
+        refunded_minor: sum(&|refund| refund.total_minor),
+        refunded_goods_minor: sum(&|refund| refund.goods_minor.unwrap_or(0)),
+        refunded_pro_rata_minor: sum(&|r| if r.goods_minor.is_none() { r.total_minor } else { 0 }),
         coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
         touches,
         claimed_touches,
     })
+}
+
+/// The refunds that stand, by id, from facts in the order in which they tell.
+fn refunds<'f>(facts: &[&'f OrderFact], currency: Option<Currency>) -> BTreeMap<&'f str, &'f Refund> {
+    let mut refunds = BTreeMap::new();
+    for fact in facts.iter().filter(|f| f.currency == currency || f.currency.is_none()) {
+        if fact.refund_list == RefundList::Whole && !fact.partial {
+            refunds.clear();
+        }
+        refunds.extend(fact.refunds.iter().map(|refund| (refund.id.as_str(), refund)));
+    }
+    refunds
 }
 
 fn touches(facts: &[&OrderFact]) -> Vec<Touch> {

@@ -10,7 +10,7 @@ use shared::catalog::{
 use shared::commission::{Base, Rule};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
-use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch, fold};
+use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
 use shared::time::{Span, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);
@@ -31,6 +31,7 @@ fn catalog(precedence: Vec<Evidence>, commission: Rule) -> Catalog {
         timezone: "UTC".into(),
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
+        old_webhook_secret: None,
         trust_pixel: false,
         created_at: NOW,
         updated_at: NOW,
@@ -130,6 +131,8 @@ fn paid() -> OrderFact {
         shipping_minor: Some(1000),
         total_minor: Some(13990),
         refunds: vec![],
+        refund_list: RefundList::Whole,
+        partial: false,
         coupons: vec![],
         touches: vec![touch(NOW)],
         consent: None,
@@ -186,7 +189,10 @@ fn a_pixel_amount_never_replaces_the_shops_nor_fills_in_from_another_currency() 
 fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
     let refund = |id, minutes, totals: &[i64]| {
         later(id, minutes, |f| {
-            f.refunds = totals.iter().map(|&t| Refund { id: t.to_string(), total_minor: t }).collect();
+            f.refunds = totals
+                .iter()
+                .map(|&t| Refund { id: t.to_string(), total_minor: t, goods_minor: None })
+                .collect();
         })
     };
     let catalog = click_first();
@@ -195,6 +201,34 @@ fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
     assert_eq!(total(&settled(&[paid(), refund(2, 10, &[6995]), refund(3, 20, &[])], &catalog)), 1949);
     assert_eq!(total(&settled(&[paid(), refund(2, 10, &[13990])], &catalog)), 0);
     assert_eq!(total(&settled(&[paid(), refund(2, 10, &[99999])], &catalog)), 0, "never below zero");
+}
+
+#[test]
+fn refunds_with_lines_take_their_goods_and_shipping_takes_nothing() {
+    let refund = |id: &str, total_minor, goods_minor| Refund { id: id.into(), total_minor, goods_minor };
+    let event = |id, minutes, refund: Refund| {
+        later(id, minutes, |f| {
+            (f.kind, f.partial, f.status, f.goods_minor, f.total_minor) =
+                (FactKind::Refund, true, None, None, None);
+            (f.refunds, f.refund_list, f.coupons, f.touches) =
+                (vec![refund], RefundList::Some, vec![], vec![]);
+        })
+    };
+    let catalog = click_first();
+    let goods = event(2, 10, refund("a", 3500, Some(3000)));
+    let shipping = event(3, 20, refund("b", 1000, Some(0)));
+    // 15 % of (129.90 - 30.00).
+    assert_eq!(total(&settled(&[paid(), goods.clone(), shipping.clone()], &catalog)), 1499);
+    // A refund whose order is not known yet waits for it.
+    assert_eq!(total(&settled(&[goods.clone(), shipping], &catalog)), 0);
+    let same_again = event(4, 30, refund("a", 3500, Some(3000)));
+    assert_eq!(
+        total(&settled(&[paid(), goods, same_again], &catalog)),
+        1499,
+        "a refund counts once by its id"
+    );
+    let all = event(5, 40, refund("c", 13_990, Some(12_990)));
+    assert_eq!(total(&settled(&[paid(), all], &catalog)), 0);
 }
 
 #[test]
@@ -298,7 +332,9 @@ fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
 #[test]
 fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
     let catalog = catalog(vec![Evidence::Click], Rule::PerSale { amount: "5.00".parse().unwrap() });
-    let refund = |total| later(2, 10, |f| f.refunds = vec![Refund { id: "1".into(), total_minor: total }]);
+    let refund = |total| {
+        later(2, 10, |f| f.refunds = vec![Refund { id: "1".into(), total_minor: total, goods_minor: None }])
+    };
     assert_eq!(total(&settled(&[paid(), refund(100)], &catalog)), 500);
     assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);
 }
@@ -329,10 +365,15 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.currency = currency.parse().ok();
                 f.goods_minor = goods;
                 f.total_minor = goods.map(|goods| goods + extra);
-                f.refunds = refunds.iter().map(|&t| Refund { id: t.to_string(), total_minor: t }).collect();
+                f.refunds = refunds
+                    .iter()
+                    .map(|&t| Refund { id: t.to_string(), total_minor: t, goods_minor: None })
+                    .collect();
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.test = evidence == 7;
+                f.partial = evidence == 5;
+                f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };
             })
         })
 }

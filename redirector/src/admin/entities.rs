@@ -12,16 +12,18 @@ use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::{Value, json};
 use shared::catalog::{
-    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Schedule,
-    Scope, fold_code, fold_slug,
+    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret, Platform,
+    Schedule, Scope, fold_code, fold_slug,
 };
 use shared::commission::Rule;
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
-use shared::time::Timestamp;
+use shared::time::{Span, Timestamp};
 
 use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
 use crate::catalog::{check_code, check_destination, check_host, check_slug};
 
+/// How long a replaced webhook secret is still believed; Shopify signs with the old one for up to an hour.
+const OLD_SECRET_VALID: Span = Span::minutes(120);
 /// Levels and bytes of a payout description.
 const PAYOUT_DEPTH_MAX: usize = 4;
 const PAYOUT_BYTES_MAX: usize = 4096;
@@ -106,8 +108,10 @@ impl<'a> Maker<'a> {
         };
         let domains = domains?;
         self.check_domains(fields, &domains, held.map(|m| m.id));
-        let secret =
-            secret.or_else(|| held.map_or_else(|| Some(self.unguessable(43)), |m| m.webhook_secret.clone()));
+        let (webhook_secret, old_webhook_secret) = match held {
+            None => (secret.or_else(|| Some(self.unguessable(43))), None),
+            Some(held) => self.rotated(held, secret),
+        };
         Some(Merchant {
             id: held.map_or_else(|| MerchantId::from_bits(self.random.random()), |m| m.id),
             key: held.map_or_else(|| self.unguessable(20), |m| m.key.clone()),
@@ -116,11 +120,22 @@ impl<'a> Maker<'a> {
             currency: currency?,
             timezone: timezone?,
             platform,
-            webhook_secret: secret,
+            webhook_secret,
+            old_webhook_secret,
             trust_pixel,
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
         })
+    }
+
+    /// The secrets after a change: the one before goes on for a while, since deliveries under way are signed with it.
+    fn rotated(&self, held: &Merchant, new: Option<String>) -> (Option<String>, Option<OldSecret>) {
+        if new.is_none() || new == held.webhook_secret {
+            return (held.webhook_secret.clone(), held.old_webhook_secret.clone());
+        }
+        let valid_until = self.now.plus(OLD_SECRET_VALID);
+        let old = held.webhook_secret.clone().map(|secret| OldSecret { secret, valid_until });
+        (new, old)
     }
 
     fn check_domains(&self, fields: &mut Fields, domains: &[String], own: Option<MerchantId>) {

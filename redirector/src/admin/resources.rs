@@ -292,7 +292,10 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
         Entity::Merchant(merchant) => {
             let mut shown = fields_of(merchant);
             let has_secret = merchant.webhook_secret.is_some();
-            shown.as_object_mut().map(|fields| fields.remove("webhook_secret"));
+            shown.as_object_mut().map(|fields| {
+                fields.remove("webhook_secret");
+                fields.remove("old_webhook_secret")
+            });
             merge(&mut shown, json!({ "has_webhook_secret": has_secret }));
             shown
         }

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::catalog::{Catalog, Change, Entity, Link, Merchant, Platform, Schedule, Scope, fold_slug};
+use shared::catalog::{
+    Catalog, Change, Entity, Link, Merchant, OldSecret, Platform, Schedule, Scope, fold_slug,
+};
 use shared::id::{CampaignId, LinkId, MerchantId};
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
@@ -38,13 +40,20 @@ pub(crate) struct HotMerchant {
     pub(crate) id: MerchantId,
     pub(crate) domains: Vec<String>,
     pub(crate) platform: Option<Platform>,
-    pub(crate) webhook_secret: Option<String>,
+    webhook_secret: Option<String>,
+    old_webhook_secret: Option<OldSecret>,
     /// The active key and its id.
     pub(crate) signing: (u8, TokenKey),
     verifying: Vec<(u8, TokenKey)>,
 }
 
 impl HotMerchant {
+    /// The secrets that a webhook may be signed with at `now`.
+    pub(crate) fn webhook_secrets(&self, now: Timestamp) -> Vec<&str> {
+        let old = self.old_webhook_secret.as_ref().filter(|old| now < old.valid_until);
+        self.webhook_secret.as_deref().into_iter().chain(old.map(|old| old.secret.as_str())).collect()
+    }
+
     /// The merchant's domain that a host lies under.
     pub(crate) fn domain_of<'h>(&self, host: &'h str) -> Option<&'h str> {
         domain_of(host, |domain| self.domains.iter().any(|d| d == domain))
@@ -143,6 +152,7 @@ impl Snapshot {
             domains: merchant.domains.clone(),
             platform: merchant.platform,
             webhook_secret: merchant.webhook_secret.clone(),
+            old_webhook_secret: merchant.old_webhook_secret.clone(),
             signing: (active.id, TokenKey::derive(&active.secret, merchant.id)),
             verifying: ids.filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?))).collect(),
         };

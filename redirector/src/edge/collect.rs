@@ -17,7 +17,7 @@ use shared::commission::AMOUNT_MAX;
 use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order};
 use shared::id::{EventId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
+use shared::order::{FactKind, OrderFact, RefundList, Source, Status, Touch, normal_order_id};
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
 use shared::token::Claims;
@@ -218,6 +218,8 @@ fn claim(
         shipping_minor: shipping,
         total_minor: total,
         refunds: Vec::new(),
+        refund_list: RefundList::Whole,
+        partial: false,
         coupons: order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect(),
         touches: touch.into_iter().collect(),
         consent: Some(consent),

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request, StatusCode};
-use shared::catalog::Platform;
 use tokio::time::timeout;
 
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::{collect, pages, redirect, webhook};
+use crate::hooks;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,6 +90,14 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
         name if name.starts_with("px") => {
             if get { pages::pixel(&request, name) } else { answer::method_not_allowed("GET, HEAD") }.into()
         }
+        name if name.starts_with("pb/") => match (method, name.strip_prefix("pb/")) {
+            (Method::GET | Method::POST, Some(key)) if !key.contains('/') => {
+                let key = key.to_owned();
+                later(webhook::receive_postback(Rc::clone(core), key, request))
+            }
+            (Method::GET | Method::POST, _) => answer::not_found().into(),
+            _ => answer::method_not_allowed("GET, POST").into(),
+        },
         _ => match path.strip_prefix("hooks/").and_then(|rest| rest.split_once('/')) {
             Some((platform, key)) => hook(core, platform, key, request),
             None => answer::not_found().into(),
@@ -98,10 +106,7 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
 }
 
 fn hook(core: &Rc<Core>, platform: &str, merchant_key: &str, request: Request<Incoming>) -> Answering {
-    let platform = match platform {
-        "woocommerce" => Platform::Woocommerce,
-        _ => return answer::not_found().into(),
-    };
+    let Some(platform) = hooks::platform(platform) else { return answer::not_found().into() };
     if request.method() != Method::POST {
         return answer::method_not_allowed("POST").into();
     }

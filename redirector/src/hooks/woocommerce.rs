@@ -4,47 +4,43 @@
 //! deleted refund vanishes. One strange field fails that field, not the order. Where the facts come from:
 //! `class-wc-webhook.php` and the REST API documentation, WooCommerce 11.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
-use sha2::Sha256;
 use shared::catalog::Platform;
-use shared::commission::AMOUNT_MAX;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch, normal_order_id};
+use shared::order::{FactKind, OrderFact, Refund, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
 
-use crate::hooks::{Context, Report};
-
-/// Notes that a fact keeps about fields that were not understood.
-const NOTES_MAX: usize = 20;
+use crate::hooks::fields::{self, bounded, decimal, few, list, minor, query_token};
+use crate::hooks::{Authenticity, Context, Delivery, Report};
 
 /// The topic a delivery's header names.
-pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn topic(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-wc-webhook-topic").and_then(|topic| topic.to_str().ok())
 }
 
+/// Whether a delivery is signed, or the ping.
+pub(super) fn authenticate(secrets: &[&str], delivery: Delivery<'_>) -> Authenticity {
+    if is_ping(delivery.headers, delivery.body) {
+        return Authenticity::Ping;
+    }
+    // base64(HMAC-SHA256(secret, body))
+    if fields::is_signed(secrets, delivery.headers.get("x-wc-webhook-signature"), delivery.body) {
+        return Authenticity::Signed;
+    }
+    let reason = "X-WC-Webhook-Signature does not fit the body and the merchant's `webhook_secret`";
+    Authenticity::Refused(reason.to_owned())
+}
+
 /// Whether it is the unsigned form that WooCommerce posts when a webhook is saved; it wants exactly 200.
-pub(crate) fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
+fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
     let number = body.strip_prefix(b"webhook_id=").unwrap_or_default();
     topic(headers).is_none() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether the body is signed: `X-WC-Webhook-Signature` is base64(HMAC-SHA256(secret, body)). In constant time.
-pub(crate) fn is_signed(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    let signature =
-        headers.get("x-wc-webhook-signature").and_then(|value| STANDARD.decode(value.as_bytes()).ok());
-    let (Some(signature), Ok(mac)) = (signature, Hmac::<Sha256>::new_from_slice(secret.as_bytes())) else {
-        return false;
-    };
-    mac.chain_update(body).verify_slice(&signature).is_ok()
-}
-
 /// Reads a signed delivery.
-pub(crate) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> Report {
+pub(super) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> Report {
     let topic = topic(headers).unwrap_or("order.updated");
     if !topic.starts_with("order.") {
         return Report::Ignored("only order topics are recorded");
@@ -71,16 +67,6 @@ pub(crate) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> R
     }
 }
 
-/// The first notes of many: a strange body must not make a large record.
-fn few(mut notes: Vec<String>) -> Vec<String> {
-    let more = notes.len().saturating_sub(NOTES_MAX);
-    notes.truncate(NOTES_MAX);
-    if more > 0 {
-        notes.push(format!("and {more} more"));
-    }
-    notes
-}
-
 fn order_id(value: &Value) -> Option<String> {
     let text = match value {
         Value::Number(number) if number.is_u64() => number.to_string(),
@@ -100,7 +86,12 @@ fn fact_id(context: &Context<'_>, of: &str, body: &[u8]) -> FactId {
 fn deleted(context: &Context<'_>, order_id: String) -> OrderFact {
     let second = context.received_at.as_ms().div_euclid(1000).to_be_bytes();
     let id = fact_id(context, "deleted", &[order_id.as_bytes(), &second].concat());
-    OrderFact { kind: FactKind::Cancel, status: Some(Status::Void), ..blank(context, order_id, id) }
+    OrderFact {
+        kind: FactKind::Cancel,
+        status: Some(Status::Void),
+        partial: true,
+        ..blank(context, order_id, id)
+    }
 }
 
 /// A deletion is dated by our clock; what takes it back must not be dated before it by the shop's.
@@ -111,29 +102,7 @@ fn restored(context: &Context<'_>, fact: OrderFact) -> OrderFact {
 }
 
 fn blank(context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
-    OrderFact {
-        id,
-        merchant: context.merchant,
-        platform: Platform::Woocommerce,
-        order_id,
-        source: Source::Webhook,
-        kind: FactKind::Order,
-        occurred_at: context.received_at,
-        received_at: context.received_at,
-        ordered_at: None,
-        status: None,
-        currency: None,
-        goods_minor: None,
-        tax_minor: None,
-        shipping_minor: None,
-        total_minor: None,
-        refunds: vec![],
-        coupons: vec![],
-        touches: vec![],
-        consent: None,
-        test: false,
-        notes: vec![],
-    }
+    fields::blank(Platform::Woocommerce, context, order_id, id)
 }
 
 /// Reads the fields of one order, noting those it cannot.
@@ -166,7 +135,7 @@ impl Reader<'_> {
             shipping_minor: self.amount("shipping_total", currency),
             total_minor: self.amount("total", currency),
             refunds,
-            coupons: self.coupons(),
+            coupons: fields::codes(list(self.order, "coupon_lines")),
             touches: self.touches(),
             test: self.is_test(),
             ..blank(self.context, order_id, id)
@@ -218,11 +187,7 @@ impl Reader<'_> {
                 Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
             }
         }
-        if sum.is_negative() {
-            self.notes.push(format!("line_items: their sum `{sum}` is below zero; read as 0"));
-            return Some(0);
-        }
-        bounded(sum, currency?).map_err(|reason| self.notes.push(format!("line_items: {reason}"))).ok()
+        fields::goods(sum, currency?, &mut self.notes)
     }
 
     /// The refunds so far, tax and shipping included, as negative texts.
@@ -236,74 +201,35 @@ impl Reader<'_> {
             let total = entry.get("total").ok_or_else(|| "missing".to_owned()).and_then(decimal);
             let id = entry.get("id").and_then(order_id).unwrap_or_else(|| format!("#{index}"));
             match total.and_then(|total| bounded(total.abs(), currency)) {
-                Ok(total_minor) => refunds.push(Refund { id, total_minor }),
+                Ok(total_minor) => refunds.push(Refund { id, total_minor, goods_minor: None }),
                 Err(reason) => self.notes.push(format!("refunds[{index}].total: {reason}")),
             }
         }
         refunds
     }
 
-    fn coupons(&self) -> Vec<String> {
-        let lines = self.order.get("coupon_lines").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let codes = lines.iter().filter_map(|line| line.get("code").and_then(Value::as_str));
-        codes.filter(|code| !code.trim().is_empty()).map(str::to_owned).collect()
-    }
-
     fn meta(&self) -> impl Iterator<Item = (&str, &str)> {
-        let entries = self.order.get("meta_data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        entries.iter().filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
+        let entries = list(self.order, "meta_data").iter();
+        entries.filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
     }
 
     /// Click tokens in the order's meta data: `ac`, `_ac`, or in the address of the visit's first page.
     fn touches(&mut self) -> Vec<Touch> {
-        let (mut touches, mut refused) = (Vec::new(), Vec::new());
-        for (key, value) in self.meta() {
-            let token = match key {
-                "ac" | "_ac" => value,
-                "_wc_order_attribution_session_entry" => match query_token(value) {
-                    Some(token) => token,
-                    None => continue,
-                },
-                _ => continue,
-            };
-            match (self.context.token)(token.trim()) {
-                Ok(claims) if claims.merchant == self.context.merchant => touches.push(Touch::from(&claims)),
-                Ok(_) => refused.push(format!("meta_data.{key}: the token is another merchant's")),
-                Err(error) => refused.push(format!("meta_data.{key}: {error}")),
+        let mut refused = Vec::new();
+        let tokens = self.meta().filter_map(|(key, value)| match key {
+            "ac" => Some(("meta_data.ac", value)),
+            "_ac" => Some(("meta_data._ac", value)),
+            "_wc_order_attribution_session_entry" => {
+                Some(("meta_data._wc_order_attribution_session_entry", query_token(value)?))
             }
-        }
+            _ => None,
+        });
+        let touches = fields::touches(self.context, tokens, &mut refused);
         self.notes.append(&mut refused);
-        touches.sort_unstable();
-        touches.dedup();
         touches
     }
 
     fn is_test(&self) -> bool {
         self.meta().any(|(key, value)| key == "_wcpay_mode" && value == "test")
-    }
-}
-
-fn query_token(address: &str) -> Option<&str> {
-    let query = address.split('#').next()?.split_once('?')?.1;
-    query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
-}
-
-fn decimal(value: &Value) -> Result<Decimal, String> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        other => return Err(format!("`{other}` is not a decimal number")),
-    };
-    text.parse().map_err(|error| format!("{error}"))
-}
-
-fn minor(value: &Value, currency: Currency) -> Result<i64, String> {
-    decimal(value).and_then(|amount| bounded(amount, currency))
-}
-
-fn bounded(amount: Decimal, currency: Currency) -> Result<i64, String> {
-    match amount.to_minor(currency) {
-        Ok(minor @ 0..=AMOUNT_MAX) => Ok(minor),
-        _ => Err(format!("`{amount}` is no amount of an order")),
     }
 }

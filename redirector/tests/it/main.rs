@@ -6,5 +6,7 @@ mod admin;
 mod events;
 mod life;
 mod redirects;
+mod shopify;
+mod stripe;
 mod support;
 mod webhooks;

@@ -162,6 +162,12 @@ pub(crate) fn click_of(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(token).unwrap()[25..41])
 }
 
+/// The hex HMAC that our own signatures are.
+pub(crate) fn hex_mac(secret: &str, text: &str) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(text);
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 pub(crate) fn sign(secret: &str, body: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
     STANDARD.encode(mac.finalize().into_bytes())

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{SECRET, Stage, click_of, segment, sign, woo_order};
+use crate::support::{SECRET, Stage, click_of, hex_mac, segment, sign, woo_order};
 
 #[tokio::test]
 async fn a_signed_order_with_its_token_earns_to_the_cent() {
@@ -265,4 +265,55 @@ async fn a_token_of_another_merchant_credits_nobody() {
     let order = stage.order("6").await;
     assert_eq!(order["decision"]["method"], "none");
     assert!(order["facts"][0]["notes"].to_string().contains("meta_data._ac"), "the refusal is noted");
+}
+
+#[tokio::test]
+async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_nobodys() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let path = format!("/_ac/pb/{}", stage.key);
+    let report = format!("amount=129.90&click_id={token}&currency=EUR&status=approved&txid=1001");
+    let signed = format!("{report}&sig={}", hex_mac(SECRET, &report));
+    let get = async |query: &str| stage.visit(hyper::Method::GET, &format!("{path}?{query}"), &[]).await;
+    assert_eq!(get(&report).await.status, 401);
+    assert_eq!(get(&signed.replace("129.90", "999.90")).await.status, 401);
+    for _ in 0..3 {
+        assert_eq!(get(&signed).await.status, 200);
+    }
+    assert_eq!(stage.commission("1001").await, 1949);
+    let rejected = "status=rejected&txid=1001";
+    let form = format!("{rejected}&sig={}", hex_mac(SECRET, rejected));
+    assert_eq!(
+        stage.post(&path, &[("content-type", "application/x-www-form-urlencoded")], &form).await.status,
+        200
+    );
+    assert_eq!(stage.commission("1001").await, 0);
+    let unfilled = "txid={order_id}";
+    let answer = get(&format!("txid=%7Border_id%7D&sig={}", hex_mac(SECRET, "txid=%7Border_id%7D"))).await;
+    assert_eq!(
+        (answer.status, answer.body.contains(unfilled.trim_start_matches("txid="))),
+        (400, true),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn a_replaced_secret_is_still_believed_for_a_while() {
+    let stage = Stage::set().await;
+    let path = format!("/api/v1/merchants/{}", stage.merchant);
+    let body = r#"{"webhook_secret":"a new secret of the shop"}"#;
+    let changed = stage.product.ask(hyper::Method::PATCH, &path, "application/json", body).await.unwrap();
+    assert_eq!(
+        (changed.status, changed.body.contains("secret of the shop")),
+        (200, false),
+        "{}",
+        changed.body
+    );
+    let hook = format!("/_ac/hooks/woocommerce/{}", stage.key);
+    let order = woo_order(1, json!({}), &[]);
+    for (secret, status) in [(SECRET, 200), ("a new secret of the shop", 200), ("another", 401)] {
+        let signature = sign(secret, &order);
+        assert_eq!(stage.post(&hook, &[("x-wc-webhook-signature", &signature)], &order).await.status, status);
+    }
 }

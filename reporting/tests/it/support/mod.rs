@@ -18,7 +18,7 @@ use shared::class::Class;
 use shared::commission::{Base, Rule};
 use shared::event::{Consent, EventName};
 use shared::id::{CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId};
-use shared::order::{FactKind, OrderFact, Refund, Source, Status, Touch};
+use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
 use shared::record::{Click, EventFact, Record};
 use shared::time::{Span, Timestamp};
 use tempfile::TempDir;
@@ -222,6 +222,8 @@ pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> O
         shipping_minor: Some(1000),
         total_minor: Some(13990),
         refunds: vec![],
+        refund_list: RefundList::Whole,
+        partial: false,
         coupons: vec![],
         touches: touches.to_vec(),
         consent: None,
@@ -246,7 +248,7 @@ pub(crate) fn cancelled(fact: &OrderFact, when: Timestamp) -> OrderFact {
 pub(crate) fn refunded(fact: &OrderFact, when: Timestamp, total_minor: i64) -> OrderFact {
     later(fact, when, |fact| {
         fact.kind = FactKind::Refund;
-        fact.refunds = vec![Refund { id: "r1".into(), total_minor }];
+        fact.refunds = vec![Refund { id: "r1".into(), total_minor, goods_minor: None }];
     })
 }
 
@@ -261,6 +263,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         timezone: "Europe/Berlin".into(),
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
+        old_webhook_secret: None,
         trust_pixel: false,
         created_at,
         updated_at: created_at,

@@ -1,0 +1,141 @@
+//! What the readers of several platforms share: signatures, decimal texts, click tokens, and a fact with
+//! nothing in it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use hyper::header::HeaderValue;
+use serde_json::{Map, Value};
+use sha2::Sha256;
+use shared::catalog::Platform;
+use shared::commission::AMOUNT_MAX;
+use shared::id::FactId;
+use shared::money::{Currency, Decimal};
+use shared::order::{FactKind, OrderFact, RefundList, Source, Touch};
+
+use crate::hooks::Context;
+
+/// Notes that a fact keeps about fields that were not understood.
+const NOTES_MAX: usize = 20;
+
+/// The first notes of many: a strange body must not make a large record.
+pub(super) fn few(mut notes: Vec<String>) -> Vec<String> {
+    let more = notes.len().saturating_sub(NOTES_MAX);
+    notes.truncate(NOTES_MAX);
+    if more > 0 {
+        notes.push(format!("and {more} more"));
+    }
+    notes
+}
+
+/// Whether a header holds base64(HMAC-SHA256(secret, body)) with any of the secrets. In constant time.
+pub(super) fn is_signed(secrets: &[&str], signature: Option<&HeaderValue>, body: &[u8]) -> bool {
+    let signature = signature.and_then(|value| STANDARD.decode(value.as_bytes()).ok());
+    let Some(signature) = signature else { return false };
+    secrets.iter().any(|secret| {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+        mac.is_ok_and(|mac| mac.chain_update(body).verify_slice(&signature).is_ok())
+    })
+}
+
+/// A signed webhook's fact about an order that says nothing yet.
+pub(super) fn blank(platform: Platform, context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
+    OrderFact {
+        id,
+        merchant: context.merchant,
+        platform,
+        order_id,
+        source: Source::Webhook,
+        kind: FactKind::Order,
+        occurred_at: context.received_at,
+        received_at: context.received_at,
+        ordered_at: None,
+        status: None,
+        currency: None,
+        goods_minor: None,
+        tax_minor: None,
+        shipping_minor: None,
+        total_minor: None,
+        refunds: vec![],
+        refund_list: RefundList::Whole,
+        partial: false,
+        coupons: vec![],
+        touches: vec![],
+        consent: None,
+        test: false,
+        notes: vec![],
+    }
+}
+
+/// The clicks of the tokens that were found, each with the field it was found in; those refused are noted.
+pub(super) fn touches<'t>(
+    context: &Context<'_>,
+    tokens: impl Iterator<Item = (&'t str, &'t str)>,
+    notes: &mut Vec<String>,
+) -> Vec<Touch> {
+    let mut touches = Vec::new();
+    for (field, token) in tokens {
+        match (context.token)(token.trim()) {
+            Ok(claims) if claims.merchant == context.merchant => touches.push(Touch::from(&claims)),
+            Ok(_) => notes.push(format!("{field}: the token is another merchant's")),
+            Err(error) => notes.push(format!("{field}: {error}")),
+        }
+    }
+    touches.sort_unstable();
+    touches.dedup();
+    touches
+}
+
+/// The click token in an address's query, in either spelling.
+pub(super) fn query_token(address: &str) -> Option<&str> {
+    let query = address.split('#').next()?.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
+}
+
+/// A field that should be a list; anything else is an empty one.
+pub(super) fn list<'v>(object: &'v Map<String, Value>, field: &str) -> &'v [Value] {
+    object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The codes of a list of `{"code": …}`.
+pub(super) fn codes(entries: &[Value]) -> Vec<String> {
+    let codes = entries.iter().filter_map(|entry| entry.get("code").and_then(Value::as_str));
+    codes.filter(|code| !code.trim().is_empty()).map(str::to_owned).collect()
+}
+
+/// A decimal, as a text or as the literal digits of a JSON number.
+pub(super) fn decimal(value: &Value) -> Result<Decimal, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        other => return Err(format!("`{}` is not a decimal number", brief(&other.to_string()))),
+    };
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// The start of a value that is quoted in a note.
+fn brief(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// A decimal in minor units of its currency.
+pub(super) fn minor(value: &Value, currency: Currency) -> Result<i64, String> {
+    decimal(value).and_then(|amount| bounded(amount, currency))
+}
+
+/// An amount in minor units, unless no order can be about it.
+pub(super) fn bounded(amount: Decimal, currency: Currency) -> Result<i64, String> {
+    match amount.to_minor(currency) {
+        Ok(minor @ 0..=AMOUNT_MAX) => Ok(minor),
+        _ => Err(format!("`{amount}` is no amount of an order")),
+    }
+}
+
+/// The sum of an order's lines in minor units. One below zero counts as nothing.
+pub(super) fn goods(sum: Decimal, currency: Currency, notes: &mut Vec<String>) -> Option<i64> {
+    if sum.is_negative() {
+        notes.push(format!("line_items: their sum `{sum}` is below zero; read as 0"));
+        return Some(0);
+    }
+    bounded(sum, currency).map_err(|reason| notes.push(format!("line_items: {reason}"))).ok()
+}
