@@ -231,8 +231,12 @@ fn contact(text: &str) -> Result<Option<String>, String> {
 }
 
 fn admin_token(text: &str) -> Result<Option<String>, String> {
-    let fits = text.len() >= 8 && text.bytes().all(|b| b.is_ascii_graphic());
-    if fits { Ok(Some(text.to_owned())) } else { Err("expected at least 8 printable characters".to_owned()) }
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    if fits {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("expected printable characters without blanks".to_owned())
+    }
 }
 
 #[cfg(test)]

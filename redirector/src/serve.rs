@@ -32,6 +32,8 @@ use crate::state::{HotState, Lag, Projector};
 
 /// How long a click that is in the system's hands may wait for the disk.
 const SYNC_EVERY: Duration = Duration::from_millis(40);
+/// Characters below which somebody may guess a token.
+const GUESSABLE_TOKEN: usize = 20;
 /// The share of file descriptors that connections may take, in percent.
 const CONNECTIONS_PERCENT: usize = 60;
 
@@ -42,6 +44,9 @@ const CONNECTIONS_PERCENT: usize = 60;
 pub(crate) fn serve(config: Config) -> Result<()> {
     let signals = Signals::catch()?;
     raise_descriptor_limit();
+    if config.admin_token.as_ref().is_some_and(|token| token.len() < GUESSABLE_TOKEN) {
+        tracing::warn!("the configured admin token is short enough to be guessed: use it for tests only");
+    }
     make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;

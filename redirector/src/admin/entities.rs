@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 use rand::rngs::ThreadRng;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::catalog::{
     Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret, Platform,
     Schedule, Scope, fold_code, fold_slug,
@@ -171,6 +171,7 @@ impl<'a> Maker<'a> {
         let commission = fields.required("commission", commission);
         let precedence = fields.optional("precedence", precedence);
         let model = fields.optional("model", shaped::<Model>).unwrap_or(Model::LastClick);
+        fields.optional("caps", nothing_yet("caps are not kept by this version"));
         let (merchant, commission) = (merchant?, commission?);
         if let Err(error) = commission.check(merchant.currency) {
             fields.fault("commission", error.to_string());
@@ -210,6 +211,7 @@ impl<'a> Maker<'a> {
             let slug = value.as_str().unwrap_or_default();
             check_slug(slug).map(|()| slug.to_owned())
         });
+        fields.optional("rules", nothing_yet("rules by country or device are not kept by this version"));
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
@@ -433,7 +435,18 @@ fn payout(value: &Value) -> Result<Value, String> {
     }
 }
 
+/// A field that the contract knows and this version does not: only its absence can be kept.
+fn nothing_yet(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
+    move |value| {
+        let empty =
+            value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        if empty { Ok(()) } else { Err(why.to_owned()) }
+    }
+}
+
 fn commission(value: &Value) -> Result<Rule, String> {
+    // A list of one rule is that rule; conditions are refused below as fields that are not known.
+    let value = value.as_array().filter(|rules| rules.len() == 1).map_or(value, |rules| &rules[0]);
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
     let known: &[&str] = if kind == "percent" { &["kind", "rate", "base"] } else { &["kind", "amount"] };
     let unknown = value.as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));

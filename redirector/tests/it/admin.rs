@@ -228,3 +228,44 @@ async fn terms_that_decide_money_do_not_change_under_orders() {
     let shown = stage.product.read(&format!("/api/v1/coupons/{coupon}")).await.unwrap();
     assert_eq!(shown["ends_at"], Value::Null, "null clears");
 }
+
+#[tokio::test]
+async fn what_this_version_does_not_keep_is_refused_and_its_absence_accepted() {
+    let stage = Stage::set().await;
+    let rule = json!({ "kind": "percent", "rate": "15" });
+    let campaign = |commission: Value, caps: Value| {
+        json!({ "merchant": stage.merchant, "name": "x", "commission": commission, "caps": caps }).to_string()
+    };
+    let capped = json!({ "clicks_per_day": 5 });
+    let conditional = json!([{ "kind": "percent", "rate": "15", "when": "sku = A1" }]);
+    for (body, status) in [
+        (campaign(rule.clone(), Value::Null), 201),
+        (campaign(json!([rule]), json!({})), 201),
+        (campaign(rule.clone(), capped), 422),
+        (campaign(conditional, Value::Null), 422),
+        (campaign(json!([rule, rule]), Value::Null), 422),
+    ] {
+        let answer = post(&stage, "/api/v1/campaigns", "application/json", &body).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_deliveries_of_one_order_at_once_are_one_order() {
+    let stage = Stage::set().await;
+    let body = crate::support::woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
+    let (public, path) = (stage.product.public, format!("/_ac/hooks/woocommerce/{}", stage.key));
+    let signature = crate::support::sign(crate::support::SECRET, &body);
+    let mut deliveries = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (path, signature, body) = (path.clone(), signature.clone(), body.clone());
+        deliveries.spawn(async move {
+            let headers =
+                [("x-wc-webhook-topic", "order.updated"), ("x-wc-webhook-signature", signature.as_str())];
+            http::send(public, Method::POST, &path, &headers, body).await.unwrap().status
+        });
+    }
+    assert!(deliveries.join_all().await.into_iter().all(|status| status == 200));
+    assert_eq!(stage.commission("727").await, 270);
+    assert_eq!(stage.figures().await["orders"], 1);
+}

@@ -133,3 +133,20 @@ async fn a_link_shows_where_it_leads_and_as_a_code() {
     assert_eq!(stage.visit(Method::GET, "/robots.txt", &[]).await.body, "User-agent: *\nDisallow: /\n");
     assert_eq!(stage.figures().await["clicks"]["raw"].as_u64().unwrap_or(0), 0, "looking is no click");
 }
+
+#[tokio::test]
+async fn loopback_names_are_hosts_where_a_merchant_has_them() {
+    let stage = Stage::set().await;
+    let domains = r#"{"domains":["shop.test","127.0.0.1","localhost"]}"#;
+    let path = format!("/api/v1/merchants/{}", stage.merchant);
+    assert_eq!(
+        stage.product.ask(Method::PATCH, &path, "application/json", domains).await.unwrap().status,
+        200
+    );
+    for host in ["127.0.0.1:8080", "localhost:8080", "localhost"] {
+        let answer = stage.click(&[("host", host)]).await;
+        assert_eq!(answer.status, 302, "{host}");
+        let cookie = answer.header("set-cookie");
+        assert!(cookie.starts_with("ac=") && !cookie.contains("Domain"), "{host}: {cookie}");
+    }
+}
