@@ -173,6 +173,41 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
 
 /// Needs a build with the feature `faults`, as `scripts/test` makes it.
 #[tokio::test]
+async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
+    let stage = Stage::set().await;
+    let (link, folder) = (stage.link.clone(), stage.folder);
+    stage.product.stop().await.unwrap();
+    let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
+    let product = launch(&folder).arguments(&["--clicks", "disk"]).start().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+    }
+    // A kill is no power cut: it shows that this way of promising records, not that the disk kept its word.
+    product.kill().await.unwrap();
+    let faulty =
+        launch(&folder).arguments(&["--clicks", "disk"]).environment("AFTERCLICK_FAULT", "fail-sync:0");
+    let product = faulty.start().await.unwrap();
+    let stats = product.read("/api/v1/stats?by=link").await.unwrap();
+    assert!(stats["rows"].as_array().is_some(), "{stats}");
+    let answer = http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap();
+    assert_eq!((answer.status, answer.header("location").contains("ac=")), (302, true), "redirects go on");
+    let ready = http::send(product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
+    assert_eq!(ready.status, 503, "planted with `--features redirector/faults`? {}", ready.body);
+    product.kill().await.unwrap();
+    let sound = launch(&folder).start().await.unwrap();
+    for _ in 0..200 {
+        let stats = sound.read("/api/v1/stats?by=link").await.unwrap();
+        let row = stats["rows"].as_array().unwrap().iter().find(|row| row["link"] == link.as_str()).cloned();
+        if row.is_some_and(|row| row["clicks"]["raw"].as_u64() >= Some(5)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the five clicks before the kill are not there");
+}
+
+/// Needs a build with the feature `faults`, as `scripts/test` makes it.
+#[tokio::test]
 async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
     let stage = Stage::set().await;
     stage.product.stop().await.unwrap();
