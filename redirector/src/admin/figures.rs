@@ -1,6 +1,6 @@
 //! Figures: statistics from the live counters, and an order with everything known about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -17,7 +17,11 @@ use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
-use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, order_key};
+use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, UnparsedReport, order_key};
+
+/// Unparsed reports that are listed when nobody says otherwise, and at most.
+const UNPARSED: usize = 100;
+const UNPARSED_MAX: usize = 1000;
 
 /// What statistics are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -259,4 +263,30 @@ fn show_booking(booking: &Booking) -> Value {
         "amount_minor": booking.amount_minor,
         "currency": booking.account.currency,
     })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct UnparsedQuery {
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/unparsed?limit=`: what shops sent and nobody could read, latest first.
+pub(crate) async fn unparsed(
+    State(admin): State<Arc<Admin>>,
+    Query(query): Query<UnparsedQuery>,
+) -> Result<Json<Value>, Problem> {
+    let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
+    let mut reports: VecDeque<UnparsedReport> = VecDeque::new();
+    let mut count = 0u64;
+    let scanned = admin.state.scan(Space::Unparsed, &[], &mut |_, value| {
+        count += 1;
+        // Only the latest are kept while looking through all.
+        if reports.len() == limit {
+            reports.pop_front();
+        }
+        reports.extend(serde_json::from_slice::<UnparsedReport>(value).ok());
+    });
+    scanned.map_err(|error| Problem::internal(&error))?;
+    let items: Vec<_> = reports.into_iter().rev().collect();
+    Ok(Json(json!({ "items": items, "count": count, "up_to_date": admin.is_up_to_date() })))
 }

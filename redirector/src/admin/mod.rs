@@ -67,6 +67,7 @@ fn router(admin: Arc<Admin>) -> Router {
     let api = Router::new()
         .route("/stats", get(figures::stats))
         .route("/orders/{merchant}/{order}", get(figures::order))
+        .route("/unparsed", get(figures::unparsed))
         .route("/{resource}", get(resources::list).post(resources::create))
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))

@@ -33,6 +33,7 @@ impl Embedded {
                 space("events")?,
                 space("counters")?,
                 space("positions")?,
+                space("unparsed")?,
             ];
             Ok(Self { database, spaces })
         };

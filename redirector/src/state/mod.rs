@@ -10,7 +10,7 @@ mod projector;
 mod redis;
 
 pub(crate) use model::{CounterKey, Metric, order_key};
-pub(crate) use projection::{OrderDocument, Projection};
+pub(crate) use projection::{OrderDocument, Projection, UnparsedReport};
 pub(crate) use projector::{Lag, Projector, replay};
 pub(crate) use redis::without_password;
 
@@ -38,11 +38,13 @@ pub(crate) enum Space {
     Counters,
     /// Stream → the last record that is projected.
     Positions,
+    /// Time of arrival and a hash → a report that nobody could read, without its body.
+    Unparsed,
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions, Self::Unparsed];
 }
 
 /// Values to set, all or none.

@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
-use shared::catalog::Catalog;
+use shared::catalog::{Catalog, Platform};
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
 use shared::order::{OrderFact, Status, Visit, distinct, path_before};
-use shared::record::{Click, EventFact, Record};
+use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
 use crate::state::model::{CounterKey, Metric, Position, order_key};
@@ -28,6 +28,16 @@ pub(crate) struct OrderDocument {
     pub(crate) facts: Vec<OrderFact>,
     /// What it counts for now: counter key and amount.
     counted: Vec<(Vec<u8>, i64)>,
+}
+
+/// A report that nobody could read, as it is listed; its body stands in the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UnparsedReport {
+    merchant: MerchantId,
+    platform: Platform,
+    received_at: Timestamp,
+    topic: Option<String>,
+    reason: String,
 }
 
 /// Gathers the changes of records until they are taken as one batch.
@@ -45,7 +55,7 @@ impl<'a> Projection<'a> {
         Self { state, batch: Batch::new(), counts: HashMap::new(), orders: BTreeMap::new() }
     }
 
-    /// Takes in a record. Catalog changes and unparsed reports change nothing here.
+    /// Takes in a record. Catalog changes change nothing here.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -54,8 +64,24 @@ impl<'a> Projection<'a> {
             Record::Click(click) => self.click(click, catalog),
             Record::Event(event) => self.event(event, catalog),
             Record::Order(fact) => self.order_fact(fact),
-            Record::Catalog(_) | Record::Unparsed(_) => Ok(()),
+            Record::Unparsed(report) => self.unparsed(report),
+            Record::Catalog(_) => Ok(()),
         }
+    }
+
+    fn unparsed(&mut self, report: &Unparsed) -> Result<()> {
+        let shown = UnparsedReport {
+            merchant: report.merchant,
+            platform: report.platform,
+            received_at: report.received_at,
+            topic: report.topic.clone(),
+            reason: report.reason.clone(),
+        };
+        let bytes = serde_json::to_vec(&shown).context("an unparsed report could not be stored")?;
+        let mut key = report.received_at.as_ms().to_be_bytes().to_vec();
+        key.extend(&blake3::hash(report.body.as_bytes()).as_bytes()[..8]);
+        self.batch.insert((Space::Unparsed, key), bytes);
+        Ok(())
     }
 
     /// Notes how far a stream is projected.

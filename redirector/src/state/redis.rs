@@ -1,6 +1,6 @@
 //! Redis as the hot state: one server, shared by tools that want to look at it.
 //!
-//! Keys: `ac:w:<click id>` windows, `ac:o:<merchant and order id>` orders, `ac:e:<event id>` events, each with an expiry
+//! Keys: `ac:w:<click id>` windows, `ac:o:<merchant and order id>` orders, `ac:e:<event id>` events, `ac:u:…` unparsed reports, each with an expiry
 //! that is garbage collection and never a decision; the hashes `ac:counters` and `ac:positions`. A batch is one
 //! transaction of absolute values: sent twice it ends the same. The redirect path never comes here.
 
@@ -40,6 +40,7 @@ const fn layout(space: Space) -> Layout {
         Space::Windows => Layout::Keys("ac:w:", true),
         Space::Orders => Layout::Keys("ac:o:", false),
         Space::Events => Layout::Keys("ac:e:", true),
+        Space::Unparsed => Layout::Keys("ac:u:", true),
         Space::Counters => Layout::Hash("ac:counters"),
         Space::Positions => Layout::Hash("ac:positions"),
     }
@@ -63,7 +64,7 @@ impl Redis {
     /// Deletes everything of ours, and nothing else.
     pub(crate) fn wipe(&self) -> Result<()> {
         let mut keys = vec![b"ac:counters".to_vec(), b"ac:positions".to_vec()];
-        for prefix in ["ac:w:", "ac:o:", "ac:e:"] {
+        for prefix in ["ac:w:", "ac:o:", "ac:e:", "ac:u:"] {
             self.each_key(prefix.as_bytes(), &mut |key| keys.push(key.to_vec()))?;
         }
         for some in keys.chunks(SCAN_COUNT) {

@@ -220,6 +220,14 @@ async fn what_cannot_be_read_is_refused_by_name_and_kept() {
         assert_eq!(answer.status, 400, "{body}");
         assert!(answer.body.contains(named) && answer.body.contains("kept as unparsed"), "{}", answer.body);
     }
+    stage.figures().await;
+    let listed = stage.product.read("/api/v1/unparsed?limit=2").await.unwrap();
+    assert_eq!((&listed["count"], listed["items"].as_array().unwrap().len()), (&json!(4), 2), "{listed}");
+    assert_eq!(
+        listed["items"][0]["reason"], "status: expected a word such as processing",
+        "the latest first"
+    );
+    assert_eq!(listed["items"][0]["topic"], "order.updated");
     let data = stage.product.data().to_owned();
     stage.product.stop().await.unwrap();
     let facts = std::fs::read(segment(&data, "facts")).unwrap();
