@@ -73,13 +73,13 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
     }
 
-    /// It could not be recorded; nothing has changed.
+    /// It could not be brought to the disk, so it is not promised.
     pub(crate) fn unrecorded(error: &journal::Error) -> Self {
         tracing::error!("a change could not be recorded: {error}");
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Cannot record now",
-            "nothing has changed; send it again later",
+            "it is not on the disk; send it again later, with the same Idempotency-Key",
         )
     }
 

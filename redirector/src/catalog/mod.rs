@@ -91,7 +91,8 @@ impl Live {
     /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk, then it is visible.
     ///
     /// # Errors
-    /// What `prepare` refused, or that it could not be recorded; in both cases nothing has changed.
+    /// What `prepare` refused: nothing has changed. Or that it could not be recorded: it is not promised, but what was
+    /// written before the disk failed may still turn up.
     pub(crate) async fn change<T, E>(
         &self,
         prepare: impl FnOnce(&Catalog) -> Result<(Option<Change>, T), E>,

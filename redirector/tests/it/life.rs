@@ -272,6 +272,17 @@ async fn a_taken_address_is_not_shared_with_another_process() {
     assert_eq!((status, said.contains("cannot listen")), (Some(1), true), "{said}");
 }
 
+/// What a power cut does at worst: the ends of the click streams are gone.
+fn cut_the_power(folder: &tempfile::TempDir) {
+    for entry in std::fs::read_dir(folder.path().join("data/journal")).unwrap() {
+        let stream = entry.unwrap();
+        if stream.file_name().to_string_lossy().starts_with("edge-") {
+            let segment = stream.path().join("00000000000000000001.seg");
+            std::fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(64).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
     let stage = Stage::set().await;
@@ -281,14 +292,7 @@ async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
     stage.figures().await;
     let (link, folder) = (stage.link.clone(), stage.folder);
     stage.product.stop().await.unwrap();
-    // What a power cut does: the ends of the click streams are gone.
-    for entry in std::fs::read_dir(folder.path().join("data/journal")).unwrap() {
-        let stream = entry.unwrap();
-        if stream.file_name().to_string_lossy().starts_with("edge-") {
-            let segment = stream.path().join("00000000000000000001.seg");
-            std::fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(64).unwrap();
-        }
-    }
+    cut_the_power(&folder);
     let product = launch(&folder).start().await.unwrap();
     let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
     for _ in 0..5 {
@@ -303,4 +307,49 @@ async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the five clicks after the power cut are not what is counted");
+}
+
+/// Clicks so often, waits until all is counted, and gives the link's clicks by class.
+async fn click_and_count(
+    product: &harness::Product,
+    agent: &str,
+    times: usize,
+    link: &str,
+) -> serde_json::Value {
+    let headers = [("host", "go.shop.test"), ("user-agent", agent)];
+    for _ in 0..times {
+        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+    }
+    // Longer than the projector sleeps: what is up to date afterwards has seen these clicks.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let stats = product.read("/api/v1/stats?by=link").await.unwrap();
+    assert_eq!(stats["up_to_date"], true);
+    let rows = stats["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["link"] == link).map(|row| row["clicks"].clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_state_that_saw_other_records_under_the_same_numbers_is_built_anew() {
+    let stage = Stage::set().await;
+    let (link, folder) = (stage.link.clone(), stage.folder);
+    stage.product.stop().await.unwrap();
+    let one_core = launch(&folder).arguments(&["--workers", "1"]);
+    let (state, kept) = (folder.path().join("data/state"), folder.path().join("kept"));
+
+    let product = one_core.start().await.unwrap();
+    assert_eq!(click_and_count(&product, crate::support::BROWSER, 3, &link).await["billable"], 3);
+    product.stop().await.unwrap();
+    std::fs::rename(&state, &kept).unwrap();
+
+    // Five others get the numbers of the three while the state is elsewhere.
+    cut_the_power(&folder);
+    let product = one_core.start().await.unwrap();
+    assert_eq!(click_and_count(&product, "curl/8", 5, &link).await["bot"], 5);
+    product.stop().await.unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+    std::fs::rename(&kept, &state).unwrap();
+
+    let product = one_core.start().await.unwrap();
+    let clicks = click_and_count(&product, "curl/8", 0, &link).await;
+    assert_eq!((&clicks["billable"], &clicks["bot"]), (&json!(0), &json!(5)), "{clicks}");
 }
