@@ -53,7 +53,7 @@ impl Conversions {
     /// [`Error::TimeZone`] when a merchant with conversions has a time zone nobody knows.
     pub fn of(dataset: &Dataset) -> Result<Self, Error> {
         let paths = Paths::new(&dataset.clicks);
-        let settle = |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|touch| paths.before(touch));
+        let settle = |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
         let catalog = &dataset.catalog;
         let mut found = Self { list: Vec::new(), zones: HashMap::new(), hold_days: HashMap::new() };
         found.hold_days.extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use shared::id::ClickId;
-use shared::order::{Touch, Visit, path_before};
+use shared::order::Visit;
 
 use crate::facts::{ClickRecord, Recorded};
 
@@ -24,8 +24,8 @@ impl Paths {
         Self { visits }
     }
 
-    /// The touches before `touch`, by time.
-    pub(crate) fn before(&self, touch: &Touch) -> Vec<Touch> {
-        path_before(touch, &|click| self.visits.get(click).copied())
+    /// A click that may earn.
+    pub(crate) fn visit(&self, click: &ClickId) -> Option<Visit> {
+        self.visits.get(click).copied()
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Link};
 use crate::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
-use crate::order::{Order, Touch};
+use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
 
 /// The rules this code decides by; changes whenever a decision could.
@@ -117,11 +117,11 @@ impl Decision {
 
 /// Decides who is credited for an order.
 ///
-/// `path` gives the touches that led to a click, for as much as is known; they are candidates like those the order
-/// brought itself.
-pub fn decide(order: &Order, catalog: &Catalog, path: &dyn Fn(&Touch) -> Vec<Touch>) -> Decision {
-    let mut touches: Vec<Touch> =
-        order.touches.iter().flat_map(path).chain(order.touches.iter().copied()).collect();
+/// `visit` looks up a click that may earn, for as much as is known; the clicks that led to one are candidates like those
+/// the order brought itself.
+pub fn decide(order: &Order, catalog: &Catalog, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Decision {
+    let before = order.touches.iter().flat_map(|touch| path_before(touch, visit));
+    let mut touches: Vec<Touch> = before.chain(order.touches.iter().copied()).collect();
     touches.sort_unstable();
     touches.dedup_by_key(|touch| touch.click);
     let claimed =

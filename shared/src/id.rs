@@ -201,6 +201,26 @@ byte_id!(
     /// One report about an order: a hash of what was reported, so that a repeated delivery is the same fact.
     FactId, "fact"
 );
+byte_id!(
+    /// A shop's report that nobody could read: a hash of when it came and of its body.
+    UnparsedId, "unparsed report"
+);
+byte_id!(
+    /// A customer of one merchant, without saying who: a hash of merchant and e-mail address.
+    CustomerId, "customer"
+);
+
+impl CustomerId {
+    /// The customer with an e-mail address; `None` for a text that is none. Compared without case and outer blanks.
+    pub fn of_email(merchant: MerchantId, email: &str) -> Option<Self> {
+        let email = email.trim().to_lowercase();
+        let (user, host) = email.rsplit_once('@')?;
+        if user.is_empty() || !host.contains('.') {
+            return None;
+        }
+        Some(Self::of_content(&[b"customer", &merchant.bits().to_be_bytes(), email.as_bytes()]))
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,9 @@
 use crate::attribution::{Decision, Method, decide};
 use crate::catalog::Catalog;
 use crate::commission::Due;
-use crate::id::{CampaignId, FactId, InfluencerId};
+use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
-use crate::order::{Order, OrderFact, Status, Touch, distinct, fold};
+use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
 use crate::time::Timestamp;
 
 /// Why an amount was booked.
@@ -99,23 +99,25 @@ impl Settled {
 
 /// Folds, decides and books an order from its facts.
 ///
-/// `None` when there are no facts. The result depends on the set of facts and the catalog alone.
+/// `visit` looks up a click that may earn. `None` when there are no facts. The result depends on the set of facts, the
+/// clicks they lead to, and the catalog alone.
 pub fn settle(
     facts: &[OrderFact],
     catalog: &Catalog,
-    path: &dyn Fn(&Touch) -> Vec<Touch>,
+    visit: &dyn Fn(&ClickId) -> Option<Visit>,
 ) -> Option<Settled> {
     let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
+    by_arrival.iter_mut().for_each(|fact| fact.look_up_clicks(visit));
     by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
     let mut bookings: Vec<Booking> = Vec::new();
     for arrived in 1..=by_arrival.len() {
         let known = &by_arrival[..arrived];
         let Some(order) = fold(known) else { continue };
-        let due = due(&order, &decide(&order, catalog, path), catalog);
+        let due = due(&order, &decide(&order, catalog, visit), catalog);
         book(&mut bookings, &known[arrived - 1], &order, due);
     }
     let order = fold(&by_arrival)?;
-    let decision = decide(&order, catalog, path);
+    let decision = decide(&order, catalog, visit);
     let accepted = is_accepted(&order, catalog);
     Some(Settled { order, decision, bookings, accepted })
 }

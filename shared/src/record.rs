@@ -104,7 +104,7 @@ pub enum Record<'a> {
     /// A session, page or lead.
     Event(EventFact),
     /// A report about an order.
-    Order(OrderFact),
+    Order(Box<OrderFact>),
     /// A change of the catalog.
     Catalog(Change),
     /// A report nobody could read.

@@ -10,7 +10,7 @@ use shared::catalog::{
 use shared::commission::{Base, Rule};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
-use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
+use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, fold};
 use shared::time::{Span, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);
@@ -115,14 +115,7 @@ fn touch(clicked_at: Timestamp) -> Touch {
 fn paid() -> OrderFact {
     let ordered_at = NOW.plus(Span::minutes(60));
     OrderFact {
-        id: FactId::from_bytes([1; 16]),
-        merchant: MERCHANT,
-        platform: Platform::Woocommerce,
-        order_id: "1001".into(),
-        source: Source::Webhook,
-        kind: FactKind::Order,
         occurred_at: ordered_at,
-        received_at: ordered_at.plus(Span::seconds(5)),
         ordered_at: Some(ordered_at),
         status: Some(Status::Paid),
         currency: "EUR".parse().ok(),
@@ -130,14 +123,15 @@ fn paid() -> OrderFact {
         tax_minor: Some(0),
         shipping_minor: Some(1000),
         total_minor: Some(13990),
-        refunds: vec![],
         refund_list: RefundList::Whole,
-        partial: false,
-        coupons: vec![],
         touches: vec![touch(NOW)],
-        consent: None,
-        test: false,
-        notes: vec![],
+        ..OrderFact::blank(
+            FactId::from_bytes([1; 16]),
+            MERCHANT,
+            (Platform::Woocommerce, "1001".into()),
+            Source::Webhook,
+            ordered_at.plus(Span::seconds(5)),
+        )
     }
 }
 
@@ -151,7 +145,7 @@ fn later(id: u8, minutes: i64, change: impl FnOnce(&mut OrderFact)) -> OrderFact
 }
 
 fn settled(facts: &[OrderFact], catalog: &Catalog) -> Settled {
-    settle(facts, catalog, &|_| vec![]).unwrap()
+    settle(facts, catalog, &|_| None).unwrap()
 }
 
 fn total(settled: &Settled) -> i64 {
@@ -189,10 +183,7 @@ fn a_pixel_amount_never_replaces_the_shops_nor_fills_in_from_another_currency() 
 fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
     let refund = |id, minutes, totals: &[i64]| {
         later(id, minutes, |f| {
-            f.refunds = totals
-                .iter()
-                .map(|&t| Refund { id: t.to_string(), total_minor: t, goods_minor: None })
-                .collect();
+            f.refunds = totals.iter().map(|&t| Refund::new(t.to_string(), t, None)).collect();
         })
     };
     let catalog = click_first();
@@ -205,7 +196,7 @@ fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
 
 #[test]
 fn refunds_with_lines_take_their_goods_and_shipping_takes_nothing() {
-    let refund = |id: &str, total_minor, goods_minor| Refund { id: id.into(), total_minor, goods_minor };
+    let refund = |id: &str, total_minor, goods_minor| Refund::new(id.into(), total_minor, goods_minor);
     let event = |id, minutes, refund: Refund| {
         later(id, minutes, |f| {
             (f.kind, f.partial, f.status, f.goods_minor, f.total_minor) =
@@ -284,7 +275,12 @@ fn the_campaign_says_whether_click_or_coupon_counts_first() {
 #[test]
 fn the_latest_click_wins_and_the_path_before_it_is_shown() {
     let earlier = Touch { click: ClickId::from_bytes([7; 16]), ..touch(NOW.plus(Span::days(-3))) };
-    let settled = settle(&[paid()], &click_first(), &|_| vec![earlier]).unwrap();
+    let visits = [
+        Visit { touch: earlier, previous: None },
+        Visit { touch: touch(NOW), previous: Some(earlier.click) },
+    ];
+    let visit = |click: &ClickId| visits.iter().find(|visit| visit.touch.click == *click).copied();
+    let settled = settle(&[paid()], &click_first(), &visit).unwrap();
     let verdicts: Vec<_> = settled.decision.candidates.iter().map(|c| c.verdict).collect();
     assert_eq!(verdicts, [Verdict::EarlierTouch, Verdict::Credited]);
 }
@@ -332,9 +328,7 @@ fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
 #[test]
 fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
     let catalog = catalog(vec![Evidence::Click], Rule::PerSale { amount: "5.00".parse().unwrap() });
-    let refund = |total| {
-        later(2, 10, |f| f.refunds = vec![Refund { id: "1".into(), total_minor: total, goods_minor: None }])
-    };
+    let refund = |total| later(2, 10, |f| f.refunds = vec![Refund::new("1".into(), total, None)]);
     assert_eq!(total(&settled(&[paid(), refund(100)], &catalog)), 500);
     assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);
 }
@@ -365,10 +359,7 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.currency = currency.parse().ok();
                 f.goods_minor = goods;
                 f.total_minor = goods.map(|goods| goods + extra);
-                f.refunds = refunds
-                    .iter()
-                    .map(|&t| Refund { id: t.to_string(), total_minor: t, goods_minor: None })
-                    .collect();
+                f.refunds = refunds.iter().map(|&t| Refund::new(t.to_string(), t, None)).collect();
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.test = evidence == 7;

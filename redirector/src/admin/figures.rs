@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
-use shared::id::MerchantId;
+use shared::id::{ClickId, MerchantId};
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
-use shared::order::{Order, Touch, normal_order_id, path_before};
+use shared::order::{Order, normal_order_id};
 use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
@@ -220,8 +220,8 @@ pub(crate) async fn order(
     let document: OrderDocument =
         serde_json::from_slice(&stored).map_err(|e| Problem::internal(&e.into()))?;
     let catalog = admin.live.read();
-    let path = |touch: &Touch| path_before(touch, &|click| admin.state.visit(click).ok().flatten());
-    let settled = settle(&document.facts, &catalog, &path).ok_or_else(missing)?;
+    let visit = |click: &ClickId| admin.state.visit(click).ok().flatten();
+    let settled = settle(&document.facts, &catalog, &visit).ok_or_else(missing)?;
     Ok(Json(json!({
         "merchant": id,
         "order_id": settled.order.order_id,

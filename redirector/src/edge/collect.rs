@@ -17,7 +17,7 @@ use shared::commission::AMOUNT_MAX;
 use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order};
 use shared::id::{EventId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, RefundList, Source, Status, Touch, normal_order_id};
+use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
 use shared::token::Claims;
@@ -201,15 +201,10 @@ fn claim(
     let (total, tax, shipping) =
         (minor("value", order.value), minor("tax", order.tax), minor("shipping", order.shipping));
     let goods = minor("items", goods(order));
+    let id = FactId::of_content(&[b"pixel", event_id(event, merchant).as_bytes()]);
+    let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
     OrderFact {
-        id: FactId::of_content(&[b"pixel", event_id(event, merchant).as_bytes()]),
-        merchant: merchant.id,
-        platform: merchant.platform.unwrap_or(Platform::Other),
-        order_id: normal_order_id(&order.id),
-        source: Source::Pixel,
-        kind: FactKind::Order,
         occurred_at: at,
-        received_at: now,
         ordered_at: Some(at),
         status: Some(Status::Paid),
         currency,
@@ -217,14 +212,12 @@ fn claim(
         tax_minor: tax,
         shipping_minor: shipping,
         total_minor: total,
-        refunds: Vec::new(),
-        refund_list: RefundList::Whole,
-        partial: false,
         coupons: order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect(),
         touches: touch.into_iter().collect(),
+        new_customer: order.new_customer,
         consent: Some(consent),
-        test: false,
         notes,
+        ..OrderFact::blank(id, merchant.id, order_name, Source::Pixel, now)
     }
 }
 

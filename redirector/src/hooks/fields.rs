@@ -11,7 +11,7 @@ use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, RefundList, Source, Touch};
+use shared::order::{OrderFact, RefundList, Source, Touch};
 
 use crate::hooks::Context;
 
@@ -40,31 +40,9 @@ pub(super) fn is_signed(secrets: &[&str], signature: Option<&HeaderValue>, body:
 
 /// A signed webhook's fact about an order that says nothing yet.
 pub(super) fn blank(platform: Platform, context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
-    OrderFact {
-        id,
-        merchant: context.merchant,
-        platform,
-        order_id,
-        source: Source::Webhook,
-        kind: FactKind::Order,
-        occurred_at: context.received_at,
-        received_at: context.received_at,
-        ordered_at: None,
-        status: None,
-        currency: None,
-        goods_minor: None,
-        tax_minor: None,
-        shipping_minor: None,
-        total_minor: None,
-        refunds: vec![],
-        refund_list: RefundList::Whole,
-        partial: false,
-        coupons: vec![],
-        touches: vec![],
-        consent: None,
-        test: false,
-        notes: vec![],
-    }
+    let fact =
+        OrderFact::blank(id, context.merchant, (platform, order_id), Source::Webhook, context.received_at);
+    OrderFact { refund_list: RefundList::Whole, ..fact }
 }
 
 /// The clicks of the tokens that were found, each with the field it was found in; those refused are noted.

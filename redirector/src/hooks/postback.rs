@@ -15,7 +15,7 @@ use shared::commission::AMOUNT_MAX;
 use shared::event::is_order_id;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, RefundList, Source, Status, Touch, normal_order_id};
+use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
 use url::form_urlencoded;
 
@@ -67,31 +67,20 @@ pub(crate) fn read(context: &Context<'_>, platform: Platform, parameters: &str) 
     let (amount_minor, currency) = fields.amount()?;
     let occurred_at = fields.time()?.map_or(context.received_at, |stated| stated.min(context.received_at));
     let merchant = context.merchant.bits().to_be_bytes();
+    let id = FactId::of_content(&[b"postback", &merchant, &fields.canonical()]);
+    let blank =
+        OrderFact::blank(id, context.merchant, (platform, order_id), Source::Postback, context.received_at);
     Ok(OrderFact {
-        id: FactId::of_content(&[b"postback", &merchant, &fields.canonical()]),
-        merchant: context.merchant,
-        platform,
-        order_id,
-        source: Source::Postback,
         kind,
         occurred_at,
-        received_at: context.received_at,
-        ordered_at: None,
         status: Some(status),
         currency,
         goods_minor: amount_minor,
-        tax_minor: None,
-        shipping_minor: None,
         total_minor: amount_minor,
-        refunds: vec![],
-        refund_list: RefundList::Some,
         // A postback that only moves the status says nothing of the amounts that were reported before.
         partial: amount_minor.is_none(),
-        coupons: vec![],
         touches: touch.into_iter().collect(),
-        consent: None,
-        test: false,
-        notes: vec![],
+        ..blank
     })
 }
 

@@ -266,7 +266,7 @@ fn refund(
     let goods = goods.and_then(|goods| bounded(not_below_zero(goods), prices.currency));
     let goods_minor = goods.map_err(note).ok();
     let total_minor = bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"))?;
-    Ok(Refund { id, total_minor, goods_minor })
+    Ok(Refund::new(id, total_minor, goods_minor))
 }
 
 /// How the amounts of a report are to be read.
@@ -582,7 +582,7 @@ mod tests {
         let name = "shopify_api_ruby_order_partially_refunded_discount_noteattrs";
         let fact = fact_of("orders/updated", &fixture(name));
         // 195.66 + 195.67 of goods, 209.00 of money.
-        let refund = Refund { id: "509562969".to_owned(), total_minor: 20_900, goods_minor: Some(39_133) };
+        let refund = Refund::new("509562969".to_owned(), 20_900, Some(39_133));
         assert_eq!((fact.kind, fact.refunds), (FactKind::Refund, vec![refund]));
         let fact = fact_of("orders/create", &fixture("docs_2026-01_orders_create"));
         assert_eq!((fact.kind, fact.shipping_minor), (FactKind::Cancel, Some(1000)));
@@ -599,7 +599,7 @@ mod tests {
         ];
         for (name, order_id, id, total_minor, goods) in rows {
             let fact = fact_of("refunds/create", &fixture(name));
-            let refund = Refund { id: id.to_owned(), total_minor, goods_minor: Some(goods) };
+            let refund = Refund::new(id.to_owned(), total_minor, Some(goods));
             assert_eq!((fact.order_id.as_str(), fact.refunds), (order_id, vec![refund]), "{name}");
             assert_eq!((fact.status, fact.partial, fact.kind), (None, true, FactKind::Refund), "{name}");
             assert_eq!((fact.currency, fact.notes), ("USD".parse().ok(), vec![]), "{name}");

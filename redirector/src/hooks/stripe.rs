@@ -191,7 +191,7 @@ impl Reader<'_> {
             order_id: self.order_id("data.object.id")?,
             kind: FactKind::Refund,
             currency: Some(currency),
-            refunds: vec![Refund { id, total_minor, goods_minor: None }],
+            refunds: vec![Refund::new(id, total_minor, None)],
             partial: true,
             ..blank
         })

@@ -201,7 +201,7 @@ impl Reader<'_> {
             let total = entry.get("total").ok_or_else(|| "missing".to_owned()).and_then(decimal);
             let id = entry.get("id").and_then(order_id).unwrap_or_else(|| format!("#{index}"));
             match total.and_then(|total| bounded(total.abs(), currency)) {
-                Ok(total_minor) => refunds.push(Refund { id, total_minor, goods_minor: None }),
+                Ok(total_minor) => refunds.push(Refund::new(id, total_minor, None)),
                 Err(reason) => self.notes.push(format!("refunds[{index}].total: {reason}")),
             }
         }

@@ -14,7 +14,7 @@ use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
-use shared::order::{OrderFact, Status, Visit, distinct, path_before};
+use shared::order::{OrderFact, Status, Visit, distinct};
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
@@ -150,7 +150,7 @@ impl<'a> Projection<'a> {
     fn recount(&mut self, key: Vec<u8>, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
         document.facts = distinct(&document.facts).into_iter().cloned().collect();
         let settled =
-            settle(&document.facts, catalog, &|touch| path_before(touch, &|click| self.visit(click)));
+            settle(&document.facts, catalog, &|click| self.visit(click));
         let counted = settled.as_ref().map_or_else(Vec::new, counts_for);
         for (key, amount) in document.counted.drain(..) {
             if let Some(key) = CounterKey::from_bytes(&key) {

@@ -206,14 +206,7 @@ pub(crate) fn event(number: u8, name: EventName, at: Timestamp, touch: Option<To
 /// A paid order of 129.90 and 10.00 shipping, confirmed by the shop's webhook when it is placed.
 pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> OrderFact {
     OrderFact {
-        id: FactId::of_content(&[order_id.as_bytes(), b"paid"]),
-        merchant: SHOP,
-        platform: Platform::Woocommerce,
-        order_id: order_id.into(),
-        source: Source::Webhook,
-        kind: FactKind::Order,
         occurred_at: placed_at,
-        received_at: placed_at.plus(Span::seconds(5)),
         ordered_at: Some(placed_at),
         status: Some(Status::Paid),
         currency: "EUR".parse().ok(),
@@ -221,14 +214,15 @@ pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> O
         tax_minor: Some(2074),
         shipping_minor: Some(1000),
         total_minor: Some(13990),
-        refunds: vec![],
         refund_list: RefundList::Whole,
-        partial: false,
-        coupons: vec![],
         touches: touches.to_vec(),
-        consent: None,
-        test: false,
-        notes: vec![],
+        ..OrderFact::blank(
+            FactId::of_content(&[order_id.as_bytes(), b"paid"]),
+            SHOP,
+            (Platform::Woocommerce, order_id.into()),
+            Source::Webhook,
+            placed_at.plus(Span::seconds(5)),
+        )
     }
 }
 
@@ -248,7 +242,7 @@ pub(crate) fn cancelled(fact: &OrderFact, when: Timestamp) -> OrderFact {
 pub(crate) fn refunded(fact: &OrderFact, when: Timestamp, total_minor: i64) -> OrderFact {
     later(fact, when, |fact| {
         fact.kind = FactKind::Refund;
-        fact.refunds = vec![Refund { id: "r1".into(), total_minor, goods_minor: None }];
+        fact.refunds = vec![Refund::new("r1".into(), total_minor, None)];
     })
 }
 

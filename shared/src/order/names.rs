@@ -1,0 +1,169 @@
+//! Which reports are about the same order, when every channel calls it by another name.
+//!
+//! A shop's own webhooks anchor an order: platform and id say which it is, and their aliases say what else it is called.
+//! Everybody else (payment provider, postback, import, browser) brings one name, and follows the one anchored order that
+//! bears it. A name that several orders bear names none of them: such a report stands by itself until it is clear.
+//! Amounts never match anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Platform;
+use crate::id::MerchantId;
+use crate::order::{OrderFact, Source};
+
+/// An order id in its plain spelling: without outer blanks, a leading `#`, or the path of a global id
+/// (`gid://shopify/Order/1001`).
+pub fn normal_order_id(id: &str) -> String {
+    let id = id.trim_start_matches(|c: char| c.is_whitespace() || c == '#').trim_end();
+    let global = id.strip_prefix("gid://").and_then(|path| path.rsplit_once('/'));
+    global.map_or(id, |(_, last)| last).to_owned()
+}
+
+/// The form in which names of orders are compared.
+pub fn fold_name(name: &str) -> String {
+    normal_order_id(name).to_lowercase()
+}
+
+/// Which order: sorts and compares, and never changes while the same reports are known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// Whose.
+    pub merchant: MerchantId,
+    /// The shop software that anchors it; `None` while no webhook does.
+    pub anchor: Option<Anchor>,
+    /// Its id there, or the name its reports share; folded.
+    pub name: String,
+}
+
+/// Platforms whose webhooks anchor an order, the most telling first: a shop knows what was sold, a payment provider
+/// only what was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Anchor {
+    /// Shopify.
+    Shopify,
+    /// WooCommerce.
+    Woocommerce,
+    /// Magento.
+    Magento,
+    /// Anything else that signs webhooks.
+    Other,
+    /// Stripe: a payment that may belong to a shop's order.
+    Stripe,
+}
+
+impl Anchor {
+    const fn of(platform: Platform) -> Self {
+        match platform {
+            Platform::Shopify => Self::Shopify,
+            Platform::Woocommerce => Self::Woocommerce,
+            Platform::Magento => Self::Magento,
+            Platform::Other => Self::Other,
+            Platform::Stripe => Self::Stripe,
+        }
+    }
+
+    /// The word in keys.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shopify => "shopify",
+            Self::Woocommerce => "woocommerce",
+            Self::Magento => "magento",
+            Self::Other => "other",
+            Self::Stripe => "stripe",
+        }
+    }
+}
+
+impl OrderKey {
+    /// The key as one text, the same for ever: what ids of conversions are made of.
+    pub fn to_text(&self) -> String {
+        let anchor = self.anchor.map_or("", Anchor::as_str);
+        format!("{}/{anchor}/{}", self.merchant, self.name)
+    }
+}
+
+impl OrderFact {
+    /// Every name the report calls its order by, folded, the id first.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![fold_name(&self.order_id)];
+        for alias in &self.aliases {
+            let name = fold_name(&alias.value);
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The order it anchors, when it is a shop's own webhook.
+    fn anchor(&self) -> Option<OrderKey> {
+        (self.source == Source::Webhook).then(|| OrderKey {
+            merchant: self.merchant,
+            anchor: Some(Anchor::of(self.platform)),
+            name: fold_name(&self.order_id),
+        })
+    }
+}
+
+/// Reports by the order they are about. The result depends on the set of reports alone.
+pub fn by_order<'f>(
+    facts: impl IntoIterator<Item = &'f OrderFact>,
+) -> BTreeMap<OrderKey, Vec<&'f OrderFact>> {
+    let (anchoring, following): (Vec<_>, Vec<_>) =
+        facts.into_iter().partition(|fact| fact.source == Source::Webhook);
+    let mut anchored: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
+    let mut bearers = Bearers::default();
+    for fact in anchoring {
+        let Some(key) = fact.anchor() else { continue };
+        bearers.add(&key, fact);
+        anchored.entry(key).or_default().push(fact);
+    }
+    let mut orders: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
+    for (key, facts) in anchored {
+        let whole = bearers.shop_order_of(&key).cloned().unwrap_or(key);
+        orders.entry(whole).or_default().extend(facts);
+    }
+    for fact in following {
+        let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
+        let key = bearers.order_named(merchant, &name).cloned();
+        orders.entry(key.unwrap_or(OrderKey { merchant, anchor: None, name })).or_default().push(fact);
+    }
+    orders
+}
+
+/// Who bears which name.
+#[derive(Default)]
+struct Bearers {
+    by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
+    names: BTreeMap<OrderKey, BTreeSet<String>>,
+}
+
+impl Bearers {
+    fn add(&mut self, key: &OrderKey, fact: &OrderFact) {
+        for name in fact.names() {
+            self.by_name.entry((fact.merchant, name.clone())).or_default().insert(key.clone());
+            self.names.entry(key.clone()).or_default().insert(name);
+        }
+    }
+
+    /// The one shop's order that a payment belongs to.
+    fn shop_order_of(&self, key: &OrderKey) -> Option<&OrderKey> {
+        if key.anchor != Some(Anchor::Stripe) {
+            return None;
+        }
+        let names = self.names.get(key).into_iter().flatten();
+        let bearers = names.filter_map(|name| self.by_name.get(&(key.merchant, name.clone()))).flatten();
+        the_only(bearers.filter(|bearer| bearer.anchor != Some(Anchor::Stripe)))
+    }
+
+    /// The one order that bears a name.
+    fn order_named(&self, merchant: MerchantId, name: &str) -> Option<&OrderKey> {
+        let bearers = self.by_name.get(&(merchant, name.to_owned()))?;
+        the_only(bearers.iter().map(|bearer| self.shop_order_of(bearer).unwrap_or(bearer)))
+    }
+}
+
+fn the_only<'k>(keys: impl Iterator<Item = &'k OrderKey>) -> Option<&'k OrderKey> {
+    let distinct: BTreeSet<_> = keys.collect();
+    distinct.first().copied().filter(|_| distinct.len() == 1)
+}

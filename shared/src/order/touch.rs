@@ -1,0 +1,115 @@
+//! Touches: clicks that may be credited, and the path of earlier clicks that led to one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClickId, LinkId};
+use crate::time::{Span, Timestamp};
+use crate::token::Claims;
+
+/// A click eligible for credit, as its token said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Touch {
+    /// When it was clicked. First, so that touches sort by time.
+    pub clicked_at: Timestamp,
+    /// Which click.
+    pub click: ClickId,
+    /// Through which link.
+    pub link: LinkId,
+    /// How long it may earn.
+    pub window_minutes: u32,
+}
+
+impl From<&Claims> for Touch {
+    fn from(claims: &Claims) -> Self {
+        Self {
+            clicked_at: claims.issued_at,
+            click: claims.click,
+            link: claims.link,
+            window_minutes: claims.window_minutes,
+        }
+    }
+}
+
+impl Touch {
+    /// Whether `time` lies in the half-open window `[clicked_at, clicked_at + window)`.
+    pub fn covers(&self, time: Timestamp) -> bool {
+        self.clicked_at <= time && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
+    }
+}
+
+/// Touches that a window holds: the click itself and those that led to it.
+pub const PATH_TOUCHES_MAX: usize = 8;
+
+/// A click that may earn, as it is remembered: the touch, and the click whose token the visitor brought along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The touch.
+    pub touch: Touch,
+    /// The click before it.
+    pub previous: Option<ClickId>,
+}
+
+/// The touches that led to `touch`, by time, at most seven; `visit` looks a click up.
+///
+/// The path goes back as long as each earlier touch was inside its own window when `touch` was made. It is followed
+/// when it is needed and not copied when a click is recorded: so it does not matter in which order the clicks of
+/// several cores become known.
+pub fn path_before(touch: &Touch, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Vec<Touch> {
+    let mut earlier: Vec<Touch> = Vec::new();
+    let mut previous = visit(&touch.click).and_then(|visit| visit.previous);
+    while earlier.len() < PATH_TOUCHES_MAX - 1 {
+        let Some(reached) = previous.and_then(|id| visit(&id)) else { break };
+        // Each touch must lie before the one it led to; this also ends a chain that bites its own tail.
+        let after = earlier.last().unwrap_or(touch);
+        let leads_on = reached.touch.clicked_at <= after.clicked_at
+            && reached.touch.click != touch.click
+            && earlier.iter().all(|t| t.click != reached.touch.click);
+        if !leads_on || !reached.touch.covers(touch.clicked_at) {
+            break;
+        }
+        earlier.push(reached.touch);
+        previous = reached.previous;
+    }
+    earlier.reverse();
+    earlier
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    /// Click `number`, made on day `day` with a window of 30 days, that names the click before it.
+    fn visit(number: u8, day: i64, previous: Option<u8>) -> Visit {
+        let id = |number| ClickId::from_bytes([number; 16]);
+        let clicked_at = Timestamp::from_ms(0).plus(Span::days(day));
+        let touch =
+            Touch { clicked_at, click: id(number), link: LinkId::from_bits(1), window_minutes: 30 * 24 * 60 };
+        Visit { touch, previous: previous.map(id) }
+    }
+
+    fn check(visits: &[Visit], of: u8, expected: &[u8]) {
+        let known: HashMap<_, _> = visits.iter().map(|visit| (visit.touch.click, *visit)).collect();
+        let touch = known[&ClickId::from_bytes([of; 16])].touch;
+        let found = path_before(&touch, &|click| known.get(click).copied());
+        assert_eq!(found.iter().map(|t| t.click.as_bytes()[0]).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_path_follows_previous_clicks_within_their_windows() {
+        let visits = [visit(1, 0, None), visit(2, 20, Some(1)), visit(3, 29, Some(2)), visit(4, 30, Some(2))];
+        check(&visits, 3, &[1, 2]);
+        check(&visits, 4, &[2]);
+        check(&visits, 1, &[]);
+    }
+
+    #[test]
+    fn the_path_has_at_most_seven_touches_before_the_click_and_no_loops() {
+        let chain: Vec<_> = (1..=12).map(|n| visit(n, i64::from(n), (n > 1).then(|| n - 1))).collect();
+        check(&chain, 12, &[5, 6, 7, 8, 9, 10, 11]);
+        check(&[visit(1, 0, Some(2)), visit(2, 0, Some(1))], 1, &[2]);
+        check(&[visit(1, 0, Some(1))], 1, &[]);
+        check(&[visit(1, 0, Some(2)), visit(2, 0, Some(3)), visit(3, 0, Some(2))], 1, &[3, 2]);
+    }
+}
