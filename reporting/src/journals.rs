@@ -87,7 +87,7 @@ fn take(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>)
     match Record::decode(record.payload) {
         Ok(Record::Click(click)) => dataset.clicks.push(Recorded { stream, seq, fact: click.into() }),
         Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
-        Ok(Record::Order(fact)) => dataset.orders.push(Recorded { stream, seq, fact }),
+        Ok(Record::Order(fact)) => dataset.orders.push(Recorded { stream, seq, fact: *fact }),
         // Rows are made after the last record, so that a change counts wherever it stands.
         Ok(Record::Catalog(change)) => dataset.catalog.apply(&change),
         Ok(Record::Unparsed(_)) => dataset.unparsed += 1,

@@ -145,7 +145,7 @@ fn judge(
     let at = believable(Timestamp::from_ms(event.ts), now);
     match (event.name, &event.order) {
         (EventName::Purchase, Some(order)) => {
-            Ok(Record::Order(claim(event, order, consent, merchant, touch, (at, now))))
+            Ok(Record::Order(Box::new(claim(event, order, consent, merchant, touch, (at, now)))))
         }
         _ if touch.is_none() => Err("no_click"),
         _ => Ok(Record::Event(EventFact {

@@ -80,7 +80,7 @@ async fn keep(
 ) -> Answer {
     let (record, answer) = match report {
         Report::Ignored(reason) => return answer::text(StatusCode::OK, format!("ignored: {reason}\n")),
-        Report::Fact(fact) => (Record::Order(*fact), answer::text(StatusCode::OK, "ok\n")),
+        Report::Fact(fact) => (Record::Order(fact), answer::text(StatusCode::OK, "ok\n")),
         Report::Unparsed(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, format!("{reason}\nkept as unparsed\n"));
             let unparsed = Unparsed {
@@ -142,7 +142,7 @@ fn read_postback(
     let context = Context { merchant: merchant.id, received_at, token: &token };
     let platform = merchant.platform.unwrap_or(Platform::Other);
     match postback::read(&context, platform, parameters) {
-        Ok(fact) => (Record::Order(fact), answer::text(StatusCode::OK, "ok\n")),
+        Ok(fact) => (Record::Order(Box::new(fact)), answer::text(StatusCode::OK, "ok\n")),
         Err(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, format!("{reason}\nkept as unparsed\n"));
             let unparsed = Unparsed {

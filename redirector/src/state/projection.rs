@@ -149,8 +149,7 @@ impl<'a> Projection<'a> {
     /// Settles an order anew and moves the counters by the difference.
     fn recount(&mut self, key: Vec<u8>, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
         document.facts = distinct(&document.facts).into_iter().cloned().collect();
-        let settled =
-            settle(&document.facts, catalog, &|click| self.visit(click));
+        let settled = settle(&document.facts, catalog, &|click| self.visit(click));
         let counted = settled.as_ref().map_or_else(Vec::new, counts_for);
         for (key, amount) in document.counted.drain(..) {
             if let Some(key) = CounterKey::from_bytes(&key) {

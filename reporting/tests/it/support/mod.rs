@@ -105,7 +105,7 @@ impl World {
     }
 
     pub(crate) fn order(&mut self, fact: OrderFact) {
-        self.record(&Record::Order(fact));
+        self.record(&Record::Order(Box::new(fact)));
     }
 
     pub(crate) fn dataset(&self) -> Dataset {
