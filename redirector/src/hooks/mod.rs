@@ -6,6 +6,7 @@
 mod fields;
 pub(crate) mod postback;
 mod shopify;
+pub(crate) mod signature;
 mod stripe;
 mod woocommerce;
 

@@ -5,9 +5,7 @@
 //! the payment stands. Amounts are integers in Stripe's own minor units. One strange field fails that field,
 //! not the session.
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
-use sha2::Sha256;
 use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
 use shared::id::FactId;
@@ -15,12 +13,9 @@ use shared::money::Currency;
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
 use shared::token::TOKEN_CHARS;
-use subtle::ConstantTimeEq;
 
-use crate::hooks::{Authenticity, Context, Delivery, Report, fields};
+use crate::hooks::{Authenticity, Context, Delivery, Report, fields, signature};
 
-/// Seconds between the time in a signature and our clock.
-const TOLERANCE_SECONDS: u64 = 300;
 /// Characters of an order id, and of a topic that is kept.
 const NAME_CHARS_MAX: usize = 128;
 /// Where a session may hold a click token; the first place is also used for other things.
@@ -35,38 +30,7 @@ pub(super) fn topic(body: &[u8]) -> Option<String> {
 
 /// Whether a delivery is signed: any of its signatures by any of the secrets, and now.
 pub(super) fn authenticate(secrets: &[&str], delivery: Delivery<'_>) -> Authenticity {
-    let header = delivery.headers.get("stripe-signature").and_then(|header| header.to_str().ok());
-    let Some((time, signatures)) = header.and_then(parts) else {
-        return refused("Stripe-Signature: expected `t=<unix seconds>,v1=<hex>`");
-    };
-    if !secrets.iter().any(|secret| is_signed(secret, time, &signatures, delivery.body)) {
-        return refused("Stripe-Signature does not fit the body and the merchant's `webhook_secret`");
-    }
-    let now = delivery.received_at.as_ms().div_euclid(1000);
-    if time.parse().is_ok_and(|time: i64| now.abs_diff(time) <= TOLERANCE_SECONDS) {
-        return Authenticity::Signed;
-    }
-    refused("Stripe-Signature is stale: its time is more than 300 seconds from the server's clock")
-}
-
-fn refused(reason: &str) -> Authenticity {
-    Authenticity::Refused(reason.to_owned())
-}
-
-/// The time, as it was spelled and signed, and the signatures of the one scheme that is believed.
-fn parts(header: &str) -> Option<(&str, Vec<&str>)> {
-    let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
-    let time = pairs().find(|(name, _)| *name == "t")?.1;
-    let signatures: Vec<_> = pairs().filter(|(name, _)| *name == "v1").map(|(_, hex)| hex).collect();
-    (!signatures.is_empty()).then_some((time, signatures))
-}
-
-/// Whether one signature is hex(HMAC-SHA256(secret, `{time}.{body}`)). In constant time.
-fn is_signed(secret: &str, time: &str, signatures: &[&str], body: &[u8]) -> bool {
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-    let tag = mac.chain_update(time).chain_update(b".").chain_update(body).finalize().into_bytes();
-    let expected: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-    signatures.iter().any(|signature| bool::from(expected.as_bytes().ct_eq(signature.as_bytes())))
+    signature::timed("Stripe-Signature", secrets, delivery)
 }
 
 /// What an event is about.
