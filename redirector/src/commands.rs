@@ -111,6 +111,7 @@ pub(crate) fn replay(config: &Config) -> Result<()> {
     drop(HotState::open(&config.state, &config.data)?);
     HotState::wipe(&config.state, &config.data)?;
     let state = HotState::open(&config.state, &config.data)?;
+    state.refresh_layout()?;
     let bar = progress("replaying", "records");
     let projected = state::replay(&config.journal_dir(), &state, &bar)?;
     bar.finish_and_clear();

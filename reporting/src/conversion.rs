@@ -1,8 +1,8 @@
 //! Orders settled: every order that is credited, or labelled as nearly so, with what was booked and from when
 //! it may be paid; it never decides anything that `shared` has not decided.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,7 +10,7 @@ use shared::attribution::{Candidate, Method};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, FactId, MerchantId};
 use shared::ledger::{Account, Booking, Settled, settle};
-use shared::order::{Order, OrderFact, Status, distinct};
+use shared::order::{Order, OrderFact, Status, by_order, distinct};
 use shared::time::Timestamp;
 
 use crate::paths::Paths;
@@ -57,7 +57,8 @@ impl Conversions {
         let catalog = &dataset.catalog;
         let mut found = Self { list: Vec::new(), zones: HashMap::new(), hold_days: HashMap::new() };
         found.hold_days.extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
-        for ((merchant, order_id), facts) in by_order(&dataset.orders) {
+        for (key, facts) in by_order(dataset.orders.iter().map(|recorded| &recorded.fact)) {
+            let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
             let Some(settled) = settle(&facts) else { continue };
             if settled.decision.method == Method::None
                 && settled.decision.label.is_empty()
@@ -65,10 +66,10 @@ impl Conversions {
             {
                 continue;
             }
-            let merchant = catalog.merchants.get(&merchant).ok_or(Error::UnknownMerchant(merchant))?;
+            let merchant =
+                catalog.merchants.get(&key.merchant).ok_or(Error::UnknownMerchant(key.merchant))?;
             found.learn_zone(merchant)?;
-            let id =
-                FactId::of_content(&[b"conversion", merchant.id.to_string().as_bytes(), order_id.as_bytes()]);
+            let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled, &facts, &settle);
             found.list.push(Conversion { id, settled, hold });
         }
@@ -108,15 +109,6 @@ impl Conversions {
             }
         }
     }
-}
-
-/// The facts of each order, as often as they were recorded.
-fn by_order(orders: &[crate::Recorded<OrderFact>]) -> BTreeMap<(MerchantId, String), Vec<OrderFact>> {
-    let mut grouped: BTreeMap<(MerchantId, String), Vec<OrderFact>> = BTreeMap::new();
-    for fact in orders.iter().map(|recorded| &recorded.fact) {
-        grouped.entry((fact.merchant, fact.order_id.clone())).or_default().push(fact.clone());
-    }
-    grouped
 }
 
 fn hold(settled: &Settled, facts: &[OrderFact], settle: &dyn Fn(&[OrderFact]) -> Option<Settled>) -> Hold {

@@ -16,7 +16,7 @@ use crate::agent::{Device, InApp};
 use crate::catalog::{Change, Platform};
 use crate::class::Class;
 use crate::event::{Consent, EventName};
-use crate::id::{ClickId, EventId, LinkId, MerchantId};
+use crate::id::{ClickId, EventId, LinkId, MerchantId, UnparsedId};
 use crate::order::{OrderFact, Touch, Visit};
 use crate::time::Timestamp;
 
@@ -94,6 +94,13 @@ pub struct Unparsed {
     pub reason: String,
     /// The body as sent, in base64.
     pub body: String,
+}
+
+impl Unparsed {
+    /// Its id: a hash of when it came and what was sent.
+    pub fn id(&self) -> UnparsedId {
+        UnparsedId::of_content(&[b"unparsed", &self.received_at.as_ms().to_be_bytes(), self.body.as_bytes()])
+    }
 }
 
 /// One record of the journal.

@@ -12,12 +12,12 @@ use shared::class::Class;
 use shared::id::{ClickId, MerchantId};
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
-use shared::order::{Order, normal_order_id};
+use shared::order::Order;
 use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
-use crate::state::{CounterKey, HotState, Metric, OrderDocument, Space, UnparsedReport, order_key};
+use crate::state::{CounterKey, HotState, Metric, Space, UnparsedReport, facts_of_order};
 
 /// Unparsed reports that are listed when nobody says otherwise, and at most.
 const UNPARSED: usize = 100;
@@ -214,19 +214,16 @@ pub(crate) async fn order(
 ) -> Result<Json<Value>, Problem> {
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
-    let key = order_key(id, &normal_order_id(&order_id));
-    let stored = admin.state.value(Space::Orders, &key).map_err(|error| Problem::internal(&error))?;
-    let stored = stored.ok_or_else(missing)?;
-    let document: OrderDocument =
-        serde_json::from_slice(&stored).map_err(|e| Problem::internal(&e.into()))?;
+    let found = facts_of_order(&admin.state, id, &order_id).map_err(|error| Problem::internal(&error))?;
+    let (_, facts) = found.ok_or_else(missing)?;
     let catalog = admin.live.read();
     let visit = |click: &ClickId| admin.state.visit(click).ok().flatten();
-    let settled = settle(&document.facts, &catalog, &visit).ok_or_else(missing)?;
+    let settled = settle(&facts, &catalog, &visit).ok_or_else(missing)?;
     Ok(Json(json!({
         "merchant": id,
         "order_id": settled.order.order_id,
         "order": show_order(&settled.order),
-        "facts": document.facts,
+        "facts": facts,
         "decision": settled.decision,
         "commission": settled.bookings.iter().map(show_booking).collect::<Vec<_>>(),
         "up_to_date": admin.is_up_to_date(),

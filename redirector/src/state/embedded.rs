@@ -30,6 +30,7 @@ impl Embedded {
             let spaces = [
                 space("windows")?,
                 space("orders")?,
+                space("names")?,
                 space("events")?,
                 space("counters")?,
                 space("positions")?,

@@ -3,14 +3,16 @@
 //! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers quickly. Every batch
 //! is applied whole together with the journal positions it covers, so that no record counts twice after a crash.
 
+mod dossier;
 mod embedded;
 mod model;
 mod projection;
 mod projector;
 mod redis;
 
-pub(crate) use model::{CounterKey, Metric, order_key};
-pub(crate) use projection::{OrderDocument, Projection, UnparsedReport};
+pub(crate) use dossier::facts_of_order;
+pub(crate) use model::{CounterKey, Metric};
+pub(crate) use projection::{Projection, UnparsedReport};
 pub(crate) use projector::{Lag, Projector, replay};
 pub(crate) use redis::without_password;
 
@@ -30,8 +32,10 @@ use crate::state::redis::Redis;
 pub(crate) enum Space {
     /// Click id → the touch and the click before it: an attribution window.
     Windows,
-    /// Merchant and order id → the order's facts and what they count for.
+    /// Merchant and a name → the dossier of orders that share names: their facts and what they count for.
     Orders,
+    /// Merchant and a name of an order → the key of its dossier.
+    Names,
     /// Event id → seen.
     Events,
     /// What is counted, by day → how many.
@@ -43,9 +47,20 @@ pub(crate) enum Space {
 }
 
 impl Space {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Windows, Self::Orders, Self::Events, Self::Counters, Self::Positions, Self::Unparsed];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Windows,
+        Self::Orders,
+        Self::Names,
+        Self::Events,
+        Self::Counters,
+        Self::Positions,
+        Self::Unparsed,
+    ];
 }
+
+/// The layout of keys and values, and where it is noted; no stream has this name.
+const LAYOUT: &[u8] = b"2";
+const LAYOUT_KEY: &[u8] = b"(layout)";
 
 /// Values to set, all or none.
 pub(crate) type Batch = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
@@ -69,6 +84,15 @@ impl HotState {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
             StateUrl::Redis(url) => Redis::open(url).map(Self::Redis),
         }
+    }
+
+    /// Forgets what an older version kept in another layout: it is built anew.
+    pub(crate) fn refresh_layout(&self) -> Result<()> {
+        if self.value(Space::Positions, LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
+            self.clear()?;
+            self.apply(Batch::from([((Space::Positions, LAYOUT_KEY.to_vec()), LAYOUT.to_vec())]))?;
+        }
+        Ok(())
     }
 
     /// Forgets everything.

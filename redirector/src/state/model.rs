@@ -25,10 +25,10 @@ impl Position {
     }
 }
 
-/// Key of an order: its merchant, then its id.
-pub(crate) fn order_key(merchant: MerchantId, order_id: &str) -> Vec<u8> {
+/// Key of an order's name, and of the dossier that it began: the merchant, then the folded name.
+pub(crate) fn name_key(merchant: MerchantId, name: &str) -> Vec<u8> {
     let mut key = merchant.bits().to_be_bytes().to_vec();
-    key.extend(order_id.as_bytes());
+    key.extend(name.as_bytes());
     key
 }
 

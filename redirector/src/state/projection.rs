@@ -11,33 +11,28 @@ use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
 use shared::catalog::{Catalog, Platform};
 use shared::event::EventName;
-use shared::id::{ClickId, LinkId, MerchantId};
+use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
-use shared::order::{OrderFact, Status, Visit, distinct};
+use shared::order::{OrderFact, Status, Visit};
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
-use crate::state::model::{CounterKey, Metric, Position, order_key};
+use crate::state::dossier::Dossier;
+use crate::state::model::{CounterKey, Metric, Position, name_key};
 use crate::state::{Batch, HotState, Space};
-
-/// An order as the hot state keeps it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct OrderDocument {
-    /// Its facts, one an id.
-    pub(crate) facts: Vec<OrderFact>,
-    /// What it counts for now: counter key and amount.
-    counted: Vec<(Vec<u8>, i64)>,
-}
 
 /// A report that nobody could read, as it is listed; its body stands in the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UnparsedReport {
+    id: UnparsedId,
     merchant: MerchantId,
     platform: Platform,
     received_at: Timestamp,
     topic: Option<String>,
     reason: String,
+    /// Whether it was read after a fix.
+    reread: bool,
 }
 
 /// Gathers the changes of records until they are taken as one batch.
@@ -45,14 +40,14 @@ pub(crate) struct Projection<'a> {
     state: &'a HotState,
     batch: Batch,
     counts: HashMap<CounterKey, i64>,
-    /// Orders that got facts, to be settled once at the end.
-    orders: BTreeMap<Vec<u8>, OrderDocument>,
+    /// Dossiers that got facts, to be settled once at the end.
+    dossiers: BTreeMap<Vec<u8>, Dossier>,
 }
 
 impl<'a> Projection<'a> {
     /// Nothing gathered yet.
     pub(crate) fn new(state: &'a HotState) -> Self {
-        Self { state, batch: Batch::new(), counts: HashMap::new(), orders: BTreeMap::new() }
+        Self { state, batch: Batch::new(), counts: HashMap::new(), dossiers: BTreeMap::new() }
     }
 
     /// Takes in a record. Catalog changes change nothing here.
@@ -70,17 +65,31 @@ impl<'a> Projection<'a> {
     }
 
     fn unparsed(&mut self, report: &Unparsed) -> Result<()> {
+        let id = report.id();
         let shown = UnparsedReport {
+            id,
             merchant: report.merchant,
             platform: report.platform,
             received_at: report.received_at,
             topic: report.topic.clone(),
             reason: report.reason.clone(),
+            reread: false,
         };
         let bytes = serde_json::to_vec(&shown).context("an unparsed report could not be stored")?;
         let mut key = report.received_at.as_ms().to_be_bytes().to_vec();
-        key.extend(&blake3::hash(report.body.as_bytes()).as_bytes()[..8]);
+        key.extend(id.as_bytes());
         self.batch.insert((Space::Unparsed, key), bytes);
+        Ok(())
+    }
+
+    /// Notes that a report was read after all.
+    fn mark_reread(&mut self, id: UnparsedId, received_at: Timestamp) -> Result<()> {
+        let mut key = received_at.as_ms().to_be_bytes().to_vec();
+        key.extend(id.as_bytes());
+        let Some(bytes) = self.value(Space::Unparsed, &key)? else { return Ok(()) };
+        let Ok(report) = serde_json::from_slice::<UnparsedReport>(&bytes) else { return Ok(()) };
+        let bytes = serde_json::to_vec(&UnparsedReport { reread: true, ..report });
+        self.batch.insert((Space::Unparsed, key), bytes.context("an unparsed report could not be stored")?);
         Ok(())
     }
 
@@ -94,8 +103,8 @@ impl<'a> Projection<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub(crate) fn finish(mut self, catalog: &Catalog) -> Result<Batch> {
-        for (key, document) in std::mem::take(&mut self.orders) {
-            self.recount(key, document, catalog)?;
+        for (key, dossier) in std::mem::take(&mut self.dossiers) {
+            self.recount(key, dossier, catalog)?;
         }
         for (key, change) in std::mem::take(&mut self.counts) {
             let key = key.to_bytes();
@@ -141,24 +150,59 @@ impl<'a> Projection<'a> {
         Ok(())
     }
 
+    /// Puts a fact into the dossier of those that share a name with it; several dossiers become one.
     fn order_fact(&mut self, fact: &OrderFact) -> Result<()> {
-        self.order(fact.merchant, &fact.order_id)?.facts.push(fact.clone());
+        if let Some(report) = fact.reread {
+            self.mark_reread(report, fact.received_at)?;
+        }
+        let names = fact.names();
+        let mut joined: Vec<Vec<u8>> = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            let Some(key) = self.value(Space::Names, &name_key(fact.merchant, name))? else { continue };
+            if !joined.contains(&key) && self.dossier(&key)?.takes(index == 0) {
+                joined.push(key);
+            }
+        }
+        let home = joined.first().cloned().unwrap_or_else(|| name_key(fact.merchant, &names[0]));
+        for key in joined.iter().skip(1) {
+            let mut other = std::mem::take(self.dossier(key)?);
+            other.facts.iter().try_for_each(|fact| self.lead_names(fact, &joined, &home))?;
+            self.dossier(&home)?.take_over(&mut other);
+        }
+        self.lead_names(fact, &joined, &home)?;
+        self.dossier(&home)?.facts.push(fact.clone());
         Ok(())
     }
 
-    /// Settles an order anew and moves the counters by the difference.
-    fn recount(&mut self, key: Vec<u8>, mut document: OrderDocument, catalog: &Catalog) -> Result<()> {
-        document.facts = distinct(&document.facts).into_iter().cloned().collect();
-        let settled = settle(&document.facts, catalog, &|click| self.visit(click));
-        let counted = settled.as_ref().map_or_else(Vec::new, counts_for);
-        for (key, amount) in document.counted.drain(..) {
+    /// Makes a fact's names lead to its dossier, but for those that lead to a dossier it could not join.
+    fn lead_names(&mut self, fact: &OrderFact, joined: &[Vec<u8>], home: &[u8]) -> Result<()> {
+        for name in fact.names() {
+            let key = name_key(fact.merchant, &name);
+            let leads_elsewhere = self.value(Space::Names, &key)?.is_some_and(|to| !joined.contains(&to));
+            if !leads_elsewhere {
+                self.batch.insert((Space::Names, key), home.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles a dossier's orders anew and moves the counters by the difference.
+    fn recount(&mut self, key: Vec<u8>, mut dossier: Dossier, catalog: &Catalog) -> Result<()> {
+        let orders = dossier.orders();
+        let mut counted: Vec<(CounterKey, i64)> = Vec::new();
+        for (_, facts) in &orders {
+            let settled = settle(facts, catalog, &|click| self.visit(click));
+            counted.extend(settled.as_ref().map_or_else(Vec::new, counts_for));
+        }
+        dossier.facts = orders.into_iter().flat_map(|(_, facts)| facts).collect();
+        for (key, amount) in dossier.counted.drain(..) {
             if let Some(key) = CounterKey::from_bytes(&key) {
                 self.count(key, -amount);
             }
         }
         counted.iter().for_each(|(key, amount)| self.count(*key, *amount));
-        document.counted = counted.into_iter().map(|(key, amount)| (key.to_bytes(), amount)).collect();
-        let bytes = serde_json::to_vec(&document).context("an order could not be stored")?;
+        dossier.counted = counted.into_iter().map(|(key, amount)| (key.to_bytes(), amount)).collect();
+        let bytes = serde_json::to_vec(&dossier).context("an order could not be stored")?;
         self.batch.insert((Space::Orders, key), bytes);
         Ok(())
     }
@@ -168,26 +212,20 @@ impl<'a> Projection<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId) -> Result<()> {
-        let mut ids = Vec::new();
+        let mut keys = Vec::new();
         let prefix = merchant.bits().to_be_bytes();
-        self.state.scan(Space::Orders, &prefix, &mut |key, _| {
-            ids.push(String::from_utf8_lossy(&key[prefix.len()..]).into_owned());
-        })?;
-        ids.iter().try_for_each(|id| self.order(merchant, id).map(|_| ()))
+        self.state.scan(Space::Orders, &prefix, &mut |key, _| keys.push(key.to_vec()))?;
+        keys.iter().try_for_each(|key| self.dossier(key).map(|_| ()))
     }
 
-    /// An order's document, to be settled when the batch is finished.
-    fn order(&mut self, merchant: MerchantId, order_id: &str) -> Result<&mut OrderDocument> {
-        let key = order_key(merchant, order_id);
-        if !self.orders.contains_key(&key) {
-            let document = match self.value(Space::Orders, &key)? {
-                None => OrderDocument::default(),
-                Some(bytes) => serde_json::from_slice(&bytes)
-                    .context("an order in the hot state is damaged: run `afterclick replay`")?,
-            };
-            self.orders.insert(key.clone(), document);
+    /// A dossier, to be settled when the batch is finished.
+    fn dossier(&mut self, key: &[u8]) -> Result<&mut Dossier> {
+        if !self.dossiers.contains_key(key) {
+            let stored = self.value(Space::Orders, key)?;
+            let dossier = stored.as_deref().map_or_else(|| Ok(Dossier::default()), Dossier::from_bytes)?;
+            self.dossiers.insert(key.to_vec(), dossier);
         }
-        Ok(self.orders.entry(key).or_default())
+        Ok(self.dossiers.entry(key.to_vec()).or_default())
     }
 
     fn count_for_link(&mut self, link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) {

@@ -45,12 +45,13 @@ pub(crate) struct Projector {
     live: Arc<Live>,
     readers: BTreeMap<StreamName, Reader>,
     lag: Arc<Lag>,
+    layout_is_ours: bool,
 }
 
 impl Projector {
     /// A projector that goes on where the state says.
     pub(crate) fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
-        Self { journal_dir, state, live, readers: BTreeMap::new(), lag }
+        Self { journal_dir, state, live, readers: BTreeMap::new(), lag, layout_is_ours: false }
     }
 
     /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
@@ -91,6 +92,10 @@ impl Projector {
 
     /// Projects everything the journal has now.
     fn catch_up(&mut self) -> Result<()> {
+        if !self.layout_is_ours {
+            self.state.refresh_layout()?;
+            self.layout_is_ours = true;
+        }
         for stream in journal::streams(&self.journal_dir)? {
             while self.project(&stream)? == BATCH_RECORDS {
                 self.lag.caught_up.store(false, Relaxed);

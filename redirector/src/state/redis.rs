@@ -39,6 +39,7 @@ const fn layout(space: Space) -> Layout {
     match space {
         Space::Windows => Layout::Keys("ac:w:", true),
         Space::Orders => Layout::Keys("ac:o:", false),
+        Space::Names => Layout::Keys("ac:n:", false),
         Space::Events => Layout::Keys("ac:e:", true),
         Space::Unparsed => Layout::Keys("ac:u:", true),
         Space::Counters => Layout::Hash("ac:counters"),
@@ -64,7 +65,7 @@ impl Redis {
     /// Deletes everything of ours, and nothing else.
     pub(crate) fn wipe(&self) -> Result<()> {
         let mut keys = vec![b"ac:counters".to_vec(), b"ac:positions".to_vec()];
-        for prefix in ["ac:w:", "ac:o:", "ac:e:", "ac:u:"] {
+        for prefix in ["ac:w:", "ac:o:", "ac:n:", "ac:e:", "ac:u:"] {
             self.each_key(prefix.as_bytes(), &mut |key| keys.push(key.to_vec()))?;
         }
         for some in keys.chunks(SCAN_COUNT) {

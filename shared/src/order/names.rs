@@ -167,3 +167,73 @@ fn the_only<'k>(keys: impl Iterator<Item = &'k OrderKey>) -> Option<&'k OrderKey
     let distinct: BTreeSet<_> = keys.collect();
     distinct.first().copied().filter(|_| distinct.len() == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::FactId;
+    use crate::order::{Alias, AliasKind};
+    use crate::time::Timestamp;
+
+    fn fact(source: Source, platform: Platform, id: &str, aliases: &[&str]) -> OrderFact {
+        let content = format!("{source:?} {platform:?} {id} {aliases:?}");
+        let blank = OrderFact::blank(
+            FactId::of_content(&[content.as_bytes()]),
+            MerchantId::from_bits(1),
+            (platform, normal_order_id(id)),
+            source,
+            Timestamp::from_ms(0),
+        );
+        let alias = |value: &&str| Alias { kind: AliasKind::OrderNumber, value: normal_order_id(value) };
+        OrderFact { aliases: aliases.iter().map(alias).collect(), ..blank }
+    }
+
+    /// Each order as `anchor/name: how many facts`.
+    fn orders(facts: &[OrderFact]) -> Vec<String> {
+        let show = |(key, facts): (OrderKey, Vec<&OrderFact>)| {
+            format!("{}/{}: {}", key.anchor.map_or("", Anchor::as_str), key.name, facts.len())
+        };
+        by_order(facts).into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_browser_may_call_an_order_by_any_of_its_names() {
+        let webhook = fact(Source::Webhook, Platform::Shopify, "5001", &["#1001", "CheckOut-Token"]);
+        for name in ["5001", " #1001 ", "checkout-token", "gid://shopify/OrderIdentity/5001"] {
+            let claim = fact(Source::Pixel, Platform::Other, name, &[]);
+            assert_eq!(orders(&[claim, webhook.clone()]), ["shopify/5001: 2"], "{name}");
+        }
+        let other = fact(Source::Pixel, Platform::Shopify, "1002", &[]);
+        assert_eq!(orders(&[other, webhook]), ["/1002: 1", "shopify/5001: 1"]);
+    }
+
+    #[test]
+    fn a_name_that_two_orders_bear_names_neither() {
+        let one = fact(Source::Webhook, Platform::Woocommerce, "727", &["1001"]);
+        let two = fact(Source::Webhook, Platform::Woocommerce, "1001", &["1276"]);
+        let claim = fact(Source::Pixel, Platform::Woocommerce, "1001", &[]);
+        let found = orders(&[claim, one, two]);
+        assert_eq!(found, ["/1001: 1", "woocommerce/1001: 1", "woocommerce/727: 1"]);
+    }
+
+    #[test]
+    fn shops_of_one_merchant_with_equal_numbers_stay_apart() {
+        let one = fact(Source::Webhook, Platform::Woocommerce, "1001", &[]);
+        let two = fact(Source::Webhook, Platform::Shopify, "1001", &[]);
+        assert_eq!(orders(&[one, two]), ["shopify/1001: 1", "woocommerce/1001: 1"]);
+    }
+
+    #[test]
+    fn a_payment_joins_the_one_order_that_names_it_and_brings_its_own_names() {
+        let payment = fact(Source::Webhook, Platform::Stripe, "pi_3", &["cs_9"]);
+        let refund = fact(Source::Webhook, Platform::Stripe, "pi_3", &[]);
+        let order = fact(Source::Webhook, Platform::Woocommerce, "727", &["pi_3"]);
+        let claim = fact(Source::Pixel, Platform::Other, "cs_9", &[]);
+        let all = [claim.clone(), payment.clone(), refund, order.clone()];
+        assert_eq!(orders(&all), ["woocommerce/727: 4"]);
+        assert_eq!(orders(&[payment.clone(), claim]), ["stripe/pi_3: 2"], "without a shop it is the order");
+        let twin = fact(Source::Webhook, Platform::Woocommerce, "728", &["pi_3"]);
+        let apart = ["woocommerce/727: 1", "woocommerce/728: 1", "stripe/pi_3: 1"];
+        assert_eq!(orders(&[payment, order, twin]), apart, "one payment of two orders is neither's");
+    }
+}
