@@ -10,6 +10,7 @@ use shared::attribution::{Candidate, Method};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, FactId, MerchantId};
 use shared::ledger::{Account, Booking, Settled, settle};
+use shared::money::Currency;
 use shared::order::{Order, OrderFact, Status, by_order, distinct};
 use shared::time::Timestamp;
 
@@ -38,11 +39,18 @@ enum Hold {
     Until { paid_at: Timestamp, lapsed_at: Timestamp },
 }
 
+/// How a merchant pays.
+#[derive(Debug)]
+struct Payer {
+    zone: TimeZone,
+    currency: Currency,
+}
+
 /// All conversions by merchant and order id, with what is needed to say when they may be paid.
 #[derive(Debug)]
 pub struct Conversions {
     list: Vec<Conversion>,
-    zones: HashMap<MerchantId, TimeZone>,
+    payers: HashMap<MerchantId, Payer>,
     hold_days: HashMap<CampaignId, u32>,
 }
 
@@ -55,7 +63,7 @@ impl Conversions {
         let paths = Paths::new(&dataset.clicks);
         let settle = |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
         let catalog = &dataset.catalog;
-        let mut found = Self { list: Vec::new(), zones: HashMap::new(), hold_days: HashMap::new() };
+        let mut found = Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
         found.hold_days.extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
         for (key, facts) in by_order(dataset.orders.iter().map(|recorded| &recorded.fact)) {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
@@ -68,7 +76,7 @@ impl Conversions {
             }
             let merchant =
                 catalog.merchants.get(&key.merchant).ok_or(Error::UnknownMerchant(key.merchant))?;
-            found.learn_zone(merchant)?;
+            found.learn_payer(merchant)?;
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled, &facts, &settle);
             found.list.push(Conversion { id, settled, hold });
@@ -76,9 +84,9 @@ impl Conversions {
         Ok(found)
     }
 
-    fn learn_zone(&mut self, merchant: &Merchant) -> Result<(), Error> {
-        if let Entry::Vacant(unknown) = self.zones.entry(merchant.id) {
-            unknown.insert(zone_of(merchant)?);
+    fn learn_payer(&mut self, merchant: &Merchant) -> Result<(), Error> {
+        if let Entry::Vacant(unknown) = self.payers.entry(merchant.id) {
+            unknown.insert(Payer { zone: zone_of(merchant)?, currency: merchant.currency });
         }
         Ok(())
     }
@@ -89,16 +97,18 @@ impl Conversions {
     }
 
     /// Returns the day on which a conversion's commission becomes payable; `None` when it never does as
-    /// things stand.
+    /// things stand, or is booked in a currency that its merchant does not pay in.
     ///
     /// An order that became void, or lost its credit, after that day keeps it: what was payable then may have
     /// been paid, and the reversal has to reach the next statement. Before that day, it was never payable.
     ///
     /// # Errors
     /// [`Error::Calendar`] when the day is beyond the calendar.
-    pub fn payable_on(&self, conversion: &Conversion, campaign: CampaignId) -> Result<Option<Date>, Error> {
-        let Some(zone) = self.zones.get(&conversion.settled.order.merchant) else { return Ok(None) };
-        let hold_days = self.hold_days.get(&campaign).copied().unwrap_or(0);
+    pub fn payable_on(&self, conversion: &Conversion, account: &Account) -> Result<Option<Date>, Error> {
+        let payer = self.payers.get(&conversion.settled.order.merchant);
+        let Some(payer) = payer.filter(|payer| payer.currency == account.currency) else { return Ok(None) };
+        let zone = &payer.zone;
+        let hold_days = self.hold_days.get(&account.campaign).copied().unwrap_or(0);
         let due = |paid_at| days_later(local_date(paid_at, zone)?, hold_days);
         match conversion.hold {
             Hold::Never => Ok(None),

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Link};
-use crate::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
+use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Link, Model, Renewals};
+use crate::id::{CampaignId, ClickId, CouponId, CustomerId, InfluencerId, LinkId};
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
 
 /// The rules this code decides by; changes whenever a decision could.
-pub const RULES: &str = "last_click/1";
+pub const RULES: &str = "afterclick/2";
 
 /// How an order was credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +47,16 @@ pub enum Verdict {
     Credited,
     /// A later touch of the same visitor is credited.
     EarlierTouch,
+    /// The campaign credits the first touch, and this is a later one.
+    LaterTouch,
+    /// The click came when the customer was at the checkout already, and another led there.
+    AfterCheckout,
+    /// The influencer bought it.
+    SelfReferral,
+    /// A subscription's renewal, which the campaign does not pay for.
+    Renewal,
+    /// The customer has bought here before, and the campaign does not count this evidence then.
+    ExistingCustomer,
     /// The campaign counts other evidence first.
     LowerPrecedence,
     /// The order came after the touch's window.
@@ -93,20 +103,23 @@ pub struct Decision {
     pub placed_at: Timestamp,
     /// How it was credited.
     pub method: Method,
-    /// Empty, or what is remarkable: `outside_window`.
+    /// Empty, or what is remarkable: `outside_window`, `self_referral`, `renewal`, `existing_customer`.
     pub label: String,
     /// Why, in one sentence.
     pub reason: String,
+    /// Number of the campaign's terms that the order is paid by, counted from 1; 0 when nobody is credited.
+    pub terms_version: usize,
+    /// These terms in one line.
+    pub terms: String,
     /// Every candidate, touches by time, then coupons.
     pub candidates: Vec<Candidate>,
 }
 
 impl Decision {
-    /// The credited candidate, or, for an order that is only labelled, the one that came too late.
+    /// The credited candidate, or, for an order that is only labelled, the last one that the label is about.
     pub fn subject(&self) -> Option<&Candidate> {
         let credited = self.candidates.iter().find(|c| c.verdict == Verdict::Credited);
-        let late = || self.candidates.iter().rev().find(|c| c.verdict == Verdict::OutsideWindow);
-        credited.or_else(|| if self.label.is_empty() { None } else { late() })
+        credited.or_else(|| self.candidates.iter().rev().find(|c| label_of(c.verdict) == Some(&self.label)))
     }
 
     /// The canonical form: what is exported and what an audit compares.
@@ -132,11 +145,64 @@ pub fn decide(order: &Order, catalog: &Catalog, visit: &dyn Fn(&ClickId) -> Opti
         .collect();
     candidates.sort_by_key(|candidate| candidate.clicked_at);
     candidates.extend(coupon_candidates(order, catalog));
-    let winner = pick(&candidates, catalog);
-    settle(&mut candidates, winner);
+    candidates.iter_mut().for_each(|candidate| refuse(candidate, order, catalog));
+    shield_checkout(&mut candidates, order);
+    let winner = pick(&candidates, order, catalog);
+    settle(&mut candidates, &winner);
+    let winner = winner.index();
     let (method, label, reason) = explain(&candidates, winner);
-    let label = label.to_owned();
-    Decision { rules: RULES.to_owned(), placed_at: order.placed_at, method, label, reason, candidates }
+    let campaign = winner.and_then(|index| catalog.campaigns.get(&candidates[index].campaign?));
+    let (terms_version, terms) = campaign.map_or_else(Default::default, |campaign| {
+        let (version, terms) = campaign.terms_at(order.placed_at);
+        (version, terms.describe())
+    });
+    Decision {
+        rules: RULES.to_owned(),
+        placed_at: order.placed_at,
+        method,
+        label: label.to_owned(),
+        reason,
+        terms_version,
+        terms,
+        candidates,
+    }
+}
+
+/// Takes credit from a candidate that could have it but for who bought, or how.
+fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
+    let campaign = candidate.campaign.and_then(|id| catalog.campaigns.get(&id));
+    let renewals = campaign.map_or(Renewals::None, |campaign| campaign.renewals);
+    if order.renewal && renewals == Renewals::All && candidate.verdict == Verdict::OutsideWindow {
+        candidate.verdict = Verdict::Credited;
+    }
+    if candidate.verdict != Verdict::Credited {
+        return;
+    }
+    if is_own_order(candidate.influencer, order, catalog) {
+        candidate.verdict = Verdict::SelfReferral;
+    } else if order.renewal && renewals == Renewals::None {
+        candidate.verdict = Verdict::Renewal;
+    }
+}
+
+/// Whether the influencer bought by their own link or code: by the e-mail address, as soon as it is known.
+fn is_own_order(influencer: Option<InfluencerId>, order: &Order, catalog: &Catalog) -> bool {
+    let Some(influencer) = influencer.and_then(|id| catalog.influencers.get(&id)) else { return false };
+    let known_since = influencer.email_since.unwrap_or(influencer.created_at);
+    let own = influencer.email.as_deref().and_then(|email| CustomerId::of_email(order.merchant, email));
+    own.is_some() && own == order.customer && known_since <= order.placed_at
+}
+
+/// Who clicks when the cart is full already was led there by another: such a click takes nothing away.
+fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
+    let Some(checkout_at) = order.checkout_at else { return };
+    let creditable = |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
+    let came_before = |c: &Candidate| c.clicked_at.is_some_and(|clicked_at| clicked_at < checkout_at);
+    if candidates.iter().any(|c| creditable(c) && came_before(c)) {
+        for late in candidates.iter_mut().filter(|c| creditable(c) && !came_before(c)) {
+            late.verdict = Verdict::AfterCheckout;
+        }
+    }
 }
 
 /// A candidate's verdict is `Credited` here when it could be credited; `settle` leaves it to one.
@@ -207,56 +273,152 @@ fn coupon_candidate(
     }
 }
 
-/// The latest touch, or the first coupon, whichever evidence the campaign counts first.
-///
-/// Where touch and coupon belong to different campaigns, the touch's campaign says which counts.
-fn pick(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
-    let eligible = |evidence| {
-        move |&(_, c): &(usize, &Candidate)| c.evidence == evidence && c.verdict == Verdict::Credited
-    };
-    let touch = candidates.iter().enumerate().rev().find(eligible(Evidence::Click));
-    let coupon = candidates.iter().enumerate().find(eligible(Evidence::Coupon));
-    let (index, referee) = touch.or(coupon)?;
-    let precedence =
-        referee.campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| &campaign.precedence);
-    let ranked = precedence.into_iter().flatten().find_map(|evidence| match evidence {
-        Evidence::Click => touch,
-        Evidence::Coupon => coupon,
-    });
-    match ranked {
-        Some((index, _)) => Some(index),
-        // A precedence that names only the other evidence excludes this one.
-        None => precedence.is_none_or(Vec::is_empty).then_some(index),
-    }
+/// What a precedence comes to.
+enum Pick {
+    /// This candidate is credited.
+    Winner(usize),
+    /// Nobody: the customer had bought here before.
+    ExistingCustomer,
+    /// Nobody that the campaign counts.
+    Nobody,
 }
 
-fn settle(candidates: &mut [Candidate], winner: Option<usize>) {
-    let winning = winner.map(|index| candidates[index].evidence);
-    for (index, candidate) in candidates.iter_mut().enumerate() {
-        if candidate.verdict == Verdict::Credited && Some(index) != winner {
-            let outrun = candidate.evidence == Evidence::Click && winning == Some(Evidence::Click);
-            candidate.verdict = if outrun { Verdict::EarlierTouch } else { Verdict::LowerPrecedence };
+impl Pick {
+    const fn index(&self) -> Option<usize> {
+        match self {
+            Self::Winner(index) => Some(*index),
+            Self::ExistingCustomer | Self::Nobody => None,
         }
     }
 }
 
+/// A touch as the model says, or the first coupon, whichever evidence the campaign counts first.
+///
+/// Where touch and coupon belong to different campaigns, the touch's campaign says which counts.
+fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
+    let coupon =
+        candidates.iter().position(|c| c.evidence == Evidence::Coupon && c.verdict == Verdict::Credited);
+    let touch = pick_touch(candidates, catalog);
+    let Some(referee) = touch.or(coupon) else { return Pick::Nobody };
+    let campaign = candidates[referee].campaign.and_then(|id| catalog.campaigns.get(&id));
+    let precedence = campaign.map_or(&[][..], |campaign| &campaign.precedence);
+    if precedence.is_empty() {
+        return Pick::Winner(referee);
+    }
+    for evidence in precedence {
+        let found = match evidence {
+            Evidence::Click => touch,
+            Evidence::Coupon => coupon,
+            Evidence::ExistingCustomer if order.new_customer == Some(false) => return Pick::ExistingCustomer,
+            Evidence::ExistingCustomer => None,
+        };
+        if let Some(index) = found {
+            return Pick::Winner(index);
+        }
+    }
+    // A precedence that names only the other evidence excludes this one.
+    Pick::Nobody
+}
+
+/// The latest touch that may be credited; the first of the same campaign where the campaign says so.
+fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
+    let creditable = |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
+    let latest = candidates.iter().rposition(creditable)?;
+    let campaign = candidates[latest].campaign;
+    let model = campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.model);
+    if model != Some(Model::FirstClick) {
+        return Some(latest);
+    }
+    candidates.iter().position(|c| creditable(c) && c.campaign == campaign)
+}
+
+/// Leaves the credit to one, and says of the others why it is not theirs.
+fn settle(candidates: &mut [Candidate], picked: &Pick) {
+    let winner = picked.index();
+    let winning = winner.map(|index| candidates[index].evidence);
+    for (index, candidate) in candidates.iter_mut().enumerate() {
+        if candidate.verdict != Verdict::Credited || Some(index) == winner {
+            continue;
+        }
+        let is_outrun = candidate.evidence == Evidence::Click && winning == Some(Evidence::Click);
+        candidate.verdict = match picked {
+            Pick::ExistingCustomer => Verdict::ExistingCustomer,
+            Pick::Winner(winner) if is_outrun && index > *winner => Verdict::LaterTouch,
+            Pick::Winner(_) if is_outrun => Verdict::EarlierTouch,
+            Pick::Winner(_) | Pick::Nobody => Verdict::LowerPrecedence,
+        };
+    }
+}
+
+/// The label of an order that nobody is credited for because of this verdict.
+const fn label_of(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::SelfReferral => Some("self_referral"),
+        Verdict::Renewal => Some("renewal"),
+        Verdict::ExistingCustomer => Some("existing_customer"),
+        Verdict::OutsideWindow => Some("outside_window"),
+        _ => None,
+    }
+}
+
 fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static str, String) {
-    let count = |verdict| candidates.iter().filter(|c| c.verdict == verdict).count();
+    let has = |verdict| candidates.iter().any(|c| c.verdict == verdict);
     let others = candidates.len() - usize::from(winner.is_some());
     if let Some(candidate) = winner.map(|index| &candidates[index]) {
+        let later = has(Verdict::LaterTouch);
         let (method, what) = match candidate.evidence {
+            Evidence::Click if later => (Method::Click, "the first click within its window"),
             Evidence::Click => (Method::Click, "the latest click within its window"),
-            Evidence::Coupon => (Method::Coupon, "the owner of the discount code on the order"),
+            Evidence::Coupon | Evidence::ExistingCustomer => {
+                (Method::Coupon, "the owner of the discount code on the order")
+            }
         };
         return (method, "", format!("credited to {what}; {others} other candidates"));
     }
-    if count(Verdict::OutsideWindow) > 0 {
-        return (Method::None, "outside_window", "the order came after the window of every click".to_owned());
-    }
-    let reason = if candidates.is_empty() {
-        "no click and no known discount code"
+    let (verdict, reason) = if has(Verdict::SelfReferral) {
+        (Verdict::SelfReferral, "the influencer bought it")
+    } else if has(Verdict::Renewal) {
+        (Verdict::Renewal, "a renewal, which the campaign does not pay for")
+    } else if has(Verdict::ExistingCustomer) {
+        (Verdict::ExistingCustomer, "the customer had bought here before")
+    } else if has(Verdict::OutsideWindow) {
+        (Verdict::OutsideWindow, "the order came after the window of every click")
+    } else if candidates.is_empty() {
+        (Verdict::Unknown, "no click and no known discount code")
     } else {
-        "no candidate may be credited"
+        (Verdict::Unknown, "no candidate may be credited")
     };
-    (Method::None, "", reason.to_owned())
+    (Method::None, label_of(verdict).unwrap_or_default(), reason.to_owned())
+}
+
+/// The touches of a decision that share credit under a model, each with its share of the whole, which is the sum.
+///
+/// They are those that were credited or only outrun by another touch. Shares are whole numbers, so that nothing is lost
+/// to rounding.
+pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
+    let counts = |c: &&Candidate| {
+        let verdicts = [Verdict::Credited, Verdict::EarlierTouch, Verdict::LaterTouch];
+        c.evidence == Evidence::Click && verdicts.contains(&c.verdict)
+    };
+    let touches: Vec<&Candidate> = decision.candidates.iter().filter(counts).collect();
+    let count = touches.len();
+    let share = |(index, touch): (usize, &Candidate)| -> u64 {
+        let (is_first, is_last) = (index == 0, index + 1 == count);
+        match model {
+            Model::LastClick => u64::from(is_last),
+            Model::FirstClick => u64::from(is_first),
+            Model::Linear => 1,
+            Model::Position if count <= 2 => 1,
+            // 40 % to either end, 20 % shared by those between.
+            Model::Position if is_first || is_last => 2 * (count as u64 - 2),
+            Model::Position => 1,
+            Model::TimeDecay => {
+                let age = touch.clicked_at.map_or(0, |at| decision.placed_at.since(at).as_ms().max(0));
+                // Halves every seven days, exactly enough: nothing is older than a window of 365 days.
+                1 << (60 - (age / (7 * 86_400_000)).min(60))
+            }
+        }
+    };
+    let shares = touches.iter().enumerate().map(|(index, touch)| (*touch, share((index, touch))));
+    shares.filter(|(_, share)| *share > 0).collect()
 }

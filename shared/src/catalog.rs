@@ -9,9 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::class::Availability;
-use crate::commission::Rule;
+use crate::commission::Terms;
 use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
 use crate::money::Currency;
+use crate::rates::{ExchangeRate, Rates};
 use crate::time::{Span, Timestamp};
 
 /// The shop software a merchant runs.
@@ -105,8 +106,11 @@ pub struct Influencer {
     pub id: InfluencerId,
     /// What people call them.
     pub name: String,
-    /// Where statements go.
+    /// Where statements go; an order by the same address is their own.
     pub email: Option<String>,
+    /// Since when the address is known: it says nothing about earlier orders.
+    #[serde(default)]
+    pub email_since: Option<Timestamp>,
     /// How they are paid; kept as given.
     pub payout: Option<serde_json::Value>,
     /// When they were created.
@@ -115,22 +119,76 @@ pub struct Influencer {
     pub updated_at: Timestamp,
 }
 
-/// What credits an order.
+/// What credits an order, or keeps it from being credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// A touch within its window.
     Click,
     /// A discount code used on the order.
     Coupon,
+    /// The customer has bought here before: in a precedence, what stands behind it does not count for them.
+    ExistingCustomer,
 }
 
 /// How credit is shared among touches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
     /// All to the latest touch.
     LastClick,
+    /// All to the first touch.
+    FirstClick,
+    /// The same to each. For reports only.
+    Linear,
+    /// 40 % each to the first and the latest, the rest to those between. For reports only.
+    Position,
+    /// Half as much for every seven days before the order. For reports only.
+    TimeDecay,
+}
+
+impl Model {
+    /// Every model.
+    pub const ALL: [Self; 5] =
+        [Self::LastClick, Self::FirstClick, Self::Linear, Self::Position, Self::TimeDecay];
+
+    /// The word in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LastClick => "last_click",
+            Self::FirstClick => "first_click",
+            Self::Linear => "linear",
+            Self::Position => "position",
+            Self::TimeDecay => "time_decay",
+        }
+    }
+
+    /// Whether it credits one touch whole, so that a commission can be paid by it.
+    pub const fn pays(self) -> bool {
+        matches!(self, Self::LastClick | Self::FirstClick)
+    }
+}
+
+/// What an order that a subscription made by itself earns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renewals {
+    /// Nothing: the first order was the sale.
+    #[default]
+    None,
+    /// As any order, while the click's window lasts.
+    WithinWindow,
+    /// As any order, however late.
+    All,
+}
+
+/// Terms that were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierTerms {
+    /// Orders placed before it are paid by them.
+    pub until: Timestamp,
+    /// What was paid.
+    pub commission: Terms,
 }
 
 /// A merchant's offer.
@@ -153,7 +211,13 @@ pub struct Campaign {
     /// When it ends.
     pub ends_at: Option<Timestamp>,
     /// What is paid.
-    pub commission: Rule,
+    pub commission: Terms,
+    /// What was paid before, oldest first.
+    #[serde(default)]
+    pub earlier_commissions: Vec<EarlierTerms>,
+    /// What renewals of a subscription earn.
+    #[serde(default)]
+    pub renewals: Renewals,
     /// Which evidence counts first.
     pub precedence: Vec<Evidence>,
     /// How credit is shared among touches.
@@ -255,6 +319,8 @@ pub enum Entity {
     Coupon(Coupon),
     /// An access token.
     AccessToken(AccessToken),
+    /// An exchange rate.
+    Rate(ExchangeRate),
 }
 
 impl Entity {
@@ -267,6 +333,7 @@ impl Entity {
             Self::Link(link) => link.id.to_string(),
             Self::Coupon(coupon) => coupon.id.to_string(),
             Self::AccessToken(token) => token.hash.clone(),
+            Self::Rate(rate) => rate.id(),
         }
     }
 }
@@ -326,6 +393,8 @@ pub struct Catalog {
     pub coupons: HashMap<CouponId, Arc<Coupon>>,
     /// Access tokens by hash.
     pub tokens: HashMap<String, Arc<AccessToken>>,
+    /// Exchange rates.
+    pub rates: Rates,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
@@ -377,6 +446,7 @@ impl Catalog {
             Entity::AccessToken(new) => {
                 self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
             }
+            Entity::Rate(new) => self.rates.insert(new),
         }
     }
 
@@ -441,6 +511,14 @@ impl Campaign {
     /// When its links may be followed.
     pub const fn schedule(&self) -> Schedule {
         Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }
+    }
+
+    /// The terms for an order placed at `at`, and their number, counted from 1.
+    pub fn terms_at(&self, at: Timestamp) -> (usize, &Terms) {
+        let earlier = self.earlier_commissions.iter().enumerate().find(|(_, earlier)| at < earlier.until);
+        earlier.map_or((self.earlier_commissions.len() + 1, &self.commission), |(index, earlier)| {
+            (index + 1, &earlier.commission)
+        })
     }
 
     /// The attribution window.

@@ -2,11 +2,15 @@
 //!
 //! An amount is rounded once, at the end. Never a float; never more than the order is worth; zero for an order that is
 //! cancelled, refunded whole or a test.
+//!
+//! A campaign's terms are a list of rules. Of the rules of one kind the first that fits counts, for percentages line by
+//! line of the order; what rules of different kinds pay adds up.
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Currency, Decimal, Money, round_half_away};
-use crate::order::{Order, Status};
+use crate::money::{Currency, Decimal, Fraction, Money};
+use crate::order::{Line, Order, Status};
+use crate::rates::Conversion;
 
 /// What a percentage is taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,34 +21,159 @@ pub enum Base {
     NetGoods,
 }
 
-/// What a campaign pays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Rule {
-    /// A share of the order.
-    Percent {
-        /// Percent: `15` or `7.5`.
-        rate: Decimal,
-        /// Of what.
-        #[serde(default)]
-        base: Base,
-    },
+/// What a rule pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pays {
+    /// A share of the order's goods, in percent: `15` or `7.5`.
+    Percent(Decimal, Base),
     /// A fixed amount for each order, in the merchant's currency.
-    PerSale {
-        /// The amount: `5.00`.
-        amount: Decimal,
-    },
+    PerSale(Decimal),
+    /// A fixed amount for each lead, in the merchant's currency.
+    PerLead(Decimal),
+    /// A fixed amount for each billable click, in the merchant's currency.
+    PerClick(Decimal),
 }
 
-/// Why a rule cannot be used.
+/// What must be so for a rule to count. Of each list one entry must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conditions {
+    /// Article numbers or product ids, compared without case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub product: Vec<String>,
+    /// The shop's categories, compared without case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub category: Vec<String>,
+    /// Whether it must be, or must not be, the customer's first order. Never fits where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_customer: Option<bool>,
+}
+
+/// One rule: what is paid, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RuleForm", into = "RuleForm")]
+pub struct Rule {
+    /// What it pays.
+    pub pays: Pays,
+    /// When it counts.
+    pub when: Conditions,
+}
+
+/// A rule as it is written: `{"kind": "percent", "rate": "15", "when": {"category": ["Shoes"]}}`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleForm {
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amount: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Base>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    when: Conditions,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Percent,
+    PerSale,
+    PerLead,
+    PerClick,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl TryFrom<RuleForm> for Rule {
+    type Error = RuleError;
+    fn try_from(form: RuleForm) -> Result<Self, RuleError> {
+        let RuleForm { kind, rate, amount, base, when } = form;
+        let pays = match (kind, rate, amount, base) {
+            (Kind::Percent, Some(rate), None, base) => Pays::Percent(rate, base.unwrap_or_default()),
+            (Kind::PerSale, None, Some(amount), None) => Pays::PerSale(amount),
+            (Kind::PerLead, None, Some(amount), None) => Pays::PerLead(amount),
+            (Kind::PerClick, None, Some(amount), None) => Pays::PerClick(amount),
+            _ => return Err(RuleError::Shape),
+        };
+        let of_clicks = matches!(pays, Pays::PerLead(_) | Pays::PerClick(_));
+        if of_clicks && when != Conditions::default() {
+            Err(RuleError::When)
+        } else {
+            Ok(Self { pays, when })
+        }
+    }
+}
+
+impl From<Rule> for RuleForm {
+    fn from(rule: Rule) -> Self {
+        let form = Self { kind: Kind::Percent, rate: None, amount: None, base: None, when: rule.when };
+        match rule.pays {
+            Pays::Percent(rate, base) => Self { rate: Some(rate), base: Some(base), ..form },
+            Pays::PerSale(amount) => Self { kind: Kind::PerSale, amount: Some(amount), ..form },
+            Pays::PerLead(amount) => Self { kind: Kind::PerLead, amount: Some(amount), ..form },
+            Pays::PerClick(amount) => Self { kind: Kind::PerClick, amount: Some(amount), ..form },
+        }
+    }
+}
+
+/// What a campaign pays: a rule, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "TermsForm", into = "TermsForm")]
+pub struct Terms(Vec<Rule>);
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum TermsForm {
+    Many(Vec<Rule>),
+    One(Rule),
+}
+
+impl TryFrom<TermsForm> for Terms {
+    type Error = RuleError;
+    fn try_from(form: TermsForm) -> Result<Self, RuleError> {
+        let rules = match form {
+            TermsForm::Many(rules) => rules,
+            TermsForm::One(rule) => vec![rule],
+        };
+        Self::new(rules)
+    }
+}
+
+impl From<Terms> for TermsForm {
+    fn from(Terms(mut rules): Terms) -> Self {
+        match rules.pop() {
+            Some(only) if rules.is_empty() => Self::One(only),
+            last => Self::Many(rules.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+/// Why rules cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
+    /// The fields do not make a rule of the kind.
+    #[error(
+        "a rule is {{\"kind\": \"percent\", \"rate\": \"15\"}} or {{\"kind\": \"per_sale\", \"per_lead\" or \"per_click\", \"amount\": \"5.00\"}}"
+    )]
+    Shape,
+    /// Conditions where nothing is known that could meet them.
+    #[error("when: leads and clicks have no products, categories or customers")]
+    When,
+    /// No rule, or too many.
+    #[error("commission: expected 1 to {RULES_MAX} rules")]
+    Count,
     /// A rate outside 0 to 100 or with too many digits.
     #[error("commission.rate: `{0}` must be between 0 and 100 with at most 6 decimals")]
     Rate(Decimal),
     /// An amount below zero or above every bound.
     #[error("commission.amount: `{0}` must be zero or more and fit the merchant's currency")]
     Amount(Decimal),
+    /// A list of conditions that is too long.
+    #[error("commission.when: at most {ENTRIES_MAX} products and categories of 1 to 200 characters")]
+    Entries,
 }
 
 /// What is due for an order, and from what it was computed.
@@ -52,71 +181,235 @@ pub enum RuleError {
 pub struct Due {
     /// The amount.
     pub amount: Money,
-    /// What the rate was taken of, or the order's net goods for a fixed amount; in the order's currency.
+    /// What the rate was taken of, in the amount's currency; the order's net goods, in the order's, for a fixed amount.
     pub base_minor: i64,
-    /// The rate as text: `15 %`, or `5.00 per sale`.
+    /// The rates and amounts as text: `15`, or `15 + 5.00`.
     pub rate: String,
+    /// Whether the amount is a share in a currency that the merchant does not pay in, for want of a rate.
+    pub unconverted: bool,
 }
 
-/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 128 bits.
+/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256 bits.
 pub const AMOUNT_MAX: i64 = 10_000_000_000_000;
+/// Rules a campaign may have, and products and categories a rule may name.
+pub const RULES_MAX: usize = 50;
+/// See [`RULES_MAX`].
+pub const ENTRIES_MAX: usize = 500;
+/// Decimals a rate may have.
+const RATE_SCALE: i128 = 1_000_000;
 
-impl Rule {
-    /// Checks the rule's numbers.
+impl Terms {
+    /// Terms of these rules.
     ///
     /// # Errors
-    /// Names the number that is out of bounds.
-    pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
-        match *self {
-            Self::Percent { rate, .. } => {
-                let (numerator, denominator) = rate.fraction();
-                let fits = numerator >= 0 && numerator <= 100 * denominator && denominator <= 1_000_000;
-                if fits { Ok(()) } else { Err(RuleError::Rate(rate)) }
-            }
-            Self::PerSale { amount } => match amount.to_minor(currency) {
-                Ok(0..=AMOUNT_MAX) => Ok(()),
-                _ => Err(RuleError::Amount(amount)),
-            },
-        }
+    /// When there is none, or too many.
+    pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
+        if (1..=RULES_MAX).contains(&rules.len()) { Ok(Self(rules)) } else { Err(RuleError::Count) }
     }
 
-    /// The rule in one line, as statements and decisions show it.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Percent { rate, base: Base::NetGoods } => format!("{rate} % of net goods"),
-            Self::PerSale { amount } => format!("{amount} per sale"),
-        }
-    }
-
-    /// What is due for the order as it stands; `merchant_currency` is what fixed amounts are in.
+    /// Checks the rules' numbers.
     ///
-    /// `None` when the order has no amounts to take a share of yet.
-    pub fn due(&self, order: &Order, merchant_currency: Currency) -> Option<Due> {
-        let rate = match self {
-            Self::Percent { rate, .. } => rate.to_string(),
-            Self::PerSale { amount } => amount.to_string(),
-        };
+    /// # Errors
+    /// Names the first number that is out of bounds.
+    pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
+        self.0.iter().try_for_each(|rule| rule.check(currency))
+    }
+
+    /// The terms in one line, as statements and decisions show them.
+    pub fn describe(&self) -> String {
+        let texts: Vec<_> = self.0.iter().map(Rule::describe).collect();
+        texts.join("; ")
+    }
+
+    /// The amount for each lead.
+    pub fn per_lead(&self) -> Option<Decimal> {
+        self.0.iter().find_map(|rule| if let Pays::PerLead(amount) = rule.pays { Some(amount) } else { None })
+    }
+
+    /// The amount for each billable click.
+    pub fn per_click(&self) -> Option<Decimal> {
+        self.0
+            .iter()
+            .find_map(|rule| if let Pays::PerClick(amount) = rule.pays { Some(amount) } else { None })
+    }
+
+    /// What is due for the order as it stands, one amount a currency: fixed amounts are in the merchant's currency, and
+    /// shares too where `conversion` turns the order's currency into it.
+    ///
+    /// Empty when no rule fits, or the order has no amounts to take a share of yet.
+    pub fn due(&self, order: &Order, merchant: Currency, conversion: Option<&Conversion>) -> Vec<Due> {
         let earning = order.status != Status::Void && order.status != Status::Draft && !order.test;
-        let amount = match self {
-            Self::Percent { rate, .. } => {
-                let minor = if earning { share(*rate, order)? } else { 0 };
-                Money { minor, currency: order.currency? }
+        let share = self.share(order, merchant, conversion, earning);
+        let fixed = self.fixed(order, merchant, earning);
+        match (share, fixed) {
+            (Some(share), Some(fixed)) if share.amount.currency == fixed.amount.currency => {
+                let minor = share.amount.minor.saturating_add(fixed.amount.minor);
+                let rate = format!("{} + {}", share.rate, fixed.rate);
+                vec![Due { amount: Money { minor, ..share.amount }, rate, ..share }]
             }
-            Self::PerSale { amount } => {
-                let whole = earning && !order.is_given_back();
-                let minor = if whole { amount.to_minor(merchant_currency).ok()? } else { 0 };
-                Money { minor, currency: merchant_currency }
+            (share, fixed) => share.into_iter().chain(fixed).collect(),
+        }
+    }
+
+    /// The share of the goods kept: each line by the first percentage that fits it, rounded once in the end.
+    fn share(
+        &self,
+        order: &Order,
+        merchant: Currency,
+        conversion: Option<&Conversion>,
+        earning: bool,
+    ) -> Option<Due> {
+        let rules: Vec<(&Rule, Decimal)> = self.0.iter().filter_map(Rule::percent).collect();
+        if rules.is_empty() {
+            return None;
+        }
+        let currency = order.currency?;
+        let (kept, whole) = order.kept_goods()?;
+        let mut shared: Vec<i128> = vec![0; rules.len()];
+        let mut weight_of_all = 0;
+        for (line, weight) in weights(order) {
+            weight_of_all += weight;
+            if let Some(index) = rules.iter().position(|(rule, _)| rule.fits(order, line)) {
+                shared[index] += weight;
             }
+        }
+        let weight_of_all = weight_of_all.max(1);
+        let mut rated: i128 = 0;
+        for ((_, rate), weight) in rules.iter().zip(&shared) {
+            let (units, scale) = rate.fraction();
+            rated = rated.checked_add((units * RATE_SCALE / scale).checked_mul(*weight)?)?;
+        }
+        let converted = conversion.filter(|_| currency != merchant);
+        let in_currency = |fraction: Fraction| match converted {
+            Some(conversion) => conversion.apply(fraction),
+            None => Some(fraction),
         };
-        Some(Due { amount, base_minor: if earning { order.net_goods_minor() } else { 0 }, rate })
+        let goods = Fraction::new(kept, whole);
+        let share = goods.times(rated, 100 * RATE_SCALE * weight_of_all).and_then(in_currency)?.rounded()?;
+        let base = goods.times(shared.iter().sum(), weight_of_all).and_then(in_currency)?.rounded()?;
+        let counted = rules.iter().zip(&shared).filter(|(_, weight)| **weight > 0 || rules.len() == 1);
+        let rates: Vec<_> = counted.map(|((_, rate), _)| rate.to_string()).collect();
+        let currency = if converted.is_some() { merchant } else { currency };
+        let minor = if earning { share } else { 0 };
+        Some(Due {
+            amount: Money { minor, currency },
+            base_minor: if earning { base } else { 0 },
+            rate: rates.join(" + "),
+            unconverted: currency != merchant,
+        })
+    }
+
+    /// The first fixed amount that fits, as long as anything is kept.
+    fn fixed(&self, order: &Order, merchant: Currency, earning: bool) -> Option<Due> {
+        let of_order = |rule: &&Rule| matches!(rule.pays, Pays::PerSale(_)) && rule.fits_any(order);
+        let rule = self.0.iter().find(of_order)?;
+        let Pays::PerSale(amount) = rule.pays else { return None };
+        let whole = earning && !order.is_given_back();
+        let minor = if whole { amount.to_minor(merchant).ok()? } else { 0 };
+        Some(Due {
+            amount: Money { minor, currency: merchant },
+            base_minor: if earning { order.net_goods_minor() } else { 0 },
+            rate: amount.to_string(),
+            unconverted: false,
+        })
     }
 }
 
-/// `rate × goods kept`, where the goods kept are an exact fraction; rounded once.
-fn share(rate: Decimal, order: &Order) -> Option<i64> {
-    let (rate_units, rate_scale) = rate.fraction();
-    let (kept, whole) = order.kept_goods()?;
-    let numerator = rate_units.checked_mul(kept)?;
-    let denominator = rate_scale.checked_mul(100)?.checked_mul(whole)?;
-    i64::try_from(round_half_away(numerator, denominator)).ok()
+/// The lines of an order, each with what was kept of it as a weight; an order without known lines is one line.
+fn weights(order: &Order) -> Vec<(Option<&Line>, i128)> {
+    let refunded = |line: &Line| order.refunded_lines.get(&line.id).copied().unwrap_or(0);
+    let kept = |line: &Line| i128::from((line.goods_minor - refunded(line)).max(0));
+    let weights: Vec<_> = order.lines.iter().map(|line| (Some(line), kept(line))).collect();
+    if weights.iter().all(|(_, weight)| *weight == 0) { vec![(None, 1)] } else { weights }
+}
+
+impl Rule {
+    /// A rule without conditions.
+    pub fn always(pays: Pays) -> Self {
+        Self { pays, when: Conditions::default() }
+    }
+
+    fn percent(&self) -> Option<(&Self, Decimal)> {
+        if let Pays::Percent(rate, _) = self.pays { Some((self, rate)) } else { None }
+    }
+
+    fn check(&self, currency: Currency) -> Result<(), RuleError> {
+        let entries = || self.when.product.iter().chain(&self.when.category);
+        if entries().count() > ENTRIES_MAX
+            || entries().any(|e| e.trim().is_empty() || e.chars().count() > 200)
+        {
+            return Err(RuleError::Entries);
+        }
+        match self.pays {
+            Pays::Percent(rate, _) => {
+                let (numerator, denominator) = rate.fraction();
+                let fits = numerator >= 0 && numerator <= 100 * denominator && denominator <= RATE_SCALE;
+                if fits { Ok(()) } else { Err(RuleError::Rate(rate)) }
+            }
+            Pays::PerSale(amount) | Pays::PerLead(amount) | Pays::PerClick(amount) => {
+                match amount.to_minor(currency) {
+                    Ok(0..=AMOUNT_MAX) if !amount.is_negative() => Ok(()),
+                    _ => Err(RuleError::Amount(amount)),
+                }
+            }
+        }
+    }
+
+    fn describe(&self) -> String {
+        let what = match &self.pays {
+            Pays::Percent(rate, Base::NetGoods) => format!("{rate} % of net goods"),
+            Pays::PerSale(amount) => format!("{amount} per sale"),
+            Pays::PerLead(amount) => format!("{amount} per lead"),
+            Pays::PerClick(amount) => format!("{amount} per billable click"),
+        };
+        format!("{what}{}", self.when.describe())
+    }
+
+    /// Whether the rule counts for a line of the order, or for an order whose lines are not known.
+    fn fits(&self, order: &Order, line: Option<&Line>) -> bool {
+        self.when.fits_customer(order) && self.when.fits_line(line)
+    }
+
+    /// Whether it counts for an order: some line that was kept fits.
+    fn fits_any(&self, order: &Order) -> bool {
+        let lines = weights(order);
+        let fits = |(line, weight): &(Option<&Line>, i128)| *weight > 0 && self.when.fits_line(*line);
+        self.when.fits_customer(order) && lines.iter().any(fits)
+    }
+}
+
+impl Conditions {
+    fn fits_customer(&self, order: &Order) -> bool {
+        self.new_customer.is_none() || self.new_customer == order.new_customer
+    }
+
+    fn fits_line(&self, line: Option<&Line>) -> bool {
+        let named = |list: &[String], name: &Option<String>| {
+            name.as_ref().is_some_and(|name| {
+                list.iter().any(|e| e.trim().to_lowercase() == name.trim().to_lowercase())
+            })
+        };
+        let product = self.product.is_empty()
+            || line
+                .is_some_and(|line| named(&self.product, &line.sku) || named(&self.product, &line.product));
+        let category =
+            self.category.is_empty() || line.is_some_and(|line| named(&self.category, &line.category));
+        product && category
+    }
+
+    fn describe(&self) -> String {
+        let mut texts = Vec::new();
+        if !self.product.is_empty() {
+            texts.push(format!("on product {}", self.product.join(" or ")));
+        }
+        if !self.category.is_empty() {
+            texts.push(format!("in category {}", self.category.join(" or ")));
+        }
+        match self.new_customer {
+            Some(true) => texts.push("to a new customer".to_owned()),
+            Some(false) => texts.push("to an existing customer".to_owned()),
+            None => {}
+        }
+        texts.iter().map(|text| format!(" {text}")).collect()
+    }
 }

@@ -9,6 +9,7 @@ use crate::commission::Due;
 use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
 use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
+use crate::rates::Conversion;
 use crate::time::Timestamp;
 
 /// Why an amount was booked.
@@ -22,6 +23,8 @@ pub enum Reason {
     Voided,
     /// The credit went to someone else.
     Recredited,
+    /// An exchange rate became known.
+    Converted,
     /// Anything else about the order changed.
     Adjusted,
 }
@@ -34,6 +37,7 @@ impl Reason {
             Self::Refunded => "refunded",
             Self::Voided => "voided",
             Self::Recredited => "recredited",
+            Self::Converted => "converted",
             Self::Adjusted => "adjusted",
         }
     }
@@ -80,6 +84,10 @@ pub struct Settled {
     pub bookings: Vec<Booking>,
     /// Whether the order is more than a claim: its shop confirmed it, or the merchant trusts its pixel.
     pub accepted: bool,
+    /// How the order's currency is turned into the merchant's, where it is another and a rate is known.
+    pub conversion: Option<Conversion>,
+    /// Whether commission waits for an exchange rate.
+    pub unconverted: bool,
 }
 
 impl Settled {
@@ -88,7 +96,8 @@ impl Settled {
         self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
     }
 
-    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test.
+    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test. What is booked in another
+    /// currency than the merchant's is not paid all the same.
     pub fn approvable(&self) -> bool {
         self.accepted
             && self.order.status == Status::Paid
@@ -109,56 +118,100 @@ pub fn settle(
     let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
     by_arrival.iter_mut().for_each(|fact| fact.look_up_clicks(visit));
     by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
-    let mut bookings: Vec<Booking> = Vec::new();
-    for arrived in 1..=by_arrival.len() {
-        let known = &by_arrival[..arrived];
-        let Some(order) = fold(known) else { continue };
-        let due = due(&order, &decide(&order, catalog, visit), catalog);
-        book(&mut bookings, &known[arrived - 1], &order, due);
-    }
     let order = fold(&by_arrival)?;
     let decision = decide(&order, catalog, visit);
+    let conversion = conversion_of(&order, catalog);
+    let mut bookings: Vec<Booking> = Vec::new();
+    for step in steps(&by_arrival, conversion.as_ref()) {
+        let known = &by_arrival[..step.facts];
+        let Some(order) = fold(known) else { continue };
+        let conversion = conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
+        let due = due(&order, &decide(&order, catalog, visit), catalog, conversion.as_ref());
+        book(&mut bookings, &step, known[step.facts - 1].id, &order, &due);
+    }
     let accepted = is_accepted(&order, catalog);
-    Some(Settled { order, decision, bookings, accepted })
+    let due = due(&order, &decision, catalog, conversion.as_ref());
+    let unconverted = due.iter().any(|(_, due)| due.unconverted);
+    Some(Settled { order, decision, bookings, accepted, conversion, unconverted })
+}
+
+/// A moment at which something became known about an order.
+struct Step {
+    at: Timestamp,
+    /// How many of the facts, by arrival, were known then.
+    facts: usize,
+    /// Whether it was the exchange rate that became known.
+    is_rate: bool,
+}
+
+/// Each fact as it arrived, and the exchange rate when it became known.
+fn steps(by_arrival: &[OrderFact], conversion: Option<&Conversion>) -> Vec<Step> {
+    let arrivals = by_arrival.iter().enumerate();
+    let mut steps: Vec<Step> = arrivals
+        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, is_rate: false })
+        .collect();
+    if let Some(at) = conversion.map(|conversion| conversion.known_at) {
+        let before = steps.partition_point(|step| step.at <= at);
+        if before > 0 {
+            steps.insert(before, Step { at, facts: before, is_rate: true });
+        }
+    }
+    steps
+}
+
+/// How the order's currency is turned into the one its merchant pays in.
+fn conversion_of(order: &Order, catalog: &Catalog) -> Option<Conversion> {
+    let (from, to) = (order.currency?, catalog.merchants.get(&order.merchant)?.currency);
+    if from == to { None } else { catalog.rates.conversion(from, to, order.placed_at) }
 }
 
 fn is_accepted(order: &Order, catalog: &Catalog) -> bool {
     order.confirmed || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
 }
 
-/// The account and amount the order earns as it stands; `None` when it earns nothing for anybody.
-fn due(order: &Order, decision: &Decision, catalog: &Catalog) -> Option<(Account, Due)> {
-    if decision.method == Method::None {
-        return None;
-    }
-    let credited = decision.subject()?;
-    let (campaign, influencer) = (catalog.campaigns.get(&credited.campaign?)?, credited.influencer?);
-    let merchant = catalog.merchants.get(&order.merchant)?;
-    if !is_accepted(order, catalog) {
-        return None;
-    }
-    let due = campaign.commission.due(order, merchant.currency)?;
-    let account = Account { campaign: campaign.id, influencer, currency: due.amount.currency };
-    Some((account, due))
+/// The accounts and amounts the order earns as it stands, one a currency; none when it earns nothing for anybody.
+fn due(
+    order: &Order,
+    decision: &Decision,
+    catalog: &Catalog,
+    conversion: Option<&Conversion>,
+) -> Vec<(Account, Due)> {
+    let credited = || {
+        let subject = decision.subject().filter(|_| decision.method != Method::None)?;
+        let campaign = catalog.campaigns.get(&subject.campaign?)?;
+        Some((campaign, subject.influencer?, catalog.merchants.get(&order.merchant)?))
+    };
+    let Some((campaign, influencer, merchant)) = credited().filter(|_| is_accepted(order, catalog)) else {
+        return vec![];
+    };
+    let (_, terms) = campaign.terms_at(order.placed_at);
+    let account = |due: &Due| Account { campaign: campaign.id, influencer, currency: due.amount.currency };
+    let dues = terms.due(order, merchant.currency, conversion);
+    dues.into_iter().map(|due| (account(&due), due)).collect()
 }
 
 /// Books the difference between what is due now and what was booked before, on every account of the order.
-fn book(bookings: &mut Vec<Booking>, fact: &OrderFact, order: &Order, due: Option<(Account, Due)>) {
+fn book(bookings: &mut Vec<Booking>, step: &Step, fact: FactId, order: &Order, due: &[(Account, Due)]) {
     let mut accounts: Vec<Account> = bookings.iter().map(|b| b.account).collect();
-    accounts.extend(due.as_ref().map(|(account, _)| *account));
+    accounts.extend(due.iter().map(|(account, _)| *account));
     accounts.sort_unstable();
     accounts.dedup();
     for account in accounts {
         let booked: i64 = bookings.iter().filter(|b| b.account == account).map(|b| b.amount_minor).sum();
-        let current = due.as_ref().filter(|(to, _)| *to == account).map(|(_, due)| due);
+        let current = due.iter().find(|(to, _)| *to == account).map(|(_, due)| due);
         let amount = current.map_or(0, |due| due.amount.minor) - booked;
         if amount == 0 {
             continue;
         }
+        let reason = if step.is_rate {
+            Reason::Converted
+        } else {
+            reason(bookings, account, order, current.is_some(), amount)
+        };
         bookings.push(Booking {
-            fact: fact.id,
-            booked_at: fact.received_at,
-            reason: reason(bookings, account, order, current.is_some(), amount),
+            fact,
+            booked_at: step.at,
+            reason,
             account,
             base_minor: current.map_or(0, |due| due.base_minor),
             rate: current.map_or_else(String::new, |due| due.rate.clone()),

@@ -15,6 +15,7 @@ pub mod id;
 pub mod ledger;
 pub mod money;
 pub mod order;
+pub mod rates;
 #[cfg(feature = "native")]
 pub mod record;
 pub mod time;

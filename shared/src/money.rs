@@ -4,8 +4,10 @@
 //! [`round_half_away`]: half away from zero, once, at the currency's own exponent.
 
 use std::fmt;
+use std::ops::{Add, Div, Neg, Rem, Sub};
 use std::str::FromStr;
 
+use ethnum::I256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not an amount, a rate or a currency.
@@ -28,10 +30,54 @@ pub enum MoneyError {
 /// Divides and rounds half away from zero: the only rounding in afterclick.
 ///
 /// `denominator` must be positive.
-pub const fn round_half_away(numerator: i128, denominator: i128) -> i128 {
-    let quotient = numerator / denominator;
-    let remainder = numerator % denominator;
-    if remainder.abs() >= denominator - remainder.abs() { quotient + numerator.signum() } else { quotient }
+pub fn round_half_away<N>(numerator: N, denominator: N) -> N
+where
+    N: Copy
+        + PartialOrd
+        + From<i8>
+        + Add<Output = N>
+        + Sub<Output = N>
+        + Neg<Output = N>
+        + Div<Output = N>
+        + Rem<Output = N>,
+{
+    let (zero, one) = (N::from(0), N::from(1));
+    let (quotient, remainder) = (numerator / denominator, numerator % denominator);
+    let remainder = if remainder < zero { -remainder } else { remainder };
+    if remainder < denominator - remainder {
+        quotient
+    } else if numerator < zero {
+        quotient - one
+    } else {
+        quotient + one
+    }
+}
+
+/// An exact fraction of minor units: what shares are computed with until they are rounded, once.
+#[derive(Debug, Clone, Copy)]
+pub struct Fraction {
+    numerator: I256,
+    denominator: I256,
+}
+
+impl Fraction {
+    /// `numerator / denominator`; the denominator must be positive.
+    pub fn new(numerator: i128, denominator: i128) -> Self {
+        Self { numerator: numerator.into(), denominator: denominator.into() }
+    }
+
+    /// The exact product with another fraction, or `None` when it cannot be held in 256 bits.
+    pub fn times(self, numerator: i128, denominator: i128) -> Option<Self> {
+        Some(Self {
+            numerator: self.numerator.checked_mul(numerator.into())?,
+            denominator: self.denominator.checked_mul(denominator.into())?,
+        })
+    }
+
+    /// The nearest whole number of minor units, or `None` when it does not fit 64 bits.
+    pub fn rounded(self) -> Option<i64> {
+        round_half_away(self.numerator, self.denominator).try_into().ok()
+    }
 }
 
 /// An ISO 4217 currency that has minor units.

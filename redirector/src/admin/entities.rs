@@ -12,11 +12,12 @@ use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::{Map, Value, json};
 use shared::catalog::{
-    Campaign, Catalog, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret, Platform,
-    Schedule, Scope, fold_code, fold_slug,
+    Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret,
+    Platform, Renewals, Schedule, Scope, fold_code, fold_slug,
 };
-use shared::commission::Rule;
+use shared::commission::{Rule, Terms};
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use shared::rates::ExchangeRate;
 use shared::time::{Span, Timestamp};
 
 use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
@@ -40,6 +41,7 @@ pub(crate) enum Kind {
     Campaign,
     Link,
     Coupon,
+    Rate,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             "campaigns" => Some(Self::Campaign),
             "links" => Some(Self::Link),
             "coupons" => Some(Self::Coupon),
+            "rates" => Some(Self::Rate),
             _ => None,
         }
     }
@@ -91,6 +94,11 @@ impl<'a> Maker<'a> {
                 self.changed_coupon(fields, held).map(Entity::Coupon)
             }
             (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
+            (Kind::Rate, None) => self.rate(fields).map(Entity::Rate),
+            (Kind::Rate, Some(_)) => {
+                fields.fault("rate", "never changes: what was converted with it may have been paid");
+                None
+            }
         }
     }
 
@@ -149,12 +157,15 @@ impl<'a> Maker<'a> {
 
     fn influencer(&mut self, fields: &mut Fields, held: Option<&Influencer>) -> Option<Influencer> {
         let name = field(fields, "name", held.map(|i| &i.name), text(200));
-        let email = fields.optional("email", email).or_else(|| held.and_then(|i| i.email.clone()));
+        let held_email = held.and_then(|i| i.email.clone());
+        let email = fields.optional("email", email).or_else(|| held_email.clone());
+        let email_since = if email == held_email { held.and_then(|i| i.email_since) } else { Some(self.now) };
         let payout = fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
         Some(Influencer {
             id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
             name: name?,
             email,
+            email_since,
             payout,
             created_at: held.map_or(self.now, |i| i.created_at),
             updated_at: self.now,
@@ -170,7 +181,8 @@ impl<'a> Maker<'a> {
         let schedule = schedule(fields, Schedule::default());
         let commission = fields.required("commission", commission);
         let precedence = fields.optional("precedence", precedence);
-        let model = fields.optional("model", shaped::<Model>).unwrap_or(Model::LastClick);
+        let model = fields.optional("model", model).unwrap_or(Model::LastClick);
+        let renewals = fields.optional("renewals", shaped::<Renewals>).unwrap_or_default();
         fields.optional("caps", nothing_yet("caps are not kept by this version"));
         let (merchant, commission) = (merchant?, commission?);
         if let Err(error) = commission.check(merchant.currency) {
@@ -186,6 +198,8 @@ impl<'a> Maker<'a> {
             starts_at: schedule.starts_at,
             ends_at: schedule.ends_at,
             commission,
+            earlier_commissions: vec![],
+            renewals,
             precedence: precedence.unwrap_or_else(|| vec![Evidence::Click, Evidence::Coupon]),
             model,
             paused: schedule.paused,
@@ -194,12 +208,33 @@ impl<'a> Maker<'a> {
         })
     }
 
-    /// Terms that decide money never change under orders that are there already.
+    /// Terms that decide money never change under orders that are there already: a new commission is for orders placed
+    /// from now on.
     fn changed_campaign(&self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
+        let commission = fields.optional("commission", commission).unwrap_or_else(|| held.commission.clone());
+        if let Some(Err(error)) =
+            self.catalog.merchants.get(&held.merchant).map(|merchant| commission.check(merchant.currency))
+        {
+            fields.fault("commission", error.to_string());
+        }
+        let mut earlier_commissions = held.earlier_commissions.clone();
+        if commission != held.commission {
+            let replaced = EarlierTerms { until: self.now, commission: held.commission.clone() };
+            earlier_commissions.push(replaced);
+        }
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         self.check_not_in_the_past(fields, (held.starts_at, starts_at), (held.ends_at, ends_at));
-        Some(Campaign { name, paused, starts_at, ends_at, updated_at: self.now, ..held.clone() })
+        Some(Campaign {
+            name,
+            commission,
+            earlier_commissions,
+            paused,
+            starts_at,
+            ends_at,
+            updated_at: self.now,
+            ..held.clone()
+        })
     }
 
     fn link(&mut self, fields: &mut Fields) -> Option<Link> {
@@ -290,6 +325,29 @@ impl<'a> Maker<'a> {
         let merchant = self.catalog.campaigns.get(&held.campaign)?.merchant;
         self.check_coupon(fields, merchant, &coupon);
         Some(coupon)
+    }
+
+    fn rate(&self, fields: &mut Fields) -> Option<ExchangeRate> {
+        let day = fields.required("date", day);
+        let from = fields.required("from", parsed);
+        let to = fields.required("to", parsed);
+        let rate = fields.required("rate", shaped);
+        let source = fields.required("source", text(200));
+        let created_at = self.now;
+        let rate = ExchangeRate { day: day?, from: from?, to: to?, rate: rate?, source: source?, created_at };
+        if let Err(error) = rate.check() {
+            fields.fault("rate", error.to_string());
+        }
+        match self.catalog.rates.get(rate.from, rate.to, rate.day) {
+            Some(held) if held.rate != rate.rate => {
+                fields.fault(
+                    "rate",
+                    format!("is known as {} by {}, and never changes", held.rate, held.source),
+                );
+            }
+            _ => {}
+        }
+        Some(rate)
     }
 
     /// A change of dates says what will be, never what was: orders that are there already keep who earned them.
@@ -407,6 +465,13 @@ fn timezone(value: &Value) -> Result<String, String> {
     }
 }
 
+/// A day such as `2026-11-25`, in days since 1970.
+fn day(value: &Value) -> Result<i64, String> {
+    let text = value.as_str().unwrap_or_default();
+    let midnight: Result<Timestamp, _> = format!("{text}T00:00:00Z").parse();
+    midnight.map(Timestamp::utc_day).map_err(|_| format!("`{text}`: expected a day such as 2026-11-25"))
+}
+
 fn email(value: &Value) -> Result<String, String> {
     let address = text(254)(value)?;
     let fits = address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
@@ -444,30 +509,31 @@ fn nothing_yet(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
     }
 }
 
-fn commission(value: &Value) -> Result<Rule, String> {
-    // A list of one rule is that rule; conditions are refused below as fields that are not known.
-    let value = value.as_array().filter(|rules| rules.len() == 1).map_or(value, |rules| &rules[0]);
-    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let known: &[&str] = if kind == "percent" { &["kind", "rate", "base"] } else { &["kind", "amount"] };
-    let unknown = value.as_object().into_iter().flatten().find(|(key, _)| !known.contains(&key.as_str()));
-    match (kind, unknown) {
-        ("percent" | "per_sale", Some((key, _))) => {
-            Err(format!("no such field `{key}`; there are {}", known.join(", ")))
-        }
-        ("percent" | "per_sale", None) => shaped(value),
-        ("per_lead" | "per_click", _) => {
-            Err(format!("kind `{kind}` is not paid by this version; use percent or per_sale"))
-        }
-        _ => Err("expected e.g. {\"kind\": \"percent\", \"rate\": \"15\"}; kinds are percent and per_sale"
-            .to_owned()),
+fn commission(value: &Value) -> Result<Terms, String> {
+    let rules = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    let rules: Result<Vec<Rule>, String> = rules.iter().map(shaped).collect();
+    Terms::new(rules?).map_err(|error| error.to_string())
+}
+
+fn model(value: &Value) -> Result<Model, String> {
+    let model: Model = shaped(value)?;
+    if model.pays() {
+        Ok(model)
+    } else {
+        Err(format!("`{}` is for reports only; pay by last_click or first_click", model.as_str()))
     }
 }
 
 fn precedence(value: &Value) -> Result<Vec<Evidence>, String> {
     let list: Vec<Evidence> = shaped(value)?;
     let twice = list.iter().enumerate().any(|(index, evidence)| list[..index].contains(evidence));
-    let fits = !list.is_empty() && !twice;
-    if fits { Ok(list) } else { Err("expected `click` and `coupon`, each at most once".to_owned()) }
+    let credits = list.iter().any(|evidence| *evidence != Evidence::ExistingCustomer);
+    if credits && !twice {
+        Ok(list)
+    } else {
+        Err("expected `click`, `coupon` and `existing_customer`, each at most once and not the last alone"
+            .to_owned())
+    }
 }
 
 /// What a new entity's answer shows once and never again.

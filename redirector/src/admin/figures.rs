@@ -225,6 +225,8 @@ pub(crate) async fn order(
         "order": show_order(&settled.order),
         "facts": facts,
         "decision": settled.decision,
+        "conversion": settled.conversion,
+        "unconverted": settled.unconverted,
         "commission": settled.bookings.iter().map(show_booking).collect::<Vec<_>>(),
         "up_to_date": admin.is_up_to_date(),
     })))

@@ -123,8 +123,8 @@ pub(crate) async fn import(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let kind = kind(&resource)?;
-    if !matches!(kind, Kind::Link | Kind::Coupon | Kind::Influencer) {
-        return Err(Problem::not_found("links, coupons and influencers can be imported"));
+    if !matches!(kind, Kind::Link | Kind::Coupon | Kind::Influencer | Kind::Rate) {
+        return Err(Problem::not_found("links, coupons, influencers and rates can be imported"));
     }
     let request = request_id(&headers, &resource, &body)?;
     let prepare = |catalog: &Catalog| {
@@ -252,6 +252,9 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
         Kind::Link => of!(catalog.links, Entity::Link),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Rate => {
+            catalog.rates.iter().map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone()))).collect()
+        }
     }
 }
 
@@ -272,6 +275,10 @@ fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
         Kind::Link => of!(catalog.links, Entity::Link),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Rate => {
+            let rate = catalog.rates.iter().find(|rate| rate.id() == id);
+            rate.cloned().map(Entity::Rate).ok_or_else(missing)
+        }
     }
 }
 
@@ -283,6 +290,7 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::Link(e) => e.updated_at,
         Entity::Coupon(e) => e.updated_at,
         Entity::AccessToken(e) => e.created_at,
+        Entity::Rate(e) => e.created_at,
     }
 }
 
@@ -312,6 +320,13 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
             shown
         }
         Entity::Coupon(coupon) => fields_of(coupon),
+        Entity::Rate(rate) => {
+            let mut shown = fields_of(rate);
+            shown.as_object_mut().map(|fields| fields.remove("day"));
+            let date = Timestamp::from_ms(rate.day * 86_400_000).utc_date();
+            merge(&mut shown, json!({ "id": rate.id(), "date": date }));
+            shown
+        }
         Entity::AccessToken(_) => json!({}),
     }
 }

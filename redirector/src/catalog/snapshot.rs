@@ -133,7 +133,7 @@ impl Snapshot {
                     Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
                 }
                 Entity::Link(link) => self.put_link(link, catalog),
-                Entity::Influencer(_) | Entity::Coupon(_) | Entity::AccessToken(_) => {}
+                Entity::Influencer(_) | Entity::Coupon(_) | Entity::AccessToken(_) | Entity::Rate(_) => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use journal::{Reader, StreamName};
-use shared::catalog::{Catalog, Change, Entity};
+use shared::catalog::{Catalog, Change, Entity, Merchant};
 use shared::id::MerchantId;
 use shared::record::Record;
 
@@ -162,9 +162,15 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         Entity::Coupon(coupon) => catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant),
         Entity::Campaign(campaign) => Some(campaign.merchant),
         Entity::Merchant(merchant) => Some(merchant.id),
-        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) => None,
+        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
+    for rate in
+        change.entities.iter().filter_map(|e| if let Entity::Rate(rate) = e { Some(rate) } else { None })
+    {
+        let paid_in = |merchant: &&Arc<Merchant>| [rate.from, rate.to].contains(&merchant.currency);
+        merchants.extend(catalog.merchants.values().filter(paid_in).map(|merchant| merchant.id));
+    }
     merchants.sort_unstable();
     merchants.dedup();
     merchants.into_iter().try_for_each(|merchant| projection.recount_orders_of(merchant))

@@ -1,6 +1,9 @@
 //! WooCommerce webhooks, from the signature to the cent.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::support::{SECRET, Stage, click_of, hex_mac, segment, sign, woo_order};
 

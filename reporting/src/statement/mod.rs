@@ -215,11 +215,11 @@ impl<'a> Draft<'a> {
         conversions: &Conversions,
         as_of: Date,
     ) -> Result<(), Error> {
-        let payable_on = conversions.payable_on(conversion, self.campaign.id)?;
         for (id, booking) in conversion.bookings() {
             if booking.account.campaign != self.campaign.id || !self.bounds.contains(booking.booked_at) {
                 continue;
             }
+            let payable_on = conversions.payable_on(conversion, &booking.account)?;
             let line = self.line(booking.account.influencer, booking.account.currency);
             let balance = if is_payable(payable_on, as_of) {
                 &mut line.approved_minor

@@ -44,7 +44,7 @@ pub(super) fn rows(conversions: &Conversions, as_of: Date) -> Result<Vec<Row<'_>
     let mut rows = Vec::new();
     for conversion in conversions.iter() {
         for (id, booking) in conversion.bookings() {
-            let payable_on = conversions.payable_on(conversion, booking.account.campaign)?;
+            let payable_on = conversions.payable_on(conversion, &booking.account)?;
             let status = conversion.commission_status(booking, payable_on, as_of);
             rows.push(Row { id, conversion, booking, payable_on, status });
         }

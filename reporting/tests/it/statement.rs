@@ -1,10 +1,11 @@
 //! Statements to the cent.
 
 use reporting::{Rendering, Statement};
-use shared::catalog::Change;
+use shared::catalog::{Change, Entity};
 use shared::class::Class;
 use shared::event::EventName;
 use shared::order::{Source, Status};
+use shared::rates::ExchangeRate;
 use shared::record::{Click, Record};
 use shared::time::Span;
 
@@ -143,14 +144,29 @@ fn a_fixed_amount_is_paid_in_the_merchants_currency_and_goods_stay_in_the_orders
 }
 
 #[test]
-fn a_share_of_a_foreign_order_is_earned_in_its_currency() {
+fn a_share_of_a_foreign_order_waits_for_its_exchange_rate_and_is_then_paid_in_the_merchants_currency() {
     let mut world = World::new();
     let touch = world.click(1, noon());
     let yen = later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.currency = "JPY".parse().ok());
     world.order(yen);
     let euros = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
-    let yen = "inf_0000000000003,Anna,0,0,1,0,12990,0,1949,0,1949,JPY";
+    let yen = "inf_0000000000003,Anna,0,0,1,0,12990,1949,0,0,0,JPY";
     check(&world, "2026-11", LATE, &[euros, yen, BENS_EMPTY_LINE]);
+    // 12,990 JPY at 160 JPY a EUR are 81.1875 EUR, of which 15 % are 12.18.
+    let rate = ExchangeRate {
+        day: noon().utc_day(),
+        from: "EUR".parse().unwrap(),
+        to: "JPY".parse().unwrap(),
+        rate: "160".parse().unwrap(),
+        source: "ECB".into(),
+        created_at: at("2027-01-10T00:00:00Z"),
+    };
+    let change = Change { at: rate.created_at, entities: vec![Entity::Rate(rate)], request: None };
+    world.record(&Record::Catalog(change));
+    check(&world, "2026-11", LATE, &[euros, yen, BENS_EMPTY_LINE]);
+    let january = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,12.18,0.00,12.18,EUR";
+    let taken_back = "inf_0000000000003,Anna,0,0,0,0,0,-1949,0,-1949,0,JPY";
+    check(&world, "2027-01", LATE, &[january, taken_back, BENS_EMPTY_LINE]);
 }
 
 #[test]

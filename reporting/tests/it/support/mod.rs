@@ -12,10 +12,10 @@ use journal::{Options, StreamName, Writer};
 use reporting::{Cursor, Dataset, Format, Manifest, Unknown};
 use shared::agent::{Device, InApp};
 use shared::catalog::{
-    Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
+    Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Renewals,
 };
 use shared::class::Class;
-use shared::commission::{Base, Rule};
+use shared::commission::{Base, Pays, Rule, Terms};
 use shared::event::{Consent, EventName};
 use shared::id::{CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
@@ -266,7 +266,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
     Entity::Merchant(merchant)
 }
 
-fn campaign(id: CampaignId, commission: Rule) -> Entity {
+fn campaign(id: CampaignId, pays: Pays) -> Entity {
     let created_at = at("2026-01-01T00:00:00Z");
     Entity::Campaign(Campaign {
         id,
@@ -277,7 +277,9 @@ fn campaign(id: CampaignId, commission: Rule) -> Entity {
         hold_days: 30,
         starts_at: None,
         ends_at: None,
-        commission,
+        commission: Terms::new(vec![Rule::always(pays)]).unwrap(),
+        earlier_commissions: vec![],
+        renewals: Renewals::None,
         precedence: vec![Evidence::Click, Evidence::Coupon],
         model: Model::LastClick,
         paused: false,
@@ -289,7 +291,15 @@ fn campaign(id: CampaignId, commission: Rule) -> Entity {
 pub(crate) fn influencer(id: InfluencerId, name: &str) -> Entity {
     let created_at = at("2026-01-01T00:00:00Z");
     let name = name.to_owned();
-    Entity::Influencer(Influencer { id, name, email: None, payout: None, created_at, updated_at: created_at })
+    Entity::Influencer(Influencer {
+        id,
+        name,
+        email: None,
+        email_since: None,
+        payout: None,
+        created_at,
+        updated_at: created_at,
+    })
 }
 
 fn link(id: LinkId, campaign: CampaignId, influencer: InfluencerId, slug: &str) -> Entity {
@@ -323,8 +333,8 @@ fn catalog() -> Vec<Entity> {
     };
     vec![
         merchant(|_| {}),
-        campaign(AUTUMN, Rule::Percent { rate: "15".parse().unwrap(), base: Base::NetGoods }),
-        campaign(FIXED, Rule::PerSale { amount: "5.00".parse().unwrap() }),
+        campaign(AUTUMN, Pays::Percent("15".parse().unwrap(), Base::NetGoods)),
+        campaign(FIXED, Pays::PerSale("5.00".parse().unwrap())),
         influencer(ANNA, "Anna"),
         influencer(BEN, "Ben"),
         link(ANNAS_LINK, AUTUMN, ANNA, "anna"),

@@ -1,156 +1,17 @@
 //! Money converges: whatever the order, repetition and timing of reports, an order ends in the same decision and ledger.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
-
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
-use shared::catalog::{
-    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
-};
-use shared::commission::{Base, Rule};
-use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
-use shared::ledger::{Settled, settle};
+use shared::catalog::{Catalog, Evidence};
+use shared::commission::Pays;
+use shared::id::{ClickId, FactId};
+use shared::ledger::settle;
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, fold};
 use shared::time::{Span, Timestamp};
 
-const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);
-const MERCHANT: MerchantId = MerchantId::from_bits(1);
-const CAMPAIGN: CampaignId = CampaignId::from_bits(2);
-const ANNA: InfluencerId = InfluencerId::from_bits(3);
-const BEN: InfluencerId = InfluencerId::from_bits(4);
-const ANNAS_LINK: LinkId = LinkId::from_bits(5);
-const BENS_COUPON: CouponId = CouponId::from_bits(6);
-
-fn catalog(precedence: Vec<Evidence>, commission: Rule) -> Catalog {
-    let merchant = Merchant {
-        id: MERCHANT,
-        key: "key".into(),
-        name: "Shop".into(),
-        domains: vec!["shop.example".into()],
-        currency: "EUR".parse().unwrap(),
-        timezone: "UTC".into(),
-        platform: Some(Platform::Woocommerce),
-        webhook_secret: None,
-        old_webhook_secret: None,
-        trust_pixel: false,
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let campaign = Campaign {
-        id: CAMPAIGN,
-        merchant: MERCHANT,
-        name: "Autumn".into(),
-        window_days: 30,
-        dedupe_minutes: 30,
-        hold_days: 30,
-        starts_at: None,
-        ends_at: None,
-        commission,
-        precedence,
-        model: Model::LastClick,
-        paused: false,
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let influencer = |id, name: &str| {
-        let name = name.to_owned();
-        Entity::Influencer(Influencer {
-            id,
-            name,
-            email: None,
-            payout: None,
-            created_at: NOW,
-            updated_at: NOW,
-        })
-    };
-    let link = Link {
-        id: ANNAS_LINK,
-        campaign: CAMPAIGN,
-        influencer: ANNA,
-        destination: "https://shop.example/".into(),
-        slug: "anna".into(),
-        starts_at: None,
-        ends_at: None,
-        fallback: None,
-        paused: false,
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let coupon = Coupon {
-        id: BENS_COUPON,
-        campaign: CAMPAIGN,
-        influencer: BEN,
-        code: "BEN15".into(),
-        starts_at: None,
-        ends_at: Some(NOW.plus(Span::days(60))),
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let entities = vec![
-        Entity::Merchant(merchant),
-        Entity::Campaign(campaign),
-        influencer(ANNA, "Anna"),
-        influencer(BEN, "Ben"),
-        Entity::Link(link),
-        Entity::Coupon(coupon),
-    ];
-    let mut catalog = Catalog::default();
-    catalog.apply(&Change { at: NOW, entities, request: None });
-    catalog
-}
-
-fn fifteen_percent() -> Rule {
-    Rule::Percent { rate: "15".parse().unwrap(), base: Base::NetGoods }
-}
-
-fn click_first() -> Catalog {
-    catalog(vec![Evidence::Click, Evidence::Coupon], fifteen_percent())
-}
-
-fn touch(clicked_at: Timestamp) -> Touch {
-    Touch { clicked_at, click: ClickId::from_bytes([8; 16]), link: ANNAS_LINK, window_minutes: 30 * 24 * 60 }
-}
-
-/// A paid WooCommerce order of 129.90 + 10.00 shipping, an hour after the click.
-fn paid() -> OrderFact {
-    let ordered_at = NOW.plus(Span::minutes(60));
-    OrderFact {
-        occurred_at: ordered_at,
-        ordered_at: Some(ordered_at),
-        status: Some(Status::Paid),
-        currency: "EUR".parse().ok(),
-        goods_minor: Some(12990),
-        tax_minor: Some(0),
-        shipping_minor: Some(1000),
-        total_minor: Some(13990),
-        refund_list: RefundList::Whole,
-        touches: vec![touch(NOW)],
-        ..OrderFact::blank(
-            FactId::from_bytes([1; 16]),
-            MERCHANT,
-            (Platform::Woocommerce, "1001".into()),
-            Source::Webhook,
-            ordered_at.plus(Span::seconds(5)),
-        )
-    }
-}
-
-fn later(id: u8, minutes: i64, change: impl FnOnce(&mut OrderFact)) -> OrderFact {
-    let mut fact = paid();
-    fact.id = FactId::from_bytes([id; 16]);
-    fact.occurred_at = fact.occurred_at.plus(Span::minutes(minutes));
-    fact.received_at = fact.received_at.plus(Span::minutes(minutes));
-    change(&mut fact);
-    fact
-}
-
-fn settled(facts: &[OrderFact], catalog: &Catalog) -> Settled {
-    settle(facts, catalog, &|_| None).unwrap()
-}
-
-fn total(settled: &Settled) -> i64 {
-    settled.bookings.iter().map(|b| b.amount_minor).sum()
-}
+use crate::world::{
+    ANNA, BEN, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms, total, touch,
+};
 
 #[test]
 fn fifteen_percent_of_129_90_is_19_49_to_the_clicks_influencer() {
@@ -327,7 +188,7 @@ fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
 
 #[test]
 fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
-    let catalog = catalog(vec![Evidence::Click], Rule::PerSale { amount: "5.00".parse().unwrap() });
+    let catalog = catalog(vec![Evidence::Click], terms(Pays::PerSale("5.00".parse().unwrap())));
     let refund = |total| later(2, 10, |f| f.refunds = vec![Refund::new("1".into(), total, None)]);
     assert_eq!(total(&settled(&[paid(), refund(100)], &catalog)), 500);
     assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);

@@ -1,0 +1,7 @@
+//! What the domain decides, from facts to the last cent.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
+mod order_folding;
+mod rules;
+mod world;
