@@ -1,13 +1,14 @@
 //! All that the journals hold, decoded: the catalog, and every click, event and order fact with its place; it
 //! never judges what a fact means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use journal::StreamName;
 use shared::agent::{Device, InApp};
 use shared::catalog::Catalog;
 use shared::class::Class;
-use shared::id::{CampaignId, ClickId, InfluencerId, LinkId, MerchantId};
+use shared::event::EventName;
+use shared::id::{CampaignId, ClickId, EventId, InfluencerId, LinkId, MerchantId};
 use shared::order::{OrderFact, Touch, Visit};
 use shared::record::{Click, EventFact};
 use shared::time::Timestamp;
@@ -103,6 +104,28 @@ pub struct Dataset {
     pub unknown: u64,
     /// Stream, sequence and reason of the first of them.
     pub first_unknown: Option<String>,
+}
+
+impl Dataset {
+    /// Events of one name that a click led to, by stream and sequence. An event recorded several times counts as it was
+    /// first received.
+    pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
+        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> = HashMap::new();
+        for event in self.events.iter().filter(|event| event.fact.name == name) {
+            let Some(touch) = event.fact.touch else { continue };
+            let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));
+            if arrival(event) < arrival(held.0) {
+                *held = (event, touch);
+            }
+        }
+        let mut events: Vec<_> = first.into_values().collect();
+        events.sort_by_key(|(event, _)| (event.stream.as_str(), event.seq));
+        events
+    }
+}
+
+fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
+    (event.fact.received_at, event.stream.as_str(), event.seq)
 }
 
 /// Whom a link belongs to, as far as the catalog knows.

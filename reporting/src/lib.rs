@@ -9,6 +9,7 @@
 //!                                     └──► statement
 //! ```
 
+mod activity;
 mod columns;
 mod conversion;
 mod cursor;
@@ -17,6 +18,7 @@ mod export;
 mod facts;
 mod files;
 mod journals;
+mod ledger;
 mod manifest;
 mod paths;
 mod period;
@@ -32,6 +34,7 @@ pub use error::Error;
 pub use export::{Options, export};
 pub use facts::{ClickRecord, Dataset, Recorded};
 pub use journals::{Unknown, read};
+pub use ledger::{Entry, entries};
 pub use manifest::{FileEntry, Manifest};
 pub use period::Period;
 pub use statement::{CommissionLine, Line, Rendering, Statement};

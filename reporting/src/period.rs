@@ -39,6 +39,9 @@ impl fmt::Display for Period {
     }
 }
 
+/// Year and month of a calendar.
+pub(crate) type Month = (i16, i8);
+
 /// A half-open stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -51,9 +54,19 @@ impl Bounds {
     pub(crate) fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
+
+    /// Whether it ends after a time.
+    pub(crate) fn ends_after(&self, at: Timestamp) -> bool {
+        at < self.until
+    }
 }
 
 impl Period {
+    /// Returns the year and the month.
+    pub(crate) fn month(&self) -> Month {
+        (self.first_day.year(), self.first_day.month())
+    }
+
     /// Returns when the month begins and ends in a time zone.
     pub(crate) fn bounds(&self, zone: &TimeZone) -> Result<Bounds, Error> {
         let next = self.first_day.checked_add(1.month()).map_err(|_| Error::Calendar(self.to_string()))?;

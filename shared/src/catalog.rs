@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::class::Availability;
-use crate::commission::Terms;
+use crate::commission::{Caps, Terms};
 use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
-use crate::money::Currency;
+use crate::money::{Currency, Decimal};
 use crate::rates::{ExchangeRate, Rates};
 use crate::time::{Span, Timestamp};
 
@@ -215,6 +215,12 @@ pub struct Campaign {
     /// What was paid before, oldest first.
     #[serde(default)]
     pub earlier_commissions: Vec<EarlierTerms>,
+    /// The most that is paid.
+    #[serde(default)]
+    pub caps: Caps,
+    /// Less than this is not paid out but carried forward, in the merchant's currency.
+    #[serde(default)]
+    pub minimum_payout: Option<Decimal>,
     /// What renewals of a subscription earn.
     #[serde(default)]
     pub renewals: Renewals,

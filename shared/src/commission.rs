@@ -32,6 +32,9 @@ pub enum Pays {
     PerLead(Decimal),
     /// A fixed amount for each billable click, in the merchant's currency.
     PerClick(Decimal),
+    /// So many percent more on all goods that an influencer sold in a month, from so many orders. Of several the one
+    /// with the most orders reached counts.
+    Volume(u32, Decimal),
 }
 
 /// What must be so for a rule to count. Of each list one entry must fit.
@@ -70,6 +73,8 @@ struct RuleForm {
     amount: Option<Decimal>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Base>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    orders: Option<u32>,
     #[serde(default, skip_serializing_if = "is_default")]
     when: Conditions,
 }
@@ -81,6 +86,7 @@ enum Kind {
     PerSale,
     PerLead,
     PerClick,
+    Volume,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -90,31 +96,32 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl TryFrom<RuleForm> for Rule {
     type Error = RuleError;
     fn try_from(form: RuleForm) -> Result<Self, RuleError> {
-        let RuleForm { kind, rate, amount, base, when } = form;
-        let pays = match (kind, rate, amount, base) {
-            (Kind::Percent, Some(rate), None, base) => Pays::Percent(rate, base.unwrap_or_default()),
-            (Kind::PerSale, None, Some(amount), None) => Pays::PerSale(amount),
-            (Kind::PerLead, None, Some(amount), None) => Pays::PerLead(amount),
-            (Kind::PerClick, None, Some(amount), None) => Pays::PerClick(amount),
+        let RuleForm { kind, rate, amount, base, orders, when } = form;
+        let pays = match (kind, rate, amount, base, orders) {
+            (Kind::Percent, Some(rate), None, base, None) => Pays::Percent(rate, base.unwrap_or_default()),
+            (Kind::PerSale, None, Some(amount), None, None) => Pays::PerSale(amount),
+            (Kind::PerLead, None, Some(amount), None, None) => Pays::PerLead(amount),
+            (Kind::PerClick, None, Some(amount), None, None) => Pays::PerClick(amount),
+            (Kind::Volume, Some(rate), None, None, Some(orders)) => Pays::Volume(orders, rate),
             _ => return Err(RuleError::Shape),
         };
-        let of_clicks = matches!(pays, Pays::PerLead(_) | Pays::PerClick(_));
-        if of_clicks && when != Conditions::default() {
-            Err(RuleError::When)
-        } else {
-            Ok(Self { pays, when })
-        }
+        let of_order = matches!(pays, Pays::Percent(..) | Pays::PerSale(_));
+        if of_order || when == Conditions::default() { Ok(Self { pays, when }) } else { Err(RuleError::When) }
     }
 }
 
 impl From<Rule> for RuleForm {
     fn from(rule: Rule) -> Self {
-        let form = Self { kind: Kind::Percent, rate: None, amount: None, base: None, when: rule.when };
+        let when = rule.when;
+        let form = Self { kind: Kind::Percent, rate: None, amount: None, base: None, orders: None, when };
         match rule.pays {
             Pays::Percent(rate, base) => Self { rate: Some(rate), base: Some(base), ..form },
             Pays::PerSale(amount) => Self { kind: Kind::PerSale, amount: Some(amount), ..form },
             Pays::PerLead(amount) => Self { kind: Kind::PerLead, amount: Some(amount), ..form },
             Pays::PerClick(amount) => Self { kind: Kind::PerClick, amount: Some(amount), ..form },
+            Pays::Volume(orders, rate) => {
+                Self { kind: Kind::Volume, rate: Some(rate), orders: Some(orders), ..form }
+            }
         }
     }
 }
@@ -160,7 +167,7 @@ pub enum RuleError {
     )]
     Shape,
     /// Conditions where nothing is known that could meet them.
-    #[error("when: leads and clicks have no products, categories or customers")]
+    #[error("when: leads, clicks and months have no products, categories or customers")]
     When,
     /// No rule, or too many.
     #[error("commission: expected 1 to {RULES_MAX} rules")]
@@ -181,8 +188,8 @@ pub enum RuleError {
 pub struct Due {
     /// The amount.
     pub amount: Money,
-    /// What the rate was taken of, in the amount's currency; the order's net goods, in the order's, for a fixed amount.
-    pub base_minor: i64,
+    /// What the rate was taken of, or the order's net goods for a fixed amount.
+    pub base: Money,
     /// The rates and amounts as text: `15`, or `15 + 5.00`.
     pub rate: String,
     /// Whether the amount is a share in a currency that the merchant does not pay in, for want of a rate.
@@ -231,6 +238,13 @@ impl Terms {
         self.0
             .iter()
             .find_map(|rule| if let Pays::PerClick(amount) = rule.pays { Some(amount) } else { None })
+    }
+
+    /// The percentage on top for a month of so many orders, with the number it begins at.
+    pub fn volume(&self, orders: u32) -> Option<(u32, Decimal)> {
+        let of_rule =
+            |rule: &Rule| if let Pays::Volume(from, rate) = rule.pays { Some((from, rate)) } else { None };
+        self.0.iter().filter_map(of_rule).filter(|(from, _)| *from <= orders).max_by_key(|(from, _)| *from)
     }
 
     /// What is due for the order as it stands, one amount a currency: fixed amounts are in the merchant's currency, and
@@ -290,10 +304,10 @@ impl Terms {
         let counted = rules.iter().zip(&shared).filter(|(_, weight)| **weight > 0 || rules.len() == 1);
         let rates: Vec<_> = counted.map(|((_, rate), _)| rate.to_string()).collect();
         let currency = if converted.is_some() { merchant } else { currency };
-        let minor = if earning { share } else { 0 };
+        let earned = |minor| Money { minor: if earning { minor } else { 0 }, currency };
         Some(Due {
-            amount: Money { minor, currency },
-            base_minor: if earning { base } else { 0 },
+            amount: earned(share),
+            base: earned(base),
             rate: rates.join(" + "),
             unconverted: currency != merchant,
         })
@@ -308,7 +322,10 @@ impl Terms {
         let minor = if whole { amount.to_minor(merchant).ok()? } else { 0 };
         Some(Due {
             amount: Money { minor, currency: merchant },
-            base_minor: if earning { order.net_goods_minor() } else { 0 },
+            base: Money {
+                minor: if earning { order.net_goods_minor() } else { 0 },
+                currency: order.currency.unwrap_or(merchant),
+            },
             rate: amount.to_string(),
             unconverted: false,
         })
@@ -341,7 +358,7 @@ impl Rule {
             return Err(RuleError::Entries);
         }
         match self.pays {
-            Pays::Percent(rate, _) => {
+            Pays::Percent(rate, _) | Pays::Volume(_, rate) => {
                 let (numerator, denominator) = rate.fraction();
                 let fits = numerator >= 0 && numerator <= 100 * denominator && denominator <= RATE_SCALE;
                 if fits { Ok(()) } else { Err(RuleError::Rate(rate)) }
@@ -361,6 +378,9 @@ impl Rule {
             Pays::PerSale(amount) => format!("{amount} per sale"),
             Pays::PerLead(amount) => format!("{amount} per lead"),
             Pays::PerClick(amount) => format!("{amount} per billable click"),
+            Pays::Volume(orders, rate) => {
+                format!("{rate} % more on the month's net goods from {orders} orders")
+            }
         };
         format!("{what}{}", self.when.describe())
     }
@@ -412,4 +432,39 @@ impl Conditions {
         }
         texts.iter().map(|text| format!(" {text}")).collect()
     }
+}
+
+/// Bounds of what a campaign pays, in the merchant's currency.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caps {
+    /// The most for one order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_per_order: Option<Decimal>,
+    /// The most for one influencer in one month of the merchant's calendar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_per_influencer_month: Option<Decimal>,
+    /// The budget: the most in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_total: Option<Decimal>,
+}
+
+impl Caps {
+    /// Checks the amounts.
+    ///
+    /// # Errors
+    /// Names the first amount that is out of bounds.
+    pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
+        let amounts =
+            [self.commission_per_order, self.commission_per_influencer_month, self.commission_total];
+        amounts.into_iter().flatten().try_for_each(|amount| match amount.to_minor(currency) {
+            Ok(0..=AMOUNT_MAX) if !amount.is_negative() => Ok(()),
+            _ => Err(RuleError::Amount(amount)),
+        })
+    }
+}
+
+/// A bound in minor units; `None` where there is none.
+pub fn bound_minor(bound: Option<Decimal>, currency: Currency) -> Option<i64> {
+    bound.and_then(|bound| bound.to_minor(currency).ok())
 }

@@ -5,7 +5,7 @@
 
 use crate::attribution::{Decision, Method, decide};
 use crate::catalog::Catalog;
-use crate::commission::Due;
+use crate::commission::{Due, bound_minor};
 use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
 use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
@@ -25,6 +25,10 @@ pub enum Reason {
     Recredited,
     /// An exchange rate became known.
     Converted,
+    /// A percentage on top for the month's orders.
+    Volume,
+    /// A bound of the campaign was reached, or left again.
+    Capped,
     /// Anything else about the order changed.
     Adjusted,
 }
@@ -38,6 +42,8 @@ impl Reason {
             Self::Voided => "voided",
             Self::Recredited => "recredited",
             Self::Converted => "converted",
+            Self::Volume => "volume",
+            Self::Capped => "capped",
             Self::Adjusted => "adjusted",
         }
     }
@@ -67,6 +73,8 @@ pub struct Booking {
     pub account: Account,
     /// What the rate was taken of, after the fact.
     pub base_minor: i64,
+    /// The currency of the base.
+    pub base_currency: Currency,
     /// The rate, as the campaign's rule spells it.
     pub rate: String,
     /// The difference to what was booked before; negative for a reversal.
@@ -186,7 +194,11 @@ fn due(
     };
     let (_, terms) = campaign.terms_at(order.placed_at);
     let account = |due: &Due| Account { campaign: campaign.id, influencer, currency: due.amount.currency };
-    let dues = terms.due(order, merchant.currency, conversion);
+    let mut dues = terms.due(order, merchant.currency, conversion);
+    if let Some(most) = bound_minor(campaign.caps.commission_per_order, merchant.currency) {
+        let in_currency = dues.iter_mut().filter(|due| due.amount.currency == merchant.currency);
+        in_currency.for_each(|due| due.amount.minor = due.amount.minor.min(most));
+    }
     dues.into_iter().map(|due| (account(&due), due)).collect()
 }
 
@@ -213,7 +225,8 @@ fn book(bookings: &mut Vec<Booking>, step: &Step, fact: FactId, order: &Order, d
             booked_at: step.at,
             reason,
             account,
-            base_minor: current.map_or(0, |due| due.base_minor),
+            base_minor: current.map_or(0, |due| due.base.minor),
+            base_currency: current.map_or(account.currency, |due| due.base.currency),
             rate: current.map_or_else(String::new, |due| due.rate.clone()),
             amount_minor: amount,
         });

@@ -15,8 +15,9 @@ use shared::catalog::{
     Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret,
     Platform, Renewals, Schedule, Scope, fold_code, fold_slug,
 };
-use shared::commission::{Rule, Terms};
+use shared::commission::{AMOUNT_MAX, Caps, Rule, Terms};
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use shared::money::Decimal;
 use shared::rates::ExchangeRate;
 use shared::time::{Span, Timestamp};
 
@@ -183,10 +184,19 @@ impl<'a> Maker<'a> {
         let precedence = fields.optional("precedence", precedence);
         let model = fields.optional("model", model).unwrap_or(Model::LastClick);
         let renewals = fields.optional("renewals", shaped::<Renewals>).unwrap_or_default();
-        fields.optional("caps", nothing_yet("caps are not kept by this version"));
+        let caps = fields.optional("caps", shaped::<Caps>).unwrap_or_default();
+        let minimum_payout = fields.optional("minimum_payout", shaped::<Decimal>);
         let (merchant, commission) = (merchant?, commission?);
         if let Err(error) = commission.check(merchant.currency) {
             fields.fault("commission", error.to_string());
+        }
+        if let Err(error) = caps.check(merchant.currency) {
+            fields.fault("caps", error.to_string());
+        }
+        if minimum_payout
+            .is_some_and(|least| !matches!(least.to_minor(merchant.currency), Ok(0..=AMOUNT_MAX)))
+        {
+            fields.fault("minimum_payout", "expected an amount of zero or more in the merchant's currency");
         }
         Some(Campaign {
             id: CampaignId::from_bits(self.random.random()),
@@ -199,6 +209,8 @@ impl<'a> Maker<'a> {
             ends_at: schedule.ends_at,
             commission,
             earlier_commissions: vec![],
+            caps,
+            minimum_payout,
             renewals,
             precedence: precedence.unwrap_or_else(|| vec![Evidence::Click, Evidence::Coupon]),
             model,

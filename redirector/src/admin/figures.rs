@@ -258,6 +258,7 @@ fn show_booking(booking: &Booking) -> Value {
         "influencer": booking.account.influencer,
         "rate": booking.rate,
         "base_minor": booking.base_minor,
+        "base_currency": booking.base_currency,
         "amount": booking.amount().to_string(),
         "amount_minor": booking.amount_minor,
         "currency": booking.account.currency,

@@ -66,7 +66,7 @@ async fn an_order_may_be_deleted_restored_and_deleted_again() {
     let status = async |topic: &str, body: &str| {
         assert_eq!(stage.webhook(topic, body).await.status, 200);
         // A deletion is told from the next by the second in which it comes.
-        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        sleep(Duration::from_millis(1100)).await;
         stage.order("727").await["order"]["status"].clone()
     };
     assert_eq!(status("order.updated", &body).await, "paid");

@@ -9,8 +9,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
+use shared::commission::bound_minor;
 use shared::id::{CampaignId, InfluencerId, LinkId};
 use shared::ledger::Booking;
 use shared::money::Currency;
@@ -19,9 +21,10 @@ use shared::order::Status;
 pub use render::Rendering;
 
 use crate::conversion::is_payable;
-use crate::period::Bounds;
+use crate::ledger::{Entry, entries};
+use crate::period::{Bounds, Month};
 use crate::tables::session_starts;
-use crate::zones::zone_of;
+use crate::zones::{local_date, zone_of};
 use crate::{Conversion, Conversions, Dataset, Error, Period};
 
 /// What one influencer brought and earned in one currency.
@@ -49,13 +52,9 @@ pub struct Line {
     pub approved_minor: i64,
     /// Reversals; negative, and contained in the two above.
     pub reversed_minor: i64,
-}
-
-impl Line {
-    /// Returns what may be paid for the period as of the date; negative when more was taken back than earned.
-    pub const fn payable_minor(&self) -> i64 {
-        self.approved_minor
-    }
+    /// What may be paid for the period as of the date; negative when more was taken back than earned. In a campaign with
+    /// a minimum, nothing until the minimum is reached, and then what was carried forward too.
+    pub payable_minor: i64,
 }
 
 /// One amount booked in the period.
@@ -71,12 +70,12 @@ pub struct CommissionLine {
     pub order_status: &'static str,
     /// The booking itself.
     pub booking: Booking,
+    /// Whether its base is a count of leads or clicks.
+    pub counts: bool,
     /// `pending`, `approved` or `reversed`.
     pub status: &'static str,
     /// The day it becomes payable.
     pub payable_on: Option<Date>,
-    /// The currency its base is in, which is the order's.
-    pub base_currency: Option<Currency>,
 }
 
 /// The statement of a campaign for a month.
@@ -101,14 +100,15 @@ impl Statement {
         let campaign = catalog.campaigns.get(&campaign).ok_or(Error::UnknownCampaign(campaign))?;
         let merchant =
             catalog.merchants.get(&campaign.merchant).ok_or(Error::UnknownMerchant(campaign.merchant))?;
-        let bounds = period.bounds(&zone_of(merchant)?)?;
         let conversions = Conversions::of(dataset)?;
-        let mut draft = Draft::new(catalog, campaign, merchant, bounds);
+        let mut draft = Draft::new(catalog, campaign, merchant, zone_of(merchant)?, period)?;
         draft.name_owners();
         draft.count_traffic(dataset);
         for conversion in conversions.iter() {
             draft.count_order(conversion);
-            draft.add_bookings(conversion, &conversions, as_of)?;
+        }
+        for entry in entries(dataset, &conversions, as_of)? {
+            draft.add(&entry, as_of)?;
         }
         Ok(draft.finish())
     }
@@ -119,23 +119,36 @@ struct Draft<'a> {
     catalog: &'a Catalog,
     campaign: &'a Campaign,
     merchant: &'a Merchant,
+    zone: TimeZone,
     bounds: Bounds,
+    bounds_month: Month,
     lines: BTreeMap<(InfluencerId, Currency), Line>,
     commissions: Vec<CommissionLine>,
+    /// What is approved of each month, in the merchant's currency.
+    approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
     unconfirmed: u64,
 }
 
 impl<'a> Draft<'a> {
-    fn new(catalog: &'a Catalog, campaign: &'a Campaign, merchant: &'a Merchant, bounds: Bounds) -> Self {
-        Self {
+    fn new(
+        catalog: &'a Catalog,
+        campaign: &'a Campaign,
+        merchant: &'a Merchant,
+        zone: TimeZone,
+        period: Period,
+    ) -> Result<Self, Error> {
+        Ok(Self {
             catalog,
             campaign,
             merchant,
-            bounds,
+            bounds: period.bounds(&zone)?,
+            zone,
+            bounds_month: period.month(),
             lines: BTreeMap::new(),
             commissions: Vec::new(),
+            approved: BTreeMap::new(),
             unconfirmed: 0,
-        }
+        })
     }
 
     /// The influencer's line in a currency. Their line in the merchant's currency always exists and comes
@@ -209,40 +222,52 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add_bookings(
-        &mut self,
-        conversion: &Conversion,
-        conversions: &Conversions,
-        as_of: Date,
-    ) -> Result<(), Error> {
-        for (id, booking) in conversion.bookings() {
-            if booking.account.campaign != self.campaign.id || !self.bounds.contains(booking.booked_at) {
-                continue;
-            }
-            let payable_on = conversions.payable_on(conversion, &booking.account)?;
-            let line = self.line(booking.account.influencer, booking.account.currency);
-            let balance = if is_payable(payable_on, as_of) {
-                &mut line.approved_minor
-            } else {
-                &mut line.pending_minor
-            };
-            *balance += booking.amount_minor;
-            line.reversed_minor += booking.amount_minor.min(0);
-            self.commissions.push(CommissionLine {
-                commission_id: id.to_string(),
-                influencer: booking.account.influencer,
-                order_id: conversion.settled.order.order_id.clone(),
-                order_status: conversion.status(),
-                booking: booking.clone(),
-                status: conversion.commission_status(booking, payable_on, as_of),
-                payable_on,
-                base_currency: conversion.settled.order.currency,
-            });
+    fn add(&mut self, entry: &Entry<'_>, as_of: Date) -> Result<(), Error> {
+        let (booking, account) = (&entry.booking, entry.booking.account);
+        if account.campaign != self.campaign.id {
+            return Ok(());
         }
+        let approved = is_payable(entry.payable_on, as_of);
+        if approved && account.currency == self.merchant.currency && self.bounds.ends_after(booking.booked_at)
+        {
+            let booked_on = local_date(booking.booked_at, &self.zone)?;
+            let months = self.approved.entry(account.influencer).or_default();
+            *months.entry((booked_on.year(), booked_on.month())).or_default() += booking.amount_minor;
+        }
+        if !self.bounds.contains(booking.booked_at) {
+            return Ok(());
+        }
+        let line = self.line(account.influencer, account.currency);
+        let balance = if approved { &mut line.approved_minor } else { &mut line.pending_minor };
+        *balance += booking.amount_minor;
+        line.reversed_minor += booking.amount_minor.min(0);
+        self.commissions.push(CommissionLine {
+            commission_id: entry.id.to_string(),
+            influencer: account.influencer,
+            order_id: entry.order_id().to_owned(),
+            order_status: entry.order_status(),
+            booking: booking.clone(),
+            counts: entry.conversion.is_none(),
+            status: entry.status,
+            payable_on: entry.payable_on,
+        });
         Ok(())
     }
 
-    fn finish(self) -> Statement {
+    /// Says what may be paid: what was approved, or, in a campaign with a minimum, what has gathered up to this month.
+    fn settle_payable(&mut self) {
+        for ((influencer, currency), line) in &mut self.lines {
+            line.payable_minor = line.approved_minor;
+            let least = bound_minor(self.campaign.minimum_payout, *currency);
+            if let Some(least) = least.filter(|_| *currency == self.merchant.currency) {
+                let months = self.approved.get(influencer).into_iter().flatten();
+                line.payable_minor = carried(months, self.bounds_month, least);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Statement {
+        self.settle_payable();
         let main = self.merchant.currency;
         let mut lines: Vec<_> = self.lines.into_values().collect();
         lines.sort_by(|a, b| key(a, main).cmp(&key(b, main)));
@@ -252,6 +277,18 @@ impl<'a> Draft<'a> {
         commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
         Statement { lines, commissions, unconfirmed: self.unconfirmed }
     }
+}
+
+/// What is payable for a month when less than `least` is carried forward; months in order.
+fn carried<'m>(months: impl Iterator<Item = (&'m Month, &'m i64)>, month: Month, least: i64) -> i64 {
+    let (mut held, mut paid) = (0, 0);
+    for (&of, approved) in months.filter(|(of, _)| **of <= month) {
+        held += approved;
+        let reached = held >= least.max(1);
+        paid = if of == month && reached { held } else { 0 };
+        held = if reached { 0 } else { held };
+    }
+    paid
 }
 
 /// By name, then id, then the merchant's currency before others.
@@ -272,5 +309,6 @@ fn empty_line(influencer: InfluencerId, name: &str, currency: Currency) -> Line 
         pending_minor: 0,
         approved_minor: 0,
         reversed_minor: 0,
+        payable_minor: 0,
     }
 }

@@ -60,7 +60,7 @@ impl Line {
             money(self.pending_minor),
             money(self.approved_minor),
             money(self.reversed_minor),
-            money(self.payable_minor()),
+            money(self.payable_minor),
             Cell::Text(self.currency.to_string()),
         ]
     }
@@ -86,7 +86,13 @@ const COMMISSION_HEADER: [&str; 13] = [
 impl CommissionLine {
     fn cells(&self) -> Vec<Cell> {
         let currency = self.booking.account.currency;
-        let base_currency = self.base_currency.unwrap_or(currency);
+        let base = Money { minor: self.booking.base_minor, currency: self.booking.base_currency };
+        // A count of leads or clicks is no money.
+        let (base, base_currency) = if self.counts {
+            (self.booking.base_minor.to_string(), String::new())
+        } else {
+            (base.to_string(), base.currency.to_string())
+        };
         vec![
             Cell::Text(self.commission_id.clone()),
             Cell::Text(self.influencer.to_string()),
@@ -94,8 +100,8 @@ impl CommissionLine {
             Cell::Text(self.order_status.to_owned()),
             Cell::Text(self.booking.booked_at.to_string()),
             Cell::Text(self.booking.reason.as_str().to_owned()),
-            Cell::Number(Money { minor: self.booking.base_minor, currency: base_currency }.to_string()),
-            Cell::Text(base_currency.to_string()),
+            Cell::Number(base),
+            Cell::Text(base_currency),
             Cell::Number(self.booking.rate.clone()),
             Cell::Number(self.booking.amount().to_string()),
             Cell::Text(currency.to_string()),

@@ -1,50 +1,124 @@
-//! Table `conversions`: one row for every order that is credited, was once, or came too late to be; it never
-//! shows an order that no click and no coupon led to.
+//! Table `conversions`: one row for every order that is credited, was once, or came too late to be, and one for every
+//! lead; it never shows an order that no click and no coupon led to.
 
+use shared::attribution::{Candidate, RULES};
+use shared::catalog::{Catalog, Model};
 use shared::time::Timestamp;
 
 use super::DerivedRow;
+use crate::activity::{Lead, leads};
 use crate::columns::{Column, required};
-use crate::{Conversion, Conversions};
+use crate::{Conversion, Conversions, Dataset};
 
 pub(super) const NAME: &str = "conversions";
 
-/// The only model there is.
-const MODEL: &str = "last_click";
+pub(super) enum Row<'a> {
+    Order(&'a Conversion, Model),
+    Lead(Lead<'a>),
+}
 
-pub(super) struct Row<'a>(&'a Conversion);
+impl Row<'_> {
+    fn subject(&self) -> Option<&Candidate> {
+        match self {
+            Self::Order(conversion, _) => conversion.subject(),
+            Self::Lead(_) => None,
+        }
+    }
+}
+
+/// A value that orders and leads have each in their own way.
+macro_rules! either {
+    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr) => {
+        |row| match row {
+            Row::Order($order, _) => $of_order,
+            Row::Lead($lead) => $of_lead,
+        }
+    };
+}
 
 pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
-        required(Column::id("conversion_id", |row| Some(row.0.id.to_string()))),
-        required(Column::id("merchant_id", |row| Some(row.0.settled.order.merchant.to_string()))),
-        Column::id("campaign_id", |row| row.0.subject()?.campaign.map(|id| id.to_string())),
-        Column::id("influencer_id", |row| row.0.subject()?.influencer.map(|id| id.to_string())),
-        required(Column::text("order_id", |row| Some(row.0.settled.order.order_id.as_str().into()))),
-        required(Column::id("kind", |_| Some("order".into()))),
-        required(Column::id("method", |row| Some(row.0.settled.decision.method.as_str().into()))),
-        required(Column::id("model", |_| Some(MODEL.into()))),
-        Column::id("click_id", |row| row.0.subject()?.click.map(|id| id.to_string())),
-        Column::text("coupon", |row| row.0.subject()?.code.as_deref().map(Into::into)),
-        Column::time("clicked_at", |row| row.0.subject()?.clicked_at),
-        required(Column::time("converted_at", |row| Some(row.0.settled.order.placed_at))),
-        required(Column::id("status", |row| Some(row.0.status().into()))),
-        required(Column::id("label", |row| Some(row.0.label().into()))),
-        required(Column::integer("goods_minor", |row| Some(row.0.settled.order.net_goods_minor()))),
-        Column::id("currency", |row| row.0.settled.order.currency.map(|currency| currency.to_string())),
-        required(Column::text("decision", |row| Some(row.0.settled.decision.to_json().into()))),
+        required(Column::id(
+            "conversion_id",
+            either!(o => Some(o.id.to_string()), l => Some(l.id.to_string())),
+        )),
+        required(Column::id(
+            "merchant_id",
+            either!(o => Some(o.settled.order.merchant.to_string()), l => Some(l.event.merchant.to_string())),
+        )),
+        Column::id(
+            "campaign_id",
+            either!(o => o.subject()?.campaign.map(|id| id.to_string()), l => Some(l.link.campaign.to_string())),
+        ),
+        Column::id(
+            "influencer_id",
+            either!(o => o.subject()?.influencer.map(|id| id.to_string()), l => Some(l.link.influencer.to_string())),
+        ),
+        required(Column::text(
+            "order_id",
+            either!(o => Some(o.settled.order.order_id.as_str().into()), _l => Some("".into())),
+        )),
+        required(Column::id("kind", either!(_o => Some("order".into()), _l => Some("lead".into())))),
+        required(Column::id(
+            "method",
+            either!(o => Some(o.settled.decision.method.as_str().into()), l => Some(if l.label().is_empty() { "click" } else { "none" }.into())),
+        )),
+        required(Column::id("model", |row| match row {
+            Row::Order(_, model) => Some(model.as_str().into()),
+            Row::Lead(_) => Some(Model::LastClick.as_str().into()),
+        })),
+        Column::id(
+            "click_id",
+            either!(o => o.subject()?.click.map(|id| id.to_string()), l => Some(l.touch.click.to_string())),
+        ),
+        Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
+        Column::time("clicked_at", either!(o => o.subject()?.clicked_at, l => Some(l.touch.clicked_at))),
+        required(Column::time(
+            "converted_at",
+            either!(o => Some(o.settled.order.placed_at), l => Some(l.event.at)),
+        )),
+        required(Column::id("status", either!(o => Some(o.status().into()), l => Some(l.status().into())))),
+        required(Column::id("label", either!(o => Some(o.label().into()), l => Some(l.label().into())))),
+        required(Column::integer(
+            "goods_minor",
+            either!(o => Some(o.settled.order.net_goods_minor()), _l => Some(0)),
+        )),
+        Column::id(
+            "currency",
+            either!(o => o.settled.order.currency.map(|currency| currency.to_string()), _l => None),
+        ),
+        required(Column::text(
+            "decision",
+            either!(o => Some(o.settled.decision.to_json().into()), _l => Some(lead_decision().into())),
+        )),
     ]
 }
 
+/// A lead belongs to the click whose token came with it: there is nobody else.
+fn lead_decision() -> String {
+    format!("{{\"rules\":\"{RULES}\",\"reason\":\"the click whose token came with the lead\"}}")
+}
+
 /// Every conversion, by time and then by merchant and order id.
-pub(super) fn rows(conversions: &Conversions) -> Vec<Row<'_>> {
-    let mut rows: Vec<_> = conversions.iter().map(Row).collect();
-    rows.sort_by_key(|row| row.0.settled.order.placed_at);
+pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
+    let order = |conversion| Row::Order(conversion, model_of(conversion, &dataset.catalog));
+    let leads = leads(dataset).into_iter().map(Row::Lead);
+    let mut rows: Vec<_> = conversions.iter().map(order).chain(leads).collect();
+    rows.sort_by_key(DerivedRow::day_of);
     rows
+}
+
+/// The model that an order was credited by.
+fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
+    let campaign = conversion.subject().and_then(|subject| catalog.campaigns.get(&subject.campaign?));
+    campaign.map_or(Model::LastClick, |campaign| campaign.model)
 }
 
 impl DerivedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
-        self.0.settled.order.placed_at
+        match self {
+            Self::Order(conversion, _) => conversion.settled.order.placed_at,
+            Self::Lead(lead) => lead.event.at,
+        }
     }
 }

@@ -70,8 +70,8 @@ pub fn parts(
     recorded(clicks::NAME, &clicks::columns(), clicks::rows(dataset), since, put)?;
     recorded(sessions::NAME, &sessions::columns(), sessions::rows(dataset), since, put)?;
     recorded(order_facts::NAME, &order_facts::columns(), order_facts::rows(dataset), since, put)?;
-    derived(conversions::NAME, &conversions::columns(), conversions::rows(conversions), put)?;
-    derived(commissions::NAME, &commissions::columns(), commissions::rows(conversions, as_of)?, put)
+    derived(conversions::NAME, &conversions::columns(), conversions::rows(dataset, conversions), put)?;
+    derived(commissions::NAME, &commissions::columns(), commissions::rows(dataset, conversions, as_of)?, put)
 }
 
 /// A row that is one record.

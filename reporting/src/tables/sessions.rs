@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use shared::event::EventName;
-use shared::id::{ClickId, EventId, MerchantId};
+use shared::id::ClickId;
 use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
@@ -56,26 +56,7 @@ fn sessions(dataset: &Dataset) -> Vec<Row<'_>> {
         owner: owner(&dataset.catalog, touch.link),
         pages: 1,
     };
-    distinct(dataset, EventName::Session).into_iter().map(row).collect()
-}
-
-/// Events of one name that a click led to. An event recorded several times counts as it was first received.
-fn distinct(dataset: &Dataset, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
-    let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> = HashMap::new();
-    for event in dataset.events.iter().filter(|event| event.fact.name == name) {
-        let Some(touch) = event.fact.touch else { continue };
-        let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));
-        if arrival(event) < arrival(held.0) {
-            *held = (event, touch);
-        }
-    }
-    let mut events: Vec<_> = first.into_values().collect();
-    events.sort_by_key(|(event, _)| (event.stream.as_str(), event.seq));
-    events
-}
-
-fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
-    (event.fact.received_at, event.stream.as_str(), event.seq)
+    dataset.distinct_events(EventName::Session).into_iter().map(row).collect()
 }
 
 /// For each session: itself, and the pages of the same click up to that click's next session.
@@ -86,7 +67,7 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
     }
     by_click.values_mut().for_each(|starts| starts.sort_unstable());
     let mut pages = vec![1; sessions.len()];
-    for (event, touch) in distinct(dataset, EventName::Page) {
+    for (event, touch) in dataset.distinct_events(EventName::Page) {
         let starts = by_click.get(&touch.click).map_or(&[][..], Vec::as_slice);
         let begun = starts.partition_point(|&(started_at, _)| started_at <= event.fact.at);
         if let Some(&(_, session)) = begun.checked_sub(1).and_then(|latest| starts.get(latest)) {
@@ -98,7 +79,7 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
 
 /// Started when, and through which link: what a statement counts.
 pub(crate) fn starts(dataset: &Dataset) -> impl Iterator<Item = (Timestamp, Touch)> {
-    distinct(dataset, EventName::Session).into_iter().map(|(event, touch)| (event.fact.at, touch))
+    dataset.distinct_events(EventName::Session).into_iter().map(|(event, touch)| (event.fact.at, touch))
 }
 
 impl RecordedRow for Row<'_> {

@@ -8,3 +8,4 @@ mod export;
 mod export_again;
 mod statement;
 mod support;
+mod terms;

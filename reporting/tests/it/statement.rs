@@ -219,7 +219,7 @@ fn influencers_come_by_name_and_their_names_run_no_formula() {
     let mut world = World::new();
     let mut entities = vec![influencer(ANNA, "Zoe"), influencer(BEN, "=1+1, \"Ben\"")];
     for entity in &mut entities {
-        let shared::catalog::Entity::Influencer(influencer) = entity else { unreachable!() };
+        let Entity::Influencer(influencer) = entity else { unreachable!() };
         influencer.updated_at = noon();
     }
     world.record(&Record::Catalog(Change { at: noon(), entities, request: None }));

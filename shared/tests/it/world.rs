@@ -4,7 +4,7 @@ use shared::catalog::{
     Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
     Renewals,
 };
-use shared::commission::{Base, Pays, Rule, Terms};
+use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
 use shared::order::{OrderFact, RefundList, Source, Status, Touch};
@@ -44,6 +44,8 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         ends_at: None,
         commission,
         earlier_commissions: vec![],
+        caps: Caps::default(),
+        minimum_payout: None,
         renewals: Renewals::None,
         precedence,
         model: Model::LastClick,

@@ -15,7 +15,7 @@ use shared::catalog::{
     Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Renewals,
 };
 use shared::class::Class;
-use shared::commission::{Base, Pays, Rule, Terms};
+use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::event::{Consent, EventName};
 use shared::id::{CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
@@ -266,7 +266,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
     Entity::Merchant(merchant)
 }
 
-fn campaign(id: CampaignId, pays: Pays) -> Entity {
+pub(crate) fn campaign(id: CampaignId, pays: Pays) -> Entity {
     let created_at = at("2026-01-01T00:00:00Z");
     Entity::Campaign(Campaign {
         id,
@@ -279,6 +279,8 @@ fn campaign(id: CampaignId, pays: Pays) -> Entity {
         ends_at: None,
         commission: Terms::new(vec![Rule::always(pays)]).unwrap(),
         earlier_commissions: vec![],
+        caps: Caps::default(),
+        minimum_payout: None,
         renewals: Renewals::None,
         precedence: vec![Evidence::Click, Evidence::Coupon],
         model: Model::LastClick,

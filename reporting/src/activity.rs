@@ -1,0 +1,164 @@
+//! What is earned without an order: leads, and billable clicks; it never pays for a lead that only a browser reported,
+//! unless the merchant trusts its pixel.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use shared::catalog::{Campaign, Catalog, Link, Merchant};
+use shared::class::Class;
+use shared::event::EventName;
+use shared::id::{CampaignId, FactId, InfluencerId};
+use shared::ledger::{Account, Booking, Reason};
+use shared::money::{Currency, Decimal};
+use shared::order::Touch;
+use shared::record::EventFact;
+use shared::time::Timestamp;
+
+use crate::zones::{local_date, start_of, zone_of};
+use crate::{Dataset, Error};
+
+/// A lead that a click led to.
+#[derive(Debug)]
+pub(crate) struct Lead<'a> {
+    /// Its id as a conversion.
+    pub(crate) id: FactId,
+    /// What was reported.
+    pub(crate) event: &'a EventFact,
+    /// The click.
+    pub(crate) touch: Touch,
+    /// Whose link it was.
+    pub(crate) link: &'a Arc<Link>,
+    campaign: &'a Arc<Campaign>,
+    merchant: &'a Arc<Merchant>,
+}
+
+impl Lead<'_> {
+    /// `claimed`, or `confirmed` where the merchant trusts its pixel.
+    pub(crate) fn status(&self) -> &'static str {
+        if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
+    }
+
+    /// Empty, or `outside_window`.
+    pub(crate) fn label(&self) -> &'static str {
+        if self.touch.covers(self.event.at) { "" } else { "outside_window" }
+    }
+
+    /// What is booked for it.
+    fn booking(&self) -> Option<Booking> {
+        let (_, terms) = self.campaign.terms_at(self.event.at);
+        let amount = terms.per_lead().filter(|_| self.merchant.trust_pixel && self.label().is_empty())?;
+        booking(
+            self.id,
+            self.event.received_at,
+            (self.campaign.id, self.link.influencer),
+            self.merchant,
+            1,
+            amount,
+        )
+    }
+}
+
+/// An amount booked without an order.
+pub(crate) struct Earned {
+    /// Its id as a conversion; of a day's clicks, which are none, an id all the same.
+    pub(crate) conversion: FactId,
+    pub(crate) booking: Booking,
+    /// The day that the hold begins on.
+    pub(crate) earned_on: Date,
+}
+
+/// Every lead, by time.
+pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
+    let mut leads = Vec::new();
+    for (event, touch) in dataset.distinct_events(EventName::Lead) {
+        let Some(link) = dataset.catalog.links.get(&touch.link) else { continue };
+        let Some((campaign, merchant)) = dataset.catalog.campaign_of(link) else { continue };
+        if merchant.id == event.fact.merchant {
+            let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
+            leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant });
+        }
+    }
+    leads.sort_by_key(|lead| (lead.event.at, lead.id));
+    leads
+}
+
+/// What leads earned.
+pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
+    let mut earned = Vec::new();
+    for lead in leads(dataset) {
+        if let Some(booking) = lead.booking() {
+            let earned_on = local_date(lead.event.at, &zone_of(lead.merchant)?)?;
+            earned.push(Earned { conversion: lead.id, booking, earned_on });
+        }
+    }
+    Ok(earned)
+}
+
+/// What billable clicks earned: one amount for a day, an influencer and the terms of a campaign, rounded once.
+pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
+    let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
+    let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
+    for click in dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable) {
+        let Some(link) = dataset.catalog.links.get(&click.link) else { continue };
+        let Some((campaign, _, zone)) = paying.get(&link.campaign) else { continue };
+        let (version, terms) = campaign.terms_at(click.at);
+        if terms.per_click().is_some() {
+            let day = local_date(click.at, zone)?;
+            *days.entry((campaign.id, link.influencer, day, version)).or_default() += 1;
+        }
+    }
+    let mut earned = Vec::new();
+    for ((id, influencer, day, version), count) in days {
+        let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
+        let terms =
+            campaign.earlier_commissions.get(version - 1).map_or(&campaign.commission, |e| &e.commission);
+        let Some(amount) = terms.per_click() else { continue };
+        let parts = [id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
+        let [id_text, influencer_text, day_text, version_text] = parts.each_ref().map(|part| part.as_bytes());
+        let conversion = FactId::of_content(&[b"clicks", id_text, influencer_text, day_text, version_text]);
+        let begins = start_of(day, zone)?;
+        if let Some(booking) = booking(conversion, begins, (id, influencer), merchant, count, amount) {
+            earned.push(Earned { conversion, booking, earned_on: day });
+        }
+    }
+    Ok(earned)
+}
+
+type Paying<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);
+
+/// Campaigns that pay for clicks, or did.
+fn paying_campaigns(catalog: &Catalog) -> Result<BTreeMap<CampaignId, Paying<'_>>, Error> {
+    let mut paying = BTreeMap::new();
+    for campaign in catalog.campaigns.values() {
+        let earlier = campaign.earlier_commissions.iter().map(|earlier| &earlier.commission);
+        let pays = earlier.chain([&campaign.commission]).any(|terms| terms.per_click().is_some());
+        if let Some(merchant) = catalog.merchants.get(&campaign.merchant).filter(|_| pays) {
+            paying.insert(campaign.id, (campaign, merchant, zone_of(merchant)?));
+        }
+    }
+    Ok(paying)
+}
+
+/// `count` times an amount, rounded once.
+fn booking(
+    fact: FactId,
+    booked_at: Timestamp,
+    (campaign, influencer): (CampaignId, InfluencerId),
+    merchant: &Merchant,
+    count: i64,
+    amount: Decimal,
+) -> Option<Booking> {
+    let currency: Currency = merchant.currency;
+    let times: Decimal = count.to_string().parse().ok()?;
+    Some(Booking {
+        fact,
+        booked_at,
+        reason: Reason::Accrued,
+        account: Account { campaign, influencer, currency },
+        base_minor: count,
+        base_currency: currency,
+        rate: amount.to_string(),
+        amount_minor: amount.checked_mul(times)?.to_minor(currency).ok()?,
+    })
+}

@@ -1,0 +1,247 @@
+//! The ledger of all campaigns: every amount booked, of orders, leads and clicks, and what a campaign's volume and caps
+//! add to or take from them; it never rewrites an amount, it books the difference beside it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use shared::catalog::{Campaign, Catalog, Merchant};
+use shared::commission::bound_minor;
+use shared::id::{CampaignId, FactId, InfluencerId};
+use shared::ledger::{Booking, Reason};
+use shared::money::{Currency, Fraction};
+use shared::order::Status;
+
+use crate::activity::{Earned, earned_by_clicks, earned_by_leads};
+use crate::conversion::is_payable;
+use crate::period::Month;
+use crate::zones::{days_later, local_date, start_of, zone_of};
+use crate::{Conversion, Conversions, Dataset, Error};
+
+/// One amount booked.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// Its id; the same in every export.
+    pub id: FactId,
+    /// The conversion it belongs to; for clicks an id of the day.
+    pub conversion_id: FactId,
+    /// The order, where it is one's.
+    pub conversion: Option<&'a Conversion>,
+    /// The amount.
+    pub booking: Booking,
+    /// The day it becomes payable.
+    pub payable_on: Option<Date>,
+    /// `pending`, `approved` or `reversed`.
+    pub status: &'static str,
+}
+
+impl Entry<'_> {
+    /// The shop's order id; empty for leads and clicks.
+    pub fn order_id(&self) -> &str {
+        self.conversion.map_or("", |conversion| &conversion.settled.order.order_id)
+    }
+
+    /// `claimed`, `confirmed` or `cancelled`; what is no order's is confirmed.
+    pub fn order_status(&self) -> &'static str {
+        self.conversion.map_or("confirmed", Conversion::status)
+    }
+}
+
+/// Every amount booked, by time.
+///
+/// # Errors
+/// When a day is beyond the calendar, or a merchant's time zone is none.
+pub fn entries<'a>(
+    dataset: &Dataset,
+    conversions: &'a Conversions,
+    as_of: Date,
+) -> Result<Vec<Entry<'a>>, Error> {
+    let mut entries = of_orders(conversions, as_of)?;
+    for earned in earned_by_leads(dataset)?.into_iter().chain(earned_by_clicks(dataset)?) {
+        entries.push(of_activity(earned, &dataset.catalog, as_of)?);
+    }
+    // Stable: bookings of one instant stay in the order of their orders' ledgers.
+    entries.sort_by_key(|entry| entry.booking.booked_at);
+    let mut bounded = Vec::with_capacity(entries.len());
+    let mut terms = AcrossOrders::new(&dataset.catalog)?;
+    for entry in entries {
+        let volume = terms.volume(&entry, as_of)?;
+        for entry in [Some(entry), volume].into_iter().flatten() {
+            let capped = terms.cap(&entry, as_of)?;
+            bounded.push(entry);
+            bounded.extend(capped);
+        }
+    }
+    Ok(bounded)
+}
+
+fn of_orders(conversions: &Conversions, as_of: Date) -> Result<Vec<Entry<'_>>, Error> {
+    let mut entries = Vec::new();
+    for conversion in conversions.iter() {
+        for (id, booking) in conversion.bookings() {
+            let payable_on = conversions.payable_on(conversion, &booking.account)?;
+            let status = conversion.commission_status(booking, payable_on, as_of);
+            let (conversion_id, conversion) = (conversion.id, Some(conversion));
+            entries.push(Entry {
+                id,
+                conversion_id,
+                conversion,
+                booking: booking.clone(),
+                payable_on,
+                status,
+            });
+        }
+    }
+    Ok(entries)
+}
+
+fn of_activity<'a>(earned: Earned, catalog: &Catalog, as_of: Date) -> Result<Entry<'a>, Error> {
+    let Earned { conversion, booking, earned_on } = earned;
+    let hold_days = catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
+    let payable_on = Some(days_later(earned_on, hold_days)?);
+    let id = FactId::of_content(&[b"commission", conversion.as_bytes()]);
+    let status = status(booking.amount_minor, payable_on, as_of);
+    Ok(Entry { id, conversion_id: conversion, conversion: None, booking, payable_on, status })
+}
+
+fn status(amount_minor: i64, payable_on: Option<Date>, as_of: Date) -> &'static str {
+    if amount_minor < 0 {
+        "reversed"
+    } else if is_payable(payable_on, as_of) {
+        "approved"
+    } else {
+        "pending"
+    }
+}
+
+/// Terms that look at more than one order, and how far they are filled.
+struct AcrossOrders<'c> {
+    campaigns: HashMap<CampaignId, Rules<'c>>,
+    months: BTreeMap<(CampaignId, InfluencerId, Month), Sold>,
+    capped_month: BTreeMap<(CampaignId, InfluencerId, Month), Granted>,
+    capped_total: BTreeMap<CampaignId, Granted>,
+}
+
+/// A campaign with such terms.
+struct Rules<'c> {
+    campaign: &'c Campaign,
+    currency: Currency,
+    zone: TimeZone,
+}
+
+/// What an influencer sold in a month.
+#[derive(Default)]
+struct Sold {
+    /// Goods of each order that counts, by conversion.
+    goods: BTreeMap<FactId, i64>,
+    bonus_minor: i64,
+}
+
+/// What was booked before a cap, and what of it was granted.
+#[derive(Default, Clone, Copy)]
+struct Granted {
+    asked_minor: i64,
+    granted_minor: i64,
+}
+
+impl Granted {
+    /// Takes an amount in; what of it is granted, negative where something is taken back.
+    fn take(&mut self, amount_minor: i64, most: Option<i64>) -> i64 {
+        self.asked_minor += amount_minor;
+        let granted = most.map_or(self.asked_minor, |most| self.asked_minor.min(most));
+        let change = granted - self.granted_minor;
+        self.granted_minor = granted;
+        change
+    }
+}
+
+impl<'c> AcrossOrders<'c> {
+    fn new(catalog: &'c Catalog) -> Result<Self, Error> {
+        let mut campaigns = HashMap::new();
+        for campaign in catalog.campaigns.values() {
+            let merchant: Option<&Merchant> = catalog.merchants.get(&campaign.merchant).map(AsRef::as_ref);
+            if let Some(merchant) = merchant {
+                let (currency, zone) = (merchant.currency, zone_of(merchant)?);
+                campaigns.insert(campaign.id, Rules { campaign: campaign.as_ref(), currency, zone });
+            }
+        }
+        let (months, capped_month, capped_total) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { campaigns, months, capped_month, capped_total })
+    }
+
+    /// What the month's volume changes after an order's booking: a percentage of all its goods, from so many orders.
+    ///
+    /// A month is paid by the terms it began with.
+    fn volume<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
+        let account = entry.booking.account;
+        let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
+        let Some(conversion) = entry.conversion.filter(|_| account.currency == rules.currency) else {
+            return Ok(None);
+        };
+        let placed_on = local_date(conversion.settled.order.placed_at, &rules.zone)?;
+        let month = (placed_on.year(), placed_on.month());
+        let begins = start_of(placed_on.first_of_month(), &rules.zone)?;
+        let (_, terms) = rules.campaign.terms_at(begins);
+        let sold = self.months.entry((account.campaign, account.influencer, month)).or_default();
+        let is_reversed = entry.booking.base_currency != rules.currency || entry.booking.base_minor == 0;
+        if is_reversed {
+            sold.goods.remove(&conversion.id);
+        } else {
+            sold.goods.insert(conversion.id, entry.booking.base_minor);
+        }
+        let goods: i64 = sold.goods.values().sum();
+        let reached = terms.volume(u32::try_from(sold.goods.len()).unwrap_or(u32::MAX));
+        let bonus = reached.and_then(|(_, rate)| {
+            let (units, scale) = rate.fraction();
+            Fraction::new(goods.into(), 100).times(units, scale)?.rounded()
+        });
+        let change = bonus.unwrap_or(0) - sold.bonus_minor;
+        sold.bonus_minor += change;
+        let rate = reached.map_or_else(String::new, |(_, rate)| rate.to_string());
+        beside(entry, Reason::Volume, change, (goods, rate), (rules, as_of))
+    }
+
+    /// What the campaign's caps change after a booking: what is over is taken off, and given where room is made again.
+    fn cap<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
+        let (account, amount) = (entry.booking.account, entry.booking.amount_minor);
+        let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
+        if account.currency != rules.currency {
+            return Ok(None);
+        }
+        let caps = &rules.campaign.caps;
+        let booked_on = local_date(entry.booking.booked_at, &rules.zone)?;
+        let month = (account.campaign, account.influencer, (booked_on.year(), booked_on.month()));
+        let most = bound_minor(caps.commission_per_influencer_month, rules.currency);
+        let granted = self.capped_month.entry(month).or_default().take(amount, most);
+        let most = bound_minor(caps.commission_total, rules.currency);
+        let granted = self.capped_total.entry(account.campaign).or_default().take(granted, most);
+        let (base, rate) = (entry.booking.base_minor, String::new());
+        beside(entry, Reason::Capped, granted - amount, (base, rate), (rules, as_of))
+    }
+}
+
+/// An amount that follows another, and is payable with it; one that follows the end of an order, which never is,
+/// waits its own days.
+fn beside<'a>(
+    entry: &Entry<'a>,
+    reason: Reason,
+    amount_minor: i64,
+    (base_minor, rate): (i64, String),
+    (rules, as_of): (&Rules<'_>, Date),
+) -> Result<Option<Entry<'a>>, Error> {
+    if amount_minor == 0 {
+        return Ok(None);
+    }
+    let (account, booked_at) = (entry.booking.account, entry.booking.booked_at);
+    let (fact, base_currency) = (entry.booking.fact, account.currency);
+    let booking = Booking { fact, booked_at, reason, account, base_minor, base_currency, rate, amount_minor };
+    let id = FactId::of_content(&[reason.as_str().as_bytes(), entry.id.as_bytes()]);
+    let is_void = entry.conversion.is_some_and(|c| c.settled.order.status == Status::Void);
+    let payable_on = if is_void {
+        Some(days_later(local_date(booked_at, &rules.zone)?, rules.campaign.hold_days)?)
+    } else {
+        entry.payable_on
+    };
+    let status = status(amount_minor, payable_on, as_of);
+    Ok(Some(Entry { id, booking, payable_on, status, ..entry.clone() }))
+}

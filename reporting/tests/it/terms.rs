@@ -1,0 +1,160 @@
+//! Terms that look beyond one order: leads, clicks, volume, caps and the minimum payout.
+
+use shared::catalog::{Campaign, Change, Entity};
+use shared::commission::{Base, Caps, Pays, Terms};
+use shared::event::EventName;
+use shared::order::OrderFact;
+use shared::record::Record;
+use shared::time::{Span, Timestamp};
+
+use crate::support::{AUTUMN, LATE, World, at, campaign, cancelled, event, merchant, noon, paid};
+
+/// A world whose autumn campaign was changed, and whose merchant trusts its pixel.
+fn world(change: impl FnOnce(&mut Campaign)) -> World {
+    let mut world = World::new();
+    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::Percent("15".parse().unwrap(), Base::NetGoods))
+    else {
+        unreachable!()
+    };
+    change(&mut autumn);
+    autumn.updated_at = at("2026-01-02T00:00:00Z");
+    let trusting = merchant(|merchant| {
+        (merchant.trust_pixel, merchant.updated_at) = (true, at("2026-01-02T00:00:00Z"));
+    });
+    let change =
+        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn), trusting], request: None };
+    world.record(&Record::Catalog(change));
+    world
+}
+
+fn terms(json: &str) -> Terms {
+    serde_json::from_str(json).unwrap()
+}
+
+/// Pending, approved, reversed and payable of Anna's line.
+fn anna(world: &World, period: &str, as_of: &str) -> [String; 4] {
+    let statement = world.statement(AUTUMN, period, as_of);
+    let csv = statement.render(reporting::Rendering::Csv, false);
+    let cells: Vec<_> = csv.lines().nth(1).unwrap().split(',').map(str::to_owned).collect();
+    [7, 8, 9, 10].map(|column| cells[column].clone())
+}
+
+/// Orders of 129.90 (15 % are 19.49), an hour apart.
+fn sell(world: &mut World, count: u8) -> Vec<OrderFact> {
+    let touch = world.click(1, noon());
+    let order = |number: u8| {
+        paid(&format!("10{number}"), noon().plus(Span::minutes(60 * i64::from(number) + 60)), &[touch])
+    };
+    let orders: Vec<_> = (0..count).map(order).collect();
+    orders.iter().for_each(|order| world.order(order.clone()));
+    orders
+}
+
+fn hours_later(hours: i64) -> Timestamp {
+    noon().plus(Span::minutes(60 * hours))
+}
+
+#[test]
+fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
+    let per_lead =
+        |campaign: &mut Campaign| campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
+    let mut trusting = world(per_lead);
+    let touch = trusting.click(1, noon());
+    for (number, when) in
+        [(1, hours_later(1)), (1, hours_later(2)), (2, hours_later(3)), (3, hours_later(24 * 40))]
+    {
+        trusting.record(&Record::Event(event(number, EventName::Lead, when, Some(touch))));
+    }
+    assert_eq!(anna(&trusting, "2026-11", LATE), ["0.00", "5.00", "0.00", "5.00"]);
+    assert_eq!(anna(&trusting, "2026-11", "2026-11-30"), ["5.00", "0.00", "0.00", "0.00"], "the hold");
+    let statement = trusting.statement(AUTUMN, "2026-11", LATE);
+    assert!(statement.commissions.iter().all(|line| line.counts && line.booking.base_minor == 1));
+
+    let mut wary = World::new();
+    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerLead("2.50".parse().unwrap())) else {
+        unreachable!()
+    };
+    autumn.updated_at = at("2026-01-02T00:00:00Z");
+    let change = Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
+    wary.record(&Record::Catalog(change));
+    let touch = wary.click(1, noon());
+    wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
+    assert_eq!(anna(&wary, "2026-11", LATE)[1], "0.00", "what only a browser said is a claim");
+}
+
+#[test]
+fn clicks_are_paid_by_the_day_and_rounded_once() {
+    let per_click =
+        |campaign: &mut Campaign| campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#);
+    let mut world = world(per_click);
+    for number in 1..=3 {
+        world.click(number, noon());
+    }
+    // 00:30 on the next day in Berlin.
+    world.click(4, noon().plus(Span::minutes(11 * 60 + 30)));
+    assert_eq!(
+        anna(&world, "2026-11", LATE),
+        ["0.00", "0.03", "0.00", "0.03"],
+        "0.015 and 0.005, each rounded"
+    );
+    let statement = world.statement(AUTUMN, "2026-11", LATE);
+    assert_eq!(statement.commissions.iter().map(|line| line.booking.base_minor).collect::<Vec<_>>(), [3, 1]);
+}
+
+#[test]
+fn volume_pays_more_on_the_whole_month_and_takes_it_back() {
+    let rules = r#"[{"kind":"percent","rate":"15"},{"kind":"volume","orders":3,"rate":"2"},{"kind":"volume","orders":5,"rate":"4"}]"#;
+    let mut world = world(|campaign| campaign.commission = terms(rules));
+    let orders = sell(&mut world, 3);
+    // 3 × 19.49 and 2 % of 389.70.
+    assert_eq!(anna(&world, "2026-11", LATE), ["0.00", "66.26", "0.00", "66.26"]);
+    world.order(cancelled(&orders[0], hours_later(9)));
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "38.98", "two orders are not three");
+}
+
+#[test]
+fn caps_bound_an_order_a_month_and_the_whole_campaign_and_make_room_again() {
+    let caps = |order: Option<&str>, month: Option<&str>, total: Option<&str>| {
+        let amount = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        Caps {
+            commission_per_order: amount(order),
+            commission_per_influencer_month: amount(month),
+            commission_total: amount(total),
+        }
+    };
+    for (caps, expected) in [
+        (caps(Some("10.00"), None, None), "30.00"),
+        (caps(None, Some("50.00"), None), "50.00"),
+        (caps(None, Some("50.00"), Some("45.00")), "45.00"),
+        (caps(None, None, Some("100.00")), "58.47"),
+    ] {
+        let mut world = world(|campaign| campaign.caps = caps);
+        sell(&mut world, 3);
+        assert_eq!(anna(&world, "2026-11", LATE)[1], expected);
+    }
+    let mut world = world(|campaign| campaign.caps = caps(None, Some("30.00"), None));
+    let orders = sell(&mut world, 3);
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "30.00");
+    world.order(cancelled(&orders[1], hours_later(9)));
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "30.00", "two others still fill it");
+    world.order(cancelled(&orders[2], hours_later(10)));
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "19.49");
+    world.order(cancelled(&orders[0], hours_later(11)));
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "0.00", "and never below zero");
+}
+
+#[test]
+fn less_than_the_minimum_is_carried_forward() {
+    let mut world = world(|campaign| campaign.minimum_payout = Some("30.00".parse().unwrap()));
+    let touch = world.click(1, noon());
+    let order = paid("1001", hours_later(1), &[touch]);
+    world.order(order.clone());
+    let december = paid("1002", at("2026-12-05T12:00:00Z"), &[touch]);
+    world.order(december);
+    world.order(paid("1003", at("2026-12-06T12:00:00Z"), &[touch]));
+    assert_eq!(anna(&world, "2026-11", LATE), ["0.00", "19.49", "0.00", "0.00"], "too little to pay out");
+    assert_eq!(anna(&world, "2026-12", LATE), ["0.00", "38.98", "0.00", "58.47"], "with what was carried");
+    // After the payout a refund is a negative line, and is carried until it is earned again.
+    world.order(cancelled(&order, at("2027-01-20T12:00:00Z")));
+    assert_eq!(anna(&world, "2027-01", LATE), ["0.00", "-19.49", "-19.49", "0.00"]);
+}
