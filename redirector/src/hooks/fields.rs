@@ -9,14 +9,18 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
-use shared::id::FactId;
+use shared::event::is_order_id;
+use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{OrderFact, RefundList, Source, Touch};
+use shared::order::{Alias, AliasKind, Line, OrderFact, RefundList, Source, Touch, normal_order_id};
 
 use crate::hooks::Context;
 
 /// Notes that a fact keeps about fields that were not understood.
 const NOTES_MAX: usize = 20;
+/// Lines of an order that are kept, and bytes of an article number.
+const LINES_MAX: usize = 500;
+const NAME_BYTES_MAX: usize = 128;
 
 /// The first notes of many: a strange body must not make a large record.
 pub(super) fn few(mut notes: Vec<String>) -> Vec<String> {
@@ -79,6 +83,47 @@ pub(super) fn list<'v>(object: &'v Map<String, Value>, field: &str) -> &'v [Valu
 pub(super) fn codes(entries: &[Value]) -> Vec<String> {
     let codes = entries.iter().filter_map(|entry| entry.get("code").and_then(Value::as_str));
     codes.filter(|code| !code.trim().is_empty()).map(str::to_owned).collect()
+}
+
+/// The text of a field, or the literal digits of a number.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Another name of an order, unless the field holds none that could tell orders apart.
+pub(super) fn alias(kind: AliasKind, value: Option<&Value>) -> Option<Alias> {
+    let text = text_of(value?)?;
+    is_order_id(&text).then(|| Alias { kind, value: normal_order_id(&text) })
+}
+
+/// Who bought, from the first of the fields that holds an e-mail address. The address itself is not kept.
+pub(super) fn customer<'v>(
+    context: &Context<'_>,
+    emails: impl IntoIterator<Item = Option<&'v Value>>,
+) -> Option<CustomerId> {
+    let addresses = emails.into_iter().flatten().filter_map(Value::as_str);
+    addresses.filter_map(|address| CustomerId::of_email(context.merchant, address)).next()
+}
+
+/// A line of an order. One without an id or worth less than nothing is none.
+pub(super) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
+    let named = |field| entry.get(field).and_then(text_of).filter(|text| text.len() <= NAME_BYTES_MAX);
+    let goods_minor = bounded(goods, currency).ok()?;
+    let id = named("id").or_else(|| named("item_id"))?;
+    Some(Line { id, sku: named("sku"), product: named("product_id"), category: None, goods_minor })
+}
+
+/// The lines that are kept: all, or none of too many.
+pub(super) fn lines(lines: Vec<Line>, notes: &mut Vec<String>) -> Vec<Line> {
+    if lines.len() <= LINES_MAX {
+        return lines;
+    }
+    notes.push(format!("line_items: {} lines, more than {LINES_MAX}; kept without them", lines.len()));
+    vec![]
 }
 
 /// A decimal, as a text or as the literal digits of a JSON number.

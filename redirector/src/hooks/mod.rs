@@ -4,6 +4,7 @@
 //! choose the module. A new platform is a new module and a line in each.
 
 mod fields;
+mod magento;
 pub(crate) mod postback;
 mod shopify;
 pub(crate) mod signature;
@@ -39,6 +40,7 @@ pub(crate) struct Delivery<'a> {
 /// The platform that a path names, where its webhooks are understood.
 pub(crate) fn platform(name: &str) -> Option<Platform> {
     match name {
+        "magento" => Some(Platform::Magento),
         "shopify" => Some(Platform::Shopify),
         "stripe" => Some(Platform::Stripe),
         "woocommerce" => Some(Platform::Woocommerce),
@@ -49,10 +51,11 @@ pub(crate) fn platform(name: &str) -> Option<Platform> {
 /// Whether a delivery comes from who it says, by any of the merchant's secrets that are valid now.
 pub(crate) fn authenticate(platform: Platform, secrets: &[&str], delivery: Delivery<'_>) -> Authenticity {
     match platform {
+        Platform::Magento => magento::authenticate(secrets, delivery),
         Platform::Shopify => shopify::authenticate(secrets, delivery),
         Platform::Stripe => stripe::authenticate(secrets, delivery),
         Platform::Woocommerce => woocommerce::authenticate(secrets, delivery),
-        other => Authenticity::Refused(format!("webhooks of {} are not understood", other.as_str())),
+        Platform::Other => Authenticity::Refused("webhooks of other platforms are not understood".to_owned()),
     }
 }
 
@@ -62,17 +65,18 @@ pub(crate) fn topic(platform: Platform, delivery: Delivery<'_>) -> Option<String
         Platform::Shopify => shopify::topic(delivery.headers).map(str::to_owned),
         Platform::Stripe => stripe::topic(delivery.body),
         Platform::Woocommerce => woocommerce::topic(delivery.headers).map(str::to_owned),
-        _ => None,
+        Platform::Magento | Platform::Other => None,
     }
 }
 
 /// Reads an authentic delivery.
 pub(crate) fn read(platform: Platform, context: &Context<'_>, delivery: Delivery<'_>) -> Report {
     match platform {
+        Platform::Magento => magento::read(context, delivery),
         Platform::Shopify => shopify::read(context, delivery),
         Platform::Stripe => stripe::read(context, delivery),
         Platform::Woocommerce => woocommerce::read(context, delivery.headers, delivery.body),
-        other => Report::Unparsed(format!("webhooks of {} are not understood", other.as_str())),
+        Platform::Other => Report::Unparsed("webhooks of other platforms are not understood".to_owned()),
     }
 }
 

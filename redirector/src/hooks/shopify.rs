@@ -7,9 +7,11 @@
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
 use shared::catalog::Platform;
-use shared::id::FactId;
+use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Refund, RefundList, Status, Touch};
+use shared::order::{
+    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+};
 use shared::time::{Span, Timestamp};
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, query_token};
@@ -105,6 +107,7 @@ struct Reader<'a> {
     order: &'a Map<String, Value>,
     /// How its amounts are to be read; `None` when its currency is not known.
     prices: Option<Prices>,
+    lines: Vec<Line>,
     notes: Vec<String>,
 }
 
@@ -118,7 +121,7 @@ impl<'a> Reader<'a> {
             false
         });
         let prices = currency.map(|currency| Prices { currency, with_tax });
-        Self { context, order, prices, notes }
+        Self { context, order, prices, lines: vec![], notes }
     }
 
     fn fact(&mut self, order_id: String, status: Status, delivery: Delivery<'_>) -> OrderFact {
@@ -128,22 +131,58 @@ impl<'a> Reader<'a> {
             _ if !refunds.is_empty() => FactKind::Refund,
             _ => FactKind::Order,
         };
+        let goods_minor = self.goods();
         OrderFact {
             kind,
+            aliases: self.aliases(),
             occurred_at: self.occurred_at(status),
             ordered_at: time(self.order, "created_at", &mut self.notes),
             status: Some(status),
             currency: self.prices.map(|prices| prices.currency),
-            goods_minor: self.goods(),
+            goods_minor,
+            lines: fields::lines(std::mem::take(&mut self.lines), &mut self.notes),
             tax_minor: self.amount("total_tax"),
             shipping_minor: self.shipping(),
             total_minor: self.amount("total_price"),
             refunds,
             coupons: fields::codes(list(self.order, "discount_codes")),
             touches: self.touches(),
+            customer: self.customer(),
+            new_customer: self.new_customer(),
+            renewal: self.is_renewal(),
             test: is_test(self.order, delivery.headers),
             ..blank(self.context, order_id, "order", delivery.body)
         }
+    }
+
+    fn aliases(&self) -> Vec<Alias> {
+        let names = [
+            (AliasKind::OrderName, "name"),
+            (AliasKind::OrderNumber, "order_number"),
+            (AliasKind::CheckoutToken, "checkout_token"),
+            (AliasKind::CartToken, "cart_token"),
+        ];
+        names.into_iter().filter_map(|(kind, field)| fields::alias(kind, self.order.get(field))).collect()
+    }
+
+    fn customer(&self) -> Option<CustomerId> {
+        let of_customer = self.order.get("customer").and_then(|customer| customer.get("email"));
+        fields::customer(
+            self.context,
+            [self.order.get("email"), self.order.get("contact_email"), of_customer],
+        )
+    }
+
+    /// Older payloads count the customer's orders, this one included.
+    fn new_customer(&self) -> Option<bool> {
+        let count = fields::text_of(self.order.get("customer")?.get("orders_count")?)?;
+        count.parse::<u64>().ok().filter(|count| *count > 0).map(|count| count == 1)
+    }
+
+    /// Orders that a subscription's contract made.
+    fn is_renewal(&self) -> bool {
+        let source = self.order.get("source_name").and_then(Value::as_str).unwrap_or_default();
+        source.starts_with("subscription_contract") && !source.contains("checkout")
     }
 
     fn status(&mut self, financial: &str) -> Status {
@@ -200,8 +239,12 @@ impl<'a> Reader<'a> {
         };
         let mut sum = Decimal::ZERO;
         for (index, line) in lines.iter().enumerate() {
-            match prices.line(line).and_then(|line| plus(sum, line)) {
-                Ok(more) => sum = more,
+            match prices.line(line).and_then(|goods| Ok((goods, plus(sum, goods)?))) {
+                Ok((goods, more)) => {
+                    sum = more;
+                    let entry = line.as_object();
+                    self.lines.extend(entry.and_then(|e| fields::line(e, goods, prices.currency)));
+                }
                 Err(reason) => self.notes.push(format!("line_items[{index}].{reason}")),
             }
         }
@@ -266,7 +309,8 @@ fn refund(
     let goods = goods.and_then(|goods| bounded(not_below_zero(goods), prices.currency));
     let goods_minor = goods.map_err(note).ok();
     let total_minor = bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"))?;
-    Ok(Refund::new(id, total_minor, goods_minor))
+    let lines = prices.refunded_line_ids(entry);
+    Ok(Refund { lines, ..Refund::new(id, total_minor, goods_minor) })
 }
 
 /// How the amounts of a report are to be read.
@@ -330,6 +374,19 @@ impl Prices {
         let tax =
             if self.with_tax { self.sum(refund, "refund_line_items", "total_tax")? } else { Decimal::ZERO };
         minus(goods, tax).map(Some)
+    }
+
+    /// How the goods spread over the order's lines. What cannot be read belongs to no line.
+    fn refunded_line_ids(self, refund: &Map<String, Value>) -> Vec<RefundedLine> {
+        let read = |entry: &Value| {
+            let entry = entry.as_object()?;
+            let line = entry.get("line_item_id").and_then(digits)?;
+            let goods = self.required(entry, "subtotal").ok()?;
+            let tax = if self.with_tax { self.required(entry, "total_tax").ok()? } else { Decimal::ZERO };
+            let goods_minor = bounded(minus(goods, tax).ok()?, self.currency).ok()?;
+            (goods_minor > 0).then_some(RefundedLine { line, goods_minor })
+        };
+        list(refund, "refund_line_items").iter().filter_map(read).collect()
     }
 
     /// The money that a refund gave back: Σ of its successful transactions.
@@ -582,10 +639,35 @@ mod tests {
         let name = "shopify_api_ruby_order_partially_refunded_discount_noteattrs";
         let fact = fact_of("orders/updated", &fixture(name));
         // 195.66 + 195.67 of goods, 209.00 of money.
-        let refund = Refund::new("509562969".to_owned(), 20_900, Some(39_133));
+        let line = |id: &str, goods_minor| RefundedLine { line: id.to_owned(), goods_minor };
+        let lines = vec![line("703073504", 19_566), line("466157049", 19_567)];
+        let refund = Refund { lines, ..Refund::new("509562969".to_owned(), 20_900, Some(39_133)) };
         assert_eq!((fact.kind, fact.refunds), (FactKind::Refund, vec![refund]));
         let fact = fact_of("orders/create", &fixture("docs_2026-01_orders_create"));
         assert_eq!((fact.kind, fact.shipping_minor), (FactKind::Cancel, Some(1000)));
+    }
+
+    #[test]
+    fn names_lines_customer_and_renewals_of_the_published_orders_are_read() {
+        let fact = fact_of("orders/create", &fixture("DERIVED_order_USD_shop_EUR_presentment"));
+        let kinds: Vec<_> = fact.aliases.iter().map(|alias| alias.kind).collect();
+        assert!(
+            kinds.contains(&AliasKind::OrderName) && kinds.contains(&AliasKind::CheckoutToken),
+            "{kinds:?}"
+        );
+        assert_eq!(fact.lines.iter().map(|line| line.goods_minor).sum::<i64>(), fact.goods_minor.unwrap());
+        let by = taxed(json!({ "email": "A@b.example" }));
+        assert_eq!(by.customer, CustomerId::of_email(by.merchant, "a@b.example"));
+        for (count, new) in
+            [(json!(1), Some(true)), (json!("4"), Some(false)), (json!(null), None), (json!(0), None)]
+        {
+            assert_eq!(taxed(json!({ "customer": { "orders_count": count } })).new_customer, new);
+        }
+        assert!(taxed(json!({ "source_name": "subscription_contract" })).renewal);
+        assert!(
+            !taxed(json!({ "source_name": "subscription_contract_checkout_one" })).renewal,
+            "the first order"
+        );
     }
 
     #[test]
@@ -599,7 +681,13 @@ mod tests {
         ];
         for (name, order_id, id, total_minor, goods) in rows {
             let fact = fact_of("refunds/create", &fixture(name));
-            let refund = Refund::new(id.to_owned(), total_minor, Some(goods));
+            let of_lines: i64 = fact.refunds[0].lines.iter().map(|line| line.goods_minor).sum();
+            // 0 where the goods follow from the money.
+            assert!([0, goods].contains(&of_lines), "{name}: {of_lines}");
+            let refund = Refund {
+                lines: fact.refunds[0].lines.clone(),
+                ..Refund::new(id.to_owned(), total_minor, Some(goods))
+            };
             assert_eq!((fact.order_id.as_str(), fact.refunds), (order_id, vec![refund]), "{name}");
             assert_eq!((fact.status, fact.partial, fact.kind), (None, true, FactKind::Refund), "{name}");
             assert_eq!((fact.currency, fact.notes), ("USD".parse().ok(), vec![]), "{name}");

@@ -8,9 +8,11 @@
 use serde_json::Value;
 use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
-use shared::id::FactId;
+use shared::id::{CustomerId, FactId};
 use shared::money::Currency;
-use shared::order::{FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id};
+use shared::order::{
+    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id,
+};
 use shared::time::Timestamp;
 use shared::token::TOKEN_CHARS;
 
@@ -129,7 +131,11 @@ impl Reader<'_> {
         let mut fact = OrderFact {
             order_id,
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
-            ordered_at: self.time("data.object.created"),
+            aliases: self.aliases(),
+            ordered_at: self.completed_at(),
+            // A session is made when the customer goes to the checkout.
+            checkout_at: self.time("data.object.created"),
+            customer: self.customer(),
             status: Some(status),
             touches: self.touches(),
             currency,
@@ -143,6 +149,28 @@ impl Reader<'_> {
             self.look_for_inclusive_tax(&fact);
         }
         Ok(fact)
+    }
+
+    /// The session, and the shop's own name of the order where it gave one.
+    fn aliases(&self) -> Vec<Alias> {
+        let reference = self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
+        let reference = reference.map(Value::from);
+        let names = [
+            (AliasKind::CheckoutToken, self.field("data.object.id")),
+            (AliasKind::OrderNumber, reference.as_ref()),
+            (AliasKind::OrderNumber, self.field("data.object.metadata.order_id")),
+        ];
+        names.into_iter().filter_map(|(kind, value)| fields::alias(kind, value)).collect()
+    }
+
+    /// The order was placed when its session was completed; a payment that comes later says nothing about that.
+    fn completed_at(&mut self) -> Option<Timestamp> {
+        (self.word("type") == Some("checkout.session.completed")).then(|| self.time("created")).flatten()
+    }
+
+    fn customer(&self) -> Option<CustomerId> {
+        let fields = ["data.object.customer_details.email", "data.object.customer_email"];
+        fields::customer(self.context, fields.map(|path| self.field(path)))
     }
 
     /// `amount_refunded` is all that was given back so far: one refund a charge, whose newest report stands.
@@ -455,10 +483,22 @@ mod tests {
         assert_eq!((fact.order_id.as_str(), fact.status), ("pi_1", Some(Status::Paid)));
         assert_eq!((fact.refund_list, fact.partial, fact.test), (RefundList::Some, false, false));
         assert_eq!(fact.occurred_at, Timestamp::from_ms(SIGNED_AT * 1000));
-        assert_eq!(fact.ordered_at, Some(Timestamp::from_ms((SIGNED_AT - 60) * 1000)));
+        assert_eq!(fact.checkout_at, Some(Timestamp::from_ms((SIGNED_AT - 60) * 1000)));
+        assert_eq!(fact.ordered_at, Some(Timestamp::from_ms(SIGNED_AT * 1000)));
         assert_eq!(fact.notes, Vec::<String>::new());
         let cost = json!({ "total_details": { "amount_tax": 0 }, "shipping_cost": { "amount_total": 490 } });
         assert_eq!(session(cost).shipping_minor, Some(490));
+    }
+
+    #[test]
+    fn a_session_says_its_other_names_and_who_bought() {
+        let fact = session(json!({
+            "client_reference_id": "1001", "metadata": { "order_id": "W-7" }, "customer_details": { "email": "a@b.example" },
+        }));
+        let names: Vec<_> = fact.aliases.iter().map(|alias| alias.value.as_str()).collect();
+        assert_eq!(names[1..], ["1001", "W-7"]);
+        assert!(names[0].starts_with("cs_"), "{names:?}");
+        assert_eq!(fact.customer, CustomerId::of_email(fact.merchant, "a@b.example"));
     }
 
     #[test]

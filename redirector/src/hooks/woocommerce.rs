@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use shared::catalog::Platform;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{FactKind, OrderFact, Refund, Status, Touch, normal_order_id};
+use shared::order::{Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, minor, query_token};
@@ -61,7 +61,7 @@ pub(super) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> R
         None => Report::Unparsed("status: expected a word such as processing".to_owned()),
         Some("auto-draft" | "checkout-draft" | "draft") => Report::Ignored("a draft is no order yet"),
         Some(status) => {
-            let fact = Reader { context, order: &order, notes: vec![] }.fact(id, status, body);
+            let fact = Reader { context, order: &order, lines: vec![], notes: vec![] }.fact(id, status, body);
             Report::Fact(Box::new(if topic == "order.restored" { restored(context, fact) } else { fact }))
         }
     }
@@ -109,6 +109,7 @@ fn blank(context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
 struct Reader<'a> {
     context: &'a Context<'a>,
     order: &'a Map<String, Value>,
+    lines: Vec<Line>,
     notes: Vec<String>,
 }
 
@@ -124,23 +125,44 @@ impl Reader<'_> {
         };
         let id = fact_id(self.context, "order", body);
         let occurred_at = self.time("date_modified_gmt").or_else(|| self.time("date_created_gmt"));
+        let goods_minor = self.goods(currency);
         let fact = OrderFact {
             kind,
+            aliases: self.aliases(&order_id),
             occurred_at: occurred_at.unwrap_or(self.context.received_at).min(self.context.received_at),
             ordered_at: self.time("date_created_gmt"),
             status: Some(status),
             currency,
-            goods_minor: self.goods(currency),
+            goods_minor,
+            lines: fields::lines(std::mem::take(&mut self.lines), &mut self.notes),
             tax_minor: self.amount("total_tax", currency),
             shipping_minor: self.amount("shipping_total", currency),
             total_minor: self.amount("total", currency),
             refunds,
             coupons: fields::codes(list(self.order, "coupon_lines")),
             touches: self.touches(),
+            customer: fields::customer(
+                self.context,
+                [self.order.get("billing").and_then(|b| b.get("email"))],
+            ),
+            renewal: self.has_meta("_subscription_renewal"),
             test: self.is_test(),
             ..blank(self.context, order_id, id)
         };
         OrderFact { notes: few(self.notes), ..fact }
+    }
+
+    /// The number where it is not the id, the key of the thank-you page, and the payment where it is Stripe's.
+    fn aliases(&self, order_id: &str) -> Vec<Alias> {
+        let meta = self.order.get("meta_data").and_then(Value::as_array).into_iter().flatten();
+        let intent = meta.filter(|entry| entry.get("key").is_some_and(|key| key == "_stripe_intent_id"));
+        let payments = intent.filter_map(|entry| entry.get("value")).chain(self.order.get("transaction_id"));
+        let is_intent = |value: &&Value| value.as_str().is_some_and(|text| text.starts_with("pi_"));
+        let payment =
+            payments.filter(is_intent).find_map(|v| fields::alias(AliasKind::PaymentIntent, Some(v)));
+        let number = fields::alias(AliasKind::OrderNumber, self.order.get("number"));
+        let key = fields::alias(AliasKind::OrderKey, self.order.get("order_key"));
+        number.filter(|number| number.value != order_id).into_iter().chain(key).chain(payment).collect()
     }
 
     /// WooCommerce's states; plugins add others, for which the payment date tells whether it is paid.
@@ -183,7 +205,11 @@ impl Reader<'_> {
         for (index, line) in lines.iter().enumerate() {
             let total = line.get("total").map(decimal).unwrap_or_else(|| Err("missing".to_owned()));
             match total.and_then(|total| sum.checked_add(total).ok_or_else(|| "too large".to_owned())) {
-                Ok(more) => sum = more,
+                Ok(more) => {
+                    let own = more.checked_sub(sum).zip(line.as_object());
+                    self.lines.extend(own.and_then(|(goods, entry)| fields::line(entry, goods, currency?)));
+                    sum = more;
+                }
                 Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
             }
         }
@@ -227,6 +253,12 @@ impl Reader<'_> {
         let touches = fields::touches(self.context, tokens, &mut refused);
         self.notes.append(&mut refused);
         touches
+    }
+
+    /// Whether a key is there, whatever its value.
+    fn has_meta(&self, key: &str) -> bool {
+        let mut keys = list(self.order, "meta_data").iter().filter_map(|entry| entry.get("key")?.as_str());
+        keys.any(|found| found == key)
     }
 
     fn is_test(&self) -> bool {

@@ -5,6 +5,8 @@
 mod admin;
 mod events;
 mod life;
+mod magento;
+mod names;
 mod redirects;
 mod shopify;
 mod stripe;

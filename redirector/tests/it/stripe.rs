@@ -28,7 +28,7 @@ async fn post(stage: &Stage, header: &str, body: &str) -> Answer {
 }
 
 /// Delivers an event as Stripe does now; its answer must be 200.
-async fn deliver(stage: &Stage, event: &Value) {
+pub(crate) async fn deliver(stage: &Stage, event: &Value) {
     let body = event.to_string();
     let answer = post(stage, &signed(SECRET, now(), &body), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
