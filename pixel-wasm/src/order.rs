@@ -28,6 +28,8 @@ pub struct RawOrder {
     pub coupon: Option<String>,
     /// `true` or `false`.
     pub new_customer: Option<String>,
+    /// The shop's own MAC over id, amounts and currency.
+    pub sig: Option<String>,
     /// The lines.
     pub items: Vec<RawItem>,
 }
@@ -59,6 +61,7 @@ pub fn read(raw: RawOrder) -> (Order, String) {
         shipping: reader.amount("shipping", raw.shipping),
         coupon: raw.coupon.filter(|code| !code.is_empty()).map(|code| short(&code)),
         new_customer: raw.new_customer.map(|text| text == "true"),
+        sig: raw.sig.filter(|sig| !sig.is_empty()).map(|sig| short(&sig)),
         items: raw.items.into_iter().map(|item| reader.item(item)).collect(),
     };
     (order, reader.complaints)

@@ -152,6 +152,7 @@ pub(crate) fn read_order(detail: &JsValue) -> (Order, String) {
         shipping: get("shipping"),
         coupon: get("coupon"),
         new_customer: get("new_customer"),
+        sig: get("sig"),
         items: items(detail).iter().map(|item| read_item(&item)).collect(),
     })
 }

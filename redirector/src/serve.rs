@@ -134,6 +134,8 @@ impl Server {
         let admin = Admin {
             live: Arc::clone(&self.live),
             state: projecting.state.clone(),
+            facts: journals.facts.0.clone(),
+            journal_dir: self.config.journal_dir(),
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters,
             journals: healths,

@@ -126,6 +126,8 @@ pub struct Order {
     pub coupon: Option<String>,
     /// Whether it is the customer's first order.
     pub new_customer: Option<bool>,
+    /// The shop's own MAC over id, amounts and currency, in hex: the page only carries it.
+    pub sig: Option<String>,
     /// The lines.
     #[serde(default)]
     pub items: Vec<Item>,
@@ -224,6 +226,7 @@ impl Order {
         if let Some(new) = self.new_customer {
             json.raw(if new { ",\"new_customer\":true" } else { ",\"new_customer\":false" });
         }
+        json.optional(",\"sig\":", self.sig.as_deref());
         json.raw(",\"items\":[");
         for (index, item) in self.items.iter().enumerate() {
             json.raw(if index == 0 { "{" } else { ",{" });
@@ -339,6 +342,7 @@ mod tests {
             currency: "EUR".parse().ok(),
             coupon: Some("ANNA\"15\\\n\u{1}é".into()),
             new_customer: Some(true),
+            sig: Some("00ff".into()),
             items: vec![item],
             ..Order::default()
         };

@@ -23,6 +23,7 @@ use shared::time::{Span, Timestamp};
 
 use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
 use crate::catalog::{check_code, check_destination, check_host, check_slug};
+use crate::hooks::postback;
 
 /// How long a replaced webhook secret is still believed; Shopify signs with the old one for up to an hour.
 const OLD_SECRET_VALID: Span = Span::minutes(120);
@@ -551,7 +552,10 @@ fn precedence(value: &Value) -> Result<Vec<Evidence>, String> {
 /// What a new entity's answer shows once and never again.
 pub(crate) fn shown_once(entity: &Entity) -> Value {
     match entity {
-        Entity::Merchant(merchant) => json!({ "webhook_secret": merchant.webhook_secret }),
+        Entity::Merchant(merchant) => {
+            let secret = merchant.webhook_secret.as_deref();
+            json!({ "webhook_secret": secret, "postback_token": secret.and_then(postback::token) })
+        }
         _ => json!({}),
     }
 }

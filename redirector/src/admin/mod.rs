@@ -6,9 +6,11 @@ mod entities;
 mod fields;
 mod figures;
 mod health;
+mod orders;
 mod problem;
 mod resources;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use journal::Health;
+use journal::{Committer, Health};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -48,6 +50,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Admin {
     pub(crate) live: Arc<Live>,
     pub(crate) state: HotState,
+    /// Takes facts into the journal.
+    pub(crate) facts: Committer,
+    pub(crate) journal_dir: PathBuf,
     /// Hash of the token that the configuration gives.
     pub(crate) first_token: Option<String>,
     pub(crate) counters: Vec<&'static Counters>,
@@ -66,8 +71,10 @@ impl Admin {
 fn router(admin: Arc<Admin>) -> Router {
     let api = Router::new()
         .route("/stats", get(figures::stats))
+        .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
         .route("/unparsed", get(figures::unparsed))
+        .route("/unparsed/replay", post(orders::replay))
         .route("/{resource}", get(resources::list).post(resources::create))
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))

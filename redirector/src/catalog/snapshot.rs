@@ -10,6 +10,7 @@ use shared::catalog::{
     Catalog, Change, Entity, Link, Merchant, OldSecret, Platform, Schedule, Scope, fold_slug,
 };
 use shared::id::{CampaignId, LinkId, MerchantId};
+use shared::money::Currency;
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 
@@ -40,6 +41,7 @@ pub(crate) struct HotMerchant {
     pub(crate) id: MerchantId,
     pub(crate) domains: Vec<String>,
     pub(crate) platform: Option<Platform>,
+    pub(crate) currency: Currency,
     webhook_secret: Option<String>,
     old_webhook_secret: Option<OldSecret>,
     /// The active key and its id.
@@ -151,6 +153,7 @@ impl Snapshot {
             id: merchant.id,
             domains: merchant.domains.clone(),
             platform: merchant.platform,
+            currency: merchant.currency,
             webhook_secret: merchant.webhook_secret.clone(),
             old_webhook_secret: merchant.old_webhook_secret.clone(),
             signing: (active.id, TokenKey::derive(&active.secret, merchant.id)),

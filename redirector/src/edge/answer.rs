@@ -34,6 +34,13 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     answer
 }
 
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Answer {
+    let mut answer = with_body(value.to_string().into(), "application/json");
+    *answer.status_mut() = status;
+    answer
+}
+
 /// A page of our own: no scripts, no frames, nothing kept, nothing indexed.
 pub(crate) fn page(html: String) -> Answer {
     with_body(html.into(), "text/html; charset=utf-8")

@@ -28,6 +28,7 @@ use crate::edge::answer::{self, Answer, DROPPED};
 use crate::edge::core::Core;
 use crate::edge::request;
 use crate::edge::route::read_body;
+use crate::hooks::signed_order;
 
 /// How long a browser may hold an event back before its own time is no longer believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
@@ -200,10 +201,12 @@ fn claim(
     let mut minor = |field: &str, amount: Option<Decimal>| minor(field, amount, currency, &mut notes);
     let (total, tax, shipping) =
         (minor("value", order.value), minor("tax", order.tax), minor("shipping", order.shipping));
-    let goods = minor("items", goods(order));
+    let is_signed = signed_order::is_signed(&merchant.webhook_secrets(now), order);
+    let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
+    let goods = minor("items", goods);
     let id = FactId::of_content(&[b"pixel", event_id(event, merchant).as_bytes()]);
     let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
-    OrderFact {
+    let fact = OrderFact {
         occurred_at: at,
         ordered_at: Some(at),
         status: Some(Status::Paid),
@@ -212,13 +215,21 @@ fn claim(
         tax_minor: tax,
         shipping_minor: shipping,
         total_minor: total,
-        coupons: order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect(),
         touches: touch.into_iter().collect(),
-        new_customer: order.new_customer,
         consent: Some(consent),
-        notes,
         ..OrderFact::blank(id, merchant.id, order_name, Source::Pixel, now)
+    };
+    if is_signed == Some(true) {
+        // SECURITY: codes and whose first order it is are not signed, so they are the browser's word and left out.
+        let parts = [b"signed", order.id.as_bytes(), order.sig.as_deref().unwrap_or_default().as_bytes()];
+        let id = FactId::of_content(&[parts[0], &merchant.id.bits().to_be_bytes(), parts[1], parts[2]]);
+        return OrderFact { id, source: Source::Postback, notes, ..fact };
     }
+    if is_signed == Some(false) {
+        notes.push("sig: does not fit the order and the merchant's `webhook_secret`; a claim".to_owned());
+    }
+    let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
+    OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
 }
 
 /// Σ price × quantity of the lines; without lines, the value less tax and shipping where these are given.
@@ -226,11 +237,13 @@ fn goods(order: &Order) -> Option<Decimal> {
     let one = "1".parse().unwrap_or(Decimal::ZERO);
     let lines = order.items.iter().map(|item| item.price?.checked_mul(item.qty.unwrap_or(one)));
     let sum = lines.reduce(|sum, line| sum?.checked_add(line?)).flatten();
-    let rest = || {
-        let without_tax = order.value?.checked_sub(order.tax.unwrap_or(Decimal::ZERO))?;
-        without_tax.checked_sub(order.shipping.unwrap_or(Decimal::ZERO))
-    };
-    sum.or_else(rest)
+    sum.or_else(|| goods_of_amounts(order))
+}
+
+/// The value less tax and shipping, where these are given.
+fn goods_of_amounts(order: &Order) -> Option<Decimal> {
+    let without_tax = order.value?.checked_sub(order.tax.unwrap_or(Decimal::ZERO))?;
+    without_tax.checked_sub(order.shipping.unwrap_or(Decimal::ZERO))
 }
 
 fn minor(

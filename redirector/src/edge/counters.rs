@@ -15,6 +15,7 @@ pub(crate) struct Counters {
     not_found: AtomicU64,
     connections: AtomicU64,
     refused_connections: AtomicU64,
+    refused_reports: AtomicU64,
 }
 
 /// Adds without a locked instruction: there is one writer.
@@ -48,6 +49,10 @@ impl Counters {
         add(&self.refused_connections, 1);
     }
 
+    pub(crate) fn refused_report(&self) {
+        add(&self.refused_reports, 1);
+    }
+
     /// Logs the first failure; the stream stays poisoned, so every later one is the same.
     pub(crate) fn failed_commit(&self, error: &journal::Error) {
         if self.failed_commits.load(Relaxed) == 0 {
@@ -68,6 +73,7 @@ impl Counters {
             ("afterclick_not_found_total", &self.not_found),
             ("afterclick_connections_total", &self.connections),
             ("afterclick_connections_refused_total", &self.refused_connections),
+            ("afterclick_reports_refused_total", &self.refused_reports),
         ] {
             put(name, None, counter.load(Relaxed));
         }

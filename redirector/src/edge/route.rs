@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::{collect, pages, redirect, webhook};
-use crate::hooks;
+use crate::hooks::{self, postback::Dialect};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,13 +90,16 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
         name if name.starts_with("px") => {
             if get { pages::pixel(&request, name) } else { answer::method_not_allowed("GET, HEAD") }.into()
         }
-        name if name.starts_with("pb/") => match (method, name.strip_prefix("pb/")) {
-            (Method::GET | Method::POST, Some(key)) if !key.contains('/') => {
-                let key = key.to_owned();
-                later(webhook::receive_postback(Rc::clone(core), key, request))
-            }
-            (Method::GET | Method::POST, _) => answer::not_found().into(),
+        name if name.starts_with("pb/") => match method {
+            Method::GET | Method::POST => postback(core, &name["pb/".len()..], request),
             _ => answer::method_not_allowed("GET, POST").into(),
+        },
+        name if name.starts_with("orders/") => match method {
+            Method::POST => {
+                let key = name["orders/".len()..].to_owned();
+                later(webhook::receive_orders(Rc::clone(core), key, request))
+            }
+            _ => answer::method_not_allowed("POST").into(),
         },
         _ => match path.strip_prefix("hooks/").and_then(|rest| rest.split_once('/')) {
             Some((platform, key)) => hook(core, platform, key, request),
@@ -111,6 +114,16 @@ fn hook(core: &Rc<Core>, platform: &str, merchant_key: &str, request: Request<In
         return answer::method_not_allowed("POST").into();
     }
     later(webhook::receive(Rc::clone(core), platform, merchant_key.to_owned(), request))
+}
+
+/// `pb/{merchant key}` in our own form, `pb/{dialect}/{merchant key}` in a network's.
+fn postback(core: &Rc<Core>, path: &str, request: Request<Incoming>) -> Answering {
+    let (dialect, key) = match path.split_once('/') {
+        None => (Some(Dialect::Own), path),
+        Some((dialect, key)) => (Dialect::of_path(dialect), key),
+    };
+    let Some(dialect) = dialect else { return answer::not_found().into() };
+    later(webhook::receive_postback(Rc::clone(core), dialect, key.to_owned(), request))
 }
 
 fn later(answer: impl Future<Output = Answer> + 'static) -> Answering {

@@ -1,4 +1,5 @@
-//! `POST /_ac/hooks/{platform}/{merchant key}`: a shop's signed webhooks. `/_ac/pb/{merchant key}`: signed postbacks.
+//! `POST /_ac/hooks/{platform}/{merchant key}`: a shop's signed webhooks. `/_ac/pb/…/{merchant key}`: postbacks.
+//! `POST /_ac/orders/{merchant key}`: the server API.
 //!
 //! The signature is checked over the raw bytes before anything is read. 200 means the fact is on disk; what cannot be
 //! understood is kept as `unparsed`. Never redirects: a shop would take that for success and lose the order.
@@ -10,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use journal::Durability;
+use serde_json::{Map, Value, json};
 use shared::catalog::Platform;
+use shared::order::OrderFact;
 use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
 
@@ -19,7 +22,8 @@ use crate::clock;
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::route::read_body;
-use crate::hooks::{self, Authenticity, Context, Delivery, Report, postback};
+use crate::hooks::postback::{self, Dialect, Sender};
+use crate::hooks::{self, Authenticity, Context, Delivery, ORDERS_TOPIC, Report, plain, signature};
 
 /// Bytes of a webhook's body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -44,11 +48,15 @@ pub(crate) async fn receive(
     let delivery = Delivery { headers: &head.headers, body: &body, received_at: clock::now() };
     let secrets = merchant.webhook_secrets(delivery.received_at);
     if secrets.is_empty() {
-        return refused(&merchant, "the merchant has no `webhook_secret`: set one, and the same in the shop");
+        return refused(
+            &core,
+            &merchant,
+            "the merchant has no `webhook_secret`: set one, and the same in the shop",
+        );
     }
     match hooks::authenticate(platform, &secrets, delivery) {
         Authenticity::Ping => answer::text(StatusCode::OK, "ok\n"),
-        Authenticity::Refused(reason) => refused(&merchant, &reason),
+        Authenticity::Refused(reason) => refused(&core, &merchant, &reason),
         Authenticity::Signed => {
             let report = read(&core, platform, &merchant, delivery);
             keep(&core, platform, &merchant, delivery, report).await
@@ -56,7 +64,9 @@ pub(crate) async fn receive(
     }
 }
 
-fn refused(merchant: &HotMerchant, reason: &str) -> Answer {
+/// Answers somebody who is not believed, and counts it: a shop whose secret went wrong must be seen.
+fn refused(core: &Core, merchant: &HotMerchant, reason: &str) -> Answer {
+    core.counters.refused_report();
     tracing::warn!(merchant = %merchant.id, "a webhook was refused: {reason}");
     answer::text(StatusCode::UNAUTHORIZED, format!("{reason}\n"))
 }
@@ -111,6 +121,7 @@ async fn record_on_disk(core: &Core, merchant: &HotMerchant, record: &Record<'_>
 /// Takes a postback: its parameters stand in the address, or in the body of a form.
 pub(crate) async fn receive_postback(
     core: Rc<Core>,
+    dialect: Dialect,
     merchant_key: String,
     request: Request<Incoming>,
 ) -> Answer {
@@ -124,36 +135,125 @@ pub(crate) async fn receive_postback(
     let in_body = str::from_utf8(&body).unwrap_or_default();
     let parameters = if body.is_empty() { head.uri.query().unwrap_or_default() } else { in_body.trim() };
     let received_at = clock::now();
-    if !postback::is_signed(&merchant.webhook_secrets(received_at), parameters) {
-        return refused(&merchant, "sig does not fit the parameters and the merchant's `webhook_secret`");
+    if !postback::is_authentic(&merchant.webhook_secrets(received_at), parameters) {
+        return refused(
+            &core,
+            &merchant,
+            "neither sig nor token fits the parameters and the merchant's `webhook_secret`",
+        );
     }
-    let (record, answer) = read_postback(&core, &merchant, parameters, received_at);
-    record_on_disk(&core, &merchant, &record, answer).await
+    let read = {
+        let snapshot = core.snapshot.load();
+        let token = |text: &str| snapshot.verify_token(text.as_bytes(), received_at);
+        let context = Context { merchant: merchant.id, received_at, token: &token };
+        let platform = merchant.platform.unwrap_or(Platform::Other);
+        let sender = Sender { platform, dialect, currency: merchant.currency };
+        postback::read(&context, sender, parameters)
+    };
+    match read {
+        Ok(None) => answer::text(StatusCode::OK, dialect.accepted(parameters)),
+        Ok(Some(fact)) => {
+            let accepted = answer::text(StatusCode::OK, dialect.accepted(parameters));
+            record_on_disk(&core, &merchant, &Record::Order(Box::new(fact)), accepted).await
+        }
+        Err(reason) => {
+            let answer = answer::text(StatusCode::BAD_REQUEST, dialect.refused(&reason));
+            let report = (dialect.topic(), reason, parameters.as_bytes());
+            record_on_disk(&core, &merchant, &unparsed(&merchant, received_at, report), answer).await
+        }
+    }
 }
 
-fn read_postback(
+/// What a shop's own server sent and could not be understood.
+fn unparsed(
+    merchant: &HotMerchant,
+    received_at: Timestamp,
+    (topic, reason, body): (&str, String, &[u8]),
+) -> Record<'static> {
+    Record::Unparsed(Unparsed {
+        merchant: merchant.id,
+        platform: merchant.platform.unwrap_or(Platform::Other),
+        received_at,
+        topic: Some(topic.to_owned()),
+        reason,
+        body: STANDARD.encode(body),
+    })
+}
+
+/// Takes orders from a shop's own server: the server API.
+pub(crate) async fn receive_orders(
+    core: Rc<Core>,
+    merchant_key: String,
+    request: Request<Incoming>,
+) -> Answer {
+    let merchant = core.snapshot.load().merchant_by_key(&merchant_key).cloned();
+    let Some(merchant) = merchant else { return answer::not_found() };
+    let (head, body) = request.into_parts();
+    let body = match read_body(body, BODY_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
+    };
+    let delivery = Delivery { headers: &head.headers, body: &body, received_at: clock::now() };
+    let secrets = merchant.webhook_secrets(delivery.received_at);
+    if let Authenticity::Refused(reason) = signature::timed(signature::OWN_HEADER, &secrets, delivery) {
+        return refused(&core, &merchant, &reason);
+    }
+    let records = match plain::orders(&body) {
+        Ok(orders) => read_orders(&core, &merchant, delivery.received_at, &orders),
+        Err(reason) => vec![Err((reason, body.to_vec()))],
+    };
+    record_orders(&core, &merchant, delivery.received_at, records).await
+}
+
+/// An order's fact, or why there is none and what was sent.
+type ReadOrder = Result<Box<OrderFact>, (String, Vec<u8>)>;
+
+fn read_orders(
     core: &Core,
     merchant: &HotMerchant,
-    parameters: &str,
     received_at: Timestamp,
-) -> (Record<'static>, Answer) {
+    orders: &[Map<String, Value>],
+) -> Vec<ReadOrder> {
     let snapshot = core.snapshot.load();
     let token = |text: &str| snapshot.verify_token(text.as_bytes(), received_at);
     let context = Context { merchant: merchant.id, received_at, token: &token };
     let platform = merchant.platform.unwrap_or(Platform::Other);
-    match postback::read(&context, platform, parameters) {
-        Ok(fact) => (Record::Order(Box::new(fact)), answer::text(StatusCode::OK, "ok\n")),
-        Err(reason) => {
-            let answer = answer::text(StatusCode::BAD_REQUEST, format!("{reason}\nkept as unparsed\n"));
-            let unparsed = Unparsed {
-                merchant: merchant.id,
-                platform,
-                received_at,
-                topic: Some("postback".to_owned()),
-                reason,
-                body: STANDARD.encode(parameters),
-            };
-            (Record::Unparsed(unparsed), answer)
+    let read = |order: &Map<String, Value>| {
+        let sent = || serde_json::to_vec(order).unwrap_or_default();
+        plain::read(&context, platform, order).map(Box::new).map_err(|reason| (reason, sent()))
+    };
+    orders.iter().map(read).collect()
+}
+
+/// Records what was read and keeps what was not; the answer says which is which.
+async fn record_orders(
+    core: &Core,
+    merchant: &HotMerchant,
+    received_at: Timestamp,
+    orders: Vec<ReadOrder>,
+) -> Answer {
+    let (mut recorded, mut refused, mut records) = (0, Vec::new(), Vec::new());
+    for (index, order) in orders.into_iter().enumerate() {
+        records.push(match order {
+            Ok(fact) => {
+                recorded += 1;
+                Record::Order(fact)
+            }
+            Err((reason, sent)) => {
+                refused.push(json!({ "index": index, "reason": reason }));
+                unparsed(merchant, received_at, (ORDERS_TOPIC, reason, &sent))
+            }
+        });
+    }
+    let status = if recorded > 0 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let answer = answer::json(status, &json!({ "recorded": recorded, "refused": refused }));
+    let Some(last) = records.pop() else { return answer };
+    for record in records {
+        // What comes before the last record in the stream is on disk when the last one is.
+        if let Err(error) = core.facts.append(record.encode(), Durability::Os).await {
+            tracing::error!(merchant = %merchant.id, "an order could not be recorded: {error}");
+            return answer::unavailable();
         }
     }
+    record_on_disk(core, merchant, &last, answer).await
 }

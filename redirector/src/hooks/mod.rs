@@ -5,9 +5,11 @@
 
 mod fields;
 mod magento;
+pub(crate) mod plain;
 pub(crate) mod postback;
 mod shopify;
 pub(crate) mod signature;
+pub(crate) mod signed_order;
 mod stripe;
 mod woocommerce;
 
@@ -17,6 +19,9 @@ use shared::id::MerchantId;
 use shared::order::OrderFact;
 use shared::time::Timestamp;
 use shared::token::{Claims, TokenError};
+
+/// What orders of the server API are called when they are kept unread.
+pub(crate) const ORDERS_TOPIC: &str = "orders";
 
 /// Whether a delivery comes from who it says.
 #[derive(Debug, Clone, PartialEq, Eq)]

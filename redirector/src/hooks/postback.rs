@@ -1,31 +1,130 @@
-//! Signed postbacks: one report about an order as URL parameters, from a shop or a tracking system.
+//! Postbacks: one report about an order as URL parameters, from a shop or a tracking system, in our own form or in that of
+//! a network.
 //!
-//! `click_id` (the click token), `txid` (the shop's order id), `amount`, `currency`, `status`, `event`, `ts`, `sig`.
-//! `sig` is the hex HMAC-SHA256, with the merchant's secret, of the other parameters sorted by name and joined by `&`,
-//! percent-encoded as they were sent. Without `txid` there is one order a click. The same order with a new status is a
-//! transition; the same postback twice is one fact.
+//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id), `amount`, `currency`, `status`,
+//! `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the merchant's secret, of the other parameters sorted by name
+//! and joined by `&`, percent-encoded as they were sent. Whoever cannot sign sends the merchant's postback token instead.
+//! Without an order id there is one order a click. The same order with a new status is a transition; the same postback
+//! twice is one fact. Which dialect a postback is in is said by its address, never guessed: `transaction_id` is the order
+//! to some and the click to others.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
 use shared::event::is_order_id;
-use shared::id::FactId;
+use shared::id::{ClickId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::time::Timestamp;
+use shared::token::TOKEN_CHARS;
+use subtle::ConstantTimeEq;
 use url::form_urlencoded;
 
 use crate::hooks::Context;
 
 /// What a template leaves behind when nobody filled it in.
 const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
+/// Parameters that say who sends, not what happened.
+const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
+/// Characters of an answer that a sender may choose.
+const REPLY_CHARS_MAX: usize = 64;
 
-/// Whether `sig` fits the other parameters, by any of the secrets. In constant time.
-pub(crate) fn is_signed(secrets: &[&str], parameters: &str) -> bool {
+/// Whose form a postback has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Our own.
+    Own,
+    Voluum,
+    Keitaro,
+    Tune,
+    Everflow,
+}
+
+/// The names that a dialect has for what we ask; of several the first that is there counts.
+struct Names {
+    click: &'static [&'static str],
+    order: &'static [&'static str],
+    amount: &'static [&'static str],
+}
+
+impl Dialect {
+    /// The dialect that a path names.
+    pub(crate) fn of_path(name: &str) -> Option<Self> {
+        match name {
+            "voluum" => Some(Self::Voluum),
+            "keitaro" => Some(Self::Keitaro),
+            "tune" => Some(Self::Tune),
+            "everflow" => Some(Self::Everflow),
+            _ => None,
+        }
+    }
+
+    /// What its reports are called when they are kept unread.
+    pub(crate) const fn topic(self) -> &'static str {
+        match self {
+            Self::Own => "postback",
+            Self::Voluum => "postback/voluum",
+            Self::Keitaro => "postback/keitaro",
+            Self::Tune => "postback/tune",
+            Self::Everflow => "postback/everflow",
+        }
+    }
+
+    /// The dialect of a report that was kept unread.
+    pub(crate) fn of_topic(topic: &str) -> Option<Self> {
+        if topic == "postback" { Some(Self::Own) } else { Self::of_path(topic.strip_prefix("postback/")?) }
+    }
+
+    const fn names(self) -> Names {
+        match self {
+            Self::Own => Names { click: &["click_id"], order: &["txid"], amount: &["amount"] },
+            Self::Voluum => Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] },
+            Self::Keitaro => Names { click: &["subid"], order: &["tid"], amount: &["revenue", "payout"] },
+            Self::Tune => Names { click: &["transaction_id"], order: &["adv_sub"], amount: &["amount"] },
+            Self::Everflow => {
+                Names { click: &["transaction_id"], order: &["order_id", "adv1"], amount: &["amount"] }
+            }
+        }
+    }
+
+    /// The answer to a report that was recorded.
+    pub(crate) fn accepted(self, parameters: &str) -> String {
+        let reply = || {
+            let mut pairs = form_urlencoded::parse(parameters.as_bytes());
+            let (_, reply) = pairs.find(|(name, _)| name == "return")?;
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || " ._-".contains(c);
+            (reply.chars().count() <= REPLY_CHARS_MAX && reply.chars().all(is_plain))
+                .then(|| reply.into_owned())
+        };
+        match self {
+            Self::Tune => "success=true;".to_owned(),
+            Self::Keitaro => reply().unwrap_or_else(|| "ok\n".to_owned()),
+            Self::Own | Self::Voluum | Self::Everflow => "ok\n".to_owned(),
+        }
+    }
+
+    /// The answer to a report that was not understood.
+    pub(crate) fn refused(self, reason: &str) -> String {
+        match self {
+            Self::Tune => format!("success=false; err_msg={reason}"),
+            _ => format!("{reason}\nkept as unparsed\n"),
+        }
+    }
+}
+
+/// Whether the sender is who it says: by `sig` over the other parameters, or by the postback token. In constant time.
+pub(crate) fn is_authentic(secrets: &[&str], parameters: &str) -> bool {
+    is_signed(secrets, parameters) || has_token(secrets, parameters)
+}
+
+/// Whether `sig` fits the other parameters, by any of the secrets.
+fn is_signed(secrets: &[&str], parameters: &str) -> bool {
     let pairs = || parameters.split('&').filter(|pair| !pair.is_empty());
     let Some(signature) = pairs().find_map(|pair| pair.strip_prefix("sig=")).and_then(from_hex) else {
         return false;
@@ -39,89 +138,215 @@ pub(crate) fn is_signed(secrets: &[&str], parameters: &str) -> bool {
     })
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes().chunks(2);
     digits
         .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok())
         .collect()
 }
 
-/// Reads a signed postback.
+/// The token for senders that cannot sign. It follows from the secret and does not give it away: it stands in addresses,
+/// which are logged in many places.
+pub(crate) fn token(secret: &str) -> Option<String> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(mac.chain_update(b"afterclick postback token v1").finalize().into_bytes()))
+}
+
+fn has_token(secrets: &[&str], parameters: &str) -> bool {
+    let sent = form_urlencoded::parse(parameters.as_bytes())
+        .find(|(name, _)| name == "token" || name == "security_token");
+    let Some((_, sent)) = sent else { return false };
+    let expected = secrets.iter().filter_map(|secret| token(secret));
+    expected.fold(false, |found, token| found | bool::from(token.as_bytes().ct_eq(sent.as_bytes())))
+}
+
+/// Whose postback is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender {
+    pub(crate) platform: Platform,
+    pub(crate) dialect: Dialect,
+    /// What amounts are in when a network's postback does not say.
+    pub(crate) currency: Currency,
+}
+
+/// Reads an authentic postback; `None` for one that its sender wants to be ignored.
 ///
 /// # Errors
 /// Names the parameter that is missing or wrong, with its value.
-pub(crate) fn read(context: &Context<'_>, platform: Platform, parameters: &str) -> Result<OrderFact, String> {
-    let fields = Fields(form_urlencoded::parse(parameters.as_bytes()).collect());
+pub(crate) fn read(
+    context: &Context<'_>,
+    sender: Sender,
+    parameters: &str,
+) -> Result<Option<OrderFact>, String> {
+    let fields = Fields { sender, pairs: form_urlencoded::parse(parameters.as_bytes()).collect() };
     fields.check_filled_in()?;
-    if !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale") {
+    if sender.dialect == Dialect::Own
+        && !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale")
+    {
         return Err("event: only `purchase` and `sale` are understood".to_owned());
     }
-    let touch = fields.text("click_id").map(|token| touch(context, token)).transpose()?;
-    let order_id = match (fields.text("txid"), &touch) {
-        (Some(txid), _) if is_order_id(txid) => normal_order_id(txid),
-        (Some(txid), _) => return Err(format!("txid: `{txid}` is no order id")),
-        (None, Some(touch)) => format!("click:{}", touch.click),
-        (None, None) => return Err("txid: is required where there is no click_id".to_owned()),
-    };
-    let (status, kind) = fields.status()?;
+    let Some(outcome) = fields.outcome()? else { return Ok(None) };
+    let click = fields.click(context)?;
+    let order_id = fields.order_id(click.as_ref())?;
     let (amount_minor, currency) = fields.amount()?;
     let occurred_at = fields.time()?.map_or(context.received_at, |stated| stated.min(context.received_at));
     let merchant = context.merchant.bits().to_be_bytes();
-    let id = FactId::of_content(&[b"postback", &merchant, &fields.canonical()]);
-    let blank =
-        OrderFact::blank(id, context.merchant, (platform, order_id), Source::Postback, context.received_at);
-    Ok(OrderFact {
-        kind,
+    let id = FactId::of_content(&[sender.dialect.topic().as_bytes(), &merchant, &fields.canonical()]);
+    let name = (sender.platform, order_id);
+    let blank = OrderFact::blank(id, context.merchant, name, Source::Postback, context.received_at);
+    let (touches, clicks) = match click {
+        Some(Click::Token(touch)) => (vec![touch], vec![]),
+        Some(Click::Id(click)) => (vec![], vec![click]),
+        None => (vec![], vec![]),
+    };
+    Ok(Some(OrderFact {
+        kind: if outcome.status == Status::Void { FactKind::Cancel } else { FactKind::Order },
         occurred_at,
-        status: Some(status),
+        status: Some(outcome.status),
         currency,
         goods_minor: amount_minor,
         total_minor: amount_minor,
         // A postback that only moves the status says nothing of the amounts that were reported before.
         partial: amount_minor.is_none(),
-        touches: touch.into_iter().collect(),
+        touches,
+        clicks,
+        renewal: outcome.renewal,
         ..blank
-    })
+    }))
 }
 
-fn touch(context: &Context<'_>, token: &str) -> Result<Touch, String> {
-    match (context.token)(token) {
-        Ok(claims) if claims.merchant == context.merchant => Ok(Touch::from(&claims)),
-        Ok(_) => Err("click_id: the token is another merchant's".to_owned()),
-        Err(error) => Err(format!("click_id: {error}")),
+/// A click as a postback names it.
+enum Click {
+    /// By its token, which says everything.
+    Token(Touch),
+    /// By its id, which is looked up later.
+    Id(ClickId),
+}
+
+/// A click id in any of its spellings: base64url, 32 hex digits, or a UUID.
+pub(super) fn click_id(text: &str) -> Option<ClickId> {
+    let hex: String = text.chars().filter(|c| *c != '-').collect();
+    let of_hex = || <[u8; 16]>::try_from(from_hex(&hex)?).ok().map(ClickId::from_bytes);
+    text.parse().ok().or_else(of_hex)
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outcome {
+    status: Status,
+    renewal: bool,
+}
+
+/// The status that a word stands for, in our own form and in that of the server API.
+pub(super) fn status_of(word: &str) -> Result<Status, String> {
+    match word {
+        "approved" | "paid" | "completed" | "sale" => Ok(Status::Paid),
+        "pending" | "on_hold" | "unpaid" => Ok(Status::Unpaid),
+        "rejected" | "cancelled" | "canceled" | "refunded" | "void" => Ok(Status::Void),
+        other => Err(format!("status: `{other}` is not known; send approved, pending or rejected")),
     }
 }
 
 /// Parameters by name, decoded; of several with one name the last counts.
-struct Fields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
+struct Fields<'a> {
+    sender: Sender,
+    pairs: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
 
 impl Fields<'_> {
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.pairs.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
     }
 
     fn check_filled_in(&self) -> Result<(), String> {
-        let unfilled = self.0.iter().find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
+        let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
+        let unfilled =
+            said.into_iter().find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
         unfilled.map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
     }
 
-    fn status(&self) -> Result<(Status, FactKind), String> {
-        match self.text("status").unwrap_or("approved") {
-            "approved" | "paid" | "completed" | "sale" => Ok((Status::Paid, FactKind::Order)),
-            "pending" | "on_hold" => Ok((Status::Unpaid, FactKind::Order)),
-            "rejected" | "cancelled" | "refunded" | "void" => Ok((Status::Void, FactKind::Cancel)),
-            other => Err(format!("status: `{other}` is not known; send approved, pending or rejected")),
+    /// What became of the order; `None` where the sender wants the report to be ignored.
+    fn outcome(&self) -> Result<Option<Outcome>, String> {
+        if self.sender.dialect == Dialect::Keitaro {
+            return self.keitaro();
+        }
+        let status = status_of(self.text("status").unwrap_or("approved"))?;
+        Ok(Some(Outcome { status, renewal: false }))
+    }
+
+    /// Keitaro's words, and lists of a sender's own words for each: `sale_status=confirmed,approved`.
+    fn keitaro(&self) -> Result<Option<Outcome>, String> {
+        let word = self.text("status").unwrap_or("sale");
+        let listed =
+            |list: &str| self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word));
+        if listed("ignore_status") {
+            return Ok(None);
+        }
+        let known = ["lead", "sale", "rejected", "rebill"];
+        let remapped = known.into_iter().find(|known| listed(&format!("{known}_status")));
+        let (status, renewal) = match remapped.unwrap_or(word) {
+            "lead" => (Status::Unpaid, false),
+            "sale" => (Status::Paid, false),
+            "rebill" => (Status::Paid, true),
+            "rejected" => (Status::Void, false),
+            other => {
+                return Err(format!(
+                    "status: `{other}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
+                ));
+            }
+        };
+        Ok(Some(Outcome { status, renewal }))
+    }
+
+    fn click(&self, context: &Context<'_>) -> Result<Option<Click>, String> {
+        let Some((name, text)) = self.first(self.sender.dialect.names().click) else { return Ok(None) };
+        if text.len() != TOKEN_CHARS
+            && let Some(id) = click_id(text)
+        {
+            return Ok(Some(Click::Id(id)));
+        }
+        match (context.token)(text) {
+            Ok(claims) if claims.merchant == context.merchant => Ok(Some(Click::Token(Touch::from(&claims)))),
+            Ok(_) => Err(format!("{name}: the token is another merchant's")),
+            Err(error) => Err(format!("{name}: {error}")),
+        }
+    }
+
+    fn order_id(&self, click: Option<&Click>) -> Result<String, String> {
+        let names = self.sender.dialect.names();
+        match (self.first(names.order), click) {
+            (Some((_, id)), _) if is_order_id(id) => Ok(normal_order_id(id)),
+            (Some((name, id)), _) => Err(format!("{name}: `{id}` is no order id")),
+            (None, Some(Click::Token(touch))) => Ok(format!("click:{}", touch.click)),
+            (None, Some(Click::Id(id))) => Ok(format!("click:{id}")),
+            (None, None) => {
+                Err(format!("{}: is required where there is no {}", names.order[0], names.click[0]))
+            }
         }
     }
 
     fn amount(&self) -> Result<(Option<i64>, Option<Currency>), String> {
-        let Some(text) = self.text("amount") else { return Ok((None, None)) };
-        let amount: Decimal = text.parse().map_err(|error| format!("amount: {error}"))?;
-        let currency = self.text("currency").ok_or("currency: is required with an amount")?;
-        let currency: Currency = currency.parse().map_err(|error| format!("currency: {error}"))?;
+        let Some((name, text)) = self.first(self.sender.dialect.names().amount) else {
+            return Ok((None, None));
+        };
+        // 12,34 is 12.34 to Everflow, and a mistake to everybody else.
+        let decimal = match self.sender.dialect {
+            Dialect::Everflow if !text.contains('.') => text.replacen(',', ".", 1),
+            _ => text.to_owned(),
+        };
+        let amount: Decimal = decimal.parse().map_err(|error| format!("{name}: {error}"))?;
+        let currency = match (self.text("currency"), self.sender.dialect) {
+            (Some(code), _) => code.parse().map_err(|error| format!("currency: {error}"))?,
+            (None, Dialect::Own) => return Err("currency: is required with an amount".to_owned()),
+            (None, _) => self.sender.currency,
+        };
         match amount.to_minor(currency) {
             Ok(minor @ 0..=AMOUNT_MAX) => Ok((Some(minor), Some(currency))),
-            _ => Err(format!("amount: `{text}` is no amount of an order")),
+            _ => Err(format!("{name}: `{text}` is no amount of an order")),
         }
     }
 
@@ -133,10 +358,10 @@ impl Fields<'_> {
         Ok(Some(Timestamp::from_ms(seconds.saturating_mul(1000))))
     }
 
-    /// What was reported, without how it was signed.
+    /// What was reported, without how the sender proved itself.
     fn canonical(&self) -> Vec<u8> {
         let mut canonical = form_urlencoded::Serializer::new(String::new());
-        canonical.extend_pairs(self.0.iter().filter(|(name, _)| *name != "sig"));
+        canonical.extend_pairs(self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref())));
         canonical.finish().into_bytes()
     }
 }
@@ -154,12 +379,17 @@ mod tests {
     }
 
     fn read_one(parameters: &str) -> Result<OrderFact, String> {
+        read_as(Dialect::Own, parameters).map(Option::unwrap)
+    }
+
+    fn read_as(dialect: Dialect, parameters: &str) -> Result<Option<OrderFact>, String> {
         let context = Context {
             merchant: MerchantId::from_bits(1),
             received_at: Timestamp::from_ms(1_763_800_000_000),
             token: &|_| Err(TokenError::Tag),
         };
-        read(&context, Platform::Other, parameters)
+        let sender = Sender { platform: Platform::Other, dialect, currency: "EUR".parse().unwrap() };
+        read(&context, sender, parameters)
     }
 
     #[test]
@@ -209,5 +439,103 @@ mod tests {
         let again = read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
         assert_eq!(again.id, fact.id);
         assert!(read_one("txid=1001&status=rejected").unwrap().partial, "moves the status and nothing else");
+    }
+
+    const CLICK: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
+
+    #[test]
+    fn each_dialect_has_its_own_names_and_words() {
+        for (dialect, parameters, order, minor, status) in [
+            (
+                Dialect::Voluum,
+                format!("cid={CLICK}&txid=7&payout=12.50&currency=USD&et=x"),
+                "7",
+                1250,
+                Status::Paid,
+            ),
+            (
+                Dialect::Keitaro,
+                format!("subid={CLICK}&tid=7&revenue=12.5&status=lead"),
+                "7",
+                1250,
+                Status::Unpaid,
+            ),
+            (
+                Dialect::Keitaro,
+                format!("subid={CLICK}&tid=7&payout=1&status=rejected"),
+                "7",
+                100,
+                Status::Void,
+            ),
+            (Dialect::Tune, format!("transaction_id={CLICK}&adv_sub=7&amount=3"), "7", 300, Status::Paid),
+            (
+                Dialect::Everflow,
+                format!("transaction_id={CLICK}&order_id=7&amount=12,34"),
+                "7",
+                1234,
+                Status::Paid,
+            ),
+            (
+                Dialect::Everflow,
+                format!("transaction_id={CLICK}&amount=5&nid=3"),
+                "click:AQIDBAUGBwgJCgsMDQ4PEA",
+                500,
+                Status::Paid,
+            ),
+        ] {
+            let fact = read_as(dialect, &parameters).unwrap().unwrap();
+            let found = (fact.order_id.as_str(), fact.goods_minor, fact.status);
+            assert_eq!(found, (order, Some(minor), Some(status)), "{parameters}");
+            assert_eq!(fact.clicks, [CLICK.parse().unwrap()], "{parameters}");
+        }
+        assert!(read_as(Dialect::Voluum, "txid=7&payout=12,34").unwrap_err().contains("payout: `12,34`"));
+    }
+
+    #[test]
+    fn keitaros_words_are_remapped_ignored_and_renewed() {
+        let outcome = |parameters: &str| {
+            let fact = read_as(Dialect::Keitaro, &format!("tid=7&{parameters}")).unwrap();
+            fact.map(|fact| (fact.status.unwrap(), fact.renewal))
+        };
+        assert_eq!(outcome("status=confirmed&sale_status=ok,confirmed"), Some((Status::Paid, false)));
+        assert_eq!(outcome("status=trash&rejected_status=trash"), Some((Status::Void, false)));
+        assert_eq!(outcome("status=rebill"), Some((Status::Paid, true)));
+        assert_eq!(outcome("status=trash&ignore_status=trash"), None);
+        assert!(read_as(Dialect::Keitaro, "tid=7&status=odd").unwrap_err().contains("status: `odd`"));
+    }
+
+    #[test]
+    fn a_click_id_has_three_spellings() {
+        let expected = CLICK.parse().unwrap();
+        for text in [CLICK, "0102030405060708090a0b0c0d0e0f10", "01020304-0506-0708-090a-0b0c0d0e0f10"] {
+            assert_eq!(click_id(text), Some(expected), "{text}");
+        }
+        assert_eq!(click_id("0102"), None);
+    }
+
+    #[test]
+    fn the_postback_token_follows_from_the_secret_and_is_not_it() {
+        let token = token("secret").unwrap();
+        assert_eq!(token.len(), 43);
+        for (parameters, expected) in [
+            (format!("txid=1&token={token}"), true),
+            (format!("txid=1&security_token={token}"), true),
+            ("txid=1&token=secret".to_owned(), false),
+            ("txid=1&token=".to_owned(), false),
+        ] {
+            assert_eq!(is_authentic(&["other", "secret"], &parameters), expected, "{parameters}");
+        }
+        assert!(!is_authentic(&[], &format!("token={token}")));
+    }
+
+    #[test]
+    fn a_reply_is_plain_or_ours() {
+        assert_eq!(Dialect::Keitaro.accepted("tid=1&return=OK%20thanks"), "OK thanks");
+        assert_eq!(Dialect::Keitaro.accepted("tid=1&return=%3Cscript%3E"), "ok\n");
+        assert_eq!(Dialect::Tune.accepted(""), "success=true;");
+        assert_eq!(Dialect::Tune.refused("amount: x"), "success=false; err_msg=amount: x");
+        for dialect in [Dialect::Own, Dialect::Voluum, Dialect::Keitaro, Dialect::Tune, Dialect::Everflow] {
+            assert_eq!(Dialect::of_topic(dialect.topic()), Some(dialect));
+        }
     }
 }

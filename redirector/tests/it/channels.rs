@@ -1,0 +1,207 @@
+//! Channels beside webhooks: postbacks of networks, the server API, tables, orders that the shop's page carries signed,
+//! and reports that are read again.
+
+use harness::Answer;
+use hyper::Method;
+use serde_json::{Value, json};
+use shared::catalog::Platform;
+use shared::record::{Record, Unparsed};
+use shared::time::Timestamp;
+
+use crate::support::{SECRET, Stage, click_of, hex_mac, launch, text, woo_order};
+
+async fn get(stage: &Stage, path: &str) -> Answer {
+    harness::http::send(stage.product.public, Method::GET, path, &[], "").await.unwrap()
+}
+
+/// The token for senders that cannot sign: new with a new merchant, so it is asked for anew.
+async fn postback_token(stage: &Stage) -> String {
+    let secret = json!({ "name": "x", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC", "webhook_secret": SECRET });
+    text(&stage.product.create("merchants", &secret).await.unwrap()["postback_token"])
+}
+
+#[tokio::test]
+async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
+    let stage = Stage::set().await;
+    let (token, secret) = (click_of(&stage.token().await), postback_token(&stage).await);
+    let send = async |path: String| get(&stage, &path).await;
+    let keitaro = format!("/_ac/pb/keitaro/{}?subid={token}&tid=7&revenue=100&token={secret}", stage.key);
+    assert_eq!(send(format!("{keitaro}&status=lead&return=OK")).await.body, "OK");
+    let order = stage.order("7").await;
+    assert_eq!(
+        (&order["order"]["status"], &order["decision"]["method"]),
+        (&json!("unpaid"), &json!("click"))
+    );
+    assert_eq!(stage.commission("7").await, 1500, "accrued, and not payable before it is sold");
+    assert_eq!(send(format!("{keitaro}&status=sale")).await.status, 200);
+    assert_eq!(send(format!("{keitaro}&status=sale")).await.status, 200, "a repeated postback is welcome");
+    let order = stage.order("7").await;
+    assert_eq!((&order["order"]["status"], order["facts"].as_array().unwrap().len()), (&json!("paid"), 2));
+    send(format!("{keitaro}&status=rejected")).await;
+    assert_eq!(stage.commission("7").await, 0);
+    let tune = format!("/_ac/pb/tune/{}?transaction_id={token}&amount=10&security_token={secret}", stage.key);
+    assert_eq!(send(tune.clone()).await.body, "success=true;");
+    assert_eq!(
+        stage.commission(&format!("click:{token}")).await,
+        150,
+        "without an order id one order a click"
+    );
+    let wrong = send(tune.replace("amount=10", "amount=ten")).await;
+    assert_eq!((wrong.status, wrong.body.starts_with("success=false; err_msg=amount")), (400, true));
+    let everflow = format!(
+        "/_ac/pb/everflow/{}?transaction_id={token}&order_id=8&amount=12,34&token={secret}",
+        stage.key
+    );
+    assert_eq!(send(everflow.clone()).await.status, 200);
+    assert_eq!(stage.commission("8").await, 185);
+    assert_eq!(send(everflow.replace(&secret, "guessed")).await.status, 401);
+    assert_eq!(send(everflow.replace("everflow", "unheard-of")).await.status, 404);
+    assert_eq!(stage.metric("afterclick_reports_refused_total").await, 1, "a counted trace");
+}
+
+async fn orders(stage: &Stage, secret: &str, age: u64, body: &Value) -> Answer {
+    let body = body.to_string();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let time = now - age;
+    let signature = format!("t={time},v1={}", hex_mac(secret, &format!("{time}.{body}")));
+    let path = format!("/_ac/orders/{}", stage.key);
+    stage.post(&path, &[("x-afterclick-signature", signature.as_str())], &body).await
+}
+
+#[tokio::test]
+async fn a_shops_server_sends_orders_and_refunds_in_plain_words() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let order = json!({
+        "order_id": "S-1", "currency": "EUR", "total": "139.90", "shipping": "10.00", "ac": token,
+        "customer_email": "buyer@example.org",
+    });
+    let call = json!({ "orders": [order, { "order_id": "S-2", "currency": "EUR", "goods": "12,50" }] });
+    let answer = orders(&stage, SECRET, 0, &call).await;
+    assert_eq!((answer.status, answer.body.contains("goods: `12,50`")), (200, true), "{}", answer.body);
+    assert_eq!(stage.commission("S-1").await, 1949);
+    assert!(!stage.order("S-1").await.to_string().contains("buyer@example.org"), "hashed, and never kept");
+    let refund = json!({ "order_id": "S-1", "currency": "EUR", "refunds": [{ "id": "r1", "amount": "29.90", "goods": "29.90" }] });
+    orders(&stage, SECRET, 0, &refund).await;
+    orders(&stage, SECRET, 0, &refund).await;
+    assert_eq!(stage.commission("S-1").await, 1500, "the same refund twice is one");
+    assert_eq!(orders(&stage, SECRET, 0, &json!({ "order_id": "" })).await.status, 400);
+    assert_eq!(orders(&stage, SECRET, 301, &call).await.status, 401, "stale");
+    assert_eq!(orders(&stage, "another", 0, &call).await.status, 401);
+    stage.figures().await;
+    assert_eq!(stage.product.read("/api/v1/unparsed").await.unwrap()["count"], 2, "kept with the reason");
+}
+
+#[tokio::test]
+async fn orders_and_refunds_are_imported_as_a_table_all_or_nothing() {
+    let stage = Stage::set().await;
+    let click = click_of(&stage.token().await);
+    let path = format!("/api/v1/orders/import?merchant={}", stage.merchant);
+    let import = async |csv: String| stage.product.ask(Method::POST, &path, "text/csv", csv).await.unwrap();
+    let header = "order_id,status,currency,goods,click_id,refund_id,refund_amount,refund_goods\n";
+    let wrong = import(format!("{header}1,paid,EUR,100.00,{click},,,\n2,paid,EUR,\"10,00\",,,,\n")).await;
+    assert_eq!(
+        (wrong.status, wrong.body.contains("line 3"), wrong.body.contains("`10,00`")),
+        (422, true, true)
+    );
+    let table = format!(
+        "{header}1,paid,EUR,100.00,{click},,,\n2,pending,EUR,10.00,{click},,,\n1,,EUR,,,r1,40.00,40.00\n"
+    );
+    for _ in 0..2 {
+        let answer = import(table.clone()).await;
+        assert_eq!((answer.status, answer.body.contains("3")), (201, true), "{}", answer.body);
+    }
+    assert_eq!((stage.commission("1").await, stage.commission("2").await), (900, 150));
+    assert_eq!(stage.figures().await["orders"], 2, "twice is once");
+    let unknown = stage
+        .product
+        .ask(Method::POST, "/api/v1/orders/import?merchant=mer_00000000", "text/csv", table)
+        .await;
+    assert_eq!(unknown.unwrap().status, 422);
+}
+
+#[tokio::test]
+async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let purchase = async |id: &str, value: &str, sig: &str| {
+        let event = json!({
+            "v": 1, "k": stage.key, "t": token, "c": "granted",
+            "e": [{
+                "id": format!("0190a000-0000-7000-8000-00000000{id}"), "n": "purchase", "ts": 1, "u": "https://shop.test/",
+                "o": { "id": id, "value": value, "currency": "EUR", "shipping": "10.00", "coupon": "FREE", "sig": sig,
+                       "items": [{ "sku": "A1", "qty": "1", "price": "999999.00" }] },
+            }],
+        });
+        assert_eq!(stage.post("/_ac/e", &[], &event.to_string()).await.status, 204);
+    };
+    let sig = |id: &str, value: &str| {
+        hex_mac(SECRET, &format!("currency=EUR&id={id}&shipping=10.00&value={value}"))
+    };
+    purchase("1001", "110.00", &sig("1001", "110.00")).await;
+    let order = stage.order("1001").await;
+    assert_eq!(
+        (&order["order"]["confirmed"], &order["order"]["goods"]),
+        (&json!(true), &json!("100.00")),
+        "{order}"
+    );
+    assert_eq!((&order["order"]["coupons"], stage.commission("1001").await), (&json!([]), 1500));
+    purchase("1002", "1110.00", &sig("1002", "110.00")).await;
+    let order = stage.order("1002").await;
+    assert_eq!(
+        (&order["order"]["confirmed"], stage.commission("1002").await),
+        (&json!(false), 0),
+        "tampered"
+    );
+    assert!(order["facts"][0]["notes"][0].as_str().unwrap().starts_with("sig: "), "{order}");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_read_after_a_fix_once() {
+    use base64::Engine;
+    let mut stage = Stage::set().await;
+    let token = stage.token().await;
+    stage.product.stop().await.unwrap();
+    // Reports as an older version would have kept them.
+    let merchant = stage.merchant.parse().unwrap();
+    let report = |topic: &str, received_at: i64, body: &str| {
+        Record::Unparsed(Unparsed {
+            merchant,
+            platform: Platform::Woocommerce,
+            received_at: Timestamp::from_ms(received_at),
+            topic: Some(topic.to_owned()),
+            reason: "an older version could not read it".to_owned(),
+            body: base64::engine::general_purpose::STANDARD.encode(body),
+        })
+    };
+    let now = i64::try_from(
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
+    );
+    let now = now.unwrap();
+    let journal_dir = stage.folder.path().join("data/journal");
+    let stream = journal::StreamName::new("facts-older").unwrap();
+    let (mut writer, _) =
+        journal::Writer::open(&journal_dir, &stream, 1, journal::Options::default()).unwrap();
+    for record in [
+        report("order.updated", now, &woo_order(727, json!({}), &[("_ac", &token)])),
+        report("postback", now + 1, "txid=9&amount=10.00&currency=EUR"),
+        report("order.updated", now + 2, "{"),
+    ] {
+        writer.append(&record.encode()).unwrap();
+    }
+    writer.commit(1).unwrap();
+    drop(writer);
+    stage.product = launch(&stage.folder).start().await.unwrap();
+    for expected in [json!({ "reread": 2, "still_unparsed": 1 }), json!({ "reread": 0, "still_unparsed": 1 })]
+    {
+        let answer =
+            stage.product.ask(Method::POST, "/api/v1/unparsed/replay", "application/json", "").await.unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
+    }
+    assert_eq!(stage.commission("727").await, 270);
+    assert_eq!(stage.order("9").await["order"]["goods"], "10.00");
+    let listed = stage.product.read("/api/v1/unparsed").await.unwrap();
+    let read: Vec<_> =
+        listed["items"].as_array().unwrap().iter().map(|item| item["reread"].clone()).collect();
+    assert_eq!(read, [json!(false), json!(true), json!(true)], "the latest first: {listed}");
+}
