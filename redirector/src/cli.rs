@@ -81,6 +81,12 @@ pub(crate) struct Settings {
     /// Bytes after which a journal segment is sealed [default: 134217728].
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
     pub(crate) segment_bytes: Option<String>,
+    /// Seconds between two looks at a shop without webhooks (Magento) [default: 120].
+    #[arg(long, value_name = "SECONDS", env = "AFTERCLICK_POLL_SECONDS")]
+    pub(crate) poll_seconds: Option<String>,
+    /// Seconds between two looks for orders that a shop's webhooks lost [default: 3600].
+    #[arg(long, value_name = "SECONDS", env = "AFTERCLICK_RECONCILE_SECONDS")]
+    pub(crate) reconcile_seconds: Option<String>,
     /// Contact for `/.well-known/security.txt`, e.g. `mailto:security@shop.example`.
     #[arg(long, value_name = "URI", env = "AFTERCLICK_SECURITY_CONTACT")]
     pub(crate) security_contact: Option<String>,

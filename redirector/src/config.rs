@@ -23,6 +23,10 @@ pub(crate) struct Config {
     pub(crate) scheme: Scheme,
     pub(crate) clicks: journal::Durability,
     pub(crate) segment_bytes: u64,
+    /// How often a shop without webhooks is asked for its orders.
+    pub(crate) poll_seconds: u64,
+    /// How often a shop with webhooks is asked for what they lost.
+    pub(crate) reconcile_seconds: u64,
     pub(crate) security_contact: Option<String>,
     pub(crate) admin_token: Option<String>,
     #[cfg(feature = "faults")]
@@ -83,6 +87,9 @@ impl Config {
             segment_bytes: sources.read("segment_bytes", &s.segment_bytes, Self::SEGMENT_BYTES, |t| {
                 number(t, 64 * 1024, 1 << 40)
             }),
+            poll_seconds: sources.read("poll_seconds", &s.poll_seconds, 120, |t| number(t, 1, 86_400)),
+            reconcile_seconds: sources
+                .read("reconcile_seconds", &s.reconcile_seconds, 3600, |t| number(t, 1, 7 * 86_400)),
             security_contact: sources.read("security_contact", &s.security_contact, None, contact),
             admin_token: sources.read("admin_token", &s.admin_token, None, admin_token),
             #[cfg(feature = "faults")]

@@ -10,6 +10,7 @@ mod edge;
 mod hooks;
 mod keys;
 mod node;
+mod reconcile;
 mod serve;
 mod state;
 

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::edge::{self, Counters, Edge};
 use crate::keys;
 use crate::node;
+use crate::reconcile::{Looks, Reconciler};
 use crate::state::{HotState, Lag, Projector};
 
 /// How long a click that is in the system's hands may wait for the disk.
@@ -131,8 +132,11 @@ impl Server {
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
+        let looks = Looks::default();
+        self.start_reconciler(&projecting.state, &journals.facts.0, &looks)?;
         let admin = Admin {
             live: Arc::clone(&self.live),
+            looks,
             state: projecting.state.clone(),
             facts: journals.facts.0.clone(),
             journal_dir: self.config.journal_dir(),
@@ -157,6 +161,17 @@ impl Server {
         drained.into_iter().collect::<Result<()>>()?;
         closed.into_iter().collect::<Result<(), journal::Error>>()?;
         tracing::info!("drained and synced");
+        Ok(())
+    }
+
+    /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked for again.
+    fn start_reconciler(&self, state: &HotState, facts: &Committer, looks: &Looks) -> Result<()> {
+        let (live, stop) = (Arc::clone(&self.live), self.stop.subscribe());
+        let reconciler = Reconciler::new(&self.config, live, state.clone(), facts.clone(), looks.clone());
+        spawn("reconciler", move || {
+            yield_to_redirects();
+            reconciler.run(&stop);
+        })?;
         Ok(())
     }
 
@@ -252,7 +267,7 @@ impl Projecting {
 /// Lowers this thread's priority, so that redirects come first when there is not enough for both.
 fn yield_to_redirects() {
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
-        tracing::warn!("the projector runs at normal priority: {error}");
+        tracing::warn!("a thread that should yield runs at normal priority: {error}");
     }
 }
 

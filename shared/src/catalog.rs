@@ -53,6 +53,18 @@ pub struct OldSecret {
     pub valid_until: Timestamp,
 }
 
+/// How a shop's own API is asked for orders that its webhooks lost, or that it has no webhooks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopApi {
+    /// Where: `https://shop.example`, without a path.
+    pub url: String,
+    /// Magento's integration token, WooCommerce's consumer key, Shopify's Admin API access token, Stripe's restricted key.
+    pub token: String,
+    /// WooCommerce's consumer secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
 /// Who pays; owns shops.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
@@ -75,6 +87,9 @@ pub struct Merchant {
     /// The secret before, which still signs for a while after a change.
     #[serde(default)]
     pub old_webhook_secret: Option<OldSecret>,
+    /// How its shop is asked.
+    #[serde(default)]
+    pub shop_api: Option<ShopApi>,
     /// Whether an order known from the pixel alone earns.
     #[serde(default)]
     pub trust_pixel: bool,

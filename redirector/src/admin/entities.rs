@@ -13,7 +13,7 @@ use rand::rngs::ThreadRng;
 use serde_json::{Map, Value, json};
 use shared::catalog::{
     Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret,
-    Platform, Renewals, Schedule, Scope, fold_code, fold_slug,
+    Platform, Renewals, Schedule, Scope, ShopApi, fold_code, fold_slug,
 };
 use shared::commission::{AMOUNT_MAX, Caps, Rule, Terms};
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
@@ -112,6 +112,7 @@ impl<'a> Maker<'a> {
         let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
         let platform = fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
         let secret = fields.optional("webhook_secret", text(200));
+        let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
         let trust_pixel = match held {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
@@ -132,6 +133,7 @@ impl<'a> Maker<'a> {
             platform,
             webhook_secret,
             old_webhook_secret,
+            shop_api,
             trust_pixel,
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
@@ -466,6 +468,28 @@ fn domains(value: &Value) -> Result<Vec<String>, String> {
         .iter()
         .map(|name| name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected));
     names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
+}
+
+/// Where and how a shop is asked. Only an administrator says it, and it is asked over HTTPS, or on this machine.
+fn shop_api(value: &Value) -> Result<ShopApi, String> {
+    let api: ShopApi = shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
+    let url = url::Url::parse(&api.url).map_err(|error| format!("url: `{}`: {error}", api.url))?;
+    let on_this_machine = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let is_plain = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+    if !is_plain || !(url.scheme() == "https" || (url.scheme() == "http" && on_this_machine)) {
+        return Err(format!("url: `{}`: expected https:// and a host, without a path", api.url));
+    }
+    let is_token =
+        |text: &str| !text.is_empty() && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic());
+    if !is_token(&api.token) || api.secret.as_deref().is_some_and(|secret| !is_token(secret)) {
+        return Err("token: expected up to 500 printable characters".to_owned());
+    }
+    Ok(ShopApi { url: api.url.trim_end_matches('/').to_owned(), ..api })
 }
 
 fn timezone(value: &Value) -> Result<String, String> {

@@ -51,6 +51,15 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
         core.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
     }
     totals.insert(("afterclick_projected_records_total", None), admin.lag.projected.load(Relaxed));
+    for look in admin.looks.all().values() {
+        for (name, value) in [
+            ("afterclick_reconcile_runs_total", look.runs),
+            ("afterclick_reconcile_failures_total", look.failures),
+            ("afterclick_reconcile_found_total", look.found),
+        ] {
+            *totals.entry((name, None)).or_default() += value;
+        }
+    }
     let (mut text, mut described) = (String::new(), "");
     for ((name, label), value) in totals {
         if name != described {

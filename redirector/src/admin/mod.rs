@@ -32,6 +32,7 @@ use tokio::time::{sleep, timeout};
 use crate::admin::problem::Problem;
 use crate::catalog::Live;
 use crate::edge::Counters;
+use crate::reconcile::Looks;
 use crate::state::{HotState, Lag};
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -49,6 +50,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the handlers use.
 pub(crate) struct Admin {
     pub(crate) live: Arc<Live>,
+    pub(crate) looks: Looks,
     pub(crate) state: HotState,
     /// Takes facts into the journal.
     pub(crate) facts: Committer,
@@ -73,6 +75,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/stats", get(figures::stats))
         .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
+        .route("/reconcile", get(orders::looks))
+        .route("/reconcile/{merchant}", post(orders::look_now))
         .route("/unparsed", get(figures::unparsed))
         .route("/unparsed/replay", post(orders::replay))
         .route("/{resource}", get(resources::list).post(resources::create))

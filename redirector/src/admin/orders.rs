@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -29,6 +29,7 @@ use crate::catalog::Snapshot;
 use crate::clock;
 use crate::hooks::postback::{self, Dialect, Sender};
 use crate::hooks::{self, Context, Delivery, ORDERS_TOPIC, Report, plain};
+use crate::reconcile::Look;
 
 /// Rows an import may have, and mistakes it reports.
 const ROWS_MAX: usize = 100_000;
@@ -110,6 +111,39 @@ async fn record(admin: &Admin, mut facts: Vec<OrderFact>) -> Result<(), Problem>
         admin.facts.append(record, durability).await.map_err(|error| Problem::unrecorded(&error))?;
     }
     Ok(())
+}
+
+/// `GET /api/v1/reconcile`: how looking for orders at the shops themselves went.
+pub(crate) async fn looks(State(admin): State<Arc<Admin>>) -> Json<Value> {
+    let show = |(merchant, look): (MerchantId, Look)| {
+        let mut shown = json!({ "merchant": merchant });
+        if let (Some(shown), Ok(Value::Object(look))) = (shown.as_object_mut(), serde_json::to_value(look)) {
+            shown.extend(look);
+        }
+        shown
+    };
+    Json(json!({ "items": admin.looks.all().into_iter().map(show).collect::<Vec<_>>() }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct LookQuery {
+    since: Option<String>,
+}
+
+/// `POST /api/v1/reconcile/{merchant}?since=`: looks soon, and as far back as asked.
+pub(crate) async fn look_now(
+    State(admin): State<Arc<Admin>>,
+    UrlPath(merchant): UrlPath<String>,
+    Query(query): Query<LookQuery>,
+) -> Result<Response, Problem> {
+    let id: Option<MerchantId> = merchant.parse().ok();
+    let has_api = |id: &MerchantId| admin.live.read().merchants.get(id).is_some_and(|m| m.shop_api.is_some());
+    let id = id.filter(has_api);
+    let id = id.ok_or_else(|| Problem::not_found(format!("merchant `{merchant}` has no `shop_api`")))?;
+    let since = query.since.map(|text| text.parse()).transpose();
+    let since = since.map_err(|error| Problem::invalid(vec![fault("since", format!("{error}"))]))?;
+    admin.looks.ask_now(id, since);
+    Ok(StatusCode::ACCEPTED.into_response())
 }
 
 /// `POST /api/v1/unparsed/replay`: reads what nobody could read once more, and records what can be read now.

@@ -301,10 +301,12 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
             let mut shown = fields_of(merchant);
             let has_secret = merchant.webhook_secret.is_some();
             shown.as_object_mut().map(|fields| {
-                fields.remove("webhook_secret");
-                fields.remove("old_webhook_secret")
+                for secret in ["webhook_secret", "old_webhook_secret", "shop_api"] {
+                    fields.remove(secret);
+                }
             });
-            merge(&mut shown, json!({ "has_webhook_secret": has_secret }));
+            let has_api = merchant.shop_api.is_some();
+            merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
             shown
         }
         Entity::Influencer(influencer) => fields_of(influencer),

@@ -35,8 +35,13 @@ impl Stage {
 
     /// With more fields of the link.
     pub(crate) async fn set_with(link_fields: Value) -> Self {
+        Self::set_up(&[], link_fields).await
+    }
+
+    /// With more arguments of the server, and fields of the link.
+    pub(crate) async fn set_up(arguments: &[&str], link_fields: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let product = launch(&folder).start().await.unwrap();
+        let product = launch(&folder).arguments(arguments).start().await.unwrap();
         let merchant = product
             .create(
                 "merchants",

@@ -29,6 +29,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
         old_webhook_secret: None,
+        shop_api: None,
         trust_pixel: false,
         created_at: NOW,
         updated_at: NOW,

@@ -258,6 +258,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
         old_webhook_secret: None,
+        shop_api: None,
         trust_pixel: false,
         created_at,
         updated_at: created_at,
