@@ -5,9 +5,11 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal::{Options, StreamName, Writer};
 use shared::agent::{Agents, Device, InApp, Visitor};
+use shared::catalog::Platform;
 use shared::class::{Availability, Class, Request, classify};
 use shared::event::Consent;
-use shared::id::{ClickId, LinkId, MerchantId};
+use shared::id::{ClickId, FactId, LinkId, MerchantId};
+use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
 use shared::record::{Click, encode_click};
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, Kind, TokenKey};
@@ -78,9 +80,49 @@ fn journal_append(c: &mut Criterion) {
     group.finish();
 }
 
+/// A paid order with three lines, then a partial refund: what most orders end as.
+fn order_facts() -> Vec<OrderFact> {
+    let line = |number: i64| Line {
+        id: number.to_string(),
+        sku: Some(format!("SKU-{number}")),
+        product: Some(number.to_string()),
+        category: None,
+        goods_minor: 4330,
+    };
+    let fact = |number: u8, minutes: i64| {
+        let received_at = NOW.plus(Span::minutes(minutes));
+        let name = (Platform::Woocommerce, "1001".to_owned());
+        let blank = OrderFact::blank(
+            FactId::from_bytes([number; 16]),
+            MerchantId::from_bits(1),
+            name,
+            Source::Webhook,
+            received_at,
+        );
+        OrderFact {
+            ordered_at: Some(NOW.plus(Span::minutes(60))),
+            status: Some(Status::Paid),
+            currency: "EUR".parse().ok(),
+            goods_minor: Some(12_990),
+            total_minor: Some(13_990),
+            lines: (1..=3).map(line).collect(),
+            refund_list: RefundList::Whole,
+            touches: vec![Touch::from(&claims())],
+            ..blank
+        }
+    };
+    let refund = Refund::new("r1".to_owned(), 6995, None);
+    vec![fact(1, 60), OrderFact { kind: FactKind::Refund, refunds: vec![refund], ..fact(2, 600) }]
+}
+
+fn order_fold(c: &mut Criterion) {
+    let facts = order_facts();
+    c.bench_function("order/fold of two reports", |b| b.iter(|| fold(black_box(&facts))));
+}
+
 criterion_group! {
     name = hot_path;
     config = Criterion::default().sample_size(50);
-    targets = token, classification, journal_append
+    targets = token, classification, journal_append, order_fold
 }
 criterion_main!(hot_path);

@@ -7,5 +7,7 @@ mod followers;
 mod kill;
 mod scene;
 mod truth;
+mod webhooks;
 
 pub use kill::{KillReport, Plan, kill_cycles};
+pub use webhooks::{WebhookPlan, WebhookReport, deliver};

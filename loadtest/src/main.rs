@@ -1,11 +1,11 @@
-//! `afterclick-loadtest`: kills the product under load and reports what was lost.
+//! `afterclick-loadtest`: puts load on the product, kills it if asked to, and reports what was lost.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
-use loadtest::{Plan, kill_cycles};
+use loadtest::{Plan, WebhookPlan, deliver, kill_cycles};
 
 #[derive(Parser)]
 #[command(
@@ -36,11 +36,34 @@ enum Command {
         #[arg(long)]
         fault: Option<String>,
     },
+    /// Deliver signed webhooks, each another order, to a server on one core; exit 1 if one it answered 200 is missing.
+    Webhooks {
+        /// How many.
+        #[arg(long, default_value_t = 100_000)]
+        orders: usize,
+        /// Connections that deliver at once.
+        #[arg(long, default_value_t = 256)]
+        connections: usize,
+        /// Folder of the binaries [default: this program's].
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Command::Kill { cycles, followers, bin_dir, fault } = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Kill { cycles, followers, bin_dir, fault } => kill(cycles, followers, bin_dir, fault).await,
+        Command::Webhooks { orders, connections, bin_dir } => webhooks(orders, connections, bin_dir).await,
+    }
+}
+
+async fn kill(
+    cycles: usize,
+    followers: usize,
+    bin_dir: Option<PathBuf>,
+    fault: Option<String>,
+) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let plan = Plan { bin_dir, data: folder.path().join("data"), cycles, followers, fault };
@@ -50,6 +73,23 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!(
         "{cycles} kills: {} clicks promised, {} lost, {} doubled ({} recorded)",
         report.promised, report.lost, report.doubled, report.recorded
+    );
+    Ok(if report.lost + report.doubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn webhooks(orders: usize, connections: usize, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
+    let data = folder.path().join("data");
+    let plan = WebhookPlan { bin_dir, data, orders, connections, pin: true, fault: None };
+    let report = deliver(&plan).await?;
+    println!(
+        "{} webhooks promised in {:.2?} = {} a second on one core; {} lost, {} doubled",
+        report.promised,
+        report.elapsed,
+        report.a_second(),
+        report.lost,
+        report.doubled
     );
     Ok(if report.lost + report.doubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -23,3 +23,20 @@ pub(crate) fn recorded(journal_dir: &Path) -> Result<HashMap<ClickId, u32>> {
     }
     Ok(clicks)
 }
+
+/// Every order in the journal with how often one was reported.
+pub(crate) fn orders(journal_dir: &Path) -> Result<HashMap<String, u32>> {
+    let mut orders = HashMap::new();
+    for stream in journal::streams(journal_dir)? {
+        let mut reader = journal::Reader::open(journal_dir, &stream, 0)?;
+        while let Some(record) = reader.next()? {
+            let decoded = Record::decode(record.payload);
+            if let Record::Order(fact) =
+                decoded.with_context(|| format!("{stream}, record {}", record.seq))?
+            {
+                *orders.entry(fact.order_id).or_default() += 1;
+            }
+        }
+    }
+    Ok(orders)
+}

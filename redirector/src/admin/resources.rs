@@ -300,11 +300,11 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
         Entity::Merchant(merchant) => {
             let mut shown = fields_of(merchant);
             let has_secret = merchant.webhook_secret.is_some();
-            shown.as_object_mut().map(|fields| {
+            if let Some(fields) = shown.as_object_mut() {
                 for secret in ["webhook_secret", "old_webhook_secret", "shop_api"] {
                     fields.remove(secret);
                 }
-            });
+            }
             let has_api = merchant.shop_api.is_some();
             merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
             shown

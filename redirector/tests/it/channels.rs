@@ -11,7 +11,7 @@ use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
 use tokio::time::sleep;
 
-use crate::support::{SECRET, Stage, click_of, hex_mac, launch, text, woo_order};
+use crate::support::{SECRET, Stage, click_of, hex_mac, launch, now_ms, text, woo_order};
 
 async fn get(stage: &Stage, path: &str) -> Answer {
     harness::http::send(stage.product.public, Method::GET, path, &[], "").await.unwrap()
@@ -62,10 +62,9 @@ async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
     assert_eq!(stage.metric("afterclick_reports_refused_total").await, 1, "a counted trace");
 }
 
-async fn orders(stage: &Stage, secret: &str, age: u64, body: &Value) -> Answer {
+async fn orders(stage: &Stage, secret: &str, age: i64, body: &Value) -> Answer {
     let body = body.to_string();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let time = now - age;
+    let time = now_ms() / 1000 - age;
     let signature = format!("t={time},v1={}", hex_mac(secret, &format!("{time}.{body}")));
     let path = format!("/_ac/orders/{}", stage.key);
     stage.post(&path, &[("x-afterclick-signature", signature.as_str())], &body).await
@@ -177,10 +176,7 @@ async fn what_could_not_be_read_is_read_after_a_fix_once() {
             body: base64::engine::general_purpose::STANDARD.encode(body),
         })
     };
-    let now = i64::try_from(
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis(),
-    );
-    let now = now.unwrap();
+    let now = now_ms();
     let journal_dir = stage.folder.path().join("data/journal");
     let stream = journal::StreamName::new("facts-older").unwrap();
     let (mut writer, _) =

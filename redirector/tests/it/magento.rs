@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{SECRET, Stage, hex_mac};
+use crate::support::{SECRET, Stage, hex_mac, now_ms};
 
 /// Posts a body as the module signs it, `age` seconds ago.
 async fn post(stage: &Stage, secret: &str, age: i64, body: &Value) -> u16 {
     let body = body.to_string();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let time = i64::try_from(now).unwrap() - age;
+    let time = now_ms() / 1000 - age;
     let signature = format!("t={time},v1={}", hex_mac(secret, &format!("{time}.{body}")));
     let path = format!("/_ac/hooks/magento/{}", stage.key);
     stage.post(&path, &[("x-afterclick-signature", signature.as_str())], &body).await.status

@@ -167,6 +167,13 @@ pub(crate) fn click_of(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(token).unwrap()[25..41])
 }
 
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "a test speaks to a server that has a clock")]
+pub(crate) fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
 /// The hex HMAC that our own signatures are.
 pub(crate) fn hex_mac(secret: &str, text: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(text);
