@@ -1,13 +1,15 @@
 //! Load that knows the truth: followers remember every click they were promised, and the journal must have each one.
 //!
-//! The oracle is this process; the product is another one and may die at any moment. A click counts as promised once
+//! The oracle is this process, or for the ledger one in another language; the product is another one and may die at any moment. A click counts as promised once
 //! the whole answer with its token has been read.
 
 mod followers;
 mod kill;
+mod ledger;
 mod scene;
 mod truth;
 mod webhooks;
 
 pub use kill::{KillReport, Plan, kill_cycles};
+pub use ledger::{LedgerPlan, LedgerReport, Plant, compare_ledgers};
 pub use webhooks::{WebhookPlan, WebhookReport, deliver};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
-use loadtest::{Plan, WebhookPlan, deliver, kill_cycles};
+use loadtest::{LedgerPlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, kill_cycles};
 
 #[derive(Parser)]
 #[command(
@@ -48,6 +48,18 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
+    /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any difference.
+    Ledger {
+        /// Operations on orders: reports, refunds, cancellations, exchange rates.
+        #[arg(long, default_value_t = 1_000_000)]
+        operations: u64,
+        /// The same seed makes the same orders.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// A fault to plant: lose-refund, count-twice or one-off.
+        #[arg(long)]
+        plant: Option<Plant>,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -55,6 +67,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Kill { cycles, followers, bin_dir, fault } => kill(cycles, followers, bin_dir, fault).await,
         Command::Webhooks { orders, connections, bin_dir } => webhooks(orders, connections, bin_dir).await,
+        Command::Ledger { operations, seed, plant } => ledger(LedgerPlan { operations, seed, plant }),
     }
 }
 
@@ -92,4 +105,23 @@ async fn webhooks(orders: usize, connections: usize, bin_dir: Option<PathBuf>) -
         report.doubled
     );
     Ok(if report.lost + report.doubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn ledger(plan: LedgerPlan) -> anyhow::Result<ExitCode> {
+    let bar = ProgressBar::new(plan.operations);
+    let report = compare_ledgers(plan, |operations| bar.inc(operations))?;
+    bar.finish_and_clear();
+    println!(
+        "{} operations on {} orders in {} currencies: {} booked otherwise than due, {} sums differ",
+        report.operations,
+        report.orders,
+        report.currencies,
+        report.differences,
+        report.unbalanced.len()
+    );
+    if let Some(first) = &report.first {
+        println!("the first: {first}");
+    }
+    let agrees = report.differences == 0 && report.unbalanced.is_empty();
+    Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use reporting::{Cursor, Format, Period, Rendering};
 use shared::id::CampaignId;
 
-/// Exports and statements from afterclick's journals.
+/// Exports, statements and audits from afterclick's journals.
 #[derive(Debug, Parser)]
 #[command(name = "afterclick-report", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 struct Cli {
@@ -25,6 +25,12 @@ pub(crate) enum Command {
     Export(Export),
     /// Prints what each influencer of a campaign brought in a month, and what is due.
     Statement(Statement),
+    /// Prints what each influencer would be credited under each attribution model.
+    Models(OfCampaign),
+    /// Prints a campaign's discount codes, and how many orders used them without a click of their owner.
+    Codes(OfCampaign),
+    /// Computes an export once more from the journals and compares every file; exit status 1 if anything differs.
+    Audit(Audit),
 }
 
 /// Where the journals are.
@@ -84,7 +90,7 @@ pub(crate) struct Statement {
     pub(crate) period: Period,
     /// For programs or for people.
     #[arg(long, value_enum, default_value_t = Print::Table)]
-    format: Print,
+    pub(crate) format: Print,
     /// Print every commission below.
     #[arg(long)]
     pub(crate) lines: bool,
@@ -93,18 +99,43 @@ pub(crate) struct Statement {
     pub(crate) as_of: Option<Date>,
 }
 
-impl Statement {
-    /// Returns how to print.
-    pub(crate) fn rendering(&self) -> Rendering {
-        match self.format {
-            Print::Csv => Rendering::Csv,
-            Print::Table => Rendering::Table,
+/// `models` and `codes`.
+#[derive(Debug, Args)]
+pub(crate) struct OfCampaign {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// The campaign's id.
+    #[arg(long, value_name = "ID")]
+    pub(crate) campaign: CampaignId,
+    /// The month in which orders were placed, in the merchant's time zone.
+    #[arg(long, value_name = "YYYY-MM")]
+    pub(crate) period: Period,
+    /// For programs or for people.
+    #[arg(long, value_enum, default_value_t = Print::Table)]
+    pub(crate) format: Print,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// The folder of the export.
+    #[arg(value_name = "DIR")]
+    pub(crate) export: PathBuf,
+}
+
+impl From<Print> for Rendering {
+    fn from(print: Print) -> Self {
+        match print {
+            Print::Csv => Self::Csv,
+            Print::Table => Self::Table,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Print {
+pub(crate) enum Print {
     Csv,
     Table,
 }

@@ -174,6 +174,16 @@ impl Sheet {
         &self.batch
     }
 
+    /// Some of the rows, one after the other.
+    pub(crate) fn slice(&self, from: usize, rows: usize) -> Self {
+        Self { fields: self.fields.clone(), batch: self.batch.slice(from, rows) }
+    }
+
+    /// The value in a row's last column.
+    pub(crate) fn last_cell(&self, row: usize) -> Cell<'_> {
+        self.cell(row, self.fields.len() - 1)
+    }
+
     /// Returns one value.
     pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         let array = self.batch.column(column);

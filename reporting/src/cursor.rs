@@ -45,7 +45,13 @@ impl Cursor {
 
     /// Whether everything that `other` has seen was seen here too.
     pub fn reaches(&self, other: &Self) -> bool {
-        other.0.iter().all(|(stream, &seq)| self.position(stream) >= seq)
+        other.beyond(self).is_none()
+    }
+
+    /// The first stream in which this cursor has seen more than `other`, with its place there.
+    pub fn beyond(&self, other: &Self) -> Option<(String, u64)> {
+        let beyond = self.0.iter().find(|(stream, seq)| **seq > other.position(stream));
+        beyond.map(|(stream, seq)| (stream.clone(), *seq))
     }
 
     /// Checks that no stream ends before the cursor's place in it.

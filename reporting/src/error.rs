@@ -87,6 +87,35 @@ pub enum Error {
         /// What the parser says.
         source: serde_json::Error,
     },
+    /// A folder without an export.
+    #[error("{dir} holds no manifest.json; give the folder that `afterclick-report export --out` wrote")]
+    NoExport {
+        /// What was given.
+        dir: PathBuf,
+    },
+    /// A manifest with a value that no export writes.
+    #[error("{path}: {field} is `{text}`, which no export writes; restore the file, or export anew")]
+    ManifestField {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        text: String,
+    },
+    /// Journals that hold less than an export had read.
+    #[error(
+        "the export had read stream {stream} up to record {exported}, these journals have {found}; give every \
+         journal folder the export was made from with --journal, and run `afterclick verify` on it"
+    )]
+    Unreached {
+        /// The stream.
+        stream: String,
+        /// How far the export had read.
+        exported: u64,
+        /// How far the journals reach.
+        found: u64,
+    },
     /// The operating system refused.
     #[error("cannot {action} {path}: {source}; check free space and permissions")]
     Io {

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use journal::StreamName;
 use shared::agent::{Device, InApp};
-use shared::catalog::Catalog;
+use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, EventId, InfluencerId, LinkId, MerchantId};
 use shared::order::{OrderFact, Touch, Visit};
 use shared::record::{Click, EventFact};
 use shared::time::Timestamp;
+
+use crate::Error;
 
 /// A fact and its identity: stream and sequence.
 #[derive(Debug, Clone)]
@@ -107,6 +109,18 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// A campaign with its merchant.
+    pub(crate) fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
+        let campaign = self.catalog.campaigns.get(&id).ok_or(Error::UnknownCampaign(id))?;
+        let merchant = self.catalog.merchants.get(&campaign.merchant);
+        Ok((campaign, merchant.ok_or(Error::UnknownMerchant(campaign.merchant))?))
+    }
+
+    /// What an influencer is called; empty when the catalog does not know them.
+    pub(crate) fn influencer_name(&self, id: InfluencerId) -> String {
+        self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
+    }
+
     /// Events of one name that a click led to, by stream and sequence. An event recorded several times counts as it was
     /// first received.
     pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {

@@ -19,12 +19,12 @@ pub(crate) fn write_whole(
     temporary.push(TEMPORARY_SUFFIX);
     let temporary = PathBuf::from(temporary);
     let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
-    let mut out = BufWriter::new(Hashing { inner: file, hasher: blake3::Hasher::new() });
+    let mut out = BufWriter::new(Hashing::new(file));
     let filled = fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
     filled.map_err(Error::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
     sync_dir(path.parent().unwrap_or(path))?;
-    Ok(out.get_ref().hasher.finalize())
+    Ok(out.get_ref().finish())
 }
 
 /// Makes the names in a folder survive a power cut.
@@ -50,6 +50,17 @@ pub(crate) fn create_dir(root: &Path, below: &Path) -> Result<(), Error> {
 pub(crate) struct Hashing<W> {
     inner: W,
     hasher: blake3::Hasher,
+}
+
+impl<W> Hashing<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, hasher: blake3::Hasher::new() }
+    }
+
+    /// The hash of all that was written.
+    pub(crate) fn finish(&self) -> blake3::Hash {
+        self.hasher.finalize()
+    }
 }
 
 impl<W: Write> Write for Hashing<W> {

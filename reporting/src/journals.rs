@@ -9,7 +9,7 @@ use journal::{Reader, StreamName};
 use shared::record::Record;
 
 use crate::facts::Recorded;
-use crate::{Dataset, Error};
+use crate::{Cursor, Dataset, Error};
 
 /// What to do with records that this program does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,26 +23,37 @@ pub enum Unknown {
 /// Records between two calls of the progress display.
 const PROGRESS_STEP: u64 = 1 << 16;
 
-/// Reads every stream of every journal folder, each up to where its writer stands now.
+/// Reads every stream of every journal folder, each up to where its writer stands now, or to where `until` stands.
 ///
 /// `progress` is told now and then how many records were read. The order of the folders does not matter.
 ///
 /// # Errors
 /// When a folder is missing, a stream name is used twice, a journal is damaged, or a record is not understood
 /// and `unknown` says [`Unknown::Refuse`].
-pub fn read(journal_dirs: &[PathBuf], unknown: Unknown, progress: &dyn Fn(u64)) -> Result<Dataset, Error> {
+pub fn read(
+    journal_dirs: &[PathBuf],
+    until: Option<&Cursor>,
+    unknown: Unknown,
+    progress: &dyn Fn(u64),
+) -> Result<Dataset, Error> {
     let mut dataset = Dataset::default();
     let mut records = 0;
     for (stream, journal_dir) in streams(journal_dirs)? {
         let mut reader = Reader::open(&journal_dir, &stream, 0)?;
+        let mut last_seq = 0;
         while let Some(record) = reader.next()? {
+            if until.is_some_and(|until| until.is_before(stream.as_str(), record.seq)) {
+                break;
+            }
+            last_seq = record.seq;
             take(&mut dataset, &stream, record);
             records += 1;
             if records % PROGRESS_STEP == 0 {
                 progress(records);
             }
         }
-        dataset.ends.insert(stream, reader.position());
+        let end = if until.is_some() { last_seq } else { reader.position() };
+        dataset.ends.insert(stream, end);
     }
     progress(records);
     match &dataset.first_unknown {

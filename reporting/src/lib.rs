@@ -6,10 +6,12 @@
 //!
 //! ```text
 //! journals ──► Dataset ──► conversions ──► tables ──► sheets ──► files, manifest
-//!                                     └──► statement
+//!                                     └──► statement, models, codes; audit compares files
 //! ```
 
 mod activity;
+mod audit;
+mod codes;
 mod columns;
 mod conversion;
 mod cursor;
@@ -20,13 +22,17 @@ mod files;
 mod journals;
 mod ledger;
 mod manifest;
+mod models;
 mod paths;
 mod period;
+mod print;
 mod statement;
 mod tables;
 mod write;
 mod zones;
 
+pub use audit::{Audit, Exported, Finding};
+pub use codes::Codes;
 pub use columns::{Cell, Field, Kind, Sheet};
 pub use conversion::{Conversion, Conversions};
 pub use cursor::Cursor;
@@ -36,7 +42,9 @@ pub use facts::{ClickRecord, Dataset, Recorded};
 pub use journals::{Unknown, read};
 pub use ledger::{Entry, entries};
 pub use manifest::{FileEntry, Manifest};
+pub use models::Models;
 pub use period::Period;
-pub use statement::{CommissionLine, Line, Rendering, Statement};
+pub use print::Rendering;
+pub use statement::{CommissionLine, Line, Statement};
 pub use tables::{Part, parts};
 pub use write::Format;

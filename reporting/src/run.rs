@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use reporting::{Dataset, Error, Manifest, Options, Unknown};
+use reporting::{Cursor, Dataset, Error, Exported, Manifest, Options, Unknown};
 
-use crate::cli::{Command, Export, Input, Statement};
+use crate::cli::{Audit, Command, Export, Input, OfCampaign, Statement};
 use crate::clock::today_utc;
 use crate::terminal::Progress;
 
@@ -15,14 +15,19 @@ pub(crate) fn run(command: Command) -> ExitCode {
     let report = match command {
         Command::Export(export) => run_export(&export),
         Command::Statement(statement) => run_statement(&statement),
+        Command::Models(of) => run_models(&of),
+        Command::Codes(of) => run_codes(&of),
+        Command::Audit(audit) => return run_audit(&audit).unwrap_or_else(|error| fail(&error)),
     };
     match report {
         Ok(report) => print(&report),
-        Err(error) => {
-            eprintln!("afterclick-report: {error}");
-            ExitCode::from(error.exit_status())
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("afterclick-report: {error}");
+    ExitCode::from(error.exit_status())
 }
 
 /// Somebody who stops reading, as `head` does, is no failure.
@@ -37,7 +42,7 @@ fn print(report: &str) -> ExitCode {
 }
 
 fn run_export(command: &Export) -> Result<String, Error> {
-    let dataset = read(&command.input)?;
+    let dataset = read(&command.input, None)?;
     let options = Options {
         out: command.out.clone(),
         format: command.format,
@@ -51,20 +56,46 @@ fn run_export(command: &Export) -> Result<String, Error> {
 }
 
 fn run_statement(command: &Statement) -> Result<String, Error> {
-    let dataset = read(&command.input)?;
+    let dataset = read(&command.input, None)?;
     let as_of = command.as_of.unwrap_or_else(today_utc);
     let statement = reporting::Statement::of(&dataset, command.campaign, command.period, as_of)?;
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;
         eprintln!("note: {count} orders are known from the pixel alone, which this merchant trusts");
     }
-    Ok(statement.render(command.rendering(), command.lines))
+    Ok(statement.render(command.format.into(), command.lines))
 }
 
-fn read(input: &Input) -> Result<Dataset, Error> {
+fn run_models(command: &OfCampaign) -> Result<String, Error> {
+    let models = reporting::Models::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    Ok(models.render(command.format.into()))
+}
+
+fn run_codes(command: &OfCampaign) -> Result<String, Error> {
+    let codes = reporting::Codes::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    Ok(codes.render(command.format.into()))
+}
+
+/// Findings go where errors go; what agrees is the report.
+fn run_audit(command: &Audit) -> Result<ExitCode, Error> {
+    let exported = Exported::open(&command.export)?;
+    let dataset = read(&command.input, Some(&exported.cursor))?;
+    exported.check_reach(&dataset.ends)?;
+    let progress = Progress::begin("computing");
+    let audit = exported.audit(&dataset, &|path| progress.show(path))?;
+    drop(progress);
+    audit.findings.iter().for_each(|finding| eprintln!("{finding}"));
+    let tables: Vec<_> = audit.rows.iter().map(|(table, rows)| format!("{rows} {table}")).collect();
+    let (files, tables, findings) = (audit.files, tables.join(", "), audit.findings.len());
+    let agree = if findings == 0 { "all agree".to_owned() } else { format!("{findings} findings") };
+    let printed = print(&format!("{files} files computed again ({tables}): {agree}\n"));
+    Ok(if findings == 0 { printed } else { ExitCode::FAILURE })
+}
+
+fn read(input: &Input, until: Option<&Cursor>) -> Result<Dataset, Error> {
     let unknown = if input.skip_unknown { Unknown::Skip } else { Unknown::Refuse };
     let progress = Progress::begin("reading records");
-    let dataset = reporting::read(&input.journal_dirs(), unknown, &|records| progress.show(records))?;
+    let dataset = reporting::read(&input.journal_dirs(), until, unknown, &|records| progress.show(records))?;
     drop(progress);
     if let Some(first) = &dataset.first_unknown {
         eprintln!("note: {} records are not understood and left out, the first is {first}", dataset.unknown);

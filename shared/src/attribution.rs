@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Link, Model, Renewals};
 use crate::id::{CampaignId, ClickId, CouponId, CustomerId, InfluencerId, LinkId};
+use crate::money::Fraction;
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
 
@@ -421,4 +422,26 @@ pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
     };
     let shares = touches.iter().enumerate().map(|(index, touch)| (*touch, share((index, touch))));
     shares.filter(|(_, share)| *share > 0).collect()
+}
+
+/// What each sharing touch is credited of an order's goods under a model; the sum is the goods, to the minor unit.
+///
+/// An order that a coupon won is its owner's under every model: there is nothing to share.
+pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Candidate, i64)> {
+    let shares = match decision.method {
+        Method::Click => shares(decision, model),
+        Method::Coupon => decision.subject().map(|owner| (owner, 1)).into_iter().collect(),
+        Method::None => vec![],
+    };
+    let whole: i128 = shares.iter().map(|(_, share)| i128::from(*share)).sum();
+    // Rounded running totals: whatever one share loses to rounding, the next gets.
+    let (mut sum, mut given) = (0, 0);
+    let credited = shares.into_iter().map(|(candidate, share)| {
+        sum += i128::from(share);
+        let upto = Fraction::new(goods_minor.into(), 1).times(sum, whole).and_then(Fraction::rounded);
+        let part = upto.unwrap_or(given) - given;
+        given += part;
+        (candidate, part)
+    });
+    credited.collect()
 }

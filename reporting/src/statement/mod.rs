@@ -18,8 +18,6 @@ use shared::ledger::Booking;
 use shared::money::Currency;
 use shared::order::Status;
 
-pub use render::Rendering;
-
 use crate::conversion::is_payable;
 use crate::ledger::{Entry, entries};
 use crate::period::{Bounds, Month};
@@ -97,9 +95,7 @@ impl Statement {
     /// When the catalog does not know the campaign or its merchant, or the merchant's time zone is none.
     pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period, as_of: Date) -> Result<Self, Error> {
         let catalog = &dataset.catalog;
-        let campaign = catalog.campaigns.get(&campaign).ok_or(Error::UnknownCampaign(campaign))?;
-        let merchant =
-            catalog.merchants.get(&campaign.merchant).ok_or(Error::UnknownMerchant(campaign.merchant))?;
+        let (campaign, merchant) = dataset.campaign(campaign)?;
         let conversions = Conversions::of(dataset)?;
         let mut draft = Draft::new(catalog, campaign, merchant, zone_of(merchant)?, period)?;
         draft.name_owners();

@@ -18,7 +18,7 @@ use shared::time::Timestamp;
 
 pub(crate) use sessions::starts as session_starts;
 
-use crate::columns::{Column, Sheet};
+use crate::columns::{Cell, Column, Sheet};
 use crate::{Conversions, Cursor, Dataset, Error};
 
 /// Tables whose rows are records: an export with a cursor adds to them.
@@ -53,6 +53,22 @@ impl Part {
     pub fn path(&self, extension: &str) -> String {
         let Self { table, date, node, first_seq, last_seq, .. } = self;
         format!("{table}/date={date}/part-{node}-{first_seq}-{last_seq}.{extension}")
+    }
+
+    /// The rows from one sequence to another, as the file that an export would have written of them; `None` when there
+    /// are none.
+    pub(crate) fn between(&self, first_seq: u64, last_seq: u64) -> Result<Option<Self>, Error> {
+        let is_recorded = RECORDED.contains(&self.table);
+        let seq_at = |row: usize| match (is_recorded, self.sheet.last_cell(row)) {
+            (true, Cell::Integer(seq)) => u64::try_from(seq).unwrap_or(0),
+            _ => self.first_seq + row as u64,
+        };
+        let within: Vec<usize> =
+            (0..self.sheet.rows()).filter(|&row| (first_seq..=last_seq).contains(&seq_at(row))).collect();
+        let [Some(&from), Some(&to)] = [within.first(), within.last()] else { return Ok(None) };
+        let (table, date, node) = (self.table, self.date.clone(), self.node.clone());
+        let sheet = self.sheet.slice(from, to - from + 1);
+        Ok(Some(Self { table, date, node, first_seq: seq_at(from), last_seq: seq_at(to), sheet }))
     }
 }
 

@@ -6,6 +6,7 @@
 mod command_line;
 mod export;
 mod export_again;
+mod insight;
 mod statement;
 mod support;
 mod terms;

@@ -104,12 +104,20 @@ impl World {
         click.visit().unwrap().touch
     }
 
+    /// A link of Ben's in the autumn campaign, which has none at first.
+    pub(crate) fn bens_autumn_link(&mut self) -> LinkId {
+        let id = LinkId::from_bits(25);
+        let entities = vec![link(id, AUTUMN, BEN, "ben-autumn")];
+        self.record(&Record::Catalog(Change { at: at("2026-01-01T00:00:01Z"), entities, request: None }));
+        id
+    }
+
     pub(crate) fn order(&mut self, fact: OrderFact) {
         self.record(&Record::Order(Box::new(fact)));
     }
 
     pub(crate) fn dataset(&self) -> Dataset {
-        reporting::read(&[self.journal_dir()], Unknown::Refuse, &|_| {}).unwrap()
+        reporting::read(&[self.journal_dir()], None, Unknown::Refuse, &|_| {}).unwrap()
     }
 
     pub(crate) fn statement(&self, campaign: CampaignId, period: &str, as_of: &str) -> reporting::Statement {

@@ -1,0 +1,103 @@
+//! Attribution models side by side: what each influencer of a campaign would be credited under each; it pays nobody,
+//! and never loses a minor unit between them.
+
+use std::collections::BTreeMap;
+
+use shared::attribution::credit;
+use shared::catalog::Model;
+use shared::id::{CampaignId, InfluencerId};
+use shared::money::{Currency, Money};
+use shared::order::Status;
+
+use crate::print::{Block, Cell, Rendering, print};
+use crate::zones::zone_of;
+use crate::{Conversions, Dataset, Error, Period};
+
+/// Goods that each influencer is credited for, model by model, of orders placed in a month.
+#[derive(Debug)]
+pub struct Models {
+    rows: BTreeMap<(InfluencerId, Currency), Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    name: String,
+    /// Orders that a click or code of theirs had a part in.
+    orders: u64,
+    /// Goods of the orders that pay them.
+    paid_minor: i64,
+    /// By model, in the order of [`Model::ALL`].
+    credited_minor: [i64; Model::ALL.len()],
+}
+
+impl Models {
+    /// Computes the models of a campaign over a month of the merchant's calendar.
+    ///
+    /// # Errors
+    /// When the campaign is unknown, or its merchant's time zone is none.
+    pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period) -> Result<Self, Error> {
+        let (campaign, merchant) = dataset.campaign(campaign)?;
+        let bounds = period.bounds(&zone_of(merchant)?)?;
+        let mut rows: BTreeMap<_, Row> = BTreeMap::new();
+        let conversions = Conversions::of(dataset)?;
+        let placed = conversions.iter().filter(|conversion| conversion.counts());
+        for settled in placed.map(|conversion| &conversion.settled) {
+            let order = &settled.order;
+            if order.status == Status::Void || !bounds.contains(order.placed_at) {
+                continue;
+            }
+            let (goods, currency) = (order.net_goods_minor(), order.currency.unwrap_or(merchant.currency));
+            let mut parts: BTreeMap<InfluencerId, [i64; Model::ALL.len()]> = BTreeMap::new();
+            for (index, model) in Model::ALL.into_iter().enumerate() {
+                for (candidate, part) in credit(&settled.decision, model, goods) {
+                    if let Some(influencer) =
+                        candidate.influencer.filter(|_| candidate.campaign == Some(campaign.id))
+                    {
+                        parts.entry(influencer).or_default()[index] += part;
+                    }
+                }
+            }
+            let paid = settled.decision.subject().filter(|subject| subject.campaign == Some(campaign.id));
+            for (influencer, credited) in parts {
+                let row = rows.entry((influencer, currency)).or_default();
+                row.name = dataset.influencer_name(influencer);
+                row.orders += 1;
+                row.credited_minor.iter_mut().zip(credited).for_each(|(sum, part)| *sum += part);
+                row.paid_minor +=
+                    if paid.is_some_and(|paid| paid.influencer == Some(influencer)) { goods } else { 0 };
+            }
+        }
+        Ok(Self { rows })
+    }
+
+    /// Prints a row an influencer and currency.
+    pub fn render(&self, rendering: Rendering) -> String {
+        let cells = |((influencer, currency), row): (&(InfluencerId, Currency), &Row)| {
+            let money = |minor| Cell::Number(Money { minor, currency: *currency }.to_string());
+            let mut cells = vec![
+                Cell::Text(influencer.to_string()),
+                Cell::Foreign(row.name.clone()),
+                Cell::Number(row.orders.to_string()),
+                money(row.paid_minor),
+            ];
+            cells.extend(row.credited_minor.map(money));
+            cells.push(Cell::Text(currency.to_string()));
+            cells
+        };
+        print(rendering, &[Block::of(&HEADER, self.rows.iter().map(cells))])
+    }
+}
+
+/// The columns, in order; the models as [`Model::ALL`] lists them.
+const HEADER: [&str; 10] = [
+    "influencer_id",
+    "influencer",
+    "orders",
+    "paid",
+    "last_click",
+    "first_click",
+    "linear",
+    "position",
+    "time_decay",
+    "currency",
+];

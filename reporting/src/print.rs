@@ -1,0 +1,90 @@
+//! Reports as text: CSV for programs and spreadsheets, aligned columns for people; it never changes a figure.
+
+use crate::write::guard;
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendering {
+    /// For programs and spreadsheets.
+    Csv,
+    /// For people.
+    Table,
+}
+
+/// Prints blocks, an empty line between them.
+pub(crate) fn print(rendering: Rendering, blocks: &[Block]) -> String {
+    let print = match rendering {
+        Rendering::Csv => Block::to_csv,
+        Rendering::Table => Block::to_table,
+    };
+    blocks.iter().map(print).collect::<Vec<_>>().join("\n")
+}
+
+/// One printed value.
+pub(crate) enum Cell {
+    /// An id or word of ours.
+    Text(String),
+    /// A text that somebody else chose.
+    Foreign(String),
+    /// A count or an amount.
+    Number(String),
+}
+
+impl Cell {
+    fn as_str(&self) -> &str {
+        let (Self::Text(text) | Self::Foreign(text) | Self::Number(text)) = self;
+        text
+    }
+}
+
+/// Rows under a header.
+pub(crate) struct Block {
+    header: &'static [&'static str],
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Block {
+    pub(crate) fn of(header: &'static [&'static str], rows: impl Iterator<Item = Vec<Cell>>) -> Self {
+        Self { header, rows: rows.collect() }
+    }
+
+    fn to_csv(&self) -> String {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let written = writer.write_record(self.header).and_then(|()| {
+            self.rows.iter().try_for_each(|row| {
+                writer.write_record(row.iter().map(|cell| match cell {
+                    Cell::Foreign(text) => guard(text).into_owned(),
+                    Cell::Text(text) | Cell::Number(text) => text.clone(),
+                }))
+            })
+        });
+        debug_assert!(written.is_ok(), "rows are as long as their header, and memory takes every byte");
+        String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn to_table(&self) -> String {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].as_str().chars().count());
+            cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
+        let numeric: Vec<bool> = (0..self.header.len())
+            .map(|column| self.rows.first().is_some_and(|row| matches!(row[column], Cell::Number(_))))
+            .collect();
+        let print = |cells: Vec<String>| {
+            let padded = cells.iter().zip(&widths).zip(&numeric).map(|((cell, &width), &numeric)| {
+                if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        let header = self.header.iter().map(|name| (*name).to_owned()).collect();
+        let rows = self.rows.iter().map(|row| row.iter().map(|cell| printable(cell.as_str())).collect());
+        std::iter::once(header).chain(rows).map(print).collect()
+    }
+}
+
+// SECURITY: names come from outside and must not move a terminal's cursor.
+/// A text without control characters.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
