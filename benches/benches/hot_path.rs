@@ -5,10 +5,11 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal::{Options, StreamName, Writer};
 use shared::agent::{Agents, Device, InApp, Visitor};
-use shared::catalog::Platform;
+use shared::catalog::{Catalog, Platform};
 use shared::class::{Availability, Class, Request, classify};
 use shared::event::Consent;
 use shared::id::{ClickId, FactId, LinkId, MerchantId};
+use shared::ledger::settle;
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
 use shared::record::{Click, encode_click};
 use shared::time::{Span, Timestamp};
@@ -118,6 +119,10 @@ fn order_facts() -> Vec<OrderFact> {
 fn order_fold(c: &mut Criterion) {
     let facts = order_facts();
     c.bench_function("order/fold of two reports", |b| b.iter(|| fold(black_box(&facts))));
+    let catalog = Catalog::default();
+    c.bench_function("order/fold, decision and ledger of two reports", |b| {
+        b.iter(|| settle(black_box(&facts), &catalog, &|_| None));
+    });
 }
 
 criterion_group! {
