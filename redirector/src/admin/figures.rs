@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use shared::attribution::Decision;
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
 use shared::id::{ClickId, MerchantId};
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
-use shared::order::Order;
+use shared::order::{Order, OrderFact};
+use shared::rates::Conversion;
 use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
@@ -207,11 +209,27 @@ fn date(day: u32) -> String {
     Timestamp::from_ms(0).plus(Span::days(i64::from(day))).utc_date()
 }
 
+/// What is known of an order.
+///
+/// A struct, because its decision is shown as the same bytes that exports hold: a `Value` would sort its fields.
+#[derive(Serialize)]
+pub(crate) struct Told {
+    merchant: MerchantId,
+    order_id: String,
+    order: Value,
+    facts: Vec<OrderFact>,
+    decision: Decision,
+    conversion: Option<Conversion>,
+    unconverted: bool,
+    commission: Vec<Value>,
+    up_to_date: bool,
+}
+
 /// `GET /api/v1/orders/{merchant}/{order id}`.
 pub(crate) async fn order(
     State(admin): State<Arc<Admin>>,
     Path((merchant, order_id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Told>, Problem> {
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
     let found = facts_of_order(&admin.state, id, &order_id).map_err(|error| Problem::internal(&error))?;
@@ -219,17 +237,17 @@ pub(crate) async fn order(
     let catalog = admin.live.read();
     let visit = |click: &ClickId| admin.state.visit(click).ok().flatten();
     let settled = settle(&facts, &catalog, &visit).ok_or_else(missing)?;
-    Ok(Json(json!({
-        "merchant": id,
-        "order_id": settled.order.order_id,
-        "order": show_order(&settled.order),
-        "facts": facts,
-        "decision": settled.decision,
-        "conversion": settled.conversion,
-        "unconverted": settled.unconverted,
-        "commission": settled.bookings.iter().map(show_booking).collect::<Vec<_>>(),
-        "up_to_date": admin.is_up_to_date(),
-    })))
+    Ok(Json(Told {
+        merchant: id,
+        order_id: settled.order.order_id.clone(),
+        order: show_order(&settled.order),
+        facts,
+        commission: settled.bookings.iter().map(show_booking).collect(),
+        decision: settled.decision,
+        conversion: settled.conversion,
+        unconverted: settled.unconverted,
+        up_to_date: admin.is_up_to_date(),
+    }))
 }
 
 fn show_order(order: &Order) -> Value {

@@ -34,12 +34,14 @@ pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse 
             _ = writeln!(report, "journal {}: ok, {} records", health.stream(), health.last_committed());
         }
     }
-    let state = match (admin.lag.failing.load(Relaxed), admin.lag.caught_up.load(Relaxed)) {
-        (true, _) => "failing, catches up when it works again",
-        (false, true) => "up to date",
-        (false, false) => "catching up",
+    let behind = admin.records_behind();
+    _ = match (admin.lag.failing.load(Relaxed), admin.lag.caught_up.load(Relaxed)) {
+        (true, _) => {
+            writeln!(report, "hot state: failing, {behind} records behind; catches up when it works again")
+        }
+        (false, true) => writeln!(report, "hot state: up to date"),
+        (false, false) => writeln!(report, "hot state: catching up, {behind} records behind"),
     };
-    _ = writeln!(report, "hot state: {state}");
     let status = if can_record { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, report)
 }
@@ -73,6 +75,8 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
     }
     _ = writeln!(text, "# TYPE afterclick_hot_state_up_to_date gauge");
     _ = writeln!(text, "afterclick_hot_state_up_to_date {}", u8::from(admin.is_up_to_date()));
+    _ = writeln!(text, "# TYPE afterclick_hot_state_behind_records gauge");
+    _ = writeln!(text, "afterclick_hot_state_behind_records {}", admin.records_behind());
     let poisoned = admin.journals.iter().filter(|health| health.is_poisoned()).count();
     _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
     _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");

@@ -63,6 +63,11 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
+    /// Records that figures do not contain yet.
+    pub(crate) fn records_behind(&self) -> u64 {
+        self.lag.behind(&self.journals)
+    }
+
     /// Whether figures contain everything that is recorded.
     pub(crate) fn is_up_to_date(&self) -> bool {
         self.lag.caught_up.load(Relaxed) && !self.lag.failing.load(Relaxed)

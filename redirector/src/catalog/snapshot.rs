@@ -121,11 +121,18 @@ impl Snapshot {
     }
 
     /// Takes over a change that `catalog` already contains.
+    ///
+    /// What the catalog says counts, not what the change says: the same change comes twice, from whoever made it and
+    /// from the journal, and a newer one may have come between.
     pub(crate) fn apply(&mut self, change: &Change, catalog: &Catalog) {
         for entity in &change.entities {
             match entity {
-                Entity::Merchant(merchant) => self.put_merchant(merchant),
-                Entity::Campaign(campaign) => {
+                Entity::Merchant(changed) => {
+                    let merchant = catalog.merchants.get(&changed.id);
+                    merchant.into_iter().for_each(|merchant| self.put_merchant(merchant));
+                }
+                Entity::Campaign(changed) => {
+                    let Some(campaign) = catalog.campaigns.get(&changed.id) else { continue };
                     let hot = HotCampaign {
                         merchant: campaign.merchant,
                         window_minutes: campaign.window_days.saturating_mul(24 * 60),
@@ -169,12 +176,10 @@ impl Snapshot {
         let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
         for scope in scopes.into_iter().flatten() {
             let Some(holder) = catalog.link_by_slug(scope, &link.slug) else { continue };
-            if holder.id == link.id {
-                let mut key = scope_bytes(scope).to_vec();
-                key.extend(fold_slug(&link.slug).bytes());
-                let shard = shard_of_key(&key);
-                Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), Arc::new(HotLink::of(link)));
-            }
+            let mut key = scope_bytes(scope).to_vec();
+            key.extend(fold_slug(&link.slug).bytes());
+            let shard = shard_of_key(&key);
+            Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), Arc::new(HotLink::of(holder)));
         }
     }
 
@@ -266,4 +271,43 @@ fn shard_of_key(key: &[u8]) -> usize {
 
 fn remainder(number: u64) -> usize {
     usize::try_from(number % SHARDS as u64).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::token::{KeyState, MasterKey};
+
+    use super::*;
+
+    #[test]
+    fn an_old_change_that_comes_again_takes_nothing_back() {
+        let key = MasterKey { id: 1, state: KeyState::Active, secret: [7; 32] };
+        let mut snapshot = Snapshot::new(vec![], KeyRing::new(vec![key]).unwrap());
+        let mut catalog = Catalog::default();
+        let change = |secret: &str, at: i64| {
+            let at = Timestamp::from_ms(at);
+            let merchant = Merchant {
+                id: MerchantId::from_bits(1),
+                key: "key".into(),
+                name: "Shop".into(),
+                domains: vec!["shop.example".into()],
+                currency: "EUR".parse().unwrap(),
+                timezone: "UTC".into(),
+                platform: None,
+                webhook_secret: Some(secret.into()),
+                old_webhook_secret: None,
+                shop_api: None,
+                trust_pixel: false,
+                created_at: Timestamp::from_ms(0),
+                updated_at: at,
+            };
+            Change { at, entities: vec![Entity::Merchant(merchant)], request: None }
+        };
+        for change in [change("first", 1), change("second", 2), change("first", 1)] {
+            catalog.apply(&change);
+            snapshot.apply(&change, &catalog);
+        }
+        let merchant = snapshot.merchant_by_key("key").unwrap();
+        assert_eq!(merchant.webhook_secrets(Timestamp::from_ms(3)), ["second"]);
+    }
 }

@@ -113,17 +113,27 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
-        /// Whatever order and batches facts arrive in, the dossiers hold the orders that all facts together make.
+        /// Whatever order and batches facts arrive in, twice or with restarts between, the dossiers hold the orders that
+        /// all facts together make.
         #[test]
         fn dossiers_hold_the_orders_that_all_facts_make(
             (facts, shuffled) in prop::collection::vec(any_fact(), 1..14)
-                .prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+                .prop_flat_map(|facts| {
+                    let twice = [facts.clone(), facts.clone()].concat();
+                    (Just(facts), Just(twice).prop_shuffle())
+                }),
             batch in 1usize..5,
+            restart_every in 1usize..9,
         ) {
             let folder = tempfile::tempdir().unwrap();
-            let state = HotState::open(&StateUrl::Embedded, Path::new(folder.path())).unwrap();
+            let open = || HotState::open(&StateUrl::Embedded, Path::new(folder.path())).unwrap();
+            let mut state = open();
             let catalog = Catalog::default();
-            for some in shuffled.chunks(batch) {
+            for (number, some) in shuffled.chunks(batch).enumerate() {
+                if number % restart_every == restart_every - 1 {
+                    drop(state);
+                    state = open();
+                }
                 let mut projection = Projection::new(&state);
                 for fact in some {
                     projection.take(&Record::Order(Box::new(fact.clone())), &catalog).unwrap();

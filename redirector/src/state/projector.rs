@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
-use journal::{Reader, StreamName};
+use journal::{Health, Reader, StreamName};
 use shared::catalog::{Catalog, Change, Entity, Merchant};
 use shared::id::MerchantId;
 use shared::record::Record;
@@ -36,6 +36,31 @@ pub(crate) struct Lag {
     pub(crate) caught_up: AtomicBool,
     /// Whether projecting fails at the moment.
     pub(crate) failing: AtomicBool,
+    /// The last record projected of each stream.
+    positions: Mutex<BTreeMap<StreamName, u64>>,
+}
+
+impl Lag {
+    /// How many records of these streams are not projected yet.
+    pub(crate) fn behind(&self, streams: &[Health]) -> u64 {
+        let positions = self.positions();
+        let position = |stream: &StreamName| positions.get(stream).copied().unwrap_or(0);
+        let behind = streams.iter().map(|s| s.last_committed().saturating_sub(position(s.stream())));
+        behind.sum()
+    }
+
+    fn reached(&self, stream: &StreamName, seq: u64) {
+        let mut positions = self.positions();
+        match positions.get_mut(stream) {
+            Some(position) => *position = seq,
+            None => _ = positions.insert(stream.clone(), seq),
+        }
+    }
+
+    /// A panic of another holder leaves the map whole.
+    fn positions(&self) -> MutexGuard<'_, BTreeMap<StreamName, u64>> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Follows the journal.
@@ -128,6 +153,7 @@ impl Projector {
             &|projection| projection.finish(&live.read()),
         )?;
         self.lag.projected.fetch_add(taken, Relaxed);
+        self.lag.reached(stream, reader.position());
         Ok(taken)
     }
 }

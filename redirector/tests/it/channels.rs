@@ -13,10 +13,6 @@ use tokio::time::sleep;
 
 use crate::support::{SECRET, Stage, click_of, hex_mac, launch, now_ms, text, woo_order};
 
-async fn get(stage: &Stage, path: &str) -> Answer {
-    harness::http::send(stage.product.public, Method::GET, path, &[], "").await.unwrap()
-}
-
 /// The token for senders that cannot sign: new with a new merchant, so it is asked for anew.
 async fn postback_token(stage: &Stage) -> String {
     let secret = json!({ "name": "x", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC", "webhook_secret": SECRET });
@@ -27,7 +23,7 @@ async fn postback_token(stage: &Stage) -> String {
 async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
     let stage = Stage::set().await;
     let (token, secret) = (click_of(&stage.token().await), postback_token(&stage).await);
-    let send = async |path: String| get(&stage, &path).await;
+    let send = async |path: String| stage.get(&path).await;
     let keitaro = format!("/_ac/pb/keitaro/{}?subid={token}&tid=7&revenue=100&token={secret}", stage.key);
     assert_eq!(send(format!("{keitaro}&status=lead&return=OK")).await.body, "OK");
     let order = stage.order("7").await;

@@ -8,6 +8,7 @@ mod events;
 mod life;
 mod magento;
 mod names;
+mod permutations;
 mod reconcile;
 mod redirects;
 mod shopify;

@@ -5,17 +5,6 @@ use serde_json::json;
 use crate::support::{Stage, text, woo_order};
 
 /// A purchase as the page reports it.
-async fn claim(stage: &Stage, order_id: &str, token: &str) {
-    let event = json!({
-        "v": 1, "k": stage.key, "t": token, "c": "granted",
-        "e": [{
-            "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1, "u": "https://shop.test/thanks",
-            "o": { "id": order_id, "value": "18.00", "currency": "EUR" },
-        }],
-    });
-    assert_eq!(stage.post("/_ac/e", &[], &event.to_string()).await.status, 204);
-}
-
 #[tokio::test]
 async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
     for webhook_first in [true, false] {
@@ -26,7 +15,7 @@ async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
             stage.webhook("order.updated", &order).await;
             assert_eq!(stage.commission("727").await, 0, "nobody led there yet");
         }
-        claim(&stage, "wc_order_Abc123", &token).await;
+        stage.claim("wc_order_Abc123", "18.00", &token).await;
         if !webhook_first {
             assert_eq!(
                 stage.order("wc_order_Abc123").await["order"]["confirmed"],
@@ -48,7 +37,7 @@ async fn a_number_that_is_another_orders_id_names_neither() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     stage.webhook("order.updated", &woo_order(727, json!({ "number": "1001" }), &[])).await;
-    claim(&stage, "1001", &token).await;
+    stage.claim("1001", "18.00", &token).await;
     assert_eq!(stage.commission("727").await, 270);
     stage.webhook("order.updated", &woo_order(1001, json!({ "number": "1276" }), &[])).await;
     assert_eq!(stage.commission("727").await, 0, "it is not clear any more whose click it was");

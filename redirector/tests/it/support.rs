@@ -90,6 +90,22 @@ impl Stage {
         token_of(&self.click(&[]).await)
     }
 
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        http::send(self.product.public, Method::GET, path, &[], "").await.unwrap()
+    }
+
+    /// A purchase as the pixel of the thank-you page reports it.
+    pub(crate) async fn claim(&self, order_id: &str, value: &str, token: &str) {
+        let event = json!({
+            "v": 1, "k": self.key, "t": token, "c": "granted",
+            "e": [{
+                "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1, "u": "https://shop.test/thanks",
+                "o": { "id": order_id, "value": value, "currency": "EUR" },
+            }],
+        });
+        assert_eq!(self.post("/_ac/e", &[], &event.to_string()).await.status, 204);
+    }
+
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         http::send(self.product.public, Method::POST, path, headers, body.to_owned()).await.unwrap()
     }
@@ -118,20 +134,12 @@ impl Stage {
     /// Waits until the projector has taken in everything recorded so far.
     async fn settle(&self) {
         for _ in 0..500 {
-            if self.recorded().await == self.metric("afterclick_projected_records_total").await {
+            if self.metric("afterclick_hot_state_behind_records").await == 0 {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
         }
         panic!("the hot state did not catch up within 5 seconds");
-    }
-
-    async fn recorded(&self) -> u64 {
-        let ready = http::send(self.product.admin, Method::GET, "/readyz", &[], "").await.unwrap().body;
-        let counts = ready
-            .lines()
-            .filter_map(|line| line.split_once("ok, ")?.1.split(' ').next()?.parse::<u64>().ok());
-        counts.sum()
     }
 
     pub(crate) async fn metric(&self, name: &str) -> u64 {
