@@ -9,6 +9,7 @@ mod life;
 mod magento;
 mod names;
 mod permutations;
+mod platform_libraries;
 mod reconcile;
 mod redirects;
 mod shopify;

@@ -8,7 +8,7 @@ use crate::support::{SECRET, Stage, segment, sign};
 
 const PARTLY_REFUNDED: &str =
     include_str!("../fixtures/shopify/shopify_api_ruby_order_partially_refunded_discount_noteattrs.json");
-const PAID_WITH_CODE: &str =
+pub(crate) const PAID_WITH_CODE: &str =
     include_str!("../fixtures/shopify/shopify_api_ruby_order_paid_discount_code.json");
 const PENDING: &str = include_str!("../fixtures/shopify/shopify_api_ruby_order_pending.json");
 const TEST: &str = include_str!("../fixtures/shopify/docs_2026-01_orders_paid.json");
@@ -22,7 +22,7 @@ const CASH_BACK: &str =
 const SHIPPING: &str = include_str!("../fixtures/shopify/shopify_api_ruby_refund_shipping_only.json");
 
 /// A published order with changes: fields to replace, and the click token as a cart attribute.
-fn order(published: &str, changes: Value, token: &str) -> String {
+pub(crate) fn order(published: &str, changes: Value, token: &str) -> String {
     let mut order: Value = serde_json::from_str(published).unwrap();
     for field in ["created_at", "processed_at", "updated_at"] {
         order[field] = "2024-01-01T10:00:00+01:00".into();

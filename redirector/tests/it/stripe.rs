@@ -55,7 +55,7 @@ fn session(token: &str, changes: Value) -> Value {
 }
 
 /// A session whose goods are all there is to pay: 100.00 EUR.
-fn plain_session(token: &str) -> Value {
+pub(crate) fn plain_session(token: &str) -> Value {
     let details = json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 });
     session(token, json!({ "amount_total": 10_000, "total_details": details }))
 }
