@@ -142,7 +142,7 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
-        status: base.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft),
+        status: status(&base),
         confirmed,
         test: base.iter().any(|f| f.test),
         placed_at: placed_at(&base, &touches),
@@ -163,6 +163,19 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         touches,
         claimed_touches,
     })
+}
+
+/// Where the order stands, as the last to say so, unless the money was taken back by the customer's bank: shops do not
+/// hear of that, and the payment provider is believed alone.
+fn status(facts: &[&OrderFact]) -> Status {
+    let is_of_dispute =
+        |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
+    let of_dispute = facts.iter().filter(is_of_dispute).filter(|f| f.status.is_some());
+    let last = of_dispute.max_by_key(|f| (f.occurred_at, f.received_at, f.id));
+    if last.is_some_and(|f| f.status == Some(Status::Void)) {
+        return Status::Void;
+    }
+    facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
 }
 
 /// Who is heard first: by trust, and of platforms the shop before its payment provider, who knows what was paid but not

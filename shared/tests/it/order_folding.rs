@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
-use shared::catalog::{Catalog, Evidence};
+use shared::catalog::{Catalog, Evidence, Platform};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId};
 use shared::ledger::settle;
@@ -92,6 +92,32 @@ fn void_unpaid_draft_and_test_orders_earn_what_their_status_says() {
     let unpaid = settled(&[with(Status::Unpaid)], &catalog);
     assert_eq!((total(&unpaid), unpaid.approvable()), (1949, false));
     assert_eq!(total(&settled(&[later(1, 0, |f| f.test = true)], &catalog)), 0);
+}
+
+#[test]
+fn a_disputed_payment_voids_the_shops_order_until_it_is_won() {
+    let dispute = |id, minutes, status| {
+        later(id, minutes, |f| {
+            let (id, at) = (f.id, f.received_at);
+            let name = (Platform::Stripe, "pi_1".to_owned());
+            *f = OrderFact {
+                kind: FactKind::Cancel,
+                status: Some(status),
+                partial: true,
+                ..OrderFact::blank(id, f.merchant, name, Source::Webhook, at)
+            };
+        })
+    };
+    let catalog = click_first();
+    let updated = later(2, 90, |f| f.refunds = vec![]);
+    let (opened, won) = (dispute(3, 60, Status::Void), dispute(4, 120, Status::Paid));
+    let after = |facts: &[&OrderFact]| {
+        let facts: Vec<_> = facts.iter().map(|&fact| fact.clone()).collect();
+        total(&settled(&facts, &catalog))
+    };
+    assert_eq!(after(&[&paid(), &opened]), 0);
+    assert_eq!(after(&[&paid(), &opened, &updated]), 0, "the shop does not know of it");
+    assert_eq!(after(&[&won, &paid(), &opened, &updated]), 1949);
 }
 
 #[test]
