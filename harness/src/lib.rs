@@ -5,6 +5,8 @@
 
 pub mod http;
 pub mod product;
+pub mod redis;
 
 pub use http::Answer;
 pub use product::{Launch, Product, Row, default_bin_dir};
+pub use redis::Redis;

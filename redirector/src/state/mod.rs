@@ -201,51 +201,13 @@ mod tests {
         assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
     }
 
-    /// A server of the test's own, ended with it.
-    struct RedisServer(std::process::Child, String);
-
-    impl RedisServer {
-        fn start() -> Self {
-            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut command = std::process::Command::new("redis-server");
-            command.args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ]);
-            let child = command.stdout(std::process::Stdio::null()).spawn();
-            let child = child.expect("redis-server: `scripts/test` installs it");
-            let server = Self(child, format!("redis://127.0.0.1:{port}/"));
-            for _ in 0..200 {
-                if Redis::open(&server.1).is_ok() {
-                    return server;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
-            panic!("redis-server did not answer");
-        }
-    }
-
-    impl Drop for RedisServer {
-        fn drop(&mut self) {
-            // It may have ended by itself.
-            _ = self.0.kill();
-            _ = self.0.wait();
-        }
-    }
-
     #[test]
     fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
-        let server = RedisServer::start();
-        let url = StateUrl::Redis(server.1.clone());
+        let server = harness::Redis::start(&[]).unwrap();
+        let url = StateUrl::Redis(server.url());
         let state = HotState::open(&url, Path::new("unused")).unwrap();
         honours_the_contract(&state);
-        let mut others = ::redis::Client::open(server.1.as_str()).unwrap().get_connection().unwrap();
+        let mut others = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
         ::redis::cmd("SET").arg("somebody else's").arg(1).query::<()>(&mut others).unwrap();
         HotState::wipe(&url, Path::new("unused")).unwrap();
         assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
@@ -255,9 +217,9 @@ mod tests {
 
     #[test]
     fn redis_is_used_again_when_it_comes_back() {
-        let server = RedisServer::start();
-        let state = HotState::open(&StateUrl::Redis(server.1.clone()), Path::new("unused")).unwrap();
-        let mut others = ::redis::Client::open(server.1.as_str()).unwrap().get_connection().unwrap();
+        let server = harness::Redis::start(&[]).unwrap();
+        let state = HotState::open(&StateUrl::Redis(server.url()), Path::new("unused")).unwrap();
+        let mut others = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
         ::redis::cmd("CLIENT")
             .arg("KILL")
             .arg("TYPE")

@@ -8,6 +8,7 @@ mod events;
 mod life;
 mod magento;
 mod names;
+mod outage;
 mod permutations;
 mod platform_libraries;
 mod reconcile;

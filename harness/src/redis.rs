@@ -1,0 +1,139 @@
+//! A Redis server of the test's own: on a free port, in a folder of its own, ended with it. It keeps nothing on disk, so
+//! that a killed one comes back empty.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long a server may take to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running, hanging or dead server.
+#[derive(Debug)]
+pub struct Redis {
+    child: Child,
+    port: u16,
+    arguments: Vec<String>,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// Starts a server with more arguments, such as `--maxmemory 100mb`.
+    ///
+    /// # Errors
+    /// When `redis-server` is not installed, or does not listen in time.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let folder = tempfile::tempdir()?;
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let child = spawn(port, &arguments, folder.path())?;
+        Ok(Self { child, port, arguments, folder })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What `--state` takes.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Lets it hang: connections stay open and nothing is answered.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn hang(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after [`Self::hang`].
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Ends it at once.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill redis-server")?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again, empty, on the same port.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        self.child = spawn(self.port, &self.arguments, self.folder.path())?;
+        Ok(())
+    }
+
+    /// Runs a command by `redis-cli`; what it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn cli(&self, arguments: &[&str]) -> Result<String> {
+        cli(self.port, arguments)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        kill_process(id, signal).context("cannot signal redis-server")
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // It may hang, or have ended by itself.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Runs a command by `redis-cli` at a port of this machine; what it printed.
+///
+/// # Errors
+/// When it fails.
+pub fn cli(port: u16, arguments: &[&str]) -> Result<String> {
+    let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output()?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        bail!("redis-cli {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(printed)
+}
+
+fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.args(arguments).current_dir(folder).stdout(Stdio::null());
+    let mut child = command.spawn().context("redis-server: `scripts/test` installs it")?;
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("redis-server {arguments:?} ended with {status}");
+        }
+        if begun.elapsed() > START_TIMEOUT {
+            bail!("redis-server did not listen in time");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(child)
+}
