@@ -137,3 +137,61 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
     }
     Ok(child)
 }
+
+/// A cluster of servers of the test's own.
+#[derive(Debug)]
+pub struct RedisCluster {
+    /// The servers, masters first.
+    pub nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts `masters` masters with `replicas` replicas each.
+    ///
+    /// # Errors
+    /// When a server does not start, or they do not become a cluster in time.
+    pub fn start(masters: usize, replicas: usize) -> Result<Self> {
+        let arguments =
+            ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file"];
+        let count = masters * (1 + replicas);
+        let config = |number: usize| format!("nodes-{number}.conf");
+        let start = |number| Redis::start(&[&arguments[..], &[&config(number)]].concat());
+        let nodes = (0..count).map(start).collect::<Result<Vec<_>>>()?;
+        let addresses: Vec<String> = nodes.iter().map(|node| node.address().to_string()).collect();
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster", "create"]).args(&addresses);
+        create.args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"]);
+        let output = create.output()?;
+        if !output.status.success() {
+            bail!("redis-cli --cluster create: {}", String::from_utf8_lossy(&output.stdout));
+        }
+        let cluster = Self { nodes };
+        cluster.wait_until_ok()?;
+        Ok(cluster)
+    }
+
+    /// What `--state` takes.
+    pub fn url(&self) -> String {
+        let addresses: Vec<String> = self.nodes.iter().map(|node| node.address().to_string()).collect();
+        format!("redis+cluster://{}", addresses.join(","))
+    }
+
+    /// Waits until every living node says that all slots are served.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn wait_until_ok(&self) -> Result<()> {
+        let begun = Instant::now();
+        let is_ok = |node: &Redis| match node.cli(&["cluster", "info"]) {
+            Ok(info) => info.contains("cluster_state:ok"),
+            Err(_) => true,
+        };
+        while !self.nodes.iter().all(is_ok) {
+            if begun.elapsed() > Duration::from_secs(30) {
+                bail!("the cluster is not ok after 30 seconds");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}

@@ -107,11 +107,8 @@ fn describe(report: &journal::Report) -> String {
 /// # Errors
 /// When the journal is damaged, or a running server has the state.
 pub(crate) fn replay(config: &Config) -> Result<()> {
-    // Opening first: a state that a running server has must not be wiped under it.
-    drop(HotState::open(&config.state, &config.data)?);
-    HotState::wipe(&config.state, &config.data)?;
     let state = HotState::open(&config.state, &config.data)?;
-    state.refresh_layout()?;
+    state.clear()?;
     let bar = progress("replaying", "records");
     let projected = state::replay(&config.journal_dir(), &state, &bar)?;
     bar.finish_and_clear();

@@ -38,7 +38,7 @@ pub(crate) struct Config {
 pub(crate) enum StateUrl {
     /// In the data folder.
     Embedded,
-    /// On a Redis server.
+    /// On a Redis server, or a cluster.
     Redis(String),
 }
 
@@ -189,14 +189,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an address and port such as 127.0.0.1:8080".to_owned())
 }
 
+/// One server or a cluster, with or without TLS.
+const REDIS_SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis+cluster://", "rediss+cluster://"];
+
 fn state(text: &str) -> Result<StateUrl, String> {
     match text {
         "embedded" => Ok(StateUrl::Embedded),
-        _ if text.starts_with("redis://") => Ok(StateUrl::Redis(text.to_owned())),
-        _ if text.starts_with("redis") => {
-            Err("this version speaks plain redis:// to a single server only".to_owned())
+        _ if REDIS_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) => {
+            Ok(StateUrl::Redis(text.to_owned()))
         }
-        _ => Err("expected `embedded` or redis://host:port".to_owned()),
+        _ => Err("expected `embedded`, redis://host:port, rediss://host:port (TLS), or \
+                  redis+cluster://host:port,host:port"
+            .to_owned()),
     }
 }
 
@@ -262,13 +266,18 @@ mod tests {
         let settings = Settings {
             config: Some(file.display().to_string()),
             clicks: Some("ram".into()),
-            state: Some("rediss://localhost".into()),
+            state: Some("memcached://localhost".into()),
             ..Settings::default()
         };
         let report = Config::resolve(&settings).unwrap_err().to_string();
-        for expected in
-            ["`nowhere`", "workers = `0`", "lissten: no such setting", "`ram`", "`rediss://localhost`", "*.x"]
-        {
+        for expected in [
+            "`nowhere`",
+            "workers = `0`",
+            "lissten: no such setting",
+            "`ram`",
+            "`memcached://localhost`",
+            "*.x",
+        ] {
             assert!(report.contains(expected), "{report} should name {expected}");
         }
     }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("afterclick: {error:#}");
-            ExitCode::from(if error.is::<ConfigError>() { 64 } else { 1 })
+            ExitCode::from(if error.is::<ConfigError>() || state::is_wrong_setting(&error) { 64 } else { 1 })
         }
     }
 }

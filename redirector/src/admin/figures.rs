@@ -19,7 +19,7 @@ use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
-use crate::state::{CounterKey, HotState, Metric, Space, UnparsedReport, facts_of_order};
+use crate::state::{CounterKey, HotState, Metric, UnparsedReport, find_order};
 
 /// Unparsed reports that are listed when nobody says otherwise, and at most.
 const UNPARSED: usize = 100;
@@ -167,9 +167,8 @@ fn count(
     wanted: &dyn Fn(&CounterKey) -> bool,
 ) -> anyhow::Result<BTreeMap<String, Row>> {
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    state.scan(Space::Counters, &[], &mut |key, value| {
-        let amount = value.try_into().map_or(0, i64::from_be_bytes);
-        if let Some(key) = CounterKey::from_bytes(key).filter(wanted) {
+    state.each_count(&mut |key, amount| {
+        if wanted(&key) {
             rows.entry(by.group(&key)).or_default().add(key.metric, amount);
         }
     })?;
@@ -232,16 +231,16 @@ pub(crate) async fn order(
 ) -> Result<Json<Told>, Problem> {
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
-    let found = facts_of_order(&admin.state, id, &order_id).map_err(|error| Problem::internal(&error))?;
-    let (_, facts) = found.ok_or_else(missing)?;
+    let found = find_order(&admin.state, id, &order_id).map_err(|error| Problem::internal(&error))?;
+    let found = found.ok_or_else(missing)?;
     let catalog = admin.live.read();
-    let visit = |click: &ClickId| admin.state.visit(click).ok().flatten();
-    let settled = settle(&facts, &catalog, &visit).ok_or_else(missing)?;
+    let visit = |click: &ClickId| found.visit(&admin.state, click);
+    let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
     Ok(Json(Told {
         merchant: id,
         order_id: settled.order.order_id.clone(),
         order: show_order(&settled.order),
-        facts,
+        facts: found.facts,
         commission: settled.bookings.iter().map(show_booking).collect(),
         decision: settled.decision,
         conversion: settled.conversion,
@@ -296,7 +295,7 @@ pub(crate) async fn unparsed(
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
     let mut reports: VecDeque<UnparsedReport> = VecDeque::new();
     let mut count = 0u64;
-    let scanned = admin.state.scan(Space::Unparsed, &[], &mut |_, value| {
+    let scanned = admin.state.each_unparsed(&mut |value| {
         count += 1;
         // Only the latest are kept while looking through all.
         if reports.len() == limit {

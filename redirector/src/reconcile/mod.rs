@@ -27,7 +27,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::hooks::{self, Context, Delivery, Report};
 use crate::reconcile::pages::{Found, Page, credentials, first};
-use crate::state::{HotState, facts_of_order};
+use crate::state::{HotState, find_order};
 
 /// How far the first look goes back, and how far every look overlaps the one before.
 const FIRST_LOOK: Span = Span::days(3);
@@ -249,8 +249,8 @@ impl Reconciler {
 
     /// Whether the same was reported before, by a webhook or an earlier look.
     fn is_known(&self, fact: &OrderFact) -> Result<bool> {
-        let known = facts_of_order(&self.state, fact.merchant, &fact.order_id)?;
-        Ok(known.is_some_and(|(_, facts)| facts.iter().any(|known| content(known) == content(fact))))
+        let known = find_order(&self.state, fact.merchant, &fact.order_id)?;
+        Ok(known.is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
     }
 }
 

@@ -1,25 +1,49 @@
 //! The embedded store: fjall, an LSM tree, in the data folder. An index only: it is never fsynced for its own sake,
 //! since a lost tail is projected again from the journal.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use journal::StreamName;
+use shared::id::{ClickId, MerchantId};
+use shared::order::Visit;
+use shared::time::Timestamp;
 
-use crate::state::{Batch, Space};
+use crate::state::model::{
+    CounterKey, Entry, NameKey, Position, Reach, visit_from_bytes, visit_to_bytes, window_expires_at,
+};
+use crate::state::{Claim, Stored};
 
 /// Keys removed at a time.
 const REMOVALS: usize = 10_000;
+/// The layout of keys and values, and where it is noted; no stream has this name.
+const LAYOUT: &[u8] = b"3";
+const LAYOUT_KEY: &[u8] = b"(layout)";
 
 /// A handle; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Embedded {
     database: Database,
-    spaces: [Keyspace; Space::ALL.len()],
+    /// Click id → the touch and the click before it: an attribution window.
+    windows: Keyspace,
+    /// Event id → which record was first to bring it, and until when that is kept.
+    events: Keyspace,
+    /// Name and entry → what stands under an order's name.
+    entries: Keyspace,
+    /// Name → what its order counts for.
+    totals: Keyspace,
+    /// Stream and counter → how many.
+    counters: Keyspace,
+    /// Stream → the last record that is projected.
+    positions: Keyspace,
+    /// Time of arrival and a hash → a report that nobody could read, without its body.
+    unparsed: Keyspace,
 }
 
 impl Embedded {
-    /// Opens or makes the store.
+    /// Opens or makes the store. One of an older layout is emptied, and built anew.
     ///
     /// # Errors
     /// When it cannot be opened, most often because a running server has it.
@@ -27,64 +51,201 @@ impl Embedded {
         let open = || -> Result<Self, fjall::Error> {
             let database = Database::builder(folder).open()?;
             let space = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
-            let spaces = [
-                space("windows")?,
-                space("orders")?,
-                space("names")?,
-                space("events")?,
-                space("counters")?,
-                space("positions")?,
-                space("unparsed")?,
-            ];
-            Ok(Self { database, spaces })
+            let [windows, events, entries, totals] =
+                [space("windows")?, space("events")?, space("entries")?, space("totals")?];
+            let [counters, positions, unparsed] =
+                [space("counters")?, space("positions")?, space("unparsed")?];
+            Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
         };
-        open().with_context(|| format!("hot state in {}: is another afterclick using it?", folder.display()))
-    }
-
-    /// Deletes the store.
-    pub(crate) fn wipe(folder: &Path) -> Result<()> {
-        if folder.exists() {
-            std::fs::remove_dir_all(folder).with_context(|| format!("cannot delete {}", folder.display()))?;
+        let store = open()
+            .with_context(|| format!("hot state in {}: is another afterclick using it?", folder.display()))?;
+        if store.positions.get(LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
+            store.clear()?;
         }
-        Ok(())
+        Ok(store)
     }
 
     /// Removes every key: the store's own way of clearing has lost data in the past.
     pub(crate) fn clear(&self) -> Result<()> {
-        for space in &self.spaces {
-            let mut removals = self.database.batch();
-            for entry in space.iter() {
-                removals.remove(space, entry.key()?);
-                if removals.len() >= REMOVALS {
-                    std::mem::replace(&mut removals, self.database.batch()).commit()?;
-                }
-            }
-            removals.commit()?;
-        }
-        Ok(())
+        let spaces = [
+            &self.positions,
+            &self.counters,
+            &self.windows,
+            &self.events,
+            &self.entries,
+            &self.totals,
+            &self.unparsed,
+        ];
+        spaces.into_iter().try_for_each(|space| self.remove_where(space, |_, _| true))?;
+        Ok(self.positions.insert(LAYOUT_KEY, LAYOUT)?)
     }
 
-    fn space(&self, space: Space) -> &Keyspace {
-        &self.spaces[space as usize]
-    }
-
-    pub(crate) fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.space(space).get(key)?.map(|value| value.to_vec()))
-    }
-
-    pub(crate) fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
-        for entry in self.space(space).prefix(prefix) {
+    fn remove_where(&self, space: &Keyspace, mut is_wanted: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        let mut removals = self.database.batch();
+        for entry in space.iter() {
             let (key, value) = entry.into_inner()?;
-            each(&key, &value);
+            if is_wanted(&key, &value) {
+                removals.remove(space, key);
+            }
+            if removals.len() >= REMOVALS {
+                std::mem::replace(&mut removals, self.database.batch()).commit()?;
+            }
         }
-        Ok(())
+        Ok(removals.commit()?)
     }
 
-    pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
+    /// Forgets windows and events whose time is over.
+    pub(crate) fn retire(&self, now: Timestamp) -> Result<()> {
+        self.remove_where(&self.windows, |key, value| {
+            let click = key.try_into().map(ClickId::from_bytes);
+            let visit = click.ok().and_then(|click| visit_from_bytes(click, value));
+            // What a rebuild brought back is kept for a day from now: the time that it was written is not known.
+            visit.is_none_or(|visit| window_expires_at(&visit.touch, Timestamp::from_ms(0)) <= now)
+        })?;
+        self.remove_where(&self.events, |_, value| {
+            expiry_of(value).is_none_or(|expires_at| expires_at <= now)
+        })
+    }
+
+    pub(crate) fn reach(&self, stream: &StreamName) -> Result<Reach> {
+        let stored = self.positions.get(stream.as_str())?;
+        let position = stored.map_or_else(Position::default, |bytes| Position::from_bytes(&bytes));
+        Ok(Reach { least: position, most: position, counted: position })
+    }
+
+    pub(crate) fn store(&self, stored: &Stored) -> Result<()> {
         let mut writes = self.database.batch();
-        for ((space, key), value) in batch {
-            writes.insert(self.space(space), key, value);
+        for window in &stored.windows {
+            writes.insert(&self.windows, window.visit.touch.click.as_bytes(), visit_to_bytes(&window.visit));
+        }
+        for (name, entry) in &stored.entries {
+            writes.insert(&self.entries, entry_key(name, &entry.key()), entry.to_bytes()?);
+        }
+        for (key, report) in &stored.unparsed {
+            writes.insert(&self.unparsed, key.as_slice(), report.as_slice());
         }
         Ok(writes.commit()?)
     }
+
+    pub(crate) fn claim(
+        &self,
+        claims: &[Claim],
+        expires_at: &dyn Fn(&Claim) -> Timestamp,
+    ) -> Result<Vec<bool>> {
+        let mut first = Vec::with_capacity(claims.len());
+        for claim in claims {
+            let held = self.events.get(claim.event.as_bytes())?;
+            if let Some(held) = held {
+                first.push(held.get(8..) == Some(&claim.origin));
+                continue;
+            }
+            let value = [&expires_at(claim).as_ms().to_be_bytes()[..], &claim.origin].concat();
+            self.events.insert(claim.event.as_bytes(), value)?;
+            first.push(true);
+        }
+        Ok(first)
+    }
+
+    pub(crate) fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+        let mut writes = self.database.batch();
+        for (name, value) in totals {
+            writes.insert(&self.totals, name.as_slice(), value.as_slice());
+        }
+        Ok(writes.commit()?)
+    }
+
+    /// Counters and position in one step: after a crash both are there, or neither.
+    pub(crate) fn count(
+        &self,
+        stream: &StreamName,
+        position: Position,
+        counts: &BTreeMap<CounterKey, i64>,
+    ) -> Result<()> {
+        let mut writes = self.database.batch();
+        for (key, amount) in counts {
+            let key = counter_key(stream, key);
+            let held = self.counters.get(&key)?.map_or(0, |bytes| amount_of(&bytes));
+            writes.insert(&self.counters, key, (held + amount).to_be_bytes());
+        }
+        writes.insert(&self.positions, stream.as_str(), position.to_bytes());
+        Ok(writes.commit()?)
+    }
+
+    pub(crate) fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
+        let mut found = Vec::new();
+        for click in clicks {
+            let stored = self.windows.get(click.as_bytes())?;
+            found.extend(stored.and_then(|bytes| visit_from_bytes(*click, &bytes)));
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
+        let of_name = |name: &NameKey| -> Result<Vec<Entry>> {
+            let prefix = entry_key(name, &[]);
+            let mut entries = Vec::new();
+            for stored in self.entries.prefix(&prefix) {
+                let (key, value) = stored.into_inner()?;
+                entries.push(Entry::from_bytes(&key[prefix.len()..], &value)?);
+            }
+            Ok(entries)
+        };
+        names.iter().map(of_name).collect()
+    }
+
+    pub(crate) fn each_total(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        each_of(&self.totals, &[], each)
+    }
+
+    pub(crate) fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
+        let mut names = Vec::new();
+        each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| names.push(name.to_vec()))?;
+        Ok(names)
+    }
+
+    pub(crate) fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+        each_of(&self.counters, &[], &mut |key, value| {
+            let length = key.first().copied().map_or(0, usize::from);
+            if let Some(key) = key.get(1 + length..).and_then(CounterKey::from_bytes) {
+                each(key, amount_of(value));
+            }
+        })
+    }
+
+    pub(crate) fn unparsed_report(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.unparsed.get(key)?.map(|value| value.to_vec()))
+    }
+
+    pub(crate) fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
+        each_of(&self.unparsed, &[], &mut |_, value| each(value))
+    }
+}
+
+fn each_of(space: &Keyspace, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+    for entry in space.prefix(prefix) {
+        let (key, value) = entry.into_inner()?;
+        each(&key, &value);
+    }
+    Ok(())
+}
+
+/// Names have no more than some hundred bytes; their length keeps one from beginning like another.
+fn entry_key(name: &[u8], entry: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], name, entry].concat()
+}
+
+/// A stream's name has at most 64 bytes.
+fn counter_key(stream: &StreamName, counter: &CounterKey) -> Vec<u8> {
+    let name = stream.as_str().as_bytes();
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    [&[length][..], name, &counter.to_bytes()].concat()
+}
+
+fn amount_of(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, i64::from_be_bytes)
+}
+
+fn expiry_of(value: &[u8]) -> Option<Timestamp> {
+    Some(Timestamp::from_ms(i64::from_be_bytes(value.get(..8)?.try_into().ok()?)))
 }

@@ -1,18 +1,21 @@
 //! The hot state: attribution windows, orders and live counters, projected from the journal and disposable.
 //!
-//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers quickly. Every batch
-//! is applied whole together with the journal positions it covers, so that no record counts twice after a crash.
+//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers quickly. What is stored
+//! is either put once and never changed, or absolute; counters and the position they count up to are one step. So no
+//! record counts twice after a crash, and nodes can share a store.
 
-mod dossier;
+#[cfg(test)]
+mod contract;
 mod embedded;
 mod model;
+mod orders;
 mod projection;
 mod projector;
 mod redis;
 
-pub(crate) use dossier::facts_of_order;
 pub(crate) use model::{CounterKey, Metric};
-pub(crate) use projection::{Projection, UnparsedReport};
+pub(crate) use orders::find_order;
+pub(crate) use projection::UnparsedReport;
 pub(crate) use projector::{Lag, Projector, replay};
 pub(crate) use redis::without_password;
 
@@ -20,57 +23,50 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use shared::id::ClickId;
+use journal::StreamName;
+use shared::id::{ClickId, EventId, MerchantId};
 use shared::order::Visit;
+use shared::time::Timestamp;
 
 use crate::config::StateUrl;
+use crate::node;
 use crate::state::embedded::Embedded;
-use crate::state::redis::Redis;
+use crate::state::model::{Entry, NameKey, Position, Reach, totals_from_bytes};
+use crate::state::redis::{Lost, Redis, WrongSetting};
 
-/// The kinds of keys; each store keeps them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Space {
-    /// Click id → the touch and the click before it: an attribution window.
-    Windows,
-    /// Merchant and a name → the dossier of orders that share names: their facts and what they count for.
-    Orders,
-    /// Merchant and a name of an order → the key of its dossier.
-    Names,
-    /// Event id → seen.
-    Events,
-    /// What is counted, by day → how many.
-    Counters,
-    /// Stream → the last record that is projected.
-    Positions,
-    /// Time of arrival and a hash → a report that nobody could read, without its body.
-    Unparsed,
+/// What records put into the state, once and for all.
+#[derive(Default)]
+pub(crate) struct Stored {
+    pub(crate) windows: Vec<Window>,
+    /// What stands under names of orders.
+    pub(crate) entries: Vec<(NameKey, Entry)>,
+    /// Reports that nobody could read; these may be replaced.
+    pub(crate) unparsed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Space {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Windows,
-        Self::Orders,
-        Self::Names,
-        Self::Events,
-        Self::Counters,
-        Self::Positions,
-        Self::Unparsed,
-    ];
+/// A click that may earn, and until when it must be remembered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) visit: Visit,
+    pub(crate) expires_at: Timestamp,
 }
 
-/// The layout of keys and values, and where it is noted; no stream has this name.
-const LAYOUT: &[u8] = b"2";
-const LAYOUT_KEY: &[u8] = b"(layout)";
-
-/// Values to set, all or none.
-pub(crate) type Batch = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+/// A record that brings an event: of several the first to come counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) event: EventId,
+    /// Stream and sequence.
+    pub(crate) origin: Vec<u8>,
+    pub(crate) seq: u64,
+    pub(crate) received_at: Timestamp,
+}
 
 /// Where the hot state is kept: a closed set, one contract.
 #[derive(Clone)]
 pub(crate) enum HotState {
     /// In the data folder.
     Embedded(Embedded),
-    /// On a Redis server.
+    /// On a Redis server, or a cluster.
     Redis(Redis),
 }
 
@@ -78,157 +74,172 @@ impl HotState {
     /// Opens the state.
     ///
     /// # Errors
-    /// When it cannot be opened; for the embedded store also when another process has it.
+    /// When the embedded store cannot be opened, or a Redis server has settings that would lose windows. One that is
+    /// away may come later.
     pub(crate) fn open(url: &StateUrl, data: &Path) -> Result<Self> {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
-            StateUrl::Redis(url) => Redis::open(url).map(Self::Redis),
+            StateUrl::Redis(url) => Redis::open(url, &node::name(data)?).map(Self::Redis),
         }
-    }
-
-    /// Forgets what an older version kept in another layout: it is built anew.
-    pub(crate) fn refresh_layout(&self) -> Result<()> {
-        if self.value(Space::Positions, LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
-            self.clear()?;
-            self.apply(Batch::from([((Space::Positions, LAYOUT_KEY.to_vec()), LAYOUT.to_vec())]))?;
-        }
-        Ok(())
     }
 
     /// Forgets everything.
-    pub(crate) fn wipe(url: &StateUrl, data: &Path) -> Result<()> {
-        match url {
-            StateUrl::Embedded => Embedded::wipe(&data.join("state")),
-            StateUrl::Redis(url) => Redis::open(url)?.wipe(),
-        }
-    }
-
-    /// Forgets everything while it is open.
     pub(crate) fn clear(&self) -> Result<()> {
         match self {
             Self::Embedded(store) => store.clear(),
-            Self::Redis(redis) => redis.wipe(),
+            Self::Redis(redis) => redis.clear(),
         }
     }
 
-    /// The value of a key, as of the last batch applied.
-    pub(crate) fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    /// Forgets what has had its time, where the store does not do that by itself.
+    pub(crate) fn retire(&self, now: Timestamp) -> Result<()> {
         match self {
-            Self::Embedded(store) => store.value(space, key),
-            Self::Redis(redis) => redis.value(space, key),
+            Self::Embedded(store) => store.retire(now),
+            Self::Redis(_) => Ok(()),
+        }
+    }
+
+    /// How far a stream is projected.
+    pub(crate) fn reach(&self, stream: &StreamName) -> Result<Reach> {
+        match self {
+            Self::Embedded(store) => store.reach(stream),
+            Self::Redis(redis) => redis.reach(stream),
+        }
+    }
+
+    /// Looks whether the store still has what it was given, and makes it remember how far it is.
+    ///
+    /// # Errors
+    /// When it lost something ([`is_lost`]) or does not answer.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Redis(redis) => redis.sweep(),
+        }
+    }
+
+    /// After a failure: what is known of the store is asked anew.
+    pub(crate) fn forget(&self) {
+        if let Self::Redis(redis) = self {
+            redis.forget();
+        }
+    }
+
+    /// Puts windows, entries and reports. What is there stays.
+    pub(crate) fn store(&self, stored: &Stored, now: Timestamp) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.store(stored),
+            Self::Redis(redis) => redis.store(stored, now),
+        }
+    }
+
+    /// Whether each claim is the first of its event; also when it was made before.
+    pub(crate) fn claim(
+        &self,
+        claims: &[Claim],
+        expires_at: &dyn Fn(&Claim) -> Timestamp,
+    ) -> Result<Vec<bool>> {
+        match self {
+            Self::Embedded(store) => store.claim(claims, expires_at),
+            Self::Redis(redis) => redis.claim(claims, expires_at),
+        }
+    }
+
+    /// Sets what orders count for.
+    pub(crate) fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.put_totals(totals),
+            Self::Redis(redis) => redis.put_totals(totals),
+        }
+    }
+
+    /// Adds to a stream's counters, which count up to `from` and then up to `position`, in one step.
+    pub(crate) fn count(
+        &self,
+        stream: &StreamName,
+        (from, position): (Position, Position),
+        counts: &BTreeMap<CounterKey, i64>,
+    ) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.count(stream, position, counts),
+            Self::Redis(redis) => redis.count(stream, (from, position), counts),
         }
     }
 
     /// A click that may earn.
     pub(crate) fn visit(&self, click: &ClickId) -> Result<Option<Visit>> {
-        let stored = self.value(Space::Windows, click.as_bytes())?;
-        Ok(stored.and_then(|bytes| postcard::from_bytes(&bytes).ok()))
+        Ok(self.visits(&[*click])?.pop())
     }
 
-    /// Calls `each` with every key of a space that starts with `prefix`, in the order of keys.
-    pub(crate) fn scan(&self, space: Space, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+    /// Those of the clicks that are remembered.
+    pub(crate) fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
         match self {
-            Self::Embedded(store) => store.scan(space, prefix, each),
-            Self::Redis(redis) => redis.scan(space, prefix, each),
+            Self::Embedded(store) => store.visits(clicks),
+            Self::Redis(redis) => redis.visits(clicks),
         }
     }
 
-    /// Applies a batch: after an `Ok` all of it is there, after a crash all or nothing.
-    pub(crate) fn apply(&self, batch: Batch) -> Result<()> {
+    /// What stands under each name.
+    pub(crate) fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
         match self {
-            Self::Embedded(store) => store.apply(batch),
-            Self::Redis(redis) => redis.apply(&batch),
+            Self::Embedded(store) => store.entries(names),
+            Self::Redis(redis) => redis.entries(names),
+        }
+    }
+
+    /// How much stands under each name, where others may have put something meanwhile.
+    pub(crate) fn entry_counts(&self, names: &[NameKey]) -> Result<Vec<Option<usize>>> {
+        match self {
+            Self::Embedded(_) => Ok(vec![None; names.len()]),
+            Self::Redis(redis) => Ok(redis.entry_counts(names)?.into_iter().map(Some).collect()),
+        }
+    }
+
+    /// Every counter, those of a stream or an order each by itself.
+    pub(crate) fn each_count(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+        let mut of_order =
+            |_: &[u8], totals: &[u8]| totals_from_bytes(totals).for_each(|(key, n)| each(key, n));
+        match self {
+            Self::Embedded(store) => store.each_total(&mut of_order)?,
+            Self::Redis(redis) => redis.each_total(&mut of_order)?,
+        }
+        match self {
+            Self::Embedded(store) => store.each_counter(each),
+            Self::Redis(redis) => redis.each_counter(each),
+        }
+    }
+
+    /// The names of a merchant's orders.
+    pub(crate) fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
+        match self {
+            Self::Embedded(store) => store.names_with_totals(merchant),
+            Self::Redis(redis) => redis.names_with_totals(merchant),
+        }
+    }
+
+    /// A report that nobody could read, as it is listed.
+    pub(crate) fn unparsed_report(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Embedded(store) => store.unparsed_report(key),
+            Self::Redis(redis) => redis.unparsed_report(key),
+        }
+    }
+
+    /// Every report that nobody could read, by time of arrival.
+    pub(crate) fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
+        match self {
+            Self::Embedded(store) => store.each_unparsed(each),
+            Self::Redis(redis) => redis.each_unparsed(each),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a store lost what it was given.
+pub(crate) fn is_lost(error: &anyhow::Error) -> bool {
+    error.is::<Lost>()
+}
 
-    /// What every store must do; each store's test runs it.
-    fn honours_the_contract(state: &HotState) {
-        let batch = |pairs: &[(Space, &str, &str)]| -> Batch {
-            pairs
-                .iter()
-                .map(|(space, key, value)| ((*space, key.as_bytes().to_vec()), value.as_bytes().to_vec()))
-                .collect()
-        };
-        assert_eq!(state.value(Space::Windows, b"a").unwrap(), None);
-        state
-            .apply(batch(&[
-                (Space::Windows, "a", "1"),
-                (Space::Orders, "a", "2"),
-                (Space::Counters, "ab", "3"),
-            ]))
-            .unwrap();
-        state
-            .apply(batch(&[
-                (Space::Windows, "a", "9"),
-                (Space::Counters, "aa", "4"),
-                (Space::Counters, "b", "5"),
-            ]))
-            .unwrap();
-        assert_eq!(
-            state.value(Space::Windows, b"a").unwrap().as_deref(),
-            Some(&b"9"[..]),
-            "the last value counts"
-        );
-        assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]), "spaces are apart");
-        let mut seen = Vec::new();
-        state
-            .scan(Space::Counters, b"a", &mut |key, value| seen.push((key.to_vec(), value.to_vec())))
-            .unwrap();
-        assert_eq!(seen, [(b"aa".to_vec(), b"4".to_vec()), (b"ab".to_vec(), b"3".to_vec())]);
-        state.clear().unwrap();
-        for space in Space::ALL {
-            state.scan(space, b"", &mut |key, _| panic!("{key:?} is left in {space:?}")).unwrap();
-        }
-        state.apply(batch(&[(Space::Orders, "a", "2")])).unwrap();
-    }
-
-    #[test]
-    fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
-        honours_the_contract(&state);
-        drop(state);
-        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
-        assert_eq!(state.value(Space::Orders, b"a").unwrap().as_deref(), Some(&b"2"[..]));
-        drop(state);
-        HotState::wipe(&StateUrl::Embedded, folder.path()).unwrap();
-        let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
-        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
-    }
-
-    #[test]
-    fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
-        let server = harness::Redis::start(&[]).unwrap();
-        let url = StateUrl::Redis(server.url());
-        let state = HotState::open(&url, Path::new("unused")).unwrap();
-        honours_the_contract(&state);
-        let mut others = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-        ::redis::cmd("SET").arg("somebody else's").arg(1).query::<()>(&mut others).unwrap();
-        HotState::wipe(&url, Path::new("unused")).unwrap();
-        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None);
-        let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query(&mut others).unwrap();
-        assert_eq!(keys, ["somebody else's"]);
-    }
-
-    #[test]
-    fn redis_is_used_again_when_it_comes_back() {
-        let server = harness::Redis::start(&[]).unwrap();
-        let state = HotState::open(&StateUrl::Redis(server.url()), Path::new("unused")).unwrap();
-        let mut others = ::redis::Client::open(server.url()).unwrap().get_connection().unwrap();
-        ::redis::cmd("CLIENT")
-            .arg("KILL")
-            .arg("TYPE")
-            .arg("normal")
-            .arg("SKIPME")
-            .arg("yes")
-            .query::<()>(&mut others)
-            .unwrap();
-        assert!(state.value(Space::Orders, b"a").is_err(), "the connection is gone");
-        assert_eq!(state.value(Space::Orders, b"a").unwrap(), None, "and made anew");
-    }
+/// Whether a store's settings must be changed first.
+pub(crate) fn is_wrong_setting(error: &anyhow::Error) -> bool {
+    error.is::<WrongSetting>()
 }

@@ -1,11 +1,12 @@
-//! Projection: what one journal record changes in the hot state. Pure but for reading the state it changes.
+//! Projection: what journal records change in the hot state.
 //!
-//! A batch gathers the changes of many records; reads see the batch first. Counters are kept as absolute values and an
-//! order's share in them as what it last counted for, so that a repeated or late fact moves them by the difference.
+//! Taking a record in is pure; [`Projection::store`] then reads what it must and writes. Everything written is either put
+//! once and never changed (windows, reports), or absolute (what an order counts for, counters): so a batch that was
+//! half stored before a crash is stored again to the same end, and nodes that share a store need no lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
@@ -14,237 +15,325 @@ use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
-use shared::order::{OrderFact, Status, Visit};
+use shared::order::{OrderFact, PATH_TOUCHES_MAX, Status, Visit};
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
-use crate::state::dossier::Dossier;
-use crate::state::model::{CounterKey, Metric, Position, name_key};
-use crate::state::{Batch, HotState, Space};
+use crate::state::model::{
+    CounterKey, Entry, Metric, NameKey, Position, event_expires_at, name_key, totals_to_bytes,
+    window_expires_at,
+};
+use crate::state::orders::{Group, Known, keys_of};
+use crate::state::{Claim, HotState, Stored, Window};
+
+/// How often what was read is read again because another node added to it.
+const ATTEMPTS: usize = 20;
+/// Groups settled at once.
+const GROUPS_AT_ONCE: usize = 1000;
 
 /// A report that nobody could read, as it is listed; its body stands in the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UnparsedReport {
-    id: UnparsedId,
+    pub(super) id: UnparsedId,
     merchant: MerchantId,
     platform: Platform,
-    received_at: Timestamp,
+    pub(super) received_at: Timestamp,
     topic: Option<String>,
     reason: String,
     /// Whether it was read after a fix.
-    reread: bool,
+    pub(crate) reread: bool,
 }
 
-/// Gathers the changes of records until they are taken as one batch.
-pub(crate) struct Projection<'a> {
-    state: &'a HotState,
-    batch: Batch,
-    counts: HashMap<CounterKey, i64>,
-    /// Dossiers that got facts, to be settled once at the end.
-    dossiers: BTreeMap<Vec<u8>, Dossier>,
+impl UnparsedReport {
+    /// Where it is listed: by time of arrival.
+    pub(super) fn key(id: UnparsedId, received_at: Timestamp) -> Vec<u8> {
+        [&received_at.as_ms().to_be_bytes()[..], id.as_bytes()].concat()
+    }
 }
 
-impl<'a> Projection<'a> {
-    /// Nothing gathered yet.
-    pub(crate) fn new(state: &'a HotState) -> Self {
-        Self { state, batch: Batch::new(), counts: HashMap::new(), dossiers: BTreeMap::new() }
+/// Gathers records of one stream until they are stored as one batch.
+pub(crate) struct Projection {
+    stream: StreamName,
+    /// The last record whose counts the state has.
+    counted: Position,
+    seq: u64,
+    visits: HashMap<ClickId, Visit>,
+    claims: Vec<(Claim, CounterKey)>,
+    unparsed: Vec<UnparsedReport>,
+    reread: Vec<(UnparsedId, Timestamp)>,
+    facts: Vec<OrderFact>,
+    counts: BTreeMap<CounterKey, i64>,
+    /// Merchants whose orders are settled anew.
+    recount: BTreeSet<MerchantId>,
+}
+
+impl Projection {
+    /// Nothing gathered yet. Counters contain the stream's records up to `counted`.
+    pub(crate) fn new(stream: &StreamName, counted: Position) -> Self {
+        Self {
+            stream: stream.clone(),
+            counted,
+            seq: 0,
+            visits: HashMap::new(),
+            claims: vec![],
+            unparsed: vec![],
+            reread: vec![],
+            facts: vec![],
+            counts: BTreeMap::new(),
+            recount: BTreeSet::new(),
+        }
     }
 
     /// Takes in a record. Catalog changes change nothing here.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub(crate) fn take(&mut self, record: &Record<'_>, catalog: &Catalog) -> Result<()> {
+    pub(crate) fn take(&mut self, seq: u64, record: Record<'_>, catalog: &Catalog) {
+        self.seq = seq;
         match record {
-            Record::Click(click) => self.click(click, catalog),
-            Record::Event(event) => self.event(event, catalog),
-            Record::Order(fact) => self.order_fact(fact),
+            Record::Click(click) => self.click(&click, catalog),
+            Record::Event(event) => self.event(&event, catalog),
+            Record::Order(fact) => {
+                self.reread.extend(fact.reread.map(|report| (report, fact.received_at)));
+                self.facts.push(*fact);
+            }
             Record::Unparsed(report) => self.unparsed(report),
-            Record::Catalog(_) => Ok(()),
+            Record::Catalog(_) => {}
         }
-    }
-
-    fn unparsed(&mut self, report: &Unparsed) -> Result<()> {
-        let id = report.id();
-        let shown = UnparsedReport {
-            id,
-            merchant: report.merchant,
-            platform: report.platform,
-            received_at: report.received_at,
-            topic: report.topic.clone(),
-            reason: report.reason.clone(),
-            reread: false,
-        };
-        let bytes = serde_json::to_vec(&shown).context("an unparsed report could not be stored")?;
-        let mut key = report.received_at.as_ms().to_be_bytes().to_vec();
-        key.extend(id.as_bytes());
-        self.batch.insert((Space::Unparsed, key), bytes);
-        Ok(())
-    }
-
-    /// Notes that a report was read after all.
-    fn mark_reread(&mut self, id: UnparsedId, received_at: Timestamp) -> Result<()> {
-        let mut key = received_at.as_ms().to_be_bytes().to_vec();
-        key.extend(id.as_bytes());
-        let Some(bytes) = self.value(Space::Unparsed, &key)? else { return Ok(()) };
-        let Ok(report) = serde_json::from_slice::<UnparsedReport>(&bytes) else { return Ok(()) };
-        let bytes = serde_json::to_vec(&UnparsedReport { reread: true, ..report });
-        self.batch.insert((Space::Unparsed, key), bytes.context("an unparsed report could not be stored")?);
-        Ok(())
-    }
-
-    /// Notes how far a stream is projected.
-    pub(crate) fn advance(&mut self, stream: &StreamName, position: Position) {
-        self.batch.insert((Space::Positions, stream.as_str().as_bytes().to_vec()), position.to_bytes());
-    }
-
-    /// Everything gathered, as one batch.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub(crate) fn finish(mut self, catalog: &Catalog) -> Result<Batch> {
-        for (key, dossier) in std::mem::take(&mut self.dossiers) {
-            self.recount(key, dossier, catalog)?;
-        }
-        for (key, change) in std::mem::take(&mut self.counts) {
-            let key = key.to_bytes();
-            let held = self.value(Space::Counters, &key)?;
-            let held = held.and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_be_bytes);
-            self.batch.insert((Space::Counters, key), (held + change).to_be_bytes().to_vec());
-        }
-        Ok(self.batch)
-    }
-
-    fn value(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self.batch.get(&(space, key.to_vec())) {
-            Some(value) => Ok(Some(value.clone())),
-            None => self.state.value(space, key),
-        }
-    }
-
-    fn click(&mut self, click: &Click<'_>, catalog: &Catalog) -> Result<()> {
-        self.count_for_link(click.link, click.at, Metric::Clicks(click.class), catalog);
-        let Some(visit) = click.visit() else { return Ok(()) };
-        let window = postcard::to_allocvec(&visit).context("a window could not be stored")?;
-        self.batch.insert((Space::Windows, click.id.as_bytes().to_vec()), window);
-        Ok(())
-    }
-
-    fn visit(&self, click: &ClickId) -> Option<Visit> {
-        let stored = self.value(Space::Windows, click.as_bytes()).ok().flatten()?;
-        postcard::from_bytes(&stored).ok()
-    }
-
-    fn event(&mut self, event: &EventFact, catalog: &Catalog) -> Result<()> {
-        let metric = match event.name {
-            EventName::Session => Metric::Sessions,
-            EventName::Lead => Metric::Leads,
-            EventName::Page | EventName::Purchase => return Ok(()),
-        };
-        let key = event.id.as_bytes();
-        let Some(touch) = event.touch else { return Ok(()) };
-        if self.value(Space::Events, key)?.is_none() {
-            self.batch.insert((Space::Events, key.to_vec()), vec![]);
-            self.count_for_link(touch.link, event.at, metric, catalog);
-        }
-        Ok(())
-    }
-
-    /// Puts a fact into the dossier of those that share a name with it; several dossiers become one.
-    fn order_fact(&mut self, fact: &OrderFact) -> Result<()> {
-        if let Some(report) = fact.reread {
-            self.mark_reread(report, fact.received_at)?;
-        }
-        let names = fact.names();
-        let mut joined: Vec<Vec<u8>> = Vec::new();
-        for (index, name) in names.iter().enumerate() {
-            let Some(key) = self.value(Space::Names, &name_key(fact.merchant, name))? else { continue };
-            if !joined.contains(&key) && self.dossier(&key)?.takes(index == 0) {
-                joined.push(key);
-            }
-        }
-        let home = joined.first().cloned().unwrap_or_else(|| name_key(fact.merchant, &names[0]));
-        for key in joined.iter().skip(1) {
-            let mut other = std::mem::take(self.dossier(key)?);
-            other.facts.iter().try_for_each(|fact| self.lead_names(fact, &joined, &home))?;
-            self.dossier(&home)?.take_over(&mut other);
-        }
-        self.lead_names(fact, &joined, &home)?;
-        self.dossier(&home)?.facts.push(fact.clone());
-        Ok(())
-    }
-
-    /// Makes a fact's names lead to its dossier, but for those that lead to a dossier it could not join.
-    fn lead_names(&mut self, fact: &OrderFact, joined: &[Vec<u8>], home: &[u8]) -> Result<()> {
-        for name in fact.names() {
-            let key = name_key(fact.merchant, &name);
-            let leads_elsewhere = self.value(Space::Names, &key)?.is_some_and(|to| !joined.contains(&to));
-            if !leads_elsewhere {
-                self.batch.insert((Space::Names, key), home.to_vec());
-            }
-        }
-        Ok(())
-    }
-
-    /// Settles a dossier's orders anew and moves the counters by the difference.
-    fn recount(&mut self, key: Vec<u8>, mut dossier: Dossier, catalog: &Catalog) -> Result<()> {
-        let orders = dossier.orders();
-        let mut counted: Vec<(CounterKey, i64)> = Vec::new();
-        for (_, facts) in &orders {
-            let settled = settle(facts, catalog, &|click| self.visit(click));
-            counted.extend(settled.as_ref().map_or_else(Vec::new, counts_for));
-        }
-        dossier.facts = orders.into_iter().flat_map(|(_, facts)| facts).collect();
-        for (key, amount) in dossier.counted.drain(..) {
-            if let Some(key) = CounterKey::from_bytes(&key) {
-                self.count(key, -amount);
-            }
-        }
-        counted.iter().for_each(|(key, amount)| self.count(*key, *amount));
-        dossier.counted = counted.into_iter().map(|(key, amount)| (key.to_bytes(), amount)).collect();
-        let bytes = serde_json::to_vec(&dossier).context("an order could not be stored")?;
-        self.batch.insert((Space::Orders, key), bytes);
-        Ok(())
     }
 
     /// Settles every order of a merchant anew, after a change of what could be credited.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId) -> Result<()> {
-        let mut keys = Vec::new();
-        let prefix = merchant.bits().to_be_bytes();
-        self.state.scan(Space::Orders, &prefix, &mut |key, _| keys.push(key.to_vec()))?;
-        keys.iter().try_for_each(|key| self.dossier(key).map(|_| ()))
+    pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId) {
+        self.recount.insert(merchant);
     }
 
-    /// A dossier, to be settled when the batch is finished.
-    fn dossier(&mut self, key: &[u8]) -> Result<&mut Dossier> {
-        if !self.dossiers.contains_key(key) {
-            let stored = self.value(Space::Orders, key)?;
-            let dossier = stored.as_deref().map_or_else(|| Ok(Dossier::default()), Dossier::from_bytes)?;
-            self.dossiers.insert(key.to_vec(), dossier);
+    fn click(&mut self, click: &Click<'_>, catalog: &Catalog) {
+        if let Some(key) = counter_of(click.link, click.at, Metric::Clicks(click.class), catalog) {
+            self.count(key, 1);
         }
-        Ok(self.dossiers.entry(key.to_vec()).or_default())
+        if let Some(visit) = click.visit() {
+            self.visits.insert(click.id, visit);
+        }
     }
 
-    fn count_for_link(&mut self, link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) {
-        let Some(link) = catalog.links.get(&link) else { return };
-        let key = CounterKey {
-            day: day(at),
-            campaign: link.campaign,
-            influencer: link.influencer,
-            link: Some(link.id),
-            metric,
+    fn event(&mut self, event: &EventFact, catalog: &Catalog) {
+        let metric = match event.name {
+            EventName::Session => Metric::Sessions,
+            EventName::Lead => Metric::Leads,
+            EventName::Page | EventName::Purchase => return,
         };
-        self.count(key, 1);
+        let Some(touch) = event.touch else { return };
+        let Some(key) = counter_of(touch.link, event.at, metric, catalog) else { return };
+        let origin = [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
+        let claim = Claim { event: event.id, origin, seq: self.seq, received_at: event.received_at };
+        self.claims.push((claim, key));
+    }
+
+    fn unparsed(&mut self, report: Unparsed) {
+        let (id, Unparsed { merchant, platform, received_at, topic, reason, body: _ }) =
+            (report.id(), report);
+        self.unparsed.push(UnparsedReport {
+            id,
+            merchant,
+            platform,
+            received_at,
+            topic,
+            reason,
+            reread: false,
+        });
     }
 
     fn count(&mut self, key: CounterKey, amount: i64) {
-        if amount != 0 {
+        if self.seq > self.counted.seq {
             *self.counts.entry(key).or_default() += amount;
         }
     }
+
+    /// Stores everything gathered, up to and with the stream's record `position`.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written; what was stored until then does no harm.
+    pub(crate) fn store(
+        mut self,
+        state: &HotState,
+        position: Position,
+        catalog: &Catalog,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut stored = Stored::default();
+        stored.windows.extend(
+            self.visits
+                .values()
+                .map(|visit| Window { visit: *visit, expires_at: window_expires_at(&visit.touch, now) }),
+        );
+        let mut known = Known::default();
+        let touched = self.take_in_facts(state, &mut known, &mut stored)?;
+        self.list_unparsed(state, &mut stored)?;
+        state.store(&stored, now)?;
+        self.settle_groups(state, &mut known, touched, catalog)?;
+        for merchant in std::mem::take(&mut self.recount) {
+            let mut known = Known::default();
+            let names = state.names_with_totals(merchant)?;
+            self.settle_groups(state, &mut known, names.into_iter().collect(), catalog)?;
+        }
+        let claims: Vec<Claim> = self.claims.iter().map(|(claim, _)| claim.clone()).collect();
+        let first = state.claim(&claims, &|claim| event_expires_at(claim.received_at, now))?;
+        for ((claim, key), is_first) in std::mem::take(&mut self.claims).into_iter().zip(first) {
+            if is_first && claim.seq > self.counted.seq {
+                *self.counts.entry(key).or_default() += 1;
+            }
+        }
+        state.count(&self.stream, (self.counted, position), &self.counts)
+    }
+
+    /// Puts reports under their names; the names whose orders are to be settled anew.
+    fn take_in_facts(
+        &mut self,
+        state: &HotState,
+        known: &mut Known,
+        stored: &mut Stored,
+    ) -> Result<BTreeSet<NameKey>> {
+        let facts = std::mem::take(&mut self.facts);
+        known.read(state, facts.iter().flat_map(keys_of))?;
+        let visits = self.visits_leading_to(state, &facts)?;
+        let mut touched = BTreeSet::new();
+        for fact in facts {
+            let names = keys_of(&fact);
+            let Some((home, others)) = names.split_first() else { continue };
+            touched.insert(home.clone());
+            let mut put = |name: &NameKey, entry: Entry| {
+                if known.add(name, entry.clone()) {
+                    stored.entries.push((name.clone(), entry));
+                }
+            };
+            others.iter().for_each(|name| put(name, Entry::Elsewhere(fact.id, home.clone())));
+            let clicks = fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied());
+            for click in clicks.collect::<Vec<_>>() {
+                path(&visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
+            }
+            put(home, Entry::Fact(Box::new(fact)));
+        }
+        Ok(touched)
+    }
+
+    /// The clicks that reports bring along, and those that led to them.
+    fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<HashMap<ClickId, Visit>> {
+        let mut visits: HashMap<ClickId, Visit> = HashMap::new();
+        let mut wanted: BTreeSet<ClickId> = facts
+            .iter()
+            .flat_map(|fact| fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied()))
+            .collect();
+        for _ in 0..PATH_TOUCHES_MAX {
+            wanted.retain(|click| !visits.contains_key(click));
+            if wanted.is_empty() {
+                break;
+            }
+            let (here, elsewhere): (Vec<ClickId>, Vec<ClickId>) =
+                std::mem::take(&mut wanted).into_iter().partition(|click| self.visits.contains_key(click));
+            let mut found: Vec<Visit> = here.iter().map(|click| self.visits[click]).collect();
+            found.extend(state.visits(&elsewhere)?);
+            wanted.extend(found.iter().filter_map(|visit| visit.previous));
+            visits.extend(found.into_iter().map(|visit| (visit.touch.click, visit)));
+        }
+        Ok(visits)
+    }
+
+    fn list_unparsed(&mut self, state: &HotState, stored: &mut Stored) -> Result<()> {
+        let new = std::mem::take(&mut self.unparsed);
+        let mut listed: BTreeMap<Vec<u8>, UnparsedReport> = new
+            .into_iter()
+            .map(|report| (UnparsedReport::key(report.id, report.received_at), report))
+            .collect();
+        for (id, received_at) in self.reread.drain(..) {
+            let key = UnparsedReport::key(id, received_at);
+            let held = match listed.remove(&key) {
+                Some(report) => Some(report),
+                None => state.unparsed_report(&key)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            };
+            listed.extend(held.map(|report| (key, UnparsedReport { reread: true, ..report })));
+        }
+        for (key, report) in listed {
+            let bytes = serde_json::to_vec(&report).context("an unparsed report could not be stored")?;
+            stored.unparsed.push((key, bytes));
+        }
+        Ok(())
+    }
+
+    /// Settles the orders of names anew, and writes what they count for. Where another node added a report meanwhile,
+    /// once more: whoever writes last has seen all.
+    fn settle_groups(
+        &self,
+        state: &HotState,
+        known: &mut Known,
+        mut roots: BTreeSet<NameKey>,
+        catalog: &Catalog,
+    ) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let mut changed = BTreeSet::new();
+            while !roots.is_empty() {
+                let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
+                known.read(state, some.iter().cloned())?;
+                let mut totals = Vec::new();
+                let mut names = BTreeSet::new();
+                for root in some {
+                    if names.contains(&root) {
+                        roots.remove(&root);
+                        continue;
+                    }
+                    let group = known.group(&root);
+                    roots.remove(&root);
+                    totals.extend(self.totals(state, &group, catalog));
+                    names.extend(group.names);
+                }
+                state.put_totals(&totals)?;
+                let names: Vec<NameKey> = names.into_iter().collect();
+                for (name, count) in names.iter().zip(state.entry_counts(&names)?) {
+                    if count.is_some_and(|count| count != known.count(name)) {
+                        changed.insert(name.clone());
+                    }
+                }
+            }
+            if changed.is_empty() {
+                return Ok(());
+            }
+            changed.iter().for_each(|name| known.forget(name));
+            roots = changed;
+        }
+        bail!("orders change faster than they can be settled; trying again in a moment")
+    }
+
+    /// What the orders of a group count for, under each name that could be an order's.
+    fn totals(&self, state: &HotState, group: &Group, catalog: &Catalog) -> Vec<(NameKey, Vec<u8>)> {
+        let own = group.facts.iter().filter_map(|fact| keys_of(fact).into_iter().next());
+        let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
+        let visit = |click: &ClickId| {
+            let known = group.visits.get(click).or_else(|| self.visits.get(click)).copied();
+            known.or_else(|| state.visit(click).ok().flatten())
+        };
+        for (key, facts) in group.orders() {
+            let Some(settled) = settle(&facts, catalog, &visit) else { continue };
+            let name = name_key(key.merchant, &key.name);
+            totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
+        }
+        totals.into_iter().collect()
+    }
+}
+
+/// A click and those that led to it, as far as is known.
+fn path(visits: &HashMap<ClickId, Visit>, click: ClickId) -> Vec<Visit> {
+    let mut path: Vec<Visit> = Vec::new();
+    let mut next = Some(click);
+    while let Some(visit) = next.and_then(|click| visits.get(&click)) {
+        if path.len() >= PATH_TOUCHES_MAX || path.contains(visit) {
+            break;
+        }
+        path.push(*visit);
+        next = visit.previous;
+    }
+    path
+}
+
+fn counter_of(link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) -> Option<CounterKey> {
+    let link = catalog.links.get(&link)?;
+    let (campaign, influencer) = (link.campaign, link.influencer);
+    Some(CounterKey { day: day(at), campaign, influencer, link: Some(link.id), metric })
 }
 
 fn day(at: Timestamp) -> u32 {
@@ -261,10 +350,11 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
         let (campaign, influencer) = (credited.campaign?, credited.influencer?);
         Some(CounterKey { day: day(order.placed_at), campaign, influencer, link: credited.link, metric })
     };
-    if settled.accepted && matches!(order.status, Status::Paid | Status::Unpaid) && !order.test {
-        counts.extend(key(Metric::Orders).map(|key| (key, 1)));
+    if settled.accepted && order.status != Status::Draft && !order.test {
+        let stands = order.status != Status::Void;
+        counts.extend(key(Metric::Orders).map(|key| (key, i64::from(stands))));
         let revenue = order.currency.and_then(|currency| key(Metric::Revenue(currency)));
-        counts.extend(revenue.map(|key| (key, order.net_goods_minor())));
+        counts.extend(revenue.map(|key| (key, if stands { order.net_goods_minor() } else { 0 })));
     }
     // A booking counts for whom it was booked, also where the credit has moved on since.
     let mut balances: HashMap<_, i64> = HashMap::new();

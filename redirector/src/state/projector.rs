@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
@@ -17,15 +17,21 @@ use shared::id::MerchantId;
 use shared::record::Record;
 
 use crate::catalog::{self, Live};
+use crate::clock;
 use crate::state::model::Position;
-use crate::state::{Batch, HotState, Projection, Space};
+use crate::state::projection::Projection;
+use crate::state::{HotState, is_lost};
 
 /// Records gathered into one batch.
 const BATCH_RECORDS: u64 = 4096;
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(20);
 /// How long to wait before trying again after a failure.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(600);
+/// How often the store is asked whether it still has what it was given.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often what has had its time is forgotten.
+const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// How far the hot state is behind the journal.
 #[derive(Debug, Default)]
@@ -68,15 +74,18 @@ pub(crate) struct Projector {
     journal_dir: PathBuf,
     state: HotState,
     live: Arc<Live>,
-    readers: BTreeMap<StreamName, Reader>,
+    /// Where each stream is read on, and up to where its counters count.
+    readers: BTreeMap<StreamName, (Reader, Position)>,
     lag: Arc<Lag>,
-    layout_is_ours: bool,
+    swept_at: Instant,
+    retired_at: Instant,
 }
 
 impl Projector {
     /// A projector that goes on where the state says.
     pub(crate) fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
-        Self { journal_dir, state, live, readers: BTreeMap::new(), lag, layout_is_ours: false }
+        let now = Instant::now();
+        Self { journal_dir, state, live, readers: BTreeMap::new(), lag, swept_at: now, retired_at: now }
     }
 
     /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
@@ -94,18 +103,23 @@ impl Projector {
                 }
                 Err(error) if is_ahead(&error) => {
                     tracing::warn!("the journal lost its end, the hot state is built anew: {error:#}");
-                    self.readers.clear();
+                    self.begin_anew();
                     if let Err(error) = self.state.clear() {
                         tracing::error!("the hot state cannot be emptied: {error:#}");
                         std::thread::sleep(PAUSE_AFTER_FAILURE);
                     }
                 }
+                Err(error) if is_lost(&error) => {
+                    tracing::warn!("{error:#}");
+                    self.lag.caught_up.store(false, Relaxed);
+                    self.begin_anew();
+                }
                 Err(error) => {
                     if !self.lag.failing.swap(true, Relaxed) {
                         tracing::error!("the hot state falls behind, nothing is lost: {error:#}");
                     }
-                    // What was read but not applied is read again.
-                    self.readers.clear();
+                    // What was read but not stored is read again.
+                    self.begin_anew();
                     if stopping {
                         return;
                     }
@@ -115,42 +129,56 @@ impl Projector {
         }
     }
 
+    /// Asks the state anew where to go on.
+    fn begin_anew(&mut self) {
+        self.readers.clear();
+        self.state.forget();
+    }
+
     /// Projects everything the journal has now.
     fn catch_up(&mut self) -> Result<()> {
-        if !self.layout_is_ours {
-            self.state.refresh_layout()?;
-            self.layout_is_ours = true;
-        }
         for stream in journal::streams(&self.journal_dir)? {
             while self.project(&stream)? == BATCH_RECORDS {
                 self.lag.caught_up.store(false, Relaxed);
+                self.sweep_now_and_then()?;
             }
+        }
+        self.sweep_now_and_then()?;
+        if self.retired_at.elapsed() >= RETIRE_EVERY {
+            self.retired_at = Instant::now();
+            self.state.retire(clock::now())?;
+        }
+        Ok(())
+    }
+
+    fn sweep_now_and_then(&mut self) -> Result<()> {
+        if self.swept_at.elapsed() >= SWEEP_EVERY {
+            self.swept_at = Instant::now();
+            self.state.sweep()?;
         }
         Ok(())
     }
 
     /// Projects one batch of a stream; the number of records it had.
     fn project(&mut self, stream: &StreamName) -> Result<u64> {
-        let after = position(&self.state, stream)?;
-        // A state that was emptied under us says an earlier position: what it lost is projected again.
-        if self.readers.get(stream).is_none_or(|reader| reader.position() != after.seq) {
-            let reader = Reader::resume(&self.journal_dir, stream, after.seq, after.checksum)?;
-            self.readers.insert(stream.clone(), reader);
+        if !self.readers.contains_key(stream) {
+            let begun = begin(&self.journal_dir, &self.state, stream)?;
+            self.readers.insert(stream.clone(), begun);
         }
-        let Some(reader) = self.readers.get_mut(stream) else { return Ok(0) };
+        let Some((reader, counted)) = self.readers.get_mut(stream) else { return Ok(0) };
         let live = &self.live;
         let taken = gather(
             reader,
-            &self.state,
-            |record, projection| {
-                if let Record::Catalog(change) = record {
+            counted,
+            |seq, record, projection| {
+                if let Record::Catalog(change) = &record {
                     // Another process may have made it; and of our own the record can be seen before the change is.
                     live.apply(change);
-                    return recount_after(change, &live.read(), projection);
+                    recount_after(change, &live.read(), projection);
                 }
-                projection.take(record, &live.read())
+                projection.take(seq, record, &live.read());
             },
-            &|projection| projection.finish(&live.read()),
+            &|projection, position| projection.store(&self.state, position, &live.read(), clock::now()),
         )?;
         self.lag.projected.fetch_add(taken, Relaxed);
         self.lag.reached(stream, reader.position());
@@ -158,32 +186,47 @@ impl Projector {
     }
 }
 
-/// Reads up to one batch of records, hands each to `take`, and applies what came of them.
+/// A reader that goes on where the state says, and up to where the stream's counters count.
+fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(Reader, Position)> {
+    let reach = state.reach(stream)?;
+    // What any part has seen must still be in the journal.
+    for seen in [reach.most, reach.counted] {
+        Reader::resume(journal_dir, stream, seen.seq, seen.checksum)?;
+    }
+    let reader = Reader::resume(journal_dir, stream, reach.least.seq, reach.least.checksum)?;
+    Ok((reader, reach.counted))
+}
+
+/// Reads up to one batch of records, hands each to `take`, and stores what came of them.
 fn gather(
     reader: &mut Reader,
-    state: &HotState,
-    mut take: impl FnMut(&Record<'_>, &mut Projection<'_>) -> Result<()>,
-    finish: &dyn Fn(Projection<'_>) -> Result<Batch>,
+    counted: &mut Position,
+    mut take: impl FnMut(u64, Record<'_>, &mut Projection),
+    store: &dyn Fn(Projection, Position) -> Result<()>,
 ) -> Result<u64> {
-    let mut projection = Projection::new(state);
-    let (mut taken, stream) = (0, reader.stream().clone());
+    let stream = reader.stream().clone();
+    let mut projection = Projection::new(&stream, *counted);
+    let (mut taken, mut position) = (0, Position::default());
     while taken < BATCH_RECORDS {
         let Some(record) = reader.next()? else { break };
         let (seq, checksum) = (record.seq, record.checksum);
         let decoded =
             Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
-        take(&decoded, &mut projection)?;
-        projection.advance(&stream, Position { seq, checksum });
+        take(seq, decoded, &mut projection);
+        position = Position { seq, checksum };
         taken += 1;
     }
     if taken > 0 {
-        state.apply(finish(projection)?)?;
+        store(projection, position)?;
+        if position.seq > counted.seq {
+            *counted = position;
+        }
     }
     Ok(taken)
 }
 
 /// A coupon or a campaign's terms may come after the orders they decide.
-fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection<'_>) -> Result<()> {
+fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection) {
     let merchant_of = |entity: &Entity| match entity {
         Entity::Coupon(coupon) => catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant),
         Entity::Campaign(campaign) => Some(campaign.merchant),
@@ -199,12 +242,7 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
     }
     merchants.sort_unstable();
     merchants.dedup();
-    merchants.into_iter().try_for_each(|merchant| projection.recount_orders_of(merchant))
-}
-
-fn position(state: &HotState, stream: &StreamName) -> Result<Position> {
-    let stored = state.value(Space::Positions, stream.as_str().as_bytes())?;
-    Ok(stored.map_or_else(Position::default, |bytes| Position::from_bytes(&bytes)))
+    merchants.into_iter().for_each(|merchant| projection.recount_orders_of(merchant));
 }
 
 /// Whether the state has seen records that the journal no longer has, as after a power cut.
@@ -224,13 +262,13 @@ pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBa
     }
     let mut projected = 0;
     for stream in &streams {
-        let mut reader = Reader::open(journal_dir, stream, 0)?;
+        let (mut reader, mut counted) = (Reader::open(journal_dir, stream, 0)?, Position::default());
         loop {
             let taken = gather(
                 &mut reader,
-                state,
-                |record, projection| projection.take(record, &catalog),
-                &|projection| projection.finish(&catalog),
+                &mut counted,
+                |seq, record, projection| projection.take(seq, record, &catalog),
+                &|projection, position| projection.store(state, position, &catalog, clock::now()),
             )?;
             projected += taken;
             progress.inc(taken);
@@ -239,5 +277,6 @@ pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBa
             }
         }
     }
+    state.sweep()?;
     Ok(projected)
 }

@@ -86,7 +86,8 @@ async fn an_emptied_redis_is_filled_again_from_the_journal() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("not projected within 4 seconds");
+        let log = std::fs::read_to_string(product.data().join("afterclick.log")).unwrap_or_default();
+        panic!("not projected within 4 seconds: {:?}\n{log}", product.read(&order).await);
     };
     assert_eq!(commission().await, "2.70");
     let flushed =
