@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod config;
 mod edge;
+mod exchange;
 mod hooks;
 mod keys;
 mod node;

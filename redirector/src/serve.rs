@@ -26,6 +26,7 @@ use crate::catalog::{Live, STREAM_PREFIX};
 use crate::clock;
 use crate::config::Config;
 use crate::edge::{self, Counters, Edge};
+use crate::exchange::Exchange;
 use crate::keys;
 use crate::node;
 use crate::reconcile::{Looks, Reconciler};
@@ -129,6 +130,7 @@ impl Server {
         let counters: Vec<_> = (0..self.config.workers).map(|_| Counters::leak()).collect();
         let lag = Arc::new(Lag::default());
         let projecting = Projecting::start(&self.config, &self.live, &lag)?;
+        let exchanging = self.start_exchange(&projecting.state, &journals.catalog.0)?;
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
@@ -155,6 +157,10 @@ impl Server {
         announce(addresses)?;
         signals.wait_and_stop(&self.stop)?;
         let drained = [join_all(cores), join_all(admin), syncing.finish()];
+        if let Some((stop, thread)) = exchanging {
+            stop.store(true, Relaxed);
+            _ = thread.join();
+        }
         // The projector goes last: it takes in what the others wrote at the end.
         let closed = [journals.facts.1.shutdown(), journals.catalog.1.shutdown()];
         projecting.finish();
@@ -162,6 +168,21 @@ impl Server {
         closed.into_iter().collect::<Result<(), journal::Error>>()?;
         tracing::info!("drained and synced");
         Ok(())
+    }
+
+    /// Nodes that share a Redis exchange their catalogs.
+    fn start_exchange(
+        &self,
+        state: &HotState,
+        catalog: &Committer,
+    ) -> Result<Option<(Arc<AtomicBool>, JoinHandle<()>)>> {
+        let HotState::Redis(redis) = state else { return Ok(None) };
+        let (live, redis) = (Arc::clone(&self.live), redis.clone());
+        let exchange = Exchange::new(self.config.journal_dir(), redis, live, catalog.clone());
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = spawn("exchange", move || exchange.run(&stopped))?;
+        Ok(Some((stop, thread)))
     }
 
     /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked for again.

@@ -3,6 +3,7 @@
 //! A change carries whole entities; applying it twice, or in another order, ends in the same catalog: for each id the
 //! latest version wins. The only exception is who owns a slug, where the earliest claim wins.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -510,13 +511,20 @@ impl Catalog {
     }
 }
 
-fn put_latest<K: std::hash::Hash + Eq, V: Clone>(
+/// Keeps the later of two versions; of two that were made in the same millisecond, at two nodes, always the same one.
+fn put_latest<K: std::hash::Hash + Eq, V: Clone + PartialEq + Serialize>(
     map: &mut HashMap<K, Arc<V>>,
     key: K,
     new: &V,
     version: impl Fn(&V) -> Timestamp,
 ) {
-    if map.get(&key).is_none_or(|held| version(held) <= version(new)) {
+    let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
+    let is_later = |held: &Arc<V>| match version(held).cmp(&version(new)) {
+        Ordering::Less => true,
+        Ordering::Equal => held.as_ref() != new && spelled(held) < spelled(new),
+        Ordering::Greater => false,
+    };
+    if map.get(&key).is_none_or(is_later) {
         map.insert(key, Arc::new(new.clone()));
     }
 }

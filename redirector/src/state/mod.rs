@@ -17,7 +17,7 @@ pub(crate) use model::{CounterKey, Metric};
 pub(crate) use orders::find_order;
 pub(crate) use projection::UnparsedReport;
 pub(crate) use projector::{Lag, Projector, replay};
-pub(crate) use redis::without_password;
+pub(crate) use redis::{Redis, without_password};
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +32,7 @@ use crate::config::StateUrl;
 use crate::node;
 use crate::state::embedded::Embedded;
 use crate::state::model::{Entry, NameKey, Position, Reach, totals_from_bytes};
-use crate::state::redis::{Lost, Redis, WrongSetting};
+use crate::state::redis::{Lost, WrongSetting};
 
 /// What records put into the state, once and for all.
 #[derive(Default)]

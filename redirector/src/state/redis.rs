@@ -12,6 +12,7 @@
 //! | `ac:{2f}c<stream>` | hash | counter → how many, and `@`: up to which record |
 //! | `ac:{2f}p` | hash | stream → up to which record this bucket has all; `~` and node → its last mark |
 //! | `ac:{00}u` | hash | reports that nobody could read |
+//! | `ac:{00}x` | hash | the catalog's changes by their hash, from node to node |
 //! | `ac:{00}g` | string | the generation: another one each time that all is built anew |
 //!
 //! A part may lose what it was given: emptied, started without its data, or failed over to a replica that lags. Writes
@@ -33,6 +34,7 @@ use shared::id::{ClickId, MerchantId};
 use shared::order::Visit;
 use shared::time::Timestamp;
 
+use crate::exchange::ChangeId;
 use crate::state::model::{CounterKey, Entry, NameKey, Position, Reach, visit_from_bytes, visit_to_bytes};
 use crate::state::{Claim, Stored};
 
@@ -409,6 +411,27 @@ impl Redis {
         reports.sort_unstable();
         reports.iter().for_each(|(_, report)| each(report));
         Ok(())
+    }
+
+    /// How many changes of the catalog are offered.
+    pub(crate) fn changes_count(&self) -> Result<usize> {
+        self.run(|c| redis::cmd("HLEN").arg(key(FIRST, b'x', &[])).query(c))
+    }
+
+    /// The changes that are offered.
+    pub(crate) fn change_ids(&self) -> Result<Vec<ChangeId>> {
+        self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'x', &[])).query(c))
+    }
+
+    /// What changes hold.
+    pub(crate) fn changes(&self, ids: &[ChangeId]) -> Result<Vec<Option<Vec<u8>>>> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
+        self.run(|c| redis::cmd("HMGET").arg(key(FIRST, b'x', &[])).arg(&ids).query(c))
+    }
+
+    /// Offers a change to other nodes.
+    pub(crate) fn offer_change(&self, id: &ChangeId, payload: &[u8]) -> Result<()> {
+        self.run(|c| redis::cmd("HSETNX").arg(key(FIRST, b'x', &[])).arg(&id[..]).arg(payload).query::<()>(c))
     }
 
     /// Ends writes to a bucket with a new mark, which is there only if they are.

@@ -8,6 +8,7 @@ mod events;
 mod life;
 mod magento;
 mod names;
+mod nodes;
 mod outage;
 mod permutations;
 mod platform_libraries;
