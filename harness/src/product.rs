@@ -142,6 +142,14 @@ impl Product {
         http::send(self.admin, method, path, &headers, body).await
     }
 
+    /// Its process id.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().context("afterclick had already ended")
+    }
+
     /// Where it keeps its data.
     pub fn data(&self) -> &Path {
         &self.data

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::scene::{HOST, LINKS, slug};
 
-const BROWSER: &str = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) \
+pub(crate) const BROWSER: &str = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) \
     Chrome/130.0.0.0 Mobile Safari/537.36";
 
 /// What followers were promised so far.
@@ -54,7 +54,7 @@ async fn follow(address: SocketAddr, number: usize, promises: Promises) -> Resul
 }
 
 /// The click a location's token is for. The token is taken apart by hand, as its documented layout says.
-fn click_of(location: &str) -> Result<ClickId> {
+pub(crate) fn click_of(location: &str) -> Result<ClickId> {
     let token = location.split_once("ac=").context("no token in the location")?.1;
     let bytes = URL_SAFE_NO_PAD.decode(token.split(['&', '#']).next().unwrap_or_default())?;
     let click =

@@ -3,13 +3,19 @@
 //! The oracle is this process, or for the ledger one in another language; the product is another one and may die at any moment. A click counts as promised once
 //! the whole answer with its token has been read.
 
+mod calls;
 mod followers;
 mod kill;
 mod ledger;
+mod outage;
+mod rebuild;
 mod scene;
 mod truth;
 mod webhooks;
 
+pub use calls::{FailedCall, failing_calls};
 pub use kill::{KillReport, Plan, kill_cycles};
 pub use ledger::{LedgerPlan, LedgerReport, Plant, compare_ledgers};
+pub use outage::{OutagePlan, Phase, outage};
+pub use rebuild::{RebuildReport, rebuild};
 pub use webhooks::{WebhookPlan, WebhookReport, deliver};

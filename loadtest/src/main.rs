@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
-use loadtest::{LedgerPlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, kill_cycles};
+use loadtest::{
+    LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, kill_cycles, outage, rebuild,
+};
 
 #[derive(Parser)]
 #[command(
@@ -48,6 +51,30 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
+    /// Take Redis away under load in every way; exit 1 if a redirect fails or a window stays away for over 5 seconds.
+    Outage {
+        /// Seconds each fault lasts.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// A cluster of three masters and three replicas, of which one is lost and slots are moved.
+        #[arg(long)]
+        cluster: bool,
+        /// Folder of the binaries [default: this program's].
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+        /// A fault to plant: `state-blind` or `state-forgets:1000`; the product must be built with its feature `faults`.
+        #[arg(long)]
+        fault: Option<String>,
+    },
+    /// Empty a full Redis and measure how fast it is filled again from the journal, and memory a window.
+    Rebuild {
+        /// How many windows.
+        #[arg(long, default_value_t = 500_000)]
+        windows: u64,
+        /// Folder of the binaries [default: this program's].
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+    },
     /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any difference.
     Ledger {
         /// Operations on orders: reports, refunds, cancellations, exchange rates.
@@ -67,6 +94,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Kill { cycles, followers, bin_dir, fault } => kill(cycles, followers, bin_dir, fault).await,
         Command::Webhooks { orders, connections, bin_dir } => webhooks(orders, connections, bin_dir).await,
+        Command::Outage { seconds, cluster, bin_dir, fault } => {
+            take_away(seconds, cluster, bin_dir, fault).await
+        }
+        Command::Rebuild { windows, bin_dir } => fill_again(windows, bin_dir).await,
         Command::Ledger { operations, seed, plant } => ledger(LedgerPlan { operations, seed, plant }),
     }
 }
@@ -124,4 +155,44 @@ fn ledger(plan: LedgerPlan) -> anyhow::Result<ExitCode> {
     }
     let agrees = report.differences == 0 && report.unbalanced.is_empty();
     Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn take_away(
+    seconds: u64,
+    cluster: bool,
+    bin_dir: Option<PathBuf>,
+    fault: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
+    let (data, lasts) = (folder.path().join("data"), Duration::from_secs(seconds));
+    let plan = OutagePlan { bin_dir, data, lasts, cluster, fault };
+    println!("| Redis | clicks | failed | p99 | slowest | windows whole after | wrong |");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    let phases = outage(&plan, |phase| {
+        let whole = phase.whole_after.map_or_else(|| "never".to_owned(), |after| format!("{after:.2?}"));
+        println!(
+            "| {} | {} | {} | {:.2?} | {:.2?} | {whole} | {} |",
+            phase.name, phase.sent, phase.failed, phase.p99, phase.slowest, phase.wrong
+        );
+    })
+    .await?;
+    let is_good = |phase: &loadtest::Phase| {
+        phase.failed == 0 && phase.whole_after.is_some_and(|after| after <= Duration::from_secs(5))
+    };
+    Ok(if phases.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn fill_again(windows: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
+    let report = rebuild(&bin_dir, &folder.path().join("data"), windows).await?;
+    println!(
+        "{} windows filled again in {:.2?} = {} a second; {} bytes a window",
+        report.windows,
+        report.took,
+        report.a_second(),
+        report.bytes_a_window
+    );
+    Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use harness::Launch;
+use harness::{Launch, Product};
 use hmac::{Hmac, KeyInit, Mac};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::{Value, json};
@@ -76,13 +76,8 @@ pub async fn deliver(plan: &WebhookPlan) -> Result<WebhookReport> {
     if plan.pin {
         run_on(1)?;
     }
-    let merchant = json!({
-        "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC", "platform": "woocommerce",
-        "webhook_secret": SECRET,
-    });
-    let merchant = product.create("merchants", &merchant).await?;
-    let key = merchant["key"].as_str().context("no key")?;
-    let deliveries = Rc::new((1..=plan.orders).map(|id| delivery(key, id)).collect::<Result<Vec<_>>>()?);
+    let key = merchant_key(&product).await?;
+    let deliveries = Rc::new((1..=plan.orders).map(|id| delivery(&key, id)).collect::<Result<Vec<_>>>()?);
     let begun = Instant::now();
     let promised = send_all(product.public, &deliveries, plan.connections).await?;
     let elapsed = begun.elapsed();
@@ -103,13 +98,29 @@ fn run_on(core: usize) -> Result<()> {
     sched_setaffinity(None, &cores).context("a machine with two cores is needed")
 }
 
-/// A whole request, so that sending costs as little as can be.
-fn delivery(key: &str, id: usize) -> Result<Vec<u8>> {
+/// The body of an order's webhook, and its signature.
+pub(crate) fn signed_order(id: usize) -> Result<(String, String)> {
     let mut order: Value = serde_json::from_str(EXAMPLE)?;
     (order["id"], order["number"], order["currency"]) = (id.into(), id.to_string().into(), "EUR".into());
     let body = order.to_string();
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).context("a key")?;
     let signature = STANDARD.encode(mac.chain_update(&body).finalize().into_bytes());
+    Ok((body, signature))
+}
+
+/// Creates the merchant whose webhooks these are; its public key.
+pub(crate) async fn merchant_key(product: &Product) -> Result<String> {
+    let merchant = json!({
+        "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC", "platform": "woocommerce",
+        "webhook_secret": SECRET,
+    });
+    let merchant = product.create("merchants", &merchant).await?;
+    merchant["key"].as_str().map(str::to_owned).context("no key")
+}
+
+/// A whole request, so that sending costs as little as can be.
+fn delivery(key: &str, id: usize) -> Result<Vec<u8>> {
+    let (body, signature) = signed_order(id)?;
     let request = format!(
         "POST /_ac/hooks/woocommerce/{key} HTTP/1.1\r\nHost: go.shop.test\r\nContent-Type: application/json\r\n\
          X-WC-Webhook-Topic: order.updated\r\nX-WC-Webhook-Signature: {signature}\r\nContent-Length: {}\r\n\r\n{body}",

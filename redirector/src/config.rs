@@ -30,7 +30,15 @@ pub(crate) struct Config {
     pub(crate) security_contact: Option<String>,
     pub(crate) admin_token: Option<String>,
     #[cfg(feature = "faults")]
-    pub(crate) fault: Option<journal::Fault>,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A fault that a test plants.
+#[cfg(feature = "faults")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    Journal(journal::Fault),
+    State(crate::state::StateFault),
 }
 
 /// Where the hot state lives.
@@ -94,7 +102,9 @@ impl Config {
             admin_token: sources.read("admin_token", &s.admin_token, None, admin_token),
             #[cfg(feature = "faults")]
             fault: sources.read("fault", &s.fault, None, |t| {
-                journal::Fault::parse(t).map(Some).ok_or_else(|| "no such fault".to_owned())
+                let of_state = crate::state::StateFault::parse(t).map(Fault::State);
+                let fault = journal::Fault::parse(t).map(Fault::Journal).or(of_state);
+                fault.map(Some).ok_or_else(|| "no such fault".to_owned())
             }),
         };
         sources.unknown_keys();
@@ -112,7 +122,10 @@ impl Config {
         let mut options = journal::Options::with_segment_bytes_max(self.segment_bytes);
         #[cfg(feature = "faults")]
         {
-            options.fault = self.fault;
+            options.fault = match self.fault {
+                Some(Fault::Journal(fault)) => Some(fault),
+                _ => None,
+            };
         }
         options
     }

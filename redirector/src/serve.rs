@@ -49,6 +49,10 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     if config.admin_token.as_ref().is_some_and(|token| token.len() < GUESSABLE_TOKEN) {
         tracing::warn!("the configured admin token is short enough to be guessed: use it for tests only");
     }
+    #[cfg(feature = "faults")]
+    if let Some(crate::config::Fault::State(fault)) = config.fault {
+        fault.plant();
+    }
     make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;

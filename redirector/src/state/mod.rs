@@ -7,12 +7,16 @@
 #[cfg(test)]
 mod contract;
 mod embedded;
+#[cfg(feature = "faults")]
+mod fault;
 mod model;
 mod orders;
 mod projection;
 mod projector;
 mod redis;
 
+#[cfg(feature = "faults")]
+pub(crate) use fault::StateFault;
 pub(crate) use model::{CounterKey, Metric};
 pub(crate) use orders::find_order;
 pub(crate) use projection::UnparsedReport;

@@ -1,0 +1,114 @@
+//! A Redis that lost everything, filled again from the journal: how fast, and how much memory a window takes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Launch, Redis};
+use journal::{Options, StreamName, Writer};
+use shared::agent::{Device, InApp};
+use shared::class::Class;
+use shared::id::{ClickId, LinkId};
+use shared::record::{Click, encode_click};
+use shared::time::{Span, Timestamp};
+use tokio::time::sleep;
+
+/// How long a rebuild may take in all.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What it took.
+#[derive(Debug, Clone, Copy)]
+pub struct RebuildReport {
+    /// Windows that were filled in again.
+    pub windows: u64,
+    /// From the moment that Redis was emptied until the last one was there.
+    pub took: Duration,
+    /// Bytes of Redis' memory a window, key and overhead included.
+    pub bytes_a_window: u64,
+}
+
+impl RebuildReport {
+    /// Windows a second.
+    pub fn a_second(&self) -> u128 {
+        u128::from(self.windows) * 1_000_000 / self.took.as_micros().max(1)
+    }
+}
+
+/// Writes a journal of clicks, lets the product fill Redis from it, empties Redis, and waits until it is full again.
+///
+/// # Errors
+/// When the product or Redis cannot be started, or windows stay away.
+pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<RebuildReport> {
+    write_clicks(&data.join("journal"), windows)?;
+    let redis = Redis::start(&[])?;
+    let empty = used_memory(&redis)?;
+    let product =
+        Launch::new(bin_dir, data).arguments(&["--workers", "1", "--state", &redis.url()]).start().await?;
+    wait_for(&redis, windows).await?;
+    let bytes_a_window = (used_memory(&redis)? - empty) / windows.max(1);
+    // Let the last look at the buckets pass.
+    sleep(Duration::from_secs(2)).await;
+    redis.cli(&["flushall"])?;
+    let begun = Instant::now();
+    wait_for(&redis, windows).await?;
+    let took = begun.elapsed();
+    product.stop().await?;
+    Ok(RebuildReport { windows, took, bytes_a_window })
+}
+
+fn write_clicks(journal_dir: &Path, count: u64) -> Result<()> {
+    let (mut writer, _) = Writer::open(journal_dir, &StreamName::new("edge-load-0")?, 1, Options::default())?;
+    let begin = now().plus(Span::days(-1));
+    let mut record = Vec::new();
+    for number in 0..count {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        let click = Click {
+            id: ClickId::from_bytes(id),
+            at: begin.plus(Span::ms(i64::try_from(number % 86_400_000)?)),
+            link: LinkId::from_bits(number % 1000 + 1),
+            class: Class::Billable,
+            window_minutes: 30 * 24 * 60,
+            previous: (number % 3 == 0).then(|| ClickId::from_bytes([7; 16])),
+            sub_id: None,
+            country: None,
+            device: Device::Mobile,
+            in_app: InApp::Instagram,
+            referrer_host: "l.instagram.com",
+        };
+        record.clear();
+        encode_click(&click, &mut record);
+        writer.append(&record)?;
+        if number % 10_000 == 9_999 {
+            writer.commit(1)?;
+        }
+    }
+    writer.commit(1)?;
+    Ok(writer.sync()?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "windows that are closed would not be filled in")]
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+async fn wait_for(redis: &Redis, windows: u64) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        let keys: u64 = redis.cli(&["dbsize"])?.trim().parse().context("dbsize")?;
+        // Beside windows there are some keys that say how far it is.
+        if keys >= windows {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < PATIENCE, "{keys} of {windows} windows after {PATIENCE:?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn used_memory(redis: &Redis) -> Result<u64> {
+    let info = redis.cli(&["info", "memory"])?;
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    used.context("no used_memory")?.trim().parse().context("used_memory")
+}
