@@ -11,6 +11,12 @@ use crate::{PAYLOAD_BYTES_MAX, StreamName};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A segment that must not be removed.
+    #[error("{path} is not the oldest sealed segment of its stream, and is kept")]
+    NotOldest {
+        /// The segment.
+        path: PathBuf,
+    },
     /// A stream name that cannot be a folder name everywhere.
     #[error("{name:?} is no stream name; use 1 to 63 of a-z, 0-9 and -, not beginning with -")]
     InvalidName {

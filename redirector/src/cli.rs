@@ -81,6 +81,15 @@ pub(crate) struct Settings {
     /// Bytes after which a journal segment is sealed [default: 134217728].
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
     pub(crate) segment_bytes: Option<String>,
+    /// Where sealed segments are copied to: a folder, or `s3://bucket/prefix`.
+    #[arg(long, value_name = "PLACE", env = "AFTERCLICK_SHIP")]
+    pub(crate) ship: Option<String>,
+    /// Days after which a copied segment is retired here.
+    #[arg(long, value_name = "DAYS", env = "AFTERCLICK_RETAIN_DAYS")]
+    pub(crate) retain_days: Option<String>,
+    /// Bytes of copied segments that are kept here at most.
+    #[arg(long, value_name = "BYTES", env = "AFTERCLICK_RETAIN_BYTES")]
+    pub(crate) retain_bytes: Option<String>,
     /// Seconds between two looks at a shop without webhooks (Magento) [default: 120].
     #[arg(long, value_name = "SECONDS", env = "AFTERCLICK_POLL_SECONDS")]
     pub(crate) poll_seconds: Option<String>,

@@ -18,6 +18,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::node;
 use crate::serve::{make_data_folder, open_stream};
+use crate::ship::Store;
 use crate::state::{self, HotState};
 
 /// Makes an access token, records its hash and prints it. A running server knows it within a moment.
@@ -59,7 +60,28 @@ pub(crate) fn verify(config: &Config) -> Result<bool> {
     })?;
     bar.finish_and_clear();
     print(&describe(&report))?;
-    Ok(report.is_whole())
+    let copies_are_whole = match &config.ship {
+        Some(to) => verify_copies(&Store::open(to)?)?,
+        None => true,
+    };
+    Ok(report.is_whole() && copies_are_whole)
+}
+
+/// Brings every copy of a segment back into a folder that is thrown away, stream by stream, and checks it there.
+fn verify_copies(store: &Store) -> Result<bool> {
+    print("copies:\n")?;
+    let mut is_whole = true;
+    let keys = store.keys()?;
+    for stream in keys.chunk_by(|one, other| one.split('/').next() == other.split('/').next()) {
+        let folder = tempfile::tempdir()?;
+        for key in stream {
+            store.get(key, &folder.path().join(key))?;
+        }
+        let report = journal::verify(folder.path(), &mut |_| ())?;
+        print(&describe(&report))?;
+        is_whole &= report.is_whole();
+    }
+    Ok(is_whole)
 }
 
 /// A line a stream, and a line for everything that is wrong.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::cli::Settings;
+use crate::ship::{Retention, ShipTo};
 use crate::state::without_password;
 
 /// A complete configuration.
@@ -23,6 +24,10 @@ pub(crate) struct Config {
     pub(crate) scheme: Scheme,
     pub(crate) clicks: journal::Durability,
     pub(crate) segment_bytes: u64,
+    /// Where sealed segments are copied to.
+    pub(crate) ship: Option<ShipTo>,
+    /// What may then be retired.
+    pub(crate) retention: Retention,
     /// How often a shop without webhooks is asked for its orders.
     pub(crate) poll_seconds: u64,
     /// How often a shop with webhooks is asked for what they lost.
@@ -95,6 +100,12 @@ impl Config {
             segment_bytes: sources.read("segment_bytes", &s.segment_bytes, Self::SEGMENT_BYTES, |t| {
                 number(t, 64 * 1024, 1 << 40)
             }),
+            ship: sources.read("ship", &s.ship, None, |t| ShipTo::parse(t).map(Some)),
+            retention: Retention {
+                days: sources.read("retain_days", &s.retain_days, None, |t| number(t, 1, 36_500).map(Some)),
+                bytes: sources
+                    .read("retain_bytes", &s.retain_bytes, None, |t| number(t, 0, 1 << 50).map(Some)),
+            },
             poll_seconds: sources.read("poll_seconds", &s.poll_seconds, 120, |t| number(t, 1, 86_400)),
             reconcile_seconds: sources
                 .read("reconcile_seconds", &s.reconcile_seconds, 3600, |t| number(t, 1, 7 * 86_400)),
@@ -108,6 +119,11 @@ impl Config {
             }),
         };
         sources.unknown_keys();
+        if config.ship.is_none() && config.retention != Retention::default() {
+            sources
+                .mistakes
+                .push("retain_days, retain_bytes: only what is copied may be retired; set ship".to_owned());
+        }
         if sources.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(sources.mistakes)) }
     }
 

@@ -13,6 +13,7 @@ mod keys;
 mod node;
 mod reconcile;
 mod serve;
+mod ship;
 mod state;
 
 use std::io::IsTerminal as _;

@@ -30,6 +30,7 @@ use crate::exchange::Exchange;
 use crate::keys;
 use crate::node;
 use crate::reconcile::{Looks, Reconciler};
+use crate::ship::{Shipper, Store};
 use crate::state::{HotState, Lag, Projector};
 
 /// How long a click that is in the system's hands may wait for the disk.
@@ -136,6 +137,7 @@ impl Server {
         let projecting = Projecting::start(&self.config, &self.live, &lag)?;
         let exchanging = self.start_exchange(&projecting.state, &journals.catalog.0)?;
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
+        let shipping = self.start_shipper(&lag)?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
         let looks = Looks::default();
@@ -161,7 +163,7 @@ impl Server {
         announce(addresses)?;
         signals.wait_and_stop(&self.stop)?;
         let drained = [join_all(cores), join_all(admin), syncing.finish()];
-        if let Some((stop, thread)) = exchanging {
+        for (stop, thread) in exchanging.into_iter().chain(shipping) {
             stop.store(true, Relaxed);
             _ = thread.join();
         }
@@ -186,6 +188,19 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = spawn("exchange", move || exchange.run(&stopped))?;
+        Ok(Some((stop, thread)))
+    }
+
+    fn start_shipper(&self, lag: &Arc<Lag>) -> Result<Option<(Arc<AtomicBool>, JoinHandle<()>)>> {
+        let Some(to) = &self.config.ship else { return Ok(None) };
+        let (store, lag) = (Store::open(to)?, Arc::clone(lag));
+        let shipper = Shipper::new(self.config.journal_dir(), store, self.config.retention, lag);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = spawn("shipper", move || {
+            yield_to_redirects();
+            shipper.run(&stopped);
+        })?;
         Ok(Some((stop, thread)))
     }
 

@@ -19,15 +19,15 @@ pub enum Error {
     },
     /// Two journals claim the same stream, so that a record's identity would be ambiguous.
     #[error(
-        "stream {stream} lies in {first} and in {second}; give each node a stream name of its own, or leave \
-         the copy out"
+        "{first} and {second} are different segments of one stream, {stream}: two nodes have one name; keep \
+         them apart, and give each a data folder of its own"
     )]
     SameStream {
         /// The stream.
         stream: StreamName,
-        /// One folder.
+        /// One segment.
         first: PathBuf,
-        /// The other folder.
+        /// The other one.
         second: PathBuf,
     },
     /// A journal that cannot be read.

@@ -3,12 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use journal::{Reader, StreamName};
 use shared::record::Record;
+use tempfile::TempDir;
 
 use crate::facts::Recorded;
+use crate::files::Hashing;
 use crate::{Cursor, Dataset, Error};
 
 /// What to do with records that this program does not understand.
@@ -38,8 +43,9 @@ pub fn read(
 ) -> Result<Dataset, Error> {
     let mut dataset = Dataset::default();
     let mut records = 0;
-    for (stream, journal_dir) in streams(journal_dirs)? {
-        let mut reader = Reader::open(&journal_dir, &stream, 0)?;
+    for (stream, dirs) in streams(journal_dirs)? {
+        let whole = Whole::of(&stream, &dirs)?;
+        let mut reader = Reader::open(whole.dir(), &stream, 0)?;
         let mut last_seq = 0;
         while let Some(record) = reader.next()? {
             if until.is_some_and(|until| until.is_before(stream.as_str(), record.seq)) {
@@ -64,25 +70,82 @@ pub fn read(
     }
 }
 
-/// Lists the streams of all folders. A folder given twice is read once.
-fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, PathBuf>, Error> {
-    let mut found: BTreeMap<StreamName, PathBuf> = BTreeMap::new();
+/// Lists the streams of all folders, each with the folders it lies in. A folder given twice is read once.
+fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>>, Error> {
+    let mut found: BTreeMap<StreamName, Vec<PathBuf>> = BTreeMap::new();
     for given in journal_dirs {
         let dir = existing(given)?;
         for stream in journal::streams(&dir)? {
-            match found.entry(stream) {
-                Entry::Vacant(free) => {
-                    free.insert(dir.clone());
-                }
-                Entry::Occupied(taken) if *taken.get() == dir => {}
-                Entry::Occupied(taken) => {
-                    let (stream, first) = taken.remove_entry();
-                    return Err(Error::SameStream { stream, first, second: dir });
-                }
+            let dirs = found.entry(stream).or_default();
+            if !dirs.contains(&dir) {
+                dirs.push(dir.clone());
             }
         }
     }
     Ok(found)
+}
+
+/// A stream in one piece: where it lies, or, for one whose copied segments lie elsewhere, a folder of links to all.
+enum Whole {
+    Here(PathBuf),
+    Linked(TempDir),
+}
+
+impl Whole {
+    /// # Errors
+    /// [`Error::SameStream`] when two folders have different segments of one name: these are two streams.
+    fn of(stream: &StreamName, dirs: &[PathBuf]) -> Result<Self, Error> {
+        if let [only] = dirs {
+            return Ok(Self::Here(only.clone()));
+        }
+        let linked = tempfile::tempdir().map_err(Error::io("create a folder in", std::env::temp_dir()))?;
+        let folder = linked.path().join(stream.as_str());
+        fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+        let mut owners: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
+        for dir in dirs {
+            for segment in segments(&dir.join(stream.as_str()))? {
+                let name = segment.file_name().unwrap_or_default().to_owned();
+                match owners.entry(name) {
+                    Entry::Vacant(free) => _ = free.insert(segment),
+                    Entry::Occupied(taken) if is_same(taken.get(), &segment)? => {}
+                    Entry::Occupied(taken) => {
+                        let (stream, first) = (stream.clone(), taken.get().clone());
+                        return Err(Error::SameStream { stream, first, second: segment });
+                    }
+                }
+            }
+        }
+        for (name, segment) in owners {
+            let link = folder.join(name);
+            symlink(&segment, &link).map_err(Error::io("link", &link))?;
+        }
+        Ok(Self::Linked(linked))
+    }
+
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Here(dir) => dir,
+            Self::Linked(folder) => folder.path(),
+        }
+    }
+}
+
+fn segments(stream_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let listing = fs::read_dir(stream_dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let listing = listing.map_err(Error::io("list", stream_dir))?;
+    let paths = listing.into_iter().map(|entry| entry.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).collect())
+}
+
+/// Whether two files hold the same bytes.
+fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
+    let hash = |path: &Path| {
+        let mut hashing = Hashing::new(io::sink());
+        let hashed = fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hashing));
+        hashed.map_err(Error::io("read", path))?;
+        Ok::<_, Error>(hashing.finish())
+    };
+    Ok(hash(one)? == hash(other)?)
 }
 
 /// A folder by its one true path. A missing one is a mistake, although the journal would call it empty.

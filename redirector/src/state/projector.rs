@@ -55,6 +55,11 @@ impl Lag {
         behind.sum()
     }
 
+    /// Whether a record is projected.
+    pub(crate) fn has_reached(&self, stream: &StreamName, seq: u64) -> bool {
+        self.positions().get(stream).is_some_and(|position| *position >= seq)
+    }
+
     fn reached(&self, stream: &StreamName, seq: u64) {
         let mut positions = self.positions();
         match positions.get_mut(stream) {
@@ -189,9 +194,17 @@ impl Projector {
 /// A reader that goes on where the state says, and up to where the stream's counters count.
 fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(Reader, Position)> {
     let reach = state.reach(stream)?;
-    // What any part has seen must still be in the journal.
-    for seen in [reach.most, reach.counted] {
+    let oldest = journal::oldest_seq(journal_dir, stream)?;
+    // What any part has seen must still be in the journal, as far as it was not retired since.
+    for seen in [reach.most, reach.counted].into_iter().filter(|seen| seen.seq >= oldest) {
         Reader::resume(journal_dir, stream, seen.seq, seen.checksum)?;
+    }
+    if reach.least.seq + 1 < oldest {
+        tracing::warn!(
+            "stream {stream}: records before {oldest} are retired, and the hot state does not have all of them; put their \
+             segments back and run `afterclick replay` for figures that contain them"
+        );
+        return Ok((Reader::open(journal_dir, stream, oldest - 1)?, reach.counted));
     }
     let reader = Reader::resume(journal_dir, stream, reach.least.seq, reach.least.checksum)?;
     Ok((reader, reach.counted))
@@ -262,7 +275,8 @@ pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBa
     }
     let mut projected = 0;
     for stream in &streams {
-        let (mut reader, mut counted) = (Reader::open(journal_dir, stream, 0)?, Position::default());
+        let oldest = journal::oldest_seq(journal_dir, stream)?;
+        let (mut reader, mut counted) = (Reader::open(journal_dir, stream, oldest - 1)?, Position::default());
         loop {
             let taken = gather(
                 &mut reader,

@@ -14,6 +14,7 @@ mod permutations;
 mod platform_libraries;
 mod reconcile;
 mod redirects;
+mod shipping;
 mod shopify;
 mod stripe;
 mod support;

@@ -41,7 +41,13 @@ impl Stage {
     /// With more arguments of the server, and fields of the link.
     pub(crate) async fn set_up(arguments: &[&str], link_fields: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let product = launch(&folder).arguments(arguments).start().await.unwrap();
+        let launch = launch(&folder).arguments(arguments);
+        Self::set_on(folder, launch, link_fields).await
+    }
+
+    /// With a server that is started like this.
+    pub(crate) async fn set_on(folder: TempDir, launch: Launch, link_fields: Value) -> Self {
+        let product = launch.start().await.unwrap();
         let merchant = product
             .create(
                 "merchants",

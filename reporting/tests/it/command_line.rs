@@ -161,7 +161,7 @@ fn two_journals_are_one_input_unless_they_share_a_stream() {
     assert_eq!(stdout, check(&one, &together, 0).0, "nor how they are given");
     two.record_in("main", &record);
     let (_, stderr) = export(&dirs[0], &dirs[1], "e", 1);
-    assert!(stderr.contains("stream main lies in"), "{stderr}");
+    assert!(stderr.contains("different segments of one stream, main"), "{stderr}");
 }
 
 #[test]
