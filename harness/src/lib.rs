@@ -9,4 +9,4 @@ pub mod redis;
 
 pub use http::Answer;
 pub use product::{Launch, Product, Row, default_bin_dir};
-pub use redis::{Redis, RedisCluster};
+pub use redis::{Certificates, Redis, RedisCluster};

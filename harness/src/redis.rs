@@ -28,9 +28,33 @@ impl Redis {
     /// # Errors
     /// When `redis-server` is not installed, or does not listen in time.
     pub fn start(arguments: &[&str]) -> Result<Self> {
+        Self::start_with(|_| arguments.iter().map(|&argument| argument.to_owned()).collect())
+    }
+
+    /// Starts a server that speaks TLS only, with a certificate for `localhost` that `certificates` makes it trust.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_tls(certificates: &Certificates) -> Result<Self> {
+        let file = |name: &str| certificates.0.path().join(name).display().to_string();
+        Self::start_with(|port| {
+            let port = port.to_string();
+            let options = [
+                ("--port", "0".to_owned()),
+                ("--tls-port", port),
+                ("--tls-cert-file", file("server.pem")),
+                ("--tls-key-file", file("server.key")),
+                ("--tls-ca-cert-file", file("ca.pem")),
+                ("--tls-auth-clients", "no".to_owned()),
+            ];
+            options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+        })
+    }
+
+    fn start_with(arguments: impl FnOnce(u16) -> Vec<String>) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = tempfile::tempdir()?;
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let arguments = arguments(port);
         let child = spawn(port, &arguments, folder.path())?;
         Ok(Self { child, port, arguments, folder })
     }
@@ -136,6 +160,47 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(child)
+}
+
+/// A certificate authority of the test's own, and a certificate of `localhost` that it signed.
+#[derive(Debug)]
+pub struct Certificates(TempDir);
+
+impl Certificates {
+    /// Makes them by `openssl`.
+    ///
+    /// # Errors
+    /// When it is not installed, or fails.
+    pub fn make() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let run = |arguments: &[&str]| -> Result<()> {
+            let output = Command::new("openssl").args(arguments).current_dir(folder.path()).output();
+            let output = output.context("openssl")?;
+            if !output.status.success() {
+                bail!("openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            }
+            Ok(())
+        };
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+        let authority = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2"];
+        run(&[&["req", "-x509"][..], &key, &authority].concat())?;
+        run(&[
+            &["req"][..],
+            &key,
+            &["-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost"],
+        ]
+        .concat())?;
+        std::fs::write(folder.path().join("names"), "subjectAltName=DNS:localhost\n")?;
+        let sign =
+            ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+        run(&[&sign[..], &["-out", "server.pem", "-days", "2", "-extfile", "names"]].concat())?;
+        Ok(Self(folder))
+    }
+
+    /// The authority's certificate.
+    pub fn authority(&self) -> std::path::PathBuf {
+        self.0.path().join("ca.pem")
+    }
 }
 
 /// A cluster of servers of the test's own.

@@ -3,6 +3,7 @@
 //!
 //! `strace` makes the calls fail, in a process of its own: the product is the one that is shipped.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -86,7 +87,7 @@ async fn failing_call(
     let product = faulty.start().await?;
     let key = merchant_key(&product).await?;
     let strace = inject(&product, &data.join("journal"), (call, error), number).await?;
-    let promised = deliver(&product, &key).await;
+    let promised = deliver(&product, &key, 1..=ORDERS).await;
     drop(strace);
     product.kill().await?;
     // What a restart makes of it counts.
@@ -156,15 +157,15 @@ fn files(journal: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Delivers every order once; those that were answered 200.
-async fn deliver(product: &Product, key: &str) -> Vec<usize> {
+/// Delivers orders, each once; those that were answered 200.
+pub(crate) async fn deliver(product: &Product, key: &str, ids: RangeInclusive<usize>) -> Vec<usize> {
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
-        let (address, key) = (product.public, key.to_owned());
+        let (address, key, ids) = (product.public, key.to_owned(), ids.clone());
         senders.spawn(async move {
             let mut promised = Vec::new();
             let mut connection = None;
-            for id in (1..=ORDERS).filter(|id| id % SENDERS == sender) {
+            for id in ids.filter(|id| id % SENDERS == sender) {
                 match send(&mut connection, address, &key, id).await {
                     Ok(200) => promised.push(id),
                     Ok(_) => {}

@@ -5,6 +5,7 @@
 
 mod calls;
 mod followers;
+mod full;
 mod kill;
 mod ledger;
 mod outage;
@@ -14,8 +15,9 @@ mod truth;
 mod webhooks;
 
 pub use calls::{FailedCall, failing_calls};
+pub use full::{FullReport, full_disk};
 pub use kill::{KillReport, Plan, kill_cycles};
 pub use ledger::{LedgerPlan, LedgerReport, Plant, compare_ledgers};
 pub use outage::{OutagePlan, Phase, outage};
-pub use rebuild::{RebuildReport, rebuild};
+pub use rebuild::{RebuildReport, rebuild, restart};
 pub use webhooks::{WebhookPlan, WebhookReport, deliver};

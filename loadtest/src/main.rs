@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
 use loadtest::{
-    LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, kill_cycles, outage, rebuild,
+    LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, failing_calls, kill_cycles,
+    outage, rebuild, restart,
 };
 
 #[derive(Parser)]
@@ -75,6 +76,24 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
+    /// Measure how long a start takes until the first redirect, with a large journal.
+    Restart {
+        /// Clicks in the journal; twelve million are about a gigabyte.
+        #[arg(long, default_value_t = 12_000_000)]
+        clicks: u64,
+        /// Folder of the binaries [default: this program's].
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+    },
+    /// Let system calls on the journal fail, one after the other; exit 1 if a promised order is missing or doubled.
+    Calls {
+        /// How many; each kind of call in turn.
+        #[arg(long, default_value_t = 300)]
+        count: usize,
+        /// Folder of the binaries [default: this program's].
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+    },
     /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any difference.
     Ledger {
         /// Operations on orders: reports, refunds, cancellations, exchange rates.
@@ -98,6 +117,8 @@ async fn main() -> anyhow::Result<ExitCode> {
             take_away(seconds, cluster, bin_dir, fault).await
         }
         Command::Rebuild { windows, bin_dir } => fill_again(windows, bin_dir).await,
+        Command::Restart { clicks, bin_dir } => start_again(clicks, bin_dir).await,
+        Command::Calls { count, bin_dir } => let_calls_fail(count, bin_dir).await,
         Command::Ledger { operations, seed, plant } => ledger(LedgerPlan { operations, seed, plant }),
     }
 }
@@ -195,4 +216,26 @@ async fn fill_again(windows: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<Ex
         report.bytes_a_window
     );
     Ok(ExitCode::SUCCESS)
+}
+
+async fn start_again(clicks: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let folder = tempfile::tempdir()?;
+    let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
+    let (took, bytes) = restart(&bin_dir, &folder.path().join("data"), clicks).await?;
+    println!("{:.2?} from the start to the first redirect, with a journal of {} MB", took, bytes / 1_000_000);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn let_calls_fail(count: usize, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
+    let bar = ProgressBar::new(count as u64);
+    let calls = failing_calls(&bin_dir, 0..count, None, |_| bar.inc(1)).await?;
+    bar.finish_and_clear();
+    let sum = |of: fn(&loadtest::FailedCall) -> usize| calls.iter().map(of).sum::<usize>();
+    let (promised, refused) = (sum(|call| call.promised), sum(|call| call.refused));
+    let (lost, doubled) = (sum(|call| call.lost), sum(|call| call.doubled));
+    println!(
+        "{count} failing calls: {promised} orders promised, {refused} refused, {lost} lost, {doubled} doubled"
+    );
+    Ok(if lost + doubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

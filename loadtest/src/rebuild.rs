@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Launch, Redis};
+use hyper::Method;
 use journal::{Options, StreamName, Writer};
 use shared::agent::{Device, InApp};
 use shared::class::Class;
@@ -12,6 +13,9 @@ use shared::id::{ClickId, LinkId};
 use shared::record::{Click, encode_click};
 use shared::time::{Span, Timestamp};
 use tokio::time::sleep;
+
+use crate::followers::BROWSER;
+use crate::scene::{self, HOST, slug};
 
 /// How long a rebuild may take in all.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -34,12 +38,38 @@ impl RebuildReport {
     }
 }
 
+/// How long a start takes until the first redirect, with this many clicks in the node's own journal.
+///
+/// # Errors
+/// When the product cannot be started.
+pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Duration, u64)> {
+    let launch = Launch::new(bin_dir, data).arguments(&["--workers", "1"]);
+    let first = launch.start().await?;
+    scene::set(&first).await?;
+    first.stop().await?;
+    let node = std::fs::read_to_string(data.join("node"))?;
+    write_clicks(&data.join("journal"), &format!("edge-{}-0", node.trim()), clicks)?;
+    let begun = Instant::now();
+    let product = launch.start().await?;
+    let headers = [("host", HOST), ("user-agent", BROWSER)];
+    let answer =
+        harness::http::send(product.public, Method::GET, &format!("/{}", slug(0)), &headers, "").await?;
+    let took = begun.elapsed();
+    ensure!(answer.status == 302, "the first redirect answered {}", answer.status);
+    product.kill().await?;
+    let mut bytes = 0;
+    for segment in std::fs::read_dir(data.join("journal").join(format!("edge-{}-0", node.trim())))? {
+        bytes += segment?.metadata()?.len();
+    }
+    Ok((took, bytes))
+}
+
 /// Writes a journal of clicks, lets the product fill Redis from it, empties Redis, and waits until it is full again.
 ///
 /// # Errors
 /// When the product or Redis cannot be started, or windows stay away.
 pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<RebuildReport> {
-    write_clicks(&data.join("journal"), windows)?;
+    write_clicks(&data.join("journal"), "edge-load-0", windows)?;
     let redis = Redis::start(&[])?;
     let empty = used_memory(&redis)?;
     let product =
@@ -56,8 +86,8 @@ pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<Rebuil
     Ok(RebuildReport { windows, took, bytes_a_window })
 }
 
-fn write_clicks(journal_dir: &Path, count: u64) -> Result<()> {
-    let (mut writer, _) = Writer::open(journal_dir, &StreamName::new("edge-load-0")?, 1, Options::default())?;
+fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
+    let (mut writer, _) = Writer::open(journal_dir, &StreamName::new(stream)?, 1, Options::default())?;
     let begin = now().plus(Span::days(-1));
     let mut record = Vec::new();
     for number in 0..count {

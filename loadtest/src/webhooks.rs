@@ -110,8 +110,13 @@ pub(crate) fn signed_order(id: usize) -> Result<(String, String)> {
 
 /// Creates the merchant whose webhooks these are; its public key.
 pub(crate) async fn merchant_key(product: &Product) -> Result<String> {
+    merchant_key_of(product, "shop.test").await
+}
+
+/// The same, with a shop at this domain.
+pub(crate) async fn merchant_key_of(product: &Product, domain: &str) -> Result<String> {
     let merchant = json!({
-        "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC", "platform": "woocommerce",
+        "name": "Shop", "domains": [domain], "currency": "EUR", "timezone": "UTC", "platform": "woocommerce",
         "webhook_secret": SECRET,
     });
     let merchant = product.create("merchants", &merchant).await?;

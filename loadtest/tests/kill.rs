@@ -19,8 +19,8 @@ async fn killed(cycles: usize, fault: Option<&str>) -> KillReport {
 }
 
 #[tokio::test]
-async fn twenty_kills_under_load_lose_and_double_nothing() {
-    let report = killed(20, None).await;
+async fn fifty_kills_under_load_lose_and_double_nothing() {
+    let report = killed(50, None).await;
     assert!(report.promised > 2000, "too little load to mean anything: {report:?}");
     assert_eq!((report.lost, report.doubled), (0, 0), "{report:?}");
     assert!(report.recorded >= report.promised);

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::Redis;
+use harness::{Certificates, Redis};
 use serde_json::json;
 
-use crate::support::{Stage, woo_order};
+use crate::support::{Stage, launch, woo_order};
 
 /// Shopify gives a webhook five seconds; ours has no reason to take one.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -33,4 +33,71 @@ async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
     for id in ["1", "2", "3"] {
         assert_eq!(stage.commission(id).await, 270, "{id}: Redis came back empty, the journal did not");
     }
+}
+
+/// The rights that docs/operate.md names.
+const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers +unlink +multi \
+    +exec +info +ping +cluster|slots";
+
+#[tokio::test]
+async fn a_user_with_few_rights_is_enough() {
+    let redis = Redis::start(&[]).unwrap();
+    let rights: Vec<&str> = RIGHTS.split_whitespace().collect();
+    let user = [&["acl", "setuser", "ac", "on", ">secret", "~ac:*"][..], &rights].concat();
+    redis.cli(&user).unwrap();
+    redis.cli(&["acl", "setuser", "default", "off"]).unwrap();
+    let url = format!("redis://ac:secret@127.0.0.1:{}", redis.port());
+    works_on(launch_on(&url)).await;
+}
+
+#[tokio::test]
+async fn redis_is_spoken_to_by_tls() {
+    let certificates = Certificates::make().unwrap();
+    let redis = Redis::start_tls(&certificates).unwrap();
+    let authority = certificates.authority();
+    let (folder, launch) = launch_on(&format!("rediss://localhost:{}", redis.port()));
+    works_on((folder, launch.environment("SSL_CERT_FILE", authority.to_str().unwrap()))).await;
+}
+
+fn launch_on(url: &str) -> (tempfile::TempDir, harness::Launch) {
+    let folder = tempfile::tempdir().unwrap();
+    let launch = launch(&folder).arguments(&["--state", url]);
+    (folder, launch)
+}
+
+/// Clicks, orders, unparsed reports, a restart and a replay.
+async fn works_on((folder, launch): (tempfile::TempDir, harness::Launch)) {
+    let stage = Stage::set_on(folder, launch.clone(), json!({})).await;
+    let token = stage.token().await;
+    stage.webhook("order.updated", &woo_order(1, json!({}), &[("_ac", &token)])).await;
+    stage.webhook("order.updated", "[]").await;
+    assert_eq!(stage.commission("1").await, 270);
+    assert_eq!(stage.figures().await["clicks"]["raw"], 1);
+    let unparsed = stage.product.read("/api/v1/unparsed").await.unwrap();
+    assert_eq!(unparsed["count"], 1, "{unparsed}");
+    let Stage { product, folder, merchant, .. } = stage;
+    product.stop().await.unwrap();
+    let again = launch.start().await.unwrap();
+    let order = again.read(&format!("/api/v1/orders/{merchant}/1")).await.unwrap();
+    assert_eq!(order["commission"][0]["amount"], "2.70");
+    again.stop().await.unwrap();
+    drop(folder);
+}
+
+#[tokio::test]
+async fn a_server_that_would_lose_windows_is_refused_and_one_that_is_away_is_waited_for() {
+    let evicting = Redis::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
+    let (_folder, launch) = launch_on(&evicting.url());
+    let error = format!("{:#}", launch.start().await.err().unwrap());
+    assert!(error.contains("maxmemory_policy is allkeys-lru"), "{error}");
+
+    let mut redis = Redis::start(&[]).unwrap();
+    redis.kill().unwrap();
+    let (folder, launch) = launch_on(&redis.url());
+    let stage = Stage::set_on(folder, launch, json!({})).await;
+    let token = stage.token().await;
+    let answer = stage.webhook("order.updated", &woo_order(1, json!({}), &[("_ac", &token)])).await;
+    assert_eq!(answer.status, 200, "redirects and promises need no Redis");
+    redis.start_again().unwrap();
+    assert_eq!(stage.commission("1").await, 270);
 }
