@@ -421,6 +421,8 @@ pub struct Catalog {
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
     slugs: HashMap<(Scope, String), LinkId>,
+    /// Links that became known before their campaigns, as changes of several nodes may: they take their slugs with it.
+    early_links: HashMap<CampaignId, Vec<LinkId>>,
 }
 
 /// The form in which slugs are compared.
@@ -452,9 +454,16 @@ impl Catalog {
         match entity {
             Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
             Entity::Influencer(new) => put_latest(&mut self.influencers, new.id, new, |e| e.updated_at),
-            Entity::Campaign(new) => put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at),
+            Entity::Campaign(new) => {
+                put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
+                let early: Vec<Arc<Link>> = self.early_links(new.id).cloned().collect();
+                early.iter().for_each(|link| self.claim_slug(link));
+            }
             Entity::Link(new) => {
                 put_latest(&mut self.links, new.id, new, |e| e.updated_at);
+                if !self.campaigns.contains_key(&new.campaign) {
+                    self.early_links.entry(new.campaign).or_default().push(new.id);
+                }
                 self.claim_slug(new);
             }
             Entity::Coupon(new) => {
@@ -470,6 +479,12 @@ impl Catalog {
             }
             Entity::Rate(new) => self.rates.insert(new),
         }
+    }
+
+    /// The links of a campaign that were known before it.
+    pub fn early_links(&self, campaign: CampaignId) -> impl Iterator<Item = &Arc<Link>> {
+        let ids = self.early_links.get(&campaign).into_iter().flatten();
+        ids.filter_map(|id| self.links.get(id))
     }
 
     /// The earliest link keeps a slug, on its merchant's hosts and on the agency's; ties go to the lower id.

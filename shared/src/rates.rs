@@ -99,10 +99,14 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Takes a rate in; one that is known for the day stays.
+    /// Takes a rate in; of two for one day the one that was known first counts.
     pub fn insert(&mut self, rate: &ExchangeRate) {
         let days = self.by_pair.entry((rate.from, rate.to)).or_default();
-        days.entry(rate.day).or_insert_with(|| rate.clone());
+        let held = days.entry(rate.day).or_insert_with(|| rate.clone());
+        let rank = |rate: &ExchangeRate| (rate.created_at, rate.rate.to_string(), rate.source.clone());
+        if rank(rate) < rank(held) {
+            *held = rate.clone();
+        }
     }
 
     /// The rate of a pair on a day.
@@ -179,7 +183,7 @@ mod tests {
             Some(800),
             "the latest day"
         );
-        let again = rate(100, "USD", "EUR", "0.1", 0);
+        let again = rate(100, "USD", "EUR", "0.1", 2);
         assert_eq!(converted(&[friday, again], 100, 1000, "USD", "EUR"), Some(900), "a known day stays");
     }
 

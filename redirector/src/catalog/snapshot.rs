@@ -140,6 +140,7 @@ impl Snapshot {
                         schedule: campaign.schedule(),
                     };
                     Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
+                    catalog.early_links(campaign.id).for_each(|link| self.put_link(link, catalog));
                 }
                 Entity::Link(link) => self.put_link(link, catalog),
                 Entity::Influencer(_) | Entity::Coupon(_) | Entity::AccessToken(_) | Entity::Rate(_) => {}

@@ -268,6 +268,30 @@ fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
     );
 }
 
+/// The buckets in which a write leaves a new mark; each kind of write must, or its loss is overlooked.
+#[test]
+fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    let buckets = || -> BTreeMap<String, String> {
+        let keys = server.cli(&["--raw", "keys", "ac:{*}p"]).unwrap();
+        keys.lines().map(|key| (key.to_owned(), server.cli(&["hvals", key]).unwrap())).collect()
+    };
+    let fact = || Record::Order(Box::new(OrderFact { clicks: vec![], ..order(1, "727", &["1001"]) }));
+    // What else changes: counters, in the bucket of their stream.
+    for (seq, record, written) in [(1, click(1, None), "w"), (2, session(7), "e"), (3, fact(), "n")] {
+        let before = buckets();
+        project(&state, "edge", seq - 1, seq, vec![record]);
+        let after = buckets();
+        let changed: Vec<&String> = after.keys().filter(|key| before.get(*key) != after.get(*key)).collect();
+        let keys = server.cli(&["--raw", "keys", &format!("ac:{{*}}{written}*")]).unwrap();
+        for key in keys.lines().filter(|key| key.starts_with("ac:{")) {
+            let bucket = format!("{}p", &key[..7]);
+            assert!(changed.contains(&&bucket), "{written}: {bucket} has no new mark, only {changed:?}");
+        }
+    }
+}
+
 #[test]
 fn nodes_that_share_a_server_count_an_order_once() {
     let server = harness::Redis::start(&[]).unwrap();

@@ -1,0 +1,61 @@
+//! Changes of the catalog come from several nodes in any order: the catalog is the same.
+
+use proptest::prelude::*;
+use shared::catalog::{Catalog, Change, Entity, Link, Scope};
+use shared::id::LinkId;
+use shared::time::Span;
+
+use crate::world::{ANNA, ANNAS_LINK, BEN, CAMPAIGN, MERCHANT, NOW, click_first};
+
+/// Everything of the little world, two links more that want one slug, and a later version of each entity.
+fn changes() -> Vec<Change> {
+    let world = click_first();
+    let link = |id: u64, influencer, minutes: i64| {
+        let at = NOW.plus(Span::minutes(minutes));
+        Entity::Link(Link {
+            id: LinkId::from_bits(id),
+            campaign: CAMPAIGN,
+            influencer,
+            destination: format!("https://shop.example/{id}"),
+            slug: "wanted".into(),
+            starts_at: None,
+            ends_at: None,
+            fallback: None,
+            paused: false,
+            created_at: at,
+            updated_at: at,
+        })
+    };
+    let mut renamed = world.campaigns[&CAMPAIGN].as_ref().clone();
+    (renamed.name, renamed.updated_at) = ("Renamed".into(), NOW.plus(Span::minutes(5)));
+    // Two nodes changed it in the same millisecond.
+    let mut at_another_node = renamed.clone();
+    at_another_node.name = "Otherwise".into();
+    let entities = vec![
+        Entity::Merchant(world.merchants[&MERCHANT].as_ref().clone()),
+        Entity::Campaign(world.campaigns[&CAMPAIGN].as_ref().clone()),
+        Entity::Campaign(renamed),
+        Entity::Campaign(at_another_node),
+        Entity::Influencer(world.influencers[&ANNA].as_ref().clone()),
+        Entity::Link(world.links[&ANNAS_LINK].as_ref().clone()),
+        link(71, ANNA, 2),
+        link(72, BEN, 1),
+        link(73, BEN, 3),
+    ];
+    let of_one = |entity| Change { at: NOW, entities: vec![entity], request: None };
+    entities.into_iter().map(of_one).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_order_of_changes_makes_the_same_catalog(shuffled in Just(changes()).prop_shuffle()) {
+        let mut catalog = Catalog::default();
+        shuffled.iter().chain(&shuffled[..3]).for_each(|change| catalog.apply(change));
+        for scope in [Scope::Merchant(MERCHANT), Scope::Agency] {
+            let holder = catalog.link_by_slug(scope, "Wanted").map(|link| link.id);
+            prop_assert_eq!(holder, Some(LinkId::from_bits(72)), "the earliest");
+            prop_assert!(catalog.link_by_slug(scope, "anna").is_some());
+        }
+        prop_assert_eq!(&catalog.campaigns[&CAMPAIGN].name, "Renamed");
+    }
+}
