@@ -4,6 +4,7 @@
 
 mod admin;
 mod channels;
+mod clock;
 mod events;
 mod life;
 mod magento;
