@@ -10,6 +10,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::SendError;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -24,19 +25,21 @@ use tokio::sync::watch;
 use crate::admin::{self, Admin, auth};
 use crate::catalog::{Live, STREAM_PREFIX};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, StateUrl};
 use crate::edge::{self, Counters, Edge};
 use crate::exchange::Exchange;
 use crate::keys;
 use crate::node;
 use crate::reconcile::{Looks, Reconciler};
 use crate::ship::{Shipper, Store};
-use crate::state::{HotState, Lag, Projector};
+use crate::state::{HotState, Lag, Opening, Projector};
 
 /// How long a click that is in the system's hands may wait for the disk.
 const SYNC_EVERY: Duration = Duration::from_millis(40);
 /// Characters below which somebody may guess a token.
 const GUESSABLE_TOKEN: usize = 20;
+/// How long to wait before a hot state that cannot be opened is tried again.
+const PAUSE_BEFORE_OPENING_AGAIN: Duration = Duration::from_millis(600);
 /// The share of file descriptors that connections may take, in percent.
 const CONNECTIONS_PERCENT: usize = 60;
 
@@ -179,10 +182,10 @@ impl Server {
     /// Nodes that share a Redis exchange their catalogs.
     fn start_exchange(
         &self,
-        state: &HotState,
+        state: &Opening,
         catalog: &Committer,
     ) -> Result<Option<(Arc<AtomicBool>, JoinHandle<()>)>> {
-        let HotState::Redis(redis) = state else { return Ok(None) };
+        let Ok(HotState::Redis(redis)) = state.get() else { return Ok(None) };
         let (live, redis) = (Arc::clone(&self.live), redis.clone());
         let exchange = Exchange::new(self.config.journal_dir(), redis, live, catalog.clone());
         let stop = Arc::new(AtomicBool::new(false));
@@ -205,7 +208,7 @@ impl Server {
     }
 
     /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked for again.
-    fn start_reconciler(&self, state: &HotState, facts: &Committer, looks: &Looks) -> Result<()> {
+    fn start_reconciler(&self, state: &Opening, facts: &Committer, looks: &Looks) -> Result<()> {
         let (live, stop) = (Arc::clone(&self.live), self.stop.subscribe());
         let reconciler = Reconciler::new(&self.config, live, state.clone(), facts.clone(), looks.clone());
         spawn("reconciler", move || {
@@ -270,30 +273,45 @@ fn join_all(threads: Vec<JoinHandle<Result<()>>>) -> Result<()> {
 
 /// The thread that keeps the hot state up with the journal.
 struct Projecting {
-    state: HotState,
+    state: Opening,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Projecting {
+    /// Starts it. A Redis server with settings that would lose windows is refused at once; an embedded store takes its
+    /// time to open, and nobody waits for it.
     fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>) -> Result<Self> {
         let (url, data, journal_dir) = (config.state.clone(), config.data.clone(), config.journal_dir());
         let (live, lag) = (Arc::clone(live), Arc::clone(lag));
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let (opened, state) = std::sync::mpsc::channel();
+        let (state, stop) = (Opening::default(), Arc::new(AtomicBool::new(false)));
+        let (opening, stopped) = (state.clone(), Arc::clone(&stop));
+        let (refused, refusal) = std::sync::mpsc::channel();
+        let refusal = matches!(url, StateUrl::Redis(_)).then_some(refusal);
         let thread = spawn("projector", move || {
             // The store's own threads are started here too and are as polite.
             yield_to_redirects();
-            let state = HotState::open(&url, &data);
-            let copy = state.as_ref().ok().cloned();
-            if opened.send(state).is_ok()
-                && let Some(state) = copy
-            {
-                Projector::new(journal_dir, state, live, lag).run(&stopped);
+            while !stopped.load(Relaxed) {
+                match HotState::open(&url, &data) {
+                    Ok(state) => {
+                        opening.set(state.clone());
+                        drop(refused);
+                        return Projector::new(journal_dir, state, live, lag).run(&stopped);
+                    }
+                    Err(error) => {
+                        let Err(SendError(error)) = refused.send(error) else { return };
+                        if !lag.failing.swap(true, Relaxed) {
+                            tracing::error!("the hot state cannot be opened, nothing is lost: {error:#}");
+                        }
+                        thread::sleep(PAUSE_BEFORE_OPENING_AGAIN);
+                    }
+                }
             }
         })?;
-        Ok(Self { state: state.recv().context("the projector did not start")??, stop, thread })
+        match refusal.and_then(|refusal| refusal.recv().ok()) {
+            Some(error) => Err(error),
+            None => Ok(Self { state, stop, thread }),
+        }
     }
 
     fn finish(self) {

@@ -132,6 +132,7 @@ pub(crate) async fn stats(
     let by = By::read(query.by.as_deref().unwrap_or("link"));
     let by = by.ok_or_else(|| fault("by", "expected link, influencer, campaign or day"))?;
     let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
+    let state = admin.hot_state().await?;
     let catalog = admin.live.read();
     let wanted = |key: &CounterKey| {
         let is =
@@ -148,7 +149,7 @@ pub(crate) async fn stats(
                 .is_none_or(|wanted| key.link.is_some_and(|link| *wanted == link.to_string()))
             && query.merchant.as_ref().is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
     };
-    let rows = count(&admin.state, by, &wanted).map_err(|error| Problem::internal(&error))?;
+    let rows = count(state, by, &wanted).map_err(|error| Problem::internal(&error))?;
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
     Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": admin.is_up_to_date() })))
 }
@@ -231,10 +232,11 @@ pub(crate) async fn order(
 ) -> Result<Json<Told>, Problem> {
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
-    let found = find_order(&admin.state, id, &order_id).map_err(|error| Problem::internal(&error))?;
+    let state = admin.hot_state().await?;
+    let found = find_order(state, id, &order_id).map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or_else(missing)?;
     let catalog = admin.live.read();
-    let visit = |click: &ClickId| found.visit(&admin.state, click);
+    let visit = |click: &ClickId| found.visit(state, click);
     let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
     Ok(Json(Told {
         merchant: id,
@@ -295,7 +297,7 @@ pub(crate) async fn unparsed(
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
     let mut reports: VecDeque<UnparsedReport> = VecDeque::new();
     let mut count = 0u64;
-    let scanned = admin.state.each_unparsed(&mut |value| {
+    let scanned = admin.hot_state().await?.each_unparsed(&mut |value| {
         count += 1;
         // Only the latest are kept while looking through all.
         if reports.len() == limit {

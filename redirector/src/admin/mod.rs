@@ -13,7 +13,7 @@ mod resources;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::Next;
@@ -33,7 +33,7 @@ use crate::admin::problem::Problem;
 use crate::catalog::Live;
 use crate::edge::Counters;
 use crate::reconcile::Looks;
-use crate::state::{HotState, Lag};
+use crate::state::{HotState, Lag, Opening};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -47,11 +47,15 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a question waits for a hot state that is being opened, and between two looks.
+const OPENING_WAIT: Duration = Duration::from_secs(10);
+const OPENING_PAUSE: Duration = Duration::from_millis(5);
+
 /// What the handlers use.
 pub(crate) struct Admin {
     pub(crate) live: Arc<Live>,
     pub(crate) looks: Looks,
-    pub(crate) state: HotState,
+    pub(crate) state: Opening,
     /// Takes facts into the journal.
     pub(crate) facts: Committer,
     pub(crate) journal_dir: PathBuf,
@@ -63,6 +67,18 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
+    /// The hot state; waits a while for one that is still being opened.
+    async fn hot_state(&self) -> Result<&HotState, Problem> {
+        let asked_at = Instant::now();
+        loop {
+            match self.state.get() {
+                Ok(state) => return Ok(state),
+                Err(_) if asked_at.elapsed() < OPENING_WAIT => sleep(OPENING_PAUSE).await,
+                Err(_) => return Err(Problem::opening()),
+            }
+        }
+    }
+
     /// Records that figures do not contain yet.
     pub(crate) fn records_behind(&self) -> u64 {
         self.lag.behind(&self.journals)

@@ -83,6 +83,15 @@ impl Problem {
         )
     }
 
+    /// Figures are not to be had yet.
+    pub(crate) fn opening() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "No figures now",
+            "the hot state is still being opened; nothing is lost, ask again in a moment",
+        )
+    }
+
     /// Our fault.
     pub(crate) fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("the admin API failed: {error:#}");

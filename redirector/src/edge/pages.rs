@@ -1,12 +1,17 @@
 //! Small pages and files: where a link leads, its QR code, robots.txt, security.txt, the pixel's files.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue,
     VARY,
 };
 use hyper::{Request, StatusCode};
+use shared::catalog::{Catalog, Scope};
 use shared::time::Span;
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::edge::answer::{self, Answer};
@@ -16,14 +21,21 @@ use crate::edge::request;
 /// The pixel's files with their pre-compressed forms, by name.
 const PIXEL: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pixel_files.rs"));
 
+/// How long to leave a catalog alone that is being changed.
+const CATALOG_PAUSE: Duration = Duration::from_millis(1);
+
 /// `GET /{slug}+`: where the link leads and for whom. No redirect, no click.
-pub(crate) fn preview<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
-    let snapshot = core.snapshot.load();
-    let Some(scope) = request::host(request).and_then(|host| snapshot.scope_of(&host)) else {
-        return answer::misdirected();
-    };
-    // A catalog that is being changed is not waited for: this thread has redirects to answer.
-    let Some(catalog) = core.live.try_read() else { return answer::unavailable() };
+pub(crate) async fn preview(core: Rc<Core>, scope: Scope, slug: String) -> Answer {
+    loop {
+        // A catalog that is being changed is not waited for here: this thread has redirects to answer meanwhile.
+        match core.live.try_read() {
+            Some(catalog) => return preview_page(&catalog, scope, &slug),
+            None => sleep(CATALOG_PAUSE).await,
+        }
+    }
+}
+
+fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
     let Some(link) = catalog.link_by_slug(scope, slug) else { return answer::not_found() };
     let influencer =
         catalog.influencers.get(&link.influencer).map_or("", |influencer| influencer.name.as_str());

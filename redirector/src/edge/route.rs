@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
-use crate::edge::{collect, pages, redirect, webhook};
+use crate::edge::{collect, pages, redirect, request, webhook};
 use crate::hooks::{self, postback::Dialect};
 
 /// How long a body may take to arrive.
@@ -58,7 +58,7 @@ pub(crate) fn answer(core: &Rc<Core>, request: Request<Incoming>) -> Answering {
         "/robots.txt" => pages::robots().into(),
         "/.well-known/security.txt" => pages::security(core).into(),
         _ => match path.strip_prefix('/') {
-            Some(name) => slug_path(core, &request, name, head).into(),
+            Some(name) => slug_path(core, &request, name, head),
             // `GET host:80`: a target that is no path.
             None => answer::not_found().into(),
         },
@@ -66,13 +66,15 @@ pub(crate) fn answer(core: &Rc<Core>, request: Request<Incoming>) -> Answering {
 }
 
 /// `/{slug}`, `/{slug}+` and `/{slug}.qr`.
-fn slug_path<B>(core: &Core, request: &Request<B>, name: &str, head: bool) -> Answer {
+fn slug_path<B>(core: &Rc<Core>, request: &Request<B>, name: &str, head: bool) -> Answering {
     if let Some(slug) = name.strip_suffix('+') {
-        pages::preview(core, request, slug)
+        let scope = request::host(request).and_then(|host| core.snapshot.load().scope_of(&host));
+        let Some(scope) = scope else { return answer::misdirected().into() };
+        later(pages::preview(Rc::clone(core), scope, slug.to_owned()))
     } else if let Some(slug) = name.strip_suffix(".qr") {
-        pages::qr(core, request, slug)
+        pages::qr(core, request, slug).into()
     } else {
-        redirect::follow(core, request, name, head)
+        redirect::follow(core, request, name, head).into()
     }
 }
 

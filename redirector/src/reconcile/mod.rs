@@ -27,7 +27,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::hooks::{self, Context, Delivery, Report};
 use crate::reconcile::pages::{Found, Page, credentials, first};
-use crate::state::{HotState, find_order};
+use crate::state::{Opening, find_order};
 
 /// How far the first look goes back, and how far every look overlaps the one before.
 const FIRST_LOOK: Span = Span::days(3);
@@ -94,7 +94,7 @@ impl Looks {
 /// Asks shops.
 pub(crate) struct Reconciler {
     live: Arc<Live>,
-    state: HotState,
+    state: Opening,
     facts: Committer,
     looks: Looks,
     agent: ureq::Agent,
@@ -106,7 +106,7 @@ impl Reconciler {
     pub(crate) fn new(
         config: &Config,
         live: Arc<Live>,
-        state: HotState,
+        state: Opening,
         facts: Committer,
         looks: Looks,
     ) -> Self {
@@ -249,7 +249,7 @@ impl Reconciler {
 
     /// Whether the same was reported before, by a webhook or an earlier look.
     fn is_known(&self, fact: &OrderFact) -> Result<bool> {
-        let known = find_order(&self.state, fact.merchant, &fact.order_id)?;
+        let known = find_order(self.state.get()?, fact.merchant, &fact.order_id)?;
         Ok(known.is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
     }
 }

@@ -18,6 +18,10 @@ use crate::state::{Claim, Stored};
 
 /// Keys removed at a time.
 const REMOVALS: usize = 10_000;
+/// What the store keeps in its log and reads again when it opens; the least that it allows.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// What a space holds in memory before it becomes a file, and the log can shrink.
+const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
 /// The layout of keys and values, and where it is noted; no stream has this name.
 const LAYOUT: &[u8] = b"3";
 const LAYOUT_KEY: &[u8] = b"(layout)";
@@ -49,8 +53,9 @@ impl Embedded {
     /// When it cannot be opened, most often because a running server has it.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let open = || -> Result<Self, fjall::Error> {
-            let database = Database::builder(folder).open()?;
-            let space = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+            let database = Database::builder(folder).max_journaling_size(LOG_BYTES_MAX).open()?;
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+            let space = |name: &str| database.keyspace(name, options);
             let [windows, events, entries, totals] =
                 [space("windows")?, space("events")?, space("entries")?, space("totals")?];
             let [counters, positions, unparsed] =

@@ -25,8 +25,9 @@ pub(crate) use redis::{Redis, without_password};
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use journal::StreamName;
 use shared::id::{ClickId, EventId, MerchantId};
 use shared::order::Visit;
@@ -72,6 +73,26 @@ pub(crate) enum HotState {
     Embedded(Embedded),
     /// On a Redis server, or a cluster.
     Redis(Redis),
+}
+
+/// The hot state of a running server, which redirects do not wait for: an embedded store reads its own log first.
+#[derive(Clone, Default)]
+pub(crate) struct Opening(Arc<OnceLock<HotState>>);
+
+impl Opening {
+    /// The state, once it is open.
+    ///
+    /// # Errors
+    /// When it is not open yet.
+    pub(crate) fn get(&self) -> Result<&HotState> {
+        let Some(state) = self.0.get() else { bail!("the hot state is still being opened") };
+        Ok(state)
+    }
+
+    /// Shows the state to everyone who holds this.
+    pub(crate) fn set(&self, state: HotState) {
+        _ = self.0.set(state);
+    }
 }
 
 impl HotState {

@@ -1,7 +1,11 @@
 //! `GET /{slug}` and what lies beside it.
 
+use std::fmt::Write as _;
+use std::time::Duration;
+
 use hyper::Method;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::support::{Stage, token_of};
 
@@ -120,6 +124,30 @@ async fn a_forged_or_foreign_cookie_is_no_earlier_click() {
     let forged = if forged == format!("ac={token}") { format!("ac={}B", &token[..75]) } else { forged };
     stage.click(&[("cookie", &forged)]).await;
     assert_eq!(stage.figures().await["clicks"]["billable"], 2);
+}
+
+#[tokio::test]
+async fn a_catalog_that_is_being_changed_keeps_no_preview_away() {
+    let stage = Stage::set().await;
+    let mut csv = "slug,campaign,influencer,destination\n".to_owned();
+    for n in 0..20_000 {
+        _ = writeln!(csv, "many-{n},{},{},https://shop.test/{n}", stage.campaign, stage.influencer);
+    }
+    // The projector takes the change in once more, a moment after the answer.
+    let import = async {
+        let answer = stage.product.ask(Method::POST, "/api/v1/links/import", "text/csv", csv).await;
+        sleep(Duration::from_millis(300)).await;
+        answer.unwrap()
+    };
+    tokio::pin!(import);
+    let imported = loop {
+        tokio::select! {
+            imported = &mut import => break imported,
+            page = stage.visit(Method::GET, "/anna+", &[]) => assert_eq!(page.status, 200, "{}", page.body),
+        }
+    };
+    assert_eq!(imported.status, 201, "{}", imported.body);
+    assert_eq!(stage.visit(Method::GET, "/many-19999+", &[]).await.status, 200);
 }
 
 #[tokio::test]
