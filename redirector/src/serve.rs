@@ -1,7 +1,8 @@
 //! `afterclick serve`: build everything, run it, drain it.
 //!
 //! Sockets are bound before anything starts, so that a second server on the same address fails at once. On shutdown:
-//! stop accepting, finish what is under way, bring every stream to the disk, project the rest, exit 0.
+//! stop accepting, finish what is under way, bring every stream to the disk, project what is left if that is soon done,
+//! exit 0.
 
 use std::fs::DirBuilder;
 use std::io::Write as _;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::SendError;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use journal::{Committer, Health, Shutdown, StreamName, Syncer, Writer};
@@ -40,6 +41,8 @@ const SYNC_EVERY: Duration = Duration::from_millis(40);
 const GUESSABLE_TOKEN: usize = 20;
 /// How long to wait before a hot state that cannot be opened is tried again.
 const PAUSE_BEFORE_OPENING_AGAIN: Duration = Duration::from_millis(600);
+/// How long a stopping server may take for its hot state, which is no more than convenience.
+const PROJECTING_REST_MAX: Duration = Duration::from_secs(5);
 /// The share of file descriptors that connections may take, in percent.
 const CONNECTIONS_PERCENT: usize = 60;
 
@@ -314,8 +317,19 @@ impl Projecting {
         }
     }
 
+    /// Lets it take in the rest, but not for long: what it does not reach is taken in after the next start.
     fn finish(self) {
         self.stop.store(true, Relaxed);
+        let told_at = Instant::now();
+        while !self.thread.is_finished() {
+            if told_at.elapsed() > PROJECTING_REST_MAX {
+                tracing::warn!(
+                    "the hot state is behind and catches up after the next start; nothing is lost"
+                );
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
         if self.thread.join().is_err() {
             tracing::error!("the projector panicked; `afterclick replay` rebuilds the hot state");
         }
