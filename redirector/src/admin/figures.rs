@@ -19,7 +19,7 @@ use shared::time::{Span, Timestamp};
 
 use crate::admin::Admin;
 use crate::admin::problem::{Fault, Problem};
-use crate::state::{CounterKey, HotState, Metric, UnparsedReport, find_order};
+use crate::state::{CounterKey, HotState, Listed, Metric, UnparsedReport, find_order};
 
 /// Unparsed reports that are listed when nobody says otherwise, and at most.
 const UNPARSED: usize = 100;
@@ -298,12 +298,22 @@ pub(crate) async fn unparsed(
     let mut reports: VecDeque<UnparsedReport> = VecDeque::new();
     let mut count = 0u64;
     let scanned = admin.hot_state().await?.each_unparsed(&mut |value| {
-        count += 1;
-        // Only the latest are kept while looking through all.
-        if reports.len() == limit {
-            reports.pop_front();
+        match serde_json::from_slice(value) {
+            Ok(Listed::Report(report)) => {
+                count += 1;
+                // Only the latest are kept while looking through all.
+                if reports.len() == limit {
+                    reports.pop_front();
+                }
+                reports.push_back(report);
+            }
+            Ok(Listed::Read { read }) => {
+                if let Some(report) = reports.back_mut().filter(|report| report.id == read) {
+                    report.reread = true;
+                }
+            }
+            Err(error) => tracing::warn!("a report in the list of unread ones is not readable: {error}"),
         }
-        reports.extend(serde_json::from_slice::<UnparsedReport>(value).ok());
     });
     scanned.map_err(|error| Problem::internal(&error))?;
     let items: Vec<_> = reports.into_iter().rev().collect();

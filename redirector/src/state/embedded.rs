@@ -217,10 +217,6 @@ impl Embedded {
         })
     }
 
-    pub(crate) fn unparsed_report(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.unparsed.get(key)?.map(|value| value.to_vec()))
-    }
-
     pub(crate) fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
         each_of(&self.unparsed, &[], &mut |_, value| each(value))
     }

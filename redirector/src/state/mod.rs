@@ -19,7 +19,7 @@ mod redis;
 pub(crate) use fault::StateFault;
 pub(crate) use model::{CounterKey, Metric};
 pub(crate) use orders::find_order;
-pub(crate) use projection::UnparsedReport;
+pub(crate) use projection::{Listed, UnparsedReport};
 pub(crate) use projector::{Lag, Projector, replay};
 pub(crate) use redis::{Redis, without_password};
 
@@ -45,7 +45,7 @@ pub(crate) struct Stored {
     pub(crate) windows: Vec<Window>,
     /// What stands under names of orders.
     pub(crate) entries: Vec<(NameKey, Entry)>,
-    /// Reports that nobody could read; these may be replaced.
+    /// Reports that nobody could read.
     pub(crate) unparsed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -242,15 +242,7 @@ impl HotState {
         }
     }
 
-    /// A report that nobody could read, as it is listed.
-    pub(crate) fn unparsed_report(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self {
-            Self::Embedded(store) => store.unparsed_report(key),
-            Self::Redis(redis) => redis.unparsed_report(key),
-        }
-    }
-
-    /// Every report that nobody could read, by time of arrival.
+    /// Every report that nobody could read ([`Listed`]), by time of arrival.
     pub(crate) fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
         match self {
             Self::Embedded(store) => store.each_unparsed(each),

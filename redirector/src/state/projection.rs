@@ -34,7 +34,7 @@ const GROUPS_AT_ONCE: usize = 1000;
 /// A report that nobody could read, as it is listed; its body stands in the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UnparsedReport {
-    pub(super) id: UnparsedId,
+    pub(crate) id: UnparsedId,
     merchant: MerchantId,
     platform: Platform,
     pub(super) received_at: Timestamp,
@@ -42,6 +42,17 @@ pub(crate) struct UnparsedReport {
     reason: String,
     /// Whether it was read after a fix.
     pub(crate) reread: bool,
+}
+
+/// What the list of such reports holds. Which of the two becomes known first does not matter.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Listed {
+    Report(UnparsedReport),
+    /// The report before this could be read after a fix.
+    Read {
+        read: UnparsedId,
+    },
 }
 
 impl UnparsedReport {
@@ -165,7 +176,7 @@ impl Projection {
         );
         let mut known = Known::default();
         let touched = self.take_in_facts(state, &mut known, &mut stored)?;
-        self.list_unparsed(state, &mut stored)?;
+        self.list_unparsed(&mut stored)?;
         state.store(&stored, now)?;
         self.settle_groups(state, &mut known, touched, catalog)?;
         for merchant in std::mem::take(&mut self.recount) {
@@ -235,22 +246,18 @@ impl Projection {
         Ok(visits)
     }
 
-    fn list_unparsed(&mut self, state: &HotState, stored: &mut Stored) -> Result<()> {
-        let new = std::mem::take(&mut self.unparsed);
-        let mut listed: BTreeMap<Vec<u8>, UnparsedReport> = new
-            .into_iter()
-            .map(|report| (UnparsedReport::key(report.id, report.received_at), report))
-            .collect();
-        for (id, received_at) in self.reread.drain(..) {
-            let key = UnparsedReport::key(id, received_at);
-            let held = match listed.remove(&key) {
-                Some(report) => Some(report),
-                None => state.unparsed_report(&key)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
-            };
-            listed.extend(held.map(|report| (key, UnparsedReport { reread: true, ..report })));
-        }
-        for (key, report) in listed {
-            let bytes = serde_json::to_vec(&report).context("an unparsed report could not be stored")?;
+    fn list_unparsed(&mut self, stored: &mut Stored) -> Result<()> {
+        let reports = self.unparsed.drain(..).map(|report| {
+            let key = UnparsedReport::key(report.id, report.received_at);
+            (key, Listed::Report(report))
+        });
+        let read = self.reread.drain(..).map(|(id, received_at)| {
+            // Listed right behind its report.
+            let key = [UnparsedReport::key(id, received_at), b"r".to_vec()].concat();
+            (key, Listed::Read { read: id })
+        });
+        for (key, listed) in reports.chain(read) {
+            let bytes = serde_json::to_vec(&listed).context("an unparsed report could not be stored")?;
             stored.unparsed.push((key, bytes));
         }
         Ok(())

@@ -156,6 +156,12 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
 
 #[tokio::test]
 async fn what_could_not_be_read_is_read_after_a_fix_once() {
+    // A rebuild reads streams by name: reports become known before and after the facts that were read from them.
+    read_after_a_fix("facts-00").await;
+    read_after_a_fix("facts-zz").await;
+}
+
+async fn read_after_a_fix(older_stream: &str) {
     use base64::Engine;
     let mut stage = Stage::set().await;
     let token = stage.token().await;
@@ -174,7 +180,7 @@ async fn what_could_not_be_read_is_read_after_a_fix_once() {
     };
     let now = now_ms();
     let journal_dir = stage.folder.path().join("data/journal");
-    let stream = journal::StreamName::new("facts-older").unwrap();
+    let stream = journal::StreamName::new(older_stream).unwrap();
     let (mut writer, _) =
         journal::Writer::open(&journal_dir, &stream, 1, journal::Options::default()).unwrap();
     for record in [
@@ -206,7 +212,22 @@ async fn what_could_not_be_read_is_read_after_a_fix_once() {
         }
         assert_eq!(shown.unwrap()["order"]["goods"], goods);
     }
-    let listed = stage.product.read("/api/v1/unparsed").await.unwrap();
+    assert_listed(&stage).await;
+    stage.product.stop().await.unwrap();
+    std::fs::remove_dir_all(stage.folder.path().join("data/state")).unwrap();
+    stage.product = launch(&stage.folder).start().await.unwrap();
+    assert_listed(&stage).await;
+}
+
+async fn assert_listed(stage: &Stage) {
+    let mut listed = Value::Null;
+    for _ in 0..200 {
+        listed = stage.product.read("/api/v1/unparsed").await.unwrap();
+        if listed["up_to_date"] == true && listed["count"] == 3 {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
     let read: Vec<_> =
         listed["items"].as_array().unwrap().iter().map(|item| item["reread"].clone()).collect();
     assert_eq!(read, [json!(false), json!(true), json!(true)], "the latest first: {listed}");

@@ -280,10 +280,6 @@ impl Redis {
         Ok(())
     }
 
-    pub(crate) fn unparsed_report(&self, report: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.run(|c| redis::cmd("HGET").arg(key(FIRST, b'u', &[])).arg(report).query(c))
-    }
-
     pub(crate) fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
         let mut reports: Vec<(Vec<u8>, Vec<u8>)> =
             self.run(|c| redis::cmd("HGETALL").arg(key(FIRST, b'u', &[])).query(c))?;
