@@ -88,7 +88,7 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "No figures now",
-            "the hot state is still being opened; nothing is lost, ask again in a moment",
+            "the hot state is not open yet; nothing is lost, ask again in a moment; if it stays so, the server's log says why",
         )
     }
 

@@ -139,6 +139,10 @@ impl Reconciler {
 
     /// The shops whose time has come.
     fn due(&self) -> Vec<(Arc<Merchant>, Platform, ShopApi)> {
+        // Without the hot state nobody can tell what is known already; such a look would fail, and the next be put off.
+        if self.state.get().is_err() {
+            return vec![];
+        }
         let now = clock::now();
         let looks = self.looks.all();
         let is_due = |id: &MerchantId| looks.get(id).is_none_or(|look| look.next_run <= now);

@@ -1,11 +1,13 @@
 //! Start, restart, replay, failure and end.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use harness::{Launch, http};
 use hyper::Method;
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::sleep;
 
 use crate::support::{Stage, launch, woo_order};
 
@@ -84,7 +86,7 @@ async fn an_emptied_redis_is_filled_again_from_the_journal() {
             if let Ok(order) = product.read(&order).await {
                 return order["commission"][0]["amount"].clone();
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
         let log = std::fs::read_to_string(product.data().join("afterclick.log")).unwrap_or_default();
         panic!("not projected within 4 seconds: {:?}\n{log}", product.read(&order).await);
@@ -167,8 +169,7 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
     let mut slow = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
     slow.write_all(b"GET /anna HTTP/1.1\r\nhost: go").await.unwrap();
-    let closed =
-        tokio::time::timeout(std::time::Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
+    let closed = tokio::time::timeout(Duration::from_secs(20), slow.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the header time-out must fire: without a timer hyper's does nothing");
 }
 
@@ -202,7 +203,7 @@ async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
         if row.is_some_and(|row| row["clicks"]["raw"].as_u64() >= Some(5)) {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
     panic!("the five clicks before the kill are not there");
 }
@@ -305,7 +306,7 @@ async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
         if row.is_some_and(|row| row["clicks"]["raw"] == 5) {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
     panic!("the five clicks after the power cut are not what is counted");
 }
@@ -322,7 +323,7 @@ async fn click_and_count(
         assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
     }
     // Longer than the projector sleeps: what is up to date afterwards has seen these clicks.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    sleep(Duration::from_millis(500)).await;
     let stats = product.read("/api/v1/stats?by=link").await.unwrap();
     assert_eq!(stats["up_to_date"], true);
     let rows = stats["rows"].as_array().unwrap();
@@ -353,4 +354,29 @@ async fn a_state_that_saw_other_records_under_the_same_numbers_is_built_anew() {
     let product = one_core.start().await.unwrap();
     let clicks = click_and_count(&product, "curl/8", 0, &link).await;
     assert_eq!((&clicks["billable"], &clicks["bot"]), (&json!(0), &json!(5)), "{clicks}");
+}
+
+#[tokio::test]
+async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a_shop_fails() {
+    let mut stage = Stage::set().await;
+    let path = format!("/api/v1/merchants/{}", stage.merchant);
+    let shop_api = r#"{"shop_api":{"url":"http://127.0.0.1:9","token":"t","secret":"s"}}"#;
+    let changed = stage.product.ask(Method::PATCH, &path, "application/json", shop_api).await.unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    stage.product.stop().await.unwrap();
+    let state = stage.folder.path().join("data/state");
+    std::fs::remove_dir_all(&state).unwrap();
+    std::fs::write(&state, "no folder").unwrap();
+    stage.product = launch(&stage.folder).start().await.unwrap();
+    assert_eq!(stage.click(&[]).await.status, 302);
+    sleep(Duration::from_millis(1500)).await;
+    let ready = http::send(stage.product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
+    assert_eq!(ready.status, 200);
+    assert!(ready.body.contains("hot state: failing"), "{}", ready.body);
+    let refused = stage.product.ask(Method::GET, "/api/v1/stats", "", "").await.unwrap();
+    assert!(refused.status == 503 && refused.body.contains("not open yet"), "{}", refused.body);
+    let metrics = http::send(stage.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
+    assert!(!metrics.contains("afterclick_reconcile_failures_total"), "a look waits for it too: {metrics}");
+    std::fs::remove_file(&state).unwrap();
+    assert_eq!(stage.figures().await["clicks"]["billable"], 1, "taken in once it can be opened");
 }
