@@ -60,6 +60,7 @@ need_browser() {
 
 # The pixel, which the server embeds.
 build_pixel() {
+    { command -v node && command -v npm; } >/dev/null || need_debian "the pixel's scripts are made small with esbuild and terser" nodejs npm
     say "building the pixel"
-    cargo xtask pixel
+    cargo xtask pixel "$@"
 }

@@ -1,25 +1,13 @@
-//! The pixel: runs on a shop's pages, keeps the click token, and reports sessions, leads and purchases.
+//! The pixel's core: checks what a page says of an order, and writes the body of an event as the server reads it.
 //!
-//! It never throws into the page, never delays a navigation, never tracks across sites, and once consent is denied it
-//! stores nothing and sends nothing. What it reports is a claim: the shop's own server has the last word on orders.
-//!
-//! The modules below are pure and run natively in tests; `page` and `pixel` are the browser's side and exist on
-//! wasm32 alone. `loader/loader.js` brings the core into the page, and `cargo xtask pixel` joins all of it.
+//! The modules below are pure, run natively in tests, and share [`shared::wire`] with the server. What touches the
+//! browser is the shell, in `web/`; `cargo xtask pixel` joins both, and turns the same core into JavaScript for pages
+//! and workers that may not run WebAssembly. Nothing here allocates or can panic: that is what keeps it near 1 KB.
 
-pub mod body;
-pub mod kept;
-pub mod landing;
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
 pub mod order;
-pub mod text;
 pub mod uuid;
 
 #[cfg(target_arch = "wasm32")]
-mod page;
-#[cfg(target_arch = "wasm32")]
-mod pixel;
-
-// The standard allocator would be the largest single part of the core. A page view allocates a few kilobytes, once.
-#[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
-    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
+pub mod border;

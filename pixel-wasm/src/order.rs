@@ -1,169 +1,91 @@
-//! An order as a page's script wrote it: texts and numbers of any kind become exact amounts, or a complaint.
+//! What a page may say of an order: finds the field that cannot be used.
 //!
-//! Never guesses an amount: one that cannot be read is left out, and the page's developer is told which and why.
-//! The order itself still goes out, since its id is what matters: the shop's server confirms the amounts.
+//! Never guesses an amount or an order id: what cannot be used refuses the call, and the page's developer is told which
+//! field it is. Allocates nothing and cannot panic, or the core would be several times its size.
 
-use shared::event::{Item, Order};
-use shared::money::{Currency, Decimal};
+use shared::wire::{end_of_part, is_currency, is_decimal, is_order_id};
 
-use crate::text;
+/// What stands between two fields. Pages cannot send it: the shell takes it out of their texts.
+pub const SEPARATOR: u8 = 0x1f;
 
-/// Characters kept of names, codes and article numbers: a page may put anything there.
-const TEXT_CHARS_MAX: usize = 200;
+/// The kinds of an order's fields, in the shell's order: id, value, currency, tax, shipping; what follows is text.
+const ORDER: &[u8] = b"idcdd----";
+/// The kinds of a line's fields: article number, name, category, quantity, price.
+const LINE: &[u8] = b"---dd";
 
-/// The fields of an order as text, as the page gave them.
-#[derive(Debug, Default)]
-pub struct RawOrder {
-    /// The shop's order id.
-    pub id: Option<String>,
-    /// What the customer pays.
-    pub value: Option<String>,
-    /// ISO 4217 code.
-    pub currency: Option<String>,
-    /// Tax.
-    pub tax: Option<String>,
-    /// Shipping.
-    pub shipping: Option<String>,
-    /// Discount code.
-    pub coupon: Option<String>,
-    /// `true` or `false`.
-    pub new_customer: Option<String>,
-    /// The shop's own MAC over id, amounts and currency.
-    pub sig: Option<String>,
-    /// The lines.
-    pub items: Vec<RawItem>,
-}
-
-/// The fields of one line as text.
-#[derive(Debug, Default)]
-pub struct RawItem {
-    /// Article number.
-    pub sku: Option<String>,
-    /// Name.
-    pub name: Option<String>,
-    /// Category.
-    pub category: Option<String>,
-    /// How many.
-    pub qty: Option<String>,
-    /// Price of one.
-    pub price: Option<String>,
-}
-
-/// Reads an order. What could not be used is left out and named in the complaints.
-pub fn read(raw: RawOrder) -> (Order, String) {
-    let mut reader = Reader::default();
-    let currency = reader.currency(raw.currency.as_deref(), raw.value.is_some());
-    let order = Order {
-        id: short(raw.id.as_deref().unwrap_or_default().trim()),
-        value: reader.amount("value", raw.value).filter(|_| currency.is_some()),
-        currency,
-        tax: reader.amount("tax", raw.tax),
-        shipping: reader.amount("shipping", raw.shipping),
-        coupon: raw.coupon.filter(|code| !code.is_empty()).map(|code| short(&code)),
-        new_customer: raw.new_customer.map(|text| text == "true"),
-        sig: raw.sig.filter(|sig| !sig.is_empty()).map(|sig| short(&sig)),
-        items: raw.items.into_iter().map(|item| reader.item(item)).collect(),
-    };
-    (order, reader.complaints)
-}
-
-#[derive(Default)]
-struct Reader {
-    complaints: String,
-}
-
-impl Reader {
-    fn amount(&mut self, field: &str, text: Option<String>) -> Option<Decimal> {
-        let text = text.filter(|text| !text.is_empty())?;
-        text.parse().map_err(|_| self.complain(field, &text, "is not a decimal number such as 129.90")).ok()
-    }
-
-    fn currency(&mut self, code: Option<&str>, is_needed: bool) -> Option<Currency> {
-        let code = code.unwrap_or_default();
-        let known = code.parse().ok();
-        if known.is_none() && (is_needed || !code.is_empty()) {
-            self.complain("currency", code, "is not an ISO 4217 code such as EUR; without it value");
+/// The place of the first field that cannot be used. `input` has the order's nine fields and five for each line,
+/// separated; all but the id may be empty, but a value needs its currency.
+#[inline(always)]
+pub fn wrong_field(input: &[u8]) -> Option<usize> {
+    let (mut from, mut place, mut kinds, mut has_value) = (0, 0, ORDER, false);
+    while from <= input.len() {
+        let end = end_of_part(input, from, SEPARATOR);
+        let field = input.get(from..end)?;
+        let is_empty = field.is_empty();
+        let [kind, rest @ ..] = kinds else { return None };
+        let is_usable = match kind {
+            b'i' => is_order_id(field),
+            b'c' => is_empty && !has_value || is_currency(field),
+            b'd' => is_empty || is_decimal(field),
+            _ => true,
+        };
+        if !is_usable {
+            return Some(place);
         }
-        known
+        kinds = if rest.is_empty() { LINE } else { rest };
+        has_value = !is_empty;
+        from = end + 1;
+        place += 1;
     }
-
-    fn item(&mut self, raw: RawItem) -> Item {
-        Item {
-            sku: raw.sku.as_deref().map(short),
-            name: raw.name.as_deref().map(short),
-            category: raw.category.as_deref().map(short),
-            qty: self.amount("items[].qty", raw.qty),
-            price: self.amount("items[].price", raw.price),
-        }
-    }
-
-    fn complain(&mut self, field: &str, found: &str, expected: &str) {
-        let separator = if self.complaints.is_empty() { "" } else { "; " };
-        let parts = [separator, field, " `", &short(found), "` ", expected, " was left out"];
-        self.complaints.push_str(&text::join(&parts));
-    }
-}
-
-fn short(value: &str) -> String {
-    String::from(text::first_chars(value, TEXT_CHARS_MAX))
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::event::is_order_id;
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.into())
+    const GOOD: [&str; 14] =
+        ["1001", "129.90", "EUR", "20.74", "4.90", "ANNA", "true", "", "", "A1", "Lamp", "", "2", "64.95"];
+
+    fn wrong_with(place: usize, value: &str) -> Option<usize> {
+        let mut fields = GOOD;
+        fields[place] = value;
+        wrong_field(fields.join("\x1f").as_bytes())
     }
 
     #[test]
-    fn amounts_keep_their_digits() {
-        for (text, written) in [
-            ("129.90", "129.90"),
-            ("129.9", "129.9"),
-            ("0.30000000000000004", "0.30000000000000004"),
-            ("1e+3", "1000"),
+    fn the_first_field_that_cannot_be_used_is_found() {
+        assert_eq!(wrong_field(GOOD.join("\x1f").as_bytes()), None);
+        for (place, value) in [
+            (0, ""),
+            (0, "undefined"),
+            (1, "129,90"),
+            (2, ""),
+            (2, "EURO"),
+            (3, "NaN"),
+            (4, "free"),
+            (12, "two"),
+            (13, "64.95 €"),
         ] {
-            let raw = RawOrder {
-                id: some(" 1001 "),
-                value: some(text),
-                currency: some("eur"),
-                ..RawOrder::default()
-            };
-            let (order, complaints) = read(raw);
-            assert_eq!(order.value.map(|value| value.to_string()).as_deref(), Some(written));
-            assert_eq!((order.id.as_str(), complaints.len()), ("1001", 0));
+            assert_eq!(wrong_with(place, value), Some(place), "{value}");
+        }
+        for (place, value) in [(3, ""), (4, ""), (5, "10 % {x}"), (12, ""), (13, ""), (9, "")] {
+            assert_eq!(wrong_with(place, value), None, "{value}");
         }
     }
 
     #[test]
-    fn what_cannot_be_used_is_left_out_and_named() {
-        let check = |raw: RawOrder, named: &str| {
-            let (order, complaints) = read(raw);
-            assert!(complaints.contains(named), "{complaints} should say {named}");
-            order
-        };
-        let base =
-            || RawOrder { id: some("1"), value: some("1"), currency: some("EUR"), ..RawOrder::default() };
-        let order =
-            check(RawOrder { value: some("129,90 €"), ..base() }, "value `129,90 €` is not a decimal");
-        assert_eq!((order.value, order.id.as_str()), (None, "1"));
-        let order = check(RawOrder { currency: some("EURO"), ..base() }, "currency `EURO`");
-        assert_eq!((order.value, order.currency), (None, None), "an amount without its currency is none");
-        check(RawOrder { currency: None, ..base() }, "currency ``");
-        check(RawOrder { tax: some("NaN"), ..base() }, "tax `NaN`");
-        let item = RawItem { qty: some("two"), ..RawItem::default() };
-        check(RawOrder { items: vec![item], ..base() }, "items[].qty `two`");
+    fn without_a_value_no_currency_is_needed() {
+        for (input, wrong) in
+            [("1", None), ("1\x1f\x1f", None), ("1\x1f\x1feuro", Some(2)), ("1\x1f5\x1f", Some(2))]
+        {
+            assert_eq!(wrong_field(input.as_bytes()), wrong, "{input:?}");
+        }
     }
 
     #[test]
-    fn blanks_are_absent_and_long_texts_are_cut() {
-        let raw =
-            RawOrder { coupon: some(""), tax: some(""), id: some(&"9".repeat(500)), ..RawOrder::default() };
-        let (order, complaints) = read(raw);
-        assert_eq!((order.coupon, order.tax, complaints.len()), (None, None, 0));
-        assert_eq!(order.id.len(), TEXT_CHARS_MAX);
-        assert!(!is_order_id(&order.id), "an id that had to be cut is no id");
+    fn fields_of_the_second_line_have_their_own_places() {
+        let input = [&GOOD[..], &["B2", "", "", "1", "x"]].concat().join("\x1f");
+        assert_eq!(wrong_field(input.as_bytes()), Some(18));
     }
 }

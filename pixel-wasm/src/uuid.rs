@@ -2,50 +2,53 @@
 //!
 //! Reads no clock and no random source: both are parameters.
 
-/// Random bytes one id takes.
-pub const RANDOM_BYTES: usize = 10;
-
-/// Spells a version 7 UUID: 48 bits of milliseconds, then random bits around version and variant.
-pub fn v7(now_ms: i64, random: [u8; RANDOM_BYTES]) -> String {
-    let mut bytes = [0; 16];
-    let time = now_ms.to_be_bytes();
-    for (to, from) in bytes.iter_mut().zip(time.iter().skip(2).chain(&random)) {
-        *to = *from;
+/// Spells a version 7 UUID over as many random bytes, of which four bits each are used: 48 bits of milliseconds, which
+/// come as two halves, then what is random around version and variant.
+#[inline(always)]
+pub fn spell_v7(now_ms_high: u32, now_ms_low: u32, text: &mut [u8]) {
+    let now_ms = u64::from(now_ms_high) << 32 | u64::from(now_ms_low);
+    let mut time_digits = 12;
+    for (index, byte) in text.iter_mut().enumerate() {
+        let digit = match index {
+            8 | 13 | 18 | 23 => {
+                *byte = b'-';
+                continue;
+            }
+            14 => 7,
+            19 => 8 | *byte & 3,
+            ..13 => {
+                time_digits -= 1;
+                (now_ms >> (4 * time_digits)) as u8
+            }
+            _ => *byte,
+        } & 15;
+        *byte = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
     }
-    bytes[6] = 0x70 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    spell(&bytes)
-}
-
-fn spell(bytes: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push(hex_digit(byte >> 4));
-        text.push(hex_digit(byte & 15));
-    }
-    text
-}
-
-const fn hex_digit(nibble: u8) -> char {
-    (if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }) as char
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn spelled(high: u32, low: u32, random: &[u8; 36]) -> String {
+        let mut text = *random;
+        spell_v7(high, low, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     #[test]
     fn the_example_of_rfc_9562_is_met() {
         // RFC 9562, appendix A.6: 2022-02-22 19:22:22 UTC, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
-        let random = [0x0c, 0xc3, 0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f];
-        assert_eq!(v7(0x017f_22e2_79b0, random), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+        let digits = "............._.cc3.18c4.dc0c0c07398f".chars();
+        let random: Vec<_> =
+            digits.map(|digit| digit.to_digit(16).map_or(0xff, |digit| digit as u8)).collect();
+        let random = random.try_into().expect("36 of them");
+        assert_eq!(spelled(0x017f, 0x22e2_79b0, &random), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
     }
 
     #[test]
     fn later_ids_sort_later() {
-        assert!(v7(1_763_800_000_000, [0xff; 10]) < v7(1_763_800_000_001, [0; 10]));
+        assert!(spelled(1, 1, &[0xff; 36]) < spelled(1, 2, &[0; 36]));
+        assert!(spelled(1, u32::MAX, &[0xff; 36]) < spelled(2, 0, &[0; 36]));
     }
 }

@@ -1,15 +1,14 @@
-//! Pixel events: the body a shop's page sends, written by the pixel and read by the server with the same types.
+//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/src/body.rs` writes it.
 //!
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are decimal strings.
 //! Reading is strict about what money or identity depends on and names the field that is wrong; unknown fields are
 //! ignored, so that an older server understands a newer pixel.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Currency, Decimal};
 use crate::order::normal_order_id;
+use crate::wire;
 
 /// Events one body may carry.
 pub const EVENTS_MAX: usize = 50;
@@ -128,9 +127,22 @@ pub struct Order {
     pub new_customer: Option<bool>,
     /// The shop's own MAC over id, amounts and currency, in hex: the page only carries it.
     pub sig: Option<String>,
+    /// Where the page has it from; absent when the page itself reported it.
+    pub source: Option<PageSource>,
     /// The lines.
     #[serde(default)]
     pub items: Vec<Item>,
+}
+
+/// Where on the page an order was found, when no call of the page reported it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageSource {
+    /// Google's data layer.
+    Ga4,
+    /// A place that this version does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// One line of an order.
@@ -166,19 +178,6 @@ impl Batch {
         }
         Ok(batch)
     }
-
-    /// Writes the body. Written by hand: the pixel cannot afford serde's code size.
-    pub fn encode(&self) -> String {
-        let mut json = JsonWriter::default();
-        json.raw("{\"v\":1").string(",\"k\":", &self.merchant_key).string(",\"t\":", &self.token);
-        json.string(",\"c\":", self.consent.as_str()).raw(",\"e\":[");
-        for (index, event) in self.events.iter().enumerate() {
-            json.raw(if index == 0 { "" } else { "," });
-            event.encode(&mut json);
-        }
-        json.raw("]}");
-        json.text
-    }
 }
 
 impl Event {
@@ -201,61 +200,11 @@ impl Event {
         }
         Ok(())
     }
-
-    fn encode(&self, json: &mut JsonWriter) {
-        json.string("{\"id\":", &self.id)
-            .string(",\"n\":", self.name.as_str())
-            .raw(",\"ts\":")
-            .number(self.ts);
-        json.string(",\"u\":", &self.url).string(",\"r\":", &self.referrer);
-        if let Some(order) = &self.order {
-            order.encode(json);
-        }
-        json.raw("}");
-    }
 }
 
-impl Order {
-    fn encode(&self, json: &mut JsonWriter) {
-        json.string(",\"o\":{\"id\":", &self.id).decimal(",\"value\":", self.value);
-        if let Some(currency) = self.currency {
-            json.string(",\"currency\":", currency.code());
-        }
-        json.decimal(",\"tax\":", self.tax).decimal(",\"shipping\":", self.shipping);
-        json.optional(",\"coupon\":", self.coupon.as_deref());
-        if let Some(new) = self.new_customer {
-            json.raw(if new { ",\"new_customer\":true" } else { ",\"new_customer\":false" });
-        }
-        json.optional(",\"sig\":", self.sig.as_deref());
-        json.raw(",\"items\":[");
-        for (index, item) in self.items.iter().enumerate() {
-            json.raw(if index == 0 { "{" } else { ",{" });
-            item.encode(json);
-        }
-        json.raw("]}");
-    }
-}
-
-impl Item {
-    fn encode(&self, json: &mut JsonWriter) {
-        json.string("\"sku\":", self.sku.as_deref().unwrap_or_default());
-        json.optional(",\"name\":", self.name.as_deref())
-            .optional(",\"category\":", self.category.as_deref());
-        json.decimal(",\"qty\":", self.qty).decimal(",\"price\":", self.price).raw("}");
-    }
-}
-
-/// Whether a text can be an order id: not empty, not a placeholder that a broken template left behind.
-///
-/// Google merges all purchases with an empty transaction id; such ids would do the same here.
+/// Whether a text can be an order id: see [`wire::is_order_id`].
 pub fn is_order_id(text: &str) -> bool {
-    let id = normal_order_id(text);
-    let placeholder = ["undefined", "null", "nan", "none", "0", "(not set)"];
-    !id.is_empty()
-        && id.len() <= 128
-        && !placeholder.contains(&id.to_ascii_lowercase().as_str())
-        && !id.contains(['{', '}', '<', '>', '[', ']'])
-        && !id.chars().any(char::is_control)
+    wire::is_order_id(normal_order_id(text).as_bytes())
 }
 
 /// What is wrong with a body. The sender is at fault.
@@ -280,56 +229,17 @@ impl EventError {
     }
 }
 
-/// Just enough JSON for one body.
-#[derive(Default)]
-struct JsonWriter {
-    text: String,
-}
-
-impl JsonWriter {
-    fn raw(&mut self, json: &str) -> &mut Self {
-        self.text.push_str(json);
-        self
-    }
-
-    fn number(&mut self, value: i64) -> &mut Self {
-        // Writing to a String cannot fail.
-        _ = write!(self.text, "{value}");
-        self
-    }
-
-    fn decimal(&mut self, key: &str, value: Option<Decimal>) -> &mut Self {
-        if let Some(value) = value {
-            _ = write!(self.text, "{key}\"{value}\"");
-        }
-        self
-    }
-
-    fn optional(&mut self, key: &str, value: Option<&str>) -> &mut Self {
-        value.map_or_else(|| (), |value| _ = self.string(key, value));
-        self
-    }
-
-    fn string(&mut self, key: &str, value: &str) -> &mut Self {
-        self.text.push_str(key);
-        self.text.push('"');
-        for character in value.chars() {
-            match character {
-                '"' | '\\' => self.text.extend(['\\', character]),
-                control if control < ' ' => _ = write!(self.text, "\\u{:04x}", u32::from(control)),
-                other => self.text.push(other),
-            }
-        }
-        self.text.push('"');
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn purchase(id: &str) -> Batch {
+    const PURCHASE: &str = r#"{"v":1,"k":"k1","t":"","c":"granted","e":[{"id":"0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e",
+        "n":"purchase","ts":1763800000000,"u":"https://shop.example/thanks?order=1001","r":"","o":{"id":"1001",
+        "value":"129.90","currency":"EUR","coupon":"ANNA\"15\\\n\u0001é","new_customer":true,"sig":"00ff","source":"ga4",
+        "items":[{"sku":"A1","qty":"2","price":"64.95"}]}}]}"#;
+
+    #[test]
+    fn a_body_is_read_field_by_field() {
         let item = Item {
             sku: Some("A1".into()),
             qty: "2".parse().ok(),
@@ -337,12 +247,13 @@ mod tests {
             ..Item::default()
         };
         let order = Order {
-            id: id.into(),
+            id: "1001".into(),
             value: "129.90".parse().ok(),
             currency: "EUR".parse().ok(),
             coupon: Some("ANNA\"15\\\n\u{1}é".into()),
             new_customer: Some(true),
             sig: Some("00ff".into()),
+            source: Some(PageSource::Ga4),
             items: vec![item],
             ..Order::default()
         };
@@ -354,33 +265,30 @@ mod tests {
             referrer: String::new(),
             order: Some(order),
         };
-        Batch {
+        let batch = Batch {
             version: 1,
             merchant_key: "k1".into(),
             token: String::new(),
             consent: Consent::Granted,
             events: vec![event],
-        }
-    }
-
-    #[test]
-    fn what_the_pixel_writes_the_server_reads() {
-        let batch = purchase("1001");
-        assert_eq!(Batch::decode(batch.encode().as_bytes()), Ok(batch));
+        };
+        assert_eq!(Batch::decode(PURCHASE.as_bytes()), Ok(batch));
     }
 
     #[test]
     fn errors_name_the_field() {
+        let with = |from: &str, to: &str| PURCHASE.replace(from, to);
+        let order_id = |id: &str| with("\"id\":\"1001\"", &format!("\"id\":\"{id}\""));
         for (body, field) in [
-            (purchase("undefined").encode(), "e[0].o.id"),
-            (purchase("{{order_id}}").encode(), "e[0].o.id"),
-            (purchase("# #").encode(), "e[0].o.id"),
-            (purchase(" #undefined ").encode(), "e[0].o.id"),
-            (purchase("1").encode().replace("\"v\":1", "\"v\":2"), "v: expected 1"),
-            (purchase("1").encode().replace("129.90", "12,90"), "12,90"),
-            (purchase("1").encode().replace("\"EUR\"", "\"EURO\""), "EURO"),
-            (purchase("1").encode().replace(",\"currency\":\"EUR\"", ""), "e[0].o.currency"),
-            (purchase("1").encode().replace("0193a0c4", "x"), "e[0].id"),
+            (order_id("undefined"), "e[0].o.id"),
+            (order_id("{{order_id}}"), "e[0].o.id"),
+            (order_id("# #"), "e[0].o.id"),
+            (order_id(" #undefined "), "e[0].o.id"),
+            (with("\"v\":1", "\"v\":2"), "v: expected 1"),
+            (with("129.90", "12,90"), "12,90"),
+            (with("\"EUR\"", "\"EURO\""), "EURO"),
+            (with("\"currency\":\"EUR\",", ""), "e[0].o.currency"),
+            (with("0193a0c4", "x"), "e[0].id"),
             ("{\"v\":1,\"k\":\"k\",\"e\":[]}".into(), "e: expected 1 to 50"),
             ("{\"v\":1,\"e\":[]}".into(), "missing field `k`"),
             ("[]".into(), "body"),

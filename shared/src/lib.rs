@@ -2,21 +2,37 @@
 //!
 //! Pure: no I/O, no clock, no randomness. Time and random bytes are parameters, so that the edge, the batch and a
 //! later audit reach the same decision from the same facts, byte for byte. Builds for wasm32; the feature `native`
-//! adds what only servers need.
+//! adds what only servers need. Without the feature `domain` nothing is left but [`wire`], without the standard
+//! library: what the pixel shares with the server.
+
+#![cfg_attr(not(feature = "domain"), no_std)]
 
 #[cfg(feature = "native")]
 pub mod agent;
+#[cfg(feature = "domain")]
 pub mod attribution;
+#[cfg(feature = "domain")]
 pub mod catalog;
+#[cfg(feature = "domain")]
 pub mod class;
+#[cfg(feature = "domain")]
 pub mod commission;
+#[cfg(feature = "domain")]
 pub mod event;
+#[cfg(feature = "domain")]
 pub mod id;
+#[cfg(feature = "domain")]
 pub mod ledger;
+#[cfg(feature = "domain")]
 pub mod money;
+#[cfg(feature = "domain")]
 pub mod order;
+#[cfg(feature = "domain")]
 pub mod rates;
 #[cfg(feature = "native")]
 pub mod record;
+#[cfg(feature = "domain")]
 pub mod time;
+#[cfg(feature = "domain")]
 pub mod token;
+pub mod wire;

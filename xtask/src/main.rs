@@ -1,6 +1,6 @@
 //! `cargo xtask`: the build steps that cargo alone cannot do.
 //!
-//! It never installs anything and writes only into the build folder and `pixel-wasm/dist`.
+//! It writes into the build folder, `pixel-wasm/dist`, and a cache of tools from npm that the pixel is made with.
 
 mod pixel;
 
@@ -17,12 +17,15 @@ enum Task {
         /// Builds even when nothing has changed.
         #[arg(long)]
         force: bool,
+        /// Fails when a file is larger than pixel-wasm/sizes.json says.
+        #[arg(long)]
+        sizes: bool,
     },
 }
 
 fn main() -> ExitCode {
-    let Task::Pixel { force } = Task::parse();
-    match pixel::build(force) {
+    let Task::Pixel { force, sizes } = Task::parse();
+    match pixel::build(force, sizes) {
         Ok(sizes) => {
             println!("{sizes}");
             ExitCode::SUCCESS

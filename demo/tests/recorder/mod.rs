@@ -32,6 +32,7 @@ pub(crate) struct Request {
     pub(crate) body: String,
     pub(crate) content_type: String,
     pub(crate) cookie: String,
+    pub(crate) origin: String,
 }
 
 /// The running collector.
@@ -47,17 +48,24 @@ struct Inner {
 
 struct Seen {
     requests: Vec<Request>,
+    /// Paths of everything else that was asked for, in order.
+    paths: Vec<String>,
     answer: StatusCode,
     policies: HashMap<String, String>,
 }
 
 /// A page with the snippet, a script before it has loaded, and attributes for the script tag.
 pub(crate) fn page(script: &str, attributes: &str) -> String {
+    page_with(script, attributes, "")
+}
+
+/// The same, with more in its body.
+pub(crate) fn page_with(script: &str, attributes: &str, body: &str) -> String {
     let spies = "window.warnings = []; console.warn = (...words) => window.warnings.push(words.join(' '));
         window.errors = []; addEventListener('error', event => window.errors.push(event.message));
         addEventListener('unhandledrejection', event => window.errors.push(String(event.reason)));";
     format!(
-        "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><body><script>{spies} {STUB}; {script}</script>\
+        "<!doctype html><meta charset=utf-8><link rel=icon href=data:,><body>{body}<script>{spies} {STUB}; {script}</script>\
          <script async src=\"/_ac/px.js\" data-key=\"k1\" {attributes}></script></body>"
     )
 }
@@ -74,11 +82,17 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = format!("http://shop.localhost:{}", listener.local_addr().expect("an address").port());
         let pages = pages.iter().map(|(path, html)| ((*path).to_owned(), html.clone())).collect();
-        let seen = Seen { requests: Vec::new(), answer: StatusCode::NO_CONTENT, policies: HashMap::new() };
+        let seen = Seen {
+            requests: Vec::new(),
+            paths: Vec::new(),
+            answer: StatusCode::NO_CONTENT,
+            policies: HashMap::new(),
+        };
         let inner = Arc::new(Inner { pages, state: Mutex::new(seen) });
         let routes = Router::new()
             .route("/_ac/e", post(collect))
             .route("/_ac/{file}", get(pixel_file))
+            .route("/cart/update.js", post(update_cart))
             .fallback(get(test_page))
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -97,6 +111,11 @@ impl Recorder {
     /// Sends a page with a Content-Security-Policy.
     pub(crate) fn policy(&self, path: &str, policy: &str) {
         self.inner.state.lock().expect("no panic").policies.insert(path.into(), policy.into());
+    }
+
+    /// Whether a path that begins so was asked for.
+    pub(crate) fn was_asked_for(&self, start: &str) -> bool {
+        self.inner.state.lock().expect("no panic").paths.iter().any(|path| path.starts_with(start))
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -138,29 +157,42 @@ impl Recorder {
     }
 }
 
-async fn collect(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn collect(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let request = Request {
         body: String::from_utf8_lossy(&body).into_owned(),
         content_type: text(header::CONTENT_TYPE),
         cookie: text(header::COOKIE),
+        origin: text(header::ORIGIN),
     };
     let mut state = inner.state.lock().expect("no panic");
+    let allowed = request.origin.clone();
     state.requests.push(request);
-    state.answer
+    (state.answer, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)], "e: the recorder says no").into_response()
 }
 
-async fn pixel_file(UrlPath(file): UrlPath<String>) -> Response {
+/// A Shopify cart.
+async fn update_cart(State(inner): State<Arc<Inner>>, body: String) -> StatusCode {
+    inner.state.lock().expect("no panic").paths.push(format!("/cart/update.js {body}"));
+    StatusCode::OK
+}
+
+async fn pixel_file(State(inner): State<Arc<Inner>>, UrlPath(file): UrlPath<String>) -> Response {
+    inner.state.lock().expect("no panic").paths.push(format!("/_ac/{file}"));
     let kind = if file.ends_with(".wasm") { "application/wasm" } else { "text/javascript" };
     match std::fs::read(workspace().join("pixel-wasm/dist").join(&file)) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
+        Ok(bytes) => ([(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], bytes).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
 async fn test_page(State(inner): State<Arc<Inner>>, uri: Uri) -> Response {
     let Some(html) = inner.pages.get(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
-    let policy = inner.state.lock().expect("no panic").policies.get(uri.path()).cloned();
+    let policy = {
+        let mut state = inner.state.lock().expect("no panic");
+        state.paths.push(uri.path().to_owned());
+        state.policies.get(uri.path()).cloned()
+    };
     let mut response = Html(html.clone()).into_response();
     let headers = response.headers_mut();
     headers.insert(

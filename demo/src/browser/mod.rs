@@ -1,48 +1,61 @@
-//! A real browser: headless Chromium behind chromedriver, each with an empty profile of its own.
+//! A real browser: Chromium, Firefox or WebKit behind its WebDriver, each with an empty profile of its own.
 //!
 //! It never uses a profile twice, and ends every process that it started, also when a check has failed.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
+mod engine;
+
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
-/// A follower's browser. The headless one says so in its user agent, and is rightly counted as a robot.
-const USER_AGENT: &str =
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+pub use self::engine::Engine;
+
 /// How long an element or a page may take to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A running browser.
 pub struct Browser {
-    driver: Child,
+    processes: Vec<Child>,
     client: Option<Client>,
+    port: u16,
     profile: TempDir,
 }
 
 impl Browser {
-    /// Starts a browser with an empty profile.
+    /// Starts Chromium with an empty profile.
     ///
     /// # Errors
     /// When Chromium or chromedriver is missing or does not start.
     pub async fn start() -> Result<Self> {
+        Self::start_engine(Engine::Chromium).await
+    }
+
+    /// Starts a browser of this engine with an empty profile.
+    ///
+    /// # Errors
+    /// When the browser or its driver is missing or does not start.
+    pub async fn start_engine(engine: Engine) -> Result<Self> {
         let profile = tempfile::Builder::new().prefix("afterclick-browser-").tempdir()?;
-        let (driver, port) = start_driver()?;
-        let mut browser = Self { driver, client: None, profile };
+        let driver = engine.start_driver(profile.path())?;
+        let mut browser = Self { processes: driver.processes, client: None, port: driver.port, profile };
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities(browser.profile.path())?);
-        let client = builder.connect(&format!("http://127.0.0.1:{port}")).await;
-        browser.client = Some(client.context("Chromium did not start")?);
+        builder.capabilities(engine.capabilities(browser.profile.path())?);
+        let client = builder.connect(&format!("http://127.0.0.1:{}", browser.port)).await;
+        browser.client = Some(client.with_context(|| format!("{engine:?} did not start"))?);
         Ok(browser)
+    }
+
+    /// Ends the browser at once, as a crash or a phone that runs out of power does. The profile stays for another start.
+    pub fn kill(&mut self) {
+        self.client = None;
+        self.end();
     }
 
     fn client(&self) -> Result<&Client> {
@@ -167,15 +180,24 @@ impl Browser {
     }
 }
 
+impl Browser {
+    fn end(&mut self) {
+        for process in &mut self.processes {
+            // Each leads a process group of its own, so this reaches only what it started.
+            if let Some(group) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+                _ = kill_process_group(group, Signal::KILL);
+            }
+            _ = process.wait();
+        }
+        self.processes.clear();
+        // Some leave their group. The profile's path is this browser's alone and names its processes.
+        end_processes_naming(self.profile.path());
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver leads a process group of its own, so this reaches only what it started.
-        if let Some(group) = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw) {
-            _ = kill_process_group(group, Signal::KILL);
-        }
-        _ = self.driver.wait();
-        // Chromium leaves the group. The profile's path is this browser's alone and names its processes.
-        end_processes_naming(self.profile.path());
+        self.end();
     }
 }
 
@@ -188,47 +210,6 @@ pub struct Cookie {
     pub domain: String,
     /// Whether scripts cannot read it.
     pub http_only: bool,
-}
-
-/// Starts chromedriver on a port that it picks, and reads the port from what it prints.
-fn start_driver() -> Result<(Child, u16)> {
-    let mut driver = Command::new("chromedriver")
-        .arg("--port=0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .context("cannot start chromedriver; Debian's package chromium-driver has it")?;
-    let output = driver.stdout.take().context("standard output is not piped")?;
-    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let port = lines
-        .find_map(|line| line.split_once("started successfully on port ").map(|(_, rest)| rest.to_owned()));
-    // The pipe is read to its end, or a talkative driver would block on it.
-    std::thread::spawn(move || lines.for_each(drop));
-    let port = port.and_then(|rest| rest.trim_end_matches('.').parse().ok());
-    Ok((driver, port.context("chromedriver did not say its port")?))
-}
-
-fn capabilities(profile: &Path) -> Result<Capabilities> {
-    let profile = format!("--user-data-dir={}", profile.display());
-    let user_agent = format!("--user-agent={USER_AGENT}");
-    let arguments = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1280,940",
-        &profile,
-        &user_agent,
-    ];
-    let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments } });
-    Ok(serde_json::from_value(capabilities)?)
 }
 
 fn end_processes_naming(profile: &Path) {

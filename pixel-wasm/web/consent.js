@@ -1,0 +1,45 @@
+// What the visitor allowed, from everybody who may say so. Decides nothing about what follows from it.
+//
+// The page's own call has the last word, then Global Privacy Control. Of the others (the tag's attribute, Google's
+// Consent Mode, IAB TCF, Shopify) one denial is enough, one that has not been answered makes us wait, and where nobody
+// asks, nobody waits.
+
+export const GRANTED = "granted";
+export const DENIED = "denied";
+export const UNKNOWN = "unknown";
+
+const said = {};
+let own;
+
+/** What the page's own call, or the tag's attribute, says. */
+export const sayOwn = (word) => (own = word);
+export const sayTag = (word) => (said.tag = word);
+
+/** Reads an entry of the data layer, in case it is one of Consent Mode's. */
+export const sayGoogle = (entry) => {
+  const words = entry[0] == "consent" && entry[2] ? [entry[2].ad_storage, entry[2].ad_user_data].filter(Boolean) : [];
+  const all = words.every((word) => word == GRANTED);
+  if (entry[1] == "update" && words[0]) said.google = all ? GRANTED : DENIED;
+  // A default stands until the banner is answered. One for some regions counts everywhere: we do not know the region.
+  else if (words[0] && said.google != DENIED) said.google = all && said.google != UNKNOWN ? GRANTED : UNKNOWN;
+};
+
+/** What all of them say now: a word, or nothing where nobody asks. */
+export const consent = () => {
+  const shop = window.Shopify;
+  const privacy = shop?.customerPrivacy;
+  if (window.__tcfapi && !said.tcf) {
+    said.tcf = UNKNOWN;
+    // Purpose 1 is storage on the visitor's device.
+    __tcfapi("addEventListener", 2, (data, isRead) => {
+      if (isRead)
+        said.tcf =
+          data.gdprApplies === false ? GRANTED : data.eventStatus == "cmpuishown" ? UNKNOWN : data.purpose.consents[1] ? GRANTED : DENIED;
+    });
+  }
+  if (shop?.loadFeatures) {
+    if (!said.shop && !privacy) shop.loadFeatures([{ name: "consent-tracking-api", version: "0.1" }], () => {});
+    said.shop = privacy?.marketingAllowed() ? GRANTED : !privacy || privacy.shouldShowBanner() ? UNKNOWN : DENIED;
+  }
+  return own || (navigator.globalPrivacyControl ? DENIED : [DENIED, UNKNOWN, GRANTED].find((word) => Object.values(said).includes(word)));
+};

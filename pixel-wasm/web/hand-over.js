@@ -1,0 +1,21 @@
+// Hands the click token to the cart or checkout, so that it comes back with the order from the shop's own server.
+//
+// Fills only what is there for it: an empty field, a link or an element of Stripe's without a reference of the shop's.
+
+const REFERENCE = "client_reference_id";
+const ELEMENT_REFERENCE = "client-reference-id";
+
+/** Puts the token where a page has a place for it. */
+export const handOver = (token) => {
+  for (const place of document.querySelectorAll(`input[name=_ac],a[href*="//buy.stripe.com/"],stripe-buy-button,stripe-pricing-table`))
+    if (place.href) place.search.includes(REFERENCE) || (place.search += `&${REFERENCE}=${token}`);
+    else if (place.name) place.value = token;
+    else place.hasAttribute(ELEMENT_REFERENCE) || place.setAttribute(ELEMENT_REFERENCE, token);
+};
+
+/** Writes the token into the attributes of a Shopify cart. */
+export const handToShopify = (token) =>
+  fetch((window.Shopify?.routes?.root || "/") + "cart/update.js", {
+    method: "POST",
+    body: new URLSearchParams({ "attributes[_ac]": token }),
+  }).catch(() => {});

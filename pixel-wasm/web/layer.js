@@ -1,0 +1,25 @@
+// Google's data layer, read and never changed: purchases in all their shapes, and Consent Mode.
+
+/** The purchase in an entry, in our words; nothing for any other entry. */
+export const purchaseOf = (entry) => {
+  const legacy = entry.ecommerce?.purchase;
+  const order =
+    legacy?.actionField ||
+    (entry[0] == "event" && entry[1] == "purchase" ? entry[2] : entry.event == "purchase" && (entry.ecommerce || entry));
+  return order && {
+    id: order.transaction_id ?? order.id,
+    value: order.value ?? order.revenue,
+    currency: order.currency ?? entry.ecommerce?.currencyCode,
+    tax: order.tax,
+    shipping: order.shipping,
+    coupon: order.coupon,
+    source: "ga4",
+    items: [].concat(legacy?.products || order.items || []).map((item) => ({
+      sku: item.item_id ?? item.id,
+      name: item.item_name ?? item.name,
+      category: item.item_category ?? item.category,
+      qty: item.quantity,
+      price: item.price,
+    })),
+  };
+};

@@ -1,0 +1,59 @@
+//! What the pixel is made of: a change in any of it means another build.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::read;
+
+const INPUTS: [&str; 11] = [
+    "Cargo.toml",
+    "pixel-wasm/Cargo.toml",
+    "pixel-wasm/build.rs",
+    "pixel-wasm/package.json",
+    "pixel-wasm/src",
+    "pixel-wasm/web",
+    "shared/Cargo.toml",
+    "shared/src/lib.rs",
+    "shared/src/wire.rs",
+    "xtask/Cargo.toml",
+    "xtask/src",
+];
+
+/// A hash of all inputs.
+pub(super) fn hash(root: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for input in INPUTS {
+        collect(&root.join(input), &mut files)?;
+    }
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(locked_versions(root)?.as_bytes());
+    for file in files {
+        let name = file.strip_prefix(root)?.to_string_lossy().into_owned();
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        // Lengths keep two neighbouring files from passing for one.
+        hasher.update(format!("\n{name} {}\n", bytes.len()).as_bytes()).update(&bytes);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The lock file's lines on what ends up in the pixel. Other members' dependencies come and go without a rebuild.
+fn locked_versions(root: &Path) -> Result<String> {
+    const NAMES: [&str; 2] = ["wasm-bindgen", "wasm-bindgen-cli-support"];
+    let lock = read(&root.join("Cargo.lock"))?;
+    let wanted = |package: &&str| NAMES.iter().any(|name| package.contains(&format!("name = \"{name}\"\n")));
+    Ok(lock.split("[[package]]").filter(wanted).collect())
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        files.push(path.to_path_buf());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))? {
+        collect(&entry?.path(), files)?;
+    }
+    Ok(())
+}
