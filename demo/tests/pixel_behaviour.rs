@@ -3,6 +3,8 @@
 //! The collector answers as the contract says and lets a test choose the status. It stands for any server that keeps
 //! to the contract; the loop with the real one is `browser_loop`. Every scenario runs in every engine.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
 mod recorder;
 
 use std::time::Duration;
@@ -96,7 +98,11 @@ async fn a_landing_is_one_session_and_its_token_is_kept_and_leaves_the_address(e
     recorder.event(2).await;
     recorder.stays_at(3, QUIET).await;
     for batch in &recorder.events()[1..] {
-        assert_eq!((batch.token.as_str(), batch.events[0].name), (TOKEN, EventName::Page), "no second session");
+        assert_eq!(
+            (batch.token.as_str(), batch.events[0].name),
+            (TOKEN, EventName::Page),
+            "no second session"
+        );
     }
 }
 
@@ -187,7 +193,8 @@ async fn denied_consent_stores_nothing_and_sends_nothing(engine: Engine) {
         assert_eq!(browser.run("return document.cookie").await.unwrap(), "", "{path}");
         recorder.stays_at(0, QUIET).await;
         // The browser's own list of what the page asked for: the pixel's files, and nothing else.
-        let asked = "return performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)
+        let asked =
+            "return performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)
             .filter(path => !/^._ac.px[.-]/.test(path) && !path.includes('icon')).join()";
         assert_eq!(browser.run(asked).await.unwrap(), "", "{path}");
     }
@@ -275,7 +282,7 @@ async fn the_transparency_and_consent_framework_is_heard(engine: Engine) {
     ] {
         let before = recorder.events().len();
         browser.open("about:blank").await.unwrap();
-        let token = TOKEN.replace('A', &char::from(b'C' + before as u8).to_string());
+        let token = TOKEN.replace('A', &before.to_string());
         browser.open(&recorder.url(&format!("/?ac={token}"))).await.unwrap();
         browser.wait_until("return !!window.heard").await.unwrap();
         recorder.stays_at(before, QUIET).await;
@@ -297,15 +304,16 @@ async fn shopifys_customer_privacy_is_heard(engine: Engine) {
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     browser.wait_until("return window.loaded === 'consent-tracking-api'").await.unwrap();
     recorder.stays_at(0, QUIET).await;
-    browser.run("answer = {marketing: true, banner: false}").await.unwrap();
+    browser.run("window.answer = {marketing: true, banner: false}").await.unwrap();
     assert_eq!(recorder.event(0).await.consent, Consent::Granted);
-    browser.run("answer = {marketing: false, banner: false}").await.unwrap();
+    browser.run("window.answer = {marketing: false, banner: false}").await.unwrap();
     browser.wait_until("return !localStorage.length").await.unwrap();
 }
 
 async fn an_event_survives_503_and_goes_out_again_with_its_id(engine: Engine) {
     let purchase = "afterclick('purchase', {id: '7', value: '5.00', currency: 'EUR'});";
-    let (recorder, browser) = start(engine, &[("/thanks", page(purchase, "")), ("/next", page("", ""))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/thanks", page(purchase, "")), ("/next", page("", ""))]).await;
     recorder.answer(503);
     browser.open(&recorder.url("/thanks")).await.unwrap();
     let first = recorder.event(0).await;
@@ -483,7 +491,11 @@ async fn a_page_opened_in_the_background_is_counted_when_it_is_looked_at(engine:
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
     recorder.stays_at(0, QUIET).await;
-    assert_eq!(browser.run("return Object.keys(localStorage).join()").await.unwrap(), "ac.k1.t", "the token is safe");
+    assert_eq!(
+        browser.run("return Object.keys(localStorage).join()").await.unwrap(),
+        "ac.k1.t",
+        "the token is safe"
+    );
     browser.run("Object.defineProperty(document, 'hidden', {value: false})").await.unwrap();
     assert_eq!(recorder.event(0).await.events[0].name, EventName::Session);
 }
@@ -537,13 +549,16 @@ async fn a_frame_is_no_visit_but_may_report_a_purchase(engine: Engine) {
     browser.open(&recorder.url("/")).await.unwrap();
     let purchase = recorder.event(0).await;
     assert_eq!((purchase.events[0].name, purchase.token.as_str()), (EventName::Purchase, TOKEN));
-    recorder.stays_at(1, QUIET).await;
+    tokio::time::sleep(QUIET).await;
+    // The page around it shares the storage, and may send what the frame is sending: the same event, once for the server.
+    assert!(recorder.events().iter().all(|batch| batch.events[0].id == purchase.events[0].id));
 }
 
 async fn two_merchants_on_a_page_do_not_meet(engine: Engine) {
     let second = "<script async src=\"/_ac/px.js\" data-key=\"k2\" data-name=\"other\"></script>
         <script async src=\"/_ac/px.js\" data-key=\"k3\"></script>";
-    let (recorder, browser) = start(engine, &[("/", page_with("", "", second)), ("/one", page("", ""))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page_with("", "", second)), ("/one", page("", ""))]).await;
     browser.open(&recorder.url("/one")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
     browser.run("const s = document.createElement('script'); s.src = '/_ac/px.js'; s.dataset.key = 'k3'; document.head.append(s)").await.unwrap();
@@ -565,7 +580,10 @@ async fn the_snippet_twice_is_harmless(engine: Engine) {
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(1).await;
     recorder.stays_at(2, QUIET).await;
-    assert_eq!(browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(), "0,0");
+    assert_eq!(
+        browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(),
+        "0,0"
+    );
 }
 
 async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
@@ -580,7 +598,10 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
         browser.open(&recorder.url(path)).await.unwrap();
         browser.wait_until(STARTED).await.unwrap();
         browser.run("localStorage.clear(); window.warnings.length = 0").await.unwrap();
-        let run = format!("for (const order of {}) afterclick('purchase', order)", json!(cases.iter().map(|case| &case["order"]).collect::<Vec<_>>()));
+        let run = format!(
+            "for (const order of {}) afterclick('purchase', order)",
+            json!(cases.iter().map(|case| &case["order"]).collect::<Vec<_>>())
+        );
         browser.run(&run).await.unwrap();
         let accepted: Vec<_> = cases.iter().filter(|case| case["sent"].is_object()).collect();
         recorder.event(before + accepted.len() - 1).await;
@@ -602,7 +623,10 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
     assert_eq!(told[0], told[1]);
     if engine == Engine::Chromium {
         let plain = dist_file("plain");
-        assert!(recorder.was_asked_for(&format!("/_ac/{plain}")), "Chromium refuses WebAssembly under this policy");
+        assert!(
+            recorder.was_asked_for(&format!("/_ac/{plain}")),
+            "Chromium refuses WebAssembly under this policy"
+        );
     }
 }
 
@@ -618,7 +642,11 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
     let before = "window.dataLayer = [{event: 'gtm.js'}, 'noise', null, {event: 'purchase', ecommerce: {transaction_id: 'T1', value: 72.05, currency: 'USD',
             tax: 3.6, shipping: 5.99, coupon: 'SUMMER_SALE', items: [{item_id: 'SKU_1', item_name: 'Tee', item_category: 'Apparel', price: 10.01, quantity: 3}]}}];
         function gtag() { dataLayer.push(arguments) }";
-    let pages = [("/", page(before, "data-ga4")), ("/off", page(before, "")), ("/named", page("window.shopLayer = []", "data-ga4=\"shopLayer\""))];
+    let pages = [
+        ("/", page(before, "data-ga4")),
+        ("/off", page(before, "")),
+        ("/named", page("window.shopLayer = []", "data-ga4=\"shopLayer\"")),
+    ];
     let (recorder, browser) = start(engine, &pages).await;
     browser.open(&recorder.url("/off")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
@@ -655,7 +683,10 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
     browser.open(&recorder.url("/named")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
     // A purchase that is pushed as the page is left.
-    browser.run("shopLayer.push({event: 'purchase', ecommerce: {transaction_id: 'T6'}}); location.href = '/off'").await.unwrap();
+    browser
+        .run("shopLayer.push({event: 'purchase', ecommerce: {transaction_id: 'T6'}}); location.href = '/off'")
+        .await
+        .unwrap();
     recorder.event(5).await;
     assert_eq!(recorder.bodies()[5]["e"][0]["o"]["id"], "T6");
 }
@@ -667,11 +698,16 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
     let (recorder, browser) = start(engine, &[("/", page_with("", "data-cart=\"shopify\"", body))]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(0).await;
-    browser.wait_until(&format!("return document.querySelector('[name=_ac]').value === '{TOKEN}'")).await.unwrap();
+    browser
+        .wait_until(&format!("return document.querySelector('[name=_ac]').value === '{TOKEN}'"))
+        .await
+        .unwrap();
     let places = "return [pay.href, own.href, other.href, button.getAttribute('client-reference-id'), afterclick.getToken()].join(' ')";
     assert_eq!(
         browser.run(places).await.unwrap(),
-        format!("https://buy.stripe.com/test_1?&client_reference_id={TOKEN} https://buy.stripe.com/test_2?client_reference_id=cart_7 https://shop.example/ {TOKEN} {TOKEN}")
+        format!(
+            "https://buy.stripe.com/test_1?&client_reference_id={TOKEN} https://buy.stripe.com/test_2?client_reference_id=cart_7 https://shop.example/ {TOKEN} {TOKEN}"
+        )
     );
     let cart = format!("/cart/update.js attributes%5B_ac%5D={TOKEN}");
     assert!(recorder.was_asked_for(&cart));
@@ -706,7 +742,8 @@ fn names_of(batches: &[Batch]) -> Vec<&'static str> {
 
 /// The name of the built file with this role.
 fn dist_file(role: &str) -> String {
-    let sizes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../pixel-wasm/dist/sizes.json")).expect("built");
+    let sizes =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../pixel-wasm/dist/sizes.json")).expect("built");
     let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
     let mut files = sizes["files"].as_object().into_iter().flatten();
     files.find(|(_, about)| about["role"] == role).map(|(name, _)| name.clone()).expect("a file of this role")

@@ -24,7 +24,7 @@ pub fn check(len: usize, now_ms_high: u32, now_ms_low: u32) -> i32 {
     };
     let Some((fields, id)) = crossing.split_at_mut_checked(len) else { return 0 };
     if let Some(place) = order::wrong_field(fields) {
-        return place as i32;
+        return place;
     }
     uuid::spell_v7(now_ms_high, now_ms_low, id);
     -1

@@ -16,7 +16,7 @@ const LINE: &[u8] = b"---dd";
 /// The place of the first field that cannot be used. `input` has the order's nine fields and five for each line,
 /// separated; all but the id may be empty, but a value needs its currency.
 #[inline(always)]
-pub fn wrong_field(input: &[u8]) -> Option<usize> {
+pub fn wrong_field(input: &[u8]) -> Option<i32> {
     let (mut from, mut place, mut kinds, mut has_value) = (0, 0, ORDER, false);
     while from <= input.len() {
         let end = end_of_part(input, from, SEPARATOR);
@@ -47,9 +47,9 @@ mod tests {
     const GOOD: [&str; 14] =
         ["1001", "129.90", "EUR", "20.74", "4.90", "ANNA", "true", "", "", "A1", "Lamp", "", "2", "64.95"];
 
-    fn wrong_with(place: usize, value: &str) -> Option<usize> {
+    fn wrong_with(place: i32, value: &str) -> Option<i32> {
         let mut fields = GOOD;
-        fields[place] = value;
+        fields[usize::try_from(place).expect("a place")] = value;
         wrong_field(fields.join("\x1f").as_bytes())
     }
 

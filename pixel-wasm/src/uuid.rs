@@ -18,10 +18,10 @@ pub fn spell_v7(now_ms_high: u32, now_ms_low: u32, text: &mut [u8]) {
             19 => 8 | *byte & 3,
             ..13 => {
                 time_digits -= 1;
-                (now_ms >> (4 * time_digits)) as u8
+                (now_ms >> (4 * time_digits) & 15) as u8
             }
-            _ => *byte,
-        } & 15;
+            _ => *byte & 15,
+        };
         *byte = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
     }
 }
@@ -40,8 +40,9 @@ mod tests {
     fn the_example_of_rfc_9562_is_met() {
         // RFC 9562, appendix A.6: 2022-02-22 19:22:22 UTC, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
         let digits = "............._.cc3.18c4.dc0c0c07398f".chars();
-        let random: Vec<_> =
-            digits.map(|digit| digit.to_digit(16).map_or(0xff, |digit| digit as u8)).collect();
+        let random: Vec<_> = digits
+            .map(|digit| digit.to_digit(16).map_or(0xff, |digit| u8::try_from(digit).unwrap_or(0)))
+            .collect();
         let random = random.try_into().expect("36 of them");
         assert_eq!(spelled(0x017f, 0x22e2_79b0, &random), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
     }

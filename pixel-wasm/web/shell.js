@@ -158,7 +158,7 @@ const run = (words) => {
 const count = () => {
   if (!isActive || document.hidden || top != self || path == location.pathname) return;
   path = location.pathname;
-  const counted = mark(prefix + "s");
+  const counted = token && mark(prefix + "s");
   if (landed && counted != landed) {
     setMark(prefix + "s", landed);
     record("session");

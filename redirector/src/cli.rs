@@ -21,6 +21,14 @@ pub(crate) enum Command {
     Verify(Settings),
     /// Rebuild the hot state from the journal.
     Replay(Settings),
+    /// Check a running set-up as a browser would meet it; print snippet, policy and integrity.
+    Doctor {
+        /// Origin of the link host, or a link [default: the public listener here].
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Debug, Subcommand)]

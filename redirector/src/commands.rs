@@ -144,7 +144,7 @@ fn progress(what: &'static str, unit: &str) -> ProgressBar {
 }
 
 /// Writes to standard output; a reader that has seen enough is no failure.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod doctor;
 mod edge;
 mod exchange;
 mod hooks;
@@ -50,6 +51,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
+        Command::Doctor { url, settings } => {
+            let here = || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));
+            let (report, is_well) = doctor::examine(&url.map_or_else(here, Ok)?)?;
+            commands::print(&report)?;
+            return Ok(is_well);
+        }
     }
     Ok(true)
 }

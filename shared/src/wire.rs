@@ -44,7 +44,6 @@ fn is_placeholder(id: &[u8]) -> bool {
 }
 
 /// Where the part that begins at `from` ends: at the next separator, or with the text.
-
 pub fn end_of_part(text: &[u8], from: usize, separator: u8) -> usize {
     let mut end = from;
     while text.get(end).is_some_and(|byte| *byte != separator) {

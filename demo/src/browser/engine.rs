@@ -41,7 +41,9 @@ impl Engine {
         match self {
             Self::Chromium => in_path("chromedriver").is_some(),
             Self::Firefox => in_path("firefox-esr").is_some() && geckodriver().is_some(),
-            Self::WebKit => in_path("WebKitWebDriver").is_some() && in_path("Xvfb").is_some() && mini_browser().is_some(),
+            Self::WebKit => {
+                in_path("WebKitWebDriver").is_some() && in_path("Xvfb").is_some() && mini_browser().is_some()
+            }
         }
     }
 
@@ -53,7 +55,9 @@ impl Engine {
                 announced(command, &["--port=0"], profile, "started successfully on port ")
             }
             Self::Firefox => {
-                let command = Command::new(geckodriver().context("geckodriver is missing: `scripts/test` installs it")?);
+                let command = Command::new(
+                    geckodriver().context("geckodriver is missing: `scripts/test` installs it")?,
+                );
                 announced(command, &["--port", "0"], profile, "Listening on 127.0.0.1:")
             }
             Self::WebKit => webkit_driver(profile),
@@ -79,8 +83,10 @@ impl Engine {
                     &format!("--user-data-dir={}", profile.display()),
                     &format!("--user-agent={CHROMIUM_AGENT}"),
                 ];
-                json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments },
-                    "goog:loggingPrefs": { "performance": "ALL" } })
+                // Without third-party cookies, as ever more people browse: only then does it clean up after trackers.
+                let preferences =
+                    json!({ "profile.block_third_party_cookies": true, "profile.cookie_controls_mode": 1 });
+                json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments, "prefs": preferences } })
             }
             Self::Firefox => {
                 let preferences = json!({ "network.dns.localDomains": "shop.test,go.shop.test,other.test,go.other.test",
@@ -89,7 +95,8 @@ impl Engine {
                 json!({ "browserName": "firefox", "moz:firefoxOptions": { "args": ["-headless"], "prefs": preferences } })
             }
             Self::WebKit => {
-                let binary = mini_browser().context("MiniBrowser is missing; Debian's package webkit2gtk-driver has it")?;
+                let binary = mini_browser()
+                    .context("MiniBrowser is missing; Debian's package webkit2gtk-driver has it")?;
                 json!({ "webkitgtk:browserOptions": { "binary": binary, "args": ["--automation"] } })
             }
         };
@@ -171,12 +178,14 @@ fn in_path(name: &str) -> Option<PathBuf> {
 fn geckodriver() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
-    let cached = cache.map(|cache| cache.join("afterclick/tools/bin/geckodriver")).filter(|path| path.is_file());
+    let cached =
+        cache.map(|cache| cache.join("afterclick/tools/bin/geckodriver")).filter(|path| path.is_file());
     cached.or_else(|| in_path("geckodriver"))
 }
 
 fn mini_browser() -> Option<PathBuf> {
     let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
-    let folders = libraries.flat_map(|library| ["webkit2gtk-4.1", "webkit2gtk-4.0"].map(|name| library.join(name)));
+    let folders =
+        libraries.flat_map(|library| ["webkit2gtk-4.1", "webkit2gtk-4.0"].map(|name| library.join(name)));
     folders.map(|folder| folder.join("MiniBrowser")).find(|path| path.is_file())
 }

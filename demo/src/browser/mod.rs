@@ -8,11 +8,16 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use fantoccini::{Client, ClientBuilder, Locator};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client as LegacyClient;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::engine::Engine;
@@ -149,6 +154,47 @@ impl Browser {
             domain: cookie.domain().unwrap_or_default().trim_start_matches('.').to_owned(),
             http_only: cookie.http_only().unwrap_or(false),
         }))
+    }
+
+    /// A command of the driver for which there is no method here, e.g. `POST goog/cdp/execute`.
+    ///
+    /// # Errors
+    /// When the driver refuses it.
+    pub async fn command(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let session = self.client()?.session_id().await?.context("the browser has no session")?;
+        let address = format!("http://127.0.0.1:{}/session/{session}/{path}", self.port);
+        let request = Request::builder()
+            .method(method)
+            .uri(address)
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))?;
+        let client = LegacyClient::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let answer = client.request(request).await.context("the driver does not answer")?;
+        let is_good = answer.status().is_success();
+        let answer: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
+        ensure!(is_good, "{path}: {}", answer["value"]["message"]);
+        Ok(answer["value"].clone())
+    }
+
+    /// A command of Chromium's developer tools.
+    ///
+    /// # Errors
+    /// When Chromium refuses it.
+    pub async fn developer_tools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let body = json!({ "cmd": command, "params": parameters });
+        self.command(Method::POST, "goog/cdp/execute", &body).await
+    }
+
+    /// Goes on in a new window, from the oldest one: the present one may be no more.
+    ///
+    /// # Errors
+    /// When the browser opens none.
+    pub async fn open_window(&self) -> Result<()> {
+        let client = self.client()?;
+        let oldest = client.windows().await?.into_iter().next().context("the browser has no window")?;
+        client.switch_to_window(oldest).await?;
+        let window = client.new_window(true).await?;
+        Ok(client.switch_to_window(window.handle).await?)
     }
 
     /// Writes a picture of the window to a PNG file.

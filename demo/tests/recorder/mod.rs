@@ -2,6 +2,8 @@
 //!
 //! It reads bodies with the server's own types, so that a body the server would refuse fails the test.
 
+#![allow(dead_code, reason = "each of the test programs uses a part")]
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
@@ -93,6 +95,7 @@ impl Recorder {
             .route("/_ac/e", post(collect))
             .route("/_ac/{file}", get(pixel_file))
             .route("/cart/update.js", post(update_cart))
+            .route("/bounce", get(bounce))
             .fallback(get(test_page))
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -168,7 +171,17 @@ async fn collect(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byte
     let mut state = inner.state.lock().expect("no panic");
     let allowed = request.origin.clone();
     state.requests.push(request);
-    (state.answer, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)], "e: the recorder says no").into_response()
+    (state.answer, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)], "e: the recorder says no")
+        .into_response()
+}
+
+/// A redirect that sets a cookie for the whole site it lies on.
+async fn bounce(headers: HeaderMap, uri: Uri) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let site = host.split(':').next().unwrap_or_default().trim_start_matches("go.");
+    let to = uri.query().and_then(|query| query.strip_prefix("to=")).unwrap_or_default().to_owned();
+    let cookie = format!("ac=token; HttpOnly; SameSite=Lax; Path=/; Domain={site}; Max-Age=2592000");
+    (StatusCode::FOUND, [(header::LOCATION, to), (header::SET_COOKIE, cookie)]).into_response()
 }
 
 /// A Shopify cart.
@@ -179,9 +192,18 @@ async fn update_cart(State(inner): State<Arc<Inner>>, body: String) -> StatusCod
 
 async fn pixel_file(State(inner): State<Arc<Inner>>, UrlPath(file): UrlPath<String>) -> Response {
     inner.state.lock().expect("no panic").paths.push(format!("/_ac/{file}"));
+    let caching = if file == "px.js" { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
     let kind = if file.ends_with(".wasm") { "application/wasm" } else { "text/javascript" };
     match std::fs::read(workspace().join("pixel-wasm/dist").join(&file)) {
-        Ok(bytes) => ([(header::CONTENT_TYPE, kind), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], bytes).into_response(),
+        Ok(bytes) => (
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+                (header::CACHE_CONTROL, caching),
+            ],
+            bytes,
+        )
+            .into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use journal::Durability;
 use shared::catalog::Platform;
 use shared::commission::AMOUNT_MAX;
-use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order};
+use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order, PageSource};
 use shared::id::{EventId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
@@ -35,7 +35,7 @@ const EVENT_AGE_MAX: Span = Span::days(30);
 const CLOCK_SKEW: Span = Span::minutes(2);
 
 /// Who may read our answer, and with which credentials.
-enum Caller {
+pub(crate) enum Caller {
     /// No `Origin`: a server, or a page of our own origin.
     SameOrigin,
     /// `Origin: null`: a sandboxed pixel.
@@ -59,6 +59,12 @@ impl Caller {
         } else {
             Self::Foreign
         }
+    }
+
+    /// An image names no origin, only the page around it.
+    pub(crate) fn of_image(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
+        let host = request::Headers::read(headers).referrer_host();
+        if host.is_empty() || snapshot.is_merchant_host(&host) { Self::SameOrigin } else { Self::Foreign }
     }
 
     /// Lets the page read the answer.
@@ -100,7 +106,7 @@ pub(crate) async fn events(core: Rc<Core>, request: Request<Incoming>) -> Answer
     caller.allow(answer)
 }
 
-async fn take(core: &Core, headers: &HeaderMap, caller: &Caller, body: &[u8]) -> Answer {
+pub(crate) async fn take(core: &Core, headers: &HeaderMap, caller: &Caller, body: &[u8]) -> Answer {
     let batch = match Batch::decode(body) {
         Ok(batch) => batch,
         Err(error) => return answer::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
@@ -206,6 +212,10 @@ fn claim(
     let goods = minor("items", goods);
     let id = FactId::of_content(&[b"pixel", event_id(event, merchant).as_bytes()]);
     let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
+    let source = match order.source {
+        Some(PageSource::Ga4) => Source::DataLayer,
+        Some(PageSource::Other) | None => Source::Pixel,
+    };
     let fact = OrderFact {
         occurred_at: at,
         ordered_at: Some(at),
@@ -217,7 +227,7 @@ fn claim(
         total_minor: total,
         touches: touch.into_iter().collect(),
         consent: Some(consent),
-        ..OrderFact::blank(id, merchant.id, order_name, Source::Pixel, now)
+        ..OrderFact::blank(id, merchant.id, order_name, source, now)
     };
     if is_signed == Some(true) {
         // SECURITY: codes and whose first order it is are not signed, so they are the browser's word and left out.

@@ -7,6 +7,7 @@ mod collect;
 pub(crate) mod core;
 pub(crate) mod counters;
 mod gate;
+mod image;
 mod pages;
 mod redirect;
 mod request;

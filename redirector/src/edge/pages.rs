@@ -86,7 +86,7 @@ pub(crate) fn security(core: &Core) -> Answer {
     answer::text(StatusCode::OK, format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n"))
 }
 
-/// `GET /_ac/px.js` and `/_ac/px-<hash>.wasm`, compressed as the browser likes it.
+/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, compressed as the browser likes it.
 pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
     let accepted =
         request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -99,11 +99,12 @@ pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
         let missing = PIXEL.is_empty() && name == "px.js";
         return if missing { built_without_pixel() } else { answer::not_found() };
     };
-    let (content_type, caching) = if name.ends_with(".wasm") {
-        ("application/wasm", "public, max-age=31536000, immutable")
-    } else {
-        ("text/javascript; charset=utf-8", "public, max-age=300")
-    };
+    let content_type =
+        if name.ends_with(".wasm") { "application/wasm" } else { "text/javascript; charset=utf-8" };
+    // Files that pages name by hand are asked for again; those that are named by their hash never change.
+    let is_named_by_hand = matches!(name, "px.js" | "px-shopify.js");
+    let caching =
+        if is_named_by_hand { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
     let mut answer = answer::with_body(Bytes::from_static(body), content_type);
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
-use crate::edge::{collect, pages, redirect, request, webhook};
+use crate::edge::{collect, image, pages, redirect, request, webhook};
 use crate::hooks::{self, postback::Dialect};
 
 /// How long a body may take to arrive.
@@ -87,6 +87,10 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
             Method::POST => later(collect::events(Rc::clone(core), request)),
             Method::OPTIONS => collect::preflight(core, &request).into(),
             _ => answer::method_not_allowed("POST, OPTIONS").into(),
+        },
+        "e.gif" => match method {
+            Method::GET => later(image::event(Rc::clone(core), request)),
+            _ => answer::method_not_allowed("GET").into(),
         },
         "robots.txt" if get => pages::robots().into(),
         name if name.starts_with("px") => {

@@ -101,3 +101,48 @@ async fn refused_consent_records_nothing() {
     assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (202, "consent_denied"));
     assert_eq!(stage.figures().await["sessions"], 0);
 }
+
+#[tokio::test]
+async fn an_image_says_what_a_body_says() {
+    let stage = Stage::set().await;
+    let (key, token) = (&stage.key, stage.token().await);
+    let image = |query: &str| format!("/_ac/e.gif?k={key}&t={token}&{query}");
+    let shop = [("referer", "https://shop.test/thanks")];
+    let order =
+        image("n=purchase&o.id=%231001&o.value=129.90&o.currency=EUR&o.tax=20.74&o.new_customer=true");
+    for path in [&image("n=session"), &order, &order] {
+        let answer = stage.visit(Method::GET, path, &shop).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "image/gif"), "{path}");
+        assert_eq!((answer.header("cache-control"), answer.header("set-cookie")), ("private, no-store", ""));
+    }
+    assert_eq!(stage.figures().await["sessions"], 1);
+    let order = stage.order("1001").await;
+    assert_eq!(order["decision"]["method"], "click");
+    assert_eq!(order["facts"].as_array().map(Vec::len), Some(1), "{order}: a reload reports it once");
+    for (query, headers, dropped) in [
+        ("n=page", &[("referer", "https://elsewhere.example/")][..], "foreign_origin"),
+        ("n=page&c=denied", &shop, "consent_denied"),
+        ("n=page", &[("sec-purpose", "prefetch;prerender")], "prefetch"),
+    ] {
+        let answer = stage.visit(Method::GET, &image(query), headers).await;
+        assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (200, dropped), "{query}");
+    }
+    for (query, field) in
+        [("n=purchase", "e[0].o"), ("n=sale", "sale"), ("n=page&id=7", "e[0].id"), ("", "`n`")]
+    {
+        let answer = stage.visit(Method::GET, &image(query), &shop).await;
+        assert!(answer.status == 400 && answer.body.contains(field), "{query}: {}", answer.body);
+    }
+    assert_eq!(stage.visit(Method::POST, &image("n=page"), &shop).await.status, 405);
+}
+
+#[tokio::test]
+async fn what_the_data_layer_says_is_trusted_least() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let mut purchase = event(1, "purchase");
+    purchase["o"] = json!({ "id": "1001", "value": "129.90", "currency": "EUR", "source": "ga4" });
+    assert_eq!(send(&stage, &body(&stage, &token, json!([purchase])), &[]).await.status, 204);
+    let order = stage.order("1001").await;
+    assert_eq!(order["facts"][0]["source"], "data_layer", "{order}");
+}

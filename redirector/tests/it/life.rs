@@ -380,3 +380,19 @@ async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a
     std::fs::remove_file(&state).unwrap();
     assert_eq!(stage.figures().await["clicks"]["billable"], 1, "taken in once it can be opened");
 }
+
+#[tokio::test]
+async fn the_doctor_finds_a_set_up_well_and_prints_what_a_shop_needs() {
+    let stage = Stage::set().await;
+    let origin = format!("http://{}", stage.product.public);
+    let (status, text) = afterclick(&["doctor", "--url", &origin]).await;
+    assert_eq!(status, Some(0), "{text}");
+    let policy = format!("script-src {origin} 'wasm-unsafe-eval'; connect-src {origin}");
+    for part in [&policy, "integrity=\"sha256-", "/_ac/px.js\" data-key=", ".wasm fits sha256-"] {
+        assert!(text.contains(part), "{text} should say {part}");
+    }
+    let (status, text) = afterclick(&["doctor", "--url", &format!("{origin}/no-such-link")]).await;
+    assert!(status == Some(1) && text.contains("FAILED the link answers"), "{text}");
+    let (status, text) = afterclick(&["doctor", "--url", "go.shop.example"]).await;
+    assert!(status == Some(1) && text.contains("--url"), "{text}");
+}

@@ -24,11 +24,7 @@ pub(super) fn bundle(entry: &Path, core: &str, tools: &Tools) -> Result<String> 
         &[],
     )?;
     let compress = "passes=4,unsafe=true,unsafe_arrows=true,pure_getters=true,booleans_as_integers=true,keep_fargs=false";
-    let small = tools.run(
-        "terser",
-        &["--compress", compress, "--mangle", "--ecma", LANGUAGE],
-        &joined,
-    )?;
+    let small = tools.run("terser", &["--compress", compress, "--mangle", "--ecma", LANGUAGE], &joined)?;
     Ok(String::from_utf8(small)?.trim_end().to_owned())
 }
 
