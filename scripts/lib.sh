@@ -58,6 +58,19 @@ need_browser() {
     need_debian "a real browser clicks and buys" chromium chromium-driver
 }
 
+# The other engines that the pixel is tested in. What cannot be installed is skipped, visibly.
+need_other_browsers() {
+    local tools="${XDG_CACHE_HOME:-$HOME/.cache}/afterclick/tools"
+    (need_debian "the pixel is also tested in Firefox" firefox-esr) || say "SKIPPED: no firefox-esr here; the pixel's tests in Firefox are left out"
+    if [ ! -x "$tools/bin/geckodriver" ] && ! command -v geckodriver >/dev/null; then
+        say "installing geckodriver into $tools, which drives Firefox (some minutes, once)"
+        cargo install --quiet --locked geckodriver --root "$tools" || cargo install --quiet geckodriver --root "$tools" ||
+            say "SKIPPED: geckodriver cannot be installed; the pixel's tests in Firefox are left out"
+    fi
+    (need_debian "the pixel is also tested in WebKit, the engine of every iPhone" webkit2gtk-driver xvfb) ||
+        say "SKIPPED: no webkit2gtk-driver here; the pixel's tests in WebKit are left out"
+}
+
 # The pixel, which the server embeds.
 build_pixel() {
     { command -v node && command -v npm; } >/dev/null || need_debian "the pixel's scripts are made small with esbuild and terser" nodejs npm

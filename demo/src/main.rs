@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Parser;
+use demo::browser::Engine;
 use demo::scene::{BENS_CODE, Scene, Setting};
 use demo::walk::walk;
 use harness::{Row, default_bin_dir};
@@ -56,7 +57,7 @@ async fn check_unless_interrupted(arguments: Arguments) -> Result<bool> {
 async fn check(arguments: Arguments) -> Result<bool> {
     let screenshots = arguments.screenshots.clone();
     let scene = Scene::set(setting(arguments, false)?).await?;
-    let outcome = walk(&scene, screenshots.as_deref()).await?;
+    let outcome = walk(&scene, Engine::Chromium, screenshots.as_deref()).await?;
     scene.strike().await?;
     println!("\n{}", table(&outcome.statement));
     let (passed, failed) = (outcome.checks.passed(), outcome.checks.failed());

@@ -11,7 +11,7 @@ use harness::Row;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Engine};
 use crate::figures::{Checks, Expected, commission_due};
 use crate::money::Cents;
 use crate::scene::{ANNA, BEN, BENS_CODE, SHOP_DOMAIN, Scene};
@@ -32,10 +32,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When a step cannot be taken at all; a wrong figure is no error but a failed check.
-pub async fn walk(scene: &Scene, screenshots: Option<&Path>) -> Result<Outcome> {
-    let mut walk = Walk { scene, checks: Checks::default(), screenshots: screenshots.map(Into::into) };
+pub async fn walk(scene: &Scene, engine: Engine, screenshots: Option<&Path>) -> Result<Outcome> {
+    let mut walk =
+        Walk { scene, engine, checks: Checks::default(), screenshots: screenshots.map(Into::into) };
     let period = month();
-    let follower = Browser::start().await?;
+    let follower = Browser::start_engine(engine).await?;
     let first = walk.follow_and_buy(&follower).await.context("a follower of Anna's link")?;
     let second = walk.buy_with_code().await.context("a customer with Ben's code")?;
     let third = walk.buy_and_cancel(&follower).await.context("an order that is cancelled")?;
@@ -52,6 +53,7 @@ pub async fn walk(scene: &Scene, screenshots: Option<&Path>) -> Result<Outcome> 
 
 struct Walk<'a> {
     scene: &'a Scene,
+    engine: Engine,
     checks: Checks,
     screenshots: Option<PathBuf>,
 }
@@ -84,7 +86,7 @@ impl Walk<'_> {
     async fn buy_with_code(&mut self) -> Result<u32> {
         println!("a customer types the code {BENS_CODE}");
         // Somebody who never clicked: an empty browser and no token.
-        let customer = Browser::start().await?;
+        let customer = Browser::start_engine(self.engine).await?;
         customer.open(self.scene.shop.address()).await?;
         let order = self.buy(&customer, "lamp", Some(BENS_CODE)).await?;
         self.checks.equal("the order has no click token", self.scene.shop.order(order)?.token, None);

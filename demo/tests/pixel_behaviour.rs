@@ -83,6 +83,7 @@ in_every_engine!(
     requests_need_no_preflight_and_carry_the_cookie,
     the_data_layer_is_read_in_all_its_shapes,
     the_token_is_handed_to_forms_stripe_and_shopify,
+    shopifys_worker_and_sandboxed_frame_report_the_same,
 );
 
 async fn a_landing_is_one_session_and_its_token_is_kept_and_leaves_the_address(engine: Engine) {
@@ -718,6 +719,68 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
         .unwrap();
     browser.click("#go").await.unwrap();
     assert_eq!(browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(), TOKEN);
+}
+
+/// What Shopify gives to a pixel, and what it then reports: two pages of a visit, and an order twice.
+const SHOPIFY: &str = r#"
+    const storage = () => { const kept = {}; return {getItem: async key => kept[key] ?? null, setItem: async (key, value) => { kept[key] = String(value) }} };
+    const handlers = {}, browser = {localStorage: storage(), sessionStorage: storage()};
+    let answer;
+    afterclickShopify({key: 'k1', origin: 'ORIGIN', browser, init: {customerPrivacy: {marketingAllowed: false}},
+        analytics: {subscribe: (name, handle) => { handlers[name] = handle }}, customerPrivacy: {subscribe: (name, handle) => { answer = handle }}});
+    const page = href => ({context: {document: {location: {href}, referrer: 'https://social.example/'}}});
+    handlers.page_viewed(page('https://shop.example/?ac=TOKEN&x=1'));
+    setTimeout(() => {
+        answer({customerPrivacy: {marketingAllowed: true}});
+        handlers.page_viewed(page('https://shop.example/lamps'));
+        for (let i = 0; i < 2; i++) handlers.checkout_completed({...page('https://shop.example/thanks'), data: CHECKOUT});
+    }, 600);
+"#;
+
+async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
+    let fixture = include_str!("../fixtures/shopify/DERIVED_web_pixel_checkout_completed.json");
+    let mut fixture: Value = serde_json::from_str(fixture).expect("JSON");
+    let handed = TOKEN.replace('A', "C");
+    fixture["data"]["checkout"]["attributes"] = json!([{ "key": "_ac", "value": handed }]);
+    let checkout = fixture["data"].to_string();
+    let shopify =
+        SHOPIFY.replace("CHECKOUT", &checkout).replace("TOKEN", TOKEN).replace("'ORIGIN'", "origin");
+    let worker = format!(
+        "<!doctype html><script>const code = 'const origin = ' + JSON.stringify(location.origin) + '; importScripts(origin + \"/_ac/px-shopify.js\");' + {};
+         new Worker(URL.createObjectURL(new Blob([code])))</script>",
+        json!(shopify)
+    );
+    let frame = format!(
+        "<!doctype html><body><script>const frame = document.createElement('iframe'); frame.sandbox = 'allow-scripts';
+         frame.srcdoc = '<script src=\"' + location.origin + '/_ac/px-shopify.js\"></scr' + 'ipt><script>const origin = ' + JSON.stringify(location.origin) + ';' + {} + '</scr' + 'ipt>';
+         document.body.append(frame)</script></body>",
+        json!(shopify).to_string().replace("</", "<\\/")
+    );
+    let (recorder, browser) = start(engine, &[("/worker", worker), ("/frame", frame)]).await;
+    for (path, origin) in [("/worker", recorder.url("")), ("/frame", "null".to_owned())] {
+        let before = recorder.events().len();
+        browser.open(&recorder.url(path)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(recorder.events().len(), before, "{path}: nothing before the visitor's answer");
+        recorder.event(before + 2).await;
+        recorder.stays_at(before + 3, QUIET).await;
+        let events = &recorder.events()[before..];
+        let names: Vec<_> = events.iter().map(|batch| batch.events[0].name.as_str()).collect();
+        assert_eq!(names, ["session", "page", "purchase"], "{path}");
+        let tokens: Vec<_> = events.iter().map(|batch| batch.token.as_str()).collect();
+        assert_eq!(tokens, [TOKEN, TOKEN, &handed], "{path}: the order's own token comes before the visit's");
+        assert!(events.iter().all(|batch| batch.consent == Consent::Granted));
+        assert_eq!(events[0].events[0].url, "https://shop.example/?x=1");
+        let expected = json!({ "id": "1073459976", "value": "238.47", "currency": "EUR", "tax": "13.5", "shipping": "0",
+            "new_customer": true, "items": [{ "name": "Example", "qty": "3", "price": "74.99" }] });
+        assert_eq!(recorder.bodies()[before + 2]["e"][0]["o"], expected, "{path}");
+        let request = recorder.request(before).await;
+        assert_eq!(
+            (request.origin.as_str(), request.content_type.as_str()),
+            (origin.as_str(), "text/plain;charset=UTF-8")
+        );
+    }
+    assert_eq!(recorder.request(3).await.cookie, "", "no cookie travels from a sandbox");
 }
 
 async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) {
