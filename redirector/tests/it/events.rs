@@ -146,3 +146,16 @@ async fn what_the_data_layer_says_is_trusted_least() {
     let order = stage.order("1001").await;
     assert_eq!(order["facts"][0]["source"], "data_layer", "{order}");
 }
+
+#[tokio::test]
+async fn the_guides_image_reports_its_order() {
+    let stage = Stage::set().await;
+    let guide = include_str!("../../../docs/pixel.md");
+    let (_, address) =
+        guide.split_once("src=\"https://go.shop.example/_ac/e.gif").expect("the guide has an image");
+    let (query, _) = address.split_once('"').expect("it ends");
+    let path = format!("/_ac/e.gif{}", query.replace("<merchant key>", &stage.key));
+    let answer = stage.visit(Method::GET, &path, &[("referer", "https://shop.test/thanks")]).await;
+    assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (200, ""));
+    assert_eq!(stage.order("1001").await["order"]["confirmed"], false);
+}
