@@ -63,10 +63,12 @@ impl HotMerchant {
 }
 
 /// A campaign's terms that a click needs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct HotCampaign {
     pub(crate) merchant: MerchantId,
     pub(crate) window_minutes: u32,
+    /// What of the cookie says how long it lives.
+    pub(crate) cookie_life: Box<str>,
     pub(crate) dedupe: Span,
     pub(crate) schedule: Schedule,
 }
@@ -82,6 +84,8 @@ pub(crate) struct HotLink {
     pub(crate) joint: &'static str,
     pub(crate) fallback: Option<Box<str>>,
     pub(crate) schedule: Schedule,
+    /// Whether the destination may stand in a header: checked here, once, because headers are written as bytes.
+    pub(crate) fits_a_header: bool,
 }
 
 impl HotLink {
@@ -101,6 +105,7 @@ impl HotLink {
             joint,
             fallback: link.fallback.as_deref().map(Into::into),
             schedule: link.schedule(),
+            fits_a_header: !link.destination.bytes().any(|byte| byte < b' ' || byte == 127),
         }
     }
 }
@@ -133,9 +138,11 @@ impl Snapshot {
                 }
                 Entity::Campaign(changed) => {
                     let Some(campaign) = catalog.campaigns.get(&changed.id) else { continue };
+                    let window_minutes = campaign.window_days.saturating_mul(24 * 60);
                     let hot = HotCampaign {
                         merchant: campaign.merchant,
-                        window_minutes: campaign.window_days.saturating_mul(24 * 60),
+                        window_minutes,
+                        cookie_life: format!("; Max-Age={}; Path=/", u64::from(window_minutes) * 60).into(),
                         dedupe: campaign.dedupe(),
                         schedule: campaign.schedule(),
                     };

@@ -85,6 +85,17 @@ pub(crate) fn unavailable() -> Answer {
     answer
 }
 
+/// To a browser that fetches ahead of a click. One that is refused fetches again when somebody really clicks; one that is
+/// answered may not.
+pub(crate) fn prefetch_refused() -> Answer {
+    empty(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// A redirect to a stored address; one that no header can hold leads nowhere.
+pub(crate) fn redirect_to(address: &str) -> Answer {
+    HeaderValue::from_str(address).map_or_else(|_| not_found(), redirect)
+}
+
 /// A redirect to a stored destination.
 pub(crate) fn redirect(location: HeaderValue) -> Answer {
     let mut answer = Response::new(Full::default());

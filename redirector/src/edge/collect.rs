@@ -189,7 +189,7 @@ fn token_of(
 ) -> Option<Claims> {
     let of_merchant = |claims: &Claims| claims.merchant == merchant.id;
     let carried = snapshot.verify_token(batch.token.as_bytes(), now).ok().filter(of_merchant);
-    let cookie = request::cookie_token(headers, snapshot, now, of_merchant);
+    let cookie = request::Headers::read(headers).cookie_token(snapshot, now, of_merchant);
     carried.into_iter().chain(cookie).max_by_key(|claims| claims.issued_at)
 }
 

@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
-use std::time::Duration;
+use std::task::{Context, Waker};
+use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
@@ -23,13 +23,14 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::catalog::{Live, Snapshot};
+use crate::clock;
 use crate::config::{Config, Scheme};
 use crate::edge::agents::AgentCache;
 use crate::edge::counters::Counters;
 use crate::edge::gate::{Gate, GatedStream};
 use crate::edge::redirect::header_bytes;
 use crate::edge::request::Headers;
-use crate::edge::route;
+use crate::edge::{quick, route};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     scheme: Scheme,
     listens_on_loopback: bool,
     connections: Connections,
+    /// The second that was last written as a date, and the date.
+    date: RefCell<(i64, String)>,
 }
 
 impl Core {
@@ -85,7 +88,19 @@ impl Core {
             scheme: edge.config.scheme,
             listens_on_loopback: edge.config.listen.ip().is_loopback(),
             connections: Connections::default(),
+            date: RefCell::default(),
         })
+    }
+
+    /// Writes the time as HTTP has it.
+    pub(crate) fn put_date(&self, out: &mut Vec<u8>) {
+        let second = clock::now().as_ms() / 1000;
+        let mut date = self.date.borrow_mut();
+        if date.0 != second {
+            let since_epoch = Duration::from_secs(u64::try_from(second).unwrap_or(0));
+            *date = (second, httpdate::fmt_http_date(UNIX_EPOCH + since_epoch));
+        }
+        out.extend_from_slice(date.1.as_bytes());
     }
 
     /// Whether the visitor's browser speaks HTTPS, as far as can be told.
@@ -160,6 +175,9 @@ async fn serve(core: Rc<Core>, stream: TcpStream) {
         return;
     }
     let membership = core.connections.join();
+    let stream = GatedStream::new(stream, Rc::clone(&core.gate));
+    let is_draining = |context: &Context<'_>| core.connections.is_draining(&membership, context.waker());
+    let Some(stream) = quick::serve(&core, stream, HEAD_TIMEOUT, is_draining).await else { return };
     let service = service_fn(|request| {
         let answer = route::answer(&core, request);
         async { Ok::<_, Infallible>(answer.await) }
@@ -169,7 +187,7 @@ async fn serve(core: Rc<Core>, stream: TcpStream) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(GatedStream::new(stream, Rc::clone(&core.gate)), service);
+        .serve_connection(stream, service);
     let mut connection = pin!(connection);
     let mut told_to_finish = false;
     // A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no further interest.

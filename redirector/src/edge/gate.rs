@@ -226,11 +226,24 @@ impl Outbox {
     }
 }
 
+/// What came of reading once from a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Every whole request was answered.
+    Answered,
+    /// Something is there that the reader hands on.
+    HandOn,
+    /// The peer sends no more.
+    Ended,
+}
+
 /// A connection behind the gate, as hyper reads and writes it.
 pub(crate) struct GatedStream {
     gate: Rc<Gate>,
     inbox: OwnedReadHalf,
     outbox: Rc<Outbox>,
+    /// What was read before and is to be read again.
+    unread: Vec<u8>,
 }
 
 impl GatedStream {
@@ -245,7 +258,77 @@ impl GatedStream {
             task_waits: Cell::new(false),
             stalled_since: Cell::new(None),
         };
-        Self { gate, inbox, outbox: Rc::new(outbox) }
+        Self { gate, inbox, outbox: Rc::new(outbox), unread: Vec::new() }
+    }
+
+    /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers, and returns how many
+    /// bytes it has dealt with; the rest is kept, and comes again with what arrives later. Answers leave with the turn.
+    pub(crate) fn poll_answer(
+        &mut self,
+        context: &mut Context<'_>,
+        answer: impl FnOnce(&[u8], &mut Vec<u8>) -> (usize, Step),
+    ) -> Poll<io::Result<Step>> {
+        let mut scratch = self.gate.scratch.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut scratch);
+        ready!(Pin::new(&mut self.inbox).poll_read(context, &mut buffer))?;
+        let arrived = buffer.filled();
+        if arrived.is_empty() {
+            return Poll::Ready(Ok(Step::Ended));
+        }
+        let mut out = self.outbox.bytes.borrow_mut();
+        let before = out.len();
+        let mut step = if self.unread.is_empty() {
+            let (done, step) = answer(arrived, &mut out);
+            self.unread.extend_from_slice(&arrived[done..]);
+            step
+        } else {
+            self.unread.extend_from_slice(arrived);
+            let (done, step) = answer(&self.unread, &mut out);
+            self.unread.drain(..done);
+            step
+        };
+        if self.unread.len() >= READ_BYTES {
+            step = Step::HandOn;
+        }
+        let has_answers = out.len() > before;
+        drop(out);
+        if has_answers {
+            self.await_turn(context);
+        }
+        Poll::Ready(Ok(step))
+    }
+
+    /// Whether something was read that nobody has dealt with.
+    pub(crate) const fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Ready when the peer has taken what was sent to it, and more may be written.
+    pub(crate) fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.outbox.poll_send(context))?;
+        if self.outbox.bytes.borrow().len() >= OUTBOX_BYTES_MAX {
+            self.outbox.wait(context);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when everything has been sent.
+    pub(crate) fn poll_empty(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.outbox.poll_send(context))?;
+        if self.outbox.state.get() == State::AwaitsTurn {
+            self.outbox.wait(context);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn await_turn(&self, context: &Context<'_>) {
+        self.outbox.remember_task(context);
+        if self.outbox.state.get() == State::Empty {
+            self.outbox.state.set(State::AwaitsTurn);
+            self.gate.await_turn(&self.outbox);
+        }
     }
 
     fn poll_put(&self, context: &Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -260,11 +343,7 @@ impl GatedStream {
         }
         let before = bytes.len();
         parts.iter().for_each(|part| bytes.extend_from_slice(part));
-        outbox.remember_task(context);
-        if outbox.state.get() == State::Empty {
-            outbox.state.set(State::AwaitsTurn);
-            self.gate.await_turn(outbox);
-        }
+        self.await_turn(context);
         Poll::Ready(Ok(bytes.len() - before))
     }
 }
@@ -276,6 +355,12 @@ impl Read for GatedStream {
         mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.unread.is_empty() {
+            let count = into.remaining().min(this.unread.len());
+            into.put_slice(&this.unread[..count]);
+            this.unread.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let mut scratch = this.gate.scratch.borrow_mut();
         let room = into.remaining().min(scratch.len());
         let mut buffer = ReadBuf::new(&mut scratch[..room]);
@@ -309,11 +394,7 @@ impl Write for GatedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.outbox.poll_send(context))?;
-        if self.outbox.state.get() == State::AwaitsTurn {
-            self.outbox.wait(context);
-            return Poll::Pending;
-        }
+        ready!(self.poll_empty(context))?;
         let socket: &TcpStream = self.outbox.socket.as_ref();
         Poll::Ready(SockRef::from(socket).shutdown(Shutdown::Write))
     }

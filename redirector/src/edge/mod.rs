@@ -9,6 +9,7 @@ pub(crate) mod counters;
 mod gate;
 mod image;
 mod pages;
+mod quick;
 mod redirect;
 mod request;
 mod route;

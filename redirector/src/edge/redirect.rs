@@ -4,11 +4,10 @@
 //! parameters are passed on, as encoded, and only with characters that a query may have.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use hyper::Request;
 use hyper::header::{HeaderValue, SET_COOKIE};
-use hyper::{Request, StatusCode};
 use rand::RngExt;
 use shared::catalog::Scope;
 use shared::class::{Availability, Class, EarlierClick, classify};
@@ -16,7 +15,7 @@ use shared::event::Consent;
 use shared::id::ClickId;
 use shared::record::Click;
 use shared::time::Timestamp;
-use shared::token::{Claims, Kind};
+use shared::token::{Claims, Kind, TOKEN_CHARS};
 
 use crate::catalog::{HotCampaign, HotLink, HotMerchant, Snapshot};
 use crate::clock;
@@ -40,32 +39,83 @@ struct Target<'a> {
 
 impl<'a> Target<'a> {
     fn find(snapshot: &'a Snapshot, scope: Scope, slug: &str) -> Option<Self> {
-        let link = snapshot.link(scope, slug)?;
+        let link = snapshot.link(scope, slug).filter(|link| link.fits_a_header)?;
         let campaign = snapshot.campaign(link.campaign)?;
         Some(Self { link, campaign, merchant: snapshot.merchant(campaign.merchant)? })
     }
 }
 
-/// Answers a request for a slug.
-pub(crate) fn follow<B>(core: &Core, request: &Request<B>, slug: &str, head: bool) -> Answer {
+/// A request for a slug, as far as it is read.
+pub(crate) struct Visit<'a> {
+    /// Lower case, without port.
+    pub(crate) host: &'a str,
+    pub(crate) slug: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) headers: Headers<'a>,
+    pub(crate) head: bool,
+}
+
+/// What a request for a slug is answered with.
+pub(crate) enum Reply<'a> {
+    Redirect(Redirect<'a>),
+    /// The link has ended; where it leads now.
+    Fallback(&'a str),
+    /// No such link, or one that has ended.
+    NotFound,
+    /// Not our host.
+    Misdirected,
+    /// A browser that only fetches ahead.
+    Refused,
+}
+
+/// A redirect to a link's destination, and what its headers are made of.
+pub(crate) struct Redirect<'a> {
+    target: Target<'a>,
+    token: Option<[u8; TOKEN_CHARS]>,
+    query: Query<'a>,
+    host: &'a str,
+    https: bool,
+}
+
+/// Looks a slug up, records the click, and answers with the reply to it.
+pub(crate) fn follow<R>(core: &Core, visit: &Visit<'_>, answer: impl FnOnce(Reply<'_>) -> R) -> R {
     let snapshot = core.snapshot.load();
-    let Some(host) = request::host(request) else { return answer::misdirected() };
-    let Some(scope) = snapshot.scope_of(&host) else { return answer::misdirected() };
-    let Some(target) = Target::find(&snapshot, scope, slug) else {
+    let Some(scope) = snapshot.scope_of(visit.host) else { return answer(Reply::Misdirected) };
+    let Some(target) = Target::find(&snapshot, scope, visit.slug) else {
         core.counters.not_found();
-        return answer::not_found();
+        return answer(Reply::NotFound);
     };
     let now = clock::now();
-    let headers = Headers::read(request.headers());
-    let query = Query::read(request.uri().query().unwrap_or_default());
+    let headers = &visit.headers;
+    let query = Query::read(visit.query);
     let availability = target.link.schedule.availability(target.campaign.schedule, now);
-    let earlier = request::cookie_token(request.headers(), &snapshot, now, |claims| {
-        claims.merchant == target.merchant.id
-    });
-    let click = click(core, &snapshot, &target, &headers, &query, (availability, earlier, now, head));
+    let earlier = headers.cookie_token(&snapshot, now, |claims| claims.merchant == target.merchant.id);
+    let click = click(core, &snapshot, &target, headers, &query, (availability, earlier, now, visit.head));
     let referrer_host = headers.referrer_host();
     core.gate.record(&Click { referrer_host: &referrer_host, ..click });
-    respond(core, &target, &click, &query, (availability, &host, core.is_https(&headers)))
+    if click.class == Class::Prefetch {
+        return answer(Reply::Refused);
+    }
+    if availability == Availability::Ended {
+        return answer(target.link.fallback.as_deref().map_or(Reply::NotFound, Reply::Fallback));
+    }
+    let token = click.class.earns().then(|| sign(&target, &click));
+    let https = core.is_https(headers);
+    answer(Reply::Redirect(Redirect { target, token, query, host: visit.host, https }))
+}
+
+/// Answers a request that hyper has read.
+pub(crate) fn answer<B>(core: &Core, request: &Request<B>, slug: &str, head: bool) -> Answer {
+    let Some(host) = request::host(request) else { return answer::misdirected() };
+    let headers = Headers::read(request.headers());
+    let query = request.uri().query().unwrap_or_default();
+    follow(core, &Visit { host: &host, slug, query, headers, head }, |reply| match reply {
+        Reply::Redirect(redirect) => redirect.answer(core),
+        Reply::Fallback(fallback) => answer::redirect_to(fallback),
+        Reply::NotFound => answer::not_found(),
+        Reply::Misdirected => answer::misdirected(),
+        Reply::Refused => answer::prefetch_refused(),
+    })
 }
 
 /// Classifies the request and makes the click of it.
@@ -103,39 +153,7 @@ fn click<'a>(
     }
 }
 
-fn respond(
-    core: &Core,
-    target: &Target<'_>,
-    click: &Click<'_>,
-    query: &Query<'_>,
-    (availability, host, https): (Availability, &str, bool),
-) -> Answer {
-    if click.class == Class::Prefetch {
-        // A browser that is refused fetches again when somebody really clicks; one that is answered may not.
-        return answer::empty(StatusCode::SERVICE_UNAVAILABLE);
-    }
-    let mut bytes = core.header_bytes.borrow_mut();
-    bytes.reserve(target.link.destination.len() + UTM_BYTES_MAX + 512);
-    if availability == Availability::Ended {
-        let fallback =
-            target.link.fallback.as_deref().map(|fallback| value(&mut bytes, |b| b.put(fallback.as_bytes())));
-        return fallback.flatten().map_or_else(answer::not_found, answer::redirect);
-    }
-    let token = click.class.earns().then(|| sign(target, click));
-    let token = token.as_ref().map(|token| &token[..]);
-    let Some(location) = value(&mut bytes, |bytes| put_location(bytes, target.link, token, query)) else {
-        return answer::not_found();
-    };
-    let mut answer = answer::redirect(location);
-    if let Some(token) = token
-        && let Some(cookie) = value(&mut bytes, |bytes| put_cookie(bytes, target, token, host, https))
-    {
-        answer.headers_mut().insert(SET_COOKIE, cookie);
-    }
-    answer
-}
-
-fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; shared::token::TOKEN_CHARS] {
+fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
     let (key_id, key) = &target.merchant.signing;
     let claims = Claims {
         key_id: *key_id,
@@ -157,42 +175,62 @@ fn value(bytes: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) -> Option<Header
     HeaderValue::from_maybe_shared(built).ok()
 }
 
-/// `destination?…&ac=<token>&utm_…#fragment`.
-fn put_location(bytes: &mut BytesMut, link: &HotLink, token: Option<&[u8]>, query: &Query<'_>) {
-    let (before, fragment) = link.destination.split_at(link.fragment_at);
-    bytes.put(before.as_bytes());
-    let mut joint = link.joint;
-    if let Some(token) = token {
-        bytes.put(joint.as_bytes());
-        bytes.put(&b"ac="[..]);
-        bytes.put(token);
-        joint = "&";
+impl Redirect<'_> {
+    fn answer(&self, core: &Core) -> Answer {
+        let mut bytes = core.header_bytes.borrow_mut();
+        bytes.reserve(self.target.link.destination.len() + UTM_BYTES_MAX + 512);
+        let Some(location) = value(&mut bytes, |bytes| self.put_location(bytes)) else {
+            return answer::not_found();
+        };
+        let mut answer = answer::redirect(location);
+        let has_cookie = self.token.is_some();
+        if has_cookie && let Some(cookie) = value(&mut bytes, |bytes| self.put_cookie(bytes)) {
+            answer.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        answer
     }
-    for parameter in query.utm() {
-        bytes.put(joint.as_bytes());
-        bytes.put(parameter.as_bytes());
-        joint = "&";
-    }
-    bytes.put(fragment.as_bytes());
-}
 
-/// The signed first-party cookie. `Domain` is set only where the link's host lies under the merchant's own domain.
-fn put_cookie(bytes: &mut BytesMut, target: &Target<'_>, token: &[u8], host: &str, https: bool) {
-    bytes.put(if https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
-    bytes.put(&b"="[..]);
-    bytes.put(token);
-    let max_age = u64::from(target.campaign.window_minutes) * 60;
-    // Writing to memory cannot fail.
-    _ = write!(bytes.writer(), "; Max-Age={max_age}; Path=/");
-    let domain = target.merchant.domain_of(host).filter(|domain| may_span(domain));
-    if let Some(domain) = domain {
-        bytes.put(&b"; Domain="[..]);
-        bytes.put(domain.as_bytes());
+    /// Whether a cookie is set too: only with a token.
+    pub(crate) const fn has_cookie(&self) -> bool {
+        self.token.is_some()
     }
-    if https {
-        bytes.put(&b"; Secure"[..]);
+
+    /// `destination?…&ac=<token>&utm_…#fragment`.
+    pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
+        let link = self.target.link;
+        let (before, fragment) = link.destination.split_at(link.fragment_at);
+        bytes.put_slice(before.as_bytes());
+        let mut joint = link.joint;
+        if let Some(token) = &self.token {
+            bytes.put_slice(joint.as_bytes());
+            bytes.put_slice(b"ac=");
+            bytes.put_slice(token);
+            joint = "&";
+        }
+        for parameter in self.query.utm() {
+            bytes.put_slice(joint.as_bytes());
+            bytes.put_slice(parameter.as_bytes());
+            joint = "&";
+        }
+        bytes.put_slice(fragment.as_bytes());
     }
-    bytes.put(&b"; HttpOnly; SameSite=Lax"[..]);
+
+    /// The signed first-party cookie. `Domain` is set only where the link's host lies under the merchant's own domain.
+    pub(crate) fn put_cookie(&self, bytes: &mut impl BufMut) {
+        bytes.put_slice(if self.https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
+        bytes.put_slice(b"=");
+        bytes.put_slice(self.token.as_ref().map_or(&[][..], |token| token));
+        bytes.put_slice(self.target.campaign.cookie_life.as_bytes());
+        let domain = self.target.merchant.domain_of(self.host).filter(|domain| may_span(domain));
+        if let Some(domain) = domain {
+            bytes.put_slice(b"; Domain=");
+            bytes.put_slice(domain.as_bytes());
+        }
+        if self.https {
+            bytes.put_slice(b"; Secure");
+        }
+        bytes.put_slice(b"; HttpOnly; SameSite=Lax");
+    }
 }
 
 /// Browsers refuse `Domain` for addresses and for names of one label.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hyper::Request;
-use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, REFERER, USER_AGENT};
+use hyper::header::{HOST, HeaderMap};
 use shared::time::Timestamp;
 use shared::token::Claims;
 
@@ -25,6 +25,9 @@ pub(crate) struct Headers<'a> {
     pub(crate) not_navigation: bool,
     /// `X-Forwarded-Proto`.
     pub(crate) forwarded_proto: Option<&'a [u8]>,
+    cookie: Option<&'a [u8]>,
+    /// Further `Cookie` headers, as HTTP/2 may have them.
+    more_cookies: Vec<&'a [u8]>,
 }
 
 impl<'a> Headers<'a> {
@@ -32,37 +35,70 @@ impl<'a> Headers<'a> {
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
         let mut read = Self::default();
         for (name, value) in headers {
-            read.take(name, value);
+            read.take(name.as_str().as_bytes(), value.as_bytes());
         }
         read
     }
 
-    fn take(&mut self, name: &HeaderName, value: &'a HeaderValue) {
-        if *name == USER_AGENT {
-            self.user_agent = value.as_bytes();
-        } else if *name == REFERER {
-            self.referer = value.to_str().ok();
-        } else {
-            match name.as_str() {
-                "sec-fetch-dest" => self.not_navigation |= value.as_bytes() != b"document",
-                "sec-fetch-mode" => self.not_navigation |= value.as_bytes() != b"navigate",
-                "sec-purpose" | "purpose" | "x-purpose" | "x-moz" => {
-                    self.prefetch |= says_prefetch(value.as_bytes());
-                }
-                "x-forwarded-proto" => self.forwarded_proto = Some(value.as_bytes()),
-                _ => {}
-            }
+    /// Reads one header. The length of a name tells most of them apart, so that one comparison is enough.
+    pub(crate) fn take(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            5 if is(b"x-moz") => self.prefetch |= says_prefetch(value),
+            6 if is(b"cookie") => match self.cookie {
+                None => self.cookie = Some(value),
+                Some(_) => self.more_cookies.push(value),
+            },
+            7 if is(b"referer") => self.referer = visible_text(value),
+            7 if is(b"purpose") => self.prefetch |= says_prefetch(value),
+            9 if is(b"x-purpose") => self.prefetch |= says_prefetch(value),
+            10 if is(b"user-agent") => self.user_agent = value,
+            11 if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
+            14 if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
+            14 if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
+            17 if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
+            _ => {}
         }
     }
 
     /// The host the visitor came from, lower case; never the path, which may name a person.
-    pub(crate) fn referrer_host(&self) -> String {
+    pub(crate) fn referrer_host(&self) -> Cow<'a, str> {
         let host = self.referer.and_then(|referer| referer.split_once("://")).map(|(_, rest)| rest);
         let host = host.and_then(|rest| rest.split(['/', '?', '#', ':']).next()).unwrap_or_default();
-        let plain =
-            host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
-        if plain { host.to_ascii_lowercase() } else { String::new() }
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+        if host.len() > 253 || !host.bytes().all(is_plain) {
+            return Cow::Borrowed("");
+        }
+        if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Cow::Owned(host.to_ascii_lowercase());
+        }
+        Cow::Borrowed(host)
     }
+
+    /// The latest valid token among the cookies that `wanted` accepts.
+    ///
+    /// A sub-domain can plant a second cookie of the name; so every one is looked at.
+    pub(crate) fn cookie_token(
+        &self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        wanted: impl Fn(&Claims) -> bool,
+    ) -> Option<Claims> {
+        let headers = self.cookie.iter().chain(&self.more_cookies);
+        let cookies = headers.filter_map(|header| visible_text(header));
+        let pairs =
+            cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let tokens =
+            pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
+        let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
+        claims.filter(wanted).max_by_key(|claims| claims.issued_at)
+    }
+}
+
+/// A header's value, if it is plain text as `HeaderValue::to_str` understands it.
+fn visible_text(value: &[u8]) -> Option<&str> {
+    let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    value.iter().all(is_visible).then(|| str::from_utf8(value).ok())?
 }
 
 /// `prefetch`, `prefetch;prerender`, `preview`, in any case.
@@ -106,25 +142,10 @@ pub(crate) fn without_port(host: &str) -> &str {
     host.split(':').next().unwrap_or_default()
 }
 
-/// The latest valid token among a request's cookies that `wanted` accepts.
-///
-/// A sub-domain can plant a second cookie of the name; so every one is looked at.
-pub(crate) fn cookie_token(
-    headers: &HeaderMap,
-    snapshot: &Snapshot,
-    now: Timestamp,
-    wanted: impl Fn(&Claims) -> bool,
-) -> Option<Claims> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
-    let pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let tokens =
-        pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
-    let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
-    claims.filter(wanted).max_by_key(|claims| claims.issued_at)
-}
-
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     fn read(pairs: &[(&'static str, &'static str)]) -> (bool, bool, String) {
@@ -133,7 +154,7 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         let headers = Headers::read(&map);
-        (headers.prefetch, headers.not_navigation, headers.referrer_host())
+        (headers.prefetch, headers.not_navigation, headers.referrer_host().into_owned())
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn slug_path<B>(core: &Rc<Core>, request: &Request<B>, name: &str, head: bool) -
     } else if let Some(slug) = name.strip_suffix(".qr") {
         pages::qr(core, request, slug).into()
     } else {
-        redirect::follow(core, request, name, head).into()
+        redirect::answer(core, request, name, head).into()
     }
 }
 

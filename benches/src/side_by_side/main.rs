@@ -1,0 +1,85 @@
+//! Side-by-side runs: afterclick, and what people would use instead, answer the same requests in turn, on one core, in one run.
+//!
+//! What counts is the ratio of medians: machines differ and are noisy, a ratio in one run much less. The server under
+//! test is pinned to the first core with everything on (sign, classify, journal `os`, projector), wrk to the second.
+//! Never touches an address other than loopback, and ends by itself.
+
+#![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, no money")]
+
+mod measure;
+mod report;
+mod servers;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::servers::ask;
+
+/// Which headers the requests carry.
+const PROFILES: [(&str, &[&str]); 2] = [
+    ("few headers", &[]),
+    (
+        "a browser's headers",
+        &[
+            "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "Accept-Language: de-DE,de;q=0.9",
+            "Accept-Encoding: gzip, deflate, br",
+            "Referer: https://l.instagram.com/",
+            "Sec-Fetch-Dest: document",
+            "Sec-Fetch-Mode: navigate",
+            "Sec-Fetch-Site: cross-site",
+        ],
+    ),
+];
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(afterclick), Some(out)) = (arguments.next(), arguments.next()) else {
+        bail!("usage: side-by-side PATH-OF-AFTERCLICK RESULT-FILE [ROUNDS] [SECONDS]");
+    };
+    let rounds = arguments.next().map_or(Ok(5), |n| n.parse()).context("ROUNDS")?;
+    let seconds = arguments.next().map_or(Ok(5), |n| n.parse()).context("SECONDS")?;
+    let afterclick = Path::new(&afterclick);
+    let folder = tempfile::tempdir()?;
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let (ours, admin) = servers::afterclick(afterclick, folder.path())?;
+    // Ours is the last: the table compares everybody with it.
+    let all = [
+        servers::floor(&afterclick.with_file_name("floor"))?,
+        servers::nginx("nginx bare", "nginx-bare.conf", &peers, folder.path())?,
+        servers::nginx("nginx map + userid + log", "nginx-map.conf", &peers, folder.path())?,
+        servers::haproxy(&peers, folder.path())?,
+        servers::nginx("nginx + Lua + Redis", "nginx-lua.conf", &peers, folder.path())?,
+        ours,
+    ];
+    let names: Vec<_> = all.iter().map(|server| server.name).collect();
+    let mut report = report::heading(rounds, seconds);
+    for (profile, headers) in PROFILES {
+        let mut samples = vec![Vec::new(); all.len()];
+        for round in 1..=rounds {
+            for (server, samples) in all.iter().zip(&mut samples) {
+                let sample = measure::measure(server, headers, seconds, &peers)?;
+                eprintln!(
+                    "{profile}, round {round}: {:25} {:8.0} requests/s",
+                    server.name, sample.requests_per_second
+                );
+                samples.push(sample);
+            }
+        }
+        report.push_str(&report::describe(profile, &names, &samples));
+    }
+    let clicks = recorded_clicks(admin)?;
+    _ = writeln!(report, "\nClicks counted by afterclick over all runs: {clicks}.");
+    fs::write(&out, &report)?;
+    print!("{report}");
+    Ok(())
+}
+
+fn recorded_clicks(admin: u16) -> Result<u64> {
+    let metrics = ask(admin, "GET", "/metrics", "text/plain", "")?;
+    let clicks = metrics.lines().filter(|line| line.starts_with("afterclick_clicks_total"));
+    Ok(clicks.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+}

@@ -1,0 +1,58 @@
+//! The table: medians, and their ratios to afterclick's.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use crate::measure::{CONNECTIONS, Sample};
+use crate::servers::LINKS;
+
+/// What was measured, on what.
+pub(crate) fn heading(rounds: usize, seconds: u64) -> String {
+    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!(
+        "# Redirects side by side\n\nMachine: {}, {cores} cores, Linux {}. Server on core 0, wrk on core 1, loopback, \
+         {CONNECTIONS} keep-alive connections, {rounds} rounds of {seconds} s each in turn; medians.\n\nafterclick: \
+         release build, {LINKS} links, every click classified, signed and journaled as `os`, fsync at most every 40 ms \
+         and projector on the same core. The others: `benches/peers`, one thread each; with Redis its time is counted \
+         too, on the same core.\n",
+        model.trim_start_matches([' ', '\t', ':']),
+        kernel.trim()
+    )
+}
+
+/// A profile's table.
+pub(crate) fn describe(profile: &str, names: &[&str], samples: &[Vec<Sample>]) -> String {
+    let all: Vec<_> = samples.iter().map(|samples| medians(samples)).collect();
+    let Some(ours) = all.last().copied() else { return String::new() };
+    let mut text = format!(
+        "\n## {profile}\n\n| | requests/s | ours to theirs | CPU µs/request | ours to theirs | p99 ms |\n|---|---:|---:|---:|---:|---:|\n"
+    );
+    for (name, them) in names.iter().zip(&all) {
+        _ = writeln!(
+            text,
+            "| {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            them.requests_per_second,
+            ours.requests_per_second / them.requests_per_second,
+            them.cpu_us_per_request,
+            ours.cpu_us_per_request / them.cpu_us_per_request,
+            them.p99_ms
+        );
+    }
+    text
+}
+
+fn medians(samples: &[Sample]) -> Sample {
+    let median = |pick: &dyn Fn(&Sample) -> f64| {
+        let mut values: Vec<f64> = samples.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Sample {
+        requests_per_second: median(&|s| s.requests_per_second),
+        cpu_us_per_request: median(&|s| s.cpu_us_per_request),
+        p99_ms: median(&|s| s.p99_ms),
+    }
+}

@@ -1,0 +1,193 @@
+//! The servers that are compared: each on the first core, answering the same links.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// Links that every server with a catalog has.
+pub(crate) const LINKS: usize = 100_000;
+const TOKEN: &str = "side-by-side";
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    pub(crate) port: u16,
+    /// What it runs as; a store that it asks is part of it.
+    children: Vec<Child>,
+}
+
+impl Server {
+    /// The processes whose time counts.
+    pub(crate) fn process_ids(&self) -> Vec<u32> {
+        self.children.iter().map(Child::id).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // It may have ended by itself; there is nothing to do about that here.
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A command on one core.
+pub(crate) fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", &core.to_string()]).arg(program);
+    command
+}
+
+fn slugs() -> impl Iterator<Item = (String, String)> {
+    (0..LINKS)
+        .map(|link| (format!("l{link}"), format!("https://shop.test/product/{link}?utm_campaign=autumn")))
+}
+
+/// The event loop that does nothing but answer.
+pub(crate) fn floor(program: &Path) -> Result<Server> {
+    let port = free_port()?;
+    let child =
+        pinned(0, program).arg(port.to_string()).spawn().with_context(|| program.display().to_string())?;
+    opened(Server { name: "epoll floor", port, children: vec![child] })
+}
+
+/// nginx with one of the configurations in `peers`.
+pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Path) -> Result<Server> {
+    let port = free_port()?;
+    let prefix = folder.join(config);
+    fs::create_dir_all(&prefix)?;
+    let socket = prefix.join("redis.sock");
+    let text = fs::read_to_string(peers.join(config))?.replace("PORT", &port.to_string());
+    let asks_redis = text.contains("REDIS");
+    fs::write(prefix.join("nginx.conf"), text.replace("REDIS", &socket.display().to_string()))?;
+    let map: String = slugs().map(|(slug, to)| format!("/{slug} {to};\n")).collect();
+    fs::write(prefix.join("links.map"), map)?;
+    let mut children = Vec::new();
+    if asks_redis {
+        children.push(redis_with_links(&socket, &prefix)?);
+    }
+    let mut command = pinned(0, Path::new("nginx"));
+    command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-g", "master_process off;"]);
+    let child = command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
+    children.push(child);
+    opened(Server { name, port, children })
+}
+
+/// A Redis on the same core, as a small installation has it.
+fn redis_with_links(socket: &Path, folder: &Path) -> Result<Child> {
+    let mut command = pinned(0, Path::new("redis-server"));
+    command
+        .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+        .arg(socket)
+        .arg("--dir")
+        .arg(folder);
+    let child = command.stdout(Stdio::null()).spawn().context("redis-server: scripts/bench installs it")?;
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut stream = loop {
+        match std::os::unix::net::UnixStream::connect(socket) {
+            Ok(stream) => break stream,
+            Err(error) => ensure!(Instant::now() < until, "redis-server: {error}"),
+        }
+        sleep(Duration::from_millis(20));
+    };
+    for (slug, to) in slugs() {
+        let key = format!("link:/{slug}");
+        write!(stream, "*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n{to}\r\n", key.len(), to.len())?;
+        stream.read_exact(&mut [0; 5])?;
+    }
+    Ok(child)
+}
+
+/// HAProxy with a map file.
+pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
+    let port = free_port()?;
+    let map: String = slugs().map(|(slug, to)| format!("/{slug} {to}\n")).collect();
+    fs::write(folder.join("haproxy.map"), map)?;
+    let config = fs::read_to_string(peers.join("haproxy-map.cfg"))?;
+    let config = config.replace("PORT", &port.to_string()).replace("FOLDER", &folder.display().to_string());
+    fs::write(folder.join("haproxy.cfg"), config)?;
+    let mut command = pinned(0, Path::new("haproxy"));
+    command.arg("-db").arg("-q").arg("-f").arg(folder.join("haproxy.cfg")).stderr(Stdio::null());
+    let child = command.spawn().context("haproxy: scripts/bench installs it")?;
+    opened(Server { name: "HAProxy map", port, children: vec![child] })
+}
+
+/// afterclick with everything on, and the port of its API.
+pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)> {
+    let mut command = pinned(0, program);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--data"]);
+    command.arg(folder.join("data")).env("AFTERCLICK_ADMIN_TOKEN", TOKEN).env("AFTERCLICK_LOG", "error");
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| program.display().to_string())?;
+    let stdout = child.stdout.take().context("no standard output")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let ready: Value = serde_json::from_str(&line).context("the ready line")?;
+    let port = |listener: &str| -> Result<u16> {
+        let address = ready[listener].as_str().context("the ready line")?;
+        Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
+    };
+    let admin = port("admin")?;
+    let server = Server { name: "afterclick", port: port("public")?, children: vec![child] };
+    fill_catalog(admin)?;
+    Ok((server, admin))
+}
+
+fn fill_catalog(admin: u16) -> Result<()> {
+    let create = |resource: &str, body: Value| -> Result<String> {
+        let answer =
+            ask(admin, "POST", &format!("/api/v1/{resource}"), "application/json", &body.to_string())?;
+        let answer: Value = serde_json::from_str(&answer).context(answer)?;
+        Ok(answer["id"].as_str().with_context(|| format!("{resource}: {answer}"))?.to_owned())
+    };
+    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
+    let merchant = create("merchants", merchant)?;
+    let influencer = create("influencers", json!({ "name": "Anna" }))?;
+    let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
+    let campaign = json!({ "merchant": merchant, "name": "Autumn", "commission": commission });
+    let campaign = create("campaigns", campaign)?;
+    let mut csv = String::from("campaign,influencer,destination,slug\n");
+    for (slug, to) in slugs() {
+        _ = writeln!(csv, "{campaign},{influencer},{to},{slug}");
+    }
+    let answer = ask(admin, "POST", "/api/v1/links/import", "text/csv", &csv)?;
+    ensure!(answer.contains(&format!("{LINKS}")), "import: {answer}");
+    Ok(())
+}
+
+/// One request on a connection of its own; the body of the answer.
+pub(crate) fn ask(port: u16, method: &str, path: &str, content_type: &str, body: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
+         content-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.split_once("\r\n\r\n").map_or(answer.clone(), |(_, body)| body.to_owned()))
+}
+
+/// The server, once it answers.
+fn opened(server: Server) -> Result<Server> {
+    let until = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
+        ensure!(Instant::now() < until, "{}: nothing listens on port {}", server.name, server.port);
+        sleep(Duration::from_millis(20));
+    }
+    Ok(server)
+}

@@ -1,0 +1,273 @@
+//! The quick path: plain requests to links, answered from the bytes that arrived.
+//!
+//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Those are read with the same
+//! parser that hyper uses, and their answers are written in one piece: no map of headers, no future, no allocation.
+//! Whatever is not exactly that (another method, another version, a body, a path of our own, a strange byte) is given
+//! to hyper with everything that was not yet answered, and stays there. So there is one set of rules for the unusual,
+//! and this file refuses nothing: what it does not know, it hands on.
+
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use httparse::Status;
+use hyper::body::Body;
+use tokio::time::{Instant, sleep_until};
+
+use crate::edge::answer::{self, Answer};
+use crate::edge::core::Core;
+use crate::edge::gate::{GatedStream, Step};
+use crate::edge::redirect::{self, Reply, Visit};
+use crate::edge::request::{Headers, plain_host, without_port};
+
+/// Headers that are read here; browsers send about twenty.
+const HEADERS_MAX: usize = 48;
+
+const FOUND: &[u8] = b"HTTP/1.1 302 Found\r\nlocation: ";
+const AFTER_LOCATION: &[u8] =
+    b"\r\ncache-control: private, no-store\r\nreferrer-policy: strict-origin-when-cross-origin\r\n\
+    x-robots-tag: noindex\r\ncontent-length: 0\r\ndate: ";
+
+/// What stands at the front of the bytes that arrived.
+enum Front<'a> {
+    /// A plain request to a link, and its length.
+    Plain(Visit<'a>, usize),
+    /// The beginning of a request.
+    Partial,
+    /// Anything else.
+    Other,
+}
+
+/// Serves a connection as long as its requests are plain; what it returns is hyper's to go on with. `is_draining` says
+/// that the server is to stop.
+pub(crate) async fn serve(
+    core: &Core,
+    mut stream: GatedStream,
+    head_timeout: Duration,
+    is_draining: impl Fn(&Context<'_>) -> bool,
+) -> Option<GatedStream> {
+    let mut since = Instant::now();
+    let mut deadline = pin!(sleep_until(since + head_timeout));
+    let is_for_hyper = poll_fn(|context| {
+        loop {
+            if ready!(stream.poll_room(context)).is_err() {
+                return Poll::Ready(false);
+            }
+            if is_draining(context) {
+                // Hyper answers what has begun, says that it is the last, and closes.
+                return Poll::Ready(stream.has_unread());
+            }
+            match stream.poll_answer(context, |bytes, out| answer_all(core, bytes, out)) {
+                Poll::Ready(Ok(Step::Answered)) => since = Instant::now(),
+                Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
+                Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {
+                    // Put forward only when it goes off: most connections answer many requests before it does.
+                    ready!(deadline.as_mut().poll(context));
+                    if since.elapsed() >= head_timeout {
+                        return Poll::Ready(false);
+                    }
+                    deadline.as_mut().reset(since + head_timeout);
+                }
+            }
+        }
+    })
+    .await;
+    if is_for_hyper {
+        return Some(stream);
+    }
+    // What was answered leaves before the connection does.
+    _ = poll_fn(|context| stream.poll_empty(context)).await;
+    None
+}
+
+/// Answers every whole request and returns how many bytes that took.
+fn answer_all(core: &Core, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Step) {
+    let mut done = 0;
+    while let Some(left @ [_, ..]) = bytes.get(done..) {
+        match front(left) {
+            Front::Plain(visit, length) => {
+                redirect::follow(core, &visit, |reply| put(core, &reply, out));
+                done += length;
+            }
+            Front::Partial => break,
+            Front::Other => return (done, Step::HandOn),
+        }
+    }
+    (done, Step::Answered)
+}
+
+fn front(bytes: &[u8]) -> Front<'_> {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, &mut headers) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Front::Partial,
+        Err(_) => return Front::Other,
+    };
+    visit(&request).map_or(Front::Other, |visit| Front::Plain(visit, length))
+}
+
+/// The visit that a request is, if it is a plain one.
+fn visit<'a>(request: &httparse::Request<'_, 'a>) -> Option<Visit<'a>> {
+    let (Some("GET"), Some(1), Some(path)) = (request.method, request.version, request.path) else {
+        return None;
+    };
+    let (slug, query) = path.strip_prefix('/')?.split_once('?').unwrap_or((&path[1..], ""));
+    if !is_plain_slug(slug) || !query.bytes().all(is_plain_query_byte) {
+        return None;
+    }
+    let (mut headers, mut named) = (Headers::default(), None);
+    for header in &*request.headers {
+        let is = |known: &str| header.name.eq_ignore_ascii_case(known);
+        match header.name.len() {
+            4 if is("host") => {
+                if named.replace(header.value).is_some() {
+                    return None;
+                }
+            }
+            10 if is("connection") => {
+                if !header.value.eq_ignore_ascii_case(b"keep-alive") {
+                    return None;
+                }
+            }
+            6 if is("expect") => return None,
+            7 if is("upgrade") => return None,
+            14 if is("content-length") => return None,
+            17 if is("transfer-encoding") => return None,
+            _ => headers.take(header.name.as_bytes(), header.value),
+        }
+    }
+    let Some(Cow::Borrowed(host)) = plain_host(without_port(str::from_utf8(named?).ok()?)) else {
+        return None;
+    };
+    Some(Visit { host, slug, query, headers, head: false })
+}
+
+/// A name with nothing to decode that is no path of our own.
+fn is_plain_slug(slug: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !slug.is_empty() && slug.bytes().all(is_plain)
+}
+
+const fn is_plain_query_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.' | b'_' | b'~' | b'%' | b'=' | b'&' | b'+' | b'*' | b',' | b':' | b';' | b'/' | b'!'
+        )
+}
+
+/// Writes an answer.
+fn put(core: &Core, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Redirect(redirect) => {
+            out.extend_from_slice(FOUND);
+            redirect.put_location(out);
+            if redirect.has_cookie() {
+                out.extend_from_slice(b"\r\nset-cookie: ");
+                redirect.put_cookie(out);
+            }
+            out.extend_from_slice(AFTER_LOCATION);
+            core.put_date(out);
+            out.extend_from_slice(b"\r\n\r\n");
+        }
+        Reply::Fallback(fallback) => put_answer(core, answer::redirect_to(fallback), out),
+        Reply::NotFound => put_answer(core, answer::not_found(), out),
+        Reply::Misdirected => put_answer(core, answer::misdirected(), out),
+        Reply::Refused => put_answer(core, answer::prefetch_refused(), out),
+    }
+}
+
+/// Writes an answer that is not worth a way of its own.
+fn put_answer(core: &Core, answer: Answer, out: &mut Vec<u8>) {
+    let (head, mut body) = answer.into_parts();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(head.status.as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
+    for (name, value) in &head.headers {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+    }
+    // All of our bodies are there at once.
+    let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    let data = match frame {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => bytes::Bytes::new(),
+    };
+    out.extend_from_slice(format!("\r\ncontent-length: {}\r\ndate: ", data.len()).as_bytes());
+    core.put_date(out);
+    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(&data);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "GET /anna?s=1 HTTP/1.1\r\nHost: go.shop.example:8080\r\nUser-Agent: x\r\nConnection: Keep-Alive\r\n\r\n";
+
+    #[test]
+    fn a_plain_request_is_read_whole() {
+        let two = format!("{PLAIN}{PLAIN}");
+        let Front::Plain(visit, length) = front(two.as_bytes()) else { panic!("it is plain") };
+        assert_eq!((visit.host, visit.slug, visit.query), ("go.shop.example", "anna", "s=1"));
+        assert_eq!((visit.headers.user_agent, length), (&b"x"[..], PLAIN.len()));
+    }
+
+    #[test]
+    fn every_cut_of_a_plain_request_waits_for_the_rest() {
+        for cut in 1..PLAIN.len() {
+            assert!(matches!(front(&PLAIN.as_bytes()[..cut]), Front::Partial), "{cut}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_unusual_is_handed_on() {
+        for (from, to) in [
+            ("GET", "HEAD"),
+            ("GET", "POST"),
+            ("GET", "get"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("HTTP/1.1", "HTTP/2.0"),
+            ("/anna", "/"),
+            ("/anna", "/_ac/px.js"),
+            ("/anna", "/anna+"),
+            ("/anna", "/anna.qr"),
+            ("/anna", "/robots.txt"),
+            ("/anna", "/an%6Ea"),
+            ("/anna", "http://go.shop.example/anna"),
+            ("?s=1", "?s=\""),
+            ("?s=1", "?s=\u{e9}"),
+            ("Host:", "Hos:"),
+            ("go.shop.example:8080", "GO.shop.example"),
+            ("go.shop.example:8080", "a@go.shop.example"),
+            ("User-Agent: x", "Host: other.example"),
+            ("User-Agent: x", "Content-Length: 0"),
+            ("User-Agent: x", "Content-Length: 5"),
+            ("User-Agent: x", "Transfer-Encoding: chunked"),
+            ("User-Agent: x", "Expect: 100-continue"),
+            ("User-Agent: x", "Upgrade: h2c"),
+            ("Keep-Alive", "close"),
+            ("Keep-Alive", "keep-alive, Upgrade"),
+            ("User-Agent: x", "User Agent: x"),
+            ("User-Agent: x", "User-Agent : x"),
+            ("User-Agent: x", "User-Agent: \u{1}"),
+        ] {
+            let request = PLAIN.replace(from, to);
+            assert_ne!(request, PLAIN);
+            assert!(matches!(front(request.as_bytes()), Front::Other), "{request}");
+        }
+        let many = "X-A: b\r\n".repeat(HEADERS_MAX);
+        assert!(matches!(
+            front(PLAIN.replace("User-Agent", &format!("{many}User-Agent")).as_bytes()),
+            Front::Other
+        ));
+    }
+}
