@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::support::{Stage, token_of};
@@ -177,4 +179,92 @@ async fn loopback_names_are_hosts_where_a_merchant_has_them() {
         let cookie = answer.header("set-cookie");
         assert!(cookie.starts_with("ac=") && !cookie.contains("Domain"), "{host}: {cookie}");
     }
+}
+
+/// What the server answers to these bytes, sent in pieces; one answer each, without date and token.
+async fn exchange(stage: &Stage, pieces: &[&str], answers: usize) -> Vec<String> {
+    let mut stream = TcpStream::connect(stage.product.public).await.unwrap();
+    for piece in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(2)).await;
+    }
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    while text.matches("HTTP/1.1 ").count() < answers || !is_whole(&text) {
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
+        let read = read.unwrap_or_else(|_| panic!("{answers} answers, but only: {text}")).unwrap();
+        assert!(read > 0, "closed after: {text}");
+        text.push_str(str::from_utf8(&bytes[..read]).unwrap());
+    }
+    text.split("HTTP/1.1 ").skip(1).map(plain).collect()
+}
+
+/// Whether the last answer has all of its body.
+fn is_whole(text: &str) -> bool {
+    let (_, last) = text.rsplit_once("HTTP/1.1 ").unwrap_or_default();
+    let Some((head, body)) = last.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    body.len() >= length.unwrap_or(0)
+}
+
+/// An answer's lines in order, with its date and its tokens taken out.
+fn plain(answer: &str) -> String {
+    let is_token = |word: &&str| word.len() == 76;
+    let mut words: Vec<_> = answer.split(['=', '&', ';', '#', '\r']).filter(is_token).collect();
+    words.dedup();
+    let answer = words.iter().fold(answer.to_owned(), |answer, token| answer.replace(token, "TOKEN"));
+    let mut lines: Vec<_> =
+        answer.lines().filter(|line| !line.starts_with("date: ") && !line.is_empty()).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn plain_requests_are_answered_as_hyper_answers_them() {
+    let stage = Stage::set().await;
+    let head = "Host: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Safari/604.1\r\n";
+    // The same with a header that makes it hyper's, and changes nothing.
+    let others = format!("{head}Content-Length: 0\r\n");
+    for extra in [
+        "",
+        "Sec-Purpose: prefetch\r\n",
+        "Sec-Fetch-Dest: image\r\n",
+        "X-Forwarded-Proto: https\r\n",
+        "Referer: https://L.Instagram.com/x\r\n",
+        "Cookie: ac=forged; other=1\r\n",
+    ] {
+        for path in ["/anna", "/ANNA?utm_source=a&s=b", "/nobody", "/anna?utm_source=%22"] {
+            let request = |head: &str| format!("GET {path} HTTP/1.1\r\n{head}{extra}\r\n");
+            let quick = exchange(&stage, &[&request(head)], 1).await;
+            let by_hyper = exchange(&stage, &[&request(&others)], 1).await;
+            assert_eq!(quick, by_hyper, "{path} {extra}");
+        }
+    }
+    let foreign = exchange(&stage, &["GET /anna HTTP/1.1\r\nHost: nobody.example\r\n\r\n"], 1).await;
+    assert!(foreign[0].contains("421 Misdirected Request"), "{foreign:?}");
+}
+
+#[tokio::test]
+async fn requests_in_pieces_in_rows_and_mixed_with_others_get_an_answer_each() {
+    let stage = Stage::set().await;
+    let plain =
+        "GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone) Safari/604.1\r\n\r\n";
+    let pieces: Vec<_> = plain.as_bytes().chunks(7).map(|piece| str::from_utf8(piece).unwrap()).collect();
+    assert!(exchange(&stage, &pieces, 1).await[0].starts_with("302 Found"));
+    let row = plain.repeat(50);
+    assert_eq!(exchange(&stage, &[&row], 50).await.len(), 50);
+    let cut = row.len() - 20;
+    assert_eq!(exchange(&stage, &[&row[..cut], &row[cut..]], 50).await.len(), 50);
+    let mixed = format!("{plain}{}{plain}", plain.replace("GET", "HEAD"));
+    let answers = exchange(&stage, &[&mixed], 3).await;
+    assert!(
+        answers.iter().all(|answer| answer.starts_with("302 Found") || answer.contains("302 Found")),
+        "{answers:?}"
+    );
+    assert_eq!(stage.figures().await["clicks"]["raw"], 104);
+    let mut closing = TcpStream::connect(stage.product.public).await.unwrap();
+    closing.write_all(plain.as_bytes()).await.unwrap();
+    closing.shutdown().await.unwrap();
+    let mut answer = String::new();
+    closing.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 302 Found"), "a peer that only listens is answered: {answer}");
 }
