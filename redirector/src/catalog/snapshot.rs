@@ -253,7 +253,8 @@ fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
         if is_known(domain) {
             return Some(domain);
         }
-        domain = domain.split_once('.')?.1;
+        let dot = domain.bytes().position(|byte| byte == b'.')?;
+        domain = &domain[dot + 1..];
     }
 }
 

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioTimer;
 use journal::{Committer, Writer};
 use rand::rngs::ThreadRng;
 use shared::agent::Agents;
+use shared::time::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -69,6 +70,7 @@ pub(crate) struct Core {
     scheme: Scheme,
     listens_on_loopback: bool,
     connections: Connections,
+    now: Cell<Timestamp>,
     /// The second that was last written as a date, and the date.
     date: RefCell<(i64, String)>,
 }
@@ -88,13 +90,21 @@ impl Core {
             scheme: edge.config.scheme,
             listens_on_loopback: edge.config.listen.ip().is_loopback(),
             connections: Connections::default(),
+            now: Cell::new(clock::now()),
             date: RefCell::default(),
         })
     }
 
-    /// Writes the time as HTTP has it.
+    /// Now; an answer that is written next bears the same time.
+    pub(crate) fn look_at_clock(&self) -> Timestamp {
+        let now = clock::now();
+        self.now.set(now);
+        now
+    }
+
+    /// Writes the time that was last looked at, as HTTP has it.
     pub(crate) fn put_date(&self, out: &mut Vec<u8>) {
-        let second = clock::now().as_ms() / 1000;
+        let second = self.now.get().as_ms() / 1000;
         let mut date = self.date.borrow_mut();
         if date.0 != second {
             let since_epoch = Duration::from_secs(u64::try_from(second).unwrap_or(0));

@@ -6,7 +6,6 @@
 //! to hyper with everything that was not yet answered, and stays there. So there is one set of rules for the unusual,
 //! and this file refuses nothing: what it does not know, it hands on.
 
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
@@ -21,7 +20,7 @@ use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::gate::{GatedStream, Step};
 use crate::edge::redirect::{self, Reply, Visit};
-use crate::edge::request::{Headers, plain_host, without_port};
+use crate::edge::request::Headers;
 
 /// Headers that are read here; browsers send about twenty.
 const HEADERS_MAX: usize = 48;
@@ -49,8 +48,9 @@ pub(crate) async fn serve(
     head_timeout: Duration,
     is_draining: impl Fn(&Context<'_>) -> bool,
 ) -> Option<GatedStream> {
-    let mut since = Instant::now();
-    let mut deadline = pin!(sleep_until(since + head_timeout));
+    let mut deadline = pin!(sleep_until(Instant::now() + head_timeout));
+    // Whether anything was answered since the deadline was set: cheaper than to look at the clock each time.
+    let mut was_busy = false;
     let is_for_hyper = poll_fn(|context| {
         loop {
             if ready!(stream.poll_room(context)).is_err() {
@@ -61,16 +61,15 @@ pub(crate) async fn serve(
                 return Poll::Ready(stream.has_unread());
             }
             match stream.poll_answer(context, |bytes, out| answer_all(core, bytes, out)) {
-                Poll::Ready(Ok(Step::Answered)) => since = Instant::now(),
+                Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
                 Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
                 Poll::Pending => {
-                    // Put forward only when it goes off: most connections answer many requests before it does.
                     ready!(deadline.as_mut().poll(context));
-                    if since.elapsed() >= head_timeout {
+                    if !std::mem::take(&mut was_busy) {
                         return Poll::Ready(false);
                     }
-                    deadline.as_mut().reset(since + head_timeout);
+                    deadline.as_mut().reset(Instant::now() + head_timeout);
                 }
             }
         }
@@ -116,35 +115,48 @@ fn visit<'a>(request: &httparse::Request<'_, 'a>) -> Option<Visit<'a>> {
     let (Some("GET"), Some(1), Some(path)) = (request.method, request.version, request.path) else {
         return None;
     };
-    let (slug, query) = path.strip_prefix('/')?.split_once('?').unwrap_or((&path[1..], ""));
+    let path = path.strip_prefix('/')?;
+    let (slug, query) = match path.bytes().position(|byte| byte == b'?') {
+        Some(end) => (&path[..end], &path[end + 1..]),
+        None => (path, ""),
+    };
     if !is_plain_slug(slug) || !query.bytes().all(is_plain_query_byte) {
         return None;
     }
     let (mut headers, mut named) = (Headers::default(), None);
     for header in &*request.headers {
-        let is = |known: &str| header.name.eq_ignore_ascii_case(known);
-        match header.name.len() {
-            4 if is("host") => {
+        let name = header.name.as_bytes();
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match (name.len(), name.last().map_or(0, |last| last | 0x20)) {
+            (4, b't') if is(b"host") => {
                 if named.replace(header.value).is_some() {
                     return None;
                 }
             }
-            10 if is("connection") => {
+            (10, b'n') if is(b"connection") => {
                 if !header.value.eq_ignore_ascii_case(b"keep-alive") {
                     return None;
                 }
             }
-            6 if is("expect") => return None,
-            7 if is("upgrade") => return None,
-            14 if is("content-length") => return None,
-            17 if is("transfer-encoding") => return None,
-            _ => headers.take(header.name.as_bytes(), header.value),
+            (6, b't') if is(b"expect") => return None,
+            (7, b'e') if is(b"upgrade") => return None,
+            (14, b'h') if is(b"content-length") => return None,
+            (17, b'g') if is(b"transfer-encoding") => return None,
+            _ => headers.take(name, header.value),
         }
     }
-    let Some(Cow::Borrowed(host)) = plain_host(without_port(str::from_utf8(named?).ok()?)) else {
-        return None;
-    };
+    let host = plain_host_name(named?)?;
     Some(Visit { host, slug, query, headers, head: false })
+}
+
+/// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an IPv4 address.
+fn plain_host_name(named: &[u8]) -> Option<&str> {
+    let is_plain =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let end = named.iter().position(|byte| !is_plain(byte)).unwrap_or(named.len());
+    let is_port =
+        |rest: &[u8]| rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit);
+    if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
 }
 
 /// A name with nothing to decode that is no path of our own.

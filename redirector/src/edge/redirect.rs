@@ -18,7 +18,6 @@ use shared::time::Timestamp;
 use shared::token::{Claims, Kind, TOKEN_CHARS};
 
 use crate::catalog::{HotCampaign, HotLink, HotMerchant, Snapshot};
-use crate::clock;
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::request::{self, Headers, PLAIN_COOKIE, SECURE_COOKIE};
@@ -79,13 +78,13 @@ pub(crate) struct Redirect<'a> {
 
 /// Looks a slug up, records the click, and answers with the reply to it.
 pub(crate) fn follow<R>(core: &Core, visit: &Visit<'_>, answer: impl FnOnce(Reply<'_>) -> R) -> R {
+    let now = core.look_at_clock();
     let snapshot = core.snapshot.load();
     let Some(scope) = snapshot.scope_of(visit.host) else { return answer(Reply::Misdirected) };
     let Some(target) = Target::find(&snapshot, scope, visit.slug) else {
         core.counters.not_found();
         return answer(Reply::NotFound);
     };
-    let now = clock::now();
     let headers = &visit.headers;
     let query = Query::read(visit.query);
     let availability = target.link.schedule.availability(target.campaign.schedule, now);
@@ -207,10 +206,12 @@ impl Redirect<'_> {
             bytes.put_slice(token);
             joint = "&";
         }
-        for parameter in self.query.utm() {
-            bytes.put_slice(joint.as_bytes());
-            bytes.put_slice(parameter.as_bytes());
-            joint = "&";
+        if !self.query.text.is_empty() {
+            for parameter in self.query.utm() {
+                bytes.put_slice(joint.as_bytes());
+                bytes.put_slice(parameter.as_bytes());
+                joint = "&";
+            }
         }
         bytes.put_slice(fragment.as_bytes());
     }
@@ -235,7 +236,8 @@ impl Redirect<'_> {
 
 /// Browsers refuse `Domain` for addresses and for names of one label.
 fn may_span(domain: &str) -> bool {
-    domain.contains('.') && !domain.ends_with(|last: char| last.is_ascii_digit()) && !domain.contains(':')
+    let bytes = domain.as_bytes();
+    bytes.contains(&b'.') && !bytes.last().is_some_and(u8::is_ascii_digit) && !bytes.contains(&b':')
 }
 
 /// What of a request's query is used.
@@ -246,6 +248,9 @@ struct Query<'a> {
 
 impl<'a> Query<'a> {
     fn read(text: &'a str) -> Self {
+        if text.is_empty() {
+            return Self { text, sub_id: None };
+        }
         let sub_id = text.split('&').find_map(|pair| pair.strip_prefix("s="));
         Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)) }
     }

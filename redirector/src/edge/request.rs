@@ -18,7 +18,7 @@ pub(crate) const PLAIN_COOKIE: &str = "ac";
 #[derive(Default)]
 pub(crate) struct Headers<'a> {
     pub(crate) user_agent: &'a [u8],
-    pub(crate) referer: Option<&'a str>,
+    pub(crate) referer: &'a [u8],
     /// `Sec-Purpose` and its older names say that nobody has clicked yet.
     pub(crate) prefetch: bool,
     /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
@@ -40,39 +40,43 @@ impl<'a> Headers<'a> {
         read
     }
 
-    /// Reads one header. The length of a name tells most of them apart, so that one comparison is enough.
+    /// Reads one header. Length and last letter tell nearly all names apart, so that most cost no comparison.
     pub(crate) fn take(&mut self, name: &[u8], value: &'a [u8]) {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            5 if is(b"x-moz") => self.prefetch |= says_prefetch(value),
-            6 if is(b"cookie") => match self.cookie {
+        match (name.len(), name.last().map_or(0, |last| last | 0x20)) {
+            (5, b'z') if is(b"x-moz") => self.prefetch |= says_prefetch(value),
+            (6, b'e') if is(b"cookie") => match self.cookie {
                 None => self.cookie = Some(value),
                 Some(_) => self.more_cookies.push(value),
             },
-            7 if is(b"referer") => self.referer = visible_text(value),
-            7 if is(b"purpose") => self.prefetch |= says_prefetch(value),
-            9 if is(b"x-purpose") => self.prefetch |= says_prefetch(value),
-            10 if is(b"user-agent") => self.user_agent = value,
-            11 if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
-            14 if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
-            14 if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
-            17 if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
+            (7, b'r') if is(b"referer") => self.referer = value,
+            (7, b'e') if is(b"purpose") => self.prefetch |= says_prefetch(value),
+            (9, b'e') if is(b"x-purpose") => self.prefetch |= says_prefetch(value),
+            (10, b't') if is(b"user-agent") => self.user_agent = value,
+            (11, b'e') if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
+            (14, b't') if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
+            (14, b'e') if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
+            (17, b'o') if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
             _ => {}
         }
     }
 
     /// The host the visitor came from, lower case; never the path, which may name a person.
     pub(crate) fn referrer_host(&self) -> Cow<'a, str> {
-        let host = self.referer.and_then(|referer| referer.split_once("://")).map(|(_, rest)| rest);
-        let host = host.and_then(|rest| rest.split(['/', '?', '#', ':']).next()).unwrap_or_default();
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
-        if host.len() > 253 || !host.bytes().all(is_plain) {
-            return Cow::Borrowed("");
+        let scheme_end = self.referer.iter().position(|byte| *byte == b':');
+        let rest = scheme_end.and_then(|end| self.referer[end..].strip_prefix(b"://")).unwrap_or_default();
+        let (mut length, mut has_capitals) = (0, false);
+        for byte in rest {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => {}
+                b'A'..=b'Z' => has_capitals = true,
+                b'/' | b'?' | b'#' | b':' => break,
+                _ => return Cow::Borrowed(""),
+            }
+            length += 1;
         }
-        if host.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Cow::Owned(host.to_ascii_lowercase());
-        }
-        Cow::Borrowed(host)
+        let host = if length > 253 { "" } else { str::from_utf8(&rest[..length]).unwrap_or_default() };
+        if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
     }
 
     /// The latest valid token among the cookies that `wanted` accepts.
@@ -139,7 +143,8 @@ pub(crate) fn without_port(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split(']').next().unwrap_or_default();
     }
-    host.split(':').next().unwrap_or_default()
+    let end = host.bytes().position(|byte| byte == b':').unwrap_or(host.len());
+    &host[..end]
 }
 
 #[cfg(test)]

@@ -62,13 +62,16 @@ impl UnparsedReport {
     }
 }
 
+/// Visits by click. Nobody but us chooses click ids, so a quick hash is safe.
+type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
+
 /// Gathers records of one stream until they are stored as one batch.
 pub(crate) struct Projection {
     stream: StreamName,
     /// The last record whose counts the state has.
     counted: Position,
     seq: u64,
-    visits: HashMap<ClickId, Visit>,
+    visits: Visits,
     claims: Vec<(Claim, CounterKey)>,
     unparsed: Vec<UnparsedReport>,
     reread: Vec<(UnparsedId, Timestamp)>,
@@ -85,7 +88,7 @@ impl Projection {
             stream: stream.clone(),
             counted,
             seq: 0,
-            visits: HashMap::new(),
+            visits: Visits::default(),
             claims: vec![],
             unparsed: vec![],
             reread: vec![],
@@ -225,8 +228,8 @@ impl Projection {
     }
 
     /// The clicks that reports bring along, and those that led to them.
-    fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<HashMap<ClickId, Visit>> {
-        let mut visits: HashMap<ClickId, Visit> = HashMap::new();
+    fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<Visits> {
+        let mut visits = Visits::default();
         let mut wanted: BTreeSet<ClickId> = facts
             .iter()
             .flat_map(|fact| fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied()))
@@ -324,7 +327,7 @@ impl Projection {
 }
 
 /// A click and those that led to it, as far as is known.
-fn path(visits: &HashMap<ClickId, Visit>, click: ClickId) -> Vec<Visit> {
+fn path(visits: &Visits, click: ClickId) -> Vec<Visit> {
     let mut path: Vec<Visit> = Vec::new();
     let mut next = Some(click);
     while let Some(visit) = next.and_then(|click| visits.get(&click)) {

@@ -1,0 +1,173 @@
+//! Counts the instructions of a redirect: the real binary under callgrind, one connection, a browser's headers.
+//!
+//! The same on every run, whatever else the machine does, so a growth of some percent is seen at once. What is counted
+//! is the difference between two runs, so that starting up does not count. Kernel time is not in it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+/// Requests of the two runs.
+const RUNS: [u64; 2] = [500, 2500];
+/// Counts may differ by so many parts of a thousand before it is called a change: timers go off when they like.
+const TOLERANCE_PER_MILLE: u64 = 20;
+const TOKEN: &str = "instructions";
+const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
+    User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
+    Version/18.1 Mobile/15E148 Safari/604.1\r\n\
+    Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: de-DE,de;q=0.9\r\n\
+    Accept-Encoding: gzip, deflate, br\r\nReferer: https://l.instagram.com/\r\nSec-Fetch-Dest: document\r\n\
+    Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: cross-site\r\n\r\n";
+
+/// Instructions of one run, by thread: the edge's core, and the projector behind it.
+#[derive(Clone, Copy)]
+struct Counted {
+    edge: u64,
+    projector: u64,
+}
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(program), held) = (arguments.next(), arguments.next()) else {
+        bail!("usage: instructions PATH-OF-AFTERCLICK [FILE-OF-COUNTS]");
+    };
+    let [few, many] = [count(Path::new(&program), RUNS[0])?, count(Path::new(&program), RUNS[1])?];
+    let requests = RUNS[1] - RUNS[0];
+    let edge = (many.edge - few.edge) / requests;
+    let projector = (many.projector - few.projector) / requests;
+    println!("user-space instructions a redirect: {edge} at the edge, {projector} in the projector");
+    let Some(held) = held else { return Ok(()) };
+    let file: Value = serde_json::from_slice(&fs::read(&held).with_context(|| held.clone())?)?;
+    for (name, found) in [("edge", edge), ("projector", projector)] {
+        let recorded = file[name].as_u64().with_context(|| format!("{held}: no number for {name}"))?;
+        let most = recorded + recorded * TOLERANCE_PER_MILLE / 1000;
+        ensure!(
+            found <= most,
+            "{name}: {found} instructions a redirect, where {held} has {recorded}; if that is worth it, say so there"
+        );
+        if found + recorded * TOLERANCE_PER_MILLE / 1000 < recorded {
+            println!("{name}: {found} is fewer than the {recorded} of {held}; write it down there");
+        }
+    }
+    Ok(())
+}
+
+/// Ends the server when a count fails half-way.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+fn count(program: &Path, requests: u64) -> Result<Counted> {
+    let folder = tempfile::tempdir()?;
+    let out = folder.path().join("counts");
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--separate-threads=yes"])
+        .arg(format!("--callgrind-out-file={}", out.display()));
+    command.arg(program).args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--workers",
+        "1",
+        "--data",
+    ]);
+    command
+        .arg(folder.path().join("data"))
+        .env("AFTERCLICK_ADMIN_TOKEN", TOKEN)
+        .env("AFTERCLICK_LOG", "error");
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("valgrind: scripts/test installs it")?;
+    let mut server = Guard(child);
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().context("no standard output")?).read_line(&mut line)?;
+    let ready: Value = serde_json::from_str(&line).context("the ready line")?;
+    let address = |listener: &str| ready[listener].as_str().map(str::to_owned).context("the ready line");
+    fill_catalog(&address("admin")?)?;
+    follow(&address("public")?, requests)?;
+    // The projector is to have seen every click.
+    std::thread::sleep(std::time::Duration::from_millis(800));
+    let id = i32::try_from(server.0.id())?;
+    let process = rustix::process::Pid::from_raw(id).context("a process id")?;
+    rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
+    server.0.wait()?;
+    Ok(Counted {
+        edge: of_thread(folder.path(), "edge::quick::")?,
+        projector: of_thread(folder.path(), "state::projector::")?,
+    })
+}
+
+fn fill_catalog(admin: &str) -> Result<()> {
+    let create = |resource: &str, body: Value| -> Result<String> {
+        let mut stream = TcpStream::connect(admin)?;
+        let body = body.to_string();
+        write!(
+            stream,
+            "POST /api/v1/{resource} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, json) = answer.split_once("\r\n\r\n").with_context(|| answer.clone())?;
+        let json: Value = serde_json::from_str(json).with_context(|| answer.clone())?;
+        Ok(json["id"].as_str().with_context(|| answer.clone())?.to_owned())
+    };
+    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
+    let merchant = create("merchants", merchant)?;
+    let influencer = create("influencers", json!({ "name": "Anna" }))?;
+    let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
+    let campaign =
+        create("campaigns", json!({ "merchant": merchant, "name": "Autumn", "commission": commission }))?;
+    let destination = "https://shop.test/product/1234?utm_campaign=autumn";
+    let link = json!({ "campaign": campaign, "influencer": influencer, "destination": destination, "slug": "l1234" });
+    create("links", link).map(drop)
+}
+
+fn follow(public: &str, requests: u64) -> Result<()> {
+    let mut stream = TcpStream::connect(public)?;
+    stream.set_nodelay(true)?;
+    let mut bytes = [0; 4096];
+    for _ in 0..requests {
+        stream.write_all(REQUEST.as_bytes())?;
+        let read = stream.read(&mut bytes)?;
+        let answer = String::from_utf8_lossy(&bytes[..read]);
+        ensure!(answer.starts_with("HTTP/1.1 302") && answer.ends_with("\r\n\r\n"), "the answer: {answer}");
+    }
+    Ok(())
+}
+
+/// The total of the thread in which functions of this name ran most.
+fn of_thread(folder: &Path, name: &str) -> Result<u64> {
+    let mut best = (0, 0);
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.is_file() {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        let total = text
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+        let total = total.and_then(|total| total.trim().parse().ok()).unwrap_or(0);
+        best = best
+            .max((text.lines().filter(|line| line.contains("fn=(") && line.contains(name)).count(), total));
+    }
+    ensure!(best.0 > 0, "no thread ran {name}");
+    Ok(best.1)
+}
