@@ -182,12 +182,19 @@ impl Snapshot {
         Arc::make_mut(&mut self.links[shard]).insert(link.id, link.campaign);
         let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
         let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
+        // A slug nearly always means the same link in both: it is kept once.
+        let mut kept: Option<Arc<HotLink>> = None;
         for scope in scopes.into_iter().flatten() {
             let Some(holder) = catalog.link_by_slug(scope, &link.slug) else { continue };
+            let hot = match &kept {
+                Some(hot) if hot.id == holder.id => Arc::clone(hot),
+                _ => Arc::new(HotLink::of(holder)),
+            };
+            kept = Some(Arc::clone(&hot));
             let mut key = scope_bytes(scope).to_vec();
             key.extend(fold_slug(&link.slug).bytes());
             let shard = shard_of_key(&key);
-            Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), Arc::new(HotLink::of(holder)));
+            Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), hot);
         }
     }
 
