@@ -79,6 +79,7 @@ in_every_engine!(
     a_frame_is_no_visit_but_may_report_a_purchase,
     two_merchants_on_a_page_do_not_meet,
     the_snippet_twice_is_harmless,
+    a_page_that_breaks_the_browsers_functions_is_not_broken_further,
     a_policy_without_wasm_gets_the_same_events,
     requests_need_no_preflight_and_carry_the_cookie,
     the_data_layer_is_read_in_all_its_shapes,
@@ -585,6 +586,25 @@ async fn the_snippet_twice_is_harmless(engine: Engine) {
         browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(),
         "0,0"
     );
+}
+
+async fn a_page_that_breaks_the_browsers_functions_is_not_broken_further(engine: Engine) {
+    let broken = "history.replaceState = () => { throw new Error('no more') }; const real = fetch; let posts = 0;
+        window.fetch = (url, request) => { if (request && request.method == 'POST' && posts++ < 1) throw new Error('mine'); return real(url, request) };";
+    let tagless = page("", "").replace(" data-key=\"k1\"", "");
+    let (recorder, browser) = start(engine, &[("/", page(broken, "")), ("/tagless", tagless)]).await;
+    browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
+    let session = recorder.event(0).await;
+    assert_eq!((session.events[0].name, session.token.as_str()), (EventName::Session, TOKEN));
+    assert_eq!(browser.run("return window.errors.length").await.unwrap(), 0);
+    browser.open(&recorder.url("/tagless")).await.unwrap();
+    browser.wait_until("return window.warnings.length === 1").await.unwrap();
+    assert!(warnings(&browser).await[0].contains("data-key is missing"));
+    let without_tag = "const s = document.createElement('script'); s.type = 'module'; s.src = '/_ac/px.js';
+        s.onload = () => { window.loaded = true }; document.querySelectorAll('[data-key]').forEach(tag => tag.remove()); document.head.append(s)";
+    browser.run(without_tag).await.unwrap();
+    browser.wait_until("return !!window.loaded").await.unwrap();
+    assert_eq!(browser.run("return window.errors.length").await.unwrap(), 0);
 }
 
 async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {

@@ -4,12 +4,12 @@
 // immutable and named by their hash; this file alone is asked for again. `cargo xtask pixel` fills in the names.
 
 const script = document.currentScript || document.querySelector("script[data-key]");
-const settings = script.dataset;
+const settings = script ? script.dataset : {};
 const name = settings.name || "afterclick";
 const api = (window[name] = window[name] || function () {
   (api.q = api.q || []).push(arguments);
 });
-const origin = new URL(script.src).origin;
+let origin;
 
 const load = (path, integrity, boot) => {
   const element = document.createElement("script");
@@ -23,6 +23,7 @@ const load = (path, integrity, boot) => {
 };
 
 const start = () => {
+  origin = new URL(script.src).origin;
   const core = fetch(origin + "__CORE__", { integrity: "__CORE_INTEGRITY__" });
   // The shell waits for the core; until then nobody does, and a failure must not show as unhandled.
   core.catch(() => {});

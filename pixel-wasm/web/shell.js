@@ -43,8 +43,8 @@ const send = (key, body) => {
   // A hidden page may be gone before an answer. A beacon has none, so the event stays, and is sent again later.
   if (document.hidden && navigator.sendBeacon(endpoint, body)) return;
   flying[key] = 1;
-  // A text needs no preflight.
-  fetch(endpoint, { method: "POST", body, credentials: "include", keepalive: true })
+  // A text needs no preflight. A page's own `fetch` may throw at once.
+  new Promise((resolve) => resolve(fetch(endpoint, { method: "POST", body, credentials: "include", keepalive: true })))
     .then((answer) => {
       // 400 and 413 will not change: such a body is not sent again.
       if (/400|413/.test(answer.status)) answer.text().then(warn);
@@ -122,14 +122,15 @@ const settle = () => {
   const wasActive = isActive;
   said = word;
   isActive = word != DENIED && word != UNKNOWN;
-  // A visitor who shares the address must not share the click. While nothing may be kept, a reload still needs it.
-  if (word != UNKNOWN && LANDING.test(location.href)) history.replaceState(history.state, "", url());
   if (word == DENIED) {
     keptKeys(prefix).concat(prefix + "s", prefix + "c").forEach(drop);
     token = "";
     waiting = [];
   }
   if (isActive && !wasActive) begin();
+  // A visitor who shares the address must not share the click. While nothing may be kept, a reload still needs it.
+  // Last, since browsers may refuse it.
+  if (word != UNKNOWN && LANDING.test(location.href)) history.replaceState(history.state, "", url());
 };
 
 const report = (call, detail = {}) => {

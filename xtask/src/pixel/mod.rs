@@ -49,9 +49,10 @@ fn make(root: &Path, tools: &Tools) -> Result<Dist> {
     Ok(dist)
 }
 
+/// As cargo says it now, not as it was when this was built: two clones may share a build folder, and so this program.
 fn workspace_root() -> Result<PathBuf> {
-    let member = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(member.parent().context("xtask lies in no workspace")?.to_path_buf())
+    let member = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    Ok(Path::new(&member).parent().context("xtask lies in no workspace")?.to_path_buf())
 }
 
 fn read(path: &Path) -> Result<String> {
