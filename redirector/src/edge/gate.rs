@@ -229,8 +229,10 @@ impl Outbox {
 /// What came of reading once from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Every whole request was answered.
+    /// Every whole request was answered, one at least.
     Answered,
+    /// Only the beginning of a request is there.
+    Partial,
     /// Something is there that the reader hands on.
     HandOn,
     /// The peer sends no more.
@@ -294,6 +296,8 @@ impl GatedStream {
         drop(out);
         if has_answers {
             self.await_turn(context);
+        } else if step == Step::Answered {
+            step = Step::Partial;
         }
         Poll::Ready(Ok(step))
     }

@@ -62,6 +62,8 @@ pub(crate) async fn serve(
             }
             match stream.poll_answer(context, |bytes, out| answer_all(core, bytes, out)) {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
+                // SECURITY: bytes alone are no work done, or a peer could hold a connection by a byte now and then.
+                Poll::Ready(Ok(Step::Partial)) => {}
                 Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
                 Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
                 Poll::Pending => {
