@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use benches::{campaign, create};
 use serde_json::{Value, json};
 
 /// Requests of the two runs.
@@ -98,7 +99,8 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
     BufReader::new(server.0.stdout.take().context("no standard output")?).read_line(&mut line)?;
     let ready: Value = serde_json::from_str(&line).context("the ready line")?;
     let address = |listener: &str| ready[listener].as_str().map(str::to_owned).context("the ready line");
-    fill_catalog(&address("admin")?)?;
+    let admin = address("admin")?;
+    fill_catalog(admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?)?;
     follow(&address("public")?, requests)?;
     // The projector is to have seen every click.
     std::thread::sleep(std::time::Duration::from_millis(800));
@@ -112,31 +114,11 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
     })
 }
 
-fn fill_catalog(admin: &str) -> Result<()> {
-    let create = |resource: &str, body: Value| -> Result<String> {
-        let mut stream = TcpStream::connect(admin)?;
-        let body = body.to_string();
-        write!(
-            stream,
-            "POST /api/v1/{resource} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (_, json) = answer.split_once("\r\n\r\n").with_context(|| answer.clone())?;
-        let json: Value = serde_json::from_str(json).with_context(|| answer.clone())?;
-        Ok(json["id"].as_str().with_context(|| answer.clone())?.to_owned())
-    };
-    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
-    let merchant = create("merchants", merchant)?;
-    let influencer = create("influencers", json!({ "name": "Anna" }))?;
-    let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
-    let campaign =
-        create("campaigns", json!({ "merchant": merchant, "name": "Autumn", "commission": commission }))?;
+fn fill_catalog(admin: u16) -> Result<()> {
+    let (campaign, influencer) = campaign(admin, TOKEN)?;
     let destination = "https://shop.test/product/1234?utm_campaign=autumn";
     let link = json!({ "campaign": campaign, "influencer": influencer, "destination": destination, "slug": "l1234" });
-    create("links", link).map(drop)
+    create(admin, TOKEN, "links", &link).map(drop)
 }
 
 fn follow(public: &str, requests: u64) -> Result<()> {

@@ -265,10 +265,18 @@ async fn googles_consent_mode_is_heard(engine: Engine) {
     recorder.event(1).await;
     assert_eq!(names_of(&recorder.events()), ["lead", "session"]);
     assert!(recorder.events().iter().all(|batch| batch.consent == Consent::Granted));
-    browser.run("gtag('consent', 'update', {ad_storage: 'granted', ad_user_data: 'denied'})").await.unwrap();
+    // A default that comes too late counts for nothing.
+    browser.run("gtag('consent', 'default', {ad_storage: 'denied'})").await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    browser.run("afterclick('lead', {id: 'L2'})").await.unwrap();
+    recorder.event(2).await;
+    // What an update does not name stays as it was.
+    browser.run("gtag('consent', 'update', {ad_user_data: 'denied'})").await.unwrap();
     browser.wait_until("return !Object.keys(localStorage).length").await.unwrap();
+    browser.run("gtag('consent', 'update', {ad_storage: 'granted'})").await.unwrap();
+    tokio::time::sleep(QUIET).await;
     browser.run("gtag('consent', 'default', {ad_storage: 'granted'}); afterclick('page')").await.unwrap();
-    recorder.stays_at(2, QUIET).await;
+    recorder.stays_at(3, QUIET).await;
 }
 
 async fn the_transparency_and_consent_framework_is_heard(engine: Engine) {
@@ -398,6 +406,7 @@ async fn a_malformed_call_warns_once_names_the_field_and_is_not_sent(engine: Eng
     for (call, field) in [
         ("'purchase', {value: 5, currency: 'EUR'}", "id \"\""),
         ("'purchase'", "id \"\""),
+        ("'purchase', null", "id \"\""),
         ("'purchase', {id: '{{order_id}}'}", "id \"{{order_id}}\""),
         ("'purchase', {id: ' #undefined '}", "id \"#undefined\""),
         ("'purchase', {id: 'M1', value: '129,90 €', currency: 'EUR'}", "value \"129,90 €\""),
@@ -457,9 +466,10 @@ async fn full_storage_loses_no_purchase(engine: Engine) {
     let fill = "try { for (let size = 1 << 22; size; size >>= 1) for (;;) { try { localStorage['fill' + Math.random()] = 'x'.repeat(size) } catch { break } } } catch {}
         afterclick('purchase', {id: '9', value: '1.00', currency: 'EUR'});";
     let (recorder, browser) = start(engine, &[("/", page(fill, ""))]).await;
-    browser.open(&recorder.url("/")).await.unwrap();
-    recorder.event(0).await;
+    browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
+    recorder.event(1).await;
     assert_eq!(sent(&recorder.bodies(), "purchase")["o"]["id"], "9");
+    assert!(recorder.bodies().iter().all(|body| body["t"] == TOKEN), "the landing's token serves this page");
     assert_eq!(
         browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(),
         "0,0"
@@ -679,7 +689,7 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
         "source": "ga4", "items": [{ "sku": "SKU_1", "name": "Tee", "category": "Apparel", "qty": "3", "price": "10.01" }] });
     assert_eq!(*order, expected, "pushed before the pixel was there");
     for (index, (push, id, value)) in [
-        ("gtag('event', 'purchase', {transaction_id: 'T2', value: '380.00', currency: 'EUR', items: [{item_id: 'A', quantity: '2'}]})", "T2", "380.00"),
+        ("gtag('event', 'purchase', {transaction_id: 'T2', value: '380.00', currency: 'EUR', items: [null, {item_id: 'A', quantity: '2'}]})", "T2", "380.00"),
         ("dataLayer.push({ecommerce: null}, {event: 'orderComplete', ecommerce: {currencyCode: 'EUR', purchase: {actionField: {id: 'T3', revenue: '35.43', tax: '4.90', shipping: '5.99', coupon: 'X'}, products: [{id: 'P1', name: 'Tee', category: 'Apparel', price: '15.25', quantity: 1}]}}})", "T3", "35.43"),
         ("window.dataLayer = [{event: 'purchase', ecommerce: {transaction_id: 4, value: 1, currency: 'EUR'}}]", "4", "1"),
         ("dataLayer.push({event: 'purchase', transaction_id: 'T5', value: 2, currency: 'EUR'})", "T5", "2"),
@@ -714,7 +724,7 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
 
 async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
     let body = "<form onsubmit='event.preventDefault()'><input type=hidden name=_ac><button id=go>Go</button></form>
-        <a id=pay href='https://buy.stripe.com/test_1'>Pay</a><a id=own href='https://buy.stripe.com/test_2?client_reference_id=cart_7'>Pay</a>
+        <input type=hidden id=shops name=_ac value=cookie><a id=pay href='https://buy.stripe.com/test_1'>Pay</a><a id=own href='https://buy.stripe.com/test_2?client_reference_id=cart_7'>Pay</a>
         <stripe-buy-button id=button></stripe-buy-button><a id=other href='https://shop.example/'>Other</a>";
     let (recorder, browser) = start(engine, &[("/", page_with("", "data-cart=\"shopify\"", body))]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
@@ -723,11 +733,11 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
         .wait_until(&format!("return document.querySelector('[name=_ac]').value === '{TOKEN}'"))
         .await
         .unwrap();
-    let places = "return [pay.href, own.href, other.href, button.getAttribute('client-reference-id'), afterclick.getToken()].join(' ')";
+    let places = "return [pay.href, own.href, other.href, button.getAttribute('client-reference-id'), afterclick.getToken(), shops.value].join(' ')";
     assert_eq!(
         browser.run(places).await.unwrap(),
         format!(
-            "https://buy.stripe.com/test_1?&client_reference_id={TOKEN} https://buy.stripe.com/test_2?client_reference_id=cart_7 https://shop.example/ {TOKEN} {TOKEN}"
+            "https://buy.stripe.com/test_1?&client_reference_id={TOKEN} https://buy.stripe.com/test_2?client_reference_id=cart_7 https://shop.example/ {TOKEN} {TOKEN} cookie"
         )
     );
     let cart = format!("/cart/update.js attributes%5B_ac%5D={TOKEN}");
@@ -744,6 +754,9 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
 /// What Shopify gives to a pixel, and what it then reports: two pages of a visit, and an order twice.
 const SHOPIFY: &str = r#"
     const storage = () => { const kept = {}; return {getItem: async key => kept[key] ?? null, setItem: async (key, value) => { kept[key] = String(value) }} };
+    // The first request fails: its event goes out with the next one.
+    const real = fetch; let requests = 0;
+    self.fetch = (...words) => requests++ ? real(...words) : Promise.reject(new Error('no network'));
     const handlers = {}, browser = {localStorage: storage(), sessionStorage: storage()};
     let answer;
     afterclickShopify({key: 'k1', origin: 'ORIGIN', browser, init: {customerPrivacy: {marketingAllowed: false}},

@@ -151,7 +151,7 @@ async fn a_page_from_chromiums_own_cache_is_counted_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn starting_takes_few_milliseconds_and_no_long_task() {
+async fn starting_takes_less_than_two_milliseconds_and_no_long_task() {
     let long = "window.long = 0; new PerformanceObserver(list => { window.long += list.getEntries().length }).observe({type: 'longtask', buffered: true});";
     let bare = page(long, "").replace("src=\"/_ac/px.js\"", "");
     let recorder = Recorder::start(&[("/", page(long, "")), ("/bare", bare)]).await;
@@ -160,7 +160,7 @@ async fn starting_takes_few_milliseconds_and_no_long_task() {
     let landing = format!("/?ac={TOKEN}");
     let pages = ["/bare", "/", &landing];
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..15 {
+    for _ in 0..25 {
         for (path, times) in pages.iter().zip(&mut times) {
             // Otherwise every page belongs to the visit that the landing began.
             browser.run("try { sessionStorage.clear() } catch {}").await.unwrap();
@@ -183,8 +183,8 @@ async fn starting_takes_few_milliseconds_and_no_long_task() {
         landing.1 - bare.1,
         landing.0 - bare.0
     );
-    // The goal is 2 ms. Held loosely, and to the fastest, since whatever else the machine does only adds.
-    assert!(visit.0 - bare.0 < 3.0, "{visit:?} ms");
+    // The fastest: whatever else the machine does only adds.
+    assert!(visit.0 - bare.0 < 2.0, "{visit:?} ms");
 }
 
 /// Seconds that the page's scripts have run.

@@ -1,4 +1,4 @@
-//! The pixel's core: checks what a page says of an order, and writes the body of an event as the server reads it.
+//! The pixel's core: checks what a page says of an order, and spells event ids.
 //!
 //! The modules below are pure, run natively in tests, and share [`shared::wire`] with the server. What touches the
 //! browser is the shell, in `web/`; `cargo xtask pixel` joins both, and turns the same core into JavaScript for pages

@@ -15,13 +15,21 @@ let own;
 export const sayOwn = (word) => (own = word);
 export const sayTag = (word) => (said.tag = word);
 
+const google = {};
+let isAnswered;
+
 /** Reads an entry of the data layer, in case it is one of Consent Mode's. */
-export const sayGoogle = (entry) => {
-  const words = entry[0] == "consent" && entry[2] ? [entry[2].ad_storage, entry[2].ad_user_data].filter(Boolean) : [];
-  const all = words.every((word) => word == GRANTED);
-  if (entry[1] == "update" && words[0]) said.google = all ? GRANTED : DENIED;
-  // A default stands until the banner is answered. One for some regions counts everywhere: we do not know the region.
-  else if (words[0] && said.google != DENIED) said.google = all && said.google != UNKNOWN ? GRANTED : UNKNOWN;
+export const sayGoogle = ({ 0: call, 1: kind, 2: words }) => {
+  const isUpdate = kind == "update";
+  // Defaults stand until the banner is answered, and count for nothing afterwards. One for some regions counts
+  // everywhere, since we do not know the region: so no default takes a denial back.
+  if (call != "consent" || (isAnswered && !isUpdate)) return;
+  for (const name of ["ad_storage", "ad_user_data"])
+    if (words?.[name] && (isUpdate || google[name] != DENIED)) {
+      google[name] = words[name];
+      isAnswered = isUpdate;
+      said.google = Object.values(google).includes(DENIED) ? (isUpdate ? DENIED : UNKNOWN) : GRANTED;
+    }
 };
 
 /** What all of them say now: a word, or nothing where nobody asks. */

@@ -9,7 +9,7 @@ const ELEMENT_REFERENCE = "client-reference-id";
 export const handOver = (token) => {
   for (const place of document.querySelectorAll(`input[name=_ac],a[href*="//buy.stripe.com/"],stripe-buy-button,stripe-pricing-table`))
     if (place.href) place.search.includes(REFERENCE) || (place.search += `&${REFERENCE}=${token}`);
-    else if (place.name) place.value = token;
+    else if (place.name) place.value ||= token;
     else place.hasAttribute(ELEMENT_REFERENCE) || place.setAttribute(ELEMENT_REFERENCE, token);
 };
 

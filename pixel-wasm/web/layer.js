@@ -14,7 +14,7 @@ export const purchaseOf = (entry) => {
     shipping: order.shipping,
     coupon: order.coupon,
     source: "ga4",
-    items: [].concat(legacy?.products || order.items || []).map((item) => ({
+    items: [].concat(legacy?.products || order.items).filter(Boolean).map((item) => ({
       sku: item.item_id ?? item.id,
       name: item.item_name ?? item.name,
       category: item.item_category ?? item.category,

@@ -50,7 +50,8 @@ const send = (key, body) => {
       if (/400|413/.test(answer.status)) answer.text().then(warn);
       else if (!answer.ok) throw 0;
       drop(key);
-      again((delay = DELAY_MS) && 0);
+      delay = DELAY_MS;
+      again();
     })
     .catch(() => {
       flying[key] = 0;
@@ -106,14 +107,15 @@ const begin = () => {
   const now = Date.now();
   for (const key of keptKeys(prefix)) now - keptTime(key) < KEPT_MS || drop(key);
   if (landed) keep(prefix + "t", now, landed);
-  token = keptText(prefix + "t");
+  // Where nothing can be kept, the landing's token still serves this page.
+  token = landed || keptText(prefix + "t");
+  waiting.splice(0).forEach(run);
+  flush();
   place();
   if (settings.cart == "shopify" && token && mark(prefix + "c") != token) {
     setMark(prefix + "c", token);
     handToShopify(token);
   }
-  waiting.splice(0).forEach(run);
-  flush();
 };
 
 const settle = () => {
@@ -133,7 +135,7 @@ const settle = () => {
   if (word != UNKNOWN && LANDING.test(location.href)) history.replaceState(history.state, "", url());
 };
 
-const report = (call, detail = {}) => {
+const report = (call, detail) => {
   if (call == "page" || (call == "lead" && !detail.id)) return record(call);
   // A thank-you page is reloaded, and restored with its tab.
   const reported = `${prefix}o.${call}.${detail.id}`;
@@ -149,7 +151,7 @@ const run = (words) => {
     } else if (!/^(page|lead|purchase|getToken)$/.test(call)) warn(`${call} "${detail}" is no call`);
     else if (said == UNKNOWN) waiting.length < EVENTS_MAX && waiting.push(words);
     else if (call == "getToken") detail(token);
-    else if (isActive) report(call, detail);
+    else if (isActive) report(call, detail || {});
   } catch (error) {
     warn(`${words[0]} failed: ${error}`);
   }

@@ -51,7 +51,7 @@ globalThis.afterclickShopify = ({ key, origin, analytics, browser, init, custome
     const bodies = JSON.parse((await kept("q")) || "[]").concat(body).slice(-EVENTS_MAX);
     await keep("q", JSON.stringify(bodies));
     for (const body of bodies.slice()) {
-      const answer = await fetch(origin + "/_ac/e", { method: "POST", body, keepalive: true });
+      const answer = await fetch(origin + "/_ac/e", { method: "POST", body, keepalive: true }).catch(() => ({}));
       // 400 and 413 will not change: such a body is not sent again.
       if (!answer.ok && answer.status != 400 && answer.status != 413) break;
       bodies.shift();

@@ -1,6 +1,7 @@
 //! `afterclick doctor`: looks at a running set-up from outside, as a browser on a shop's page would meet it.
 //!
-//! Records nothing: it reads the pixel's files, asks the collector for a refusal, and follows a link by HEAD only.
+//! Sends no event and makes no click: it reads the pixel's files, asks the collector for a refusal, and asks a link by HEAD,
+//! which is counted as class `head`.
 
 use std::fmt::Write as _;
 use std::time::Duration;

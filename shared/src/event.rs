@@ -1,4 +1,4 @@
-//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/src/body.rs` writes it.
+//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/web/shell.js` writes it.
 //!
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are decimal strings.
 //! Reading is strict about what money or identity depends on and names the field that is wrong; unknown fields are

@@ -10,6 +10,8 @@ use std::str::FromStr;
 use ethnum::I256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::wire::DIGITS_MAX;
+
 /// Why a text is not an amount, a rate or a currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
@@ -130,8 +132,6 @@ pub struct Decimal {
 impl Decimal {
     /// Zero.
     pub const ZERO: Self = Self { units: 0, scale: 0 };
-    /// Digits an accepted number may have, leading and trailing zeros included.
-    const DIGITS_MAX: usize = 30;
     const SCALE_MAX: u32 = 30;
 
     /// Minor units as an exact decimal.
@@ -217,7 +217,7 @@ impl FromStr for Decimal {
         if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
             return Err(not_decimal());
         }
-        if whole.len() + fraction.len() > Self::DIGITS_MAX {
+        if whole.len() + fraction.len() > DIGITS_MAX {
             return Err(MoneyError::TooLong(text.chars().take(40).collect()));
         }
         let units =

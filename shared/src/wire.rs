@@ -1,7 +1,7 @@
 //! What may cross from a shop's page to the collector, byte by byte: order ids, amounts and currency codes as text.
 //!
-//! The pixel refuses by these rules before it sends, the server by the same before it records, so neither says no to
-//! what the other lets through. Allocates nothing and cannot panic: the pixel cannot afford what either would bring.
+//! The pixel refuses by these rules before it sends. The server's own readers take all that passes them, and more: other
+//! senders may write `1e3`. Which currency codes exist only the server knows. Allocates nothing and cannot panic: the pixel cannot afford what either would bring.
 
 /// Bytes an order id may have.
 pub const ORDER_ID_BYTES_MAX: usize = 128;
@@ -108,6 +108,15 @@ mod tests {
         }
         for text in ["", ".", "-", ".5", "1,5", "129.90 €", "1.2.3", "1-", "NaN", "0x1", &"9".repeat(31)] {
             assert!(!is_decimal(text.as_bytes()) && text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_server_reads_every_decimal_that_passes(text in "-?[0-9]{0,17}[.e,]?[0-9]{0,17}") {
+            if is_decimal(text.as_bytes()) {
+                proptest::prop_assert!(text.parse::<Decimal>().is_ok(), "{text}");
+            }
         }
     }
 

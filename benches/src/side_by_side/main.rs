@@ -15,8 +15,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use benches::ask;
 
-use crate::servers::ask;
+use crate::servers::TOKEN;
 
 /// Which headers the requests carry.
 const PROFILES: [(&str, &[&str]); 2] = [
@@ -79,7 +80,7 @@ fn main() -> Result<()> {
 }
 
 fn recorded_clicks(admin: u16) -> Result<u64> {
-    let metrics = ask(admin, "GET", "/metrics", "text/plain", "")?;
+    let metrics = ask(admin, TOKEN, ("GET", "/metrics", "text/plain"), "")?;
     let clicks = metrics.lines().filter(|line| line.starts_with("afterclick_clicks_total"));
     Ok(clicks.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }

@@ -10,11 +10,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use benches::{ask, campaign};
+use serde_json::Value;
 
 /// Links that every server with a catalog has.
 pub(crate) const LINKS: usize = 100_000;
-const TOKEN: &str = "side-by-side";
+/// The access token of afterclick's API.
+pub(crate) const TOKEN: &str = "side-by-side";
 
 /// A running server.
 pub(crate) struct Server {
@@ -147,39 +149,14 @@ pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)>
 }
 
 fn fill_catalog(admin: u16) -> Result<()> {
-    let create = |resource: &str, body: Value| -> Result<String> {
-        let answer =
-            ask(admin, "POST", &format!("/api/v1/{resource}"), "application/json", &body.to_string())?;
-        let answer: Value = serde_json::from_str(&answer).context(answer)?;
-        Ok(answer["id"].as_str().with_context(|| format!("{resource}: {answer}"))?.to_owned())
-    };
-    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
-    let merchant = create("merchants", merchant)?;
-    let influencer = create("influencers", json!({ "name": "Anna" }))?;
-    let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
-    let campaign = json!({ "merchant": merchant, "name": "Autumn", "commission": commission });
-    let campaign = create("campaigns", campaign)?;
+    let (campaign, influencer) = campaign(admin, TOKEN)?;
     let mut csv = String::from("campaign,influencer,destination,slug\n");
     for (slug, to) in slugs() {
         _ = writeln!(csv, "{campaign},{influencer},{to},{slug}");
     }
-    let answer = ask(admin, "POST", "/api/v1/links/import", "text/csv", &csv)?;
+    let answer = ask(admin, TOKEN, ("POST", "/api/v1/links/import", "text/csv"), &csv)?;
     ensure!(answer.contains(&format!("{LINKS}")), "import: {answer}");
     Ok(())
-}
-
-/// One request on a connection of its own; the body of the answer.
-pub(crate) fn ask(port: u16, method: &str, path: &str, content_type: &str, body: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
-         content-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.split_once("\r\n\r\n").map_or(answer.clone(), |(_, body)| body.to_owned()))
 }
 
 /// The server, once it answers.

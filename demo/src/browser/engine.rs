@@ -18,6 +18,9 @@ const CHROMIUM_AGENT: &str =
 /// How long a driver may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a driver is started before it is given up.
+const STARTS_MAX: usize = 5;
+
 /// What draws the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
@@ -104,24 +107,33 @@ impl Engine {
     }
 }
 
-/// Starts a driver that picks its port and prints it behind a mark.
+/// Starts a driver that picks its port and prints it behind a mark. Of two that start at once one may lose the port that
+/// both picked, and ends; it is started again.
 fn announced(mut command: Command, arguments: &[&str], profile: &Path, mark: &str) -> Result<Driver> {
-    let mut driver = command
+    command
         .args(arguments)
         .env("TMPDIR", profile)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
-    let output = driver.stdout.take().context("standard output is not piped")?;
-    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-    let port = lines.find_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned()));
-    // The pipe is read to its end, or a talkative driver would block on it.
-    thread::spawn(move || lines.for_each(drop));
-    let port = port.and_then(|rest| rest.trim_end_matches('.').parse().ok());
-    Ok(Driver { processes: vec![driver], port: port.context("the driver did not say its port")? })
+        .process_group(0);
+    for _ in 0..STARTS_MAX {
+        let mut driver = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+        let output = driver.stdout.take().context("standard output is not piped")?;
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        let port = lines.find_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned()));
+        if let Some(port) = port {
+            // The pipe is read to its end, or a talkative driver would block on it.
+            thread::spawn(move || lines.for_each(drop));
+            let port = port.trim_end_matches('.').parse().context("the driver's port")?;
+            return Ok(Driver { processes: vec![driver], port });
+        }
+        // Its output has ended, and so has it.
+        driver.wait()?;
+    }
+    bail!("{} ends without saying its port", command.get_program().to_string_lossy())
 }
 
 /// WebKitWebDriver prints nothing and its browser needs a display, so port and display are found for it.

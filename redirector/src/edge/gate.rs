@@ -23,10 +23,11 @@ use shared::record::{Click, encode_click};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 
 use crate::clock;
 use crate::edge::counters::Counters;
+use crate::edge::outbox::{Outbox, State};
 
 /// Bytes a connection may have waiting before it must wait itself.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
@@ -152,80 +153,6 @@ impl Gate {
     }
 }
 
-/// Where an outbox stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing waits.
-    Empty,
-    /// Waits for the turn.
-    AwaitsTurn,
-    /// Waits for the peer to read.
-    AwaitsPeer,
-    /// The peer is gone.
-    Broken,
-}
-
-/// A connection's answers on their way out.
-struct Outbox {
-    socket: OwnedWriteHalf,
-    bytes: RefCell<Vec<u8>>,
-    state: Cell<State>,
-    /// Wakes the connection's task.
-    task: RefCell<Waker>,
-    /// Whether the task waits for this outbox to empty.
-    task_waits: Cell<bool>,
-    /// Since when the peer has not taken everything.
-    stalled_since: Cell<Option<Instant>>,
-}
-
-impl Outbox {
-    /// Sends what waits. What the socket does not take stays, and the task is woken to see to it.
-    fn send(&self) {
-        let mut bytes = self.bytes.borrow_mut();
-        let state = match self.socket.try_write(&bytes) {
-            Ok(sent) => {
-                bytes.drain(..sent);
-                if bytes.is_empty() {
-                    self.stalled_since.set(None);
-                    State::Empty
-                } else {
-                    State::AwaitsPeer
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::AwaitsPeer,
-            Err(_) => State::Broken,
-        };
-        self.state.set(state);
-        if state != State::Empty || self.task_waits.take() {
-            self.task.borrow().wake_by_ref();
-        }
-    }
-
-    /// Goes on sending to a slow peer; ready when nothing waits for it any more.
-    fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.state.get() == State::AwaitsPeer {
-            ready!(self.socket.as_ref().poll_write_ready(context))?;
-            self.send();
-        }
-        if self.state.get() == State::Broken {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn remember_task(&self, context: &Context<'_>) {
-        let mut task = self.task.borrow_mut();
-        if !task.will_wake(context.waker()) {
-            task.clone_from(context.waker());
-        }
-    }
-
-    fn wait(&self, context: &Context<'_>) {
-        self.remember_task(context);
-        self.task_waits.set(true);
-    }
-}
-
 /// What came of reading once from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -252,15 +179,7 @@ impl GatedStream {
     /// Puts a connection behind the gate.
     pub(crate) fn new(stream: TcpStream, gate: Rc<Gate>) -> Self {
         let (inbox, socket) = stream.into_split();
-        let outbox = Outbox {
-            socket,
-            bytes: RefCell::default(),
-            state: Cell::new(State::Empty),
-            task: RefCell::new(Waker::noop().clone()),
-            task_waits: Cell::new(false),
-            stalled_since: Cell::new(None),
-        };
-        Self { gate, inbox, outbox: Rc::new(outbox), unread: Vec::new() }
+        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket)), unread: Vec::new() }
     }
 
     /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers, and returns how many

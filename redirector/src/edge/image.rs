@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use hyper::Request;
 use hyper::header::{HeaderMap, REFERER};
-use hyper::{Request, StatusCode};
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
@@ -26,7 +26,7 @@ const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0
 pub(crate) async fn event<B>(core: Rc<Core>, request: Request<B>) -> Answer {
     let (head, _) = request.into_parts();
     if request::Headers::read(&head.headers).prefetch {
-        return with_image(StatusCode::OK, Some("prefetch"));
+        return with_image(Some("prefetch"));
     }
     let random: u128 = core.random.borrow_mut().random();
     let body = body(head.uri.query().unwrap_or_default(), &head.headers, random).to_string();
@@ -36,7 +36,7 @@ pub(crate) async fn event<B>(core: Rc<Core>, request: Request<B>) -> Answer {
         return answer;
     }
     let dropped = answer.headers().get(DROPPED).and_then(|reason| reason.to_str().ok());
-    with_image(StatusCode::OK, dropped)
+    with_image(dropped)
 }
 
 /// The body that says the same.
@@ -84,9 +84,8 @@ fn spelled(id: u128) -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-fn with_image(status: StatusCode, dropped: Option<&str>) -> Answer {
+fn with_image(dropped: Option<&str>) -> Answer {
     let mut answer = answer::with_body(Bytes::from_static(GIF), "image/gif");
-    *answer.status_mut() = status;
     if let Some(reason) = dropped.and_then(|reason| reason.parse().ok()) {
         answer.headers_mut().insert(DROPPED, reason);
     }

@@ -8,6 +8,7 @@ pub(crate) mod core;
 pub(crate) mod counters;
 mod gate;
 mod image;
+mod outbox;
 mod pages;
 mod quick;
 mod redirect;

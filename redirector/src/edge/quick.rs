@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::gate::{GatedStream, Step};
-use crate::edge::redirect::{self, Reply, Visit};
+use crate::edge::redirect::{self, LinkRequest, Reply};
 use crate::edge::request::Headers;
 
 /// Headers that are read here; browsers send about twenty.
@@ -33,7 +33,7 @@ const AFTER_LOCATION: &[u8] =
 /// What stands at the front of the bytes that arrived.
 enum Front<'a> {
     /// A plain request to a link, and its length.
-    Plain(Visit<'a>, usize),
+    Plain(LinkRequest<'a>, usize),
     /// The beginning of a request.
     Partial,
     /// Anything else.
@@ -90,8 +90,8 @@ fn answer_all(core: &Core, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Step) {
     let mut done = 0;
     while let Some(left @ [_, ..]) = bytes.get(done..) {
         match front(left) {
-            Front::Plain(visit, length) => {
-                redirect::follow(core, &visit, |reply| put(core, &reply, out));
+            Front::Plain(request, length) => {
+                redirect::follow(core, &request, |reply| put(core, &reply, out));
                 done += length;
             }
             Front::Partial => break,
@@ -109,11 +109,11 @@ fn front(bytes: &[u8]) -> Front<'_> {
         Ok(Status::Partial) => return Front::Partial,
         Err(_) => return Front::Other,
     };
-    visit(&request).map_or(Front::Other, |visit| Front::Plain(visit, length))
+    link_request(&request).map_or(Front::Other, |request| Front::Plain(request, length))
 }
 
-/// The visit that a request is, if it is a plain one.
-fn visit<'a>(request: &httparse::Request<'_, 'a>) -> Option<Visit<'a>> {
+/// The request to a link that this is, if it is a plain one.
+fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'a>> {
     let (Some("GET"), Some(1), Some(path)) = (request.method, request.version, request.path) else {
         return None;
     };
@@ -148,7 +148,7 @@ fn visit<'a>(request: &httparse::Request<'_, 'a>) -> Option<Visit<'a>> {
         }
     }
     let host = plain_host_name(named?)?;
-    Some(Visit { host, slug, query, headers, head: false })
+    Some(LinkRequest { host, slug, query, headers, head: false })
 }
 
 /// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an IPv4 address.
@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn a_plain_request_is_read_whole() {
         let two = format!("{PLAIN}{PLAIN}");
-        let Front::Plain(visit, length) = front(two.as_bytes()) else { panic!("it is plain") };
-        assert_eq!((visit.host, visit.slug, visit.query), ("go.shop.example", "anna", "s=1"));
-        assert_eq!((visit.headers.user_agent, length), (&b"x"[..], PLAIN.len()));
+        let Front::Plain(request, length) = front(two.as_bytes()) else { panic!("it is plain") };
+        assert_eq!((request.host, request.slug, request.query), ("go.shop.example", "anna", "s=1"));
+        assert_eq!((request.headers.user_agent, length), (&b"x"[..], PLAIN.len()));
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl<'a> Target<'a> {
 }
 
 /// A request for a slug, as far as it is read.
-pub(crate) struct Visit<'a> {
+pub(crate) struct LinkRequest<'a> {
     /// Lower case, without port.
     pub(crate) host: &'a str,
     pub(crate) slug: &'a str,
@@ -77,19 +77,19 @@ pub(crate) struct Redirect<'a> {
 }
 
 /// Looks a slug up, records the click, and answers with the reply to it.
-pub(crate) fn follow<R>(core: &Core, visit: &Visit<'_>, answer: impl FnOnce(Reply<'_>) -> R) -> R {
+pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnOnce(Reply<'_>) -> R) -> R {
     let now = core.look_at_clock();
     let snapshot = core.snapshot.load();
-    let Some(scope) = snapshot.scope_of(visit.host) else { return answer(Reply::Misdirected) };
-    let Some(target) = Target::find(&snapshot, scope, visit.slug) else {
+    let Some(scope) = snapshot.scope_of(request.host) else { return answer(Reply::Misdirected) };
+    let Some(target) = Target::find(&snapshot, scope, request.slug) else {
         core.counters.not_found();
         return answer(Reply::NotFound);
     };
-    let headers = &visit.headers;
-    let query = Query::read(visit.query);
+    let headers = &request.headers;
+    let query = Query::read(request.query);
     let availability = target.link.schedule.availability(target.campaign.schedule, now);
     let earlier = headers.cookie_token(&snapshot, now, |claims| claims.merchant == target.merchant.id);
-    let click = click(core, &snapshot, &target, headers, &query, (availability, earlier, now, visit.head));
+    let click = click(core, &snapshot, &target, headers, &query, (availability, earlier, now, request.head));
     let referrer_host = headers.referrer_host();
     core.gate.record(&Click { referrer_host: &referrer_host, ..click });
     if click.class == Class::Prefetch {
@@ -100,7 +100,7 @@ pub(crate) fn follow<R>(core: &Core, visit: &Visit<'_>, answer: impl FnOnce(Repl
     }
     let token = click.class.earns().then(|| sign(&target, &click));
     let https = core.is_https(headers);
-    answer(Reply::Redirect(Redirect { target, token, query, host: visit.host, https }))
+    answer(Reply::Redirect(Redirect { target, token, query, host: request.host, https }))
 }
 
 /// Answers a request that hyper has read.
@@ -108,7 +108,7 @@ pub(crate) fn answer<B>(core: &Core, request: &Request<B>, slug: &str, head: boo
     let Some(host) = request::host(request) else { return answer::misdirected() };
     let headers = Headers::read(request.headers());
     let query = request.uri().query().unwrap_or_default();
-    follow(core, &Visit { host: &host, slug, query, headers, head }, |reply| match reply {
+    follow(core, &LinkRequest { host: &host, slug, query, headers, head }, |reply| match reply {
         Reply::Redirect(redirect) => redirect.answer(core),
         Reply::Fallback(fallback) => answer::redirect_to(fallback),
         Reply::NotFound => answer::not_found(),
