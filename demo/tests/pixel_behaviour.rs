@@ -751,12 +751,12 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
     assert_eq!(browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(), TOKEN);
 }
 
-/// What Shopify gives to a pixel, and what it then reports: two pages of a visit, and an order twice.
+/// What Shopify gives to a pixel, and what it then reports: pages of a visit, and an order twice.
 const SHOPIFY: &str = r#"
     const storage = () => { const kept = {}; return {getItem: async key => kept[key] ?? null, setItem: async (key, value) => { kept[key] = String(value) }} };
-    // The first request fails: its event goes out with the next one.
+    // The purchase's own request fails: it waits for the next event, and the same checkout does not report it again.
     const real = fetch; let requests = 0;
-    self.fetch = (...words) => requests++ ? real(...words) : Promise.reject(new Error('no network'));
+    self.fetch = (...words) => requests++ == 2 ? Promise.reject(new Error('no network')) : real(...words);
     const handlers = {}, browser = {localStorage: storage(), sessionStorage: storage()};
     let answer;
     afterclickShopify({key: 'k1', origin: 'ORIGIN', browser, init: {customerPrivacy: {marketingAllowed: false}},
@@ -767,6 +767,7 @@ const SHOPIFY: &str = r#"
         answer({customerPrivacy: {marketingAllowed: true}});
         handlers.page_viewed(page('https://shop.example/lamps'));
         for (let i = 0; i < 2; i++) handlers.checkout_completed({...page('https://shop.example/thanks'), data: CHECKOUT});
+        handlers.page_viewed(page('https://shop.example/after'));
     }, 600);
 "#;
 
@@ -795,13 +796,17 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
         browser.open(&recorder.url(path)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(recorder.events().len(), before, "{path}: nothing before the visitor's answer");
-        recorder.event(before + 2).await;
-        recorder.stays_at(before + 3, QUIET).await;
+        recorder.event(before + 3).await;
+        recorder.stays_at(before + 4, QUIET).await;
         let events = &recorder.events()[before..];
         let names: Vec<_> = events.iter().map(|batch| batch.events[0].name.as_str()).collect();
-        assert_eq!(names, ["session", "page", "purchase"], "{path}");
+        assert_eq!(names, ["session", "page", "purchase", "page"], "{path}");
         let tokens: Vec<_> = events.iter().map(|batch| batch.token.as_str()).collect();
-        assert_eq!(tokens, [TOKEN, TOKEN, &handed], "{path}: the order's own token comes before the visit's");
+        assert_eq!(
+            tokens,
+            [TOKEN, TOKEN, &handed, TOKEN],
+            "{path}: the order's own token comes before the visit's"
+        );
         assert!(events.iter().all(|batch| batch.consent == Consent::Granted));
         assert_eq!(events[0].events[0].url, "https://shop.example/?x=1");
         let expected = json!({ "id": "1073459976", "value": "238.47", "currency": "EUR", "tax": "13.5", "shipping": "0",
@@ -813,7 +818,7 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
             (origin.as_str(), "text/plain;charset=UTF-8")
         );
     }
-    assert_eq!(recorder.request(3).await.cookie, "", "no cookie travels from a sandbox");
+    assert_eq!(recorder.request(4).await.cookie, "", "no cookie travels from a sandbox");
 }
 
 async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) {

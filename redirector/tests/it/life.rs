@@ -404,8 +404,61 @@ async fn the_doctor_finds_a_set_up_well_and_prints_what_a_shop_needs() {
     for part in [&policy, "integrity=\"sha256-", "/_ac/px.js\" data-key=", ".wasm fits sha256-"] {
         assert!(text.contains(part), "{text} should say {part}");
     }
+    let domains = r#"{"domains":["shop.test","127.0.0.1"]}"#;
+    let merchant = format!("/api/v1/merchants/{}", stage.merchant);
+    stage.product.ask(Method::PATCH, &merchant, "application/json", domains).await.unwrap();
+    let (status, text) = afterclick(&["doctor", "--url", &format!("{origin}/anna")]).await;
+    assert!(status == Some(0) && text.contains("ok     the link redirects"), "{text}");
     let (status, text) = afterclick(&["doctor", "--url", &format!("{origin}/no-such-link")]).await;
-    assert!(status == Some(1) && text.contains("FAILED the link answers"), "{text}");
+    assert!(status == Some(1) && text.contains("FAILED the link answers 404"), "{text}");
     let (status, text) = afterclick(&["doctor", "--url", "go.shop.example"]).await;
     assert!(status == Some(1) && text.contains("--url"), "{text}");
+}
+
+/// Something in front of the product that caches, rewrites and swallows.
+async fn bad_front() -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).await.unwrap_or(0);
+            let asks_for = |path: &str| head[..read].starts_with(format!("GET {path} ").as_bytes());
+            let loader = r#"load("/_ac/px-1.wasm","sha256-AAAA=");load("/_ac/px-2.js","sha256-BBBB=")"#;
+            let (headers, body) = if asks_for("/_ac/px.js") {
+                ("content-type: text/javascript\r\ncache-control: max-age=86400", loader)
+            } else if asks_for("/_ac/px-2.js") {
+                // As it should be, but for its content.
+                (
+                    "content-type: text/javascript\r\ncache-control: immutable\r\naccess-control-allow-origin: *",
+                    "changed",
+                )
+            } else {
+                ("content-type: text/html", "something else")
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\n{headers}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    origin
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_stands_in_front_and_changes_things() {
+    let (status, text) = afterclick(&["doctor", "--url", &bad_front().await]).await;
+    assert_eq!(status, Some(1), "{text}");
+    for part in [
+        "FAILED px.js comes with another Cache-Control",
+        "FAILED /_ac/px-1.wasm: expected 200, application/wasm, immutable",
+        "FAILED /_ac/px-2.js: expected 200, text/javascript, immutable",
+        "FAILED POST /_ac/e does not reach the collector",
+    ] {
+        assert!(text.contains(part), "{text} should say {part}");
+    }
+    let (status, text) = afterclick(&["doctor", "--url", "http://127.0.0.1:9"]).await;
+    assert!(status == Some(1) && text.contains("http://127.0.0.1:9/_ac/px.js"), "{text}");
 }
