@@ -75,8 +75,17 @@ impl Launch {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let ready = tokio::time::timeout(READY_TIMEOUT, ready_line(&mut child)).await;
         let ready = ready.context("it was not ready within 30 seconds").and_then(|line| line);
-        let (public, admin) = ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
-        Ok(Product { child, bin_dir: self.bin_dir.clone(), data: self.data.clone(), public, admin, token })
+        let Addresses { public, tls, admin } =
+            ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
+        Ok(Product {
+            child,
+            bin_dir: self.bin_dir.clone(),
+            data: self.data.clone(),
+            public,
+            tls,
+            admin,
+            token,
+        })
     }
 }
 
@@ -87,6 +96,8 @@ pub struct Product {
     data: PathBuf,
     /// The public listener.
     pub public: SocketAddr,
+    /// The public listener for TLS, where one was asked for.
+    pub tls: Option<SocketAddr>,
     /// The admin listener.
     pub admin: SocketAddr,
     /// The admin API's token.
@@ -237,8 +248,15 @@ fn binary(bin_dir: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Where a product says that it listens.
+struct Addresses {
+    public: SocketAddr,
+    tls: Option<SocketAddr>,
+    admin: SocketAddr,
+}
+
 /// Reads standard output up to the line that says ready. The rest is read and dropped, so that no pipe fills up.
-async fn ready_line(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
+async fn ready_line(child: &mut Child) -> Result<Addresses> {
     let output = child.stdout.take().context("standard output is not piped")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
@@ -251,7 +269,8 @@ async fn ready_line(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
                 ready[field].as_str().with_context(|| format!("the ready line has no {field}: {line}"))?;
             text.parse().with_context(|| format!("{field} in the ready line is no address: {line}"))
         };
-        let addresses = (address("public")?, address("admin")?);
+        let tls = ready.get("tls").map(|_| address("tls")).transpose()?;
+        let addresses = Addresses { public: address("public")?, tls, admin: address("admin")? };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         return Ok(addresses);
     }

@@ -7,14 +7,16 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use hyper::server::conn::http1;
+use hyper::Request;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::GracefulConnection;
 use journal::{Committer, Writer};
 use rand::rngs::ThreadRng;
 use shared::agent::Agents;
@@ -28,15 +30,19 @@ use crate::clock;
 use crate::config::{Config, Scheme};
 use crate::edge::agents::AgentCache;
 use crate::edge::counters::Counters;
-use crate::edge::gate::{Gate, GatedStream};
+use crate::edge::gate::{Gate, GatedStream, Step};
+use crate::edge::handshake::Handshakes;
 use crate::edge::redirect::header_bytes;
-use crate::edge::request::Headers;
+use crate::edge::request::{Headers, OverTls};
 use crate::edge::{quick, route};
+use crate::tls::{HTTP_2, Tls};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head, and of hyper's buffers for a connection.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Requests that a connection may have under way, by HTTP/2.
+const STREAMS_MAX: u32 = 32;
 /// Pause after the system refused a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often connections are looked through for peers that read nothing.
@@ -52,6 +58,7 @@ pub(crate) struct Edge {
     pub(crate) config: Config,
     /// Connections a core may hold.
     pub(crate) connections_max: usize,
+    pub(crate) tls: Option<Arc<Tls>>,
     /// Turns true when the server is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -70,6 +77,8 @@ pub(crate) struct Core {
     scheme: Scheme,
     listens_on_loopback: bool,
     connections: Connections,
+    connections_max: usize,
+    handshakes: Handshakes,
     now: Cell<Timestamp>,
     /// The second that was last written as a date, and the date.
     date: RefCell<(i64, String)>,
@@ -90,6 +99,8 @@ impl Core {
             scheme: edge.config.scheme,
             listens_on_loopback: edge.config.listen.ip().is_loopback(),
             connections: Connections::default(),
+            connections_max: edge.connections_max,
+            handshakes: Handshakes::new(counters),
             now: Cell::new(clock::now()),
             date: RefCell::default(),
         })
@@ -116,6 +127,7 @@ impl Core {
     /// Whether the visitor's browser speaks HTTPS, as far as can be told.
     pub(crate) fn is_https(&self, headers: &Headers<'_>) -> bool {
         match self.scheme {
+            _ if headers.over_tls => true,
             Scheme::Https => true,
             Scheme::Http => false,
             Scheme::Auto => !self.listens_on_loopback || headers.forwarded_proto == Some(b"https"),
@@ -129,7 +141,7 @@ impl Core {
 /// When the runtime cannot be made, or the journal could not be brought to the disk.
 pub(crate) fn run(
     edge: &Edge,
-    listener: StdListener,
+    listeners: Listeners,
     writer: Writer,
     counters: &'static Counters,
 ) -> anyhow::Result<()> {
@@ -139,7 +151,13 @@ pub(crate) fn run(
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
         let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&core)));
-        accept(&core, listener, edge).await?;
+        let plain = accept(&core, listeners.plain, &edge.stop, |core, stream| serve(core, stream, None));
+        let sealed = async {
+            let (Some(listener), Some(tls)) = (listeners.sealed, &edge.tls) else { return Ok(()) };
+            accept(&core, listener, &edge.stop, |core, stream| serve(core, stream, Some(Arc::clone(tls))))
+                .await
+        };
+        tokio::try_join!(plain, sealed)?;
         core.connections.drain().await;
         turns.abort();
         sweeps.abort();
@@ -155,16 +173,21 @@ async fn sweep(core: Rc<Core>) {
     }
 }
 
-async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::Result<()> {
+async fn accept<S: Future<Output = ()> + 'static>(
+    core: &Rc<Core>,
+    listener: StdListener,
+    stop: &watch::Receiver<bool>,
+    serve: impl Fn(Rc<Core>, TcpStream) -> S,
+) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let mut stop = edge.stop.clone();
+    let mut stop = stop.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         match accepted {
-            Ok(_) if core.connections.open.get() >= edge.connections_max => {
+            Ok(_) if core.connections.open.get() >= core.connections_max => {
                 core.counters.refused_connection();
             }
             Ok((stream, _)) => {
@@ -180,16 +203,30 @@ async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::
 }
 
 /// Serves one connection until it closes, fails or is told to finish.
-async fn serve(core: Rc<Core>, stream: TcpStream) {
+async fn serve(core: Rc<Core>, stream: TcpStream, tls: Option<Arc<Tls>>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let membership = core.connections.join();
-    let stream = GatedStream::new(stream, Rc::clone(&core.gate));
-    let is_draining = |context: &Context<'_>| core.connections.is_draining(&membership, context.waker());
-    let Some(stream) = quick::serve(&core, stream, HEAD_TIMEOUT, is_draining).await else { return };
+    let Some(tls) = tls else {
+        return serve_http_1(&core, &membership, GatedStream::new(stream, Rc::clone(&core.gate))).await;
+    };
+    let Some(session) = core.handshakes.begin(&stream, &tls).await else { return };
+    let is_http_2 = session.alpn_protocol() == Some(HTTP_2);
+    let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
+    if is_http_2 {
+        serve_http_2(&core, &membership, stream).await;
+    } else {
+        serve_http_1(&core, &membership, stream).await;
+    }
+}
+
+async fn serve_http_1(core: &Rc<Core>, membership: &Membership<'_>, stream: GatedStream) {
+    let is_draining = |context: &Context<'_>| core.connections.is_draining(membership, context.waker());
+    let Some(stream) = quick::serve(core, stream, HEAD_TIMEOUT, is_draining).await else { return };
+    let over_tls = stream.is_sealed();
     let service = service_fn(|request| {
-        let answer = route::answer(&core, request);
+        let answer = route::answer(core, marked(request, over_tls));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
@@ -198,17 +235,87 @@ async fn serve(core: Rc<Core>, stream: TcpStream) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, service);
+    finish(core, membership, connection).await;
+}
+
+/// Serves HTTP/2, which browsers speak where they may.
+async fn serve_http_2(core: &Rc<Core>, membership: &Membership<'_>, mut stream: GatedStream) {
+    // Hyper cannot be told to finish before it has read something.
+    let begins = timeout(HEAD_TIMEOUT, begins(core, membership, &mut stream)).await;
+    if begins != Ok(true) {
+        _ = poll_fn(|context| stream.poll_end(context)).await;
+        return;
+    }
+    let requests = Cell::new(0_u64);
+    let service = service_fn(|request| {
+        requests.set(requests.get() + 1);
+        let answer = route::answer(core, marked(request, true));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http2::Builder::new(OnThisCore)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_send_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(stream, service);
+    // SECURITY: without this a peer could hold connections that ask for nothing.
+    let idle = async {
+        let mut seen = None;
+        while seen.replace(requests.get()) != Some(requests.get()) {
+            sleep(HEAD_TIMEOUT).await;
+        }
+    };
+    tokio::select! { () = idle => {}, () = finish(core, membership, connection) => {} }
+}
+
+/// Whether a peer says anything before the server is to stop.
+async fn begins(core: &Core, membership: &Membership<'_>, stream: &mut GatedStream) -> bool {
+    poll_fn(|context| {
+        loop {
+            if core.connections.is_draining(membership, context.waker()) {
+                return Poll::Ready(false);
+            }
+            match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
+                Ok(Step::Partial) => {}
+                Ok(step) => return Poll::Ready(step == Step::HandOn),
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    })
+    .await
+}
+
+/// A request, marked if it came over TLS.
+fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
+    if over_tls {
+        request.extensions_mut().insert(OverTls);
+    }
+    request
+}
+
+/// Drives a connection to its end, and tells it when the server is to stop. A connection's own failure (a peer gone, a
+/// malformed request) is answered by hyper and of no further interest.
+async fn finish(core: &Core, membership: &Membership<'_>, connection: impl GracefulConnection) {
     let mut connection = pin!(connection);
     let mut told_to_finish = false;
-    // A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
     _ = poll_fn(|context| {
-        if core.connections.is_draining(&membership, context.waker()) && !told_to_finish {
+        if core.connections.is_draining(membership, context.waker()) && !told_to_finish {
             told_to_finish = true;
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(context)
     })
     .await;
+}
+
+/// Runs what hyper wants run on the core it came from.
+#[derive(Clone, Copy)]
+struct OnThisCore;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisCore {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
 }
 
 /// The connections of a core, so that they can be told to finish.
@@ -266,6 +373,13 @@ impl Drop for Membership<'_> {
         self.connections.tasks.borrow_mut()[self.place] = None;
         self.connections.free.borrow_mut().push(self.place);
     }
+}
+
+/// A core's listeners.
+pub(crate) struct Listeners {
+    pub(crate) plain: StdListener,
+    /// For encrypted connections.
+    pub(crate) sealed: Option<StdListener>,
 }
 
 /// Binds one listener for each core to the same address; the kernel spreads connections over them.
