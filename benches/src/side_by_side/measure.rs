@@ -12,6 +12,15 @@ pub(crate) const CONNECTIONS: usize = 64;
 const BROWSER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
     Version/18.1 Mobile/15E148 Safari/604.1";
 
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// Plain HTTP; the next request comes on it.
+    StayOpen,
+    /// TLS; it is closed, and the next request makes another, without a ticket.
+    TlsAnew,
+}
+
 /// One measured stretch.
 #[derive(Clone, Copy)]
 pub(crate) struct Sample {
@@ -21,14 +30,26 @@ pub(crate) struct Sample {
 }
 
 /// Measures a server for some seconds.
-pub(crate) fn measure(server: &Server, headers: &[&str], seconds: u64, peers: &Path) -> Result<Sample> {
+pub(crate) fn measure(
+    server: &Server,
+    connections: Connections,
+    headers: &[&str],
+    seconds: u64,
+    peers: &Path,
+) -> Result<Sample> {
     let before = cpu_of(server)?;
     let mut command = pinned(1, Path::new("wrk"));
     command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "--latency"]);
     command.args(["-H", "Host: go.shop.test", "-H", &format!("User-Agent: {BROWSER}")]);
     headers.iter().for_each(|header| _ = command.args(["-H", header]));
     command.arg("-s").arg(peers.join("followers.lua"));
-    command.arg(format!("http://127.0.0.1:{}", server.port)).arg("--").arg(LINKS.to_string());
+    match connections {
+        Connections::StayOpen => command.arg(format!("http://127.0.0.1:{}", server.port)),
+        Connections::TlsAnew => {
+            command.args(["-H", "Connection: close"]).arg(format!("https://127.0.0.1:{}", server.tls_port))
+        }
+    };
+    command.arg("--").arg(LINKS.to_string());
     let output = command.output().context("wrk: install it with the system's package manager")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success() && !text.contains("Socket errors"), "wrk: {text}");

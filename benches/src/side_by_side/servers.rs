@@ -13,6 +13,8 @@ use anyhow::{Context, Result, ensure};
 use benches::{ask, campaign};
 use serde_json::Value;
 
+use crate::measure::Connections;
+
 /// Links that every server with a catalog has.
 pub(crate) const LINKS: usize = 100_000;
 /// The access token of afterclick's API.
@@ -22,6 +24,8 @@ pub(crate) const TOKEN: &str = "side-by-side";
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
+    /// 0 where it does not speak TLS.
+    pub(crate) tls_port: u16,
     /// What it runs as; a store that it asks is part of it.
     children: Vec<Child>,
 }
@@ -30,6 +34,11 @@ impl Server {
     /// The processes whose time counts.
     pub(crate) fn process_ids(&self) -> Vec<u32> {
         self.children.iter().map(Child::id).collect()
+    }
+
+    /// Whether it can be asked like this.
+    pub(crate) fn speaks(&self, connections: Connections) -> bool {
+        connections == Connections::StayOpen || self.tls_port != 0
     }
 }
 
@@ -64,16 +73,19 @@ pub(crate) fn floor(program: &Path) -> Result<Server> {
     let port = free_port()?;
     let child =
         pinned(0, program).arg(port.to_string()).spawn().with_context(|| program.display().to_string())?;
-    opened(Server { name: "epoll floor", port, children: vec![child] })
+    opened(Server { name: "epoll floor", port, tls_port: 0, children: vec![child] })
 }
 
 /// nginx with one of the configurations in `peers`.
 pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Path) -> Result<Server> {
-    let port = free_port()?;
+    let (port, tls_port) = (free_port()?, free_port()?);
     let prefix = folder.join(config);
     fs::create_dir_all(&prefix)?;
     let socket = prefix.join("redis.sock");
-    let text = fs::read_to_string(peers.join(config))?.replace("PORT", &port.to_string());
+    let text = fs::read_to_string(peers.join(config))?;
+    let speaks_tls = text.contains("TLS_PORT");
+    let text = text.replace("TLS_PORT", &tls_port.to_string()).replace("PORT", &port.to_string());
+    let text = text.replace("CERTIFICATES", &folder.display().to_string());
     let asks_redis = text.contains("REDIS");
     fs::write(prefix.join("nginx.conf"), text.replace("REDIS", &socket.display().to_string()))?;
     let map: String = slugs().map(|(slug, to)| format!("/{slug} {to};\n")).collect();
@@ -86,7 +98,14 @@ pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Pat
     command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-g", "master_process off;"]);
     let child = command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
     children.push(child);
-    opened(Server { name, port, children })
+    opened(Server { name, port, tls_port: if speaks_tls { tls_port } else { 0 }, children })
+}
+
+/// A certificate for the links' host, which all who speak TLS have: ECDSA on P-256.
+pub(crate) fn write_certificate(folder: &Path) -> Result<()> {
+    let made = rcgen::generate_simple_self_signed(vec!["go.shop.test".to_owned()])?;
+    fs::write(folder.join("chain.pem"), made.cert.pem())?;
+    Ok(fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?)
 }
 
 /// A Redis on the same core, as a small installation has it.
@@ -125,14 +144,17 @@ pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
     let mut command = pinned(0, Path::new("haproxy"));
     command.arg("-db").arg("-q").arg("-f").arg(folder.join("haproxy.cfg")).stderr(Stdio::null());
     let child = command.spawn().context("haproxy: scripts/bench installs it")?;
-    opened(Server { name: "HAProxy map", port, children: vec![child] })
+    opened(Server { name: "HAProxy map", port, tls_port: 0, children: vec![child] })
 }
 
 /// afterclick with everything on, and the port of its API.
 pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)> {
     let mut command = pinned(0, program);
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--data"]);
-    command.arg(folder.join("data")).env("AFTERCLICK_ADMIN_TOKEN", TOKEN).env("AFTERCLICK_LOG", "error");
+    command.arg(folder.join("data"));
+    command.args(["--listen-tls", "127.0.0.1:0", "--tls-cert"]).arg(folder.join("chain.pem"));
+    command.arg("--tls-key").arg(folder.join("key.pem"));
+    command.env("AFTERCLICK_ADMIN_TOKEN", TOKEN).env("AFTERCLICK_LOG", "error");
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| program.display().to_string())?;
     let stdout = child.stdout.take().context("no standard output")?;
     let mut line = String::new();
@@ -143,7 +165,8 @@ pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)>
         Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
     };
     let admin = port("admin")?;
-    let server = Server { name: "afterclick", port: port("public")?, children: vec![child] };
+    let server =
+        Server { name: "afterclick", port: port("public")?, tls_port: port("tls")?, children: vec![child] };
     fill_catalog(admin)?;
     Ok((server, admin))
 }
