@@ -43,6 +43,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Requests that a connection may have under way, by HTTP/2.
 const STREAMS_MAX: u32 = 32;
+/// The answer where there is no room for another connection.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// Pause after the system refused a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often connections are looked through for peers that read nothing.
@@ -151,11 +154,10 @@ pub(crate) fn run(
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
         let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&core)));
-        let plain = accept(&core, listeners.plain, &edge.stop, |core, stream| serve(core, stream, None));
+        let plain = accept(&core, listeners.plain, &edge.stop, None);
         let sealed = async {
-            let (Some(listener), Some(tls)) = (listeners.sealed, &edge.tls) else { return Ok(()) };
-            accept(&core, listener, &edge.stop, |core, stream| serve(core, stream, Some(Arc::clone(tls))))
-                .await
+            let Some(listener) = listeners.sealed else { return Ok(()) };
+            accept(&core, listener, &edge.stop, edge.tls.as_ref()).await
         };
         tokio::try_join!(plain, sealed)?;
         core.connections.drain().await;
@@ -173,11 +175,12 @@ async fn sweep(core: Rc<Core>) {
     }
 }
 
-async fn accept<S: Future<Output = ()> + 'static>(
+/// Takes connections until the server is to stop; with `tls` encrypted ones.
+async fn accept(
     core: &Rc<Core>,
     listener: StdListener,
     stop: &watch::Receiver<bool>,
-    serve: impl Fn(Rc<Core>, TcpStream) -> S,
+    tls: Option<&Arc<Tls>>,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut stop = stop.clone();
@@ -187,12 +190,15 @@ async fn accept<S: Future<Output = ()> + 'static>(
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         match accepted {
-            Ok(_) if core.connections.open.get() >= core.connections_max => {
+            Ok((stream, _)) if core.connections.open.get() >= core.connections_max => {
                 core.counters.refused_connection();
+                if tls.is_none() {
+                    refuse(&stream);
+                }
             }
             Ok((stream, _)) => {
                 core.counters.connected();
-                tokio::task::spawn_local(serve(Rc::clone(core), stream));
+                tokio::task::spawn_local(serve(Member::join(core), stream, tls.cloned()));
             }
             Err(error) => {
                 tracing::warn!("cannot accept connections for the moment: {error}");
@@ -202,27 +208,37 @@ async fn accept<S: Future<Output = ()> + 'static>(
     }
 }
 
+/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake, so there the
+/// connection is just closed.
+fn refuse(stream: &TcpStream) {
+    // Unread bytes would make the system take the answer back.
+    if stream.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+        _ = stream.try_write(NO_ROOM);
+    }
+}
+
 /// Serves one connection until it closes, fails or is told to finish.
-async fn serve(core: Rc<Core>, stream: TcpStream, tls: Option<Arc<Tls>>) {
+async fn serve(member: Member, stream: TcpStream, tls: Option<Arc<Tls>>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let membership = core.connections.join();
+    let core = &member.core;
     let Some(tls) = tls else {
-        return serve_http_1(&core, &membership, GatedStream::new(stream, Rc::clone(&core.gate))).await;
+        return serve_http_1(&member, GatedStream::new(stream, Rc::clone(&core.gate))).await;
     };
     let Some(session) = core.handshakes.begin(&stream, &tls).await else { return };
     let is_http_2 = session.alpn_protocol() == Some(HTTP_2);
     let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
     if is_http_2 {
-        serve_http_2(&core, &membership, stream).await;
+        serve_http_2(&member, stream).await;
     } else {
-        serve_http_1(&core, &membership, stream).await;
+        serve_http_1(&member, stream).await;
     }
 }
 
-async fn serve_http_1(core: &Rc<Core>, membership: &Membership<'_>, stream: GatedStream) {
-    let is_draining = |context: &Context<'_>| core.connections.is_draining(membership, context.waker());
+async fn serve_http_1(member: &Member, stream: GatedStream) {
+    let core = &member.core;
+    let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
     let Some(stream) = quick::serve(core, stream, HEAD_TIMEOUT, is_draining).await else { return };
     let over_tls = stream.is_sealed();
     let service = service_fn(|request| {
@@ -235,13 +251,14 @@ async fn serve_http_1(core: &Rc<Core>, membership: &Membership<'_>, stream: Gate
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, service);
-    finish(core, membership, connection).await;
+    finish(member, connection).await;
 }
 
 /// Serves HTTP/2, which browsers speak where they may.
-async fn serve_http_2(core: &Rc<Core>, membership: &Membership<'_>, mut stream: GatedStream) {
+async fn serve_http_2(member: &Member, mut stream: GatedStream) {
+    let core = &member.core;
     // Hyper cannot be told to finish before it has read something.
-    let begins = timeout(HEAD_TIMEOUT, begins(core, membership, &mut stream)).await;
+    let begins = timeout(HEAD_TIMEOUT, begins(member, &mut stream)).await;
     if begins != Ok(true) {
         _ = poll_fn(|context| stream.poll_end(context)).await;
         return;
@@ -265,14 +282,14 @@ async fn serve_http_2(core: &Rc<Core>, membership: &Membership<'_>, mut stream: 
             sleep(HEAD_TIMEOUT).await;
         }
     };
-    tokio::select! { () = idle => {}, () = finish(core, membership, connection) => {} }
+    tokio::select! { () = idle => {}, () = finish(member, connection) => {} }
 }
 
 /// Whether a peer says anything before the server is to stop.
-async fn begins(core: &Core, membership: &Membership<'_>, stream: &mut GatedStream) -> bool {
+async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     poll_fn(|context| {
         loop {
-            if core.connections.is_draining(membership, context.waker()) {
+            if member.is_draining(context.waker()) {
                 return Poll::Ready(false);
             }
             match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
@@ -295,11 +312,11 @@ fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
 
 /// Drives a connection to its end, and tells it when the server is to stop. A connection's own failure (a peer gone, a
 /// malformed request) is answered by hyper and of no further interest.
-async fn finish(core: &Core, membership: &Membership<'_>, connection: impl GracefulConnection) {
+async fn finish(member: &Member, connection: impl GracefulConnection) {
     let mut connection = pin!(connection);
     let mut told_to_finish = false;
     _ = poll_fn(|context| {
-        if core.connections.is_draining(membership, context.waker()) && !told_to_finish {
+        if member.is_draining(context.waker()) && !told_to_finish {
             told_to_finish = true;
             connection.as_mut().graceful_shutdown();
         }
@@ -328,28 +345,48 @@ struct Connections {
     free: RefCell<Vec<usize>>,
 }
 
-/// A connection's place among the others; leaves when dropped.
-struct Membership<'a> {
-    connections: &'a Connections,
+/// A connection's place among the others of its core; leaves when dropped.
+struct Member {
+    core: Rc<Core>,
     place: usize,
     registered: Cell<bool>,
 }
 
-impl Connections {
-    fn join(&self) -> Membership<'_> {
-        self.open.set(self.open.get() + 1);
-        let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            self.tasks.borrow_mut().push(None);
-            self.tasks.borrow().len() - 1
-        });
-        Membership { connections: self, place, registered: Cell::new(false) }
+impl Member {
+    fn join(core: &Rc<Core>) -> Self {
+        let place = core.connections.take_place();
+        Self { core: Rc::clone(core), place, registered: Cell::new(false) }
     }
 
-    fn is_draining(&self, member: &Membership<'_>, task: &Waker) -> bool {
-        if !member.registered.replace(true) {
-            self.tasks.borrow_mut()[member.place] = Some(task.clone());
+    /// Whether the server is to stop; the task is woken when it is.
+    fn is_draining(&self, task: &Waker) -> bool {
+        let connections = &self.core.connections;
+        if !self.registered.replace(true) {
+            connections.tasks.borrow_mut()[self.place] = Some(task.clone());
         }
-        self.draining.get()
+        connections.draining.get()
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.core.connections.leave(self.place);
+    }
+}
+
+impl Connections {
+    fn take_place(&self) -> usize {
+        self.open.set(self.open.get() + 1);
+        self.free.borrow_mut().pop().unwrap_or_else(|| {
+            self.tasks.borrow_mut().push(None);
+            self.tasks.borrow().len() - 1
+        })
+    }
+
+    fn leave(&self, place: usize) {
+        self.open.set(self.open.get() - 1);
+        self.tasks.borrow_mut()[place] = None;
+        self.free.borrow_mut().push(place);
     }
 
     /// Tells every connection to finish its answer, and waits for them, but not for ever.
@@ -364,14 +401,6 @@ impl Connections {
         if timeout(DRAIN_TIMEOUT, all_left).await.is_err() {
             tracing::warn!("{} connections did not finish in time", self.open.get());
         }
-    }
-}
-
-impl Drop for Membership<'_> {
-    fn drop(&mut self) {
-        self.connections.open.set(self.connections.open.get() - 1);
-        self.connections.tasks.borrow_mut()[self.place] = None;
-        self.connections.free.borrow_mut().push(self.place);
     }
 }
 
