@@ -15,10 +15,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use benches::ask;
+use benches::api::metric;
+use benches::product::TOKEN;
 
 use crate::measure::Connections;
-use crate::servers::TOKEN;
 
 const BROWSERS_HEADERS: &[&str] = &[
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -74,7 +74,7 @@ fn main() -> Result<()> {
         let mut samples = vec![Vec::new(); servers.len()];
         for round in 1..=rounds {
             for (server, samples) in servers.iter().zip(&mut samples) {
-                let sample = measure::measure(server, profile.connections, profile.headers, seconds, &peers)?;
+                let sample = measure::measure(server, profile.connections, profile.headers, seconds)?;
                 let (name, rate) = (server.name, sample.requests_per_second);
                 eprintln!("{}, round {round}: {name:25} {rate:8.0} requests/s", profile.name);
                 samples.push(sample);
@@ -83,15 +83,9 @@ fn main() -> Result<()> {
         let names: Vec<_> = servers.iter().map(|server| server.name).collect();
         report.push_str(&report::describe(profile.name, &names, &samples));
     }
-    let clicks = recorded_clicks(admin)?;
+    let clicks = metric(admin, TOKEN, "afterclick_clicks_total")?;
     _ = writeln!(report, "\nClicks counted by afterclick over all runs: {clicks}.");
     fs::write(&out, &report)?;
     print!("{report}");
     Ok(())
-}
-
-fn recorded_clicks(admin: u16) -> Result<u64> {
-    let metrics = ask(admin, TOKEN, ("GET", "/metrics", "text/plain"), "")?;
-    let clicks = metrics.lines().filter(|line| line.starts_with("afterclick_clicks_total"));
-    Ok(clicks.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }
