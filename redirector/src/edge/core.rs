@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
@@ -251,7 +251,7 @@ async fn serve_http_1(member: &Member, stream: GatedStream) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, service);
-    finish(member, connection).await;
+    finish(member, connection, pending()).await;
 }
 
 /// Serves HTTP/2, which browsers speak where they may.
@@ -282,7 +282,7 @@ async fn serve_http_2(member: &Member, mut stream: GatedStream) {
             sleep(HEAD_TIMEOUT).await;
         }
     };
-    tokio::select! { () = idle => {}, () = finish(member, connection) => {} }
+    finish(member, connection, idle).await;
 }
 
 /// Whether a peer says anything before the server is to stop.
@@ -310,19 +310,21 @@ fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
     request
 }
 
-/// Drives a connection to its end, and tells it when the server is to stop. A connection's own failure (a peer gone, a
-/// malformed request) is answered by hyper and of no further interest.
-async fn finish(member: &Member, connection: impl GracefulConnection) {
-    let mut connection = pin!(connection);
-    let mut told_to_finish = false;
-    _ = poll_fn(|context| {
-        if member.is_draining(context.waker()) && !told_to_finish {
-            told_to_finish = true;
+/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop. A connection's own
+/// failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
+async fn finish(member: &Member, connection: impl GracefulConnection, idle: impl Future<Output = ()>) {
+    let (mut connection, mut idle) = (pin!(connection), pin!(idle));
+    let is_told = poll_fn(|context| {
+        if member.is_draining(context.waker()) || idle.as_mut().poll(context).is_ready() {
             connection.as_mut().graceful_shutdown();
+            return Poll::Ready(true);
         }
-        connection.as_mut().poll(context)
+        connection.as_mut().poll(context).map(|_| false)
     })
     .await;
+    if is_told {
+        _ = timeout(DRAIN_TIMEOUT, connection).await;
+    }
 }
 
 /// Runs what hyper wants run on the core it came from.

@@ -217,6 +217,28 @@ async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
 }
 
 #[tokio::test]
+async fn a_connection_that_asks_nothing_is_ended() {
+    let secured = Secured::set().await;
+    let address = secured.address.to_string();
+    // HTTP/2's preface and an empty frame of settings, then not a word, not even an answer to a ping.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let begun = Instant::now();
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-connect", &address, "-servername", "go.shop.test", "-alpn", "h2", "-quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut says = client.stdin.take().unwrap();
+    says.write_all(PREFACE).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(50), client.wait()).await;
+    let took = begun.elapsed();
+    assert!(ended.is_ok() && took > Duration::from_secs(14), "{took:?}");
+}
+
+#[tokio::test]
 async fn a_stop_ends_open_connections_properly() {
     let secured = Secured::set().await;
     let waiting = secured.openssl(&["-ign_eof", "-alpn", "h2"]);
