@@ -16,7 +16,7 @@ use shared::record::{Record, RecordError};
 use shared::token::KeyRing;
 
 pub(crate) use check::{check_code, check_destination, check_host, check_slug};
-pub(crate) use snapshot::{HotCampaign, HotLink, HotMerchant, Snapshot};
+pub(crate) use snapshot::{HotCampaign, HotMerchant, Snapshot};
 
 /// Streams that carry catalog changes start with this word, so that start-up reads only them.
 pub(crate) const STREAM_PREFIX: &str = "catalog";
@@ -52,15 +52,12 @@ impl Live {
         ring: KeyRing,
         committer: Committer,
     ) -> Result<Self> {
-        let (mut catalog, mut snapshot) = (Catalog::default(), Snapshot::new(hosts, ring));
+        let mut catalog = Catalog::default();
         for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX))
         {
-            for_each_change(journal_dir, stream, |change| {
-                catalog.apply(change);
-                snapshot.apply(change, &catalog);
-            })?;
+            for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
         }
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(&catalog, hosts, ring)));
         Ok(Self {
             catalog: RwLock::new(catalog),
             snapshot,
