@@ -66,7 +66,8 @@ fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
     let times = (time(), time(), time());
     (0..200u64, text, prop::option::weighted(0.2, "[a-z]{0,200}"), times, any::<bool>()).prop_map(
         |(id, destination, fallback, (updated_at, starts_at, ends_at), paused)| {
-            let created_at = Timestamp::from_ms(i64::try_from(id * 7 % 5).unwrap());
+            // Of those that want a slug some are as old as others.
+            let created_at = Timestamp::from_ms(i64::try_from(id * 7 % 5 / 3).unwrap());
             let link = Link {
                 id: LinkId::from_bits(id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
                 campaign: CampaignId::from_bits(u64::MAX - id),
