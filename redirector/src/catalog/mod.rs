@@ -97,9 +97,10 @@ impl Live {
         let _changing = self.changing.lock().await;
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
-            let record = Record::Catalog(change.clone()).encode();
-            // What the journal holds for ever must be readable for ever: once more, before it is written.
-            Record::decode(&record).map_err(ChangeError::Unreadable)?;
+            let record = Record::Catalog(change).encode();
+            // What the journal holds for ever must be readable for ever: once more, before it is written. What was
+            // read is what becomes visible, as it will after a restart.
+            let change = read_change(&record).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);
         }
@@ -113,6 +114,13 @@ impl Live {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.apply(change, &catalog);
         self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
+fn read_change(record: &[u8]) -> Result<Change, RecordError> {
+    match Record::decode(record)? {
+        Record::Catalog(change) => Ok(change),
+        _ => Err(RecordError::Body("not a change of the catalog".to_owned())),
     }
 }
 
