@@ -74,7 +74,9 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     let mut leads = Vec::new();
     for (event, touch) in dataset.distinct_events(EventName::Lead) {
         let Some(link) = dataset.catalog.links.get(touch.link) else { continue };
-        let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign()) else { continue };
+        let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign()) else {
+            continue;
+        };
         if merchant.id == event.fact.merchant {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
             leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant });

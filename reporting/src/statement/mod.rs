@@ -166,8 +166,12 @@ impl<'a> Draft<'a> {
     /// A line for everyone who could have brought something.
     fn name_owners(&mut self) {
         let campaign = self.campaign.id;
-        let links =
-            self.catalog.links.iter().filter(|link| link.campaign() == campaign).map(|link| link.influencer());
+        let links = self
+            .catalog
+            .links
+            .iter()
+            .filter(|link| link.campaign() == campaign)
+            .map(|link| link.influencer());
         let coupons = self.catalog.coupons.values().filter(|coupon| coupon.campaign == campaign);
         for influencer in links.chain(coupons.map(|coupon| coupon.influencer)).collect::<Vec<_>>() {
             self.main_line(influencer);

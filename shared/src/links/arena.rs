@@ -69,12 +69,7 @@ pub(super) struct Arena {
 
 impl Default for Arena {
     fn default() -> Self {
-        Self {
-            chunks: Pages::filled(Chunk::default(), 1),
-            tail: 0,
-            free: Vec::new(),
-            suspects: Vec::new(),
-        }
+        Self { chunks: Pages::filled(Chunk::default(), 1), tail: 0, free: Vec::new(), suspects: Vec::new() }
     }
 }
 

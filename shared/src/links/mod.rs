@@ -23,8 +23,8 @@ use arena::{Arena, Position};
 use index::Index;
 pub use packed::LinkRef;
 
-/// Bytes of a slug that are folded at a time.
-const FOLDED: usize = 64;
+/// The bit that makes lower case of eight letters. It takes other characters for each other, but none that slugs have.
+const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
 /// What most records fit into.
 const RECORD_BYTES: usize = 256;
 
@@ -57,13 +57,10 @@ impl Keys {
             Scope::Agency => u64::MAX,
             Scope::Merchant(id) => id.bits(),
         });
-        for piece in slug.chunks(FOLDED) {
-            let mut folded = [0; FOLDED];
-            let folded = &mut folded[..piece.len()];
-            folded.copy_from_slice(piece);
-            folded.make_ascii_lowercase();
-            hasher.write(folded);
-        }
+        let (words, rest) = slug.as_chunks();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let last = rest.iter().fold(0, |last, &byte| last << 8 | u64::from(byte));
+        words.chain([last]).for_each(|word| hasher.write_u64(word | LOWER_CASE));
         hasher.finish()
     }
 }

@@ -4,9 +4,9 @@ use crate::catalog::{Link, Schedule};
 use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use crate::time::Timestamp;
 
-// Format: head | slug and destination length as varints | updated, starts, ends where present, 6 bytes each |
-// fallback length as varint where present | slug | destination | fallback. Numbers are little-endian. Never leaves
-// the process: it may change with any version.
+// Format: head | slug | destination | updated, starts, ends where present, 6 bytes each | fallback where present.
+// Numbers are little-endian, each text begins with its length as a varint. What a redirect reads stands first. Never
+// leaves the process: it may change with any version.
 const HEAD: usize = 37;
 /// Years up to 9999 in milliseconds need 48 bits.
 const TIME: usize = 6;
@@ -19,6 +19,7 @@ const MERCHANT_KNOWN: u16 = 2;
 const UPDATED: u16 = 4;
 const STARTS: u16 = 8;
 const ENDS: u16 = 16;
+const TIMES: u16 = UPDATED | STARTS | ENDS;
 const FALLBACK: u16 = 32;
 const FRAGMENT: u16 = 64;
 const UNFIT: u16 = 128;
@@ -30,11 +31,8 @@ const JOINTS: [&str; 4] = ["?", "&", "", ""];
 #[derive(Debug, Clone, Copy)]
 pub struct LinkRef<'a> {
     head: &'a [u8; HEAD],
-    flags: u16,
-    times: &'a [u8],
-    slug: &'a [u8],
-    destination: &'a [u8],
-    fallback: &'a [u8],
+    /// What follows the head; goes on beyond the record.
+    rest: &'a [u8],
 }
 
 /// Appends a link's record to `out`, with its campaign's merchant where that is known.
@@ -42,11 +40,9 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     let updated_at = Some(link.updated_at).filter(|updated_at| *updated_at != link.created_at);
     let times = [(UPDATED, updated_at), (STARTS, link.starts_at), (ENDS, link.ends_at)];
     let mut flags = hints(link.destination.as_bytes());
-    for (flag, is_set) in [
-        (PAUSED, link.paused),
-        (MERCHANT_KNOWN, merchant.is_some()),
-        (FALLBACK, link.fallback.is_some()),
-    ] {
+    for (flag, is_set) in
+        [(PAUSED, link.paused), (MERCHANT_KNOWN, merchant.is_some()), (FALLBACK, link.fallback.is_some())]
+    {
         flags |= if is_set { flag } else { 0 };
     }
     times.iter().for_each(|(flag, time)| flags |= if time.is_some() { *flag } else { 0 });
@@ -57,14 +53,10 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     out.extend(&merchant.map_or(0, MerchantId::bits).to_le_bytes()[..MERCHANT]);
     put_time(link.created_at, out);
     out.extend(flags.to_le_bytes());
-    put_varint(link.slug.len(), out);
-    put_varint(link.destination.len(), out);
+    put_text(&link.slug, out);
+    put_text(&link.destination, out);
     times.iter().filter_map(|(_, time)| *time).for_each(|time| put_time(time, out));
-    let fallback = link.fallback.as_deref();
-    fallback.iter().for_each(|fallback| put_varint(fallback.len(), out));
-    for text in [link.slug.as_str(), &link.destination, fallback.unwrap_or_default()] {
-        out.extend_from_slice(text.as_bytes());
-    }
+    link.fallback.iter().for_each(|fallback| put_text(fallback, out));
 }
 
 /// What a redirect wants to know of a destination, found once.
@@ -78,39 +70,48 @@ fn hints(destination: &[u8]) -> u16 {
         Some(_) => 1,
     };
     let unfit = destination.iter().any(|&byte| byte < b' ' || byte == 127);
-    joint << JOINT_SHIFT
-        | if fragment_at.is_some() { FRAGMENT } else { 0 }
-        | if unfit { UNFIT } else { 0 }
+    joint << JOINT_SHIFT | if fragment_at.is_some() { FRAGMENT } else { 0 } | if unfit { UNFIT } else { 0 }
 }
 
 fn put_time(time: Timestamp, out: &mut Vec<u8>) {
     out.extend(&time.as_ms().to_le_bytes()[..TIME]);
 }
 
-fn put_varint(mut number: usize, out: &mut Vec<u8>) {
-    while number >= 128 {
-        out.push(low_bits(number) | 128);
-        number /= 128;
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    let low_bits = |number: usize| number.to_le_bytes()[0] & 127;
+    let mut length = text.len();
+    while length >= 128 {
+        out.push(low_bits(length) | 128);
+        length /= 128;
     }
-    out.push(low_bits(number));
+    out.push(low_bits(length));
+    out.extend_from_slice(text.as_bytes());
 }
 
-fn low_bits(number: usize) -> u8 {
-    number.to_le_bytes()[0] & 127
-}
-
+/// Takes a text off the front; what was packed has it.
 #[inline]
-fn take_varint(bytes: &mut &[u8]) -> Option<usize> {
-    let mut number = 0;
-    for shift in (0..usize::BITS).step_by(7) {
-        let (&first, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= usize::from(first & 127) << shift;
-        if first < 128 {
-            return Some(number);
+fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+    let (length, rest) = match *bytes {
+        [length @ 0..128, rest @ ..] => (usize::from(*length), rest),
+        long => long_length(long),
+    };
+    let (text, rest) = rest.split_at_checked(length).unwrap_or_default();
+    *bytes = rest;
+    text
+}
+
+/// A length of two bytes or more, and what follows it.
+fn long_length(mut bytes: &[u8]) -> (usize, &[u8]) {
+    let (mut length, mut shift) = (0, 0);
+    while let Some((&byte, rest)) = bytes.split_first() {
+        bytes = rest;
+        length |= usize::from(byte & 127) << shift;
+        shift += 7;
+        if byte < 128 {
+            break;
         }
     }
-    None
+    (length, bytes)
 }
 
 /// The id of the record that begins here.
@@ -121,33 +122,25 @@ pub(super) fn id_at(record: &[u8]) -> Option<LinkId> {
 
 /// How many bytes the record has that begins here.
 pub(super) fn bytes_at(record: &[u8]) -> Option<usize> {
-    LinkRef::at(record).map(|(_, length)| length)
+    LinkRef::read(record).map(|link| record.len() - link.fallback_and_end().1.len())
 }
 
 impl<'a> LinkRef<'a> {
     /// The link whose record begins here.
     #[inline]
     pub(super) fn read(record: &'a [u8]) -> Option<Self> {
-        Self::at(record).map(|(link, _)| link)
+        let (head, rest) = record.split_first_chunk()?;
+        Some(Self { head, rest })
     }
 
     #[inline]
-    fn at(record: &'a [u8]) -> Option<(Self, usize)> {
-        let (head, mut rest) = record.split_first_chunk::<HEAD>()?;
-        let flags = u16::from_le_bytes([head[35], head[36]]);
-        let slug_bytes = take_varint(&mut rest)?;
-        let destination_bytes = take_varint(&mut rest)?;
-        let times_count = (flags & (UPDATED | STARTS | ENDS)).count_ones() as usize;
-        let (times, mut rest) = rest.split_at_checked(times_count * TIME)?;
-        let fallback_bytes = if flags & FALLBACK == 0 { 0 } else { take_varint(&mut rest)? };
-        let (slug, rest) = rest.split_at_checked(slug_bytes)?;
-        let (destination, rest) = rest.split_at_checked(destination_bytes)?;
-        let (fallback, rest) = rest.split_at_checked(fallback_bytes)?;
-        Some((Self { head, flags, times, slug, destination, fallback }, record.len() - rest.len()))
+    const fn flags(&self) -> u16 {
+        u16::from_le_bytes([self.head[35], self.head[36]])
     }
 
+    #[inline]
     const fn is(&self, flag: u16) -> bool {
-        self.flags & flag != 0
+        self.flags() & flag != 0
     }
 
     fn number<const BYTES: usize>(&self, offset: usize) -> u64 {
@@ -192,14 +185,29 @@ impl<'a> LinkRef<'a> {
 
     /// One of the times that need not be there; they stand in the order of their flags.
     fn time(&self, flag: u16) -> Option<Timestamp> {
-        let before = (self.flags & (UPDATED | STARTS | ENDS) & (flag - 1)).count_ones() as usize;
-        self.is(flag).then(|| time(self.times.get(before * TIME..).unwrap_or_default()))
+        let before = self.flags() & TIMES & (flag - 1);
+        self.is(flag).then(|| time(self.behind_texts().get(room_of(before)..).unwrap_or_default()))
+    }
+
+    /// What follows slug and destination.
+    fn behind_texts(&self) -> &'a [u8] {
+        let mut rest = self.rest;
+        take_text(&mut rest);
+        take_text(&mut rest);
+        rest
+    }
+
+    /// The fallback, and what follows the record.
+    fn fallback_and_end(&self) -> (Option<&'a [u8]>, &'a [u8]) {
+        let mut rest = self.behind_texts().get(room_of(self.flags() & TIMES)..).unwrap_or_default();
+        let fallback = self.is(FALLBACK).then(|| take_text(&mut rest));
+        (fallback, rest)
     }
 
     /// When it may be followed.
     #[inline]
     pub fn schedule(&self) -> Schedule {
-        if self.flags & (PAUSED | STARTS | ENDS) == 0 {
+        if self.flags() & (PAUSED | STARTS | ENDS) == 0 {
             return Schedule::default();
         }
         Schedule { paused: self.is(PAUSED), starts_at: self.time(STARTS), ends_at: self.time(ENDS) }
@@ -207,40 +215,49 @@ impl<'a> LinkRef<'a> {
 
     /// Its path, as it was given.
     pub fn slug(&self) -> &'a str {
-        text(self.slug)
+        text(self.slug_bytes())
     }
 
-    pub(super) const fn slug_bytes(&self) -> &'a [u8] {
-        self.slug
+    #[inline]
+    pub(super) fn slug_bytes(&self) -> &'a [u8] {
+        take_text(&mut { self.rest })
     }
 
     /// Whether this is its path, compared without case.
     #[inline]
     pub(super) fn has_slug(&self, slug: &str) -> bool {
-        self.slug.eq_ignore_ascii_case(slug.as_bytes())
+        let own = self.slug_bytes();
+        // Nearly always it is spelled as it was given.
+        own == slug.as_bytes() || own.eq_ignore_ascii_case(slug.as_bytes())
     }
 
     /// Where it leads.
     pub fn destination(&self) -> &'a str {
-        text(self.destination)
+        text(self.destination_bytes())
+    }
+
+    #[inline]
+    fn destination_bytes(&self) -> &'a [u8] {
+        let mut rest = self.rest;
+        take_text(&mut rest);
+        take_text(&mut rest)
     }
 
     /// Where it leads, up to its `#`, and from there on.
     #[inline]
     pub fn destination_around_fragment(&self) -> (&'a [u8], &'a [u8]) {
-        let end = self.destination.len();
-        let fragment_at = if self.is(FRAGMENT) {
-            self.destination.iter().position(|&byte| byte == b'#').unwrap_or(end)
-        } else {
-            end
-        };
-        self.destination.split_at(fragment_at)
+        let destination = self.destination_bytes();
+        if !self.is(FRAGMENT) {
+            return (destination, &[]);
+        }
+        let fragment_at = destination.iter().position(|&byte| byte == b'#');
+        destination.split_at(fragment_at.unwrap_or(destination.len()))
     }
 
     /// What joins a parameter to the destination: `?` or `&`, or nothing after a bare `?`.
     #[inline]
     pub fn joint(&self) -> &'static str {
-        JOINTS[usize::from(self.flags >> JOINT_SHIFT) % JOINTS.len()]
+        JOINTS[usize::from(self.flags() >> JOINT_SHIFT) % JOINTS.len()]
     }
 
     /// Whether the destination may stand in a header: looked at once, because headers are written as bytes.
@@ -251,7 +268,7 @@ impl<'a> LinkRef<'a> {
 
     /// Where it leads when it is over.
     pub fn fallback(&self) -> Option<&'a str> {
-        self.is(FALLBACK).then(|| text(self.fallback))
+        self.fallback_and_end().0.map(text)
     }
 
     /// A copy of it all.
@@ -271,6 +288,11 @@ impl<'a> LinkRef<'a> {
             updated_at: self.updated_at(),
         }
     }
+}
+
+/// Bytes of the times that these flags stand for.
+const fn room_of(times: u16) -> usize {
+    times.count_ones() as usize * TIME
 }
 
 fn time(bytes: &[u8]) -> Timestamp {
