@@ -28,7 +28,7 @@ use crate::clock;
 const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 /// Rows an import may have, and mistakes it reports.
-const ROWS_MAX: usize = 500_000;
+const ROWS_MAX: usize = 150_000;
 const FAULTS_MAX: usize = 100;
 /// Characters of an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
@@ -244,6 +244,9 @@ fn mark_repeated(mut response: Response, repeated: bool) -> Response {
 fn problem(error: ChangeError<Problem>) -> Problem {
     match error {
         ChangeError::Refused(problem) => problem,
+        ChangeError::Journal(journal::Error::TooLarge { bytes }) => {
+            Problem::too_large(format!("{bytes} bytes of changes at once: split the file"))
+        }
         ChangeError::Journal(error) => Problem::unrecorded(&error),
         ChangeError::Unreadable(error) => Problem::malformed(format!("cannot be recorded: {error}")),
     }
