@@ -243,7 +243,9 @@ impl Server {
     /// Nobody waits for this thread in the end: it only reads.
     fn start_watching_certificates(&self) -> Result<()> {
         let (Some(tls), Some(settings)) = (self.tls.clone(), self.config.tls.clone()) else { return Ok(()) };
-        spawn("certificates", move || tls.watch(&settings.files))?;
+        if !settings.files.is_empty() {
+            spawn("certificates", move || tls.watch(&settings.files))?;
+        }
         Ok(())
     }
 

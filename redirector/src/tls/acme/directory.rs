@@ -52,12 +52,12 @@ impl Directory {
         folder: &Folder,
     ) -> Result<Certificate> {
         let ordered = self.try_order(host, challenge, folder).await;
-        if ordered.as_ref().err().is_some_and(is_unknown_account) {
-            tracing::warn!("the directory has forgotten our account: the next order makes a new one");
-            self.account = None;
-            folder.forget_account()?;
+        if !ordered.as_ref().err().is_some_and(is_unknown_account) {
+            return ordered;
         }
-        ordered
+        tracing::warn!("the directory does not know our account any more: it gets a new one");
+        self.account = Some(self.make_account(folder).await?);
+        self.try_order(host, challenge, folder).await
     }
 
     async fn try_order(&mut self, host: &str, challenge: &Challenge, folder: &Folder) -> Result<Certificate> {

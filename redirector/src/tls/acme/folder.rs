@@ -63,10 +63,6 @@ impl Folder {
         self.write(ACCOUNT, &serde_json::to_vec_pretty(account)?)
     }
 
-    pub(super) fn forget_account(&self) -> Result<()> {
-        Ok(fs::remove_file(self.0.join(ACCOUNT))?)
-    }
-
     /// The certificate that was kept for a host.
     ///
     /// # Errors
