@@ -217,7 +217,7 @@ async fn a_host_that_fails_holds_up_no_other_and_is_tried_again() {
     assert!(authority.curl("bad.shop.test").await.is_err());
     assert_eq!(stage.metric("afterclick_acme_orders_failed_total").await, 1);
     let log = std::fs::read_to_string(stage.product.data().join("afterclick.log")).unwrap();
-    assert!(log.contains("no new certificate for bad.shop.test, tried again in 1 minutes"), "{log}");
+    assert!(log.contains("no new certificate for bad.shop.test, tried again in 1 min"), "{log}");
     assert!(log.contains("did not find the host here") && log.contains(&nobody.to_string()), "{log}");
 
     authority.lead("bad.shop.test", authority.address).await;

@@ -56,7 +56,8 @@ impl Client {
         };
         let (parts, mut body) = answer.map_err(other)?.into_parts();
         let body = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(other)?;
-        let is_json = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"json"));
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let is_json = kind.is_some_and(|kind| kind.contains("json"));
         // What stands in front of a directory explains nothing in JSON.
         if !parts.status.is_success() && !is_json {
             return Err(Error::Other(format!("the directory answered {}", parts.status).into()));

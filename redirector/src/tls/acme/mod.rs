@@ -103,10 +103,11 @@ impl Acme {
                 renewal
             }
             Err(error) => {
-                let again = due.after_failure(clock::now());
+                let now = clock::now();
+                let again = due.after_failure(now);
                 self.tls.orders.failed.fetch_add(1, Relaxed);
-                let minutes = again.at.since(clock::now()).as_minutes().max(1);
-                tracing::warn!("no new certificate for {host}, tried again in {minutes} minutes: {error:#}");
+                let minutes = again.at.since(now).as_minutes();
+                tracing::warn!("no new certificate for {host}, tried again in {minutes} min: {error:#}");
                 again
             }
         }
