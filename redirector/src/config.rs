@@ -3,9 +3,11 @@
 //! Never starts anything: what comes out of here is complete and right, or a list of mistakes and exit status 64.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use instant_acme::LetsEncrypt;
 
 use crate::cli::Settings;
 use crate::ship::{Retention, ShipTo};
@@ -45,6 +47,20 @@ pub(crate) struct Config {
 pub(crate) struct TlsSettings {
     pub(crate) listen: SocketAddr,
     pub(crate) files: Vec<CertificateFiles>,
+    pub(crate) acme: Option<AcmeSettings>,
+}
+
+/// Certificates that a directory gives.
+#[derive(Debug, Clone)]
+pub(crate) struct AcmeSettings {
+    /// Each gets a certificate of its own, so that none waits for another.
+    pub(crate) hosts: Vec<String>,
+    /// Whom the directory may write to; whoever sets it agrees to the directory's terms of service.
+    pub(crate) contact: String,
+    /// The directory's address.
+    pub(crate) directory: String,
+    /// The roots to believe instead of those that browsers believe.
+    pub(crate) roots: Option<PathBuf>,
 }
 
 /// A fault that a test plants.
@@ -206,18 +222,46 @@ impl Sources {
         let listen = self.read("listen_tls", &s.listen_tls, None, |t| address(t).map(Some));
         let chains = self.read("tls_cert", &s.tls_cert, vec![], paths);
         let keys = self.read("tls_key", &s.tls_key, vec![], paths);
+        let acme = self.acme(s);
         if chains.len() != keys.len() {
             let (chains, keys) = (chains.len(), keys.len());
             self.mistakes
                 .push(format!("tls_cert, tls_key: {chains} and {keys} files; each chain needs its key"));
-        } else if listen.is_some() && chains.is_empty() {
-            self.mistakes.push("listen_tls: needs certificates; set tls_cert and tls_key".to_owned());
+        } else if listen.is_some() && chains.is_empty() && acme.is_none() {
+            self.mistakes
+                .push("listen_tls: needs certificates; set tls_cert and tls_key, or acme_hosts".to_owned());
         } else if listen.is_none() && !chains.is_empty() {
             self.mistakes.push("tls_cert: no listener to use it; set listen_tls".to_owned());
         }
+        if listen.is_none() && acme.is_some() {
+            self.mistakes.push("acme_hosts: no listener for them; set listen_tls".to_owned());
+        }
         let files =
             chains.into_iter().zip(keys).map(|(chain, key)| CertificateFiles { chain, key }).collect();
-        Some(TlsSettings { listen: listen?, files })
+        Some(TlsSettings { listen: listen?, files, acme })
+    }
+
+    /// The settings of ACME, which mean nothing without hosts.
+    fn acme(&mut self, s: &Settings) -> Option<AcmeSettings> {
+        let named = self.read("acme_hosts", &s.acme_hosts, vec![], names);
+        let contact = self.read("acme_contact", &s.acme_contact, None, mailbox);
+        let directory = self.read("acme_directory", &s.acme_directory, None, directory);
+        let roots = self.read("acme_roots", &s.acme_roots, None, |t| Ok(Some(PathBuf::from(t))));
+        if named.is_empty() {
+            // A mistake in the hosts themselves has been reported.
+            let is_set = contact.is_some() || directory.is_some() || roots.is_some();
+            if is_set && !self.mistakes.iter().any(|mistake| mistake.starts_with("acme_hosts")) {
+                self.mistakes
+                    .push("acme_contact, acme_directory, acme_roots: no hosts; set acme_hosts".to_owned());
+            }
+            return None;
+        }
+        if contact.is_none() && !self.mistakes.iter().any(|mistake| mistake.starts_with("acme_contact")) {
+            let missing = "acme_hosts: set acme_contact; it says that you agree to the directory's terms";
+            self.mistakes.push(missing.to_owned());
+        }
+        let directory = directory.unwrap_or_else(|| LetsEncrypt::Production.url().to_owned());
+        Some(AcmeSettings { hosts: named, contact: contact.unwrap_or_default(), directory, roots })
     }
 
     fn unknown_keys(&mut self) {
@@ -265,6 +309,31 @@ fn state(text: &str) -> Result<StateUrl, String> {
 fn hosts(text: &str) -> Result<Vec<String>, String> {
     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty());
     names.map(|host| crate::catalog::check_host(&host).map(|()| host)).collect()
+}
+
+/// Hosts that certificates are ordered for: names, each once.
+fn names(text: &str) -> Result<Vec<String>, String> {
+    let mut names = hosts(text)?;
+    if let Some(address) = names.iter().find(|name| name.parse::<IpAddr>().is_ok()) {
+        return Err(format!("`{address}` is an address; expected names"));
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+fn mailbox(text: &str) -> Result<Option<String>, String> {
+    let address = text.strip_prefix("mailto:").filter(|address| address.is_ascii() && address.contains('@'));
+    address.map(|_| Some(text.to_owned())).ok_or_else(|| "expected mailto: and an address".to_owned())
+}
+
+fn directory(text: &str) -> Result<Option<String>, String> {
+    let fits = url::Url::parse(text).is_ok_and(|url| url.scheme() == "https");
+    if fits {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("expected the https: address of a directory".to_owned())
+    }
 }
 
 fn paths(text: &str) -> Result<Vec<PathBuf>, String> {

@@ -34,7 +34,7 @@ use crate::node;
 use crate::reconcile::{Looks, Reconciler};
 use crate::ship::{Shipper, Store};
 use crate::state::{HotState, Lag, Opening, Projector};
-use crate::tls::Tls;
+use crate::tls::{Acme, Tls};
 
 /// How long a click that is in the system's hands may wait for the disk.
 const SYNC_EVERY: Duration = Duration::from_millis(40);
@@ -160,6 +160,7 @@ impl Server {
         let syncing = Syncing::start(journals.edges.iter().map(Writer::syncer).collect())?;
         let shipping = self.start_shipper(&lag)?;
         let writers = std::mem::take(&mut journals.edges);
+        self.start_acme()?;
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
         self.start_watching_certificates()?;
         let looks = Looks::default();
@@ -173,7 +174,7 @@ impl Server {
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters,
             journals: healths,
-            certificates: self.tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
+            tls: self.tls.clone(),
             lag,
         };
         let stop = self.stop.subscribe();
@@ -227,10 +228,24 @@ impl Server {
         Ok(Some((stop, thread)))
     }
 
+    /// Nobody waits for this thread in the end: what it has not kept is ordered again.
+    fn start_acme(&self) -> Result<()> {
+        let Some((tls, settings)) = self.tls.as_ref().zip(self.config.tls.as_ref()) else { return Ok(()) };
+        let Some(settings) = &settings.acme else { return Ok(()) };
+        let acme = Acme::open(settings, &self.config.data, Arc::clone(tls))?;
+        spawn("acme", move || {
+            yield_to_redirects();
+            acme.run();
+        })?;
+        Ok(())
+    }
+
     /// Nobody waits for this thread in the end: it only reads.
     fn start_watching_certificates(&self) -> Result<()> {
         let (Some(tls), Some(settings)) = (self.tls.clone(), self.config.tls.clone()) else { return Ok(()) };
-        spawn("certificates", move || tls.watch(&settings.files))?;
+        if !settings.files.is_empty() {
+            spawn("certificates", move || tls.watch(&settings.files))?;
+        }
         Ok(())
     }
 

@@ -62,6 +62,10 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
             *totals.entry((name, None)).or_default() += value;
         }
     }
+    if let Some(tls) = &admin.tls {
+        totals.insert(("afterclick_acme_orders_total", None), tls.orders.done.load(Relaxed));
+        totals.insert(("afterclick_acme_orders_failed_total", None), tls.orders.failed.load(Relaxed));
+    }
     let (mut text, mut described) = (String::new(), "");
     for ((name, label), value) in totals {
         if name != described {
@@ -80,8 +84,7 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
     let poisoned = admin.journals.iter().filter(|health| health.is_poisoned()).count();
     _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
     _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");
-    let expiries =
-        admin.certificates.as_ref().map(|certificates| certificates.expiries()).unwrap_or_default();
+    let expiries = admin.tls.as_ref().map(|tls| tls.certificates.expiries()).unwrap_or_default();
     if !expiries.is_empty() {
         _ = writeln!(text, "# TYPE afterclick_tls_certificate_expires_timestamp_seconds gauge");
     }

@@ -35,7 +35,7 @@ use crate::catalog::Live;
 use crate::edge::Counters;
 use crate::reconcile::Looks;
 use crate::state::{HotState, Lag, Opening};
-use crate::tls::Certificates;
+use crate::tls::Tls;
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -70,7 +70,7 @@ pub(crate) struct Admin {
     pub(crate) counters: Vec<&'static Counters>,
     pub(crate) journals: Vec<Health>,
     /// Those of the public listener, where TLS ends here.
-    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) lag: Arc<Lag>,
 }
 

@@ -35,7 +35,7 @@ use crate::edge::handshake::Handshakes;
 use crate::edge::redirect::header_bytes;
 use crate::edge::request::{Headers, OverTls};
 use crate::edge::{quick, route};
-use crate::tls::{HTTP_2, Tls};
+use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -227,13 +227,31 @@ async fn serve(member: Member, stream: TcpStream, tls: Option<Arc<Tls>>) {
         return serve_http_1(&member, GatedStream::new(stream, Rc::clone(&core.gate))).await;
     };
     let Some(session) = core.handshakes.begin(&stream, &tls).await else { return };
-    let is_http_2 = session.alpn_protocol() == Some(HTTP_2);
+    let speaks = |protocol| session.alpn_protocol() == Some(protocol);
+    let (is_http_2, is_validator) = (speaks(HTTP_2), speaks(ACME_TLS_1));
     let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
     if is_http_2 {
         serve_http_2(&member, stream).await;
+    } else if is_validator {
+        finish_handshake(&member, stream).await;
     } else {
         serve_http_1(&member, stream).await;
     }
+}
+
+/// Lets a validator finish the handshake, which is all it came for.
+async fn finish_handshake(member: &Member, mut stream: GatedStream) {
+    let finished = poll_fn(|context| {
+        while stream.is_handshaking() && !member.is_draining(context.waker()) {
+            match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
+                Ok(Step::Partial) => {}
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    _ = timeout(HEAD_TIMEOUT, finished).await;
+    _ = poll_fn(|context| stream.poll_end(context)).await;
 }
 
 async fn serve_http_1(member: &Member, stream: GatedStream) {

@@ -252,6 +252,11 @@ impl GatedStream {
         self.outbox.is_sealed()
     }
 
+    /// Whether the peer has yet to finish the handshake of an encrypted connection.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.outbox.is_handshaking()
+    }
+
     /// Whether something was read that nobody has dealt with.
     pub(crate) const fn has_unread(&self) -> bool {
         !self.unread.is_empty()

@@ -128,6 +128,11 @@ impl Outbox {
         }
     }
 
+    /// Whether the peer has yet to finish the handshake.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.borrow().is_handshaking())
+    }
+
     pub(super) const fn is_sealed(&self) -> bool {
         self.session.is_some()
     }

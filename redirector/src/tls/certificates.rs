@@ -1,8 +1,8 @@
-//! Certificates by name: read from files, checked before they are used, exchanged at once.
+//! Certificates by name: from files or by ACME, checked before they are used, exchanged at once.
 //!
 //! Never falls silent: a new file that cannot be used leaves the old certificate in its place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -25,6 +25,7 @@ pub(crate) struct Certificate {
     key: Arc<CertifiedKey>,
     /// The hosts it is for, lower case; `*.shop.example` for every host right under one.
     names: Vec<String>,
+    pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
 }
 
@@ -39,11 +40,19 @@ impl Certificate {
         let (_, parsed) = X509Certificate::from_der(leaf).context("not an X.509 certificate")?;
         let names = names_of(&parsed);
         ensure!(!names.is_empty(), "the certificate names no host (subject alternative name)");
-        let ends = parsed.validity().not_after.timestamp();
+        let at = |seconds: i64| Timestamp::from_ms(seconds.saturating_mul(1000));
+        let validity = parsed.validity();
+        let not_before = at(validity.not_before.timestamp());
+        let not_after = at(validity.not_after.timestamp());
         let key = PrivateKeyDer::from_pem_slice(key).context("the private key")?;
         let key = CertifiedKey::new(chain, any_supported_type(&key).context("the private key")?);
         key.keys_match().context("the private key is not this certificate's")?;
-        Ok(Self { key: Arc::new(key), names, not_after: Timestamp::from_ms(ends.saturating_mul(1000)) })
+        Ok(Self { key: Arc::new(key), names, not_before, not_after })
+    }
+
+    /// Whether it names this very host.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name == host)
     }
 }
 
@@ -92,6 +101,8 @@ pub(crate) struct Certificates {
 #[derive(Debug, Default)]
 struct Held {
     of_files: Vec<Certificate>,
+    /// By the host that each was ordered for.
+    of_acme: BTreeMap<String, Certificate>,
 }
 
 #[derive(Debug, Default)]
@@ -108,15 +119,20 @@ impl Certificates {
         self.change(|held| held.of_files = files.0);
     }
 
+    /// Takes this for the host instead of the one that was ordered before.
+    pub(crate) fn use_acme(&self, host: &str, certificate: Certificate) {
+        self.change(|held| held.of_acme.insert(host.to_owned(), certificate));
+    }
+
     /// Each certificate's first name and when it ends.
     pub(crate) fn expiries(&self) -> Vec<(String, Timestamp)> {
         self.live.load().expiries.clone()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Held)) {
+    fn change<T>(&self, change: impl FnOnce(&mut Held) -> T) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut held);
-        self.live.store(Arc::new(ByName::of(held.of_files.iter())));
+        self.live.store(Arc::new(ByName::of(held.of_files.iter().chain(held.of_acme.values()))));
     }
 }
 

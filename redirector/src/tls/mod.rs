@@ -3,7 +3,9 @@
 //! Never touches a connection: `edge::handshake` does. TLS 1.2 and 1.3, tickets for both, no early data: a click that
 //! somebody plays again would be counted again.
 
+mod acme;
 mod certificates;
+mod challenge;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,10 +15,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::server::{ClientHello, NoServerSessionStorage};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 
+pub(crate) use acme::{Acme, Orders};
 pub(crate) use certificates::Certificates;
 use certificates::Files;
+pub(crate) use challenge::ACME_TLS_1;
+use challenge::Challenge;
 
 /// How often certificate files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -34,7 +39,12 @@ pub(crate) struct CertificateFiles {
 /// What handshakes are answered with.
 pub(crate) struct Tls {
     serving: Arc<ServerConfig>,
+    /// For validators.
+    proving: Arc<ServerConfig>,
+    challenge: Arc<Challenge>,
     pub(crate) certificates: Arc<Certificates>,
+    /// What became of orders by ACME.
+    pub(crate) orders: Orders,
 }
 
 impl Tls {
@@ -45,21 +55,22 @@ impl Tls {
     pub(crate) fn open(files: &[CertificateFiles]) -> Result<Self> {
         let certificates = Arc::new(Certificates::default());
         certificates.use_files(Files::read(files)?);
-        let mut serving = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificates) as _);
+        let mut serving = config(Arc::clone(&certificates) as _)?;
         serving.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
         // Tickets keep what a session was in the visitor's hands: nothing is stored here, and any core can go on.
-        serving.session_storage = Arc::new(NoServerSessionStorage {});
         serving.ticketer = ring::Ticketer::new().context("no key for session tickets")?;
         serving.send_tls13_tickets = 1;
-        Ok(Self { serving: Arc::new(serving), certificates })
+        let challenge = Arc::new(Challenge::default());
+        let mut proving = config(Arc::clone(&challenge) as _)?;
+        proving.alpn_protocols = vec![ACME_TLS_1.to_vec()];
+        proving.send_tls13_tickets = 0;
+        let (serving, proving) = (Arc::new(serving), Arc::new(proving));
+        Ok(Self { serving, proving, challenge, certificates, orders: Orders::default() })
     }
 
     /// What a hello is answered with.
-    pub(crate) fn config_for(&self, _hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
-        &self.serving
+    pub(crate) fn config_for(&self, hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
+        if Challenge::is_asked(hello) { &self.proving } else { &self.serving }
     }
 
     /// Reads certificate files again whenever they change, for ever. What cannot be used is reported and changes
@@ -83,4 +94,14 @@ impl Tls {
             }
         }
     }
+}
+
+/// TLS 1.2 and 1.3 with these certificates; sessions are not stored.
+fn config(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
 }

@@ -1,6 +1,7 @@
 //! A running product with a merchant, an influencer, a campaign and a link, and the words the tests speak in.
 
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,6 +12,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
+use tokio::process::Command;
 use tokio::time::sleep;
 
 pub(crate) const BROWSER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 \
@@ -164,6 +166,12 @@ impl Stage {
             .map(|booking| booking["amount_minor"].as_i64().unwrap())
             .sum()
     }
+}
+
+/// What a program of others says.
+pub(crate) async fn run(program: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
+    output.unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"))
 }
 
 pub(crate) fn launch(folder: &TempDir) -> Launch {

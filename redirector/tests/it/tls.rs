@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use crate::support::{BROWSER, Stage, launch};
+use crate::support::{BROWSER, Stage, launch, run};
 
 /// A product whose public listener speaks TLS, and where its certificate lies.
 struct Secured {
@@ -85,11 +85,6 @@ impl Secured {
         let output = run("openssl", &[&common[..], arguments].concat()).await;
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
-}
-
-async fn run(program: &str, arguments: &[&str]) -> Output {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
-    output.unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"))
 }
 
 #[tokio::test]
