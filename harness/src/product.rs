@@ -75,8 +75,9 @@ impl Launch {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let ready = tokio::time::timeout(READY_TIMEOUT, ready_line(&mut child)).await;
         let ready = ready.context("it was not ready within 30 seconds").and_then(|line| line);
-        let (public, admin) = ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
-        Ok(Product { child, bin_dir: self.bin_dir.clone(), data: self.data.clone(), public, admin, token })
+        let ready = ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
+        let Ready { public, admin, tls } = ready;
+        Ok(Product { child, bin_dir: self.bin_dir.clone(), data: self.data.clone(), public, admin, tls, token })
     }
 }
 
@@ -89,6 +90,8 @@ pub struct Product {
     pub public: SocketAddr,
     /// The admin listener.
     pub admin: SocketAddr,
+    /// The public listener with TLS, where there is one.
+    pub tls: Option<SocketAddr>,
     /// The admin API's token.
     pub token: String,
 }
@@ -237,8 +240,15 @@ fn binary(bin_dir: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The addresses in the line that says ready.
+struct Ready {
+    public: SocketAddr,
+    admin: SocketAddr,
+    tls: Option<SocketAddr>,
+}
+
 /// Reads standard output up to the line that says ready. The rest is read and dropped, so that no pipe fills up.
-async fn ready_line(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
+async fn ready_line(child: &mut Child) -> Result<Ready> {
     let output = child.stdout.take().context("standard output is not piped")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
@@ -251,7 +261,8 @@ async fn ready_line(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
                 ready[field].as_str().with_context(|| format!("the ready line has no {field}: {line}"))?;
             text.parse().with_context(|| format!("{field} in the ready line is no address: {line}"))
         };
-        let addresses = (address("public")?, address("admin")?);
+        let tls = if ready["tls"].is_null() { None } else { Some(address("tls")?) };
+        let addresses = Ready { public: address("public")?, admin: address("admin")?, tls };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         return Ok(addresses);
     }
