@@ -118,8 +118,8 @@ pub(crate) struct Recorded {
 pub(crate) struct Written {
     /// Clicks by the number they bring; nobody's under `None`.
     pub(crate) clicks: HashMap<Option<u32>, Vec<Recorded>>,
-    /// How often each session stands there.
-    pub(crate) sessions: HashMap<u32, u32>,
+    /// How often a session of each click stands there; each click of the load has one at most.
+    pub(crate) sessions: HashMap<Option<ClickId>, u32>,
     /// How often each order stands there, by the number of the click that led to it.
     pub(crate) orders: HashMap<(String, Source), u32>,
 }
@@ -162,8 +162,7 @@ impl Written {
                 self.clicks.entry(number).or_default().push(recorded);
             }
             Record::Event(event) if event.name == EventName::Session => {
-                let end = event.id.as_bytes().last_chunk::<4>().copied().unwrap_or_default();
-                *self.sessions.entry(u32::from_be_bytes(end)).or_default() += 1;
+                *self.sessions.entry(event.touch.map(|touch| touch.click)).or_default() += 1;
             }
             Record::Order(fact) => {
                 *self.orders.entry((fact.order_id.clone(), fact.source)).or_default() += 1;
@@ -297,7 +296,7 @@ fn sessions(sent: &[Sent], written: &Written) -> Check {
     let mut check = Check::new("sessions answered 204 stand in the journal, once");
     let sessions = sent.iter().enumerate().filter(|(_, sent)| sent.kind == Kind::Session);
     for (number, sent) in sessions {
-        let times = u32::try_from(number).ok().and_then(|number| written.sessions.get(&number)).copied();
+        let times = written.sessions.get(&sent.about.map(|(click, _)| click)).copied();
         expect_times(&mut check, sent, times.unwrap_or_default(), || format!("session {number}"));
     }
     check
@@ -423,7 +422,7 @@ mod tests {
             let recorded = Recorded { id: click_id(number), class, link: link_id(3) };
             written.clicks.insert(Some(number), vec![recorded]);
         }
-        written.sessions.insert(6, 1);
+        written.sessions.insert(Some(click_id(0)), 1);
         written.orders.insert(("0".to_owned(), Source::Webhook), 1);
         written.orders.insert(("0".to_owned(), Source::Pixel), 1);
         let figures = Figures {
@@ -466,7 +465,7 @@ mod tests {
     #[test]
     fn losses_are_seen() {
         check(|_, written, _| _ = written.clicks.remove(&Some(2)), &["answered clicks", "figures: raw clicks"]);
-        check(|_, written, _| _ = written.sessions.remove(&6), &["sessions answered", "figures: sessions"]);
+        check(|_, written, _| _ = written.sessions.remove(&Some(click_id(0))), &["sessions answered", "figures: sessions"]);
         let webhook = ("0".to_owned(), Source::Webhook);
         check(|_, written, _| _ = written.orders.remove(&webhook), &["by webhook", "figures: orders", "revenue"]);
         check(|_, written, _| _ = written.orders.remove(&("0".to_owned(), Source::Pixel)), &["of the pixel"]);
@@ -480,7 +479,7 @@ mod tests {
         };
         check(|_, written, _| double(written, 1), &["answered clicks"]);
         check(|_, written, _| double(written, 10), &["without answer"]);
-        check(|_, written, _| _ = written.sessions.insert(6, 2), &["sessions answered"]);
+        check(|_, written, _| _ = written.sessions.insert(Some(click_id(0)), 2), &["sessions answered"]);
         let webhook = ("0".to_owned(), Source::Webhook);
         check(|_, written, _| _ = written.orders.insert(webhook.clone(), 2), &["by webhook"]);
     }
