@@ -81,8 +81,6 @@ pub(crate) async fn find(
     tell: &mut dyn FnMut(News<'_>),
 ) -> Result<Capacity> {
     let mut steps = Vec::new();
-    // The first requests of all meet cold caches.
-    attempt(crowd, FIRST / 2.0, bound).await?;
     let (mut taken, mut rate) = (0.0, FIRST);
     let mut refused = None;
     while rate < LAST {
@@ -121,7 +119,7 @@ async fn attempt(crowd: &Rc<Crowd>, rate: f64, bound: Duration) -> Result<Step> 
 
 fn judge(phase: &Phase, rate: f64, bound: Duration) -> Step {
     let (p99, lag_p99) = (phase.clicks.at(99.0), phase.lag_p99());
-    let failed: u64 = [End::Refused, End::Unanswered, End::NotConnected, End::Unsent]
+    let failed: u64 = [End::Refused, End::Closed, End::GivenUp, End::NotConnected, End::Unsent]
         .into_iter()
         .map(|end| phase.ended(end, false))
         .sum();

@@ -174,9 +174,9 @@ impl Crowd {
         self.zero.elapsed()
     }
 
-    /// What was sent; its index is the number of a request.
-    pub(crate) fn sent(&self) -> Vec<Sent> {
-        self.memory.borrow().sent.clone()
+    /// Hands over what was sent; its index is the number of a request.
+    pub(crate) fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.memory.borrow_mut().sent)
     }
 
     /// Lets nobody come again who came so far; how many would have.
@@ -308,6 +308,7 @@ impl Crowd {
             memory.sent.push(Sent { kind, link, fate: Fate::Unsent, about });
             if is_crowded {
                 memory.phase.add(kind, End::Unsent, Duration::ZERO);
+                memory.running.add(kind, End::Unsent, Duration::ZERO);
                 return;
             }
             number
@@ -322,8 +323,12 @@ impl Crowd {
                 Reached::Nothing => crowd.waiting.set(crowd.waiting.get() - 1),
                 Reached::Turn | Reached::Sent => crowd.in_flight.set(crowd.in_flight.get() - 1),
             }
-            if !matches!(asked, Ok(Ok(()))) {
-                crowd.fail(at, kind, number, reached.get());
+            match (asked, reached.get()) {
+                (Ok(Ok(())), _) => {}
+                (_, Reached::Nothing) => crowd.fail(at, kind, number, End::Unsent),
+                (_, Reached::Turn) => crowd.fail(at, kind, number, End::NotConnected),
+                (Ok(Err(_)), Reached::Sent) => crowd.fail(at, kind, number, End::Closed),
+                (Err(_), Reached::Sent) => crowd.fail(at, kind, number, End::GivenUp),
             }
         });
     }
@@ -389,13 +394,10 @@ impl Crowd {
         Ok((Wire::open(&peer, resumes).await?, is_kept))
     }
 
-    fn fail(&self, at: Duration, kind: Kind, number: u32, reached: Reached) {
+    fn fail(&self, at: Duration, kind: Kind, number: u32, end: End) {
         let mut memory = self.memory.borrow_mut();
-        let (end, fate) = match reached {
-            Reached::Nothing => (End::Unsent, Fate::Unsent),
-            Reached::Turn => (End::NotConnected, Fate::Unsent),
-            Reached::Sent => (End::Unanswered, Fate::Unanswered),
-        };
+        let may_be_recorded = matches!(end, End::Closed | End::GivenUp);
+        let fate = if may_be_recorded { Fate::Unanswered } else { Fate::Unsent };
         let took = self.now().saturating_sub(at);
         memory.sent[number as usize].fate = fate;
         memory.phase.add(kind, end, took);

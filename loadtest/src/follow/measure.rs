@@ -62,8 +62,10 @@ pub enum End {
     Refused,
     /// Answered otherwise.
     Wrong,
-    /// Given up, or the connection was closed, after it had been sent: it may have been recorded.
-    Unanswered,
+    /// The connection ended before the answer did; it may have been recorded.
+    Closed,
+    /// Sent, and given up when it had taken too long; it may have been recorded.
+    GivenUp,
     /// No connection came about.
     NotConnected,
     /// Never sent: all connections were taken for too long, or too many waited.
@@ -72,11 +74,12 @@ pub enum End {
 
 impl End {
     /// Every end.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Answered,
         Self::Refused,
         Self::Wrong,
-        Self::Unanswered,
+        Self::Closed,
+        Self::GivenUp,
         Self::NotConnected,
         Self::Unsent,
     ];
@@ -87,7 +90,8 @@ impl End {
             Self::Answered => "answered",
             Self::Refused => "refused",
             Self::Wrong => "wrong",
-            Self::Unanswered => "unanswered",
+            Self::Closed => "closed",
+            Self::GivenUp => "given up",
             Self::NotConnected => "no connection",
             Self::Unsent => "unsent",
         }
@@ -174,7 +178,7 @@ impl Phase {
         match end {
             End::Refused => self.refusals.add(took),
             End::NotConnected | End::Unsent => {}
-            End::Answered | End::Wrong | End::Unanswered => {
+            End::Answered | End::Wrong | End::Closed | End::GivenUp => {
                 of_kind.times.add(took);
                 if kind.class().is_some() {
                     self.clicks.add(took);
@@ -218,6 +222,8 @@ pub struct Second {
     pub answered: u64,
     /// Requests refused.
     pub refused: u64,
+    /// Requests without answer, without connection, or never sent.
+    pub failed: u64,
     /// Half of the clicks took no longer.
     pub p50: Duration,
     /// Ninety-nine of a hundred took no longer.
@@ -234,6 +240,7 @@ pub(crate) struct Running {
     pub(crate) sent: u64,
     answered: u64,
     refused: u64,
+    failed: u64,
     times: Times,
 }
 
@@ -247,16 +254,16 @@ impl Running {
                 }
             }
             End::Refused => self.refused += 1,
-            End::Unanswered | End::NotConnected | End::Unsent => {}
+            End::Closed | End::GivenUp | End::NotConnected | End::Unsent => self.failed += 1,
         }
     }
 
     /// Ends it, and begins the next.
     pub(crate) fn end(&mut self, at: Duration, in_flight: usize) -> Second {
         let (p50, p99, max) = (self.times.at(50.0), self.times.at(99.0), self.times.max());
-        let second =
-            Second { at, sent: self.sent, answered: self.answered, refused: self.refused, p50, p99, max, in_flight };
-        (self.sent, self.answered, self.refused) = (0, 0, 0);
+        let Self { sent, answered, refused, failed, .. } = *self;
+        (self.sent, self.answered, self.refused, self.failed) = (0, 0, 0, 0);
+        let second = Second { at, sent, answered, refused, failed, p50, p99, max, in_flight };
         self.times.clear();
         second
     }
@@ -274,11 +281,11 @@ mod tests {
         }
         phase.add(Kind::Person, End::Refused, Duration::from_micros(10));
         assert!(phase.clicks.max() < Duration::from_micros(201));
-        phase.add(Kind::Person, End::Unanswered, Duration::from_secs(10));
-        phase.add(Kind::Person, End::Unanswered, Duration::from_secs(10));
+        phase.add(Kind::Person, End::GivenUp, Duration::from_secs(10));
+        phase.add(Kind::Person, End::GivenUp, Duration::from_secs(10));
         assert!(phase.clicks.at(99.0) >= Duration::from_secs(10), "{:?}", phase.clicks.at(99.0));
         phase.lasted = Duration::from_secs(1);
         assert_eq!((phase.goodput().round().to_string(), phase.refusals.count()), ("98".to_owned(), 1));
-        assert_eq!((phase.total(), phase.ended(End::Unanswered, true)), (101, 2));
+        assert_eq!((phase.total(), phase.ended(End::GivenUp, true)), (101, 2));
     }
 }

@@ -156,6 +156,7 @@ pub async fn follow(plan: &FollowPlan, tell: &mut dyn FnMut(News<'_>)) -> Result
     raise_limit();
     let redis = if plan.disturb == Disturb::Redis { Some(Redis::start(&[])?) } else { None };
     let mut show = Show::open(plan, redis.as_ref()).await?;
+    show.warm_up().await?;
     let capacity = match (plan.question, plan.load) {
         (Question::Follow, Load::Rate(_)) => None,
         _ => Some(show.find_capacity(tell).await?),

@@ -14,10 +14,10 @@ const STYLE: &str = "\
 --l0:#3e63dd;--l1:#d6409f;--l2:#2b9a66;--l3:#e2711d;--l4:#7c66dc;--l5:#0090a8}\
 @media(prefers-color-scheme:dark){:root{--ink:#edeef0;--dim:#a8adb5;--rule:#3a3f45;--fine:#26292d;--back:#151718;--bad:#ff6369;\
 --l0:#8aa5ff;--l1:#ff8bcb;--l2:#5cd69b;--l3:#ffa057;--l4:#b6a6ff;--l5:#4ccce6}}\
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:1000px;margin:2rem auto;padding:0 1rem}\
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:1060px;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .4rem}p{margin:.3rem 0;color:var(--dim)}\
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}\
-th,td{padding:.25rem .9em .25rem 0;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}\
+th,td{padding:.25rem .8em .25rem 0;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}\
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--dim)}\
 svg{width:100%;height:auto;display:block;font:12px system-ui,sans-serif}text{fill:var(--dim)}\
 .middle{text-anchor:middle}.end{text-anchor:end}.grid{stroke:var(--rule)}.fine{stroke:var(--fine)}\
@@ -70,13 +70,13 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn phases(report: &FollowReport) -> String {
-    let head = ["", "planned/s", "good/s", "answered", "refused", "no answer", "not sent"];
+    let head = ["", "planned/s", "good/s", "answered", "refused", "closed", "given up", "not sent"];
     let head: Vec<_> = head.into_iter().chain(PERCENTILES.map(|(name, _)| name)).chain(["own lag p99"]).collect();
     let rows = report.phases.iter().map(|phase| {
         let ended = |end| phase.ended(end, true);
         let not_sent = ended(End::NotConnected) + ended(End::Unsent);
         let mut row = vec![phase.name.clone(), format!("{:.0}", phase.rate), format!("{:.0}", phase.goodput())];
-        row.extend([ended(End::Answered), ended(End::Refused), ended(End::Unanswered), not_sent].map(count));
+        row.extend([ended(End::Answered), ended(End::Refused), ended(End::Closed), ended(End::GivenUp), not_sent].map(count));
         row.extend(PERCENTILES.map(|(_, percent)| short(phase.clicks.at(percent))));
         row.push(short(phase.lag_p99()));
         row
@@ -117,6 +117,7 @@ fn times(report: &FollowReport) -> String {
         line("sent", &|second| second.sent as f64),
         line("answered", &|second| second.answered as f64),
         line("refused", &|second| second.refused as f64),
+        line("failed or unsent", &|second| second.failed as f64),
         line("in flight", &|second| second.in_flight as f64),
     ];
     let (title, other) = ("Latency of clicks, second by second", "Requests of all kinds a second");

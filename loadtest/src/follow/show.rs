@@ -24,8 +24,11 @@ use crate::follow::{FollowPlan, FollowReport, Mark, News, times};
 use crate::scene::HOST;
 use crate::webhooks::run_on;
 
-/// How long the figures may take to contain everything.
-const SETTLE: Duration = Duration::from_secs(60);
+/// Figures that contain nothing new for so long will not catch up any more.
+const STUCK: Duration = Duration::from_secs(5);
+/// How long some come before it counts, and how many a second.
+const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP_RATE: f64 = 300.0;
 /// Bytes after which a segment is sealed where segments are to roll.
 const SMALL_SEGMENT: &str = "262144";
 /// Of a hundred persons, so many click again, have a session, and of these buy.
@@ -85,6 +88,12 @@ impl<'a> Show<'a> {
         let crowd = Crowd::new(stage.clone(), manners, peer(&product, certificate.as_ref())?, plan.seed);
         let (phases, seconds, marks) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self { plan, launch, certificate, product, stage, crowd, phases, seconds, marks, not_yet_due: 0 })
+    }
+
+    /// Lets some come whose latencies do not count: a process that was just started meets everything for the first time.
+    pub(crate) async fn warm_up(&self) -> Result<()> {
+        let leg = Leg { name: "", rate: WARM_UP_RATE, bursts: None, lasts: WARM_UP, is_over: &|| true };
+        self.crowd.follow(&leg, &mut |_| ()).await.map(|_| ())
     }
 
     /// One part of the load.
@@ -193,13 +202,14 @@ impl<'a> Show<'a> {
             run_on(1)?;
         }
         self.crowd.turn_to(peer(&self.product, self.certificate.as_ref())?);
+        self.warm_up().await?;
         Ok(self)
     }
 
     /// Waits for the figures, stops the product and compares.
     pub(crate) async fn close(mut self, capacity: Option<Capacity>) -> Result<FollowReport> {
         self.not_yet_due += self.crowd.forget();
-        let sent = self.crowd.sent();
+        let sent = self.crowd.take_sent();
         let behind = settle(&self.product).await?;
         let figures = Figures::read(&self.product, &self.stage, &sent).await?;
         let stopped = self.product.stop().await;
@@ -245,13 +255,16 @@ fn certificate(data: &Path, launch: &mut Launch) -> Result<CertificateDer<'stati
 
 /// Waits until the projector has taken in everything; how many records it is behind in the end.
 async fn settle(product: &Product) -> Result<u64> {
-    let begun = Instant::now();
+    let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
         let metrics = harness::http::send(product.admin, Method::GET, "/metrics", &[], "").await?.body;
         let value = |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         let behind = value("afterclick_hot_state_behind_records").context("no metric of records behind")?;
-        if behind == 0 || begun.elapsed() > SETTLE {
+        if behind == 0 || (behind == last && since.elapsed() > STUCK) {
             return Ok(behind);
+        }
+        if behind != last {
+            (last, since) = (behind, Instant::now());
         }
         sleep(Duration::from_millis(20)).await;
     }

@@ -20,6 +20,9 @@ pub(crate) fn render(report: &FollowReport) -> String {
     if let Some(capacity) = &report.capacity {
         text += &of_capacity(capacity);
     }
+    if report.phases.len() > 1 {
+        text += &side_by_side(&report.phases);
+    }
     for phase in &report.phases {
         text += &of_phase(phase);
     }
@@ -51,6 +54,33 @@ fn of_capacity(capacity: &Capacity) -> String {
     text
 }
 
+/// Parts of one load, to be compared with the first.
+fn side_by_side(phases: &[Phase]) -> String {
+    let mut text = "\n### side by side\n\n".to_owned();
+    let numbers = ["planned/s", "good/s", "of the first", "refused", "failed", "unsent"];
+    text += &head(&["clicks"], &numbers, &[&PERCENTILES.map(|(name, _)| name)[..], &["own lag p99"]].concat());
+    let first = phases.first().map_or(0.0, Phase::goodput).max(1e-9);
+    for phase in phases {
+        let failed = [End::Closed, End::GivenUp, End::NotConnected].map(|end| phase.ended(end, true)).iter().sum();
+        _ = write!(
+            text,
+            "| {} | {:.0} | {:.0} | {:.0} % | {} | {} | {} |",
+            phase.name,
+            phase.rate,
+            phase.goodput(),
+            phase.goodput() / first * 100.0,
+            count(phase.ended(End::Refused, true)),
+            count(failed),
+            count(phase.ended(End::Unsent, true))
+        );
+        for (_, percent) in PERCENTILES {
+            _ = write!(text, " {} |", short(phase.clicks.at(percent)));
+        }
+        _ = writeln!(text, " {} |", short(phase.lag_p99()));
+    }
+    text
+}
+
 fn of_phase(phase: &Phase) -> String {
     let seconds = phase.lasted.as_secs_f64().max(1e-9);
     let total = phase.total();
@@ -63,9 +93,7 @@ fn of_phase(phase: &Phase) -> String {
         total as f64 / seconds,
         phase.goodput()
     );
-    text += "| | requests | answered | refused | wrong | no answer | no connection | unsent |";
-    text += &PERCENTILES.iter().fold(String::new(), |text, (name, _)| format!("{text} {name} |"));
-    text += "\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    text += &head(&["", "requests"], &End::ALL.map(End::name), &PERCENTILES.map(|(name, _)| name));
     let clicks = sum(phase);
     let rows = Kind::ALL.iter().zip(&phase.kinds).map(|(kind, of_kind)| (kind.name(), of_kind));
     for (name, of_kind) in [("**all clicks**", &clicks)].into_iter().chain(rows) {
@@ -88,6 +116,12 @@ fn of_phase(phase: &Phase) -> String {
         _ = writeln!(text, "processor: server {:.0} %, followers {:.0} % of a core", server * 100.0, own * 100.0);
     }
     text
+}
+
+/// The first lines of a table: one column of names, the others of numbers.
+fn head(first: &[&str], then: &[&str], last: &[&str]) -> String {
+    let names = [first, then, last].concat();
+    format!("| {} |\n|---|{}\n", names.join(" | "), "---:|".repeat(names.len() - 1))
 }
 
 /// All clicks as one kind.

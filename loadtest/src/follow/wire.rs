@@ -124,7 +124,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) says_later: bool,
     /// Whether the server ends the connection.
     pub(crate) closes: bool,
-    length: usize,
+    /// Bytes of its body.
+    pub(crate) length: usize,
 }
 
 fn is_whole(bytes: &[u8], is_head: bool) -> io::Result<bool> {
