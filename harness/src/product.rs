@@ -77,7 +77,15 @@ impl Launch {
         let ready = ready.context("it was not ready within 30 seconds").and_then(|line| line);
         let ready = ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
         let Ready { public, admin, tls } = ready;
-        Ok(Product { child, bin_dir: self.bin_dir.clone(), data: self.data.clone(), public, admin, tls, token })
+        Ok(Product {
+            child,
+            bin_dir: self.bin_dir.clone(),
+            data: self.data.clone(),
+            public,
+            admin,
+            tls,
+            token,
+        })
     }
 }
 

@@ -17,8 +17,8 @@ mod webhooks;
 
 pub use calls::{FailedCall, failing_calls};
 pub use follow::{
-    Bursts, Capacity, Check, ClassRow, Disturb, End, FollowPlan, FollowReport, Kind, Limit, Load, Mark, News, OfKind,
-    Phase as LoadPhase, Question, Reconciliation, Second, Step, Times, follow,
+    Bursts, Capacity, Check, ClassRow, Disturb, End, FollowPlan, FollowReport, Kind, Limit, Load, Mark, News,
+    OfKind, Phase as LoadPhase, Question, Reconciliation, Second, Step, Times, follow,
 };
 pub use full::{FullReport, full_disk};
 pub use kill::{KillReport, Plan, kill_cycles};

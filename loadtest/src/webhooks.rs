@@ -21,7 +21,8 @@ use crate::truth;
 
 pub(crate) const SECRET: &str = "a-secret-of-the-shop";
 /// WooCommerce's published example order, which is as large as orders are.
-pub(crate) const EXAMPLE: &str = include_str!("../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+pub(crate) const EXAMPLE: &str =
+    include_str!("../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
 
 /// How to deliver.
 #[derive(Debug, Clone)]

@@ -3,7 +3,10 @@
 //! Clicks come as a Poisson process. Where an influencer posts, the rate jumps and decays again. The same seed gives the
 //! same moments.
 
-#![expect(clippy::float_arithmetic, reason = "a random process is described by real numbers; no money is near")]
+#![expect(
+    clippy::float_arithmetic,
+    reason = "a random process is described by real numbers; no money is near"
+)]
 
 use std::time::Duration;
 
@@ -105,11 +108,13 @@ mod tests {
 
     #[test]
     fn a_post_lets_the_rate_jump_and_fade() {
-        let bursts =
-            Bursts { every: Duration::from_secs(20), factor: 5.0, decay: Duration::from_secs(2) };
+        let bursts = Bursts { every: Duration::from_secs(20), factor: 5.0, decay: Duration::from_secs(2) };
         let arrivals = || Arrivals::new(500.0, Some(bursts), 3);
-        let (before, at, after) =
-            (clicks_in(arrivals(), 5.0, 10.0), clicks_in(arrivals(), 10.0, 10.5), clicks_in(arrivals(), 24.0, 29.0));
+        let (before, at, after) = (
+            clicks_in(arrivals(), 5.0, 10.0),
+            clicks_in(arrivals(), 10.0, 10.5),
+            clicks_in(arrivals(), 24.0, 29.0),
+        );
         assert!((2300..2700).contains(&before), "{before}");
         assert!((950..1250).contains(&at), "five times as many, a little faded: {at}");
         assert!((2300..2750).contains(&after), "{after}");

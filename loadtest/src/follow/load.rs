@@ -365,7 +365,9 @@ impl Crowd {
         memory.sent[number as usize].fate = Fate::Answered(verdict);
         memory.phase.add(kind, end, took);
         memory.running.add(kind, end, took);
-        if let (Kind::Person, Verdict::Good(Some(click)), Some(token)) = (kind, verdict, token_of(answer.location)) {
+        if let (Kind::Person, Verdict::Good(Some(click)), Some(token)) =
+            (kind, verdict, token_of(answer.location))
+        {
             let carried =
                 Carried { token: token.to_owned(), cookie: answer.cookie.to_owned(), click, first: number };
             memory.remember(&self.manners, self.now(), Rc::new(carried));

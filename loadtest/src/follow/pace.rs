@@ -23,7 +23,10 @@ impl Pace {
     pub(crate) fn new() -> Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).context("no timerfd")?;
-        #[expect(deprecated, reason = "an OwnedFd is valid and closed with it; what replaces this is marked unsafe")]
+        #[expect(
+            deprecated,
+            reason = "an OwnedFd is valid and closed with it; what replaces this is marked unsafe"
+        )]
         let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
         Ok(Self(timer))
     }

@@ -71,12 +71,17 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 fn phases(report: &FollowReport) -> String {
     let head = ["", "planned/s", "good/s", "answered", "refused", "closed", "given up", "not sent"];
-    let head: Vec<_> = head.into_iter().chain(PERCENTILES.map(|(name, _)| name)).chain(["own lag p99"]).collect();
+    let head: Vec<_> =
+        head.into_iter().chain(PERCENTILES.map(|(name, _)| name)).chain(["own lag p99"]).collect();
     let rows = report.phases.iter().map(|phase| {
         let ended = |end| phase.ended(end, true);
         let not_sent = ended(End::NotConnected) + ended(End::Unsent);
-        let mut row = vec![phase.name.clone(), format!("{:.0}", phase.rate), format!("{:.0}", phase.goodput())];
-        row.extend([ended(End::Answered), ended(End::Refused), ended(End::Closed), ended(End::GivenUp), not_sent].map(count));
+        let mut row =
+            vec![phase.name.clone(), format!("{:.0}", phase.rate), format!("{:.0}", phase.goodput())];
+        row.extend(
+            [ended(End::Answered), ended(End::Refused), ended(End::Closed), ended(End::GivenUp), not_sent]
+                .map(count),
+        );
         row.extend(PERCENTILES.map(|(_, percent)| short(phase.clicks.at(percent))));
         row.push(short(phase.lag_p99()));
         row
@@ -101,7 +106,8 @@ fn times(report: &FollowReport) -> String {
     if report.seconds.is_empty() {
         return String::new();
     }
-    let moments = report.marks.iter().map(|mark| Moment { at: mark.at.as_secs_f64(), what: mark.what.clone() });
+    let moments =
+        report.marks.iter().map(|mark| Moment { at: mark.at.as_secs_f64(), what: mark.what.clone() });
     let begun = report.phases.first().map_or(0.0, |phase| phase.begun.as_secs_f64());
     let moments: Vec<_> = moments.map(|moment| Moment { at: moment.at - begun, ..moment }).collect();
     let line = |name: &str, of: &dyn Fn(&Second) -> f64| Line {
@@ -151,7 +157,8 @@ fn capacity(report: &FollowReport) -> String {
 
 fn classes(report: &FollowReport) -> String {
     let rows = report.reconciliation.classes.iter();
-    let rows = rows.map(|row| (row.class.as_str().to_owned(), row.journal.unsigned_abs())).collect::<Vec<_>>();
+    let rows =
+        rows.map(|row| (row.class.as_str().to_owned(), row.journal.unsigned_abs())).collect::<Vec<_>>();
     let title = "Clicks by class, as the journal has them";
     format!("<h2>{title}</h2><p>Each decade takes the same room.</p>{}", bars(title, &rows))
 }
@@ -164,7 +171,12 @@ fn checks(report: &FollowReport) -> String {
     });
     text += &table(&["what must be so", "expected", "found", "differences"], &rows.collect::<Vec<Vec<_>>>());
     for check in report.reconciliation.checks.iter().filter(|check| check.differences > 0) {
-        _ = write!(text, "<p class=\"bad\">{}: {}</p>", escape(&check.what), escape(&check.sample.join("; ")));
+        _ = write!(
+            text,
+            "<p class=\"bad\">{}: {}</p>",
+            escape(&check.what),
+            escape(&check.sample.join("; "))
+        );
     }
     text
 }

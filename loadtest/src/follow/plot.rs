@@ -53,7 +53,9 @@ impl Axis {
     fn steps(self) -> Vec<f64> {
         if self.is_log {
             let decades = (-9..7).map(|power| 10f64.powi(power));
-            return decades.filter(|value| *value >= self.from * 0.999 && *value <= self.to * 1.001).collect();
+            return decades
+                .filter(|value| *value >= self.from * 0.999 && *value <= self.to * 1.001)
+                .collect();
         }
         let rough = (self.to - self.from) / 6.0;
         let magnitude = 10f64.powf(rough.max(1e-9).log10().floor());
@@ -75,7 +77,9 @@ pub(crate) fn nines(title: &str, lines: &[(String, &Times)]) -> String {
     let y = log_axis(lowest, highest);
     let mut plot = begin(title);
     plot += &latency_grid(y);
-    for (number, name) in ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"].iter().enumerate() {
+    for (number, name) in
+        ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"].iter().enumerate()
+    {
         let nine = f64::from(u32::try_from(number).unwrap_or_default());
         if nine <= nines {
             plot += &upright(x.place(nine), name);
@@ -100,7 +104,8 @@ fn nines_of(count: u64) -> f64 {
 
 /// Latencies over time, with what happened.
 pub(crate) fn latency_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
-    let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| *value > 0.0);
+    let values =
+        || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| *value > 0.0);
     let y = log_axis(values().fold(0.001, f64::min), values().fold(0.001, f64::max));
     over_time(title, lines, moments, y, &latency_grid(y))
 }
@@ -109,7 +114,8 @@ pub(crate) fn latency_over_time(title: &str, lines: &[Line], moments: &[Moment])
 pub(crate) fn number_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
     let highest = lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max);
     let y = Axis { from: 0.0, to: highest * 1.1, is_log: false, begin: HEIGHT - BOTTOM, end: TOP };
-    let grid = y.steps().into_iter().map(|value| level(y.place(value), &thousands(value))).collect::<String>();
+    let grid =
+        y.steps().into_iter().map(|value| level(y.place(value), &thousands(value))).collect::<String>();
     over_time(title, lines, moments, y, &grid)
 }
 
@@ -136,12 +142,21 @@ fn marks(x: Axis, moments: &[Moment]) -> String {
     let mut free_from = 0.0;
     for moment in moments {
         let at = x.place(moment.at);
-        _ = write!(text, r#"<line class="mark" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{:.1}"/>"#, HEIGHT - BOTTOM);
+        _ = write!(
+            text,
+            r#"<line class="mark" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{:.1}"/>"#,
+            HEIGHT - BOTTOM
+        );
         let width = width(&moment.what);
         let begin = at.min(WIDTH - width - 2.0);
         if begin >= free_from {
             free_from = begin + width + 10.0;
-            _ = write!(text, r#"<text class="name" x="{begin:.1}" y="{:.1}">{}</text>"#, TOP - 8.0, escape(&moment.what));
+            _ = write!(
+                text,
+                r#"<text class="name" x="{begin:.1}" y="{:.1}">{}</text>"#,
+                TOP - 8.0,
+                escape(&moment.what)
+            );
         }
     }
     text
@@ -154,7 +169,8 @@ pub(crate) fn bars(title: &str, rows: &[(String, u64)]) -> String {
     // On a linear scale the rare classes would be invisible beside the common one.
     let highest = rows.iter().map(|row| row.1).max().unwrap_or(1) as f64;
     let x = Axis { from: 0.8, to: highest.max(10.0), is_log: true, begin: left, end: WIDTH - right };
-    let mut plot = format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(title));
+    let mut plot =
+        format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(title));
     for (number, (name, count)) in rows.iter().enumerate() {
         let y = row * number as f64 + 4.0;
         let end = if *count == 0 { left } else { x.place(*count as f64) };
@@ -188,7 +204,10 @@ fn log_axis(lowest: f64, highest: f64) -> Axis {
 fn latency_grid(y: Axis) -> String {
     let mut grid = String::new();
     for value in y.steps() {
-        grid += &level(y.place(value), &short(Duration::from_secs_f64(value)).replace(".00", "").replace(".0", ""));
+        grid += &level(
+            y.place(value),
+            &short(Duration::from_secs_f64(value)).replace(".00", "").replace(".0", ""),
+        );
         for between in [2.0, 5.0].map(|factor| factor * value).into_iter().filter(|between| *between < y.to) {
             grid += &level(y.place(between), "");
         }
@@ -280,7 +299,8 @@ mod tests {
     fn what_was_measured_is_drawn_and_names_are_escaped() {
         let mut times = Times::default();
         (1..=10_000).for_each(|us| times.add(Duration::from_micros(us)));
-        let plot = nines("a & b", &[("before <it>".to_owned(), &times), ("nothing".to_owned(), &Times::default())]);
+        let plot =
+            nines("a & b", &[("before <it>".to_owned(), &times), ("nothing".to_owned(), &Times::default())]);
         assert!(plot.contains("a &amp; b") && plot.contains("before &lt;it&gt;") && plot.contains("99.99 %"));
         assert!(!plot.contains("99.999 %") && !plot.contains("NaN") && !plot.contains("nothing"), "{plot}");
         assert!(!bars("classes", &[("none".to_owned(), 0)]).contains("NaN"));

@@ -195,8 +195,8 @@ impl Figures {
             let path = format!("/api/v1/orders/{}/{number}", stage.merchant);
             let answer = product.ask(Method::GET, &path, "application/json", "").await?;
             let order: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-            let candidates = order["decision"]["candidates"].as_array().into_iter().flatten();
-            let credited = candidates.filter(|candidate| candidate["verdict"] == "credited").last();
+            let mut candidates = order["decision"]["candidates"].as_array().into_iter().flatten();
+            let credited = candidates.find(|candidate| candidate["verdict"] == "credited");
             let credited = credited.and_then(|candidate| candidate["click"].as_str());
             let credited = credited.map_or_else(|| answer.body.chars().take(200).collect(), str::to_owned);
             figures.credited.push((number.to_string(), *click, credited));
@@ -448,7 +448,10 @@ mod tests {
         let reconciliation = reconcile(&sent, link_id, &written, &figures);
         assert_eq!(reconciliation.differences(), 0, "{reconciliation:#?}");
         let billable = &reconciliation.classes[0];
-        assert_eq!((billable.answered, billable.unanswered, billable.journal, billable.figures), (5, 1, 6, 6));
+        assert_eq!(
+            (billable.answered, billable.unanswered, billable.journal, billable.figures),
+            (5, 1, 6, 6)
+        );
     }
 
     /// Plants one bug, and expects the names of those checks that must see it.
@@ -464,10 +467,19 @@ mod tests {
 
     #[test]
     fn losses_are_seen() {
-        check(|_, written, _| _ = written.clicks.remove(&Some(2)), &["answered clicks", "figures: raw clicks"]);
-        check(|_, written, _| _ = written.sessions.remove(&Some(click_id(0))), &["sessions answered", "figures: sessions"]);
+        check(
+            |_, written, _| _ = written.clicks.remove(&Some(2)),
+            &["answered clicks", "figures: raw clicks"],
+        );
+        check(
+            |_, written, _| _ = written.sessions.remove(&Some(click_id(0))),
+            &["sessions answered", "figures: sessions"],
+        );
         let webhook = ("0".to_owned(), Source::Webhook);
-        check(|_, written, _| _ = written.orders.remove(&webhook), &["by webhook", "figures: orders", "revenue"]);
+        check(
+            |_, written, _| _ = written.orders.remove(&webhook),
+            &["by webhook", "figures: orders", "revenue"],
+        );
         check(|_, written, _| _ = written.orders.remove(&("0".to_owned(), Source::Pixel)), &["of the pixel"]);
     }
 
@@ -497,7 +509,10 @@ mod tests {
         let change = |written: &mut Written, with: fn(&mut Recorded)| {
             written.clicks.values_mut().flatten().filter(|click| click.id == click_id(1)).for_each(with);
         };
-        check(|_, written, _| change(written, |click| click.class = Class::Bot), &["class that is due", "bot"]);
+        check(
+            |_, written, _| change(written, |click| click.class = Class::Bot),
+            &["class that is due", "bot"],
+        );
         check(|_, written, _| change(written, |click| click.link = link_id(4)), &["name the recorded click"]);
         check(|_, written, _| change(written, |click| click.id = click_id(50)), &["name the recorded click"]);
         for verdict in [Verdict::Token, Verdict::StrayToken, Verdict::Status(404)] {

@@ -216,7 +216,11 @@ impl<'a> Show<'a> {
         let written = Written::read(&self.plan.data.join("journal"))?;
         let link_id = |number| self.stage.link_id(number);
         let mut reconciliation = reconcile(&sent, link_id, &written, &figures);
-        reconciliation.checks.push(Check::that("the figures catch up", behind == 0, format!("{behind} records behind")));
+        reconciliation.checks.push(Check::that(
+            "the figures catch up",
+            behind == 0,
+            format!("{behind} records behind"),
+        ));
         let said = stopped.as_ref().err().map_or_else(String::new, |error| format!("{error:#}"));
         reconciliation.checks.push(Check::that("the product stops when told to", stopped.is_ok(), said));
         Ok(FollowReport {
@@ -258,7 +262,8 @@ async fn settle(product: &Product) -> Result<u64> {
     let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
         let metrics = harness::http::send(product.admin, Method::GET, "/metrics", &[], "").await?.body;
-        let value = |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let value =
+            |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         let behind = value("afterclick_hot_state_behind_records").context("no metric of records behind")?;
         if behind == 0 || (behind == last && since.elapsed() > STUCK) {
             return Ok(behind);

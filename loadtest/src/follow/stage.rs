@@ -155,7 +155,8 @@ impl Stage {
             }
             Kind::ServerOrder => {
                 let id = first.to_string();
-                let body = json!({ "order_id": id, "currency": "EUR", "goods": "100.00", "ac": token }).to_string();
+                let body =
+                    json!({ "order_id": id, "currency": "EUR", "goods": "100.00", "ac": token }).to_string();
                 let time = (now().as_ms() / 1000).to_string();
                 let tag = mac(&[time.as_bytes(), b".", body.as_bytes()])?;
                 let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -260,11 +261,15 @@ fn click(kind: Kind, number: u32, link: usize, (agent, page): Browser, cookie: O
          Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: de-DE,de;q=0.9\r\n\
          Accept-Encoding: gzip, deflate, br\r\n"
     );
-    let line = |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("{name}: {value}\r\n") };
+    let line = |name: &str, value: &str| {
+        if value.is_empty() { String::new() } else { format!("{name}: {value}\r\n") }
+    };
     request += &line("Referer", page);
     request += &line("Cookie", cookie.unwrap_or_default());
     request += match kind {
-        Kind::Prefetch => "Sec-Purpose: prefetch;prerender\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n",
+        Kind::Prefetch => {
+            "Sec-Purpose: prefetch;prerender\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n"
+        }
         Kind::Image => "Sec-Fetch-Dest: image\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Site: cross-site\r\n",
         Kind::Preview | Kind::Bot => "",
         _ => "Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: cross-site\r\n",
@@ -338,7 +343,8 @@ mod tests {
             (&good, &of_another_link, Verdict::Token),
             (&good, &String::new(), Verdict::Token),
         ] {
-            let (location, cookie) = (format!("https://shop.test/?a=b&ac={in_address}#c"), format!("ac={in_cookie}"));
+            let (location, cookie) =
+                (format!("https://shop.test/?a=b&ac={in_address}#c"), format!("ac={in_cookie}"));
             let answer = Answer { status: 302, location: &location, cookie: &cookie, ..Answer::default() };
             assert_eq!(stage.judge(Kind::Person, 0, &answer), expected, "{location} {cookie}");
             assert_eq!(stage.judge(Kind::Bot, 0, &answer), Verdict::StrayToken, "a robot earns nothing");
@@ -360,8 +366,12 @@ mod tests {
     fn an_order_names_its_click_and_its_number_and_nothing_of_the_example() {
         let stage = stage();
         let token = token(1, &stage.verifier.key);
-        let carried =
-            Carried { token: token.clone(), cookie: String::new(), click: ClickId::from_bytes([9; 16]), first: 12 };
+        let carried = Carried {
+            token: token.clone(),
+            cookie: String::new(),
+            click: ClickId::from_bytes([9; 16]),
+            first: 12,
+        };
         for kind in [Kind::Webhook, Kind::ServerOrder, Kind::Claim] {
             let request = String::from_utf8(stage.request(kind, 13, &Ask::Told(&carried)).unwrap()).unwrap();
             assert!(request.contains(&token) && request.contains("12"), "{request}");

@@ -37,7 +37,9 @@ pub(crate) fn render(report: &FollowReport) -> String {
 }
 
 fn of_capacity(capacity: &Capacity) -> String {
-    let mut text = "\n### capacity\n\n| clicks/s | answered/s | p99 | own lag p99 | |\n|---:|---:|---:|---:|---|\n".to_owned();
+    let mut text =
+        "\n### capacity\n\n| clicks/s | answered/s | p99 | own lag p99 | |\n|---:|---:|---:|---:|---|\n"
+            .to_owned();
     for step in &capacity.steps {
         let verdict = step.limit.map_or("taken", super::Limit::name);
         _ = writeln!(
@@ -58,10 +60,12 @@ fn of_capacity(capacity: &Capacity) -> String {
 fn side_by_side(phases: &[Phase]) -> String {
     let mut text = "\n### side by side\n\n".to_owned();
     let numbers = ["planned/s", "good/s", "of the first", "refused", "failed", "unsent"];
-    text += &head(&["clicks"], &numbers, &[&PERCENTILES.map(|(name, _)| name)[..], &["own lag p99"]].concat());
+    text +=
+        &head(&["clicks"], &numbers, &[&PERCENTILES.map(|(name, _)| name)[..], &["own lag p99"]].concat());
     let first = phases.first().map_or(0.0, Phase::goodput).max(1e-9);
     for phase in phases {
-        let failed = [End::Closed, End::GivenUp, End::NotConnected].map(|end| phase.ended(end, true)).iter().sum();
+        let failed =
+            [End::Closed, End::GivenUp, End::NotConnected].map(|end| phase.ended(end, true)).iter().sum();
         _ = write!(
             text,
             "| {} | {:.0} | {:.0} | {:.0} % | {} | {} | {} |",
@@ -113,7 +117,12 @@ fn of_phase(phase: &Phase) -> String {
         count(phase.waited)
     );
     if let Some((server, own)) = phase.busy {
-        _ = writeln!(text, "processor: server {:.0} %, followers {:.0} % of a core", server * 100.0, own * 100.0);
+        _ = writeln!(
+            text,
+            "processor: server {:.0} %, followers {:.0} % of a core",
+            server * 100.0,
+            own * 100.0
+        );
     }
     text
 }
@@ -158,7 +167,11 @@ fn of_reconciliation(reconciliation: &Reconciliation) -> String {
     }
     text += "\n| | expected | found | differences |\n|---|---:|---:|---:|\n";
     for check in &reconciliation.checks {
-        _ = writeln!(text, "| {} | {} | {} | {} |", check.what, check.expected, check.found, check.differences);
+        _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            check.what, check.expected, check.found, check.differences
+        );
     }
     for check in reconciliation.checks.iter().filter(|check| check.differences > 0) {
         _ = writeln!(text, "\nDIFFERENCE: {}: {}", check.what, check.differences);
@@ -203,7 +216,10 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_short() {
-        assert_eq!(["7", "1,234", "1,234,567"], [7, 1234, 1_234_567].map(count).each_ref().map(String::as_str));
+        assert_eq!(
+            ["7", "1,234", "1,234,567"],
+            [7, 1234, 1_234_567].map(count).each_ref().map(String::as_str)
+        );
         let times = [50, 1500, 25_400, 730_000, 2_500_000].map(|us| short(Duration::from_micros(us)));
         assert_eq!(times, ["50 µs", "1.50 ms", "25.4 ms", "730 ms", "2.50 s"]);
     }

@@ -171,7 +171,8 @@ mod tests {
 
     use super::*;
 
-    const REDIRECT: &[u8] = b"HTTP/1.1 302 Found\r\nlocation: https://shop.test/?ac=T\r\nset-cookie: ac=T; Path=/\r\n\
+    const REDIRECT: &[u8] =
+        b"HTTP/1.1 302 Found\r\nlocation: https://shop.test/?ac=T\r\nset-cookie: ac=T; Path=/\r\n\
         content-length: 0\r\n\r\n";
 
     #[test]
@@ -206,7 +207,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_follower_speaks_tls_and_may_resume_a_session() {
-        let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
