@@ -1,4 +1,5 @@
-//! What a click costs in its pure parts: token, classification, record, journal append, and an order's fold.
+//! What a click and an event cost in their pure parts: token, classification, record, journal append, event decode, and an
+//! order's fold.
 
 use std::hint::black_box;
 
@@ -7,11 +8,11 @@ use journal::{Options, StreamName, Writer};
 use shared::agent::{Agents, Device, InApp, Visitor};
 use shared::catalog::{Catalog, Platform};
 use shared::class::{Availability, Class, Request, classify};
-use shared::event::Consent;
+use shared::event::{Batch, Consent};
 use shared::id::{ClickId, FactId, LinkId, MerchantId};
 use shared::ledger::settle;
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
-use shared::record::{Click, encode_click};
+use shared::record::{Click, Record, encode_click};
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, Kind, TokenKey};
 
@@ -81,6 +82,23 @@ fn journal_append(c: &mut Criterion) {
     group.finish();
 }
 
+/// A session, a page view and a purchase, as the pixel of a thank-you page sends them together.
+const EVENTS: &str = r#"{"v":1,"k":"m_0123456789abcdefghijkl","t":"AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","c":"granted","e":[
+{"id":"0190a000-0000-7000-8000-000000000001","n":"session","ts":1763800000000,"u":"https://shop.example/product/1234"},
+{"id":"0190a000-0000-7000-8000-000000000002","n":"page","ts":1763800060000,"u":"https://shop.example/product/1234"},
+{"id":"0190a000-0000-7000-8000-000000000003","n":"purchase","ts":1763800120000,"u":"https://shop.example/thanks","o":
+{"id":"1001","value":"129.90","currency":"EUR","tax":"20.74","shipping":"4.90","coupon":"ANNA15","items":[{"sku":"S-1","qty":1,"price":"99.90"},{"sku":"S-2","qty":2,"price":"15.00"}]}}]}"#;
+
+fn decode(c: &mut Criterion) {
+    Batch::decode(EVENTS.as_bytes()).expect("what the pixel sends is read");
+    c.bench_function("event/decode a purchase with two earlier events", |b| {
+        b.iter(|| Batch::decode(black_box(EVENTS.as_bytes())));
+    });
+    let mut record = Vec::new();
+    encode_click(&click(), &mut record);
+    c.bench_function("record/decode a click", |b| b.iter(|| Record::decode(black_box(&record)).is_ok()));
+}
+
 /// A paid order with three lines, then a partial refund: what most orders end as.
 fn order_facts() -> Vec<OrderFact> {
     let line = |number: i64| Line {
@@ -128,6 +146,6 @@ fn order_fold(c: &mut Criterion) {
 criterion_group! {
     name = hot_path;
     config = Criterion::default().sample_size(50);
-    targets = token, classification, journal_append, order_fold
+    targets = token, classification, journal_append, decode, order_fold
 }
 criterion_main!(hot_path);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::{campaign, create};
+use benches::api::{campaign, create};
 use serde_json::{Value, json};
 
 /// Requests of the two runs.

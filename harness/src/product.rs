@@ -75,15 +75,15 @@ impl Launch {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let ready = tokio::time::timeout(READY_TIMEOUT, ready_line(&mut child)).await;
         let ready = ready.context("it was not ready within 30 seconds").and_then(|line| line);
-        let ready = ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
-        let Ready { public, admin, tls } = ready;
+        let Addresses { public, tls, admin } =
+            ready.with_context(|| format!("afterclick did not start\n{}", end_of(&log)))?;
         Ok(Product {
             child,
             bin_dir: self.bin_dir.clone(),
             data: self.data.clone(),
             public,
-            admin,
             tls,
+            admin,
             token,
         })
     }
@@ -96,10 +96,10 @@ pub struct Product {
     data: PathBuf,
     /// The public listener.
     pub public: SocketAddr,
+    /// The public listener for TLS, where one was asked for.
+    pub tls: Option<SocketAddr>,
     /// The admin listener.
     pub admin: SocketAddr,
-    /// The public listener with TLS, where there is one.
-    pub tls: Option<SocketAddr>,
     /// The admin API's token.
     pub token: String,
 }
@@ -248,15 +248,15 @@ fn binary(bin_dir: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The addresses in the line that says ready.
-struct Ready {
+/// Where a product says that it listens.
+struct Addresses {
     public: SocketAddr,
-    admin: SocketAddr,
     tls: Option<SocketAddr>,
+    admin: SocketAddr,
 }
 
 /// Reads standard output up to the line that says ready. The rest is read and dropped, so that no pipe fills up.
-async fn ready_line(child: &mut Child) -> Result<Ready> {
+async fn ready_line(child: &mut Child) -> Result<Addresses> {
     let output = child.stdout.take().context("standard output is not piped")?;
     let mut lines = BufReader::new(output).lines();
     while let Some(line) = lines.next_line().await? {
@@ -269,8 +269,8 @@ async fn ready_line(child: &mut Child) -> Result<Ready> {
                 ready[field].as_str().with_context(|| format!("the ready line has no {field}: {line}"))?;
             text.parse().with_context(|| format!("{field} in the ready line is no address: {line}"))
         };
-        let tls = if ready["tls"].is_null() { None } else { Some(address("tls")?) };
-        let addresses = Ready { public: address("public")?, admin: address("admin")?, tls };
+        let tls = ready.get("tls").map(|_| address("tls")).transpose()?;
+        let addresses = Addresses { public: address("public")?, tls, admin: address("admin")? };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         return Ok(addresses);
     }

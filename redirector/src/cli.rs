@@ -68,6 +68,15 @@ pub(crate) struct Settings {
     /// Address of the public listener [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_LISTEN")]
     pub(crate) listen: Option<String>,
+    /// Address of the public listener for TLS [default: none; a proxy in front speaks it].
+    #[arg(long, value_name = "ADDR", env = "AFTERCLICK_LISTEN_TLS")]
+    pub(crate) listen_tls: Option<String>,
+    /// Certificate chains (PEM), comma-separated; read again when they change.
+    #[arg(long, value_name = "FILES", env = "AFTERCLICK_TLS_CERT")]
+    pub(crate) tls_cert: Option<String>,
+    /// Their private keys (PEM), in the same order.
+    #[arg(long, value_name = "FILES", env = "AFTERCLICK_TLS_KEY")]
+    pub(crate) tls_key: Option<String>,
     /// Address of the admin listener [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
     pub(crate) admin: Option<String>,

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::cli::Settings;
 use crate::ship::{Retention, ShipTo};
 use crate::state::without_password;
+use crate::tls::CertificateFiles;
 
 /// A complete configuration.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
+    pub(crate) tls: Option<TlsSettings>,
     pub(crate) state: StateUrl,
     /// The agency's own hosts, lower case.
     pub(crate) hosts: Vec<String>,
@@ -36,6 +38,13 @@ pub(crate) struct Config {
     pub(crate) admin_token: Option<String>,
     #[cfg(feature = "faults")]
     pub(crate) fault: Option<Fault>,
+}
+
+/// A listener for TLS, and what it answers with.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) files: Vec<CertificateFiles>,
 }
 
 /// A fault that a test plants.
@@ -92,6 +101,7 @@ impl Config {
             data: sources.read("data", &s.data, "data".into(), |t| Ok(PathBuf::from(t))),
             listen: sources.read("listen", &s.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
             admin: sources.read("admin", &s.admin, SocketAddr::from(([127, 0, 0, 1], 8081)), address),
+            tls: sources.tls(s),
             state: sources.read("state", &s.state, StateUrl::Embedded, state),
             hosts: sources.read("hosts", &s.hosts, vec![], hosts),
             workers: sources.read("workers", &s.workers, default_workers, |t| number(t, 1, 1024)),
@@ -191,6 +201,25 @@ impl Sources {
         }
     }
 
+    /// The settings of TLS, which need each other.
+    fn tls(&mut self, s: &Settings) -> Option<TlsSettings> {
+        let listen = self.read("listen_tls", &s.listen_tls, None, |t| address(t).map(Some));
+        let chains = self.read("tls_cert", &s.tls_cert, vec![], paths);
+        let keys = self.read("tls_key", &s.tls_key, vec![], paths);
+        if chains.len() != keys.len() {
+            let (chains, keys) = (chains.len(), keys.len());
+            self.mistakes
+                .push(format!("tls_cert, tls_key: {chains} and {keys} files; each chain needs its key"));
+        } else if listen.is_some() && chains.is_empty() {
+            self.mistakes.push("listen_tls: needs certificates; set tls_cert and tls_key".to_owned());
+        } else if listen.is_none() && !chains.is_empty() {
+            self.mistakes.push("tls_cert: no listener to use it; set listen_tls".to_owned());
+        }
+        let files =
+            chains.into_iter().zip(keys).map(|(chain, key)| CertificateFiles { chain, key }).collect();
+        Some(TlsSettings { listen: listen?, files })
+    }
+
     fn unknown_keys(&mut self) {
         let known = &self.known;
         let unknown = self.file.keys().filter(|key| !known.contains(&key.as_str()));
@@ -236,6 +265,11 @@ fn state(text: &str) -> Result<StateUrl, String> {
 fn hosts(text: &str) -> Result<Vec<String>, String> {
     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty());
     names.map(|host| crate::catalog::check_host(&host).map(|()| host)).collect()
+}
+
+fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
+    let paths = text.split(',').map(str::trim).filter(|path| !path.is_empty());
+    Ok(paths.map(PathBuf::from).collect())
 }
 
 fn number<T: FromStr + PartialOrd + fmt::Display>(text: &str, least: T, most: T) -> Result<T, String> {

@@ -16,6 +16,7 @@ mod reconcile;
 mod serve;
 mod ship;
 mod state;
+mod tls;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

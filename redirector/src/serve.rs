@@ -27,13 +27,14 @@ use crate::admin::{self, Admin, auth};
 use crate::catalog::{Live, STREAM_PREFIX};
 use crate::clock;
 use crate::config::{Config, StateUrl};
-use crate::edge::{self, Counters, Edge};
+use crate::edge::{self, Counters, Edge, Listeners};
 use crate::exchange::Exchange;
 use crate::keys;
 use crate::node;
 use crate::reconcile::{Looks, Reconciler};
 use crate::ship::{Shipper, Store};
 use crate::state::{HotState, Lag, Opening, Projector};
+use crate::tls::Tls;
 
 /// How long a click that is in the system's hands may wait for the disk.
 const SYNC_EVERY: Duration = Duration::from_millis(40);
@@ -62,13 +63,19 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     }
     make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
+    let sealed = config.tls.as_ref().map(|tls| edge::bind(tls.listen, config.workers)).transpose()?;
+    let (sealed, sealed_listeners) = sealed.unzip();
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
+    let tls = config.tls.as_ref().map(|tls| Tls::open(&tls.files).map(Arc::new)).transpose()?;
     let node = node::name(&config.data)?;
     let journals = Journals::open(&config, &node)?;
     let ring = keys::load_or_create(&config.data)?;
     let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
-    let server = Server { config, live: Arc::new(live), stop: watch::channel(false).0 };
-    server.run(signals, journals, listeners, admin_listeners, (public, admin))
+    let mut sealed_listeners = sealed_listeners.into_iter().flatten();
+    let with_sealed = |plain| Listeners { plain, sealed: sealed_listeners.next() };
+    let listeners = listeners.into_iter().map(with_sealed).collect();
+    let server = Server { config, live: Arc::new(live), tls, stop: watch::channel(false).0 };
+    server.run(signals, journals, listeners, admin_listeners, Addresses { public, sealed, admin })
 }
 
 /// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops sent.
@@ -125,7 +132,15 @@ pub(crate) fn open_stream(config: &Config, name: &str) -> Result<Writer> {
 struct Server {
     config: Config,
     live: Arc<Live>,
+    tls: Option<Arc<Tls>>,
     stop: watch::Sender<bool>,
+}
+
+/// Where the server listens.
+struct Addresses {
+    public: SocketAddr,
+    sealed: Option<SocketAddr>,
+    admin: SocketAddr,
 }
 
 impl Server {
@@ -133,9 +148,9 @@ impl Server {
         self,
         signals: Signals,
         mut journals: Journals,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listeners>,
         admin_listeners: Vec<std::net::TcpListener>,
-        addresses: (SocketAddr, SocketAddr),
+        addresses: Addresses,
     ) -> Result<()> {
         let healths = journals.healths();
         let counters: Vec<_> = (0..self.config.workers).map(|_| Counters::leak()).collect();
@@ -146,6 +161,7 @@ impl Server {
         let shipping = self.start_shipper(&lag)?;
         let writers = std::mem::take(&mut journals.edges);
         let cores = self.start_cores(&journals.facts.0, listeners, writers, &counters)?;
+        self.start_watching_certificates()?;
         let looks = Looks::default();
         self.start_reconciler(&projecting.state, &journals.facts.0, &looks)?;
         let admin = Admin {
@@ -157,6 +173,7 @@ impl Server {
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters,
             journals: healths,
+            certificates: self.tls.as_ref().map(|tls| Arc::clone(&tls.certificates)),
             lag,
         };
         let stop = self.stop.subscribe();
@@ -210,6 +227,13 @@ impl Server {
         Ok(Some((stop, thread)))
     }
 
+    /// Nobody waits for this thread in the end: it only reads.
+    fn start_watching_certificates(&self) -> Result<()> {
+        let (Some(tls), Some(settings)) = (self.tls.clone(), self.config.tls.clone()) else { return Ok(()) };
+        spawn("certificates", move || tls.watch(&settings.files))?;
+        Ok(())
+    }
+
     /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked for again.
     fn start_reconciler(&self, state: &Opening, facts: &Committer, looks: &Looks) -> Result<()> {
         let (live, stop) = (Arc::clone(&self.live), self.stop.subscribe());
@@ -224,7 +248,7 @@ impl Server {
     fn start_cores(
         &self,
         facts: &Committer,
-        listeners: Vec<std::net::TcpListener>,
+        listeners: Vec<Listeners>,
         writers: Vec<Writer>,
         counters: &[&'static Counters],
     ) -> Result<Vec<JoinHandle<Result<()>>>> {
@@ -237,6 +261,7 @@ impl Server {
                 agents: Arc::clone(&agents),
                 config: self.config.clone(),
                 connections_max: connections_max(self.config.workers),
+                tls: self.tls.clone(),
                 stop: self.stop.subscribe(),
             };
             spawn(&format!("edge-{core}"), move || edge::run(&edge, listener, writer, counters))
@@ -374,9 +399,13 @@ impl Syncing {
 }
 
 /// Says on standard output where the server listens, as one line of JSON.
-fn announce((public, admin): (SocketAddr, SocketAddr)) -> Result<()> {
-    let ready =
+fn announce(Addresses { public, sealed, admin }: Addresses) -> Result<()> {
+    let mut ready =
         serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
+    if let Some(sealed) = sealed {
+        ready["tls"] = sealed.to_string().into();
+        tracing::info!("public listener for TLS on {sealed}");
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{ready}").and_then(|()| out.flush()).context("standard output")?;
     tracing::info!("public listener on {public}, admin listener on {admin}");

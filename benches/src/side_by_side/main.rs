@@ -15,25 +15,36 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use benches::ask;
+use benches::api::metric;
+use benches::product::TOKEN;
 
-use crate::servers::TOKEN;
+use crate::measure::Connections;
 
-/// Which headers the requests carry.
-const PROFILES: [(&str, &[&str]); 2] = [
-    ("few headers", &[]),
-    (
-        "a browser's headers",
-        &[
-            "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            "Accept-Language: de-DE,de;q=0.9",
-            "Accept-Encoding: gzip, deflate, br",
-            "Referer: https://l.instagram.com/",
-            "Sec-Fetch-Dest: document",
-            "Sec-Fetch-Mode: navigate",
-            "Sec-Fetch-Site: cross-site",
-        ],
-    ),
+const BROWSERS_HEADERS: &[&str] = &[
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language: de-DE,de;q=0.9",
+    "Accept-Encoding: gzip, deflate, br",
+    "Referer: https://l.instagram.com/",
+    "Sec-Fetch-Dest: document",
+    "Sec-Fetch-Mode: navigate",
+    "Sec-Fetch-Site: cross-site",
+];
+
+/// How the requests come.
+struct Profile {
+    name: &'static str,
+    headers: &'static [&'static str],
+    connections: Connections,
+}
+
+const PROFILES: [Profile; 3] = [
+    Profile { name: "few headers", headers: &[], connections: Connections::StayOpen },
+    Profile { name: "a browser's headers", headers: BROWSERS_HEADERS, connections: Connections::StayOpen },
+    Profile {
+        name: "TLS 1.3, a new connection and a full handshake for every request",
+        headers: BROWSERS_HEADERS,
+        connections: Connections::TlsAnew,
+    },
 ];
 
 fn main() -> Result<()> {
@@ -46,6 +57,7 @@ fn main() -> Result<()> {
     let afterclick = Path::new(&afterclick);
     let folder = tempfile::tempdir()?;
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+    servers::write_certificate(folder.path())?;
     let (ours, admin) = servers::afterclick(afterclick, folder.path())?;
     // Ours is the last: the table compares everybody with it.
     let all = [
@@ -56,31 +68,24 @@ fn main() -> Result<()> {
         servers::nginx("nginx + Lua + Redis", "nginx-lua.conf", &peers, folder.path())?,
         ours,
     ];
-    let names: Vec<_> = all.iter().map(|server| server.name).collect();
     let mut report = report::heading(rounds, seconds);
-    for (profile, headers) in PROFILES {
-        let mut samples = vec![Vec::new(); all.len()];
+    for profile in PROFILES {
+        let servers: Vec<_> = all.iter().filter(|server| server.speaks(profile.connections)).collect();
+        let mut samples = vec![Vec::new(); servers.len()];
         for round in 1..=rounds {
-            for (server, samples) in all.iter().zip(&mut samples) {
-                let sample = measure::measure(server, headers, seconds, &peers)?;
-                eprintln!(
-                    "{profile}, round {round}: {:25} {:8.0} requests/s",
-                    server.name, sample.requests_per_second
-                );
+            for (server, samples) in servers.iter().zip(&mut samples) {
+                let sample = measure::measure(server, profile.connections, profile.headers, seconds)?;
+                let (name, rate) = (server.name, sample.requests_per_second);
+                eprintln!("{}, round {round}: {name:25} {rate:8.0} requests/s", profile.name);
                 samples.push(sample);
             }
         }
-        report.push_str(&report::describe(profile, &names, &samples));
+        let names: Vec<_> = servers.iter().map(|server| server.name).collect();
+        report.push_str(&report::describe(profile.name, &names, &samples));
     }
-    let clicks = recorded_clicks(admin)?;
+    let clicks = metric(admin, TOKEN, "afterclick_clicks_total")?;
     _ = writeln!(report, "\nClicks counted by afterclick over all runs: {clicks}.");
     fs::write(&out, &report)?;
     print!("{report}");
     Ok(())
-}
-
-fn recorded_clicks(admin: u16) -> Result<u64> {
-    let metrics = ask(admin, TOKEN, ("GET", "/metrics", "text/plain"), "")?;
-    let clicks = metrics.lines().filter(|line| line.starts_with("afterclick_clicks_total"));
-    Ok(clicks.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }

@@ -1,25 +1,21 @@
 //! The table: medians, and their ratios to afterclick's.
 
 use std::fmt::Write as _;
-use std::fs;
+
+use benches::process::machine;
 
 use crate::measure::{CONNECTIONS, Sample};
 use crate::servers::LINKS;
 
 /// What was measured, on what.
 pub(crate) fn heading(rounds: usize, seconds: u64) -> String {
-    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     format!(
-        "# Redirects side by side\n\nMachine: {}, {cores} cores, Linux {}. Server on core 0, wrk on core 1, loopback, \
+        "# Redirects side by side\n\nMachine: {}. Server on core 0, wrk on core 1, loopback, \
          {CONNECTIONS} keep-alive connections, {rounds} rounds of {seconds} s each in turn; medians.\n\nafterclick: \
          release build, {LINKS} links, every click classified, signed and journaled as `os`, fsync at most every 40 ms \
          and projector on the same core. The others: `benches/peers`, one thread each; with Redis its time is counted \
          too, on the same core.\n",
-        model.trim_start_matches([' ', '\t', ':']),
-        kernel.trim()
+        machine()
     )
 }
 

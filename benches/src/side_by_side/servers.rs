@@ -1,41 +1,58 @@
 //! The servers that are compared: each on the first core, answering the same links.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use benches::{ask, campaign};
-use serde_json::Value;
+use benches::api::{campaign, import_links, link_of};
+use benches::process::{free_port, pinned};
+use benches::product::{Product, TOKEN};
+
+use crate::measure::Connections;
 
 /// Links that every server with a catalog has.
 pub(crate) const LINKS: usize = 100_000;
-/// The access token of afterclick's API.
-pub(crate) const TOKEN: &str = "side-by-side";
 
 /// A running server.
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
-    /// What it runs as; a store that it asks is part of it.
-    children: Vec<Child>,
+    /// 0 where it does not speak TLS.
+    pub(crate) tls_port: u16,
+    runs: Runs,
+}
+
+/// What it runs as.
+enum Runs {
+    /// A peer; a store that it asks is part of it.
+    Peer(Vec<Child>),
+    Product(Product),
 }
 
 impl Server {
     /// The processes whose time counts.
     pub(crate) fn process_ids(&self) -> Vec<u32> {
-        self.children.iter().map(Child::id).collect()
+        match &self.runs {
+            Runs::Peer(children) => children.iter().map(Child::id).collect(),
+            Runs::Product(product) => vec![product.id()],
+        }
+    }
+
+    /// Whether it can be asked like this.
+    pub(crate) fn speaks(&self, connections: Connections) -> bool {
+        connections == Connections::StayOpen || self.tls_port != 0
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        for child in &mut self.children {
+        let Runs::Peer(children) = &mut self.runs else { return };
+        for child in children {
             // It may have ended by itself; there is nothing to do about that here.
             _ = child.kill();
             _ = child.wait();
@@ -43,20 +60,8 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// A command on one core.
-pub(crate) fn pinned(core: usize, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", &core.to_string()]).arg(program);
-    command
-}
-
 fn slugs() -> impl Iterator<Item = (String, String)> {
-    (0..LINKS)
-        .map(|link| (format!("l{link}"), format!("https://shop.test/product/{link}?utm_campaign=autumn")))
+    (0..LINKS).map(link_of)
 }
 
 /// The event loop that does nothing but answer.
@@ -64,16 +69,19 @@ pub(crate) fn floor(program: &Path) -> Result<Server> {
     let port = free_port()?;
     let child =
         pinned(0, program).arg(port.to_string()).spawn().with_context(|| program.display().to_string())?;
-    opened(Server { name: "epoll floor", port, children: vec![child] })
+    opened(Server { name: "epoll floor", port, tls_port: 0, runs: Runs::Peer(vec![child]) })
 }
 
 /// nginx with one of the configurations in `peers`.
 pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Path) -> Result<Server> {
-    let port = free_port()?;
+    let (port, tls_port) = (free_port()?, free_port()?);
     let prefix = folder.join(config);
     fs::create_dir_all(&prefix)?;
     let socket = prefix.join("redis.sock");
-    let text = fs::read_to_string(peers.join(config))?.replace("PORT", &port.to_string());
+    let text = fs::read_to_string(peers.join(config))?;
+    let speaks_tls = text.contains("TLS_PORT");
+    let text = text.replace("TLS_PORT", &tls_port.to_string()).replace("PORT", &port.to_string());
+    let text = text.replace("CERTIFICATES", &folder.display().to_string());
     let asks_redis = text.contains("REDIS");
     fs::write(prefix.join("nginx.conf"), text.replace("REDIS", &socket.display().to_string()))?;
     let map: String = slugs().map(|(slug, to)| format!("/{slug} {to};\n")).collect();
@@ -86,7 +94,14 @@ pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Pat
     command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-g", "master_process off;"]);
     let child = command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
     children.push(child);
-    opened(Server { name, port, children })
+    opened(Server { name, port, tls_port: if speaks_tls { tls_port } else { 0 }, runs: Runs::Peer(children) })
+}
+
+/// A certificate for the links' host, which all who speak TLS have: ECDSA on P-256.
+pub(crate) fn write_certificate(folder: &Path) -> Result<()> {
+    let made = rcgen::generate_simple_self_signed(vec!["go.shop.test".to_owned()])?;
+    fs::write(folder.join("chain.pem"), made.cert.pem())?;
+    Ok(fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?)
 }
 
 /// A Redis on the same core, as a small installation has it.
@@ -125,38 +140,19 @@ pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
     let mut command = pinned(0, Path::new("haproxy"));
     command.arg("-db").arg("-q").arg("-f").arg(folder.join("haproxy.cfg")).stderr(Stdio::null());
     let child = command.spawn().context("haproxy: scripts/bench installs it")?;
-    opened(Server { name: "HAProxy map", port, children: vec![child] })
+    opened(Server { name: "HAProxy map", port, tls_port: 0, runs: Runs::Peer(vec![child]) })
 }
 
 /// afterclick with everything on, and the port of its API.
 pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)> {
-    let mut command = pinned(0, program);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1", "--data"]);
-    command.arg(folder.join("data")).env("AFTERCLICK_ADMIN_TOKEN", TOKEN).env("AFTERCLICK_LOG", "error");
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| program.display().to_string())?;
-    let stdout = child.stdout.take().context("no standard output")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    let ready: Value = serde_json::from_str(&line).context("the ready line")?;
-    let port = |listener: &str| -> Result<u16> {
-        let address = ready[listener].as_str().context("the ready line")?;
-        Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
-    };
-    let admin = port("admin")?;
-    let server = Server { name: "afterclick", port: port("public")?, children: vec![child] };
-    fill_catalog(admin)?;
-    Ok((server, admin))
-}
-
-fn fill_catalog(admin: u16) -> Result<()> {
-    let (campaign, influencer) = campaign(admin, TOKEN)?;
-    let mut csv = String::from("campaign,influencer,destination,slug\n");
-    for (slug, to) in slugs() {
-        _ = writeln!(csv, "{campaign},{influencer},{to},{slug}");
-    }
-    let answer = ask(admin, TOKEN, ("POST", "/api/v1/links/import", "text/csv"), &csv)?;
-    ensure!(answer.contains(&format!("{LINKS}")), "import: {answer}");
-    Ok(())
+    let file = |name: &str| folder.join(name).display().to_string();
+    let tls =
+        ["--listen-tls", "127.0.0.1:0", "--tls-cert", &file("chain.pem"), "--tls-key", &file("key.pem")];
+    let product = Product::start(program, &folder.join("data"), &tls)?;
+    let owner = campaign(product.admin, TOKEN)?;
+    import_links(product.admin, TOKEN, &owner, 0..LINKS)?;
+    let (port, tls_port, admin) = (product.public, product.tls, product.admin);
+    Ok((Server { name: "afterclick", port, tls_port, runs: Runs::Product(product) }, admin))
 }
 
 /// The server, once it answers.

@@ -60,6 +60,7 @@ impl TlsClient {
             let builder = builder.with_safe_default_protocol_versions().context("TLS versions")?;
             let mut config = builder.with_root_certificates(roots.clone()).with_no_client_auth();
             config.resumption = resumption;
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
             Ok(TlsConnector::from(Arc::new(config)))
         };
         Ok(Self {

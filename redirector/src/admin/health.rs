@@ -80,5 +80,17 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
     let poisoned = admin.journals.iter().filter(|health| health.is_poisoned()).count();
     _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
     _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");
+    let expiries =
+        admin.certificates.as_ref().map(|certificates| certificates.expiries()).unwrap_or_default();
+    if !expiries.is_empty() {
+        _ = writeln!(text, "# TYPE afterclick_tls_certificate_expires_timestamp_seconds gauge");
+    }
+    for (name, expires) in expiries {
+        let seconds = expires.as_ms() / 1000;
+        _ = writeln!(
+            text,
+            "afterclick_tls_certificate_expires_timestamp_seconds{{name=\"{name}\"}} {seconds}"
+        );
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

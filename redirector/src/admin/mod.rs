@@ -34,6 +34,7 @@ use crate::catalog::Live;
 use crate::edge::Counters;
 use crate::reconcile::Looks;
 use crate::state::{HotState, Lag, Opening};
+use crate::tls::Certificates;
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -63,6 +64,8 @@ pub(crate) struct Admin {
     pub(crate) first_token: Option<String>,
     pub(crate) counters: Vec<&'static Counters>,
     pub(crate) journals: Vec<Health>,
+    /// Those of the public listener, where TLS ends here.
+    pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) lag: Arc<Lag>,
 }
 

@@ -2,19 +2,21 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use hyper::server::conn::http1;
+use hyper::Request;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::GracefulConnection;
 use journal::{Committer, Writer};
 use rand::rngs::ThreadRng;
 use shared::agent::Agents;
@@ -28,15 +30,22 @@ use crate::clock;
 use crate::config::{Config, Scheme};
 use crate::edge::agents::AgentCache;
 use crate::edge::counters::Counters;
-use crate::edge::gate::{Gate, GatedStream};
+use crate::edge::gate::{Gate, GatedStream, Step};
+use crate::edge::handshake::Handshakes;
 use crate::edge::redirect::header_bytes;
-use crate::edge::request::Headers;
+use crate::edge::request::{Headers, OverTls};
 use crate::edge::{quick, route};
+use crate::tls::{HTTP_2, Tls};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head, and of hyper's buffers for a connection.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Requests that a connection may have under way, by HTTP/2.
+const STREAMS_MAX: u32 = 32;
+/// The answer where there is no room for another connection.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// Pause after the system refused a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often connections are looked through for peers that read nothing.
@@ -52,6 +61,7 @@ pub(crate) struct Edge {
     pub(crate) config: Config,
     /// Connections a core may hold.
     pub(crate) connections_max: usize,
+    pub(crate) tls: Option<Arc<Tls>>,
     /// Turns true when the server is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -70,6 +80,8 @@ pub(crate) struct Core {
     scheme: Scheme,
     listens_on_loopback: bool,
     connections: Connections,
+    connections_max: usize,
+    handshakes: Handshakes,
     now: Cell<Timestamp>,
     /// The second that was last written as a date, and the date.
     date: RefCell<(i64, String)>,
@@ -90,6 +102,8 @@ impl Core {
             scheme: edge.config.scheme,
             listens_on_loopback: edge.config.listen.ip().is_loopback(),
             connections: Connections::default(),
+            connections_max: edge.connections_max,
+            handshakes: Handshakes::new(counters),
             now: Cell::new(clock::now()),
             date: RefCell::default(),
         })
@@ -116,6 +130,7 @@ impl Core {
     /// Whether the visitor's browser speaks HTTPS, as far as can be told.
     pub(crate) fn is_https(&self, headers: &Headers<'_>) -> bool {
         match self.scheme {
+            _ if headers.over_tls => true,
             Scheme::Https => true,
             Scheme::Http => false,
             Scheme::Auto => !self.listens_on_loopback || headers.forwarded_proto == Some(b"https"),
@@ -129,7 +144,7 @@ impl Core {
 /// When the runtime cannot be made, or the journal could not be brought to the disk.
 pub(crate) fn run(
     edge: &Edge,
-    listener: StdListener,
+    listeners: Listeners,
     writer: Writer,
     counters: &'static Counters,
 ) -> anyhow::Result<()> {
@@ -139,7 +154,12 @@ pub(crate) fn run(
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
         let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&core)));
-        accept(&core, listener, edge).await?;
+        let plain = accept(&core, listeners.plain, &edge.stop, None);
+        let sealed = async {
+            let Some(listener) = listeners.sealed else { return Ok(()) };
+            accept(&core, listener, &edge.stop, edge.tls.as_ref()).await
+        };
+        tokio::try_join!(plain, sealed)?;
         core.connections.drain().await;
         turns.abort();
         sweeps.abort();
@@ -155,21 +175,30 @@ async fn sweep(core: Rc<Core>) {
     }
 }
 
-async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::Result<()> {
+/// Takes connections until the server is to stop; with `tls` encrypted ones.
+async fn accept(
+    core: &Rc<Core>,
+    listener: StdListener,
+    stop: &watch::Receiver<bool>,
+    tls: Option<&Arc<Tls>>,
+) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let mut stop = edge.stop.clone();
+    let mut stop = stop.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
         };
         match accepted {
-            Ok(_) if core.connections.open.get() >= edge.connections_max => {
+            Ok((stream, _)) if core.connections.open.get() >= core.connections_max => {
                 core.counters.refused_connection();
+                if tls.is_none() {
+                    refuse(&stream);
+                }
             }
             Ok((stream, _)) => {
                 core.counters.connected();
-                tokio::task::spawn_local(serve(Rc::clone(core), stream));
+                tokio::task::spawn_local(serve(Member::join(core), stream, tls.cloned()));
             }
             Err(error) => {
                 tracing::warn!("cannot accept connections for the moment: {error}");
@@ -179,17 +208,41 @@ async fn accept(core: &Rc<Core>, listener: StdListener, edge: &Edge) -> anyhow::
     }
 }
 
+/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake, so there the
+/// connection is just closed.
+fn refuse(stream: &TcpStream) {
+    // Unread bytes would make the system take the answer back.
+    if stream.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+        _ = stream.try_write(NO_ROOM);
+    }
+}
+
 /// Serves one connection until it closes, fails or is told to finish.
-async fn serve(core: Rc<Core>, stream: TcpStream) {
+async fn serve(member: Member, stream: TcpStream, tls: Option<Arc<Tls>>) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let membership = core.connections.join();
-    let stream = GatedStream::new(stream, Rc::clone(&core.gate));
-    let is_draining = |context: &Context<'_>| core.connections.is_draining(&membership, context.waker());
-    let Some(stream) = quick::serve(&core, stream, HEAD_TIMEOUT, is_draining).await else { return };
+    let core = &member.core;
+    let Some(tls) = tls else {
+        return serve_http_1(&member, GatedStream::new(stream, Rc::clone(&core.gate))).await;
+    };
+    let Some(session) = core.handshakes.begin(&stream, &tls).await else { return };
+    let is_http_2 = session.alpn_protocol() == Some(HTTP_2);
+    let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
+    if is_http_2 {
+        serve_http_2(&member, stream).await;
+    } else {
+        serve_http_1(&member, stream).await;
+    }
+}
+
+async fn serve_http_1(member: &Member, stream: GatedStream) {
+    let core = &member.core;
+    let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
+    let Some(stream) = quick::serve(core, stream, HEAD_TIMEOUT, is_draining).await else { return };
+    let over_tls = stream.is_sealed();
     let service = service_fn(|request| {
-        let answer = route::answer(&core, request);
+        let answer = route::answer(core, marked(request, over_tls));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
@@ -198,17 +251,90 @@ async fn serve(core: Rc<Core>, stream: TcpStream) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, service);
-    let mut connection = pin!(connection);
-    let mut told_to_finish = false;
-    // A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
-    _ = poll_fn(|context| {
-        if core.connections.is_draining(&membership, context.waker()) && !told_to_finish {
-            told_to_finish = true;
-            connection.as_mut().graceful_shutdown();
+    finish(member, connection, pending()).await;
+}
+
+/// Serves HTTP/2, which browsers speak where they may.
+async fn serve_http_2(member: &Member, mut stream: GatedStream) {
+    let core = &member.core;
+    // Hyper cannot be told to finish before it has read something.
+    let begins = timeout(HEAD_TIMEOUT, begins(member, &mut stream)).await;
+    if begins != Ok(true) {
+        _ = poll_fn(|context| stream.poll_end(context)).await;
+        return;
+    }
+    let requests = Cell::new(0_u64);
+    let service = service_fn(|request| {
+        requests.set(requests.get() + 1);
+        let answer = route::answer(core, marked(request, true));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http2::Builder::new(OnThisCore)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_send_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(stream, service);
+    // SECURITY: without this a peer could hold connections that ask for nothing.
+    let idle = async {
+        let mut seen = None;
+        while seen.replace(requests.get()) != Some(requests.get()) {
+            sleep(HEAD_TIMEOUT).await;
         }
-        connection.as_mut().poll(context)
+    };
+    finish(member, connection, idle).await;
+}
+
+/// Whether a peer says anything before the server is to stop.
+async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
+    poll_fn(|context| {
+        loop {
+            if member.is_draining(context.waker()) {
+                return Poll::Ready(false);
+            }
+            match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
+                Ok(Step::Partial) => {}
+                Ok(step) => return Poll::Ready(step == Step::HandOn),
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    })
+    .await
+}
+
+/// A request, marked if it came over TLS.
+fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
+    if over_tls {
+        request.extensions_mut().insert(OverTls);
+    }
+    request
+}
+
+/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop. A connection's own
+/// failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
+async fn finish(member: &Member, connection: impl GracefulConnection, idle: impl Future<Output = ()>) {
+    let (mut connection, mut idle) = (pin!(connection), pin!(idle));
+    let is_told = poll_fn(|context| {
+        if member.is_draining(context.waker()) || idle.as_mut().poll(context).is_ready() {
+            connection.as_mut().graceful_shutdown();
+            return Poll::Ready(true);
+        }
+        connection.as_mut().poll(context).map(|_| false)
     })
     .await;
+    if is_told {
+        _ = timeout(DRAIN_TIMEOUT, connection).await;
+    }
+}
+
+/// Runs what hyper wants run on the core it came from.
+#[derive(Clone, Copy)]
+struct OnThisCore;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisCore {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
 }
 
 /// The connections of a core, so that they can be told to finish.
@@ -221,28 +347,48 @@ struct Connections {
     free: RefCell<Vec<usize>>,
 }
 
-/// A connection's place among the others; leaves when dropped.
-struct Membership<'a> {
-    connections: &'a Connections,
+/// A connection's place among the others of its core; leaves when dropped.
+struct Member {
+    core: Rc<Core>,
     place: usize,
     registered: Cell<bool>,
 }
 
-impl Connections {
-    fn join(&self) -> Membership<'_> {
-        self.open.set(self.open.get() + 1);
-        let place = self.free.borrow_mut().pop().unwrap_or_else(|| {
-            self.tasks.borrow_mut().push(None);
-            self.tasks.borrow().len() - 1
-        });
-        Membership { connections: self, place, registered: Cell::new(false) }
+impl Member {
+    fn join(core: &Rc<Core>) -> Self {
+        let place = core.connections.take_place();
+        Self { core: Rc::clone(core), place, registered: Cell::new(false) }
     }
 
-    fn is_draining(&self, member: &Membership<'_>, task: &Waker) -> bool {
-        if !member.registered.replace(true) {
-            self.tasks.borrow_mut()[member.place] = Some(task.clone());
+    /// Whether the server is to stop; the task is woken when it is.
+    fn is_draining(&self, task: &Waker) -> bool {
+        let connections = &self.core.connections;
+        if !self.registered.replace(true) {
+            connections.tasks.borrow_mut()[self.place] = Some(task.clone());
         }
-        self.draining.get()
+        connections.draining.get()
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.core.connections.leave(self.place);
+    }
+}
+
+impl Connections {
+    fn take_place(&self) -> usize {
+        self.open.set(self.open.get() + 1);
+        self.free.borrow_mut().pop().unwrap_or_else(|| {
+            self.tasks.borrow_mut().push(None);
+            self.tasks.borrow().len() - 1
+        })
+    }
+
+    fn leave(&self, place: usize) {
+        self.open.set(self.open.get() - 1);
+        self.tasks.borrow_mut()[place] = None;
+        self.free.borrow_mut().push(place);
     }
 
     /// Tells every connection to finish its answer, and waits for them, but not for ever.
@@ -260,12 +406,11 @@ impl Connections {
     }
 }
 
-impl Drop for Membership<'_> {
-    fn drop(&mut self) {
-        self.connections.open.set(self.connections.open.get() - 1);
-        self.connections.tasks.borrow_mut()[self.place] = None;
-        self.connections.free.borrow_mut().push(self.place);
-    }
+/// A core's listeners.
+pub(crate) struct Listeners {
+    pub(crate) plain: StdListener,
+    /// For encrypted connections.
+    pub(crate) sealed: Option<StdListener>,
 }
 
 /// Binds one listener for each core to the same address; the kernel spreads connections over them.

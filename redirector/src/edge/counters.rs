@@ -16,6 +16,8 @@ pub(crate) struct Counters {
     connections: AtomicU64,
     refused_connections: AtomicU64,
     refused_reports: AtomicU64,
+    handshakes: AtomicU64,
+    failed_handshakes: AtomicU64,
 }
 
 /// Adds without a locked instruction: there is one writer.
@@ -53,6 +55,14 @@ impl Counters {
         add(&self.refused_reports, 1);
     }
 
+    pub(crate) fn handshake(&self) {
+        add(&self.handshakes, 1);
+    }
+
+    pub(crate) fn failed_handshake(&self) {
+        add(&self.failed_handshakes, 1);
+    }
+
     /// Logs the first failure; the stream stays poisoned, so every later one is the same.
     pub(crate) fn failed_commit(&self, error: &journal::Error) {
         if self.failed_commits.load(Relaxed) == 0 {
@@ -74,6 +84,8 @@ impl Counters {
             ("afterclick_connections_total", &self.connections),
             ("afterclick_connections_refused_total", &self.refused_connections),
             ("afterclick_reports_refused_total", &self.refused_reports),
+            ("afterclick_tls_handshakes_total", &self.handshakes),
+            ("afterclick_tls_handshakes_failed_total", &self.failed_handshakes),
         ] {
             put(name, None, counter.load(Relaxed));
         }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use journal::{Durability, Writer};
+use rustls::ServerConnection;
 use shared::record::{Click, encode_click};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -27,7 +28,7 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use crate::clock;
 use crate::edge::counters::Counters;
-use crate::edge::outbox::{Outbox, State};
+use crate::edge::outbox::{Arrived, Outbox, State};
 
 /// Bytes a connection may have waiting before it must wait itself.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
@@ -44,6 +45,8 @@ pub(crate) struct Gate {
     /// The list of the previous turn, kept for its capacity.
     spare: RefCell<Vec<Rc<Outbox>>>,
     scratch: RefCell<Box<[u8]>>,
+    /// What an encrypted connection's bytes hold.
+    opened: RefCell<Vec<u8>>,
     turn: RefCell<Option<Waker>>,
     turn_is_due: Cell<bool>,
     /// Connections whose peer did not take an answer at once.
@@ -62,6 +65,7 @@ impl Gate {
             waiting: RefCell::default(),
             spare: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_BYTES].into()),
+            opened: RefCell::default(),
             turn: RefCell::default(),
             turn_is_due: Cell::new(false),
             slow: RefCell::default(),
@@ -173,13 +177,26 @@ pub(crate) struct GatedStream {
     outbox: Rc<Outbox>,
     /// What was read before and is to be read again.
     unread: Vec<u8>,
+    /// The peer has said that it sends no more.
+    ended: bool,
 }
 
 impl GatedStream {
     /// Puts a connection behind the gate.
     pub(crate) fn new(stream: TcpStream, gate: Rc<Gate>) -> Self {
+        Self::with(stream, gate, None)
+    }
+
+    /// Puts an encrypted connection behind the gate; what its session has to say leaves at once.
+    pub(crate) fn sealed(stream: TcpStream, gate: Rc<Gate>, session: Box<ServerConnection>) -> Self {
+        let stream = Self::with(stream, gate, Some(session));
+        stream.outbox.send();
+        stream
+    }
+
+    fn with(stream: TcpStream, gate: Rc<Gate>, session: Option<Box<ServerConnection>>) -> Self {
         let (inbox, socket) = stream.into_split();
-        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket)), unread: Vec::new() }
+        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket, session)), unread: Vec::new(), ended: false }
     }
 
     /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers, and returns how many
@@ -191,10 +208,18 @@ impl GatedStream {
     ) -> Poll<io::Result<Step>> {
         let mut scratch = self.gate.scratch.borrow_mut();
         let mut buffer = ReadBuf::new(&mut scratch);
-        ready!(Pin::new(&mut self.inbox).poll_read(context, &mut buffer))?;
-        let arrived = buffer.filled();
-        if arrived.is_empty() {
+        if self.ended {
             return Poll::Ready(Ok(Step::Ended));
+        }
+        ready!(Pin::new(&mut self.inbox).poll_read(context, &mut buffer))?;
+        let mut opened = self.gate.opened.borrow_mut();
+        let Arrived { plain: arrived, ended } = self.outbox.open(buffer.filled(), &mut opened)?;
+        self.ended = ended;
+        if arrived.is_empty() {
+            if self.outbox.session_speaks() {
+                self.await_turn(context);
+            }
+            return Poll::Ready(Ok(if ended { Step::Ended } else { Step::Partial }));
         }
         let mut out = self.outbox.bytes.borrow_mut();
         let before = out.len();
@@ -213,12 +238,18 @@ impl GatedStream {
         }
         let has_answers = out.len() > before;
         drop(out);
-        if has_answers {
+        if has_answers || self.outbox.session_speaks() {
             self.await_turn(context);
-        } else if step == Step::Answered {
+        }
+        if !has_answers && step == Step::Answered {
             step = Step::Partial;
         }
         Poll::Ready(Ok(step))
+    }
+
+    /// Whether the connection is encrypted.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.outbox.is_sealed()
     }
 
     /// Whether something was read that nobody has dealt with.
@@ -243,6 +274,13 @@ impl GatedStream {
             self.outbox.wait(context);
             return Poll::Pending;
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when everything has been sent, and the peer was told that nothing follows, where it can be told.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_empty(context))?;
+        self.outbox.say_end();
         Poll::Ready(Ok(()))
     }
 
@@ -278,17 +316,26 @@ impl Read for GatedStream {
         mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.unread.is_empty() {
-            let count = into.remaining().min(this.unread.len());
-            into.put_slice(&this.unread[..count]);
-            this.unread.drain(..count);
-            return Poll::Ready(Ok(()));
+        while this.unread.is_empty() && !this.ended {
+            let mut scratch = this.gate.scratch.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut this.inbox).poll_read(context, &mut buffer))?;
+            let mut opened = this.gate.opened.borrow_mut();
+            let Arrived { plain, ended } = this.outbox.open(buffer.filled(), &mut opened)?;
+            this.ended = ended;
+            if this.outbox.session_speaks() {
+                this.await_turn(context);
+            }
+            let now = into.remaining().min(plain.len());
+            into.put_slice(&plain[..now]);
+            this.unread.extend_from_slice(&plain[now..]);
+            if now > 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let mut scratch = this.gate.scratch.borrow_mut();
-        let room = into.remaining().min(scratch.len());
-        let mut buffer = ReadBuf::new(&mut scratch[..room]);
-        ready!(Pin::new(&mut this.inbox).poll_read(context, &mut buffer))?;
-        into.put_slice(buffer.filled());
+        let count = into.remaining().min(this.unread.len());
+        into.put_slice(&this.unread[..count]);
+        this.unread.drain(..count);
         Poll::Ready(Ok(()))
     }
 }
@@ -317,8 +364,7 @@ impl Write for GatedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_empty(context))?;
-        let socket: &TcpStream = self.outbox.socket.as_ref();
-        Poll::Ready(SockRef::from(socket).shutdown(Shutdown::Write))
+        ready!(self.poll_end(context))?;
+        Poll::Ready(SockRef::from(self.outbox.socket()).shutdown(Shutdown::Write))
     }
 }

@@ -7,6 +7,7 @@ mod collect;
 pub(crate) mod core;
 pub(crate) mod counters;
 mod gate;
+mod handshake;
 mod image;
 mod outbox;
 mod pages;
@@ -16,5 +17,5 @@ mod request;
 mod route;
 mod webhook;
 
-pub(crate) use core::{Edge, bind, run};
+pub(crate) use core::{Edge, Listeners, bind, run};
 pub(crate) use counters::Counters;

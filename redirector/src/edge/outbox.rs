@@ -1,12 +1,15 @@
 //! A connection's answers on their way out: kept in memory until the gate's turn, then until the peer has taken them.
+//! Where the connection is encrypted, they wait as plain text and are sealed when they leave.
 //!
 //! Never sends before it is told to: what is told here is the gate's decision.
 
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 /// Where an outbox stands.
@@ -24,7 +27,9 @@ pub(super) enum State {
 
 /// A connection's answers on their way out.
 pub(super) struct Outbox {
-    pub(super) socket: OwnedWriteHalf,
+    socket: OwnedWriteHalf,
+    /// Seals what leaves and opens what arrives, where the connection is encrypted.
+    session: Option<RefCell<ServerConnection>>,
     pub(super) bytes: RefCell<Vec<u8>>,
     pub(super) state: Cell<State>,
     /// Wakes the connection's task.
@@ -37,9 +42,10 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// An empty one.
-    pub(super) fn new(socket: OwnedWriteHalf) -> Self {
+    pub(super) fn new(socket: OwnedWriteHalf, session: Option<Box<ServerConnection>>) -> Self {
         Self {
             socket,
+            session: session.map(|session| RefCell::new(*session)),
             bytes: RefCell::default(),
             state: Cell::new(State::Empty),
             task: RefCell::new(Waker::noop().clone()),
@@ -50,17 +56,12 @@ impl Outbox {
 
     /// Sends what waits. What the socket does not take stays, and the task is woken to see to it.
     pub(super) fn send(&self) {
-        let mut bytes = self.bytes.borrow_mut();
-        let state = match self.socket.try_write(&bytes) {
-            Ok(sent) => {
-                bytes.drain(..sent);
-                if bytes.is_empty() {
-                    self.stalled_since.set(None);
-                    State::Empty
-                } else {
-                    State::AwaitsPeer
-                }
+        let state = match self.push() {
+            Ok(()) if self.bytes.borrow().is_empty() => {
+                self.stalled_since.set(None);
+                State::Empty
             }
+            Ok(()) => State::AwaitsPeer,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => State::AwaitsPeer,
             Err(_) => State::Broken,
         };
@@ -68,6 +69,71 @@ impl Outbox {
         if state != State::Empty || self.task_waits.take() {
             self.task.borrow().wake_by_ref();
         }
+    }
+
+    fn push(&self) -> io::Result<()> {
+        let mut bytes = self.bytes.borrow_mut();
+        let Some(session) = &self.session else {
+            let sent = self.socket.try_write(&bytes)?;
+            bytes.drain(..sent);
+            return Ok(());
+        };
+        let mut session = session.borrow_mut();
+        session.writer().write_all(&bytes)?;
+        bytes.clear();
+        while session.wants_write() {
+            session.write_tls(&mut TryWrite(&self.socket))?;
+        }
+        Ok(())
+    }
+
+    /// What arrived, in plain text: the bytes themselves, or what they hold once they are opened.
+    ///
+    /// # Errors
+    /// When they were not sealed by the peer, or not in this order; the peer is told so.
+    pub(super) fn open<'a>(&self, arrived: &'a [u8], opened: &'a mut Vec<u8>) -> io::Result<Arrived<'a>> {
+        let Some(session) = &self.session else {
+            return Ok(Arrived { plain: arrived, ended: arrived.is_empty() });
+        };
+        let mut session = session.borrow_mut();
+        opened.clear();
+        let (mut sealed, mut ended) = (arrived, arrived.is_empty());
+        while !sealed.is_empty() && !ended {
+            session.read_tls(&mut sealed)?;
+            let state = session.process_new_packets().map_err(|error| {
+                // The alert, if the socket takes it.
+                _ = session.write_tls(&mut TryWrite(&self.socket));
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
+            ended = state.peer_has_closed();
+            let count = state.plaintext_bytes_to_read();
+            let before = opened.len();
+            opened.resize(before + count, 0);
+            session.reader().read_exact(&mut opened[before..])?;
+        }
+        Ok(Arrived { plain: opened, ended })
+    }
+
+    /// Whether the session itself has something to say: the handshake's next part, an answer to a change of keys.
+    pub(super) fn session_speaks(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.borrow().wants_write())
+    }
+
+    /// Says that nothing more will come, as far as the socket takes it.
+    pub(super) fn say_end(&self) {
+        if let Some(session) = &self.session {
+            let mut session = session.borrow_mut();
+            session.send_close_notify();
+            _ = session.write_tls(&mut TryWrite(&self.socket));
+        }
+    }
+
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.session.is_some()
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.socket.as_ref()
     }
 
     /// Goes on sending to a slow peer; ready when nothing waits for it any more.
@@ -92,5 +158,29 @@ impl Outbox {
     pub(super) fn wait(&self, context: &Context<'_>) {
         self.remember_task(context);
         self.task_waits.set(true);
+    }
+}
+
+/// What has arrived on a connection.
+pub(super) struct Arrived<'a> {
+    pub(super) plain: &'a [u8],
+    /// Nothing comes after it.
+    pub(super) ended: bool,
+}
+
+/// A socket as the standard library's traits want it: never waits.
+struct TryWrite<'a>(&'a OwnedWriteHalf);
+
+impl io::Write for TryWrite<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn qr<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
     if snapshot.link(scope, slug).is_none() {
         return answer::not_found();
     }
-    let https = core.is_https(&request::Headers::read(request.headers()));
+    let https = core.is_https(&request::Headers::of(request));
     let authority =
         request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(&host);
     let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });

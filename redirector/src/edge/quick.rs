@@ -60,7 +60,8 @@ pub(crate) async fn serve(
                 // Hyper answers what has begun, says that it is the last, and closes.
                 return Poll::Ready(stream.has_unread());
             }
-            match stream.poll_answer(context, |bytes, out| answer_all(core, bytes, out)) {
+            let over_tls = stream.is_sealed();
+            match stream.poll_answer(context, |bytes, out| answer_all(core, over_tls, bytes, out)) {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 // SECURITY: bytes alone are no work done, or a peer could hold a connection by a byte now and then.
                 Poll::Ready(Ok(Step::Partial)) => {}
@@ -81,16 +82,17 @@ pub(crate) async fn serve(
         return Some(stream);
     }
     // What was answered leaves before the connection does.
-    _ = poll_fn(|context| stream.poll_empty(context)).await;
+    _ = poll_fn(|context| stream.poll_end(context)).await;
     None
 }
 
 /// Answers every whole request and returns how many bytes that took.
-fn answer_all(core: &Core, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Step) {
+fn answer_all(core: &Core, over_tls: bool, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Step) {
     let mut done = 0;
     while let Some(left @ [_, ..]) = bytes.get(done..) {
         match front(left) {
-            Front::Plain(request, length) => {
+            Front::Plain(mut request, length) => {
+                request.headers.over_tls = over_tls;
                 redirect::follow(core, &request, |reply| put(core, &reply, out));
                 done += length;
             }

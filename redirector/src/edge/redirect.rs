@@ -106,7 +106,7 @@ pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnO
 /// Answers a request that hyper has read.
 pub(crate) fn answer<B>(core: &Core, request: &Request<B>, slug: &str, head: bool) -> Answer {
     let Some(host) = request::host(request) else { return answer::misdirected() };
-    let headers = Headers::read(request.headers());
+    let headers = Headers::of(request);
     let query = request.uri().query().unwrap_or_default();
     follow(core, &LinkRequest { host: &host, slug, query, headers, head }, |reply| match reply {
         Reply::Redirect(redirect) => redirect.answer(core),

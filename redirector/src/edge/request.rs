@@ -14,6 +14,10 @@ pub(crate) const SECURE_COOKIE: &str = "__Secure-ac";
 /// The cookie's name over plain HTTP on loopback.
 pub(crate) const PLAIN_COOKIE: &str = "ac";
 
+/// Marks a request that came over an encrypted connection.
+#[derive(Clone, Copy)]
+pub(crate) struct OverTls;
+
 /// The headers of a request to a link.
 #[derive(Default)]
 pub(crate) struct Headers<'a> {
@@ -23,6 +27,8 @@ pub(crate) struct Headers<'a> {
     pub(crate) prefetch: bool,
     /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
     pub(crate) not_navigation: bool,
+    /// The connection is encrypted.
+    pub(crate) over_tls: bool,
     /// `X-Forwarded-Proto`.
     pub(crate) forwarded_proto: Option<&'a [u8]>,
     cookie: Option<&'a [u8]>,
@@ -31,6 +37,12 @@ pub(crate) struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
+    /// Reads a request to a link.
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        let over_tls = request.extensions().get::<OverTls>().is_some();
+        Self { over_tls, ..Self::read(request.headers()) }
+    }
+
     /// Reads what matters in one pass.
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
         let mut read = Self::default();

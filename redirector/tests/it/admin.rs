@@ -172,14 +172,19 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
         let arguments = ["token", "create", "--role", role, "--for", holder];
         let bin_dir = harness::default_bin_dir().unwrap();
         let token = harness::product::run(&bin_dir, "afterclick", &data, "--data", &arguments).await.unwrap();
-        // A running server follows the command line's stream.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         format!("Bearer {}", token.trim())
     };
     let read = async |authorization: &str, path: &str| {
-        http::send(stage.product.admin, Method::GET, path, &[("authorization", authorization)], "")
-            .await
-            .unwrap()
+        for _ in 0..100 {
+            let headers = [("authorization", authorization)];
+            let answer = http::send(stage.product.admin, Method::GET, path, &headers, "").await.unwrap();
+            if answer.status != 401 {
+                return answer;
+            }
+            // A running server follows the command line's stream, when it gets to it.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the token was not known within five seconds");
     };
     let own = create("influencer", &stage.influencer).await;
     let stats = read(&own, "/api/v1/stats?by=link").await;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use harness::{Launch, http};
 use hyper::Method;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
 
@@ -160,14 +162,14 @@ async fn requests_under_way_are_answered_before_the_end() {
 async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let stage = Stage::set().await;
-    let mut large = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+    let mut large = TcpStream::connect(stage.product.public).await.unwrap();
     let head = format!("GET /anna HTTP/1.1\r\nhost: go.shop.test\r\ncookie: {}\r\n\r\n", "x".repeat(40_000));
     // The server may close before it has read everything.
     _ = large.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     _ = large.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
-    let mut slow = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+    let mut slow = TcpStream::connect(stage.product.public).await.unwrap();
     slow.write_all(b"GET /anna HTTP/1.1\r\nhost: go").await.unwrap();
     // A byte now and then does not put the end off, neither before a first answer nor after one.
     let (mut reading, mut writing) = slow.into_split();
@@ -176,7 +178,7 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
             sleep(Duration::from_secs(2)).await;
         }
     });
-    let mut busy = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+    let mut busy = TcpStream::connect(stage.product.public).await.unwrap();
     busy.write_all(b"GET /anna HTTP/1.1\r\nhost: go.shop.test\r\n\r\nGET /an").await.unwrap();
     let closed = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the time-out for heads must fire");
@@ -255,9 +257,9 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
 async fn an_unfinished_request_to_the_admin_listener_does_not_hold_the_end_up() {
     use tokio::io::AsyncWriteExt;
     let stage = Stage::set().await;
-    let mut unfinished = tokio::net::TcpStream::connect(stage.product.admin).await.unwrap();
+    let mut unfinished = TcpStream::connect(stage.product.admin).await.unwrap();
     unfinished.write_all(b"GET /healthz HT").await.unwrap();
-    let mut body = tokio::net::TcpStream::connect(stage.product.admin).await.unwrap();
+    let mut body = TcpStream::connect(stage.product.admin).await.unwrap();
     body.write_all(b"POST /api/v1/links HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
     stage.product.stop().await.unwrap();
 }
@@ -267,7 +269,7 @@ async fn a_target_that_is_no_path_is_answered() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let stage = Stage::set().await;
     for target in ["x:80", "*", "http://go.shop.test", "//", "/%00", "/\u{e4}"] {
-        let mut stream = tokio::net::TcpStream::connect(stage.product.public).await.unwrap();
+        let mut stream = TcpStream::connect(stage.product.public).await.unwrap();
         let request = format!("GET {target} HTTP/1.1\r\nHost: go.shop.test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
@@ -461,4 +463,48 @@ async fn the_doctor_finds_what_stands_in_front_and_changes_things() {
     }
     let (status, text) = afterclick(&["doctor", "--url", "http://127.0.0.1:9"]).await;
     assert!(status == Some(1) && text.contains("http://127.0.0.1:9/_ac/px.js"), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_told_so_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = harness::default_bin_dir().unwrap().join("afterclick");
+    let data = folder.path().join("data");
+    let start =
+        "ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --workers 1 --data \"$1\"";
+    let mut server = Command::new("sh")
+        .args(["-c", start])
+        .args([&program, &data])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).await.unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    let address: std::net::SocketAddr = ready["public"].as_str().unwrap().parse().unwrap();
+    let ask = async || http::send(address, Method::GET, "/robots.txt", &[], "").await;
+    let mut idle = Vec::new();
+    for _ in 0..120 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut refused = 0;
+    for _ in 0..20 {
+        match ask().await {
+            Ok(answer) => {
+                assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
+                refused += 1;
+            }
+            // Closed before the request was there.
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+    }
+    assert!(refused > 0, "nobody was told");
+    idle.clear();
+    let freed = std::time::Instant::now();
+    while !ask().await.is_ok_and(|answer| answer.status == 200) {
+        assert!(freed.elapsed() < Duration::from_secs(5), "places are free again");
+        sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -19,4 +19,5 @@ mod shipping;
 mod shopify;
 mod stripe;
 mod support;
+mod tls;
 mod webhooks;

@@ -1,9 +1,11 @@
-//! What the measuring programs share: a catalog to measure with, made over the product's own API.
+//! The product's own API, as far as measuring needs it: a catalog to measure with.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 /// One request (method, path, content type) to a port of loopback, on a connection of its own; the body of the answer.
@@ -50,4 +52,38 @@ pub fn campaign(admin: u16, token: &str) -> Result<(String, String)> {
     let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
     let campaign = json!({ "merchant": merchant, "name": "Autumn", "commission": commission });
     Ok((create(admin, token, "campaigns", &campaign)?, influencer))
+}
+
+/// Imports `l{n}` → `https://shop.test/product/{n}?utm_campaign=autumn` for these numbers; returns the bytes of slugs and
+/// destinations.
+///
+/// # Errors
+/// When the API refuses them.
+pub fn import_links(admin: u16, token: &str, owner: &(String, String), links: Range<usize>) -> Result<usize> {
+    let (campaign, influencer) = owner;
+    let mut csv = String::from("campaign,influencer,destination,slug\n");
+    let (count, mut text) = (links.len(), 0);
+    for link in links {
+        let (slug, to) = link_of(link);
+        text += slug.len() + to.len();
+        _ = writeln!(csv, "{campaign},{influencer},{to},{slug}");
+    }
+    let answer = ask(admin, token, ("POST", "/api/v1/links/import", "text/csv"), &csv)?;
+    ensure!(answer.contains(&count.to_string()), "import: {answer}");
+    Ok(text)
+}
+
+/// The slug and destination of a link to measure with.
+pub fn link_of(link: usize) -> (String, String) {
+    (format!("l{link}"), format!("https://shop.test/product/{link}?utm_campaign=autumn"))
+}
+
+/// A counter or gauge of the product, summed over its labels.
+///
+/// # Errors
+/// When the product does not answer.
+pub fn metric(admin: u16, token: &str, name: &str) -> Result<u64> {
+    let metrics = ask(admin, token, ("GET", "/metrics", "text/plain"), "")?;
+    let values = metrics.lines().filter(|line| line.starts_with(name));
+    Ok(values.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
 }

@@ -1,0 +1,270 @@
+//! The public listener over TLS, asked by clients that others have written: curl, OpenSSL, nghttp2.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::sleep;
+
+use crate::support::{BROWSER, Stage, launch};
+
+/// A product whose public listener speaks TLS, and where its certificate lies.
+struct Secured {
+    stage: Stage,
+    address: SocketAddr,
+    files: Files,
+}
+
+/// A certificate for `go.shop.test` and its key.
+struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    fn in_folder(folder: &Path) -> Self {
+        let files = Self { folder: folder.to_owned() };
+        files.write("go.shop.test");
+        files
+    }
+
+    fn chain(&self) -> String {
+        self.folder.join("chain.pem").display().to_string()
+    }
+
+    fn key(&self) -> String {
+        self.folder.join("key.pem").display().to_string()
+    }
+
+    /// Another certificate instead of the one that is there.
+    fn write(&self, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(self.chain(), made.pem()).unwrap();
+        std::fs::write(self.key(), key.serialize_pem()).unwrap();
+    }
+}
+
+impl Secured {
+    async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::in_folder(folder.path());
+        let launch = launch(&folder).arguments(&[
+            "--listen-tls",
+            "127.0.0.1:0",
+            "--tls-cert",
+            &files.chain(),
+            "--tls-key",
+            &files.key(),
+        ]);
+        let stage = Stage::set_on(folder, launch, json!({})).await;
+        Self { address: stage.product.tls.unwrap(), stage, files }
+    }
+
+    /// The head that curl got for a link, and the version of HTTP it spoke.
+    async fn curl(&self, arguments: &[&str]) -> Result<String, String> {
+        let port = self.address.port();
+        let (to, url) =
+            (format!("go.shop.test:{port}:127.0.0.1"), format!("https://go.shop.test:{port}/anna"));
+        let chain = self.files.chain();
+        let common =
+            ["-sS", "-D", "-", "-o", "/dev/null", "--resolve", &to, "--cacert", &chain, "-A", BROWSER];
+        let output = run("curl", &[&common[..], arguments, &[&url]].concat()).await;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().to_ascii_lowercase();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    async fn openssl(&self, arguments: &[&str]) -> String {
+        let address = self.address.to_string();
+        let common = ["s_client", "-connect", &address, "-servername", "go.shop.test"];
+        let output = run("openssl", &[&common[..], arguments].concat()).await;
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+}
+
+async fn run(program: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
+    output.unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"))
+}
+
+#[tokio::test]
+async fn links_are_followed_by_every_version_of_tls_and_http() {
+    let secured = Secured::set().await;
+    let mut expected = 0;
+    for tls in ["1.2", "1.3"] {
+        for (http, spoken) in [("--http1.1", "http/1.1 302"), ("--http2", "http/2 302")] {
+            let head = secured.curl(&[&format!("--tlsv{tls}"), "--tls-max", tls, http]).await.unwrap();
+            assert!(head.starts_with(spoken), "{tls} {http}: {head}");
+            assert!(head.contains("\nlocation: https://shop.test/product?color=red&ac="), "{head}");
+            assert!(head.contains("\nset-cookie: __secure-ac="), "{head}");
+            assert!(head.contains("; domain=shop.test; secure; httponly; samesite=lax"), "{head}");
+            expected += 1;
+        }
+    }
+    let old = secured.curl(&["--tlsv1.1", "--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0"]).await;
+    assert!(old.is_err(), "TLS 1.1 is refused: {old:?}");
+    assert_eq!(secured.stage.figures().await["clicks"]["billable"], expected);
+    assert_eq!(secured.stage.metric("afterclick_tls_handshakes_total").await, expected);
+    secured.stage.product.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_returning_visitor_goes_on_with_a_ticket() {
+    let secured = Secured::set().await;
+    let ticket = secured.stage.folder.path().join("ticket").display().to_string();
+    for version in ["-tls1_2", "-tls1_3"] {
+        // Without a second to wait OpenSSL leaves before a ticket of 1.3 comes.
+        let arguments = [version, "-sess_out", &ticket, "-ign_eof", "-verify_quiet"];
+        _ = tokio::time::timeout(Duration::from_secs(1), secured.openssl(&arguments)).await;
+        let second = secured.openssl(&[version, "-sess_in", &ticket]).await;
+        assert!(second.contains("Reused, TLSv1"), "{version}: {second}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_used_at_once_and_a_bad_one_never() {
+    let secured = Secured::set().await;
+    assert!(secured.curl(&[]).await.is_ok());
+    std::fs::write(secured.files.key(), "no key").unwrap();
+    sleep(Duration::from_millis(2500)).await;
+    assert!(secured.curl(&[]).await.is_ok(), "the old one stays");
+    secured.files.write("go.shop.test");
+    let changed = Instant::now();
+    // curl believes only the new certificate.
+    while let Err(error) = secured.curl(&[]).await {
+        assert!(changed.elapsed() < Duration::from_secs(10), "{error}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let log = std::fs::read_to_string(secured.stage.product.data().join("afterclick.log")).unwrap();
+    assert!(log.contains("the certificates in use stay") && log.contains("key.pem"), "{log}");
+    let expires =
+        secured.stage.metric("afterclick_tls_certificate_expires_timestamp_seconds{name=\"go.shop.test\"}");
+    assert!(expires.await > 1_800_000_000);
+}
+
+#[tokio::test]
+async fn many_requests_on_one_connection_are_each_recorded() {
+    let secured = Secured::set().await;
+    let to = format!("--connect-to={}", secured.address);
+    let agent = format!("user-agent: {BROWSER}");
+    let output =
+        run("h2load", &["-n", "1000", "-c", "4", "-m", "20", "-H", &agent, &to, "https://go.shop.test/anna"])
+            .await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("1000 done, 1000 succeeded, 0 failed") && said.contains("h2"), "{said}");
+    assert_eq!(secured.stage.figures().await["clicks"]["raw"], 1000);
+}
+
+#[tokio::test]
+async fn a_body_arrives_whole_over_http_2() {
+    let secured = Secured::set().await;
+    let body = secured.stage.folder.path().join("order.json");
+    let order = crate::support::woo_order(727, json!({ "customer_note": "x".repeat(200_000) }), &[]);
+    std::fs::write(&body, &order).unwrap();
+    let port = secured.address.port();
+    let signature = crate::support::sign(crate::support::SECRET, &order);
+    let output = run(
+        "curl",
+        &[
+            "-sS",
+            "--http2",
+            "--resolve",
+            &format!("go.shop.test:{port}:127.0.0.1"),
+            "--cacert",
+            &secured.files.chain(),
+            "-w",
+            "%{http_code} %{http_version}",
+            "-H",
+            "x-wc-webhook-topic: order.updated",
+            "-H",
+            &format!("x-wc-webhook-signature: {signature}"),
+            "--data-binary",
+            &format!("@{}", body.display()),
+            &format!("https://go.shop.test:{port}/_ac/hooks/woocommerce/{}", secured.stage.key),
+        ],
+    )
+    .await;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.ends_with("200 2"), "{said}");
+    assert_eq!(secured.stage.order("727").await["facts"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
+    let secured = Secured::set().await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(secured.address).await.unwrap());
+    }
+    let asked = Instant::now();
+    assert!(secured.curl(&[]).await.is_ok());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let mut nonsense = TcpStream::connect(secured.address).await.unwrap();
+    nonsense.write_all(b"GET /anna HTTP/1.1\r\nHost: go.shop.test\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    _ = nonsense.read_to_end(&mut answer).await;
+    assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
+    for mut stream in silent {
+        let ended = tokio::time::timeout(Duration::from_secs(6), stream.read(&mut [0; 1])).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    }
+    assert_eq!(secured.stage.metric("afterclick_tls_handshakes_failed_total").await, 201);
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_nothing_is_ended() {
+    let secured = Secured::set().await;
+    let address = secured.address.to_string();
+    // HTTP/2's preface and an empty frame of settings, then not a word, not even an answer to a ping.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let begun = Instant::now();
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-connect", &address, "-servername", "go.shop.test", "-alpn", "h2", "-quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut says = client.stdin.take().unwrap();
+    says.write_all(PREFACE).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(50), client.wait()).await;
+    let took = begun.elapsed();
+    assert!(ended.is_ok() && took > Duration::from_secs(14), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_open_connections_properly() {
+    let secured = Secured::set().await;
+    let waiting = secured.openssl(&["-ign_eof", "-alpn", "h2"]);
+    let id = i32::try_from(secured.stage.product.id().unwrap()).unwrap();
+    let (said, ()) = tokio::join!(waiting, async {
+        sleep(Duration::from_millis(500)).await;
+        let id = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    });
+    assert!(said.contains("ALPN protocol: h2"), "{said}");
+    assert!(said.contains("\nclosed\n"), "{said}");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::in_folder(folder.path());
+    let (chain, key) = (files.chain(), files.key());
+    for (arguments, expected) in [
+        (vec!["--listen-tls", "127.0.0.1:0"], "needs certificates"),
+        (vec!["--tls-cert", &chain, "--tls-key", &key], "no listener"),
+        (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", &chain], "1 and 0 files"),
+        (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", &chain, "--tls-key", &chain], "private key"),
+        (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", &key], "/nowhere"),
+    ] {
+        let refused = launch(&folder).arguments(&arguments).start().await.err().unwrap();
+        assert!(format!("{refused:#}").contains(expected), "{arguments:?}: {refused:#}");
+    }
+}
