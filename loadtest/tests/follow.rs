@@ -49,6 +49,13 @@ async fn every_kind_of_request_is_answered_recorded_and_counted_once() {
 }
 
 #[tokio::test]
+async fn followers_come_by_tls_with_new_sessions_and_resumed_ones() {
+    let report = followed(|plan| (plan.tls, plan.lasts) = (Some(50), Duration::from_secs(2))).await;
+    assert!(report.is_good());
+    assert!(report.phases[0].ended(End::Answered, true) > 300, "too little load to mean anything");
+}
+
+#[tokio::test]
 async fn a_load_goes_on_while_segments_roll() {
     let report = followed(|plan| {
         (plan.disturb, plan.lasts, plan.load) = (Disturb::Roll, Duration::from_secs(1), Load::Rate(600.0));
