@@ -140,9 +140,11 @@ impl Cursor {
         Ok(if bytes == 0 { Step::End } else { Step::Torn { bytes } })
     }
 
-    /// Makes the next step read from the file again.
+    /// Makes the next step read from the file again, and gives back what one large record needed.
     pub(crate) fn forget_buffered(&mut self) {
         self.ready = 0..0;
+        self.buffer.truncate(BUFFER_BYTES);
+        self.buffer.shrink_to(BUFFER_BYTES);
     }
 
     /// Reads on until `needed` bytes are ready. Returns false when the file has fewer left.
@@ -152,6 +154,7 @@ impl Cursor {
             if self.file_bytes()?.saturating_sub(self.offset) < needed as u64 {
                 return Ok(false);
             }
+            self.buffer.reserve_exact(needed - self.buffer.len());
             self.buffer.resize(needed, 0);
         }
         self.buffer.copy_within(self.ready.clone(), 0);
@@ -244,5 +247,11 @@ mod tests {
         let Opened::Ready(mut cursor) = opened else { panic!("the header is whole") };
         assert!(matches!(cursor.step(), Ok(Step::Torn { bytes: 1000 })));
         assert_eq!(cursor.buffer.len(), BUFFER_BYTES);
+
+        std::fs::write(cursor.path(), [&header.encode()[..], &record].concat()).unwrap();
+        assert!(matches!(cursor.step(), Ok(Step::Record { .. })));
+        assert_eq!(cursor.buffer.capacity(), record.len());
+        assert!(matches!(cursor.step(), Ok(Step::End)));
+        assert_eq!(cursor.buffer.capacity(), BUFFER_BYTES, "the end of the file gives back what it needed");
     }
 }

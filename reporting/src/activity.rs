@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use shared::catalog::{Campaign, Catalog, Link, Merchant};
+use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
 use shared::id::{CampaignId, FactId, InfluencerId};
 use shared::ledger::{Account, Booking, Reason};
+use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
 use shared::order::Touch;
 use shared::record::EventFact;
@@ -28,7 +29,7 @@ pub(crate) struct Lead<'a> {
     /// The click.
     pub(crate) touch: Touch,
     /// Whose link it was.
-    pub(crate) link: &'a Arc<Link>,
+    pub(crate) link: LinkRef<'a>,
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
 }
@@ -51,7 +52,7 @@ impl Lead<'_> {
         booking(
             self.id,
             self.event.received_at,
-            (self.campaign.id, self.link.influencer),
+            (self.campaign.id, self.link.influencer()),
             self.merchant,
             1,
             amount,
@@ -72,8 +73,10 @@ pub(crate) struct Earned {
 pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     let mut leads = Vec::new();
     for (event, touch) in dataset.distinct_events(EventName::Lead) {
-        let Some(link) = dataset.catalog.links.get(&touch.link) else { continue };
-        let Some((campaign, merchant)) = dataset.catalog.campaign_of(link) else { continue };
+        let Some(link) = dataset.catalog.links.get(touch.link) else { continue };
+        let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign()) else {
+            continue;
+        };
         if merchant.id == event.fact.merchant {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
             leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant });
@@ -100,12 +103,12 @@ pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> 
     let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
     let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
     for click in dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable) {
-        let Some(link) = dataset.catalog.links.get(&click.link) else { continue };
-        let Some((campaign, _, zone)) = paying.get(&link.campaign) else { continue };
+        let Some(link) = dataset.catalog.links.get(click.link) else { continue };
+        let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
         if terms.per_click().is_some() {
             let day = local_date(click.at, zone)?;
-            *days.entry((campaign.id, link.influencer, day, version)).or_default() += 1;
+            *days.entry((campaign.id, link.influencer(), day, version)).or_default() += 1;
         }
     }
     let mut earned = Vec::new();

@@ -152,11 +152,11 @@ pub(crate) struct Owner {
 
 /// Returns whom a link belongs to.
 pub(crate) fn owner(catalog: &Catalog, link: LinkId) -> Owner {
-    let link = catalog.links.get(&link);
-    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign));
+    let link = catalog.links.get(link);
+    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
     Owner {
         merchant: campaign.map(|campaign| campaign.merchant),
-        campaign: link.map(|link| link.campaign),
-        influencer: link.map(|link| link.influencer),
+        campaign: link.map(|link| link.campaign()),
+        influencer: link.map(|link| link.influencer()),
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::class::Availability;
 use crate::commission::{Caps, Terms};
 use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use crate::links::{LinkRef, Links};
 use crate::money::{Currency, Decimal};
 use crate::rates::{ExchangeRate, Rates};
 use crate::time::{Span, Timestamp};
@@ -409,8 +410,8 @@ pub struct Catalog {
     pub influencers: HashMap<InfluencerId, Arc<Influencer>>,
     /// Campaigns by id.
     pub campaigns: HashMap<CampaignId, Arc<Campaign>>,
-    /// Links by id.
-    pub links: HashMap<LinkId, Arc<Link>>,
+    /// Links, packed.
+    pub links: Links,
     /// Coupons by id.
     pub coupons: HashMap<CouponId, Arc<Coupon>>,
     /// Access tokens by hash.
@@ -420,8 +421,7 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
-    slugs: HashMap<(Scope, String), LinkId>,
-    /// Links that became known before their campaigns, as changes of several nodes may: they take their slugs with it.
+    /// Links that became known before their campaigns, as changes of several nodes may: their merchant follows.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
 }
 
@@ -456,16 +456,12 @@ impl Catalog {
             Entity::Influencer(new) => put_latest(&mut self.influencers, new.id, new, |e| e.updated_at),
             Entity::Campaign(new) => {
                 put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
-                let early: Vec<Arc<Link>> = self.early_links(new.id).cloned().collect();
-                early.iter().for_each(|link| self.claim_slug(link));
-            }
-            Entity::Link(new) => {
-                put_latest(&mut self.links, new.id, new, |e| e.updated_at);
-                if !self.campaigns.contains_key(&new.campaign) {
-                    self.early_links.entry(new.campaign).or_default().push(new.id);
+                for id in self.early_links.remove(&new.id).unwrap_or_default() {
+                    let early = self.links.get(id).map(|link| link.to_link());
+                    early.iter().for_each(|link| self.links.put(link, Some(new.merchant)));
                 }
-                self.claim_slug(new);
             }
+            Entity::Link(new) => self.put_link(new),
             Entity::Coupon(new) => {
                 put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
                 let ids = self.coupons_by_code.entry(fold_code(&new.code)).or_default();
@@ -481,33 +477,25 @@ impl Catalog {
         }
     }
 
-    /// The links of a campaign that were known before it.
-    pub fn early_links(&self, campaign: CampaignId) -> impl Iterator<Item = &Arc<Link>> {
-        let ids = self.early_links.get(&campaign).into_iter().flatten();
-        ids.filter_map(|id| self.links.get(id))
-    }
-
-    /// The earliest link keeps a slug, on its merchant's hosts and on the agency's; ties go to the lower id.
-    fn claim_slug(&mut self, link: &Link) {
-        let merchant = self.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
-        let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
-        for scope in scopes.into_iter().flatten() {
-            let key = (scope, fold_slug(&link.slug));
-            let holder = self.slugs.get(&key).and_then(|id| self.links.get(id));
-            if holder.is_none_or(|holder| (link.created_at, link.id) < (holder.created_at, holder.id)) {
-                self.slugs.insert(key, link.id);
+    fn put_link(&mut self, new: &Link) {
+        let held = self.links.get(new.id);
+        let is_first = held.is_none();
+        let is_later = |held: LinkRef<'_>| match held.updated_at().cmp(&new.updated_at) {
+            Ordering::Equal => is_later_twin(&held.to_link(), new),
+            order => order == Ordering::Less,
+        };
+        if held.is_none_or(is_later) {
+            let merchant = self.campaigns.get(&new.campaign).map(|campaign| campaign.merchant);
+            self.links.put(new, merchant);
+            if is_first && merchant.is_none() {
+                self.early_links.entry(new.campaign).or_default().push(new.id);
             }
         }
     }
 
-    /// The link a slug leads to.
-    pub fn link_by_slug(&self, scope: Scope, slug: &str) -> Option<&Arc<Link>> {
-        self.slugs.get(&(scope, fold_slug(slug))).and_then(|id| self.links.get(id))
-    }
-
-    /// The campaign and merchant of a link.
-    pub fn campaign_of(&self, link: &Link) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
-        let campaign = self.campaigns.get(&link.campaign)?;
+    /// A campaign and its merchant.
+    pub fn campaign_and_merchant(&self, id: CampaignId) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
+        let campaign = self.campaigns.get(&id)?;
         Some((campaign, self.merchants.get(&campaign.merchant)?))
     }
 
@@ -526,18 +514,22 @@ impl Catalog {
     }
 }
 
-/// Keeps the later of two versions; of two that were made in the same millisecond, at two nodes, always the same one.
+/// Of two versions that were made in the same millisecond, at two nodes, always the same one stays.
+fn is_later_twin<V: PartialEq + Serialize>(held: &V, new: &V) -> bool {
+    let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
+    held != new && spelled(held) < spelled(new)
+}
+
+/// Keeps the later of two versions.
 fn put_latest<K: std::hash::Hash + Eq, V: Clone + PartialEq + Serialize>(
     map: &mut HashMap<K, Arc<V>>,
     key: K,
     new: &V,
     version: impl Fn(&V) -> Timestamp,
 ) {
-    let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
     let is_later = |held: &Arc<V>| match version(held).cmp(&version(new)) {
-        Ordering::Less => true,
-        Ordering::Equal => held.as_ref() != new && spelled(held) < spelled(new),
-        Ordering::Greater => false,
+        Ordering::Equal => is_later_twin(held.as_ref(), new),
+        order => order == Ordering::Less,
     };
     if map.get(&key).is_none_or(is_later) {
         map.insert(key, Arc::new(new.clone()));

@@ -24,6 +24,8 @@ pub mod id;
 #[cfg(feature = "domain")]
 pub mod ledger;
 #[cfg(feature = "domain")]
+pub mod links;
+#[cfg(feature = "domain")]
 pub mod money;
 #[cfg(feature = "domain")]
 pub mod order;

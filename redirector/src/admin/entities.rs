@@ -284,7 +284,7 @@ impl<'a> Maker<'a> {
     }
 
     fn claim(&mut self, merchant: MerchantId, slug: &str) -> bool {
-        let taken = self.catalog.link_by_slug(Scope::Merchant(merchant), slug).is_some();
+        let taken = self.catalog.links.by_slug(Scope::Merchant(merchant), slug).is_some();
         !taken && self.slugs.insert((merchant, fold_slug(slug)))
     }
 

@@ -180,7 +180,9 @@ fn show(by: By, group: &str, row: &Row, catalog: &Catalog) -> Value {
     let mut shown = Map::new();
     shown.insert(by.as_str().to_owned(), if group.is_empty() { Value::Null } else { group.into() });
     let name = match by {
-        By::Link => group.parse().ok().and_then(|id| catalog.links.get(&id)).map(|link| link.slug.clone()),
+        By::Link => {
+            group.parse().ok().and_then(|id| catalog.links.get(id)).map(|link| link.slug().to_owned())
+        }
         By::Influencer => {
             group.parse().ok().and_then(|id| catalog.influencers.get(&id)).map(|i| i.name.clone())
         }

@@ -10,6 +10,7 @@ mod orders;
 mod problem;
 mod resources;
 
+use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,6 +48,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often, and by taking how much, freed memory is given back: more than mimalloc makes a page for many of.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
+const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// How long a question waits for a hot state that is being opened, and between two looks.
 const OPENING_WAIT: Duration = Duration::from_secs(10);
@@ -133,6 +138,7 @@ pub(crate) fn run(
     runtime.block_on(async {
         let (listener, router) = (TcpListener::from_std(listener)?, router(admin));
         let connections = GracefulShutdown::new();
+        tokio::spawn(give_memory_back());
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -150,6 +156,15 @@ pub(crate) fn run(
         }
         Ok(())
     })
+}
+
+/// Has memory that a large import or the start freed given back to the system. mimalloc does so a second after the
+/// fact, but only when some thread takes or frees a page of its own, and a server at rest has none that does.
+async fn give_memory_back() {
+    loop {
+        sleep(GIVE_BACK_EVERY).await;
+        drop(black_box(Vec::<u8>::with_capacity(GIVE_BACK_BYTES)));
+    }
 }
 
 /// Serves one connection; it ends by itself when it is idle, or says nothing whole, for too long.

@@ -1,5 +1,7 @@
 //! Merchants, influencers, campaigns, links and coupons: list, show, create, change, import.
 
+use std::collections::BinaryHeap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,7 +12,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
+use shared::id::LinkId;
+use shared::links::Links;
 use shared::time::Timestamp;
+use tokio::task::spawn_blocking;
 
 use crate::admin::Admin;
 use crate::admin::entities::{Kind, Maker, shown_once};
@@ -41,11 +46,19 @@ pub(crate) async fn list(
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     let kind = kind(&resource)?;
-    let catalog = admin.live.read();
-    let mut rows = entities(&catalog, kind);
-    rows.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
     let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let after = page.cursor.unwrap_or_default();
+    let mut rows = match kind {
+        Kind::Link => {
+            // All links are looked through: on another thread, in a copy that costs nothing, so that nobody waits.
+            let (all, after) = (admin.live.read().links.clone(), after.clone());
+            let found = spawn_blocking(move || links(&all, &after, limit + 1)).await;
+            found.map_err(|error| Problem::internal(&error.into()))?
+        }
+        _ => entities(&admin.live.read(), kind),
+    };
+    let catalog = admin.live.read();
+    rows.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
     let mut rows = rows.into_iter().filter(|(cursor, _)| *cursor > after);
     let items: Vec<_> = rows.by_ref().take(limit).collect();
     let next = rows.next().and(items.last()).map(|(cursor, _)| cursor.clone());
@@ -236,21 +249,40 @@ fn problem(error: ChangeError<Problem>) -> Problem {
     }
 }
 
-/// Entities of a kind, each with the cursor that sorts it: creation time, then id.
+/// What sorts a list: creation time, then id.
+fn cursor(at: Timestamp, id: impl Display) -> String {
+    format!("{:015}.{id}", at.as_ms())
+}
+
+/// The first `count` links behind a cursor. Links are many: no more than these are copied.
+fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
+    let mut first = BinaryHeap::new();
+    // Ids are spelled in the order of their numbers.
+    let is_behind = |key: &(Timestamp, LinkId)| after.is_empty() || *cursor(key.0, key.1) > *after;
+    for key in links.iter().map(|link| (link.created_at(), link.id())) {
+        if first.len() < count {
+            first.extend(Some(key).filter(is_behind));
+        } else if first.peek().is_some_and(|last| key < *last) && is_behind(&key) {
+            first.pop();
+            first.push(key);
+        }
+    }
+    let found = first.into_iter().filter_map(|(_, id)| links.get(id));
+    found.map(|link| (cursor(link.created_at(), link.id()), Entity::Link(link.to_link()))).collect()
+}
+
+/// Entities of a kind, each with the cursor that sorts it.
 fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
-    let cursor = |at: Timestamp, id: String| format!("{:015}.{id}", at.as_ms());
     macro_rules! of {
         ($map:expr, $variant:path) => {
-            $map.values()
-                .map(|e| (cursor(e.created_at, e.id.to_string()), $variant(e.as_ref().clone())))
-                .collect()
+            $map.values().map(|e| (cursor(e.created_at, e.id), $variant(e.as_ref().clone()))).collect()
         };
     }
     match kind {
         Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
         Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
-        Kind::Link => of!(catalog.links, Entity::Link),
+        Kind::Link => links(&catalog.links, "", usize::MAX),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
         Kind::Rate => {
             catalog.rates.iter().map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone()))).collect()
@@ -273,7 +305,10 @@ fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
         Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
         Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
-        Kind::Link => of!(catalog.links, Entity::Link),
+        Kind::Link => {
+            let link = id.parse().ok().and_then(|id| catalog.links.get(id));
+            link.map(|link| Entity::Link(link.to_link())).ok_or_else(missing)
+        }
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
         Kind::Rate => {
             let rate = catalog.rates.iter().find(|rate| rate.id() == id);
@@ -317,7 +352,7 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
         }
         Entity::Link(link) => {
             let mut shown = fields_of(link);
-            let merchant = catalog.campaign_of(link).map(|(_, merchant)| merchant.id);
+            let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
             merge(&mut shown, json!({ "merchant": merchant, "path": format!("/{}", link.slug) }));
             shown
         }

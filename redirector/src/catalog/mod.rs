@@ -16,7 +16,7 @@ use shared::record::{Record, RecordError};
 use shared::token::KeyRing;
 
 pub(crate) use check::{check_code, check_destination, check_host, check_slug};
-pub(crate) use snapshot::{HotCampaign, HotLink, HotMerchant, Snapshot};
+pub(crate) use snapshot::{HotCampaign, HotMerchant, Snapshot};
 
 /// Streams that carry catalog changes start with this word, so that start-up reads only them.
 pub(crate) const STREAM_PREFIX: &str = "catalog";
@@ -52,15 +52,12 @@ impl Live {
         ring: KeyRing,
         committer: Committer,
     ) -> Result<Self> {
-        let (mut catalog, mut snapshot) = (Catalog::default(), Snapshot::new(hosts, ring));
+        let mut catalog = Catalog::default();
         for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX))
         {
-            for_each_change(journal_dir, stream, |change| {
-                catalog.apply(change);
-                snapshot.apply(change, &catalog);
-            })?;
+            for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
         }
-        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(&catalog, hosts, ring)));
         Ok(Self {
             catalog: RwLock::new(catalog),
             snapshot,
@@ -100,9 +97,10 @@ impl Live {
         let _changing = self.changing.lock().await;
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
-            let record = Record::Catalog(change.clone()).encode();
-            // What the journal holds for ever must be readable for ever: once more, before it is written.
-            Record::decode(&record).map_err(ChangeError::Unreadable)?;
+            let record = Record::Catalog(change).encode();
+            // What the journal holds for ever must be readable for ever: once more, before it is written. What was
+            // read is what becomes visible, as it will after a restart.
+            let change = read_change(&record).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);
         }
@@ -116,6 +114,13 @@ impl Live {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.apply(change, &catalog);
         self.snapshot.store(Arc::new(snapshot));
+    }
+}
+
+fn read_change(record: &[u8]) -> Result<Change, RecordError> {
+    match Record::decode(record)? {
+        Record::Catalog(change) => Ok(change),
+        _ => Err(RecordError::Body("not a change of the catalog".to_owned())),
     }
 }
 

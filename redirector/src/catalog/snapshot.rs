@@ -1,27 +1,19 @@
 //! The catalog as the edge reads it: frozen, whole, without a lock, shared by all cores.
 //!
-//! A change makes a new snapshot that shares everything it did not touch: links lie in shards, and only the shards of
-//! changed links are copied. Looking up never allocates and never waits.
+//! A change makes a new snapshot that shares everything it did not touch, with the one before and with the catalog:
+//! links lie in memory once. Looking up never allocates and never waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::catalog::{
-    Catalog, Change, Entity, Link, Merchant, OldSecret, Platform, Schedule, Scope, fold_slug,
-};
+use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret, Platform, Schedule, Scope};
 use shared::id::{CampaignId, LinkId, MerchantId};
+use shared::links::{LinkRef, Links};
 use shared::money::Currency;
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-/// Scope and folded slug → link.
-type SlugShard = Map<Box<[u8]>, Arc<HotLink>>;
-
-const SHARDS: usize = 256;
-/// The longest slug plus its scope.
-const KEY_BYTES_MAX: usize = 8 + 64;
 
 /// The catalog as of one change.
 #[derive(Clone)]
@@ -31,8 +23,7 @@ pub(crate) struct Snapshot {
     merchants: Arc<Map<MerchantId, Arc<HotMerchant>>>,
     merchant_keys: Arc<Map<String, MerchantId>>,
     campaigns: Arc<Map<CampaignId, HotCampaign>>,
-    slugs: Vec<Arc<SlugShard>>,
-    links: Vec<Arc<Map<LinkId, CampaignId>>>,
+    links: Links,
     ring: Arc<KeyRing>,
 }
 
@@ -73,43 +64,6 @@ pub(crate) struct HotCampaign {
     pub(crate) schedule: Schedule,
 }
 
-/// A link as a redirect needs it.
-pub(crate) struct HotLink {
-    pub(crate) id: LinkId,
-    pub(crate) campaign: CampaignId,
-    /// The whole address; its first `fragment_at` bytes come before any `#`.
-    pub(crate) destination: Box<str>,
-    pub(crate) fragment_at: usize,
-    /// What joins a parameter to the destination: `?` or `&`, or nothing after a bare `?`.
-    pub(crate) joint: &'static str,
-    pub(crate) fallback: Option<Box<str>>,
-    pub(crate) schedule: Schedule,
-    /// Whether the destination may stand in a header: checked here, once, because headers are written as bytes.
-    pub(crate) fits_a_header: bool,
-}
-
-impl HotLink {
-    fn of(link: &Link) -> Self {
-        let fragment_at = link.destination.find('#').unwrap_or(link.destination.len());
-        let before = &link.destination[..fragment_at];
-        let joint = match before.split_once('?') {
-            None => "?",
-            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
-            Some(_) => "&",
-        };
-        Self {
-            id: link.id,
-            campaign: link.campaign,
-            destination: link.destination.as_str().into(),
-            fragment_at,
-            joint,
-            fallback: link.fallback.as_deref().map(Into::into),
-            schedule: link.schedule(),
-            fits_a_header: !link.destination.bytes().any(|byte| byte < b' ' || byte == 127),
-        }
-    }
-}
-
 impl Snapshot {
     /// An empty catalog with the installation's own hosts and keys.
     pub(crate) fn new(agency_hosts: Vec<String>, ring: KeyRing) -> Self {
@@ -119,10 +73,20 @@ impl Snapshot {
             merchants: Arc::default(),
             merchant_keys: Arc::default(),
             campaigns: Arc::default(),
-            slugs: (0..SHARDS).map(|_| Arc::default()).collect(),
-            links: (0..SHARDS).map(|_| Arc::default()).collect(),
+            links: Links::default(),
             ring: Arc::new(ring),
         }
+    }
+
+    /// A whole catalog, with the installation's own hosts and keys.
+    pub(crate) fn of(catalog: &Catalog, agency_hosts: Vec<String>, ring: KeyRing) -> Self {
+        let mut snapshot = Self::new(agency_hosts, ring);
+        let mut merchants: Vec<_> = catalog.merchants.values().collect();
+        merchants.sort_unstable_by_key(|merchant| (merchant.created_at, merchant.id));
+        merchants.into_iter().for_each(|merchant| snapshot.put_merchant(merchant));
+        catalog.campaigns.values().for_each(|campaign| snapshot.put_campaign(campaign));
+        snapshot.links = catalog.links.clone();
+        snapshot
     }
 
     /// Takes over a change that `catalog` already contains.
@@ -137,22 +101,29 @@ impl Snapshot {
                     merchant.into_iter().for_each(|merchant| self.put_merchant(merchant));
                 }
                 Entity::Campaign(changed) => {
-                    let Some(campaign) = catalog.campaigns.get(&changed.id) else { continue };
-                    let window_minutes = campaign.window_days.saturating_mul(24 * 60);
-                    let hot = HotCampaign {
-                        merchant: campaign.merchant,
-                        window_minutes,
-                        cookie_life: format!("; Max-Age={}; Path=/", u64::from(window_minutes) * 60).into(),
-                        dedupe: campaign.dedupe(),
-                        schedule: campaign.schedule(),
-                    };
-                    Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
-                    catalog.early_links(campaign.id).for_each(|link| self.put_link(link, catalog));
+                    let campaign = catalog.campaigns.get(&changed.id);
+                    campaign.into_iter().for_each(|campaign| self.put_campaign(campaign));
                 }
-                Entity::Link(link) => self.put_link(link, catalog),
-                Entity::Influencer(_) | Entity::Coupon(_) | Entity::AccessToken(_) | Entity::Rate(_) => {}
+                Entity::Link(_)
+                | Entity::Influencer(_)
+                | Entity::Coupon(_)
+                | Entity::AccessToken(_)
+                | Entity::Rate(_) => {}
             }
         }
+        self.links = catalog.links.clone();
+    }
+
+    fn put_campaign(&mut self, campaign: &Campaign) {
+        let window_minutes = campaign.window_days.saturating_mul(24 * 60);
+        let hot = HotCampaign {
+            merchant: campaign.merchant,
+            window_minutes,
+            cookie_life: format!("; Max-Age={}; Path=/", u64::from(window_minutes) * 60).into(),
+            dedupe: campaign.dedupe(),
+            schedule: campaign.schedule(),
+        };
+        Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
     }
 
     fn put_merchant(&mut self, merchant: &Merchant) {
@@ -177,27 +148,6 @@ impl Snapshot {
         Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
     }
 
-    fn put_link(&mut self, link: &Link, catalog: &Catalog) {
-        let shard = shard_of_id(link.id);
-        Arc::make_mut(&mut self.links[shard]).insert(link.id, link.campaign);
-        let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
-        let scopes = [merchant.map(Scope::Merchant), Some(Scope::Agency)];
-        // A slug nearly always means the same link in both: it is kept once.
-        let mut kept: Option<Arc<HotLink>> = None;
-        for scope in scopes.into_iter().flatten() {
-            let Some(holder) = catalog.link_by_slug(scope, &link.slug) else { continue };
-            let hot = match &kept {
-                Some(hot) if hot.id == holder.id => Arc::clone(hot),
-                _ => Arc::new(HotLink::of(holder)),
-            };
-            kept = Some(Arc::clone(&hot));
-            let mut key = scope_bytes(scope).to_vec();
-            key.extend(fold_slug(&link.slug).bytes());
-            let shard = shard_of_key(&key);
-            Arc::make_mut(&mut self.slugs[shard]).insert(key.into(), hot);
-        }
-    }
-
     /// Where slugs are looked up under a host; `None` for a host that is not ours.
     pub(crate) fn scope_of(&self, host: &str) -> Option<Scope> {
         if self.agency_hosts.iter().any(|agency| agency == host) {
@@ -208,19 +158,13 @@ impl Snapshot {
     }
 
     /// The link a slug leads to, compared without case.
-    pub(crate) fn link(&self, scope: Scope, slug: &str) -> Option<&Arc<HotLink>> {
-        let mut key = [0; KEY_BYTES_MAX];
-        let length = 8 + slug.len();
-        let key = key.get_mut(..length)?;
-        key[..8].copy_from_slice(&scope_bytes(scope));
-        key[8..].copy_from_slice(slug.as_bytes());
-        key[8..].make_ascii_lowercase();
-        self.slugs[shard_of_key(key)].get(&*key)
+    pub(crate) fn link(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
+        self.links.by_slug(scope, slug)
     }
 
     /// The campaign of a link.
     pub(crate) fn campaign_of(&self, link: LinkId) -> Option<CampaignId> {
-        self.links[shard_of_id(link)].get(&link).copied()
+        self.links.get(link).map(|link| link.campaign())
     }
 
     /// A campaign's terms.
@@ -263,30 +207,6 @@ fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
         let dot = domain.bytes().position(|byte| byte == b'.')?;
         domain = &domain[dot + 1..];
     }
-}
-
-fn scope_bytes(scope: Scope) -> [u8; 8] {
-    match scope {
-        // Merchant ids have 40 bits: no merchant has this one.
-        Scope::Agency => [0xff; 8],
-        Scope::Merchant(id) => id.bits().to_be_bytes(),
-    }
-}
-
-fn shard_of_id(id: LinkId) -> usize {
-    remainder(id.bits())
-}
-
-/// FNV-1a: which shard is no secret, and the map inside is keyed at random.
-fn shard_of_key(key: &[u8]) -> usize {
-    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    remainder(hash >> 32)
-}
-
-fn remainder(number: u64) -> usize {
-    usize::try_from(number % SHARDS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

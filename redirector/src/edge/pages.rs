@@ -36,10 +36,11 @@ pub(crate) async fn preview(core: Rc<Core>, scope: Scope, slug: String) -> Answe
 }
 
 fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
-    let Some(link) = catalog.link_by_slug(scope, slug) else { return answer::not_found() };
+    let Some(link) = catalog.links.by_slug(scope, slug) else { return answer::not_found() };
     let influencer =
-        catalog.influencers.get(&link.influencer).map_or("", |influencer| influencer.name.as_str());
-    let merchant = catalog.campaign_of(link).map_or("", |(_, merchant)| merchant.name.as_str());
+        catalog.influencers.get(&link.influencer()).map_or("", |influencer| influencer.name.as_str());
+    let merchant =
+        catalog.campaign_and_merchant(link.campaign()).map_or("", |(_, merchant)| merchant.name.as_str());
     answer::page(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
          <title>Where this link leads</title><style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:4rem auto;\
@@ -49,7 +50,7 @@ fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
         escape(influencer),
         escape(merchant),
         escape(influencer),
-        escape(&link.destination),
+        escape(link.destination()),
     ))
 }
 

@@ -13,11 +13,12 @@ use shared::catalog::Scope;
 use shared::class::{Availability, Class, EarlierClick, classify};
 use shared::event::Consent;
 use shared::id::ClickId;
+use shared::links::LinkRef;
 use shared::record::Click;
 use shared::time::Timestamp;
 use shared::token::{Claims, Kind, TOKEN_CHARS};
 
-use crate::catalog::{HotCampaign, HotLink, HotMerchant, Snapshot};
+use crate::catalog::{HotCampaign, HotMerchant, Snapshot};
 use crate::edge::answer::{self, Answer};
 use crate::edge::core::Core;
 use crate::edge::request::{self, Headers, PLAIN_COOKIE, SECURE_COOKIE};
@@ -31,15 +32,15 @@ const HEADER_BYTES: usize = 64 * 1024;
 
 /// A link with all that hangs on it.
 struct Target<'a> {
-    link: &'a HotLink,
+    link: LinkRef<'a>,
     campaign: &'a HotCampaign,
     merchant: &'a HotMerchant,
 }
 
 impl<'a> Target<'a> {
     fn find(snapshot: &'a Snapshot, scope: Scope, slug: &str) -> Option<Self> {
-        let link = snapshot.link(scope, slug).filter(|link| link.fits_a_header)?;
-        let campaign = snapshot.campaign(link.campaign)?;
+        let link = snapshot.link(scope, slug).filter(LinkRef::fits_a_header)?;
+        let campaign = snapshot.campaign(link.campaign())?;
         Some(Self { link, campaign, merchant: snapshot.merchant(campaign.merchant)? })
     }
 }
@@ -87,7 +88,7 @@ pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnO
     };
     let headers = &request.headers;
     let query = Query::read(request.query);
-    let availability = target.link.schedule.availability(target.campaign.schedule, now);
+    let availability = target.link.schedule().availability(target.campaign.schedule, now);
     let earlier = headers.cookie_token(&snapshot, now, |claims| claims.merchant == target.merchant.id);
     let click = click(core, &snapshot, &target, headers, &query, (availability, earlier, now, request.head));
     let referrer_host = headers.referrer_host();
@@ -96,7 +97,7 @@ pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnO
         return answer(Reply::Refused);
     }
     if availability == Availability::Ended {
-        return answer(target.link.fallback.as_deref().map_or(Reply::NotFound, Reply::Fallback));
+        return answer(target.link.fallback().map_or(Reply::NotFound, Reply::Fallback));
     }
     let token = click.class.earns().then(|| sign(&target, &click));
     let https = core.is_https(headers);
@@ -135,12 +136,12 @@ fn click<'a>(
     };
     let earlier_click = earlier.map(|claims| EarlierClick {
         clicked_at: claims.issued_at,
-        same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign),
+        same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign()),
     });
     Click {
         id: ClickId::from_bytes(core.random.borrow_mut().random()),
         at: now,
-        link: target.link.id,
+        link: target.link.id(),
         class: classify(facts, availability, earlier_click, target.campaign.dedupe, now),
         window_minutes: target.campaign.window_minutes,
         previous: earlier.map(|claims| claims.click),
@@ -177,7 +178,7 @@ fn value(bytes: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) -> Option<Header
 impl Redirect<'_> {
     fn answer(&self, core: &Core) -> Answer {
         let mut bytes = core.header_bytes.borrow_mut();
-        bytes.reserve(self.target.link.destination.len() + UTM_BYTES_MAX + 512);
+        bytes.reserve(self.target.link.destination().len() + UTM_BYTES_MAX + 512);
         let Some(location) = value(&mut bytes, |bytes| self.put_location(bytes)) else {
             return answer::not_found();
         };
@@ -197,9 +198,9 @@ impl Redirect<'_> {
     /// `destination?…&ac=<token>&utm_…#fragment`.
     pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
         let link = self.target.link;
-        let (before, fragment) = link.destination.split_at(link.fragment_at);
-        bytes.put_slice(before.as_bytes());
-        let mut joint = link.joint;
+        let (before, fragment) = link.destination_around_fragment();
+        bytes.put_slice(before);
+        let mut joint = link.joint();
         if let Some(token) = &self.token {
             bytes.put_slice(joint.as_bytes());
             bytes.put_slice(b"ac=");
@@ -213,7 +214,7 @@ impl Redirect<'_> {
                 joint = "&";
             }
         }
-        bytes.put_slice(fragment.as_bytes());
+        bytes.put_slice(fragment);
     }
 
     /// The signed first-party cookie. `Domain` is set only where the link's host lies under the merchant's own domain.

@@ -341,9 +341,9 @@ fn path(visits: &Visits, click: ClickId) -> Vec<Visit> {
 }
 
 fn counter_of(link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) -> Option<CounterKey> {
-    let link = catalog.links.get(&link)?;
-    let (campaign, influencer) = (link.campaign, link.influencer);
-    Some(CounterKey { day: day(at), campaign, influencer, link: Some(link.id), metric })
+    let link = catalog.links.get(link)?;
+    let (campaign, influencer) = (link.campaign(), link.influencer());
+    Some(CounterKey { day: day(at), campaign, influencer, link: Some(link.id()), metric })
 }
 
 fn day(at: Timestamp) -> u32 {

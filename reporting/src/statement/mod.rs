@@ -166,8 +166,12 @@ impl<'a> Draft<'a> {
     /// A line for everyone who could have brought something.
     fn name_owners(&mut self) {
         let campaign = self.campaign.id;
-        let links =
-            self.catalog.links.values().filter(|link| link.campaign == campaign).map(|link| link.influencer);
+        let links = self
+            .catalog
+            .links
+            .iter()
+            .filter(|link| link.campaign() == campaign)
+            .map(|link| link.influencer());
         let coupons = self.catalog.coupons.values().filter(|coupon| coupon.campaign == campaign);
         for influencer in links.chain(coupons.map(|coupon| coupon.influencer)).collect::<Vec<_>>() {
             self.main_line(influencer);
@@ -194,8 +198,8 @@ impl<'a> Draft<'a> {
 
     /// The influencer of a link of this campaign.
     fn owner(&self, link: LinkId) -> Option<InfluencerId> {
-        let link = self.catalog.links.get(&link)?;
-        (link.campaign == self.campaign.id).then_some(link.influencer)
+        let link = self.catalog.links.get(link)?;
+        (link.campaign() == self.campaign.id).then_some(link.influencer())
     }
 
     fn count_order(&mut self, conversion: &Conversion) {

@@ -44,7 +44,7 @@ pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
 }
 
 fn slug<'a>(dataset: &'a Dataset, click: &Recorded<ClickRecord>) -> Option<&'a str> {
-    dataset.catalog.links.get(&click.fact.link).map(|link| link.slug.as_str())
+    dataset.catalog.links.get(click.fact.link).map(|link| link.slug())
 }
 
 fn known(text: &str) -> Option<&str> {

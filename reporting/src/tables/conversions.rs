@@ -48,11 +48,11 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         )),
         Column::id(
             "campaign_id",
-            either!(o => o.subject()?.campaign.map(|id| id.to_string()), l => Some(l.link.campaign.to_string())),
+            either!(o => o.subject()?.campaign.map(|id| id.to_string()), l => Some(l.link.campaign().to_string())),
         ),
         Column::id(
             "influencer_id",
-            either!(o => o.subject()?.influencer.map(|id| id.to_string()), l => Some(l.link.influencer.to_string())),
+            either!(o => o.subject()?.influencer.map(|id| id.to_string()), l => Some(l.link.influencer().to_string())),
         ),
         required(Column::text(
             "order_id",

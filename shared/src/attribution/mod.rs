@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Link, Model, Renewals};
+use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Model, Renewals};
 use crate::id::{CampaignId, ClickId, CouponId, CustomerId, InfluencerId, LinkId};
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
@@ -211,8 +211,8 @@ fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
 
 /// A candidate's verdict is `Credited` here when it could be credited; `settle` leaves it to one.
 fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate {
-    let link: Option<&Arc<Link>> = catalog.links.get(&touch.link);
-    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign));
+    let link = catalog.links.get(touch.link);
+    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
     let verdict = if campaign.is_none_or(|campaign| campaign.merchant != order.merchant) {
         Verdict::Unknown
     } else if touch.covers(order.placed_at) {
@@ -231,7 +231,7 @@ fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate
         coupon: None,
         code: None,
         campaign: campaign.map(|campaign| campaign.id),
-        influencer: link.map(|link| link.influencer),
+        influencer: link.map(|link| link.influencer()),
     }
 }
 

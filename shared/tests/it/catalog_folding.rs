@@ -37,7 +37,7 @@ fn changes() -> Vec<Change> {
         Entity::Campaign(renamed),
         Entity::Campaign(at_another_node),
         Entity::Influencer(world.influencers[&ANNA].as_ref().clone()),
-        Entity::Link(world.links[&ANNAS_LINK].as_ref().clone()),
+        Entity::Link(world.links.get(ANNAS_LINK).unwrap().to_link()),
         link(71, ANNA, 2),
         link(72, BEN, 1),
         link(73, BEN, 3),
@@ -52,9 +52,9 @@ proptest! {
         let mut catalog = Catalog::default();
         shuffled.iter().chain(&shuffled[..3]).for_each(|change| catalog.apply(change));
         for scope in [Scope::Merchant(MERCHANT), Scope::Agency] {
-            let holder = catalog.link_by_slug(scope, "Wanted").map(|link| link.id);
+            let holder = catalog.links.by_slug(scope, "Wanted").map(|link| link.id());
             prop_assert_eq!(holder, Some(LinkId::from_bits(72)), "the earliest");
-            prop_assert!(catalog.link_by_slug(scope, "anna").is_some());
+            prop_assert!(catalog.links.by_slug(scope, "anna").is_some());
         }
         prop_assert_eq!(&catalog.campaigns[&CAMPAIGN].name, "Renamed");
     }

@@ -1,0 +1,98 @@
+//! What a link costs at ten thousand to ten million of them: a look-up, a change, and memory.
+//!
+//! Look-ups go to links at random, so that at large sizes none of them is in the processor's cache. A change is what
+//! `catalog::Live` makes of it: the edge keeps a clone, so whatever is touched is copied first.
+
+use std::fs;
+use std::hint::black_box;
+use std::time::Instant;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use shared::catalog::{Link, Scope};
+use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use shared::links::Links;
+use shared::time::Timestamp;
+
+/// The allocator of the product, so that memory is counted as it will be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const MERCHANT: MerchantId = MerchantId::from_bits(77);
+const SIZES: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
+/// Links that are looked up in turn.
+const ASKED: u64 = 1 << 16;
+
+/// Spreads numbers as random ids are spread.
+const fn scattered(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+fn link(number: u64) -> Link {
+    let at = Timestamp::from_ms(1_763_800_000_000);
+    Link {
+        id: LinkId::from_bits(scattered(number)),
+        campaign: CampaignId::from_bits(scattered(number / 1000)),
+        influencer: InfluencerId::from_bits(scattered(number % 1000)),
+        destination: format!("https://shop.test/product/{number}?utm_campaign=autumn"),
+        slug: format!("k{number}"),
+        starts_at: None,
+        ends_at: None,
+        fallback: None,
+        paused: false,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// Memory of this process in bytes, as the kernel counts it.
+fn resident_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).map_or(0, |kb: u64| kb * 1024)
+}
+
+fn build(count: u64) -> Links {
+    let (before, begun) = (resident_bytes(), Instant::now());
+    let mut links = Links::default();
+    let mut text_bytes = 0;
+    for number in 0..count {
+        let link = link(number);
+        text_bytes += (link.slug.len() + link.destination.len()) as u64;
+        links.put(&link, Some(MERCHANT));
+    }
+    let took = begun.elapsed();
+    // What the size before gave back late can make this too little; at a million and more it does not show.
+    let (text, all) = (text_bytes / count, resident_bytes().saturating_sub(before) / count);
+    let beyond = all.saturating_sub(text);
+    println!("{count} links: {all} bytes each, of which {text} are text: {beyond} beyond; put in {took:.1?}");
+    links
+}
+
+fn lookup(c: &mut Criterion) {
+    // A smoke run looks whether it works, not how it grows.
+    let sizes = if std::env::args().any(|argument| argument == "--test") { &SIZES[..1] } else { &SIZES };
+    for &count in sizes {
+        let mut links = build(count);
+        let asked: Vec<Link> = (0..ASKED).map(|n| link(scattered(n) % count)).collect();
+        let mut turn = asked.iter().cycle();
+        let mut next = || turn.next().expect("a cycle has no end");
+        let scope = Scope::Merchant(MERCHANT);
+        c.bench_function(&format!("links/by_slug/{count}"), |b| {
+            b.iter(|| links.by_slug(black_box(scope), &next().slug).map(|link| link.joint().len()));
+        });
+        c.bench_function(&format!("links/by_id/{count}"), |b| {
+            b.iter(|| links.get(black_box(next().id)).map(|link| link.campaign()));
+        });
+        c.bench_function(&format!("links/change_one/{count}"), |b| {
+            let mut edge = links.clone();
+            b.iter(|| {
+                links.put(next(), Some(MERCHANT));
+                edge = links.clone();
+            });
+            assert_eq!(edge.len(), links.len());
+        });
+    }
+}
+
+criterion_group!(benches, lookup);
+criterion_main!(benches);

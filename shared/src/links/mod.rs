@@ -1,0 +1,220 @@
+//! All links of a catalog, packed: ten million of them fit a small machine.
+//!
+//! A clone costs a few reference counts and never changes again: the catalog writes to one copy, the edge reads another.
+//! Whoever changes a link copies what it touches (the end of the records, a shard of each index), whatever the number
+//! of links. Decides nothing about versions: what is put replaces what was there. Never forgets a link.
+//!
+//! Each link is a record in the `arena`; three `index`es find it: by id, by slug among its merchant's links, and by slug
+//! among all. Hashes are keyed at random, so that nobody can choose slugs that collide.
+
+mod arena;
+mod index;
+mod packed;
+mod pages;
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::RandomState;
+
+use crate::catalog::{Link, Scope};
+use crate::id::{LinkId, MerchantId};
+
+use arena::{Arena, Position};
+use index::Index;
+pub use packed::LinkRef;
+
+/// The bit that makes lower case of eight letters. It takes other characters for each other, but none that slugs have.
+const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
+/// What most records fit into.
+const RECORD_BYTES: usize = 256;
+
+/// All links, with the look-ups that redirects need.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    records: Arena,
+    by_id: Index,
+    by_merchant: Index,
+    by_slug: Index,
+    keys: Keys,
+}
+
+/// How ids and slugs are hashed.
+#[derive(Debug, Clone, Default)]
+struct Keys(RandomState);
+
+impl Keys {
+    #[inline]
+    fn of_id(&self, id: LinkId) -> u64 {
+        self.0.hash_one(id.bits())
+    }
+
+    /// A slug is hashed as it is compared: without case.
+    #[inline]
+    fn of_slug(&self, scope: Scope, slug: &[u8]) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        hasher.write_u64(match scope {
+            // Merchant ids have 40 bits: no merchant has this one.
+            Scope::Agency => u64::MAX,
+            Scope::Merchant(id) => id.bits(),
+        });
+        let (words, rest) = slug.as_chunks();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let last = rest.iter().fold(0, |last, &byte| last << 8 | u64::from(byte));
+        words.chain([last]).for_each(|word| hasher.write_u64(word | LOWER_CASE));
+        hasher.finish()
+    }
+}
+
+impl Links {
+    /// How many links there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes the records take, those that were replaced included: about what a clone would, unless it shared.
+    pub fn bytes(&self) -> usize {
+        self.records.bytes()
+    }
+
+    /// The link with an id.
+    #[inline]
+    pub fn get(&self, id: LinkId) -> Option<LinkRef<'_>> {
+        self.read(self.position(id)?)
+    }
+
+    /// The link a slug leads to, compared without case: the earliest of those that want it, ties go to the lower id.
+    #[inline]
+    pub fn by_slug(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
+        self.holder(scope, slug).map(|(_, link)| link)
+    }
+
+    /// Every link, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = LinkRef<'_>> {
+        self.by_id.iter().filter_map(|position| self.read(position))
+    }
+
+    /// Puts a link in the place of the one with its id, or as a new one. It is found among its merchant's links once
+    /// the merchant is known.
+    ///
+    /// Slug, campaign and time of creation of a link never change. If they do all the same, the old slug is free.
+    pub fn put(&mut self, link: &Link, merchant: Option<MerchantId>) {
+        let mut record = Vec::with_capacity(RECORD_BYTES);
+        packed::pack(link, merchant, &mut record);
+        let replaced = self.position(link.id);
+        let position = self.records.append(&record);
+        let Self { records, by_id, keys, .. } = self;
+        let hash_at = |held| keys.of_id(packed::id_at(records.at(held)).unwrap_or(link.id));
+        by_id.put(keys.of_id(link.id), position, |held| Some(held) == replaced, hash_at);
+        for scope in [merchant.map(Scope::Merchant), Some(Scope::Agency)].into_iter().flatten() {
+            self.claim_slug(scope, link, position);
+        }
+        if let Some(replaced) = replaced {
+            self.retire(replaced);
+        }
+        self.empty_sparse_chunks();
+    }
+
+    /// The earliest link keeps a slug; ties go to the lower id.
+    fn claim_slug(&mut self, scope: Scope, link: &Link, position: Position) {
+        let holder = self.holder(scope, &link.slug);
+        let keeps = |(_, held): &(_, LinkRef<'_>)| {
+            held.id() != link.id && (held.created_at(), held.id()) < (link.created_at, link.id)
+        };
+        if holder.as_ref().is_some_and(keeps) {
+            return;
+        }
+        let holder = holder.map(|(position, _)| position);
+        let Self { records, by_merchant, by_slug, keys, .. } = self;
+        let hash = keys.of_slug(scope, link.slug.as_bytes());
+        let hash_at = |held| {
+            let held = LinkRef::read(records.at(held));
+            held.map_or(hash, |held| keys.of_slug(scope_like(scope, &held), held.slug_bytes()))
+        };
+        let index = match scope {
+            Scope::Merchant(_) => by_merchant,
+            Scope::Agency => by_slug,
+        };
+        index.put(hash, position, |held| Some(held) == holder, hash_at);
+    }
+
+    /// A record that was replaced is garbage, and no index leads to it.
+    fn retire(&mut self, replaced: Position) {
+        let Some(bytes) = packed::bytes_at(self.records.at(replaced)) else { return };
+        let hashes = self.read(replaced).map(|link| self.slug_hashes(&link));
+        let [of_merchant, of_all] = hashes.unwrap_or_default();
+        of_merchant.iter().for_each(|hash| self.by_merchant.remove(*hash, replaced));
+        of_all.iter().for_each(|hash| self.by_slug.remove(*hash, replaced));
+        self.records.retire(replaced, bytes);
+    }
+
+    fn empty_sparse_chunks(&mut self) {
+        while let Some(chunk) = self.records.sparse() {
+            for (position, record) in chunk.records(packed::bytes_at) {
+                self.move_record(position, record);
+            }
+            self.records.release(&chunk);
+        }
+    }
+
+    /// Writes a record anew, unless it was replaced, and leads every index there.
+    fn move_record(&mut self, old: Position, record: &[u8]) {
+        let Some(link) = LinkRef::read(record).filter(|link| self.position(link.id()) == Some(old)) else {
+            return;
+        };
+        let new = self.records.append(record);
+        self.by_id.replace(self.keys.of_id(link.id()), old, new);
+        let [of_merchant, of_all] = self.slug_hashes(&link);
+        of_merchant.iter().for_each(|hash| self.by_merchant.replace(*hash, old, new));
+        of_all.iter().for_each(|hash| self.by_slug.replace(*hash, old, new));
+    }
+
+    /// A slug's hashes among its merchant's links and among all.
+    fn slug_hashes(&self, link: &LinkRef<'_>) -> [Option<u64>; 2] {
+        let scopes = [link.merchant().map(Scope::Merchant), Some(Scope::Agency)];
+        scopes.map(|scope| scope.map(|scope| self.keys.of_slug(scope, link.slug_bytes())))
+    }
+
+    fn position(&self, id: LinkId) -> Option<Position> {
+        let is_it = |position| packed::id_at(self.records.at(position)) == Some(id);
+        self.by_id.find(self.keys.of_id(id), is_it)
+    }
+
+    #[inline]
+    fn holder(&self, scope: Scope, slug: &str) -> Option<(Position, LinkRef<'_>)> {
+        let index = match scope {
+            Scope::Merchant(_) => &self.by_merchant,
+            Scope::Agency => &self.by_slug,
+        };
+        let mut found = None;
+        let position = index.find(self.keys.of_slug(scope, slug.as_bytes()), |position| {
+            found = self.read(position).filter(|link| is_in(link, scope) && link.has_slug(slug));
+            found.is_some()
+        });
+        Some((position?, found?))
+    }
+
+    #[inline]
+    fn read(&self, position: Position) -> Option<LinkRef<'_>> {
+        LinkRef::read(self.records.at(position))
+    }
+}
+
+fn is_in(link: &LinkRef<'_>, scope: Scope) -> bool {
+    match scope {
+        Scope::Merchant(id) => link.merchant() == Some(id),
+        Scope::Agency => true,
+    }
+}
+
+/// The scope of the same kind that a link is found in.
+fn scope_like(scope: Scope, link: &LinkRef<'_>) -> Scope {
+    match scope {
+        Scope::Merchant(_) => link.merchant().map_or(scope, Scope::Merchant),
+        Scope::Agency => Scope::Agency,
+    }
+}

@@ -1,0 +1,347 @@
+//! A link as bytes, and what reads it there without copying: everything once, nothing that is not there.
+
+use crate::catalog::{Link, Schedule};
+use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use crate::time::Timestamp;
+
+// Format: head | slug | destination | updated, starts, ends where present, 6 bytes each | fallback where present.
+// Numbers are little-endian, each text begins with its length as a varint. What a redirect reads stands first. Never
+// leaves the process: it may change with any version.
+const HEAD: usize = 37;
+/// Years up to 9999 in milliseconds need 48 bits.
+const TIME: usize = 6;
+/// Merchant ids have 40 bits.
+const MERCHANT: usize = 5;
+
+// What the flags say.
+const PAUSED: u16 = 1;
+const MERCHANT_KNOWN: u16 = 2;
+const UPDATED: u16 = 4;
+const STARTS: u16 = 8;
+const ENDS: u16 = 16;
+const TIMES: u16 = UPDATED | STARTS | ENDS;
+const FALLBACK: u16 = 32;
+const FRAGMENT: u16 = 64;
+const UNFIT: u16 = 128;
+/// Two bits: what joins a parameter to the destination, by its place in [`JOINTS`].
+const JOINT_SHIFT: u32 = 8;
+const JOINTS: [&str; 4] = ["?", "&", "", ""];
+
+/// A link where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkRef<'a> {
+    head: &'a [u8; HEAD],
+    /// What follows the head; goes on beyond the record.
+    rest: &'a [u8],
+}
+
+/// Appends a link's record to `out`, with its campaign's merchant where that is known.
+pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>) {
+    let updated_at = Some(link.updated_at).filter(|updated_at| *updated_at != link.created_at);
+    let times = [(UPDATED, updated_at), (STARTS, link.starts_at), (ENDS, link.ends_at)];
+    let mut flags = hints(link.destination.as_bytes());
+    for (flag, is_set) in
+        [(PAUSED, link.paused), (MERCHANT_KNOWN, merchant.is_some()), (FALLBACK, link.fallback.is_some())]
+    {
+        flags |= if is_set { flag } else { 0 };
+    }
+    times.iter().for_each(|(flag, time)| flags |= if time.is_some() { *flag } else { 0 });
+
+    out.extend(link.id.bits().to_le_bytes());
+    out.extend(link.campaign.bits().to_le_bytes());
+    out.extend(link.influencer.bits().to_le_bytes());
+    out.extend(&merchant.map_or(0, MerchantId::bits).to_le_bytes()[..MERCHANT]);
+    put_time(link.created_at, out);
+    out.extend(flags.to_le_bytes());
+    put_text(&link.slug, out);
+    put_text(&link.destination, out);
+    times.iter().filter_map(|(_, time)| *time).for_each(|time| put_time(time, out));
+    link.fallback.iter().for_each(|fallback| put_text(fallback, out));
+}
+
+/// What a redirect wants to know of a destination, found once.
+fn hints(destination: &[u8]) -> u16 {
+    let fragment_at = destination.iter().position(|&byte| byte == b'#');
+    let before = &destination[..fragment_at.unwrap_or(destination.len())];
+    let query = before.iter().position(|&byte| byte == b'?').map(|at| &before[at + 1..]);
+    let joint: u16 = match query {
+        None => 0,
+        Some(query) if query.is_empty() || query.ends_with(b"&") => 2,
+        Some(_) => 1,
+    };
+    let unfit = destination.iter().any(|&byte| byte < b' ' || byte == 127);
+    joint << JOINT_SHIFT | if fragment_at.is_some() { FRAGMENT } else { 0 } | if unfit { UNFIT } else { 0 }
+}
+
+fn put_time(time: Timestamp, out: &mut Vec<u8>) {
+    out.extend(&time.as_ms().to_le_bytes()[..TIME]);
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    let low_bits = |number: usize| number.to_le_bytes()[0] & 127;
+    let mut length = text.len();
+    while length >= 128 {
+        out.push(low_bits(length) | 128);
+        length /= 128;
+    }
+    out.push(low_bits(length));
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Takes a text off the front; what was packed has it.
+#[inline]
+fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+    let (length, rest) = match *bytes {
+        [length @ 0..128, rest @ ..] => (usize::from(*length), rest),
+        long => long_length(long),
+    };
+    let (text, rest) = rest.split_at_checked(length).unwrap_or_default();
+    *bytes = rest;
+    text
+}
+
+/// A length of two bytes or more, and what follows it.
+fn long_length(mut bytes: &[u8]) -> (usize, &[u8]) {
+    let (mut length, mut shift) = (0, 0);
+    while let Some((&byte, rest)) = bytes.split_first() {
+        bytes = rest;
+        length |= usize::from(byte & 127) << shift;
+        shift += 7;
+        if byte < 128 {
+            break;
+        }
+    }
+    (length, bytes)
+}
+
+/// The id of the record that begins here.
+#[inline]
+pub(super) fn id_at(record: &[u8]) -> Option<LinkId> {
+    record.first_chunk().map(|bytes| LinkId::from_bits(u64::from_le_bytes(*bytes)))
+}
+
+/// How many bytes the record has that begins here.
+pub(super) fn bytes_at(record: &[u8]) -> Option<usize> {
+    LinkRef::read(record).map(|link| record.len() - link.fallback_and_end().1.len())
+}
+
+impl<'a> LinkRef<'a> {
+    /// The link whose record begins here.
+    #[inline]
+    pub(super) fn read(record: &'a [u8]) -> Option<Self> {
+        let (head, rest) = record.split_first_chunk()?;
+        Some(Self { head, rest })
+    }
+
+    #[inline]
+    const fn flags(&self) -> u16 {
+        u16::from_le_bytes([self.head[35], self.head[36]])
+    }
+
+    #[inline]
+    const fn is(&self, flag: u16) -> bool {
+        self.flags() & flag != 0
+    }
+
+    fn number<const BYTES: usize>(&self, offset: usize) -> u64 {
+        let mut number = [0; 8];
+        number[..BYTES].copy_from_slice(&self.head[offset..offset + BYTES]);
+        u64::from_le_bytes(number)
+    }
+
+    /// The id.
+    #[inline]
+    pub fn id(&self) -> LinkId {
+        LinkId::from_bits(self.number::<8>(0))
+    }
+
+    /// The campaign.
+    #[inline]
+    pub fn campaign(&self) -> CampaignId {
+        CampaignId::from_bits(self.number::<8>(8))
+    }
+
+    /// The influencer.
+    #[inline]
+    pub fn influencer(&self) -> InfluencerId {
+        InfluencerId::from_bits(self.number::<8>(16))
+    }
+
+    /// The campaign's merchant, once the campaign is known.
+    #[inline]
+    pub fn merchant(&self) -> Option<MerchantId> {
+        self.is(MERCHANT_KNOWN).then(|| MerchantId::from_bits(self.number::<MERCHANT>(24)))
+    }
+
+    /// When it was created.
+    pub fn created_at(&self) -> Timestamp {
+        time(&self.head[29..])
+    }
+
+    /// When it was last changed.
+    pub fn updated_at(&self) -> Timestamp {
+        self.time(UPDATED).unwrap_or_else(|| self.created_at())
+    }
+
+    /// One of the times that need not be there; they stand in the order of their flags.
+    fn time(&self, flag: u16) -> Option<Timestamp> {
+        let before = self.flags() & TIMES & (flag - 1);
+        self.is(flag).then(|| time(self.behind_texts().get(room_of(before)..).unwrap_or_default()))
+    }
+
+    /// What follows slug and destination.
+    fn behind_texts(&self) -> &'a [u8] {
+        let mut rest = self.rest;
+        take_text(&mut rest);
+        take_text(&mut rest);
+        rest
+    }
+
+    /// The fallback, and what follows the record.
+    fn fallback_and_end(&self) -> (Option<&'a [u8]>, &'a [u8]) {
+        let mut rest = self.behind_texts().get(room_of(self.flags() & TIMES)..).unwrap_or_default();
+        let fallback = self.is(FALLBACK).then(|| take_text(&mut rest));
+        (fallback, rest)
+    }
+
+    /// When it may be followed.
+    #[inline]
+    pub fn schedule(&self) -> Schedule {
+        if self.flags() & (PAUSED | STARTS | ENDS) == 0 {
+            return Schedule::default();
+        }
+        Schedule { paused: self.is(PAUSED), starts_at: self.time(STARTS), ends_at: self.time(ENDS) }
+    }
+
+    /// Its path, as it was given.
+    pub fn slug(&self) -> &'a str {
+        text(self.slug_bytes())
+    }
+
+    #[inline]
+    pub(super) fn slug_bytes(&self) -> &'a [u8] {
+        take_text(&mut { self.rest })
+    }
+
+    /// Whether this is its path, compared without case.
+    #[inline]
+    pub(super) fn has_slug(&self, slug: &str) -> bool {
+        let own = self.slug_bytes();
+        // Nearly always it is spelled as it was given.
+        own == slug.as_bytes() || own.eq_ignore_ascii_case(slug.as_bytes())
+    }
+
+    /// Where it leads.
+    pub fn destination(&self) -> &'a str {
+        text(self.destination_bytes())
+    }
+
+    #[inline]
+    fn destination_bytes(&self) -> &'a [u8] {
+        let mut rest = self.rest;
+        take_text(&mut rest);
+        take_text(&mut rest)
+    }
+
+    /// Where it leads, up to its `#`, and from there on.
+    #[inline]
+    pub fn destination_around_fragment(&self) -> (&'a [u8], &'a [u8]) {
+        let destination = self.destination_bytes();
+        if !self.is(FRAGMENT) {
+            return (destination, &[]);
+        }
+        let fragment_at = destination.iter().position(|&byte| byte == b'#');
+        destination.split_at(fragment_at.unwrap_or(destination.len()))
+    }
+
+    /// What joins a parameter to the destination: `?` or `&`, or nothing after a bare `?`.
+    #[inline]
+    pub fn joint(&self) -> &'static str {
+        JOINTS[usize::from(self.flags() >> JOINT_SHIFT) % JOINTS.len()]
+    }
+
+    /// Whether the destination may stand in a header: looked at once, because headers are written as bytes.
+    #[inline]
+    pub const fn fits_a_header(&self) -> bool {
+        !self.is(UNFIT)
+    }
+
+    /// Where it leads when it is over.
+    pub fn fallback(&self) -> Option<&'a str> {
+        self.fallback_and_end().0.map(text)
+    }
+
+    /// A copy of it all.
+    pub fn to_link(&self) -> Link {
+        let Schedule { paused, starts_at, ends_at } = self.schedule();
+        Link {
+            id: self.id(),
+            campaign: self.campaign(),
+            influencer: self.influencer(),
+            destination: self.destination().to_owned(),
+            slug: self.slug().to_owned(),
+            starts_at,
+            ends_at,
+            fallback: self.fallback().map(str::to_owned),
+            paused,
+            created_at: self.created_at(),
+            updated_at: self.updated_at(),
+        }
+    }
+}
+
+/// Bytes of the times that these flags stand for.
+const fn room_of(times: u16) -> usize {
+    times.count_ones() as usize * TIME
+}
+
+fn time(bytes: &[u8]) -> Timestamp {
+    let mut ms = [0; 8];
+    ms.iter_mut().zip(bytes.iter().take(TIME)).for_each(|(to, from)| *to = *from);
+    Timestamp::from_ms(i64::from_le_bytes(ms))
+}
+
+/// What was packed from a text is one.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_joins_a_parameter_and_what_fits_a_header_is_known_beforehand() {
+        for (destination, before, fragment, joint, fits) in [
+            ("https://shop.test/", "https://shop.test/", "", "?", true),
+            ("https://shop.test/?", "https://shop.test/?", "", "", true),
+            ("https://shop.test/?a=1&", "https://shop.test/?a=1&", "", "", true),
+            ("https://shop.test/?a=1#top?", "https://shop.test/?a=1", "#top?", "&", true),
+            ("https://shop.test/#?a=1", "https://shop.test/", "#?a=1", "?", true),
+            ("https://shop.test/\r\nX: y", "https://shop.test/\r\nX: y", "", "?", false),
+            ("https://shop.test/\u{7f}", "https://shop.test/\u{7f}", "", "?", false),
+        ] {
+            let at = Timestamp::from_ms(1);
+            let link = Link {
+                id: LinkId::from_bits(1),
+                campaign: CampaignId::from_bits(2),
+                influencer: InfluencerId::from_bits(3),
+                destination: destination.into(),
+                slug: "anna".into(),
+                starts_at: None,
+                ends_at: None,
+                fallback: None,
+                paused: false,
+                created_at: at,
+                updated_at: at,
+            };
+            let mut record = Vec::new();
+            pack(&link, None, &mut record);
+            let read = LinkRef::read(&record).unwrap();
+            let around = (before.as_bytes(), fragment.as_bytes());
+            assert_eq!(read.destination_around_fragment(), around, "{destination:?}");
+            assert_eq!((read.joint(), read.fits_a_header()), (joint, fits), "{destination:?}");
+            assert_eq!(record.len(), HEAD + 2 + 4 + destination.len(), "nothing stands there that need not");
+        }
+    }
+}
