@@ -4,6 +4,7 @@
 //! the whole answer with its token has been read.
 
 mod calls;
+mod follow;
 mod followers;
 mod full;
 mod kill;
@@ -15,6 +16,10 @@ mod truth;
 mod webhooks;
 
 pub use calls::{FailedCall, failing_calls};
+pub use follow::{
+    Bursts, Capacity, Check, ClassRow, Disturb, End, FollowPlan, FollowReport, Kind, Limit, Load, Mark, News,
+    OfKind, Phase as LoadPhase, Question, Reconciliation, Second, Step, Times, follow,
+};
 pub use full::{FullReport, full_disk};
 pub use kill::{KillReport, Plan, kill_cycles};
 pub use ledger::{LedgerPlan, LedgerReport, Plant, compare_ledgers};

@@ -1,10 +1,13 @@
 //! `afterclick-loadtest`: puts load on the product, kills it if asked to, and reports what was lost.
 
+mod follow_command;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use follow_command::FollowArguments;
 use indicatif::ProgressBar;
 use loadtest::{
     LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, failing_calls, kill_cycles,
@@ -25,6 +28,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Follow links as followers do, at moments drawn in advance; exit 1 if answers, journal and figures differ.
+    Follow(Box<FollowArguments>),
     /// Kill the product under load, again and again; exit 1 if a promised click is missing or doubled.
     Kill {
         /// How often.
@@ -111,6 +116,7 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
+        Command::Follow(arguments) => follow_command::run(*arguments).await,
         Command::Kill { cycles, followers, bin_dir, fault } => kill(cycles, followers, bin_dir, fault).await,
         Command::Webhooks { orders, connections, bin_dir } => webhooks(orders, connections, bin_dir).await,
         Command::Outage { seconds, cluster, bin_dir, fault } => {

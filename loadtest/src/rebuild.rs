@@ -119,7 +119,7 @@ fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "windows that are closed would not be filled in")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -30,6 +30,7 @@ pub(crate) fn slug(number: usize) -> String {
     format!("l{number}")
 }
 
-fn id(created: Value) -> Result<String> {
+/// The id of what was created.
+pub(crate) fn id(created: Value) -> Result<String> {
     created["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {created}"))
 }

@@ -19,9 +19,10 @@ use tokio::task::LocalSet;
 
 use crate::truth;
 
-const SECRET: &str = "a-secret-of-the-shop";
+pub(crate) const SECRET: &str = "a-secret-of-the-shop";
 /// WooCommerce's published example order, which is as large as orders are.
-const EXAMPLE: &str = include_str!("../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+pub(crate) const EXAMPLE: &str =
+    include_str!("../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
 
 /// How to deliver.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ pub async fn deliver(plan: &WebhookPlan) -> Result<WebhookReport> {
 }
 
 /// Keeps this process, and those it starts from now on, on one core.
-fn run_on(core: usize) -> Result<()> {
+pub(crate) fn run_on(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     sched_setaffinity(None, &cores).context("a machine with two cores is needed")

@@ -1,0 +1,169 @@
+//! How much the product can take: rates one after the other, until answers become slow or are refused.
+//!
+//! Where this program is what becomes slow, it says so: then the product can take more than was found.
+
+#![expect(clippy::float_arithmetic, reason = "rates, and no money")]
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::follow::News;
+use crate::follow::load::{Crowd, Leg};
+use crate::follow::measure::{End, Phase};
+
+/// How long a rate is tried.
+const LASTS: Duration = Duration::from_secs(2);
+/// Where it begins, and how fast it grows.
+const FIRST: f64 = 1000.0;
+const GROWTH: f64 = 1.6;
+/// No machine that this runs on gets there.
+const LAST: f64 = 1e6;
+/// How often the gap between what can be taken and what cannot is halved.
+const HALVINGS: u32 = 4;
+
+/// What a rate did to the product.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// Clicks a second.
+    pub rate: f64,
+    /// Requests of all kinds that were answered, a second.
+    pub answered: f64,
+    /// Ninety-nine of a hundred clicks took no longer.
+    pub p99: Duration,
+    /// Ninety-nine of a hundred requests did not wait longer for this program.
+    pub lag_p99: Duration,
+    /// Why it was too much, if it was.
+    pub limit: Option<Limit>,
+}
+
+/// Why a rate is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Answers take too long.
+    Latency,
+    /// Requests are refused, or not answered at all.
+    Refusals,
+    /// This program cannot send more: the product might take it.
+    Generator,
+}
+
+impl Limit {
+    /// What it means.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "answers take too long",
+            Self::Refusals => "requests are refused or unanswered",
+            Self::Generator => "the followers themselves are too slow: the server might take more",
+        }
+    }
+}
+
+/// How much it can take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capacity {
+    /// Clicks a second; sessions, orders and repeats come on top.
+    pub rate: f64,
+    /// Why not more.
+    pub limit: Option<Limit>,
+    /// Every rate that was tried.
+    pub steps: Vec<Step>,
+}
+
+/// Tries rates until one is too much, and then between the last two.
+///
+/// # Errors
+/// When the load cannot be made.
+pub(crate) async fn find(
+    crowd: &Rc<Crowd>,
+    bound: Duration,
+    tell: &mut dyn FnMut(News<'_>),
+) -> Result<Capacity> {
+    let mut steps = Vec::new();
+    let (mut taken, mut rate) = (0.0, FIRST);
+    let mut refused = None;
+    while rate < LAST {
+        let step = attempt(crowd, rate, bound).await?;
+        tell(News::Tried(&step));
+        steps.push(step);
+        match step.limit {
+            None => taken = rate,
+            Some(limit) => {
+                refused = Some((rate, limit));
+                break;
+            }
+        }
+        rate *= GROWTH;
+    }
+    for _ in 0..HALVINGS {
+        let Some((too_much, _)) = refused else { break };
+        let step = attempt(crowd, f64::midpoint(taken, too_much), bound).await?;
+        tell(News::Tried(&step));
+        steps.push(step);
+        match step.limit {
+            None => taken = step.rate,
+            Some(limit) => refused = Some((step.rate, limit)),
+        }
+    }
+    Ok(Capacity { rate: taken, limit: refused.map(|(_, limit)| limit), steps })
+}
+
+async fn attempt(crowd: &Rc<Crowd>, rate: f64, bound: Duration) -> Result<Step> {
+    let leg = Leg { name: "", rate, bursts: None, lasts: LASTS, is_over: &|| true };
+    let phase = crowd.follow(&leg, &mut |_| ()).await?;
+    // What the followers of this rate do later belongs to no other rate.
+    crowd.forget();
+    Ok(judge(&phase, rate, bound))
+}
+
+fn judge(phase: &Phase, rate: f64, bound: Duration) -> Step {
+    let (p99, lag_p99) = (phase.clicks.at(99.0), phase.lag_p99());
+    let failed: u64 = [End::Refused, End::Closed, End::GivenUp, End::NotConnected, End::Unsent]
+        .into_iter()
+        .map(|end| phase.ended(end, false))
+        .sum();
+    // One in a thousand is bad luck.
+    let limit = if lag_p99 > bound / 2 {
+        Some(Limit::Generator)
+    } else if failed * 1000 > phase.total() {
+        Some(Limit::Refusals)
+    } else if p99 > bound {
+        Some(Limit::Latency)
+    } else {
+        None
+    };
+    let answered = phase.ended(End::Answered, false) as f64 / phase.lasted.as_secs_f64().max(1e-9);
+    Step { rate, answered, p99, lag_p99, limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::follow::cast::Kind;
+
+    fn phase(took: Duration, lag: Duration, refused: usize) -> Phase {
+        let mut phase = Phase::new("", 1000.0, Duration::ZERO);
+        for _ in 0..1000 {
+            phase.add(Kind::Person, End::Answered, took);
+            phase.add_lag(lag);
+        }
+        (0..refused).for_each(|_| phase.add(Kind::Person, End::Refused, took));
+        phase
+    }
+
+    #[test]
+    fn a_rate_is_too_much_for_a_reason_and_the_followers_own_slowness_comes_first() {
+        let (fast, slow) = (Duration::from_micros(300), Duration::from_millis(7));
+        for (took, lag, refused, limit) in [
+            (fast, Duration::ZERO, 0, None),
+            (fast, Duration::ZERO, 1, None),
+            (slow, Duration::ZERO, 0, Some(Limit::Latency)),
+            (fast, Duration::ZERO, 5, Some(Limit::Refusals)),
+            (slow, slow, 5, Some(Limit::Generator)),
+        ] {
+            let step = judge(&phase(took, lag, refused), 1000.0, Duration::from_millis(5));
+            assert_eq!(step.limit, limit, "{took:?} {lag:?} {refused}");
+        }
+    }
+}
