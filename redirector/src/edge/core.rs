@@ -40,7 +40,7 @@ use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head, and of hyper's buffers for a connection.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEAD_BYTES_MAX: u32 = 16 * 1024;
 /// Requests that a connection may have under way, by HTTP/2.
 const STREAMS_MAX: u32 = 32;
 /// The answer where there is no room for another connection.
@@ -267,7 +267,7 @@ async fn serve_http_1(member: &Member, stream: GatedStream) {
         // Without a timer hyper's time-out does nothing.
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX)
+        .max_buf_size(HEAD_BYTES_MAX as usize)
         .serve_connection(stream, service);
     finish(member, connection, pending()).await;
 }
@@ -290,8 +290,8 @@ async fn serve_http_2(member: &Member, mut stream: GatedStream) {
     let connection = http2::Builder::new(OnThisCore)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .max_send_buf_size(HEAD_BYTES_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_send_buf_size(HEAD_BYTES_MAX as usize)
         .serve_connection(stream, service);
     // SECURITY: without this a peer could hold connections that ask for nothing.
     let idle = async {
