@@ -41,6 +41,8 @@ use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head, and of hyper's buffers for a connection.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a request's head by HTTP/2, once it is unpacked.
+const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 /// Requests that a connection may have under way, by HTTP/2.
 const STREAMS_MAX: u32 = 32;
 /// Pause after the system refused a connection, usually for want of file descriptors.
@@ -273,7 +275,7 @@ async fn serve_http_2(core: &Rc<Core>, membership: &Membership<'_>, mut stream: 
     let connection = http2::Builder::new(OnThisCore)
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
         .max_send_buf_size(HEAD_BYTES_MAX)
         .serve_connection(stream, service);
     // SECURITY: without this a peer could hold connections that ask for nothing.
