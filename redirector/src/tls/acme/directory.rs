@@ -108,7 +108,7 @@ impl Directory {
 }
 
 fn is_unknown_account(error: &anyhow::Error) -> bool {
-    let Some(Error::Api(problem)) = error.downcast_ref::<Error>() else { return false };
+    let Some(Error::Api(problem)) = error.downcast_ref() else { return false };
     problem.r#type.as_deref() == Some(UNKNOWN_ACCOUNT)
 }
 

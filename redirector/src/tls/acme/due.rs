@@ -25,6 +25,18 @@ impl Due {
         Self { at: two_thirds.max(late), failed_in_a_row: 0 }
     }
 
+    /// After a certificate with this life came now. One that is due at once (a clock is wrong, here or there) counts as a
+    /// failure: it must not be ordered again without end.
+    pub(super) fn after_certificate(
+        self,
+        not_before: Timestamp,
+        not_after: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let renewal = Self::renewal(not_before, not_after);
+        if renewal.at > now { renewal } else { self.after_failure(now) }
+    }
+
     /// After one more order failed at this time.
     pub(super) fn after_failure(self, now: Timestamp) -> Self {
         let doubled = FIRST_PAUSE.as_ms() << self.failed_in_a_row.min(20);
@@ -63,6 +75,10 @@ mod tests {
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440]);
         let forgotten = Due::renewal(now, now.plus(Span::days(90))).after_failure(now);
         assert_eq!(forgotten.at.since(now), Span::minutes(1));
+        let (ended, began) = (now.plus(Span::days(-1)), now.plus(Span::days(-91)));
+        let wrong_clock =
+            Due::default().after_certificate(began, ended, now).after_certificate(began, ended, now);
+        assert_eq!(wrong_clock.at.since(now), Span::minutes(2));
         let often = (0..1000).fold(due, |due, _| due.after_failure(now));
         assert_eq!(often.at.since(now), Span::days(1));
     }

@@ -96,11 +96,11 @@ impl Acme {
         let order = self.directory.order(host, &self.tls.challenge, &self.folder);
         match self.runtime.block_on(order) {
             Ok(certificate) => {
-                let renewal = Due::renewal(certificate.not_before, certificate.not_after);
+                let (not_before, not_after) = (certificate.not_before, certificate.not_after);
                 self.tls.certificates.use_acme(host, certificate);
                 self.tls.orders.done.fetch_add(1, Relaxed);
                 tracing::info!("a new certificate for {host}");
-                renewal
+                due.after_certificate(not_before, not_after, clock::now())
             }
             Err(error) => {
                 let now = clock::now();
