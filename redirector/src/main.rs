@@ -33,6 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Exit statuses: 0 done, 1 failed, 2 wrong usage (clap's own), 64 bad configuration.
 fn main() -> ExitCode {
     start_log();
+    tls::use_ring_elsewhere();
     match run(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

@@ -226,10 +226,11 @@ async fn serve(member: Member, stream: TcpStream, tls: Option<Arc<Tls>>) {
     let Some(tls) = tls else {
         return serve_http_1(&member, GatedStream::new(stream, Rc::clone(&core.gate))).await;
     };
-    let Some(session) = core.handshakes.begin(&stream, &tls).await else { return };
+    let Some((session, turn)) = core.handshakes.begin(&stream, &tls).await else { return };
     let speaks = |protocol| session.alpn_protocol() == Some(protocol);
     let (is_http_2, is_validator) = (speaks(HTTP_2), speaks(ACME_TLS_1));
     let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
+    turn.end().await;
     if is_http_2 {
         serve_http_2(&member, stream).await;
     } else if is_validator {

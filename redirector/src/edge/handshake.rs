@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::ServerConnection;
 use rustls::server::{Accepted, Acceptor};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -39,8 +39,13 @@ impl Handshakes {
         Self { turns: Semaphore::new(A_TURN), waiting: Cell::new(0), counters }
     }
 
-    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too many wait.
-    pub(crate) async fn begin(&self, stream: &TcpStream, tls: &Tls) -> Option<Box<ServerConnection>> {
+    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too many wait. The turn is
+    /// to be ended when the answer is on its way.
+    pub(crate) async fn begin(
+        &self,
+        stream: &TcpStream,
+        tls: &Tls,
+    ) -> Option<(Box<ServerConnection>, Turn<'_>)> {
         let hello = timeout(HELLO_TIMEOUT, hello(stream)).await;
         let Ok(Ok(accepted)) = hello else {
             self.counters.failed_handshake();
@@ -51,17 +56,24 @@ impl Handshakes {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);
-        let turn = self.turns.acquire().await;
+        let turn = Turn(self.turns.acquire().await.ok()?);
         self.waiting.set(self.waiting.get() - 1);
         let session = answer(stream, tls, accepted);
         match session {
             Some(_) => self.counters.handshake(),
             None => self.counters.failed_handshake(),
         }
-        // The place is free again once the sockets have been looked at.
+        Some((session?, turn))
+    }
+}
+
+/// A place among those whose handshakes are computed before the sockets are looked at again.
+pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'a>);
+
+impl Turn<'_> {
+    /// Leaves the place once the sockets have been looked at.
+    pub(crate) async fn end(self) {
         yield_now().await;
-        drop(turn);
-        session
     }
 }
 

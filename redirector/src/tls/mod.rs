@@ -13,9 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, ring};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::{CipherSuite, ServerConfig};
 
 pub(crate) use acme::{Acme, Orders};
 pub(crate) use certificates::Certificates;
@@ -58,7 +58,7 @@ impl Tls {
         let mut serving = config(Arc::clone(&certificates) as _)?;
         serving.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
         // Tickets keep what a session was in the visitor's hands: nothing is stored here, and any core can go on.
-        serving.ticketer = ring::Ticketer::new().context("no key for session tickets")?;
+        serving.ticketer = aws_lc_rs::Ticketer::new().context("no key for session tickets")?;
         serving.send_tls13_tickets = 1;
         let challenge = Arc::new(Challenge::default());
         let mut proving = config(Arc::clone(&challenge) as _)?;
@@ -98,10 +98,33 @@ impl Tls {
 
 /// TLS 1.2 and 1.3 with these certificates; sessions are not stored.
 fn config(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ignore_client_order = true;
     Ok(config)
+}
+
+/// What handshakes are computed with. AES-128 comes first: AES-256 brings SHA-384, which is most of what hashing costs, and
+/// no answer is long enough for a phone without AES in hardware to notice.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    let is_first = |suite| {
+        matches!(
+            suite,
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        )
+    };
+    provider.cipher_suites.sort_by_key(|suite| !is_first(suite.suite()));
+    provider
+}
+
+/// What everything else that speaks TLS uses. It has to be said once, since more than one is compiled in.
+pub(crate) fn use_ring_elsewhere() {
+    // Nobody has chosen before: this is among the first things the process does.
+    _ = ring::default_provider().install_default();
 }
