@@ -10,6 +10,7 @@
 //! 2  …  body
 //! ```
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Device, InApp};
@@ -187,16 +188,28 @@ impl<'a> Record<'a> {
 /// Writes a click without an allocation once `out` is warm.
 pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
     out.extend([CLICK, V1]);
-    let appended = postcard::to_extend(click, Appender(out));
+    let appended = postcard::serialize_with_flavor(click, Appender(out));
     debug_assert!(appended.is_ok(), "a click always serialises");
 }
 
-/// Lets postcard append to a borrowed buffer.
+/// Lets postcard append to a borrowed buffer, whole fields at a time.
 struct Appender<'a>(&'a mut Vec<u8>);
 
-impl Extend<u8> for Appender<'_> {
-    fn extend<T: IntoIterator<Item = u8>>(&mut self, bytes: T) {
-        self.0.extend(bytes);
+impl Flavor for Appender<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

@@ -139,7 +139,7 @@ fn click<'a>(
         same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign()),
     });
     Click {
-        id: ClickId::from_bytes(core.random.borrow_mut().random()),
+        id: ClickId::from_bytes(core.random.borrow_mut().random::<u128>().to_le_bytes()),
         at: now,
         link: target.link.id(),
         class: classify(facts, availability, earlier_click, target.campaign.dedupe, now),
