@@ -14,7 +14,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::api::{campaign, import_links, metric};
+use benches::api::{campaign, import_links};
 use benches::process::{cpu_seconds, free_port, machine, pinned, resident_bytes};
 use benches::product::{Product, TOKEN};
 use benches::wrk::Load;
@@ -24,8 +24,6 @@ const BATCH: usize = 100_000;
 const LINKS: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 const CONNECTIONS: usize = 64;
 const SECONDS: u64 = 4;
-/// How long nodes may take to catch up.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -60,12 +58,14 @@ fn links(afterclick: &Path, most: usize, report: &mut String) -> Result<()> {
             text += import_links(product.admin, TOKEN, &owner, batch..links.min(batch + BATCH))?;
         }
         let imported = links as f64 / begun.elapsed().as_secs_f64();
-        caught_up(&[&product])?;
+        product.caught_up()?;
+        // What the imports needed is given back within seconds.
+        sleep(Duration::from_secs(6));
         let grown = resident_bytes(product.id())?.saturating_sub(empty);
         let journal = folder_bytes(&folder.path().join("journal"))?;
         let before = cpu_seconds(product.id())?;
         let answered = load(&format!("http://127.0.0.1:{}", product.public), links).run()?;
-        caught_up(&[&product])?;
+        product.caught_up()?;
         let cpu_us = (cpu_seconds(product.id())? - before) * 1e6 / answered.requests;
         product.stop()?;
         let begun = Instant::now();
@@ -100,8 +100,7 @@ fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
         let nodes = (0..count).map(start).collect::<Result<Vec<_>>>()?;
         let owner = campaign(nodes[0].admin, TOKEN)?;
         import_links(nodes[0].admin, TOKEN, &owner, 0..1000)?;
-        let all: Vec<_> = nodes.iter().collect();
-        caught_up(&all)?;
+        nodes.iter().try_for_each(Product::caught_up)?;
         // Whatever one node learned the others have.
         sleep(Duration::from_secs(2));
         let cpu = || -> Result<(f64, f64)> {
@@ -119,7 +118,7 @@ fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
                 .collect();
             asking.into_iter().map(|asked| asked.join().map_err(|_| anyhow::anyhow!("a panic"))?).collect()
         })?;
-        caught_up(&all)?;
+        nodes.iter().try_for_each(Product::caught_up)?;
         let (of_nodes, of_redis) = cpu()?;
         let clicks: f64 = answered.iter().map(|answered| answered.requests).sum();
         let rate: f64 = answered.iter().map(|answered| answered.requests_per_second).sum();
@@ -136,18 +135,6 @@ fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
 
 fn load(origin: &str, links: usize) -> Load<'_> {
     Load { origin, headers: &[], connections: CONNECTIONS, seconds: SECONDS, links }
-}
-
-/// Waits until every node's hot state has all that was recorded.
-fn caught_up(nodes: &[&Product]) -> Result<()> {
-    let begun = Instant::now();
-    for node in nodes {
-        while metric(node.admin, TOKEN, "afterclick_hot_state_behind_records")? > 0 {
-            ensure!(begun.elapsed() < PATIENCE, "the hot state is still behind");
-            sleep(Duration::from_millis(50));
-        }
-    }
-    Ok(())
 }
 
 fn folder_bytes(folder: &Path) -> Result<u64> {

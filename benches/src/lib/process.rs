@@ -27,7 +27,27 @@ pub fn free_port() -> Result<u16> {
 /// # Errors
 /// When it has ended.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    cpu_of(Path::new(&format!("/proc/{pid}")))
+}
+
+/// … of those of its threads whose names begin with one of these.
+///
+/// # Errors
+/// When it has ended.
+pub fn cpu_seconds_of_threads(pid: u32, names: &[&str]) -> Result<f64> {
+    let mut seconds = 0.0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let thread = thread?.path();
+        let name = fs::read_to_string(thread.join("comm"))?;
+        if names.iter().any(|wanted| name.starts_with(wanted)) {
+            seconds += cpu_of(&thread)?;
+        }
+    }
+    Ok(seconds)
+}
+
+fn cpu_of(task: &Path) -> Result<f64> {
+    let stat = fs::read_to_string(task.join("stat"))?;
     let after_name = stat.rsplit_once(')').context("/proc stat")?.1;
     let ticks = |field: usize| -> Result<f64> {
         Ok(after_name.split_whitespace().nth(field).context("/proc stat")?.parse()?)

@@ -3,10 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::api::metric;
 use crate::process::pinned;
 
 /// The access token of its API.
@@ -59,6 +62,19 @@ impl Product {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until its hot state has everything that was recorded.
+    ///
+    /// # Errors
+    /// When it does not get there within two minutes.
+    pub fn caught_up(&self) -> Result<()> {
+        let begun = Instant::now();
+        while metric(self.admin, TOKEN, "afterclick_hot_state_behind_records")? > 0 {
+            ensure!(begun.elapsed() < Duration::from_secs(120), "the hot state is still behind");
+            sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Stops it as an operator does.

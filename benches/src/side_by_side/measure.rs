@@ -1,7 +1,6 @@
 //! One measured stretch: wrk on the second core, the server's own time beside it.
 
 use anyhow::Result;
-use benches::process::cpu_seconds;
 use benches::wrk::Load;
 
 use crate::servers::{LINKS, Server};
@@ -21,7 +20,10 @@ pub(crate) enum Connections {
 #[derive(Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) requests_per_second: f64,
+    /// For answering and recording.
     pub(crate) cpu_us_per_request: f64,
+    /// … and for everything that follows, until nothing is left to do.
+    pub(crate) all_cpu_us_per_request: f64,
     pub(crate) p99_ms: f64,
 }
 
@@ -41,16 +43,16 @@ pub(crate) fn measure(
         }
     };
     let load = Load { origin: &origin, headers: &headers, connections: CONNECTIONS, seconds, links: LINKS };
-    let before = cpu_of(server)?;
+    server.settle()?;
+    let before = server.cpu()?;
     let answered = load.run()?;
-    let cpu = cpu_of(server)? - before;
+    let answering = server.cpu()?.answering - before.answering;
+    server.settle()?;
+    let all = server.cpu()?.all - before.all;
     Ok(Sample {
         requests_per_second: answered.requests_per_second,
-        cpu_us_per_request: cpu * 1e6 / answered.requests,
+        cpu_us_per_request: answering * 1e6 / answered.requests,
+        all_cpu_us_per_request: all * 1e6 / answered.requests,
         p99_ms: answered.p99_ms,
     })
-}
-
-fn cpu_of(server: &Server) -> Result<f64> {
-    server.process_ids().into_iter().map(cpu_seconds).sum()
 }

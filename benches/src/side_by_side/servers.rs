@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use benches::api::{campaign, import_links, link_of};
-use benches::process::{free_port, pinned};
+use benches::process::{cpu_seconds, cpu_seconds_of_threads, free_port, pinned};
 use benches::product::{Product, TOKEN};
 
 use crate::measure::Connections;
@@ -27,6 +27,13 @@ pub(crate) struct Server {
     runs: Runs,
 }
 
+/// A server's time.
+#[derive(Clone, Copy)]
+pub(crate) struct Cpu {
+    pub(crate) answering: f64,
+    pub(crate) all: f64,
+}
+
 /// What it runs as.
 enum Runs {
     /// A peer; a store that it asks is part of it.
@@ -35,11 +42,25 @@ enum Runs {
 }
 
 impl Server {
-    /// The processes whose time counts.
-    pub(crate) fn process_ids(&self) -> Vec<u32> {
+    /// Waits until nothing is left to do of what was asked before.
+    pub(crate) fn settle(&self) -> Result<()> {
         match &self.runs {
-            Runs::Peer(children) => children.iter().map(Child::id).collect(),
-            Runs::Product(product) => vec![product.id()],
+            Runs::Peer(_) => Ok(()),
+            Runs::Product(product) => product.caught_up(),
+        }
+    }
+
+    /// Time spent on answering and recording, and on everything, in seconds.
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        match &self.runs {
+            Runs::Peer(children) => {
+                let all = children.iter().map(|child| cpu_seconds(child.id())).sum::<Result<f64>>()?;
+                Ok(Cpu { answering: all, all })
+            }
+            Runs::Product(product) => Ok(Cpu {
+                answering: cpu_seconds_of_threads(product.id(), &["edge-", "syncer"])?,
+                all: cpu_seconds(product.id())?,
+            }),
         }
     }
 
