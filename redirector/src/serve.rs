@@ -63,19 +63,19 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     }
     make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
-    let sealed = config.tls.as_ref().map(|tls| edge::bind(tls.listen, config.workers)).transpose()?;
-    let (sealed, sealed_listeners) = sealed.unzip();
+    let tls_bound = config.tls.as_ref().map(|tls| edge::bind(tls.listen, config.workers)).transpose()?;
+    let (tls_address, tls_listeners) = tls_bound.unzip();
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
     let tls = config.tls.as_ref().map(|tls| Tls::open(&tls.files).map(Arc::new)).transpose()?;
     let node = node::name(&config.data)?;
     let journals = Journals::open(&config, &node)?;
     let ring = keys::load_or_create(&config.data)?;
     let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
-    let mut sealed_listeners = sealed_listeners.into_iter().flatten();
-    let with_sealed = |plain| Listeners { plain, sealed: sealed_listeners.next() };
-    let listeners = listeners.into_iter().map(with_sealed).collect();
+    let mut tls_listeners = tls_listeners.into_iter().flatten();
+    let with_tls = |plain| Listeners { plain, tls: tls_listeners.next() };
+    let listeners = listeners.into_iter().map(with_tls).collect();
     let server = Server { config, live: Arc::new(live), tls, stop: watch::channel(false).0 };
-    server.run(signals, journals, listeners, admin_listeners, Addresses { public, sealed, admin })
+    server.run(signals, journals, listeners, admin_listeners, Addresses { public, tls: tls_address, admin })
 }
 
 /// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops sent.
@@ -139,7 +139,7 @@ struct Server {
 /// Where the server listens.
 struct Addresses {
     public: SocketAddr,
-    sealed: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
     admin: SocketAddr,
 }
 
@@ -414,12 +414,12 @@ impl Syncing {
 }
 
 /// Says on standard output where the server listens, as one line of JSON.
-fn announce(Addresses { public, sealed, admin }: Addresses) -> Result<()> {
+fn announce(Addresses { public, tls, admin }: Addresses) -> Result<()> {
     let mut ready =
         serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
-    if let Some(sealed) = sealed {
-        ready["tls"] = sealed.to_string().into();
-        tracing::info!("public listener for TLS on {sealed}");
+    if let Some(tls) = tls {
+        ready["tls"] = tls.to_string().into();
+        tracing::info!("public listener for TLS on {tls}");
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{ready}").and_then(|()| out.flush()).context("standard output")?;

@@ -155,11 +155,11 @@ pub(crate) fn run(
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
         let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&core)));
         let plain = accept(&core, listeners.plain, &edge.stop, None);
-        let sealed = async {
-            let Some(listener) = listeners.sealed else { return Ok(()) };
+        let encrypted = async {
+            let Some(listener) = listeners.tls else { return Ok(()) };
             accept(&core, listener, &edge.stop, edge.tls.as_ref()).await
         };
-        tokio::try_join!(plain, sealed)?;
+        tokio::try_join!(plain, encrypted)?;
         core.connections.drain().await;
         turns.abort();
         sweeps.abort();
@@ -226,11 +226,11 @@ async fn serve(member: Member, stream: TcpStream, tls: Option<Arc<Tls>>) {
     let Some(tls) = tls else {
         return serve_http_1(&member, GatedStream::new(stream, Rc::clone(&core.gate))).await;
     };
-    let Some((session, turn)) = core.handshakes.begin(&stream, &tls).await else { return };
-    let speaks = |protocol| session.alpn_protocol() == Some(protocol);
+    let Some((handshake, slot)) = core.handshakes.begin(&stream, &tls).await else { return };
+    let speaks = |protocol| handshake.alpn_protocol() == Some(protocol);
     let (is_http_2, is_validator) = (speaks(HTTP_2), speaks(ACME_TLS_1));
-    let stream = GatedStream::sealed(stream, Rc::clone(&core.gate), session);
-    turn.end().await;
+    let stream = GatedStream::encrypted(stream, Rc::clone(&core.gate), handshake);
+    slot.free().await;
     if is_http_2 {
         serve_http_2(&member, stream).await;
     } else if is_validator {
@@ -259,7 +259,7 @@ async fn serve_http_1(member: &Member, stream: GatedStream) {
     let core = &member.core;
     let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
     let Some(stream) = quick::serve(core, stream, HEAD_TIMEOUT, is_draining).await else { return };
-    let over_tls = stream.is_sealed();
+    let over_tls = stream.is_encrypted();
     let service = service_fn(|request| {
         let answer = route::answer(core, marked(request, over_tls));
         async { Ok::<_, Infallible>(answer.await) }
@@ -429,7 +429,7 @@ impl Connections {
 pub(crate) struct Listeners {
     pub(crate) plain: StdListener,
     /// For encrypted connections.
-    pub(crate) sealed: Option<StdListener>,
+    pub(crate) tls: Option<StdListener>,
 }
 
 /// Binds one listener for each core to the same address; the kernel spreads connections over them.

@@ -46,7 +46,7 @@ pub(crate) struct Gate {
     spare: RefCell<Vec<Rc<Outbox>>>,
     scratch: RefCell<Box<[u8]>>,
     /// What an encrypted connection's bytes hold.
-    opened: RefCell<Vec<u8>>,
+    decrypted: RefCell<Vec<u8>>,
     turn: RefCell<Option<Waker>>,
     turn_is_due: Cell<bool>,
     /// Connections whose peer did not take an answer at once.
@@ -65,7 +65,7 @@ impl Gate {
             waiting: RefCell::default(),
             spare: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_BYTES].into()),
-            opened: RefCell::default(),
+            decrypted: RefCell::default(),
             turn: RefCell::default(),
             turn_is_due: Cell::new(false),
             slow: RefCell::default(),
@@ -187,16 +187,16 @@ impl GatedStream {
         Self::with(stream, gate, None)
     }
 
-    /// Puts an encrypted connection behind the gate; what its session has to say leaves at once.
-    pub(crate) fn sealed(stream: TcpStream, gate: Rc<Gate>, session: Box<ServerConnection>) -> Self {
-        let stream = Self::with(stream, gate, Some(session));
+    /// Puts an encrypted connection behind the gate; what it has to say leaves at once.
+    pub(crate) fn encrypted(stream: TcpStream, gate: Rc<Gate>, tls: Box<ServerConnection>) -> Self {
+        let stream = Self::with(stream, gate, Some(tls));
         stream.outbox.send();
         stream
     }
 
-    fn with(stream: TcpStream, gate: Rc<Gate>, session: Option<Box<ServerConnection>>) -> Self {
+    fn with(stream: TcpStream, gate: Rc<Gate>, tls: Option<Box<ServerConnection>>) -> Self {
         let (inbox, socket) = stream.into_split();
-        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket, session)), unread: Vec::new(), ended: false }
+        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket, tls)), unread: Vec::new(), ended: false }
     }
 
     /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers, and returns how many
@@ -212,11 +212,11 @@ impl GatedStream {
             return Poll::Ready(Ok(Step::Ended));
         }
         ready!(Pin::new(&mut self.inbox).poll_read(context, &mut buffer))?;
-        let mut opened = self.gate.opened.borrow_mut();
-        let Arrived { plain: arrived, ended } = self.outbox.open(buffer.filled(), &mut opened)?;
+        let mut decrypted = self.gate.decrypted.borrow_mut();
+        let Arrived { plain: arrived, ended } = self.outbox.decrypt(buffer.filled(), &mut decrypted)?;
         self.ended = ended;
         if arrived.is_empty() {
-            if self.outbox.session_speaks() {
+            if self.outbox.tls_speaks() {
                 self.await_turn(context);
             }
             return Poll::Ready(Ok(if ended { Step::Ended } else { Step::Partial }));
@@ -238,7 +238,7 @@ impl GatedStream {
         }
         let has_answers = out.len() > before;
         drop(out);
-        if has_answers || self.outbox.session_speaks() {
+        if has_answers || self.outbox.tls_speaks() {
             self.await_turn(context);
         }
         if !has_answers && step == Step::Answered {
@@ -248,8 +248,8 @@ impl GatedStream {
     }
 
     /// Whether the connection is encrypted.
-    pub(crate) fn is_sealed(&self) -> bool {
-        self.outbox.is_sealed()
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.outbox.is_encrypted()
     }
 
     /// Whether the peer has yet to finish the handshake of an encrypted connection.
@@ -325,10 +325,10 @@ impl Read for GatedStream {
             let mut scratch = this.gate.scratch.borrow_mut();
             let mut buffer = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut this.inbox).poll_read(context, &mut buffer))?;
-            let mut opened = this.gate.opened.borrow_mut();
-            let Arrived { plain, ended } = this.outbox.open(buffer.filled(), &mut opened)?;
+            let mut decrypted = this.gate.decrypted.borrow_mut();
+            let Arrived { plain, ended } = this.outbox.decrypt(buffer.filled(), &mut decrypted)?;
             this.ended = ended;
-            if this.outbox.session_speaks() {
+            if this.outbox.tls_speaks() {
                 this.await_turn(context);
             }
             let now = into.remaining().min(plain.len());

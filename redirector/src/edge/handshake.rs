@@ -1,4 +1,4 @@
-//! How an encrypted connection begins: the visitor's hello, a place in the queue, the session.
+//! How an encrypted connection begins: the visitor's hello, a slot, the answer.
 //!
 //! SECURITY: a handshake costs as much as twenty redirects. So a core computes a few between two looks at its sockets,
 //! lets a bounded number wait, and drops the rest; whoever says nothing waits for nobody. Redirects on open connections
@@ -21,31 +21,31 @@ use crate::tls::Tls;
 /// How long a visitor may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
 /// Handshakes that are computed between two looks at the sockets.
-const A_TURN: usize = 4;
-/// Handshakes that may wait: a quarter of a second's work.
+const SLOTS: usize = 4;
+/// Handshakes that may wait: a tenth of a second's work.
 const WAITING_MAX: usize = 512;
 /// Bytes read at a time; a hello is shorter.
 const READ_BYTES: usize = 4096;
 
 /// A core's handshakes.
 pub(crate) struct Handshakes {
-    turns: Semaphore,
+    slots: Semaphore,
     waiting: Cell<usize>,
     counters: &'static Counters,
 }
 
 impl Handshakes {
     pub(crate) fn new(counters: &'static Counters) -> Self {
-        Self { turns: Semaphore::new(A_TURN), waiting: Cell::new(0), counters }
+        Self { slots: Semaphore::new(SLOTS), waiting: Cell::new(0), counters }
     }
 
-    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too many wait. The turn is
-    /// to be ended when the answer is on its way.
+    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too many wait. The slot is
+    /// to be freed when the answer is on its way.
     pub(crate) async fn begin(
         &self,
         stream: &TcpStream,
         tls: &Tls,
-    ) -> Option<(Box<ServerConnection>, Turn<'_>)> {
+    ) -> Option<(Box<ServerConnection>, Slot<'_>)> {
         let hello = timeout(HELLO_TIMEOUT, hello(stream)).await;
         let Ok(Ok(accepted)) = hello else {
             self.counters.failed_handshake();
@@ -56,23 +56,23 @@ impl Handshakes {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);
-        let turn = Turn(self.turns.acquire().await.ok()?);
+        let slot = Slot(self.slots.acquire().await.ok()?);
         self.waiting.set(self.waiting.get() - 1);
-        let session = answer(stream, tls, accepted);
-        match session {
+        let begun = answer(stream, tls, accepted);
+        match begun {
             Some(_) => self.counters.handshake(),
             None => self.counters.failed_handshake(),
         }
-        Some((session?, turn))
+        Some((begun?, slot))
     }
 }
 
 /// A place among those whose handshakes are computed before the sockets are looked at again.
-pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'a>);
+pub(crate) struct Slot<'a>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'a>);
 
-impl Turn<'_> {
+impl Slot<'_> {
     /// Leaves the place once the sockets have been looked at.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn free(self) {
         yield_now().await;
     }
 }
@@ -116,10 +116,10 @@ fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor) -> io::Result<Option<
 fn answer(stream: &TcpStream, tls: &Tls, accepted: Accepted) -> Option<Box<ServerConnection>> {
     let config = std::sync::Arc::clone(tls.config_for(&accepted.client_hello()));
     match accepted.into_connection(config) {
-        Ok(mut session) => {
+        Ok(mut begun) => {
             // What waits is bounded where answers are written.
-            session.set_buffer_limit(None);
-            Some(Box::new(session))
+            begun.set_buffer_limit(None);
+            Some(Box::new(begun))
         }
         Err((_, mut alert)) => {
             _ = alert.write_all(&mut Now(stream));

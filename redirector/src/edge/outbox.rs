@@ -1,5 +1,5 @@
 //! A connection's answers on their way out: kept in memory until the gate's turn, then until the peer has taken them.
-//! Where the connection is encrypted, they wait as plain text and are sealed when they leave.
+//! Where the connection is encrypted, they wait as plain text and are encrypted when they leave.
 //!
 //! Never sends before it is told to: what is told here is the gate's decision.
 
@@ -28,8 +28,8 @@ pub(super) enum State {
 /// A connection's answers on their way out.
 pub(super) struct Outbox {
     socket: OwnedWriteHalf,
-    /// Seals what leaves and opens what arrives, where the connection is encrypted.
-    session: Option<RefCell<ServerConnection>>,
+    /// Encrypts what leaves and decrypts what arrives, where the connection is encrypted.
+    tls: Option<RefCell<ServerConnection>>,
     pub(super) bytes: RefCell<Vec<u8>>,
     pub(super) state: Cell<State>,
     /// Wakes the connection's task.
@@ -42,10 +42,10 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// An empty one.
-    pub(super) fn new(socket: OwnedWriteHalf, session: Option<Box<ServerConnection>>) -> Self {
+    pub(super) fn new(socket: OwnedWriteHalf, tls: Option<Box<ServerConnection>>) -> Self {
         Self {
             socket,
-            session: session.map(|session| RefCell::new(*session)),
+            tls: tls.map(|tls| RefCell::new(*tls)),
             bytes: RefCell::default(),
             state: Cell::new(State::Empty),
             task: RefCell::new(Waker::noop().clone()),
@@ -73,68 +73,72 @@ impl Outbox {
 
     fn push(&self) -> io::Result<()> {
         let mut bytes = self.bytes.borrow_mut();
-        let Some(session) = &self.session else {
+        let Some(tls) = &self.tls else {
             let sent = self.socket.try_write(&bytes)?;
             bytes.drain(..sent);
             return Ok(());
         };
-        let mut session = session.borrow_mut();
-        session.writer().write_all(&bytes)?;
+        let mut tls = tls.borrow_mut();
+        tls.writer().write_all(&bytes)?;
         bytes.clear();
-        while session.wants_write() {
-            session.write_tls(&mut TryWrite(&self.socket))?;
+        while tls.wants_write() {
+            tls.write_tls(&mut TryWrite(&self.socket))?;
         }
         Ok(())
     }
 
-    /// What arrived, in plain text: the bytes themselves, or what they hold once they are opened.
+    /// What arrived, in plain text: the bytes themselves where the connection is not encrypted.
     ///
     /// # Errors
-    /// When they were not sealed by the peer, or not in this order; the peer is told so.
-    pub(super) fn open<'a>(&self, arrived: &'a [u8], opened: &'a mut Vec<u8>) -> io::Result<Arrived<'a>> {
-        let Some(session) = &self.session else {
+    /// When they were not encrypted by the peer, or not in this order; the peer is told so.
+    pub(super) fn decrypt<'a>(
+        &self,
+        arrived: &'a [u8],
+        decrypted: &'a mut Vec<u8>,
+    ) -> io::Result<Arrived<'a>> {
+        let Some(tls) = &self.tls else {
             return Ok(Arrived { plain: arrived, ended: arrived.is_empty() });
         };
-        let mut session = session.borrow_mut();
-        opened.clear();
-        let (mut sealed, mut ended) = (arrived, arrived.is_empty());
-        while !sealed.is_empty() && !ended {
-            session.read_tls(&mut sealed)?;
-            let state = session.process_new_packets().map_err(|error| {
+        let mut tls = tls.borrow_mut();
+        decrypted.clear();
+        let (mut encrypted, mut ended) = (arrived, arrived.is_empty());
+        while !encrypted.is_empty() && !ended {
+            tls.read_tls(&mut encrypted)?;
+            let state = tls.process_new_packets().map_err(|error| {
                 // The alert, if the socket takes it.
-                _ = session.write_tls(&mut TryWrite(&self.socket));
+                _ = tls.write_tls(&mut TryWrite(&self.socket));
                 io::Error::new(io::ErrorKind::InvalidData, error)
             })?;
             ended = state.peer_has_closed();
             let count = state.plaintext_bytes_to_read();
-            let before = opened.len();
-            opened.resize(before + count, 0);
-            session.reader().read_exact(&mut opened[before..])?;
+            let before = decrypted.len();
+            decrypted.resize(before + count, 0);
+            tls.reader().read_exact(&mut decrypted[before..])?;
         }
-        Ok(Arrived { plain: opened, ended })
+        Ok(Arrived { plain: decrypted, ended })
     }
 
-    /// Whether the session itself has something to say: the handshake's next part, an answer to a change of keys.
-    pub(super) fn session_speaks(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.borrow().wants_write())
+    /// Whether TLS itself has something to say: the handshake's next part, an answer to a change of keys.
+    pub(super) fn tls_speaks(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.borrow().wants_write())
     }
 
     /// Says that nothing more will come, as far as the socket takes it.
     pub(super) fn say_end(&self) {
-        if let Some(session) = &self.session {
-            let mut session = session.borrow_mut();
-            session.send_close_notify();
-            _ = session.write_tls(&mut TryWrite(&self.socket));
+        if let Some(tls) = &self.tls {
+            let mut tls = tls.borrow_mut();
+            tls.send_close_notify();
+            _ = tls.write_tls(&mut TryWrite(&self.socket));
         }
     }
 
     /// Whether the peer has yet to finish the handshake.
     pub(super) fn is_handshaking(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.borrow().is_handshaking())
+        self.tls.as_ref().is_some_and(|tls| tls.borrow().is_handshaking())
     }
 
-    pub(super) const fn is_sealed(&self) -> bool {
-        self.session.is_some()
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     pub(super) fn socket(&self) -> &TcpStream {

@@ -60,7 +60,7 @@ pub(crate) async fn serve(
                 // Hyper answers what has begun, says that it is the last, and closes.
                 return Poll::Ready(stream.has_unread());
             }
-            let over_tls = stream.is_sealed();
+            let over_tls = stream.is_encrypted();
             match stream.poll_answer(context, |bytes, out| answer_all(core, over_tls, bytes, out)) {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 // SECURITY: bytes alone are no work done, or a peer could hold a connection by a byte now and then.

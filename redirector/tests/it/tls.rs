@@ -52,6 +52,11 @@ impl Files {
 
 impl Secured {
     async fn set() -> Self {
+        Self::set_up(&[]).await
+    }
+
+    /// With more arguments of the server.
+    async fn set_up(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::in_folder(folder.path());
         let launch = launch(&folder).arguments(&[
@@ -62,6 +67,7 @@ impl Secured {
             "--tls-key",
             &files.key(),
         ]);
+        let launch = launch.arguments(arguments);
         let stage = Stage::set_on(folder, launch, json!({})).await;
         Self { address: stage.product.tls.unwrap(), stage, files }
     }
@@ -231,6 +237,58 @@ async fn a_connection_that_asks_nothing_is_ended() {
     let ended = tokio::time::timeout(Duration::from_secs(50), client.wait()).await;
     let took = begun.elapsed();
     assert!(ended.is_ok() && took > Duration::from_secs(14), "{took:?}");
+}
+
+/// What a browser says first, ready to be said by anybody.
+fn hello() -> Vec<u8> {
+    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let mut client =
+        rustls::ClientConnection::new(config.into(), "go.shop.test".try_into().unwrap()).unwrap();
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test]
+async fn a_flood_of_handshakes_is_bounded_and_starves_no_redirect() {
+    const FLOOD: u64 = 900;
+    let secured = Secured::set_up(&["--workers", "1"]).await;
+    let hello = hello();
+    let mut flood = Vec::new();
+    for _ in 0..FLOOD {
+        flood.push(TcpStream::connect(secured.address).await.unwrap());
+    }
+    let mut open = TcpStream::connect(secured.stage.product.public).await.unwrap();
+    for stream in &mut flood {
+        stream.write_all(&hello).await.unwrap();
+    }
+    // Each gets an answer to its hello, or is let go.
+    let answered = async {
+        let mut answered = 0;
+        for mut stream in flood {
+            answered += u64::from(stream.read(&mut [0; 1]).await.is_ok_and(|count| count == 1));
+        }
+        answered
+    };
+    let redirects = std::cell::Cell::new(0);
+    let follow = async {
+        let request = format!("GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: {BROWSER}\r\n\r\n");
+        loop {
+            open.write_all(request.as_bytes()).await.unwrap();
+            assert!(open.read(&mut [0; 4096]).await.unwrap() > 0);
+            redirects.set(redirects.get() + 1);
+        }
+    };
+    let answered = tokio::select! { answered = answered => answered, () = follow => 0 };
+    let refused = secured.stage.metric("afterclick_connections_refused_total").await;
+    assert!(refused > 0, "512 may wait, {answered} were answered");
+    assert_eq!(answered + refused, FLOOD);
+    // Four a turn: many turns, each with room for redirects.
+    assert!(redirects.get() > 40, "{} redirects beside {answered} handshakes", redirects.get());
 }
 
 #[tokio::test]
