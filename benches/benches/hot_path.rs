@@ -1,5 +1,5 @@
-//! What a click and an event cost in their pure parts: token, classification, record, journal append, event decode, and an
-//! order's fold.
+//! What a click and an event cost in their pure parts: token, classification, record, journal
+//! append, event decode, and an order's fold.
 
 use std::hint::black_box;
 
@@ -53,22 +53,28 @@ fn token(c: &mut Criterion) {
     let key = TokenKey::derive(&[7; 32], MerchantId::from_bits(1));
     let text = claims().encode(&key);
     c.bench_function("token/sign", |b| b.iter(|| black_box(claims()).encode(&key)));
-    c.bench_function("token/verify", |b| b.iter(|| Claims::verify(black_box(&text), NOW, |_, _| Ok(key))));
+    c.bench_function("token/verify", |b| {
+        b.iter(|| Claims::verify(black_box(&text), NOW, |_, _| Ok(key)))
+    });
 }
 
 fn classification(c: &mut Criterion) {
     let agents = Agents::new().expect("the vendored list compiles");
-    let request = Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
+    let request =
+        Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
     c.bench_function("classify/request", |b| {
         b.iter(|| classify(black_box(request), Availability::Live, None, Span::minutes(30), NOW));
     });
-    c.bench_function("classify/user agent, not cached", |b| b.iter(|| agents.judge(black_box(BROWSER))));
+    c.bench_function("classify/user agent, not cached", |b| {
+        b.iter(|| agents.judge(black_box(BROWSER)))
+    });
 }
 
 fn journal_append(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let stream = StreamName::new("bench").expect("a stream name");
-    let (mut writer, _) = Writer::open(folder.path(), &stream, 0, Options::default()).expect("a new stream");
+    let (mut writer, _) =
+        Writer::open(folder.path(), &stream, 0, Options::default()).expect("a new stream");
     let mut group = c.benchmark_group("journal");
     group.throughput(Throughput::Elements(6));
     group.bench_function("six clicks, one commit", |b| {
@@ -96,7 +102,9 @@ fn decode(c: &mut Criterion) {
     });
     let mut record = Vec::new();
     encode_click(&click(), &mut record);
-    c.bench_function("record/decode a click", |b| b.iter(|| Record::decode(black_box(&record)).is_ok()));
+    c.bench_function("record/decode a click", |b| {
+        b.iter(|| Record::decode(black_box(&record)).is_ok())
+    });
 }
 
 /// A paid order with three lines, then a partial refund: what most orders end as.

@@ -1,7 +1,8 @@
 //! What a link costs at ten thousand to ten million of them: a look-up, a change, and memory.
 //!
-//! Look-ups go to links at random, so that at large sizes none of them is in the processor's cache. A change is what
-//! `catalog::Live` makes of it: the edge keeps a clone, so whatever is touched is copied first.
+//! Look-ups go to links at random, so that at large sizes none of them is in the processor's cache.
+//! A change is what `catalog::Live` makes of it: the edge keeps a clone, so whatever is touched is
+//! copied first.
 
 use std::fs;
 use std::hint::black_box;
@@ -48,7 +49,8 @@ fn link(number: u64) -> Link {
 fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).map_or(0, |kb: u64| kb * 1024)
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+        .map_or(0, |kb: u64| kb * 1024)
 }
 
 fn build(count: u64) -> Links {
@@ -61,16 +63,20 @@ fn build(count: u64) -> Links {
         links.put(&link, Some(MERCHANT));
     }
     let took = begun.elapsed();
-    // What the size before gave back late can make this too little; at a million and more it does not show.
+    // What the size before gave back late can make this too little; at a million and more it does
+    // not show.
     let (text, all) = (text_bytes / count, resident_bytes().saturating_sub(before) / count);
     let beyond = all.saturating_sub(text);
-    println!("{count} links: {all} bytes each, of which {text} are text: {beyond} beyond; put in {took:.1?}");
+    println!(
+        "{count} links: {all} bytes each, of which {text} are text: {beyond} beyond; put in {took:.1?}"
+    );
     links
 }
 
 fn lookup(c: &mut Criterion) {
     // A smoke run looks whether it works, not how it grows.
-    let sizes = if std::env::args().any(|argument| argument == "--test") { &SIZES[..1] } else { &SIZES };
+    let sizes =
+        if std::env::args().any(|argument| argument == "--test") { &SIZES[..1] } else { &SIZES };
     for &count in sizes {
         let mut links = build(count);
         let asked: Vec<Link> = (0..ASKED).map(|n| link(scattered(n) % count)).collect();

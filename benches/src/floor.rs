@@ -1,5 +1,6 @@
-//! The floor: a bare event loop that answers whatever arrives with one fixed redirect. It reads no request, knows no
-//! link, signs and records nothing. What a server with a job takes beyond it is the price of the job.
+//! The floor: a bare event loop that answers whatever arrives with one fixed redirect. It reads no
+//! request, knows no link, signs and records nothing. What a server with a job takes beyond it is
+//! the price of the job.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

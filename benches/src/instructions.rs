@@ -1,7 +1,9 @@
-//! Counts the instructions of a redirect: the real binary under callgrind, one connection, a browser's headers.
+//! Counts the instructions of a redirect: the real binary under callgrind, one connection, a
+//! browser's headers.
 //!
-//! The same on every run, whatever else the machine does, so a growth of some percent is seen at once. What is counted
-//! is the difference between two runs, so that starting up does not count. Kernel time is not in it.
+//! The same on every run, whatever else the machine does, so a growth of some percent is seen at
+//! once. What is counted is the difference between two runs, so that starting up does not count.
+//! Kernel time is not in it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +17,8 @@ use serde_json::{Value, json};
 
 /// Requests of the two runs.
 const RUNS: [u64; 2] = [500, 2500];
-/// Counts may differ by so many parts of a thousand before it is called a change: timers go off when they like.
+/// Counts may differ by so many parts of a thousand before it is called a change: timers go off
+/// when they like.
 const TOLERANCE_PER_MILLE: u64 = 20;
 const TOKEN: &str = "instructions";
 const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
@@ -41,11 +44,14 @@ fn main() -> Result<()> {
     let requests = RUNS[1] - RUNS[0];
     let edge = (many.edge - few.edge) / requests;
     let projector = (many.projector - few.projector) / requests;
-    println!("user-space instructions a redirect: {edge} at the edge, {projector} in the projector");
+    println!(
+        "user-space instructions a redirect: {edge} at the edge, {projector} in the projector"
+    );
     let Some(held) = held else { return Ok(()) };
     let file: Value = serde_json::from_slice(&fs::read(&held).with_context(|| held.clone())?)?;
     for (name, found) in [("edge", edge), ("projector", projector)] {
-        let recorded = file[name].as_u64().with_context(|| format!("{held}: no number for {name}"))?;
+        let recorded =
+            file[name].as_u64().with_context(|| format!("{held}: no number for {name}"))?;
         let most = recorded + recorded * TOLERANCE_PER_MILLE / 1000;
         ensure!(
             found <= most,
@@ -98,9 +104,12 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().context("no standard output")?).read_line(&mut line)?;
     let ready: Value = serde_json::from_str(&line).context("the ready line")?;
-    let address = |listener: &str| ready[listener].as_str().map(str::to_owned).context("the ready line");
+    let address =
+        |listener: &str| ready[listener].as_str().map(str::to_owned).context("the ready line");
     let admin = address("admin")?;
-    fill_catalog(admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?)?;
+    fill_catalog(
+        admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?,
+    )?;
     follow(&address("public")?, requests)?;
     // The projector is to have seen every click.
     std::thread::sleep(std::time::Duration::from_millis(800));
@@ -129,7 +138,10 @@ fn follow(public: &str, requests: u64) -> Result<()> {
         stream.write_all(REQUEST.as_bytes())?;
         let read = stream.read(&mut bytes)?;
         let answer = String::from_utf8_lossy(&bytes[..read]);
-        ensure!(answer.starts_with("HTTP/1.1 302") && answer.ends_with("\r\n\r\n"), "the answer: {answer}");
+        ensure!(
+            answer.starts_with("HTTP/1.1 302") && answer.ends_with("\r\n\r\n"),
+            "the answer: {answer}"
+        );
     }
     Ok(())
 }
@@ -143,12 +155,14 @@ fn of_thread(folder: &Path, name: &str) -> Result<u64> {
             continue;
         }
         let text = fs::read_to_string(&path)?;
-        let total = text
-            .lines()
-            .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+        let total = text.lines().find_map(|line| {
+            line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: "))
+        });
         let total = total.and_then(|total| total.trim().parse().ok()).unwrap_or(0);
-        best = best
-            .max((text.lines().filter(|line| line.contains("fn=(") && line.contains(name)).count(), total));
+        best = best.max((
+            text.lines().filter(|line| line.contains("fn=(") && line.contains(name)).count(),
+            total,
+        ));
     }
     ensure!(best.0 > 0, "no thread ran {name}");
     Ok(best.1)

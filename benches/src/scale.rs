@@ -1,5 +1,6 @@
-//! How cost grows: links from ten thousand to ten million, windows from a hundred thousand to ten million, one node and
-//! two. Writes what was measured, and what a billion clicks a month need by it.
+//! How cost grows: links from ten thousand to ten million, windows from a hundred thousand to ten
+//! million, one node and two. Writes what was measured, and what a billion clicks a month need by
+//! it.
 //!
 //! Never measures more than one thing at a time, and computes only from what it has just measured.
 
@@ -32,8 +33,10 @@ fn main() -> Result<()> {
     };
     let most = arguments.next().map_or(Ok(10_000_000), |n| n.parse()).context("LINKS-AT-MOST")?;
     let afterclick = Path::new(&afterclick);
-    let mut report =
-        format!("# How cost grows\n\nMachine: {}. One worker on core 0, wrk on core 1.\n", machine());
+    let mut report = format!(
+        "# How cost grows\n\nMachine: {}. One worker on core 0, wrk on core 1.\n",
+        machine()
+    );
     links(afterclick, most, &mut report)?;
     nodes(afterclick, &mut report)?;
     fs::write(&out, &report)?;
@@ -41,7 +44,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A catalog of each size: what a link takes, what a redirect costs, how long it takes to fill and to start.
+/// A catalog of each size: what a link takes, what a redirect costs, how long it takes to fill and
+/// to start.
 fn links(afterclick: &Path, most: usize, report: &mut String) -> Result<()> {
     report.push_str(
         "\n## Links\n\n| links | memory a link beyond its text, bytes | of the journal, bytes | imported, links/s | \
@@ -116,7 +120,10 @@ fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
                     scope.spawn(move || load(&origin, 1000).run())
                 })
                 .collect();
-            asking.into_iter().map(|asked| asked.join().map_err(|_| anyhow::anyhow!("a panic"))?).collect()
+            asking
+                .into_iter()
+                .map(|asked| asked.join().map_err(|_| anyhow::anyhow!("a panic"))?)
+                .collect()
         })?;
         nodes.iter().try_for_each(Product::caught_up)?;
         let (of_nodes, of_redis) = cpu()?;
@@ -154,9 +161,13 @@ impl Redis {
     fn start(folder: &Path) -> Result<Self> {
         let port = free_port()?;
         let mut command: Command = pinned(0, Path::new("redis-server"));
-        command.args(["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"]).arg(folder);
-        let child =
-            command.stdout(Stdio::null()).spawn().context("redis-server: scripts/bench installs it")?;
+        command
+            .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"])
+            .arg(folder);
+        let child = command
+            .stdout(Stdio::null())
+            .spawn()
+            .context("redis-server: scripts/bench installs it")?;
         let redis = Self(child, port);
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

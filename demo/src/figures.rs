@@ -1,7 +1,7 @@
 //! What the walk expects, and the record of what it found.
 //!
-//! Expectations are computed here from the shop's own orders, in cents, by the words of the contract. Nothing is
-//! taken from the product, or it would be checked against itself.
+//! Expectations are computed here from the shop's own orders, in cents, by the words of the
+//! contract. Nothing is taken from the product, or it would be checked against itself.
 
 use std::fmt::Debug;
 
@@ -99,8 +99,9 @@ impl Expected {
 
     /// Compares with the statement's row.
     pub fn compare(&self, rows: &[Row], checks: &mut Checks) {
-        let Some(row) =
-            rows.iter().find(|row| row.get("influencer").is_some_and(|name| name == self.influencer))
+        let Some(row) = rows
+            .iter()
+            .find(|row| row.get("influencer").is_some_and(|name| name == self.influencer))
         else {
             return checks.fail(&format!("the statement has no row for {}", self.influencer));
         };
@@ -135,7 +136,8 @@ fn goods_kept(order: &Order) -> Cents {
     order.sums.goods.share((total - order.refunded()).0, total.0)
 }
 
-/// What is due for an order as it stands. A refund without lines takes back its share of the total, rounded once.
+/// What is due for an order as it stands. A refund without lines takes back its share of the total,
+/// rounded once.
 pub fn commission_due(order: &Order) -> Cents {
     if order.status == Status::Cancelled {
         return Cents(0);
@@ -171,6 +173,9 @@ mod tests {
         let expected = Expected::of("Anna", 1, 1, &[order("lamp"), cancelled, refunded]);
         // 19.49 + 0 + 15 % of 64.95 × (83.12 − 20.78) / 83.12 = 7.31; taken back: 3.68 and 9.74 − 7.31.
         assert_eq!((expected.due, expected.reversed), (Cents(1949 + 731), Cents(-368 - 243)));
-        assert_eq!((expected.orders, expected.cancelled, expected.goods), (3, 1, Cents(12990 + 4871)));
+        assert_eq!(
+            (expected.orders, expected.cancelled, expected.goods),
+            (3, 1, Cents(12990 + 4871))
+        );
     }
 }

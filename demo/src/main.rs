@@ -1,4 +1,5 @@
-//! `afterclick-demo`: the product, a shop and a browser on this machine, to look around in or to check itself.
+//! `afterclick-demo`: the product, a shop and a browser on this machine, to look around in or to
+//! check itself.
 //!
 //! It touches nothing beyond loopback, and everything it started ends with it.
 
@@ -17,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(name = "afterclick-demo", version)]
 struct Arguments {
-    /// Walks the whole loop in a headless browser, prints the statement and ends; exit status 0 if every figure is right.
+    /// Walks the whole loop in a headless browser, prints the statement and ends; exit status 0 if
+    /// every figure is right.
     #[arg(long)]
     check: bool,
     /// Folder with the binaries afterclick and afterclick-report [default: beside this program].
@@ -34,8 +36,11 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome =
-        if arguments.check { check_unless_interrupted(arguments).await } else { stay(arguments).await };
+    let outcome = if arguments.check {
+        check_unless_interrupted(arguments).await
+    } else {
+        stay(arguments).await
+    };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -46,7 +51,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Walks the loop; returns whether every figure was right. An interrupted walk still ends what it started.
+/// Walks the loop; returns whether every figure was right. An interrupted walk still ends what it
+/// started.
 async fn check_unless_interrupted(arguments: Arguments) -> Result<bool> {
     tokio::select! {
         outcome = check(arguments) => outcome,
@@ -124,12 +130,20 @@ const COLUMNS: [&str; 11] = [
 fn table(rows: &[Row]) -> String {
     let cell = |row: &Row, column: &str| row.get(column).cloned().unwrap_or_default();
     let width = |column: &str| {
-        rows.iter().map(|row| cell(row, column).chars().count()).max().unwrap_or(0).max(column.len())
+        rows.iter()
+            .map(|row| cell(row, column).chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(column.len())
     };
     let line = |value: &dyn Fn(&str) -> String| {
         let cells = COLUMNS.iter().map(|column| {
             let (text, width) = (value(column), width(column));
-            if *column == "influencer" { format!("{text:<width$}") } else { format!("{text:>width$}") }
+            if *column == "influencer" {
+                format!("{text:<width$}")
+            } else {
+                format!("{text:>width$}")
+            }
         });
         cells.collect::<Vec<_>>().join("  ")
     };

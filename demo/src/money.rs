@@ -1,6 +1,7 @@
 //! Euro amounts of the demo shop in cents: text in and out, and the demo's own rounding.
 //!
-//! Written apart from the product's money on purpose: a figure is checked against one that was computed elsewhere.
+//! Written apart from the product's money on purpose: a figure is checked against one that was
+//! computed elsewhere.
 
 use anyhow::{Context, Result, bail};
 
@@ -24,12 +25,16 @@ impl Cents {
     pub fn parse(text: &str) -> Result<Self> {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-        if fraction.is_empty() || fraction.len() > 2 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        if fraction.is_empty()
+            || fraction.len() > 2
+            || !fraction.bytes().all(|b| b.is_ascii_digit())
+        {
             bail!("`{text}` is no amount in euros, such as 129.90");
         }
         let cents: i64 = format!("{fraction:0<2}").parse()?;
-        let euros: i64 =
-            whole.parse().with_context(|| format!("`{text}` is no amount in euros, such as 129.90"))?;
+        let euros: i64 = whole
+            .parse()
+            .with_context(|| format!("`{text}` is no amount in euros, such as 129.90"))?;
         Ok(Self(sign * (euros * 100 + cents)))
     }
 }

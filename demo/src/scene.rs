@@ -1,7 +1,8 @@
-//! The scene: a running product and an open shop, joined by a merchant, a campaign, two influencers, links and a code.
+//! The scene: a running product and an open shop, joined by a merchant, a campaign, two
+//! influencers, links and a code.
 //!
-//! All names lie under `shop.localhost`, which browsers resolve to this machine: nothing is put into a hosts file,
-//! and the click cookie is a real first-party cookie of the shop.
+//! All names lie under `shop.localhost`, which browsers resolve to this machine: nothing is put
+//! into a hosts file, and the click cookie is a real first-party cookie of the shop.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,8 @@ pub const BENS_CODE: &str = "BEN10";
 pub const ANNA: &str = "Anna Berg";
 /// The influencer with a code.
 pub const BEN: &str = "Ben Okafor";
-/// Secrets as the product gives them to shops: 43 characters of `[A-Za-z0-9]`, which WordPress leaves alone.
+/// Secrets as the product gives them to shops: 43 characters of `[A-Za-z0-9]`, which WordPress
+/// leaves alone.
 const WEBHOOK_SECRET: &str = "d3moW3bhookS3cr3tOfLumenAndLoom0123456789ab";
 
 /// Where everything comes from and how it behaves.
@@ -79,10 +81,13 @@ impl Scene {
     pub async fn set(setting: Setting) -> Result<Self> {
         let data = match setting.data {
             Some(folder) => DataDir::Kept(folder),
-            None => DataDir::Temporary(tempfile::Builder::new().prefix("afterclick-demo-").tempdir()?),
+            None => {
+                DataDir::Temporary(tempfile::Builder::new().prefix("afterclick-demo-").tempdir()?)
+            }
         };
         let product = Launch::new(&setting.bin_dir, data.path()).start().await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port for the shop")?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.context("no free port for the shop")?;
         let shop_url = format!("http://{SHOP_DOMAIN}:{}/", listener.local_addr()?.port());
         let link_base = format!("http://{LINK_HOST}:{}", product.public.port());
 
@@ -90,11 +95,13 @@ impl Scene {
         let campaign = create_campaign(&product, &text(&merchant, "id")?).await?;
         let anna = promote(&product, &campaign, ANNA, "anna", &shop_url, &link_base).await?;
         let ben = promote(&product, &campaign, BEN, "ben", &shop_url, &link_base).await?;
-        let coupon = json!({ "campaign": campaign, "influencer": ben.influencer, "code": BENS_CODE });
+        let coupon =
+            json!({ "campaign": campaign, "influencer": ben.influencer, "code": BENS_CODE });
         product.create("coupons", &coupon).await?;
 
         let merchant_key = text(&merchant, "key")?;
-        let site = Site { pixel: format!("{link_base}/_ac/px.js"), merchant_key: merchant_key.clone() };
+        let site =
+            Site { pixel: format!("{link_base}/_ac/px.js"), merchant_key: merchant_key.clone() };
         let hook = Hook {
             address: product.public,
             host: format!("{LINK_HOST}:{}", product.public.port()),
@@ -139,7 +146,8 @@ async fn create_merchant(product: &Product) -> Result<Value> {
 }
 
 async fn create_campaign(product: &Product, merchant: &str) -> Result<String> {
-    let commission = json!({ "kind": "percent", "rate": RATE_PERCENT.to_string(), "base": "net_goods" });
+    let commission =
+        json!({ "kind": "percent", "rate": RATE_PERCENT.to_string(), "base": "net_goods" });
     let campaign = json!({
         "merchant": merchant, "name": "The autumn edit", "window_days": 30, "dedupe_minutes": 30, "hold_days": 30,
         "commission": commission, "precedence": ["click", "coupon"], "model": "last_click",
@@ -156,14 +164,14 @@ async fn promote(
     link_base: &str,
 ) -> Result<Promotion> {
     let influencer = text(&product.create("influencers", &json!({ "name": name })).await?, "id")?;
-    let link =
-        json!({ "campaign": campaign, "influencer": influencer, "destination": shop_url, "slug": slug });
+    let link = json!({ "campaign": campaign, "influencer": influencer, "destination": shop_url, "slug": slug });
     let link = text(&product.create("links", &link).await?, "id")?;
     Ok(Promotion { influencer, link, url: format!("{link_base}/{slug}") })
 }
 
 fn text(answer: &Value, field: &str) -> Result<String> {
-    let value =
-        answer[field].as_str().with_context(|| format!("the answer has no text `{field}`: {answer}"))?;
+    let value = answer[field]
+        .as_str()
+        .with_context(|| format!("the answer has no text `{field}`: {answer}"))?;
     Ok(value.to_owned())
 }

@@ -1,7 +1,7 @@
 //! The demo shop: articles, carts, orders and what its owner does with them.
 //!
-//! It knows of afterclick what any shop's plug-in knows: it carries the click token from the landing address to the
-//! order, and reports orders by signed webhook. It computes no commission.
+//! It knows of afterclick what any shop's plug-in knows: it carries the click token from the
+//! landing address to the order, and reports orders by signed webhook. It computes no commission.
 
 mod pages;
 mod server;
@@ -76,7 +76,8 @@ pub fn article(sku: &str) -> Option<&'static Article> {
 /// What a visitor has chosen, and the click token that brought them.
 #[derive(Debug, Default, Clone)]
 pub struct Cart {
-    /// The click token from the landing address: the shop's own copy, in case cookie and pixel are blocked.
+    /// The click token from the landing address: the shop's own copy, in case cookie and pixel are
+    /// blocked.
     pub token: Option<String>,
     /// The discount code in use.
     pub coupon: Option<String>,
@@ -116,7 +117,12 @@ impl Cart {
         let percent = self.discount_percent();
         let price = |&(article, quantity): &(&'static Article, u32)| {
             let subtotal = Cents(article.price.0 * i64::from(quantity));
-            OrderLine { article, quantity, subtotal, total: subtotal - subtotal.share(percent, 100) }
+            OrderLine {
+                article,
+                quantity,
+                subtotal,
+                total: subtotal - subtotal.share(percent, 100),
+            }
         };
         self.lines.iter().map(price).collect()
     }
@@ -153,7 +159,12 @@ impl Sums {
     pub fn of(lines: &[OrderLine]) -> Self {
         let goods = lines.iter().map(|line| line.total).sum::<Cents>();
         let discount = lines.iter().map(|line| line.subtotal).sum::<Cents>() - goods;
-        Self { goods, discount, shipping: SHIPPING, tax: (goods + SHIPPING).share(VAT_PERCENT, 100) }
+        Self {
+            goods,
+            discount,
+            shipping: SHIPPING,
+            tax: (goods + SHIPPING).share(VAT_PERCENT, 100),
+        }
     }
 
     /// What the customer pays.

@@ -1,7 +1,8 @@
-//! The whole loop as a follower, a shop and an agency live it, checked against figures computed apart.
+//! The whole loop as a follower, a shop and an agency live it, checked against figures computed
+//! apart.
 //!
-//! Nothing is played: a real browser follows a real link, the shop's server signs its webhooks, and the statement is
-//! read from the product's own journal.
+//! Nothing is played: a real browser follows a real link, the shop's server signs its webhooks, and
+//! the statement is read from the product's own journal.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +41,8 @@ pub async fn walk(scene: &Scene, engine: Engine, screenshots: Option<&Path>) -> 
     let first = walk.follow_and_buy(&follower).await.context("a follower of Anna's link")?;
     let second = walk.buy_with_code().await.context("a customer with Ben's code")?;
     let third = walk.buy_and_cancel(&follower).await.context("an order that is cancelled")?;
-    let fourth = walk.buy_and_refund(&follower).await.context("an order that is partly refunded")?;
+    let fourth =
+        walk.buy_and_refund(&follower).await.context("an order that is partly refunded")?;
     follower.close().await?;
     let statement = scene.product.statement(&scene.campaign, &period).await?;
     let annas: Vec<Order> = walk.shop_orders(&[first, third, fourth])?;
@@ -63,7 +65,8 @@ impl Walk<'_> {
         println!("a follower clicks {}", self.scene.anna.url);
         follower.open(&self.scene.anna.url).await?;
         let address = follower.address().await?;
-        self.checks.holds("the click lands on the shop", address.starts_with(self.scene.shop.address()));
+        self.checks
+            .holds("the click lands on the shop", address.starts_with(self.scene.shop.address()));
         follower
             .wait_until("return !location.search.includes('ac=')")
             .await
@@ -89,7 +92,11 @@ impl Walk<'_> {
         let customer = Browser::start_engine(self.engine).await?;
         customer.open(self.scene.shop.address()).await?;
         let order = self.buy(&customer, "lamp", Some(BENS_CODE)).await?;
-        self.checks.equal("the order has no click token", self.scene.shop.order(order)?.token, None);
+        self.checks.equal(
+            "the order has no click token",
+            self.scene.shop.order(order)?.token,
+            None,
+        );
         self.scene.shop.confirm(order).await?;
         self.expect_order(order, Stage::Confirmed, "the order with the code is confirmed").await?;
         customer.close().await?;
@@ -124,7 +131,9 @@ impl Walk<'_> {
         if let Some(code) = code {
             browser.type_into("#coupon", code).await?;
             browser.click("#apply-coupon").await?;
-            browser.wait_until("return document.body.innerText.includes('Discount included')").await?;
+            browser
+                .wait_until("return document.body.innerText.includes('Discount included')")
+                .await?;
         }
         browser.click("#buy").await?;
         let number = browser.text("#order-id").await?;
@@ -148,8 +157,9 @@ impl Walk<'_> {
         let read = async || {
             let stats = self.scene.product.read("/api/v1/stats?by=link").await?;
             let row = row_naming(&stats, &link).cloned().unwrap_or_default();
-            let clicks =
-                [&row["clicks"]["billable"], &row["clicks_billable"]].into_iter().find_map(Value::as_u64);
+            let clicks = [&row["clicks"]["billable"], &row["clicks_billable"]]
+                .into_iter()
+                .find_map(Value::as_u64);
             Ok((clicks.unwrap_or(0), row["sessions"].as_u64().unwrap_or(0)))
         };
         let found = until(read, |&(clicks, sessions)| clicks >= 1 && sessions >= 1).await?;
@@ -157,14 +167,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Waits until the product has an order where it should be, then compares the commission booked for it.
+    /// Waits until the product has an order where it should be, then compares the commission booked
+    /// for it.
     async fn expect_order(&mut self, order: u32, stage: Stage, what: &str) -> Result<()> {
         let path = format!("/api/v1/orders/{}/{order}", self.scene.merchant);
         // An order is unknown until its first fact has been projected.
         let read = async || Ok(self.scene.product.read(&path).await.unwrap_or_default());
         let found = until(read, |answer| stage.is_reached(answer)).await?;
         if !stage.is_reached(&found) {
-            self.checks.fail(&format!("{what}: expected {stage:?}, found {} at {path}", found["order"]));
+            self.checks
+                .fail(&format!("{what}: expected {stage:?}, found {} at {path}", found["order"]));
             return Ok(());
         }
         let due = match stage {
@@ -172,14 +184,21 @@ impl Walk<'_> {
             Stage::Claimed => Cents(0),
             _ => commission_due(&self.scene.shop.order(order)?),
         };
-        self.checks.equal(&format!("{what}; commission"), booked(&found)?.to_string(), due.to_string());
+        self.checks.equal(
+            &format!("{what}; commission"),
+            booked(&found)?.to_string(),
+            due.to_string(),
+        );
         Ok(())
     }
 
     /// A reloaded or restored thank-you page must not report its order again.
     async fn expect_one_claim(&mut self, order: u32) -> Result<()> {
-        let answer =
-            self.scene.product.read(&format!("/api/v1/orders/{}/{order}", self.scene.merchant)).await?;
+        let answer = self
+            .scene
+            .product
+            .read(&format!("/api/v1/orders/{}/{order}", self.scene.merchant))
+            .await?;
         let facts = answer["facts"].as_array().into_iter().flatten();
         self.checks.equal(
             "the reloaded page has reported once",
@@ -195,7 +214,8 @@ impl Walk<'_> {
 
     async fn picture(&self, browser: &Browser, name: &str) -> Result<()> {
         let Some(folder) = &self.screenshots else { return Ok(()) };
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         browser.screenshot(&folder.join(format!("{name}.png"))).await
     }
 }
@@ -249,9 +269,13 @@ impl Stage {
 
 /// The sum of all amounts booked for an order.
 fn booked(answer: &Value) -> Result<Cents> {
-    let bookings =
-        answer["commission"].as_array().with_context(|| format!("no commission history in {answer}"))?;
-    bookings.iter().map(|booking| Cents::parse(booking["amount"].as_str().unwrap_or_default())).sum()
+    let bookings = answer["commission"]
+        .as_array()
+        .with_context(|| format!("no commission history in {answer}"))?;
+    bookings
+        .iter()
+        .map(|booking| Cents::parse(booking["amount"].as_str().unwrap_or_default()))
+        .sum()
 }
 
 /// The month of now in UTC, as statements name it.

@@ -1,7 +1,8 @@
-//! Orders as WooCommerce reports them: the body of `order.updated`, built from its documented sample, and its signature.
+//! Orders as WooCommerce reports them: the body of `order.updated`, built from its documented
+//! sample, and its signature.
 //!
-//! Amounts are texts at the shop's precision, refunds a list of negative totals, and `total` never falls: the traps
-//! of the real platform are kept.
+//! Amounts are texts at the shop's precision, refunds a list of negative totals, and `total` never
+//! falls: the traps of the real platform are kept.
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -56,8 +57,8 @@ pub fn body(order: &Order, now: Timestamp) -> Result<Vec<u8>> {
 /// # Errors
 /// Never: any secret is a key.
 pub fn signature(secret: &str, body: &[u8]) -> Result<String> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("the webhook secret is no key")?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .context("the webhook secret is no key")?;
     mac.update(body);
     Ok(STANDARD.encode(mac.finalize().into_bytes()))
 }
@@ -87,7 +88,9 @@ fn refunds(order: &Order) -> Value {
 
 fn put_dates(body: &mut Map<String, Value>, placed_at: Timestamp, now: Timestamp) {
     // WooCommerce writes no zone; the shop's clock runs in UTC, so local and GMT agree.
-    for (field, time) in [("date_created", placed_at), ("date_modified", now), ("date_paid", placed_at)] {
+    for (field, time) in
+        [("date_created", placed_at), ("date_modified", now), ("date_paid", placed_at)]
+    {
         let text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         body.insert(format!("{field}_gmt"), json!(text));
         body.insert(field.into(), json!(text));
@@ -100,7 +103,8 @@ fn put_shipping(body: &mut Map<String, Value>, order: &Order) {
     }
 }
 
-/// The shop hands the click token back with the order, under a name that WooCommerce hides from customers.
+/// The shop hands the click token back with the order, under a name that WooCommerce hides from
+/// customers.
 fn put_token(body: &mut Map<String, Value>, order: &Order) {
     let meta = body.get_mut("meta_data").and_then(Value::as_array_mut);
     if let (Some(meta), Some(token)) = (meta, &order.token) {
@@ -132,7 +136,8 @@ mod tests {
     #[test]
     fn an_order_is_reported_with_code_token_and_net_lines() {
         let body: Value =
-            serde_json::from_slice(&body(&order(), Timestamp::UNIX_EPOCH).expect("a body")).expect("JSON");
+            serde_json::from_slice(&body(&order(), Timestamp::UNIX_EPOCH).expect("a body"))
+                .expect("JSON");
         assert_eq!(body["line_items"][0]["subtotal"], "129.90");
         assert_eq!(body["line_items"][0]["total"], "116.91");
         assert_eq!(body["coupon_lines"][0]["code"], "BEN10");
@@ -151,8 +156,12 @@ mod tests {
         order.refunds.push(Cents(2078));
         order.status = Status::Cancelled;
         let body: Value =
-            serde_json::from_slice(&body(&order, Timestamp::UNIX_EPOCH).expect("a body")).expect("JSON");
-        assert_eq!((&body["refunds"][0]["total"], &body["total"]), (&json!("-20.78"), &json!(total)));
+            serde_json::from_slice(&body(&order, Timestamp::UNIX_EPOCH).expect("a body"))
+                .expect("JSON");
+        assert_eq!(
+            (&body["refunds"][0]["total"], &body["total"]),
+            (&json!("-20.78"), &json!(total))
+        );
         assert_eq!(body["status"], "cancelled");
     }
 }

@@ -1,4 +1,5 @@
-//! The whole loop in real browsers against the real product: every figure of the statement to the cent.
+//! The whole loop in real browsers against the real product: every figure of the statement to the
+//! cent.
 
 use demo::browser::Engine;
 use demo::scene::{Scene, Setting};
@@ -11,8 +12,9 @@ async fn a_click_becomes_a_commission_to_the_cent(engine: Engine) {
         return;
     }
     let bin_dir = default_bin_dir().expect("the test lies in a build folder");
-    let scene =
-        Scene::set(Setting { bin_dir, data: None, confirms_by_itself: false }).await.expect("a set scene");
+    let scene = Scene::set(Setting { bin_dir, data: None, confirms_by_itself: false })
+        .await
+        .expect("a set scene");
     let outcome = walk(&scene, engine, None).await.expect("a walk to the end");
     scene.strike().await.expect("afterclick ends with status 0");
     assert_eq!(outcome.checks.failed(), [""; 0]);

@@ -1,4 +1,5 @@
-//! The snippets of the install guides, as they stand in `docs/`, on pages of the shops that they are for.
+//! The snippets of the install guides, as they stand in `docs/`, on pages of the shops that they
+//! are for.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
@@ -21,7 +22,8 @@ const QUIET: Duration = Duration::from_millis(700);
 
 /// The first block of code under a heading, with the merchant's key and the link host filled in.
 fn snippet(guide: &str, heading: &str) -> String {
-    let (_, section) = guide.split_once(&format!("## {heading}\n")).expect("the heading is in the guide");
+    let (_, section) =
+        guide.split_once(&format!("## {heading}\n")).expect("the heading is in the guide");
     let lines = section.lines().skip_while(|line| !line.starts_with("    "));
     let block = lines.take_while(|line| line.starts_with("    ") || line.is_empty());
     let block: Vec<_> = block.map(|line| line.strip_prefix("    ").unwrap_or_default()).collect();
@@ -31,7 +33,9 @@ fn snippet(guide: &str, heading: &str) -> String {
 
 /// As `snippet`, where an absolute address is needed.
 fn absolute(snippet: &str) -> String {
-    snippet.replace("= '/_ac", "= location.origin + '/_ac").replace("origin: ''", "origin: location.origin")
+    snippet
+        .replace("= '/_ac", "= location.origin + '/_ac")
+        .replace("origin: ''", "origin: location.origin")
 }
 
 fn page(head: &str, body: &str) -> String {
@@ -51,7 +55,8 @@ async fn visit(pages: &[(&str, String)]) -> (Recorder, Browser) {
 async fn plain_html() {
     let head = snippet(PIXEL, "Any shop: plain HTML");
     let thanks = page(&head, &format!("<body>{}</body>", snippet(PIXEL, "The thank-you page")));
-    let (recorder, browser) = visit(&[("/", page(&head, "<body></body>")), ("/thanks", thanks)]).await;
+    let (recorder, browser) =
+        visit(&[("/", page(&head, "<body></body>")), ("/thanks", thanks)]).await;
     assert_eq!(recorder.event(0).await.events[0].name, EventName::Session);
     browser.open(&recorder.url("/thanks")).await.unwrap();
     recorder.event(2).await;
@@ -64,7 +69,8 @@ async fn plain_html() {
 async fn google_tag_manager() {
     let tag = absolute(&snippet(PIXEL, "Google Tag Manager"));
     let layer = "<script>window.dataLayer = [{event: 'purchase', ecommerce: {transaction_id: 'T1', value: 1, currency: 'EUR'}}]</script>";
-    let (recorder, _browser) = visit(&[("/", page(&format!("{layer}{tag}"), "<body></body>"))]).await;
+    let (recorder, _browser) =
+        visit(&[("/", page(&format!("{layer}{tag}"), "<body></body>"))]).await;
     recorder.event(1).await;
     assert_eq!(recorder::sent(&recorder.bodies(), "purchase")["o"]["id"], "T1");
 }
@@ -113,19 +119,23 @@ async fn magentos_success_page() {
         "<p>Your order number is: <a href='#' class='order-number'><strong>000000123</strong></a>.</p>",
     );
     let guest = success("<p>Your order # is: <span>000000124</span>.</p><p>We'll email you.</p>");
-    let other = page(&head, "<body><div class='checkout-success'><p><span>7</span></p></div></body>");
-    let (recorder, browser) = visit(&[("/customer", customer), ("/guest", guest), ("/other", other)]).await;
+    let other =
+        page(&head, "<body><div class='checkout-success'><p><span>7</span></p></div></body>");
+    let (recorder, browser) =
+        visit(&[("/customer", customer), ("/guest", guest), ("/other", other)]).await;
     recorder.event(1).await;
     for path in ["/guest", "/other"] {
         browser.open(&recorder.url(path)).await.unwrap();
         tokio::time::sleep(QUIET).await;
     }
     let bodies = recorder.bodies();
-    let orders: Vec<_> = bodies.iter().filter_map(|body| body["e"][0]["o"]["id"].as_str()).collect();
+    let orders: Vec<_> =
+        bodies.iter().filter_map(|body| body["e"][0]["o"]["id"].as_str()).collect();
     assert_eq!(orders, ["000000123", "000000124"]);
 }
 
-/// Runs the guide's PHP with as much of WordPress and WooCommerce as it uses, and returns what the actions print.
+/// Runs the guide's PHP with as much of WordPress and WooCommerce as it uses, and returns what the
+/// actions print.
 fn run_php(code: &str) -> Option<String> {
     let around = r#"
         $actions = array();
@@ -155,7 +165,8 @@ fn run_php(code: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn woocommerces_functions() {
-    let Some(printed) = run_php(&snippet(WOOCOMMERCE, "The pixel, and the token in the order")) else {
+    let Some(printed) = run_php(&snippet(WOOCOMMERCE, "The pixel, and the token in the order"))
+    else {
         eprintln!("SKIPPED: PHP is not installed");
         return;
     };
@@ -166,5 +177,8 @@ async fn woocommerces_functions() {
     let (recorder, browser) = visit(&[("/", page(head, &body))]).await;
     recorder.event(1).await;
     assert_eq!(recorder::sent(&recorder.bodies(), "purchase")["o"]["id"], "727");
-    assert_eq!(browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(), TOKEN);
+    assert_eq!(
+        browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(),
+        TOKEN
+    );
 }

@@ -1,7 +1,9 @@
-//! The built pixel in real browsers: what it stores, sends and leaves alone, seen by a collector that only records.
+//! The built pixel in real browsers: what it stores, sends and leaves alone, seen by a collector
+//! that only records.
 //!
-//! The collector answers as the contract says and lets a test choose the status. It stands for any server that keeps
-//! to the contract; the loop with the real one is `browser_loop`. Every scenario runs in every engine.
+//! The collector answers as the contract says and lets a test choose the status. It stands for any
+//! server that keeps to the contract; the loop with the real one is `browser_loop`. Every scenario
+//! runs in every engine.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
@@ -18,9 +20,11 @@ use shared::event::{Batch, Consent, EventName};
 const QUIET: Duration = Duration::from_millis(700);
 
 /// Waits until the core runs: it replaces the queue.
-const STARTED: &str = "return !!(window.afterclick && afterclick.q && !Array.isArray(afterclick.q))";
+const STARTED: &str =
+    "return !!(window.afterclick && afterclick.q && !Array.isArray(afterclick.q))";
 /// Everything the page keeps, in both storages.
-const KEPT: &str = "return JSON.stringify([Object.keys(localStorage).sort(), Object.keys(sessionStorage)])";
+const KEPT: &str =
+    "return JSON.stringify([Object.keys(localStorage).sort(), Object.keys(sessionStorage)])";
 /// How many events wait.
 const WAITING: &str = "return Object.keys(localStorage).filter(key => key.includes('.e.')).length";
 
@@ -115,7 +119,8 @@ async fn another_click_in_the_same_tab_begins_another_session(engine: Engine) {
         browser.open(&recorder.url(&format!("/?ac={token}"))).await.unwrap();
         recorder.event(index).await;
     }
-    let names: Vec<_> = recorder.events().iter().map(|batch| batch.events[0].name.as_str()).collect();
+    let names: Vec<_> =
+        recorder.events().iter().map(|batch| batch.events[0].name.as_str()).collect();
     assert_eq!(names, ["session", "page", "session"]);
     assert_eq!(recorder.event(2).await.token, other);
 }
@@ -135,16 +140,23 @@ async fn a_visit_without_a_click_sends_nothing_and_keeps_nothing(engine: Engine)
 }
 
 async fn calls_before_the_script_all_run_with_consent_first(engine: Engine) {
-    let early = "afterclick('page'); afterclick('lead', {id: 'L1'}); afterclick('consent', 'granted');";
+    let early =
+        "afterclick('page'); afterclick('lead', {id: 'L1'}); afterclick('consent', 'granted');";
     let (recorder, browser) = start(engine, &[("/", page(early, ""))]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(2).await;
     // The requests are under way at once and may arrive in any order.
-    let mut seen: Vec<_> =
-        recorder.events().iter().map(|batch| (batch.events[0].name.as_str(), batch.consent)).collect();
+    let mut seen: Vec<_> = recorder
+        .events()
+        .iter()
+        .map(|batch| (batch.events[0].name.as_str(), batch.consent))
+        .collect();
     seen.sort_by_key(|(name, _)| *name);
     assert_eq!(seen, ["lead", "page", "session"].map(|name| (name, Consent::Granted)));
-    browser.run("const q = afterclick.q; (function () { q.push(arguments) })('page')").await.unwrap();
+    browser
+        .run("const q = afterclick.q; (function () { q.push(arguments) })('page')")
+        .await
+        .unwrap();
     assert_eq!(
         recorder.event(3).await.events[0].name,
         EventName::Page,
@@ -213,7 +225,11 @@ async fn consent_withdrawn_forgets_and_consent_granted_begins(engine: Engine) {
     recorder.stays_at(1, QUIET).await;
     browser.open(&recorder.url(&format!("/denied?ac={TOKEN}"))).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
-    assert_eq!(browser.address().await.unwrap(), recorder.url("/denied"), "shared without the click");
+    assert_eq!(
+        browser.address().await.unwrap(),
+        recorder.url("/denied"),
+        "shared without the click"
+    );
     browser.run("afterclick('consent', 'granted')").await.unwrap();
     let session = recorder.event(1).await;
     assert_eq!((session.consent, session.token.as_str()), (Consent::Granted, TOKEN));
@@ -222,7 +238,8 @@ async fn consent_withdrawn_forgets_and_consent_granted_begins(engine: Engine) {
 
 async fn unknown_consent_waits_and_granted_later_sends_what_waited(engine: Engine) {
     let calls = "afterclick('lead', {id: 'L1'});";
-    let (recorder, browser) = start(engine, &[("/", page(calls, "data-consent=\"unknown\""))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page(calls, "data-consent=\"unknown\""))]).await;
     let landing = recorder.url(&format!("/?ac={TOKEN}"));
     browser.open(&landing).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
@@ -233,14 +250,20 @@ async fn unknown_consent_waits_and_granted_later_sends_what_waited(engine: Engin
     browser.run("afterclick('consent', 'granted')").await.unwrap();
     recorder.event(1).await;
     assert_eq!(names_of(&recorder.events()), ["lead", "session"]);
-    assert!(recorder.events().iter().all(|batch| batch.consent == Consent::Granted && batch.token == TOKEN));
+    assert!(
+        recorder
+            .events()
+            .iter()
+            .all(|batch| batch.consent == Consent::Granted && batch.token == TOKEN)
+    );
     assert_eq!(browser.run("return window.token").await.unwrap(), TOKEN);
     assert_eq!(browser.address().await.unwrap(), recorder.url("/"));
 }
 
 async fn global_privacy_control_is_a_no_unless_the_visitor_says_yes(engine: Engine) {
     let control = "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true});";
-    let (recorder, browser) = start(engine, &[("/", page(control, "data-consent=\"granted\""))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page(control, "data-consent=\"granted\""))]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
     recorder.stays_at(0, QUIET).await;
@@ -257,7 +280,11 @@ async fn googles_consent_mode_is_heard(engine: Engine) {
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
     recorder.stays_at(0, QUIET).await;
-    assert_eq!(browser.run(KEPT).await.unwrap(), "[[],[]]", "a default of denied waits for the banner");
+    assert_eq!(
+        browser.run(KEPT).await.unwrap(),
+        "[[],[]]",
+        "a default of denied waits for the banner"
+    );
     browser
         .run("gtag('consent', 'update', {ad_storage: 'granted', ad_user_data: 'granted'}); gtag('consent', 'default', {ad_storage: 'granted'})")
         .await
@@ -275,7 +302,10 @@ async fn googles_consent_mode_is_heard(engine: Engine) {
     browser.wait_until("return !Object.keys(localStorage).length").await.unwrap();
     browser.run("gtag('consent', 'update', {ad_storage: 'granted'})").await.unwrap();
     tokio::time::sleep(QUIET).await;
-    browser.run("gtag('consent', 'default', {ad_storage: 'granted'}); afterclick('page')").await.unwrap();
+    browser
+        .run("gtag('consent', 'default', {ad_storage: 'granted'}); afterclick('page')")
+        .await
+        .unwrap();
     recorder.stays_at(3, QUIET).await;
 }
 
@@ -334,7 +364,10 @@ async fn an_event_survives_503_and_goes_out_again_with_its_id(engine: Engine) {
     let tries = recorder.events();
     assert!(tries.len() > 1);
     for batch in &tries {
-        assert_eq!((&batch.events[0].id, batch.events[0].ts), (&first.events[0].id, first.events[0].ts));
+        assert_eq!(
+            (&batch.events[0].id, batch.events[0].ts),
+            (&first.events[0].id, first.events[0].ts)
+        );
     }
     browser.reload().await.unwrap();
     recorder.stays_at(tries.len(), QUIET).await;
@@ -369,13 +402,17 @@ async fn what_waits_goes_out_when_the_connection_is_back(engine: Engine) {
 }
 
 async fn a_body_the_server_will_never_take_is_not_sent_again(engine: Engine) {
-    let (recorder, browser) = start(engine, &[("/", page("afterclick('lead', {id: 'L1'})", ""))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page("afterclick('lead', {id: 'L1'})", ""))]).await;
     recorder.answer(400);
     browser.open(&recorder.url("/")).await.unwrap();
     recorder.event(0).await;
     browser.wait_until(&WAITING.replace("length", "length === 0")).await.unwrap();
     browser.wait_until("return window.warnings.length > 0").await.unwrap();
-    assert!(warnings(&browser).await[0].contains("e: the recorder says no"), "the server's own words");
+    assert!(
+        warnings(&browser).await[0].contains("e: the recorder says no"),
+        "the server's own words"
+    );
     browser.reload().await.unwrap();
     recorder.stays_at(1, QUIET).await;
 }
@@ -395,8 +432,13 @@ async fn twenty_events_and_32_kilobytes_wait_at_most(engine: Engine) {
     let last = "return Object.keys(localStorage).some(key => localStorage[key].includes('\"P8\"'))";
     assert_eq!(browser.run(last).await.unwrap(), true, "the newest stays");
     browser.run("afterclick('purchase', {id: 'huge', items: Array.from({length: 50}, () => ({name: '€'.repeat(200), category: 'y'.repeat(200)}))})").await.unwrap();
-    let huge = "return Object.values(localStorage).find(text => text.includes('\"huge\"')).includes('€')";
-    assert_eq!(browser.run(huge).await.unwrap(), false, "an order that is too long goes without its lines");
+    let huge =
+        "return Object.values(localStorage).find(text => text.includes('\"huge\"')).includes('€')";
+    assert_eq!(
+        browser.run(huge).await.unwrap(),
+        false,
+        "an order that is too long goes without its lines"
+    );
 }
 
 async fn a_malformed_call_warns_once_names_the_field_and_is_not_sent(engine: Engine) {
@@ -454,7 +496,10 @@ async fn blocked_storage_loses_no_landing_and_no_purchase(engine: Engine) {
     assert_eq!(sent(&recorder.bodies(), "purchase")["o"]["id"], "9");
     let first = recorder.events();
     recorder.event(2).await;
-    assert!(first.iter().any(|batch| batch.events[0].id == recorder.events()[2].events[0].id), "tried again");
+    assert!(
+        first.iter().any(|batch| batch.events[0].id == recorder.events()[2].events[0].id),
+        "tried again"
+    );
     assert!(recorder.bodies().iter().all(|body| body["t"] == TOKEN));
     assert_eq!(
         browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(),
@@ -469,7 +514,10 @@ async fn full_storage_loses_no_purchase(engine: Engine) {
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(1).await;
     assert_eq!(sent(&recorder.bodies(), "purchase")["o"]["id"], "9");
-    assert!(recorder.bodies().iter().all(|body| body["t"] == TOKEN), "the landing's token serves this page");
+    assert!(
+        recorder.bodies().iter().all(|body| body["t"] == TOKEN),
+        "the landing's token serves this page"
+    );
     assert_eq!(
         browser.run("return [window.errors.length, window.warnings.length].join()").await.unwrap(),
         "0,0"
@@ -493,7 +541,8 @@ async fn a_hidden_page_sends_by_beacon_and_keeps_until_an_answer(engine: Engine)
     assert_eq!(browser.run("return beacons").await.unwrap(), 1);
     browser.reload().await.unwrap();
     browser.wait_until(&WAITING.replace("length", "length === 0")).await.unwrap();
-    let again = recorder.events().into_iter().skip(2).any(|batch| batch.events[0].id == first.events[0].id);
+    let again =
+        recorder.events().into_iter().skip(2).any(|batch| batch.events[0].id == first.events[0].id);
     assert!(again, "no answer was seen, so it is sent again");
 }
 
@@ -527,9 +576,15 @@ async fn a_page_that_comes_back_from_the_cache_is_a_page_again(engine: Engine) {
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(0).await;
     browser.wait_until(STARTED).await.unwrap();
-    browser.run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false}))").await.unwrap();
+    browser
+        .run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false}))")
+        .await
+        .unwrap();
     recorder.stays_at(1, QUIET).await;
-    browser.run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))").await.unwrap();
+    browser
+        .run("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        .await
+        .unwrap();
     assert_eq!(recorder.event(1).await.events[0].name, EventName::Page);
 }
 
@@ -562,7 +617,8 @@ async fn a_frame_is_no_visit_but_may_report_a_purchase(engine: Engine) {
     let purchase = recorder.event(0).await;
     assert_eq!((purchase.events[0].name, purchase.token.as_str()), (EventName::Purchase, TOKEN));
     tokio::time::sleep(QUIET).await;
-    // The page around it shares the storage, and may send what the frame is sending: the same event, once for the server.
+    // The page around it shares the storage, and may send what the frame is sending: the same
+    // event, once for the server.
     assert!(recorder.events().iter().all(|batch| batch.events[0].id == purchase.events[0].id));
 }
 
@@ -577,7 +633,10 @@ async fn two_merchants_on_a_page_do_not_meet(engine: Engine) {
     browser.wait_until("return window.warnings.length === 1").await.unwrap();
     assert!(warnings(&browser).await[0].contains("data-name"));
     browser.run("const s = document.createElement('script'); s.src = '/_ac/px.js'; s.dataset.key = 'k2'; s.dataset.name = 'other'; document.head.append(s)").await.unwrap();
-    browser.wait_until("return !!(window.other && other.q && !Array.isArray(other.q))").await.unwrap();
+    browser
+        .wait_until("return !!(window.other && other.q && !Array.isArray(other.q))")
+        .await
+        .unwrap();
     browser.run("other('lead', {id: 'L1'}); afterclick('lead', {id: 'L1'})").await.unwrap();
     recorder.event(1).await;
     let mut keys: Vec<_> = recorder.events().into_iter().map(|batch| batch.merchant_key).collect();
@@ -602,7 +661,8 @@ async fn a_page_that_breaks_the_browsers_functions_is_not_broken_further(engine:
     let broken = "history.replaceState = () => { throw new Error('no more') }; const real = fetch; let posts = 0;
         window.fetch = (url, request) => { if (request && request.method == 'POST' && posts++ < 1) throw new Error('mine'); return real(url, request) };";
     let tagless = page("", "").replace(" data-key=\"k1\"", "");
-    let (recorder, browser) = start(engine, &[("/", page(broken, "")), ("/tagless", tagless)]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page(broken, "")), ("/tagless", tagless)]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     let session = recorder.event(0).await;
     assert_eq!((session.events[0].name, session.token.as_str()), (EventName::Session, TOKEN));
@@ -621,8 +681,12 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
     let pages = ["/open", "/strict"].map(|path| (path, page("", "")));
     let (recorder, browser) = start(engine, &pages).await;
     recorder.policy("/strict", "script-src 'self' 'unsafe-inline'; connect-src 'self'");
-    recorder.policy("/open", "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'");
-    let cases: Vec<Value> = serde_json::from_str(include_str!("../../pixel-wasm/cases.json")).expect("JSON");
+    recorder.policy(
+        "/open",
+        "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'",
+    );
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../pixel-wasm/cases.json")).expect("JSON");
     let mut told = Vec::new();
     for path in ["/open", "/strict"] {
         let before = recorder.bodies().len();
@@ -637,8 +701,12 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
         let accepted: Vec<_> = cases.iter().filter(|case| case["sent"].is_object()).collect();
         recorder.event(before + accepted.len() - 1).await;
         recorder.stays_at(before + accepted.len(), QUIET).await;
-        let mut orders: Vec<_> =
-            recorder.bodies().split_off(before).iter().map(|body| body["e"][0]["o"].to_string()).collect();
+        let mut orders: Vec<_> = recorder
+            .bodies()
+            .split_off(before)
+            .iter()
+            .map(|body| body["e"][0]["o"].to_string())
+            .collect();
         orders.sort();
         let mut expected: Vec<_> = accepted.iter().map(|case| case["sent"].to_string()).collect();
         expected.sort();
@@ -647,7 +715,10 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
         let refused = cases.iter().filter_map(|case| case["refused"].as_str()).collect::<Vec<_>>();
         assert_eq!(warnings.len(), refused.len(), "{path}: {warnings:?}");
         for (warning, field) in warnings.iter().zip(&refused) {
-            assert!(warning.contains(&format!(" {field} \"")), "{path}: {warning} should name {field}");
+            assert!(
+                warning.contains(&format!(" {field} \"")),
+                "{path}: {warning} should name {field}"
+            );
         }
         told.push(warnings);
     }
@@ -726,7 +797,8 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
     let body = "<form onsubmit='event.preventDefault()'><input type=hidden name=_ac><button id=go>Go</button></form>
         <input type=hidden id=shops name=_ac value=cookie><a id=pay href='https://buy.stripe.com/test_1'>Pay</a><a id=own href='https://buy.stripe.com/test_2?client_reference_id=cart_7'>Pay</a>
         <stripe-buy-button id=button></stripe-buy-button><a id=other href='https://shop.example/'>Other</a>";
-    let (recorder, browser) = start(engine, &[("/", page_with("", "data-cart=\"shopify\"", body))]).await;
+    let (recorder, browser) =
+        start(engine, &[("/", page_with("", "data-cart=\"shopify\"", body))]).await;
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
     recorder.event(0).await;
     browser
@@ -748,13 +820,17 @@ async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
         .await
         .unwrap();
     browser.click("#go").await.unwrap();
-    assert_eq!(browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(), TOKEN);
+    assert_eq!(
+        browser.run("return document.querySelector('[name=_ac]').value").await.unwrap(),
+        TOKEN
+    );
 }
 
 /// What Shopify gives to a pixel, and what it then reports: pages of a visit, and an order twice.
 const SHOPIFY: &str = r#"
     const storage = () => { const kept = {}; return {getItem: async key => kept[key] ?? null, setItem: async (key, value) => { kept[key] = String(value) }} };
-    // The purchase's own request fails: it waits for the next event, and the same checkout does not report it again.
+    // The purchase's own request fails: it waits for the next event, and the same checkout does not
+    // report it again.
     const real = fetch; let requests = 0;
     self.fetch = (...words) => requests++ == 2 ? Promise.reject(new Error('no network')) : real(...words);
     const handlers = {}, browser = {localStorage: storage(), sessionStorage: storage()};
@@ -777,8 +853,10 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     let handed = TOKEN.replace('A', "C");
     fixture["data"]["checkout"]["attributes"] = json!([{ "key": "_ac", "value": handed }]);
     let checkout = fixture["data"].to_string();
-    let shopify =
-        SHOPIFY.replace("CHECKOUT", &checkout).replace("TOKEN", TOKEN).replace("'ORIGIN'", "origin");
+    let shopify = SHOPIFY
+        .replace("CHECKOUT", &checkout)
+        .replace("TOKEN", TOKEN)
+        .replace("'ORIGIN'", "origin");
     let worker = format!(
         "<!doctype html><script>const code = 'const origin = ' + JSON.stringify(location.origin) + '; importScripts(origin + \"/_ac/px-shopify.js\");' + {};
          new Worker(URL.createObjectURL(new Blob([code])))</script>",
@@ -827,7 +905,10 @@ async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) 
 }
 
 /// `scripts/test` says which engines could not be installed.
-async fn run_if_installed<F: Future<Output = ()>>(engine: Engine, scenario: impl FnOnce(Engine) -> F) {
+async fn run_if_installed<F: Future<Output = ()>>(
+    engine: Engine,
+    scenario: impl FnOnce(Engine) -> F,
+) {
     if engine.is_installed() {
         scenario(engine).await;
     } else {
@@ -844,10 +925,14 @@ fn names_of(batches: &[Batch]) -> Vec<&'static str> {
 /// The name of the built file with this role.
 fn dist_file(role: &str) -> String {
     let sizes =
-        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../pixel-wasm/dist/sizes.json")).expect("built");
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../pixel-wasm/dist/sizes.json"))
+            .expect("built");
     let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
     let mut files = sizes["files"].as_object().into_iter().flatten();
-    files.find(|(_, about)| about["role"] == role).map(|(name, _)| name.clone()).expect("a file of this role")
+    files
+        .find(|(_, about)| about["role"] == role)
+        .map(|(name, _)| name.clone())
+        .expect("a file of this role")
 }
 
 async fn warnings(browser: &Browser) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! The built pixel where browsers are rough: tabs that die, networks that go, clean-ups, prerendering, the page cache.
+//! The built pixel where browsers are rough: tabs that die, networks that go, clean-ups,
+//! prerendering, the page cache.
 //!
 //! Chromium alone, since its developer tools can do these things to it on command.
 
@@ -16,14 +17,19 @@ use serde_json::{Value, json};
 use shared::event::EventName;
 
 /// Waits until the core runs: it replaces the queue.
-const STARTED: &str = "return !!(window.afterclick && afterclick.q && !Array.isArray(afterclick.q))";
+const STARTED: &str =
+    "return !!(window.afterclick && afterclick.q && !Array.isArray(afterclick.q))";
 const NONE_WAITS: &str = "return !Object.keys(localStorage).some(key => key.includes('.e.'))";
 /// Long enough for a request that must not come.
 const QUIET: Duration = Duration::from_millis(700);
 
-/// How often to end a tab or a network: `AFTERCLICK_TEST_TAB_DEATHS` says more than CI has time for.
+/// How often to end a tab or a network: `AFTERCLICK_TEST_TAB_DEATHS` says more than CI has time
+/// for.
 fn deaths() -> usize {
-    std::env::var("AFTERCLICK_TEST_TAB_DEATHS").ok().and_then(|text| text.parse().ok()).unwrap_or(16)
+    std::env::var("AFTERCLICK_TEST_TAB_DEATHS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(16)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +41,8 @@ async fn no_purchase_is_lost_when_the_tab_dies_or_the_network_goes_right_after_i
     for run in 0..deaths() {
         browser.open(&recorder.url("/thanks")).await.unwrap();
         browser.wait_until(STARTED).await.unwrap();
-        let purchase = format!("afterclick('purchase', {{id: 'D{run}', value: '5.00', currency: 'EUR'}})");
+        let purchase =
+            format!("afterclick('purchase', {{id: 'D{run}', value: '5.00', currency: 'EUR'}})");
         match run % 4 {
             // The tab dies with the request under way.
             0 => {
@@ -70,11 +77,15 @@ async fn no_purchase_is_lost_when_the_tab_dies_or_the_network_goes_right_after_i
         .events()
         .into_iter()
         .filter(|batch| batch.events[0].name == EventName::Purchase)
-        .map(|batch| (batch.events[0].order.as_ref().unwrap().id.clone(), batch.events[0].id.clone()))
+        .map(|batch| {
+            (batch.events[0].order.as_ref().unwrap().id.clone(), batch.events[0].id.clone())
+        })
         .collect();
     let orders: BTreeSet<_> = purchases.iter().map(|(order, _)| order.clone()).collect();
-    let lost: Vec<_> =
-        (0..deaths()).map(|run| format!("D{run}")).filter(|order| !orders.contains(order)).collect();
+    let lost: Vec<_> = (0..deaths())
+        .map(|run| format!("D{run}"))
+        .filter(|order| !orders.contains(order))
+        .collect();
     eprintln!(
         "{} deaths, {} purchases lost, {} told apart by their event ids",
         deaths(),
@@ -93,15 +104,15 @@ async fn end_tab(browser: &Browser) {
 }
 
 async fn cut_network(browser: &Browser, is_cut: bool) {
-    let conditions =
-        json!({ "offline": is_cut, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    let conditions = json!({ "offline": is_cut, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
     browser.developer_tools("Network.emulateNetworkConditions", conditions).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_goes_out_although_the_page_is_left_at_once() {
     let leave = "afterclick('purchase', {id: '7', value: '5.00', currency: 'EUR'}); location.href = '/next'";
-    let recorder = Recorder::start(&[("/", page("", "")), ("/next", "<!doctype html>next".to_owned())]).await;
+    let recorder =
+        Recorder::start(&[("/", page("", "")), ("/next", "<!doctype html>next".to_owned())]).await;
     let browser = Browser::start().await.unwrap();
     browser.open(&recorder.url("/")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
@@ -126,12 +137,17 @@ async fn a_page_that_chromium_prerenders_is_counted_when_it_is_shown() {
     recorder.stays_at(1, QUIET).await;
     browser.click("#go").await.unwrap();
     assert_eq!(recorder.event(1).await.events[0].url, recorder.url("/next"));
-    assert_eq!(browser.run("return was").await.unwrap(), true, "it was shown from the prerendered page");
+    assert_eq!(
+        browser.run("return was").await.unwrap(),
+        true,
+        "it was shown from the prerendered page"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_from_chromiums_own_cache_is_counted_again() {
-    let persisted = page("addEventListener('pageshow', event => { window.persisted = event.persisted })", "");
+    let persisted =
+        page("addEventListener('pageshow', event => { window.persisted = event.persisted })", "");
     let recorder = Recorder::start(&[("/", persisted), ("/next", page("", ""))]).await;
     let browser = Browser::start().await.unwrap();
     browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
@@ -169,7 +185,11 @@ async fn starting_takes_less_than_two_milliseconds_and_no_long_task() {
             tokio::time::sleep(Duration::from_millis(150)).await;
             times.push(script_seconds(&browser).await);
             assert_eq!(browser.run(STARTED).await.unwrap(), *path != "/bare");
-            assert_eq!(browser.run("return window.long").await.unwrap(), 0, "no task of 50 ms or more");
+            assert_eq!(
+                browser.run("return window.long").await.unwrap(),
+                0,
+                "no task of 50 ms or more"
+            );
         }
     }
     let [bare, visit, landing] = times.map(|mut times| {
@@ -192,7 +212,9 @@ async fn script_seconds(browser: &Browser) -> f64 {
     let metrics = browser.developer_tools("Performance.getMetrics", json!({})).await.unwrap();
     let of = |name: &str| {
         let mut all = metrics["metrics"].as_array().into_iter().flatten();
-        all.find(|metric| metric["name"] == name).and_then(|metric| metric["value"].as_f64()).unwrap()
+        all.find(|metric| metric["name"] == name)
+            .and_then(|metric| metric["value"].as_f64())
+            .unwrap()
     };
     of("ScriptDuration")
 }
@@ -229,7 +251,8 @@ async fn bounce_tracking_clean_up_leaves_the_cookie_of_the_shops_own_host() {
     };
     let all = browser.developer_tools("Network.getAllCookies", json!({})).await.unwrap();
     assert!(
-        cookies(all.clone()).is_superset(&["ac .shop.test".into(), "ac .bounce.test".into()].into()),
+        cookies(all.clone())
+            .is_superset(&["ac .shop.test".into(), "ac .bounce.test".into()].into()),
         "{all}"
     );
     // Chromium looks at a way some ten seconds after it has ended.

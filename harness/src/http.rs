@@ -75,9 +75,14 @@ impl Connection {
         let exchange = async {
             let (head, body) = self.sender.send_request(request).await?.into_parts();
             let body = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
-            Ok::<_, hyper::Error>(Answer { status: head.status.as_u16(), headers: head.headers, body })
+            Ok::<_, hyper::Error>(Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                body,
+            })
         };
-        let answer = tokio::time::timeout(TIMEOUT, exchange).await.context("no answer within 20 seconds");
+        let answer =
+            tokio::time::timeout(TIMEOUT, exchange).await.context("no answer within 20 seconds");
         answer
             .and_then(|answer| Ok(answer?))
             .with_context(|| format!("{method} http://{}{path}", self.address))
@@ -95,7 +100,8 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Result<Answer> {
-    let mut connection =
-        Connection::open(address).await.with_context(|| format!("{method} http://{address}{path}"))?;
+    let mut connection = Connection::open(address)
+        .await
+        .with_context(|| format!("{method} http://{address}{path}"))?;
     connection.send(method, path, headers, body).await
 }

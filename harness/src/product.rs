@@ -1,4 +1,5 @@
-//! The product as its operator meets it: starts the binaries, speaks the admin API, reads statements, stops it.
+//! The product as its operator meets it: starts the binaries, speaks the admin API, reads
+//! statements, stops it.
 //!
 //! It never uses the product's code, and never leaves a process behind.
 
@@ -34,7 +35,12 @@ pub struct Launch {
 impl Launch {
     /// The binaries of `bin_dir`, on free ports, with their data in `data`.
     pub fn new(bin_dir: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
-        Self { bin_dir: bin_dir.into(), data: data.into(), arguments: Vec::new(), environment: Vec::new() }
+        Self {
+            bin_dir: bin_dir.into(),
+            data: data.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 
     /// With more arguments to `serve`.
@@ -51,7 +57,8 @@ impl Launch {
         self
     }
 
-    /// Starts `afterclick serve`. May be called again after the product has ended: the data are kept.
+    /// Starts `afterclick serve`. May be called again after the product has ended: the data are
+    /// kept.
     ///
     /// # Errors
     /// When it cannot be started or does not get ready; with the end of its log.
@@ -179,7 +186,8 @@ impl Product {
     /// # Errors
     /// When `afterclick-report` fails; with what it said.
     pub async fn statement(&self, campaign: &str, period: &str) -> Result<Vec<Row>> {
-        let arguments = ["statement", "--campaign", campaign, "--period", period, "--format", "csv"];
+        let arguments =
+            ["statement", "--campaign", campaign, "--period", period, "--format", "csv"];
         read_csv(self.report(&arguments).await?.as_bytes())
     }
 
@@ -188,7 +196,8 @@ impl Product {
     /// # Errors
     /// When it fails; with what it said.
     pub async fn report(&self, arguments: &[&str]) -> Result<String> {
-        run(&self.bin_dir, "afterclick-report", &self.data.join("journal"), "--journal", arguments).await
+        run(&self.bin_dir, "afterclick-report", &self.data.join("journal"), "--journal", arguments)
+            .await
     }
 
     /// Stops the product as an operator does and waits for it.
@@ -197,13 +206,18 @@ impl Product {
     /// When it does not exit with status 0 in time; with the end of its log.
     pub async fn stop(mut self) -> Result<()> {
         let log = self.data.join("afterclick.log");
-        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        let id =
+            self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
         let id = id.with_context(|| format!("afterclick had already ended\n{}", end_of(&log)))?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)
             .context("cannot signal afterclick")?;
         let status = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await;
         let status = status.context("afterclick did not end within 20 seconds of SIGTERM")??;
-        ensure!(status.code() == Some(0), "afterclick ended with {status} after SIGTERM\n{}", end_of(&log));
+        ensure!(
+            status.code() == Some(0),
+            "afterclick ended with {status} after SIGTERM\n{}",
+            end_of(&log)
+        );
         Ok(())
     }
 }
@@ -227,7 +241,8 @@ pub async fn run(
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Where the binaries of this build lie: beside the running one, or above cargo's `deps` for a test.
+/// Where the binaries of this build lie: beside the running one, or above cargo's `deps` for a
+/// test.
 ///
 /// # Errors
 /// When the system does not say where the running program lies.
@@ -255,7 +270,8 @@ struct Addresses {
     admin: SocketAddr,
 }
 
-/// Reads standard output up to the line that says ready. The rest is read and dropped, so that no pipe fills up.
+/// Reads standard output up to the line that says ready. The rest is read and dropped, so that no
+/// pipe fills up.
 async fn ready_line(child: &mut Child) -> Result<Addresses> {
     let output = child.stdout.take().context("standard output is not piped")?;
     let mut lines = BufReader::new(output).lines();
@@ -265,8 +281,9 @@ async fn ready_line(child: &mut Child) -> Result<Addresses> {
             continue;
         }
         let address = |field: &str| -> Result<SocketAddr> {
-            let text =
-                ready[field].as_str().with_context(|| format!("the ready line has no {field}: {line}"))?;
+            let text = ready[field]
+                .as_str()
+                .with_context(|| format!("the ready line has no {field}: {line}"))?;
             text.parse().with_context(|| format!("{field} in the ready line is no address: {line}"))
         };
         let tls = ready.get("tls").map(|_| address("tls")).transpose()?;
@@ -309,8 +326,11 @@ mod tests {
     #[tokio::test]
     async fn a_missing_binary_is_named_with_the_way_out() {
         let folder = tempfile::tempdir().expect("a folder");
-        let error =
-            Launch::new(folder.path(), folder.path().join("data")).start().await.err().expect("no binary");
+        let error = Launch::new(folder.path(), folder.path().join("data"))
+            .start()
+            .await
+            .err()
+            .expect("no binary");
         assert!(error.to_string().contains("cargo build"), "{error}");
     }
 }

@@ -1,5 +1,5 @@
-//! A Redis server of the test's own: on a free port, in a folder of its own, ended with it. It keeps nothing on disk, so
-//! that a killed one comes back empty.
+//! A Redis server of the test's own: on a free port, in a folder of its own, ended with it. It
+//! keeps nothing on disk, so that a killed one comes back empty.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -31,7 +31,8 @@ impl Redis {
         Self::start_with(|_| arguments.iter().map(|&argument| argument.to_owned()).collect())
     }
 
-    /// Starts a server that speaks TLS only, with a certificate for `localhost` that `certificates` makes it trust.
+    /// Starts a server that speaks TLS only, with a certificate for `localhost` that `certificates`
+    /// makes it trust.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -118,7 +119,8 @@ impl Redis {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process")?;
+        let id =
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process")?;
         kill_process(id, signal).context("cannot signal redis-server")
     }
 }
@@ -136,7 +138,8 @@ impl Drop for Redis {
 /// # Errors
 /// When it fails.
 pub fn cli(port: u16, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output()?;
+    let output =
+        Command::new("redis-cli").args(["-p", &port.to_string()]).args(arguments).output()?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         bail!("redis-cli {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
@@ -146,7 +149,16 @@ pub fn cli(port: u16, arguments: &[&str]) -> Result<String> {
 
 fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command.args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]);
     command.args(arguments).current_dir(folder).stdout(Stdio::null());
     let mut child = command.spawn().context("redis-server: `scripts/test` installs it")?;
     let begun = Instant::now();
@@ -174,7 +186,8 @@ impl Certificates {
     pub fn make() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let run = |arguments: &[&str]| -> Result<()> {
-            let output = Command::new("openssl").args(arguments).current_dir(folder.path()).output();
+            let output =
+                Command::new("openssl").args(arguments).current_dir(folder.path()).output();
             let output = output.context("openssl")?;
             if !output.status.success() {
                 bail!("openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -182,7 +195,8 @@ impl Certificates {
             Ok(())
         };
         let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-        let authority = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2"];
+        let authority =
+            ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "2"];
         run(&[&["req", "-x509"][..], &key, &authority].concat())?;
         run(&[
             &["req"][..],
@@ -191,8 +205,17 @@ impl Certificates {
         ]
         .concat())?;
         std::fs::write(folder.path().join("names"), "subjectAltName=DNS:localhost\n")?;
-        let sign =
-            ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
+        let sign = [
+            "x509",
+            "-req",
+            "-in",
+            "server.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+        ];
         run(&[&sign[..], &["-out", "server.pem", "-days", "2", "-extfile", "names"]].concat())?;
         Ok(Self(folder))
     }
@@ -237,7 +260,8 @@ impl RedisCluster {
 
     /// What `--state` takes.
     pub fn url(&self) -> String {
-        let addresses: Vec<String> = self.nodes.iter().map(|node| node.address().to_string()).collect();
+        let addresses: Vec<String> =
+            self.nodes.iter().map(|node| node.address().to_string()).collect();
         format!("redis+cluster://{}", addresses.join(","))
     }
 

@@ -1,5 +1,5 @@
-//! Group commit: many callers, one thread, one write and at most one fsync for all that wait; it never answers
-//! before the promise asked for is kept, and never lets the queue grow without limit.
+//! Group commit: many callers, one thread, one write and at most one fsync for all that wait; it
+//! never answers before the promise asked for is kept, and never lets the queue grow without limit.
 
 use std::{
     sync::Arc,
@@ -17,8 +17,8 @@ use crate::{
 /// What an acknowledgement promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Written to the operating system. Survives a kill of the process. A power cut loses at most the last
-    /// 50 ms ([`SYNC_DELAY`] and the fsync itself).
+    /// Written to the operating system. Survives a kill of the process. A power cut loses at most
+    /// the last 50 ms ([`SYNC_DELAY`] and the fsync itself).
     Os,
     /// Fsynced. Survives a kill of the process and a power cut, as far as the disk keeps its word.
     Disk,
@@ -27,9 +27,11 @@ pub enum Durability {
 /// How long a commit may wait for its fsync when nobody asked for [`Durability::Disk`].
 pub const SYNC_DELAY: Duration = Duration::from_millis(40);
 
-/// How long records that wait for an fsync together wait for others to share it. One that waits alone does not.
+/// How long records that wait for an fsync together wait for others to share it. One that waits
+/// alone does not.
 ///
-/// An fsync costs the processor as much as writing dozens of records does, however many records it covers.
+/// An fsync costs the processor as much as writing dozens of records does, however many records it
+/// covers.
 const GATHER_DELAY: Duration = Duration::from_millis(1);
 
 /// A handle to the thread that owns a stream's [`Writer`]. Cheap to clone.
@@ -56,9 +58,11 @@ impl Committer {
         let worker = Worker { writer, clock, queue: Arc::clone(&queue), unsynced_since: None };
         let name = format!("journal-{}", health.stream());
         let started = thread::Builder::new().name(name).spawn(|| worker.run());
-        // Without a thread the worker was dropped, which closed the queue: every append then says so.
-        let thread =
-            started.map_err(|error| health.0.poison_with(&format!("cannot start a thread: {error}"))).ok();
+        // Without a thread the worker was dropped, which closed the queue: every append then says
+        // so.
+        let thread = started
+            .map_err(|error| health.0.poison_with(&format!("cannot start a thread: {error}")))
+            .ok();
         let shutdown = Shutdown { queue: Arc::clone(&queue), health: health.clone(), thread };
         (Committer { queue, health }, shutdown)
     }
@@ -68,8 +72,9 @@ impl Committer {
     /// A caller that stops waiting does not take the record back.
     ///
     /// # Errors
-    /// [`Error::Busy`] and [`Error::TooLarge`]: not recorded. [`Error::Poisoned`] and [`Error::Closed`]: must be
-    /// taken as not recorded, though after a restart the record may turn out to be there.
+    /// [`Error::Busy`] and [`Error::TooLarge`]: not recorded. [`Error::Poisoned`] and
+    /// [`Error::Closed`]: must be taken as not recorded, though after a restart the record may turn
+    /// out to be there.
     pub async fn append(&self, payload: Vec<u8>, durability: Durability) -> Result<u64, Error> {
         let answer = self.enqueue(payload, durability)?;
         answer.await.unwrap_or_else(|_| Err(self.closed()))
@@ -97,7 +102,11 @@ impl Committer {
         self.health.clone()
     }
 
-    fn enqueue(&self, payload: Vec<u8>, durability: Durability) -> Result<oneshot::Receiver<Answer>, Error> {
+    fn enqueue(
+        &self,
+        payload: Vec<u8>,
+        durability: Durability,
+    ) -> Result<oneshot::Receiver<Answer>, Error> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Error::TooLarge { bytes: payload.len() });
         }
@@ -133,7 +142,8 @@ impl Drop for Shutdown {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // A panic or error of the thread was answered to its callers; there is nobody here to tell.
+            // A panic or error of the thread was answered to its callers; there is nobody here to
+            // tell.
             let _ = thread.join();
         }
     }
@@ -168,7 +178,8 @@ impl Worker {
             }
             self.sync_and_answer(&mut framed);
             if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_DELAY) {
-                // A failure has poisoned the stream: whoever comes next is told, and so is `/readyz`.
+                // A failure has poisoned the stream: whoever comes next is told, and so is
+                // `/readyz`.
                 let _ = self.sync();
             }
         }
@@ -229,13 +240,17 @@ impl Worker {
     fn refuse(&self, waiting: impl Iterator<Item = Framed>, error: &Error) {
         let (stream, cause) = (self.writer.stream().clone(), error.to_string());
         for refused in waiting {
-            answer(refused.ack, Err(Error::Poisoned { stream: stream.clone(), cause: cause.clone() }));
+            answer(
+                refused.ack,
+                Err(Error::Poisoned { stream: stream.clone(), cause: cause.clone() }),
+            );
         }
     }
 }
 
 impl Drop for Worker {
-    /// However the thread ends, nobody is left waiting: dropping the jobs answers them with [`Error::Closed`].
+    /// However the thread ends, nobody is left waiting: dropping the jobs answers them with
+    /// [`Error::Closed`].
     fn drop(&mut self) {
         if thread::panicking() {
             self.writer.health().0.poison_with("the thread that writes it panicked");

@@ -1,5 +1,6 @@
-//! Walks over the records of one segment file in one buffered pass; it never allocates more than the file holds,
-//! and never decides what a torn or damaged record means: that is for recovery, reader and audit.
+//! Walks over the records of one segment file in one buffered pass; it never allocates more than
+//! the file holds, and never decides what a torn or damaged record means: that is for recovery,
+//! reader and audit.
 
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, path::Path};
 
@@ -30,7 +31,8 @@ pub(crate) struct Cursor {
 /// A segment file, opened.
 pub(crate) enum Opened {
     Ready(Box<Cursor>),
-    /// Its header is not whole: the file is just being created, or its writer was killed while creating it.
+    /// Its header is not whole: the file is just being created, or its writer was killed while
+    /// creating it.
     Unready {
         bytes: u64,
     },
@@ -103,8 +105,8 @@ impl Cursor {
 
     /// Takes the next record, or says why there is none. Only a record moves the cursor.
     ///
-    /// A torn record is read again from the file at the next call: its writer may have gone on, or may have been
-    /// replaced by one that cut it off and wrote another.
+    /// A torn record is read again from the file at the next call: its writer may have gone on, or
+    /// may have been replaced by one that cut it off and wrote another.
     pub(crate) fn step(&mut self) -> Result<Step, Error> {
         loop {
             match format::parse(&self.buffer[self.ready.clone()], self.salt, self.next_seq) {
@@ -160,7 +162,12 @@ impl Cursor {
         self.buffer.copy_within(self.ready.clone(), 0);
         self.ready = 0..self.ready.len();
         let from = self.offset + self.ready.end as u64;
-        let got = read_some(&self.file, &mut self.buffer[self.ready.end..], needed - self.ready.end, from);
+        let got = read_some(
+            &self.file,
+            &mut self.buffer[self.ready.end..],
+            needed - self.ready.end,
+            from,
+        );
         self.ready.end += got.map_err(Error::io("read", &self.segment.path))?;
         Ok(self.ready.end >= needed)
     }
@@ -204,7 +211,12 @@ impl Cursor {
 
     /// Returns the error for damage found where the cursor stands.
     pub(crate) fn damaged(&self, reason: &'static str) -> Error {
-        Error::Damaged { path: self.segment.path.clone(), offset: self.offset, seq: self.next_seq, reason }
+        Error::Damaged {
+            path: self.segment.path.clone(),
+            offset: self.offset,
+            seq: self.next_seq,
+            reason,
+        }
     }
 }
 
@@ -214,7 +226,8 @@ pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Res
     read_some(file, buffer, wanted, offset)
 }
 
-/// Reads at least `wanted` bytes, and as many as the buffer takes if one call brings them, unless the file ends.
+/// Reads at least `wanted` bytes, and as many as the buffer takes if one call brings them, unless
+/// the file ends.
 fn read_some(file: &File, buffer: &mut [u8], wanted: usize, offset: u64) -> io::Result<usize> {
     let mut got = 0;
     while got < wanted {
@@ -237,7 +250,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stream = StreamName::new("main").unwrap();
         let stream_checksum = stream.checksum();
-        let header = SegmentHeader { stream_checksum, first_seq: 1, created_at_ms: 0, previous_bytes: 0 };
+        let header =
+            SegmentHeader { stream_checksum, first_seq: 1, created_at_ms: 0, previous_bytes: 0 };
         let mut record = vec![0; RECORD_HEADER_BYTES + crate::PAYLOAD_BYTES_MAX];
         format::stamp(&mut record, header.salt(), 1);
         let path = folder.path().join("segment");
@@ -252,6 +266,10 @@ mod tests {
         assert!(matches!(cursor.step(), Ok(Step::Record { .. })));
         assert_eq!(cursor.buffer.capacity(), record.len());
         assert!(matches!(cursor.step(), Ok(Step::End)));
-        assert_eq!(cursor.buffer.capacity(), BUFFER_BYTES, "the end of the file gives back what it needed");
+        assert_eq!(
+            cursor.buffer.capacity(),
+            BUFFER_BYTES,
+            "the end of the file gives back what it needed"
+        );
     }
 }

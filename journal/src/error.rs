@@ -24,13 +24,17 @@ pub enum Error {
         name: String,
     },
     /// Another writer holds the stream.
-    #[error("{dir} is in use by another writer; stop that process first, or give this one its own stream")]
+    #[error(
+        "{dir} is in use by another writer; stop that process first, or give this one its own stream"
+    )]
     InUse {
         /// The stream's folder.
         dir: PathBuf,
     },
     /// The operating system refused.
-    #[error("cannot {action} {path}: {source}; check free space, permissions and the disk's health")]
+    #[error(
+        "cannot {action} {path}: {source}; check free space, permissions and the disk's health"
+    )]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -40,7 +44,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Bytes that were once whole are not what was written.
-    #[error("{path} is damaged at byte {offset} (record {seq}): {reason}; restore the segment from a copy")]
+    #[error(
+        "{path} is damaged at byte {offset} (record {seq}): {reason}; restore the segment from a copy"
+    )]
     Damaged {
         /// The segment.
         path: PathBuf,
@@ -52,7 +58,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// A segment written by a newer release.
-    #[error("{path} has format version {version}, which this release cannot read; use the newer release")]
+    #[error(
+        "{path} has format version {version}, which this release cannot read; use the newer release"
+    )]
     Unsupported {
         /// The segment.
         path: PathBuf,
@@ -88,7 +96,9 @@ pub enum Error {
         seq: u64,
     },
     /// The segments that hold the wanted record were removed.
-    #[error("{dir} begins at record {first_seq}, but record {seq} is wanted; bring the older segments back")]
+    #[error(
+        "{dir} begins at record {first_seq}, but record {seq} is wanted; bring the older segments back"
+    )]
     Missing {
         /// The stream's folder.
         dir: PathBuf,
@@ -127,7 +137,10 @@ pub enum Error {
 
 impl Error {
     /// Returns a closure for `map_err` that says what was tried and on which path.
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { action, path: path.into(), source }
     }
 }

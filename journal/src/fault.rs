@@ -1,5 +1,6 @@
-//! The one seam through which segments are written and synced, where test builds plant faults; without the feature
-//! `faults` it is nothing but the two system calls, and it never retries one that failed.
+//! The one seam through which segments are written and synced, where test builds plant faults;
+//! without the feature `faults` it is nothing but the two system calls, and it never retries one
+//! that failed.
 
 use std::{fs::File, io, io::Write};
 
@@ -143,8 +144,15 @@ mod tests {
         for (text, fault) in good {
             assert_eq!(Fault::parse(text), Some(fault), "{text}");
         }
-        for bad in ["", "skip-write:1", "fail-write", "fail-write:", "fail-write:x", "fail-write:-1", "fire"]
-        {
+        for bad in [
+            "",
+            "skip-write:1",
+            "fail-write",
+            "fail-write:",
+            "fail-write:x",
+            "fail-write:-1",
+            "fire",
+        ] {
             assert_eq!(Fault::parse(bad), None, "{bad}");
         }
     }

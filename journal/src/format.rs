@@ -1,20 +1,23 @@
-//! The bytes of a segment file; it never touches a file, and never trusts a length before its checksum.
+//! The bytes of a segment file; it never touches a file, and never trusts a length before its
+//! checksum.
 //!
 //! # Constraints
 //!
-//! - A torn tail (the file ends inside a record: a kill or a power cut) must be told from damage (a whole record
-//!   that is not what was written). So a record's header has its own checksum: a length is believed only when the
-//!   header is whole, and then the file's end says whether the payload is.
-//! - Any single flipped bit in a file that was completely written must be found. So every byte is under a checksum,
-//!   and none is padding.
-//! - A record must not be moved unnoticed: not within its segment (the sequence is checked and dense), nor to
-//!   another (checksums start from the segment's own), nor a payload to another record (its checksum starts from
-//!   its header's).
+//! - A torn tail (the file ends inside a record: a kill or a power cut) must be told from damage (a
+//!   whole record that is not what was written). So a record's header has its own checksum: a
+//!   length is believed only when the header is whole, and then the file's end says whether the
+//!   payload is.
+//! - Any single flipped bit in a file that was completely written must be found. So every byte is
+//!   under a checksum, and none is padding.
+//! - A record must not be moved unnoticed: not within its segment (the sequence is checked and
+//!   dense), nor to another (checksums start from the segment's own), nor a payload to another
+//!   record (its checksum starts from its header's).
 //! - Appending needs no look back and no second pass over older bytes.
 //!
 //! # Format
 //!
-//! Everything is little-endian. Checksums are CRC-32C. A segment is a header and then records up to its end.
+//! Everything is little-endian. Checksums are CRC-32C. A segment is a header and then records up to
+//! its end.
 //!
 //! ```text
 //! segment header, 64 bytes              record
@@ -31,8 +34,9 @@
 //!
 //! # Operations
 //!
-//! Append writes records at the end. Seal starts the next segment; a sealed segment never changes. Recovery cuts
-//! the last segment after its last whole record. A reader takes records in order and stops at the end of the last.
+//! Append writes records at the end. Seal starts the next segment; a sealed segment never changes.
+//! Recovery cuts the last segment after its last whole record. A reader takes records in order and
+//! stops at the end of the last.
 
 use crc32c::{crc32c, crc32c_append};
 
@@ -64,7 +68,8 @@ pub(crate) enum HeaderFault {
 }
 
 impl SegmentHeader {
-    /// Writes the header. Its last four bytes are the segment's checksum, from which its records' checksums start.
+    /// Writes the header. Its last four bytes are the segment's checksum, from which its records'
+    /// checksums start.
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[0..8].copy_from_slice(MAGIC);
@@ -203,7 +208,10 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(SegmentHeader::decode(&flipped), Err(HeaderFault::Damaged(_))), "bit {bit}");
+            assert!(
+                matches!(SegmentHeader::decode(&flipped), Err(HeaderFault::Damaged(_))),
+                "bit {bit}"
+            );
         }
     }
 

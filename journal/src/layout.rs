@@ -155,7 +155,8 @@ pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("list", dir)(error)),
     };
-    let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| entry.map(|entry| entry.path())).collect();
+    let paths: io::Result<Vec<PathBuf>> =
+        listing.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(Error::io("list", dir))?;
     paths.sort();
     Ok(paths)
@@ -200,7 +201,9 @@ mod tests {
         for good in ["main", "core-0", "0", "a", &"x".repeat(63)] {
             assert_eq!(StreamName::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "-a", "A", "a_b", "a/b", "..", ".", "a.b", "ä", "a\0", "a ", &"x".repeat(64)] {
+        for bad in
+            ["", "-a", "A", "a_b", "a/b", "..", ".", "a.b", "ä", "a\0", "a ", &"x".repeat(64)]
+        {
             assert!(StreamName::new(bad).is_err(), "{bad:?}");
         }
     }
@@ -232,7 +235,8 @@ mod tests {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("a-file"), "").unwrap();
-        let names: Vec<String> = streams(folder.path()).unwrap().iter().map(ToString::to_string).collect();
+        let names: Vec<String> =
+            streams(folder.path()).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["core-0", "core-1", "main"]);
     }
 }

@@ -1,5 +1,6 @@
-//! The append-only log: many streams, one writer each, readers that follow; it never looks inside a payload,
-//! never changes a byte that was committed, and never yields a record whose checksum is wrong.
+//! The append-only log: many streams, one writer each, readers that follow; it never looks inside a
+//! payload, never changes a byte that was committed, and never yields a record whose checksum is
+//! wrong.
 //!
 //! ```text
 //! <journal dir>/<stream>/lock                         held by the stream's writer
@@ -7,12 +8,13 @@
 //! <journal dir>/<stream>/….seg.cut-<offset>           bytes that a recovery took out of a segment, kept
 //! ```
 //!
-//! A record's identity is (stream, sequence). Sequences are dense, start at 1 and run on over segments. The file
-//! format is described in `format.rs`.
+//! A record's identity is (stream, sequence). Sequences are dense, start at 1 and run on over
+//! segments. The file format is described in `format.rs`.
 //!
-//! What an acknowledgement means is said by [`Durability`]: after [`Writer::commit`] a record survives a kill of
-//! the process, after [`Writer::sync`] it survives a power cut. A failed write or fsync poisons the stream: it is
-//! never retried, because the kernel may already have thrown the data away and would report success.
+//! What an acknowledgement means is said by [`Durability`]: after [`Writer::commit`] a record
+//! survives a kill of the process, after [`Writer::sync`] it survives a power cut. A failed write
+//! or fsync poisons the stream: it is never retried, because the kernel may already have thrown the
+//! data away and would report success.
 //!
 //! ```
 //! use journal::{Options, Reader, StreamName, Writer};

@@ -1,5 +1,5 @@
-//! The records that wait for a committer's thread; it never holds more than its limits, and never lets the thread
-//! sleep while a record waits.
+//! The records that wait for a committer's thread; it never holds more than its limits, and never
+//! lets the thread sleep while a record waits.
 
 use std::{
     collections::VecDeque,
@@ -78,7 +78,8 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Moves the next jobs into `batch`, waiting for one until `deadline`. Returns false when closed and drained.
+    /// Moves the next jobs into `batch`, waiting for one until `deadline`. Returns false when
+    /// closed and drained.
     pub(crate) fn take(&self, batch: &mut Vec<Job>, deadline: Option<Instant>) -> bool {
         let mut waiting = self.waiting();
         while waiting.jobs.is_empty() && !waiting.closed {

@@ -1,5 +1,5 @@
-//! Follows one stream, record by record, while it is being written; it never yields a record whose checksum is
-//! wrong, never skips one, and never takes a lock.
+//! Follows one stream, record by record, while it is being written; it never yields a record whose
+//! checksum is wrong, never skips one, and never takes a lock.
 
 use std::{
     fs,
@@ -44,28 +44,32 @@ pub struct Reader {
     ends_early: bool,
 }
 
-/// A record is read this often before it is called damaged, because the first read may have met a recovery that
-/// was just cutting a torn record off and writing another in its place.
+/// A record is read this often before it is called damaged, because the first read may have met a
+/// recovery that was just cutting a torn record off and writing another in its place.
 const DAMAGED_READS_MAX: u32 = 3;
 
 impl Reader {
-    /// Opens a stream; [`next`](Self::next) first yields `after_seq + 1`. The stream need not exist yet.
+    /// Opens a stream; [`next`](Self::next) first yields `after_seq + 1`. The stream need not exist
+    /// yet.
     ///
     /// # Errors
-    /// [`Error::Missing`] when that record's segment was removed, [`Error::Ahead`] when the stream ends before
-    /// `after_seq` (the latter may also come from `next`), [`Error::Damaged`], [`Error::Unsupported`] or
-    /// [`Error::Io`] when its segment cannot be opened.
+    /// [`Error::Missing`] when that record's segment was removed, [`Error::Ahead`] when the stream
+    /// ends before `after_seq` (the latter may also come from `next`), [`Error::Damaged`],
+    /// [`Error::Unsupported`] or [`Error::Io`] when its segment cannot be opened.
     pub fn open(journal_dir: &Path, stream: &StreamName, after_seq: u64) -> Result<Reader, Error> {
         Reader::begin(journal_dir, stream, after_seq, None)
     }
 
-    /// As [`open`](Self::open), and checks that record `after_seq` is still the one whose `checksum` was read.
+    /// As [`open`](Self::open), and checks that record `after_seq` is still the one whose
+    /// `checksum` was read.
     ///
-    /// For whoever keeps its position elsewhere than in this journal, where it survives what the journal lost: a
-    /// power cut may take records that were read but not yet fsynced, and others then get their numbers.
+    /// For whoever keeps its position elsewhere than in this journal, where it survives what the
+    /// journal lost: a power cut may take records that were read but not yet fsynced, and others
+    /// then get their numbers.
     ///
     /// # Errors
-    /// As [`open`](Self::open); and [`next`](Self::next) gives [`Error::Replaced`] when the record is another one.
+    /// As [`open`](Self::open); and [`next`](Self::next) gives [`Error::Replaced`] when the record
+    /// is another one.
     pub fn resume(
         journal_dir: &Path,
         stream: &StreamName,
@@ -107,12 +111,12 @@ impl Reader {
 
     /// Takes the next record. `None` means that there is none yet: call again later.
     ///
-    /// A record is yielded as soon as its bytes are with the operating system. It may still be lost in a power
-    /// cut; [`Health::last_synced`](crate::Health::last_synced) says what cannot.
+    /// A record is yielded as soon as its bytes are with the operating system. It may still be lost
+    /// in a power cut; [`Health::last_synced`](crate::Health::last_synced) says what cannot.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the next record is not as it was written, [`Error::Ahead`] when the stream lost its
-    /// end, [`Error::Io`] when it cannot be read. The reader stays where it is.
+    /// [`Error::Damaged`] when the next record is not as it was written, [`Error::Ahead`] when the
+    /// stream lost its end, [`Error::Io`] when it cannot be read. The reader stays where it is.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator cannot lend its buffer, nor go on after a None"
@@ -181,10 +185,15 @@ impl Reader {
             return if self.position == 0 { Ok(false) } else { Err(self.ahead(0)) };
         };
         // The record before it is to be checked as well, where its segment is still there.
-        let checked = if self.resumed_checksum.is_some() && oldest < wanted { self.position } else { wanted };
+        let checked =
+            if self.resumed_checksum.is_some() && oldest < wanted { self.position } else { wanted };
         segments.retain(|segment| segment.first_seq <= checked);
         let Some(segment) = segments.pop() else {
-            return Err(Error::Missing { dir: self.stream_dir.clone(), seq: wanted, first_seq: oldest });
+            return Err(Error::Missing {
+                dir: self.stream_dir.clone(),
+                seq: wanted,
+                first_seq: oldest,
+            });
         };
         match Cursor::open(&segment, &self.stream)? {
             Opened::Ready(cursor) => self.cursor = Some(cursor),
@@ -209,7 +218,8 @@ impl Reader {
             return Ok(true);
         }
         if cursor.file_bytes()? < cursor.offset() {
-            // It was cut before this place: whether the stream lost records is seen by reading it again.
+            // It was cut before this place: whether the stream lost records is seen by reading it
+            // again.
             self.cursor = None;
             return Ok(true);
         }
@@ -217,11 +227,13 @@ impl Reader {
             return Err(self.ahead(cursor.next_seq() - 1));
         }
         self.idle = self.idle.saturating_add(1);
-        // The rest needs the folder's listing and only finds what a live writer never does: look now and then.
+        // The rest needs the folder's listing and only finds what a live writer never does: look
+        // now and then.
         if self.idle.is_power_of_two() || self.ends_early { self.look_around() } else { Ok(false) }
     }
 
-    /// Opens the segment that begins where the current one ends, if it exists. Its existence seals this one.
+    /// Opens the segment that begins where the current one ends, if it exists. Its existence seals
+    /// this one.
     fn open_following(&self, cursor: &Cursor) -> Result<Option<Box<Cursor>>, Error> {
         let first_seq = cursor.next_seq();
         if first_seq == cursor.header().first_seq {
@@ -247,11 +259,13 @@ impl Reader {
         }
         let segments = stream_files(&self.stream_dir)?.segments;
         let (first_seq, next_seq) = (cursor.header().first_seq, cursor.next_seq());
-        let sealed = segments.iter().any(|other| other.first_seq > first_seq && other.first_seq != next_seq);
+        let sealed =
+            segments.iter().any(|other| other.first_seq > first_seq && other.first_seq != next_seq);
         if sealed && self.ends_early {
             return Err(cursor.damaged("the segment ends early although a later one follows"));
         }
-        // Its writer may have gone on, and sealed it, since the end was seen: look at the end once more.
+        // Its writer may have gone on, and sealed it, since the end was seen: look at the end once
+        // more.
         self.ends_early = sealed;
         self.idle = if sealed { 0 } else { self.idle };
         Ok(sealed)

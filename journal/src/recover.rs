@@ -1,8 +1,9 @@
-//! Brings a stream back to its last whole record after a kill or a power cut; it never destroys a byte that could
-//! be more than a torn record, and never reads more than the last segments.
+//! Brings a stream back to its last whole record after a kill or a power cut; it never destroys a
+//! byte that could be more than a torn record, and never reads more than the last segments.
 //!
-//! A writer fsyncs a segment before it creates the next but one. So only the last two segments can have suffered
-//! from a power cut, and the last one's header says how long the one before it must be.
+//! A writer fsyncs a segment before it creates the next but one. So only the last two segments can
+//! have suffered from a power cut, and the last one's header says how long the one before it must
+//! be.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -24,13 +25,14 @@ pub struct Recovery {
     pub segments: usize,
     /// The whole records of the last segment, which is the one that was read.
     pub records: u64,
-    /// The last record of the stream; 0 for none. Whoever remembers a later one must start over: those records
-    /// are gone, and their numbers will be given out again.
+    /// The last record of the stream; 0 for none. Whoever remembers a later one must start over:
+    /// those records are gone, and their numbers will be given out again.
     pub last_seq: u64,
     /// The bytes cut off the end of the stream.
     pub cut_bytes: u64,
-    /// What was cut was more than a torn record: bytes once written were not there as written. After a power cut
-    /// this can be the end that had not been fsynced; otherwise the disk is to be suspected.
+    /// What was cut was more than a torn record: bytes once written were not there as written.
+    /// After a power cut this can be the end that had not been fsynced; otherwise the disk is to be
+    /// suspected.
     pub damaged: bool,
     /// Where the damaged bytes were put.
     pub set_aside: Vec<PathBuf>,
@@ -52,7 +54,8 @@ pub(crate) struct TailSegment {
     pub(crate) bytes: u64,
 }
 
-/// Recovers a stream whose lock is held. When it returns, all that is left of the stream is on disk.
+/// Recovers a stream whose lock is held. When it returns, all that is left of the stream is on
+/// disk.
 pub(crate) fn recover(stream_dir: &Path, stream: &StreamName) -> Result<(Tail, Recovery), Error> {
     let mut segments = stream_files(stream_dir)?.segments;
     let mut recovery = Recovery::default();
@@ -100,8 +103,9 @@ fn open_last(
 
 /// Tells whether the segment before the last is as long as when it was sealed.
 ///
-/// A shorter one was sealed just before a power cut that reached the disk in another order. Then no record of the
-/// last segment was ever acknowledged as durable, because segments are fsynced in order.
+/// A shorter one was sealed just before a power cut that reached the disk in another order. Then no
+/// record of the last segment was ever acknowledged as durable, because segments are fsynced in
+/// order.
 fn is_whole(before: Option<&SegmentPath>, last: &Cursor) -> Result<bool, Error> {
     let Some(before) = before else { return Ok(true) };
     let bytes = fs::metadata(&before.path).map_err(Error::io("stat", &before.path))?.len();
@@ -117,7 +121,11 @@ fn is_whole(before: Option<&SegmentPath>, last: &Cursor) -> Result<bool, Error> 
 /// Takes the whole last segment out of the stream, under a name that keeps it.
 ///
 /// Once only: a power cut explains one such segment, and anything more is for a human to look at.
-fn set_aside(last: &SegmentPath, reason: &'static str, recovery: &mut Recovery) -> Result<(), Error> {
+fn set_aside(
+    last: &SegmentPath,
+    reason: &'static str,
+    recovery: &mut Recovery,
+) -> Result<(), Error> {
     if recovery.damaged {
         let (path, seq) = (last.path.clone(), last.first_seq);
         return Err(Error::Damaged { path, offset: 0, seq, reason });
@@ -149,11 +157,13 @@ fn cut_after_last_record(mut cursor: Cursor, recovery: &mut Recovery) -> Result<
         cut(cursor.path(), offset)?;
         recovery.cut_bytes += bytes - offset;
     }
-    let segment = TailSegment { path: cursor.path().to_owned(), salt: cursor.salt(), bytes: offset };
+    let segment =
+        TailSegment { path: cursor.path().to_owned(), salt: cursor.salt(), bytes: offset };
     Ok(Tail { segment: Some(segment), next_seq: cursor.next_seq() })
 }
 
-/// Copies a segment's bytes from `offset` on to a file beside it, and has them on disk before it returns.
+/// Copies a segment's bytes from `offset` on to a file beside it, and has them on disk before it
+/// returns.
 fn copy_tail(segment: &Path, offset: u64) -> Result<PathBuf, Error> {
     let kept = free_cut_path(segment, offset);
     let copy = || -> io::Result<()> {

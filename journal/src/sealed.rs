@@ -1,5 +1,6 @@
-//! Sealed segments: those that have a later one, which nobody will ever write to again. They may be copied elsewhere, and
-//! then the oldest may be removed; it never removes one that a writer could still need.
+//! Sealed segments: those that have a later one, which nobody will ever write to again. They may be
+//! copied elsewhere, and then the oldest may be removed; it never removes one that a writer could
+//! still need.
 
 use std::{
     fs,
@@ -43,11 +44,17 @@ pub fn sealed(journal_dir: &Path, stream: &StreamName) -> Result<Vec<Sealed>, Er
     segments.windows(2).map(of_pair).collect()
 }
 
-/// Removes the oldest segment of a stream, which must be sealed. Readers that want it get [`Error::Missing`] from then on.
+/// Removes the oldest segment of a stream, which must be sealed. Readers that want it get
+/// [`Error::Missing`] from then on.
 ///
 /// # Errors
-/// [`Error::NotOldest`] when another segment is older, or the segment is not sealed; [`Error::Io`] when it cannot be removed.
-pub fn remove_oldest(journal_dir: &Path, stream: &StreamName, segment: &Sealed) -> Result<(), Error> {
+/// [`Error::NotOldest`] when another segment is older, or the segment is not sealed; [`Error::Io`]
+/// when it cannot be removed.
+pub fn remove_oldest(
+    journal_dir: &Path,
+    stream: &StreamName,
+    segment: &Sealed,
+) -> Result<(), Error> {
     let oldest = sealed(journal_dir, stream)?.into_iter().next();
     if oldest.is_none_or(|oldest| oldest.path != segment.path) {
         return Err(Error::NotOldest { path: segment.path.clone() });

@@ -1,5 +1,5 @@
-//! What a stream's writer, its syncer and its health checks share; it never forgets a failure, and never calls a
-//! record durable before the fsync that covers it has returned.
+//! What a stream's writer, its syncer and its health checks share; it never forgets a failure, and
+//! never calls a record durable before the fsync that covers it has returned.
 
 use std::{
     fs::File,
@@ -15,17 +15,19 @@ use crate::{Error, StreamName, fault::Plan, layout::sync_dir};
 
 /// Makes commits survive a power cut, from any thread. Cheap to clone.
 ///
-/// Call [`sync`](Self::sync) at least every 50 ms to keep the promise of [`Durability::Os`](crate::Durability::Os).
+/// Call [`sync`](Self::sync) at least every 50 ms to keep the promise of
+/// [`Durability::Os`](crate::Durability::Os).
 #[derive(Clone, Debug)]
 pub struct Syncer(pub(crate) Arc<Shared>);
 
 impl Syncer {
-    /// Fsyncs every commit that had returned before the call, in all segments. Does nothing when there is none.
+    /// Fsyncs every commit that had returned before the call, in all segments. Does nothing when
+    /// there is none.
     ///
     /// # Errors
-    /// [`Error::Io`] when an fsync fails, which poisons the stream; then, and after any earlier failure,
-    /// [`Error::Poisoned`]. A failed fsync is never tried again: a second one would report success for data that
-    /// the kernel has dropped.
+    /// [`Error::Io`] when an fsync fails, which poisons the stream; then, and after any earlier
+    /// failure, [`Error::Poisoned`]. A failed fsync is never tried again: a second one would report
+    /// success for data that the kernel has dropped.
     pub fn sync(&self) -> Result<(), Error> {
         self.0.sync()
     }
@@ -87,14 +89,20 @@ pub(crate) struct Shared {
     pub(crate) plan: Plan,
     cause: OnceLock<String>,
     unsynced: Mutex<Unsynced>,
-    /// Held during fsyncs, so that whoever comes second waits for the fsync that covers its commits.
+    /// Held during fsyncs, so that whoever comes second waits for the fsync that covers its
+    /// commits.
     turn: Mutex<()>,
     last_synced: AtomicU64,
 }
 
 impl Shared {
     /// Begins with a stream whose records up to `last_seq` are on disk.
-    pub(crate) fn new(stream: StreamName, stream_dir: PathBuf, plan: Plan, last_seq: u64) -> Shared {
+    pub(crate) fn new(
+        stream: StreamName,
+        stream_dir: PathBuf,
+        plan: Plan,
+        last_seq: u64,
+    ) -> Shared {
         Shared {
             stream,
             stream_dir,
@@ -118,7 +126,9 @@ impl Shared {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.cause.get() {
             None => Ok(()),
-            Some(cause) => Err(Error::Poisoned { stream: self.stream.clone(), cause: cause.clone() }),
+            Some(cause) => {
+                Err(Error::Poisoned { stream: self.stream.clone(), cause: cause.clone() })
+            }
         }
     }
 
@@ -141,7 +151,8 @@ impl Shared {
 
     /// Notes that records up to `last_committed` were written to `segment`.
     ///
-    /// Invariant: called after the write. Before it, a sync in between would take the note and miss the bytes.
+    /// Invariant: called after the write. Before it, a sync in between would take the note and miss
+    /// the bytes.
     pub(crate) fn note_commit(&self, segment: &Arc<SegmentFile>, last_committed: u64) {
         let mut unsynced = self.unsynced();
         unsynced.last_committed = last_committed;

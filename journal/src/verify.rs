@@ -1,5 +1,5 @@
-//! Reads a whole journal and says what is not as it was written; it never changes a file, and never stops at the
-//! first damage.
+//! Reads a whole journal and says what is not as it was written; it never changes a file, and never
+//! stops at the first damage.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Tells whether every byte is as it was written. A torn tail and unknown files do not count against it.
+    /// Tells whether every byte is as it was written. A torn tail and unknown files do not count
+    /// against it.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
     }
@@ -55,7 +56,8 @@ pub struct StreamReport {
     pub first_seq: u64,
     /// The sequence of its last whole record; 0 for none.
     pub last_seq: u64,
-    /// The bytes of an unfinished record at the end of the last segment: a writer is at work or was killed.
+    /// The bytes of an unfinished record at the end of the last segment: a writer is at work or was
+    /// killed.
     pub torn_tail_bytes: u64,
     /// All that is not as it was written, in order.
     pub damages: Vec<Damage>,
@@ -76,16 +78,20 @@ pub struct Damage {
     pub reason: &'static str,
 }
 
-/// Reads every segment of every stream: checksums, dense sequences, and the chain from segment to segment.
+/// Reads every segment of every stream: checksums, dense sequences, and the chain from segment to
+/// segment.
 ///
-/// Any single flipped bit is found. What cannot be found from the files alone is a last segment cut between two
-/// records, or the last segments removed. A live journal can be audited; a record that is just being written is
-/// counted as a torn tail.
+/// Any single flipped bit is found. What cannot be found from the files alone is a last segment cut
+/// between two records, or the last segments removed. A live journal can be audited; a record that
+/// is just being written is counted as a torn tail.
 ///
 /// # Errors
-/// [`Error::Io`] when a file cannot be read, [`Error::Unsupported`] when a newer release wrote it. Damage is no
-/// error but part of the report.
-pub fn verify(journal_dir: &Path, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Report, Error> {
+/// [`Error::Io`] when a file cannot be read, [`Error::Unsupported`] when a newer release wrote it.
+/// Damage is no error but part of the report.
+pub fn verify(
+    journal_dir: &Path,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut names = Vec::new();
     for path in entries(journal_dir)? {
@@ -164,8 +170,12 @@ impl Audit<'_> {
             }
             Opened::Damaged(reason) => report.damages.push(damage(segment, reason)),
             Opened::Unready { bytes } if is_last => report.torn_tail_bytes = bytes,
-            Opened::Unready { .. } => report.damages.push(damage(segment, "the segment header is cut short")),
-            Opened::Absent => report.damages.push(damage(segment, "the segment vanished during the audit")),
+            Opened::Unready { .. } => {
+                report.damages.push(damage(segment, "the segment header is cut short"))
+            }
+            Opened::Absent => {
+                report.damages.push(damage(segment, "the segment vanished during the audit"))
+            }
         }
         self.bytes = bytes_before + length;
         self.tell(&report.stream, &segment.path);
@@ -210,7 +220,12 @@ impl Audit<'_> {
     }
 
     fn tell(&mut self, stream: &StreamName, path: &Path) {
-        (self.on_progress)(Progress { stream, path, bytes: self.bytes, bytes_total: self.bytes_total });
+        (self.on_progress)(Progress {
+            stream,
+            path,
+            bytes: self.bytes,
+            bytes_total: self.bytes_total,
+        });
     }
 }
 
@@ -237,7 +252,8 @@ fn damage_at(cursor: &Cursor, reason: &'static str) -> Damage {
 
 /// A segment that vanishes meanwhile counts nothing; reading it will say so.
 fn segments_bytes(segments: &[SegmentPath]) -> u64 {
-    let lengths =
-        segments.iter().map(|segment| std::fs::metadata(&segment.path).map_or(0, |found| found.len()));
+    let lengths = segments
+        .iter()
+        .map(|segment| std::fs::metadata(&segment.path).map_or(0, |found| found.len()));
     lengths.sum()
 }

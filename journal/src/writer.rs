@@ -1,5 +1,5 @@
-//! The one writer of a stream; it never acknowledges what the operating system has not taken, never retries a
-//! failed write or fsync, and never makes an append or a commit wait for an fsync.
+//! The one writer of a stream; it never acknowledges what the operating system has not taken, never
+//! retries a failed write or fsync, and never makes an append or a commit wait for an fsync.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    Error, Health, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Recovery, SEGMENT_HEADER_BYTES, StreamName,
-    Syncer,
+    Error, Health, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Recovery, SEGMENT_HEADER_BYTES,
+    StreamName, Syncer,
     fault::Plan,
     format::{self, SegmentHeader},
     layout::{create_stream_dir, lock_stream, segment_path},
@@ -20,8 +20,8 @@ use crate::{
 /// How a stream is written.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A segment of this size or more is sealed after the commit that filled it. So it exceeds this by less than
-    /// one commit.
+    /// A segment of this size or more is sealed after the commit that filled it. So it exceeds this
+    /// by less than one commit.
     pub segment_bytes_max: u64,
     /// A fault to plant.
     #[cfg(feature = "faults")]
@@ -48,8 +48,9 @@ impl Options {
 
 /// Appends records to one stream. Synchronous, owned by one thread at a time.
 ///
-/// [`append`](Self::append) frames into memory, [`commit`](Self::commit) hands all of it to the operating system,
-/// [`sync`](Self::sync) or a [`Syncer`] brings it to the disk. Dropping a writer gives up what was not committed.
+/// [`append`](Self::append) frames into memory, [`commit`](Self::commit) hands all of it to the
+/// operating system, [`sync`](Self::sync) or a [`Syncer`] brings it to the disk. Dropping a writer
+/// gives up what was not committed.
 #[derive(Debug)]
 pub struct Writer {
     stream_dir: PathBuf,
@@ -72,15 +73,16 @@ pub struct Writer {
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 impl Writer {
-    /// Opens a stream for appending, or creates it: takes its lock and cuts off what a kill or a power cut left
-    /// unfinished.
+    /// Opens a stream for appending, or creates it: takes its lock and cuts off what a kill or a
+    /// power cut left unfinished.
     ///
-    /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds and only
-    /// dates a segment that is created.
+    /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds
+    /// and only dates a segment that is created.
     ///
     /// # Errors
-    /// [`Error::InUse`] when another writer has the stream, [`Error::Damaged`] or [`Error::Unsupported`] when it
-    /// cannot be recovered without losing records that once were durable, [`Error::Io`] otherwise.
+    /// [`Error::InUse`] when another writer has the stream, [`Error::Damaged`] or
+    /// [`Error::Unsupported`] when it cannot be recovered without losing records that once were
+    /// durable, [`Error::Io`] otherwise.
     pub fn open(
         journal_dir: &Path,
         stream: &StreamName,
@@ -115,8 +117,8 @@ impl Writer {
         Ok((writer, recovery))
     }
 
-    /// Frames a record into memory and returns its sequence. Makes no system call, and allocates only while the
-    /// buffer still grows.
+    /// Frames a record into memory and returns its sequence. Makes no system call, and allocates
+    /// only while the buffer still grows.
     ///
     /// # Errors
     /// [`Error::TooLarge`] above [`PAYLOAD_BYTES_MAX`], [`Error::Poisoned`] after a failure.
@@ -129,7 +131,8 @@ impl Writer {
 
     /// As [`append`](Self::append), with a payload that `encode` appends to the buffer itself.
     ///
-    /// `encode` sees the records before its own and must only append. One that panics leaves no trace.
+    /// `encode` sees the records before its own and must only append. One that panics leaves no
+    /// trace.
     ///
     /// # Errors
     /// As [`append`](Self::append). An `encode` that shortens the buffer poisons the stream.
@@ -163,21 +166,25 @@ impl Writer {
         self.framed
     }
 
-    /// Hands all that was appended to the operating system, in one write, and returns the last committed sequence.
+    /// Hands all that was appended to the operating system, in one write, and returns the last
+    /// committed sequence.
     ///
-    /// The records then survive a kill of the process, and a power cut after the next sync. `now_ms` is Unix time
-    /// in milliseconds and dates the segment that is created when this one is full.
+    /// The records then survive a kill of the process, and a power cut after the next sync.
+    /// `now_ms` is Unix time in milliseconds and dates the segment that is created when this one is
+    /// full.
     ///
     /// # Errors
-    /// [`Error::Io`] when the write fails, which poisons the stream; [`Error::Poisoned`] afterwards. What had been
-    /// appended is then in doubt and must not be acknowledged: a restart finds out which records are whole.
+    /// [`Error::Io`] when the write fails, which poisons the stream; [`Error::Poisoned`]
+    /// afterwards. What had been appended is then in doubt and must not be acknowledged: a restart
+    /// finds out which records are whole.
     pub fn commit(&mut self, now_ms: u64) -> Result<u64, Error> {
         self.write_pending()?;
         self.roll_if_full(now_ms)?;
         Ok(self.last_committed)
     }
 
-    /// Fsyncs all that was committed, in this segment and in older ones. The records then survive a power cut.
+    /// Fsyncs all that was committed, in this segment and in older ones. The records then survive a
+    /// power cut.
     ///
     /// # Errors
     /// [`Error::Io`] when an fsync fails, which poisons the stream; [`Error::Poisoned`] afterwards.
@@ -241,18 +248,21 @@ impl Writer {
 
     /// Seals a full segment and starts the next, without an fsync.
     ///
-    /// After the commit and not before the next one, because a record's checksum starts from its segment's.
+    /// After the commit and not before the next one, because a record's checksum starts from its
+    /// segment's.
     fn roll_if_full(&mut self, now_ms: u64) -> Result<(), Error> {
         let is_empty = self.segment_bytes == SEGMENT_HEADER_BYTES as u64;
         if is_empty || self.segment_bytes < self.segment_bytes_max {
             return Ok(());
         }
-        // Recovery looks at two segments, so two may be unsynced. That a third comes up means that nobody syncs.
+        // Recovery looks at two segments, so two may be unsynced. That a third comes up means that
+        // nobody syncs.
         if self.shared.has_unsynced_sealed(&self.segment) {
             self.shared.sync()?;
         }
         let (stream, sealed_bytes) = (self.shared.stream(), self.segment_bytes);
-        let created = Current::create(&self.stream_dir, stream, self.next_seq, now_ms, sealed_bytes);
+        let created =
+            Current::create(&self.stream_dir, stream, self.next_seq, now_ms, sealed_bytes);
         let next = created.map_err(|error| self.shared.poison(error))?;
         self.shared.note_created(&next.file);
         (self.segment, self.salt, self.segment_bytes) = (next.file, next.salt, next.bytes);
@@ -282,7 +292,11 @@ impl Current {
         let file = opened.map_err(Error::io("create", &path))?;
         io_write(&file, &header.encode()).map_err(Error::io("write to", &path))?;
         let salt = header.salt();
-        Ok(Current { file: Arc::new(SegmentFile { file, path }), salt, bytes: SEGMENT_HEADER_BYTES as u64 })
+        Ok(Current {
+            file: Arc::new(SegmentFile { file, path }),
+            salt,
+            bytes: SEGMENT_HEADER_BYTES as u64,
+        })
     }
 
     /// Opened for appending, not at an offset: a bug could then never overwrite a record.

@@ -25,7 +25,8 @@ fn every_answer_names_the_record_that_is_stored_there() {
         let committer = committer.clone();
         thread::spawn(move || {
             let append = |index: u64| {
-                let durability = if index.is_multiple_of(50) { Durability::Disk } else { Durability::Os };
+                let durability =
+                    if index.is_multiple_of(50) { Durability::Disk } else { Durability::Os };
                 let payload = format!("thread {thread} record {index}").into_bytes();
                 (committer.append_blocking(payload.clone(), durability).unwrap(), payload)
             };
@@ -33,7 +34,8 @@ fn every_answer_names_the_record_that_is_stored_there() {
         })
     });
     let threads: Vec<_> = threads.collect();
-    let mut answers: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    let mut answers: Vec<_> =
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     shutdown.shutdown().unwrap();
     answers.sort();
     let stored: Vec<_> = (1..).zip(read_all(dir)).collect();
@@ -50,7 +52,8 @@ fn an_answer_comes_after_the_promise_is_kept() {
     shutdown.shutdown().unwrap();
 }
 
-/// Counts the answers, of 40, that came when their record could be read and, where promised, was fsynced.
+/// Counts the answers, of 40, that came when their record could be read and, where promised, was
+/// fsynced.
 fn stored_when_answered(committer: &Committer, dir: &Path) -> usize {
     let mut reader = Reader::open(dir, &main_stream(), 0).unwrap();
     let mut kept = 0;
@@ -73,7 +76,9 @@ fn tasks_append_at_the_same_time() {
     runtime.block_on(async {
         let tasks = (0..100).map(|_| {
             let committer = committer.clone();
-            tokio::spawn(async move { committer.append(b"task".to_vec(), Durability::Disk).await.unwrap() })
+            tokio::spawn(async move {
+                committer.append(b"task".to_vec(), Durability::Disk).await.unwrap()
+            })
         });
         let tasks: Vec<_> = tasks.collect();
         let mut seqs = Vec::new();
@@ -127,7 +132,8 @@ fn a_shutdown_answers_all_that_wait_and_refuses_the_rest() {
 #[test]
 fn a_thread_that_dies_leaves_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();
-    let (committer, shutdown) = Committer::spawn(open(folder.path()).0, || panic!("a clock with a bug"));
+    let (committer, shutdown) =
+        Committer::spawn(open(folder.path()).0, || panic!("a clock with a bug"));
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || {
         for _ in 0..3 {
@@ -138,7 +144,10 @@ fn a_thread_that_dies_leaves_nobody_waiting() {
         let answer = told.recv_timeout(Duration::from_secs(10)).expect("an answer must come");
         assert!(matches!(answer, Err(Error::Closed { .. })), "{answer:?}");
     }
-    assert!(matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })), "and readiness checks see it");
+    assert!(
+        matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })),
+        "and readiness checks see it"
+    );
 }
 
 #[test]
@@ -171,7 +180,8 @@ fn killed_child() {
     }
 }
 
-/// Runs the child until it answered `answers` more times, kills it, and returns the last answer it gave.
+/// Runs the child until it answered `answers` more times, kills it, and returns the last answer it
+/// gave.
 fn run_and_kill(dir: &Path, fault: &str, answers: usize) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed_child", "--ignored", "--nocapture"])
@@ -181,7 +191,8 @@ fn run_and_kill(dir: &Path, fault: &str, answers: usize) -> u64 {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut seqs = lines.filter_map(|line| line.strip_prefix("answered ").map(|seq| seq.parse().unwrap()));
+    let mut seqs =
+        lines.filter_map(|line| line.strip_prefix("answered ").map(|seq| seq.parse().unwrap()));
     let mut last = seqs.by_ref().take(answers).last().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -216,7 +227,8 @@ mod planted {
     fn is_poisoned_for_good(writer: &mut journal::Writer) {
         let cause = writer.health().cause().unwrap().to_owned();
         assert!(cause.contains("planted"), "{cause}");
-        let refusals = [writer.append(b"more").map(|_| ()), writer.commit(NOW_MS).map(|_| ()), writer.sync()];
+        let refusals =
+            [writer.append(b"more").map(|_| ()), writer.commit(NOW_MS).map(|_| ()), writer.sync()];
         for refused in refusals.into_iter().chain([writer.syncer().sync()]) {
             assert!(
                 matches!(&refused, Err(Error::Poisoned { cause: told, .. }) if *told == cause),
@@ -273,9 +285,11 @@ mod planted {
 
     #[test]
     fn a_committer_never_answers_well_after_a_failure() {
-        for fault in [Fault::FailWriteAfter(2), Fault::ShortWriteAfter(2), Fault::FailSyncAfter(2)] {
+        for fault in [Fault::FailWriteAfter(2), Fault::ShortWriteAfter(2), Fault::FailSyncAfter(2)]
+        {
             let folder = tempfile::tempdir().unwrap();
-            let (committer, shutdown) = Committer::spawn(open_faulty(folder.path(), fault), || NOW_MS);
+            let (committer, shutdown) =
+                Committer::spawn(open_faulty(folder.path(), fault), || NOW_MS);
             for expected in [true, true, false, false] {
                 let answer = committer.append_blocking(vec![1], Durability::Disk);
                 assert_eq!(answer.is_ok(), expected, "{fault:?}: {answer:?}");

@@ -64,7 +64,12 @@ fn every_flipped_bit_is_found_and_no_wrong_record_is_read() {
         for bit in 0..bits {
             flip_bit(path, bit);
             let report = verify(dir, &mut |_| ()).unwrap();
-            assert_eq!(report.streams[0].damages.len(), 1, "bit {bit} of {}: {report:?}", path.display());
+            assert_eq!(
+                report.streams[0].damages.len(),
+                1,
+                "bit {bit} of {}: {report:?}",
+                path.display()
+            );
             assert_eq!(&report.streams[0].damages[0].path, path);
             let (read, error) = read_until_error(dir);
             assert!(error.is_some(), "bit {bit}");
@@ -114,7 +119,10 @@ fn an_audit_counts_what_is_there_and_names_what_should_not_be() {
     assert!(report.is_whole());
     assert_eq!(report.unknown, [dir.join("README")]);
     let [core, main] = &report.streams[..] else { panic!("two streams") };
-    assert_eq!((core.stream.as_str(), core.records, core.first_seq, core.last_seq), ("core-0", 11, 1, 11));
+    assert_eq!(
+        (core.stream.as_str(), core.records, core.first_seq, core.last_seq),
+        ("core-0", 11, 1, 11)
+    );
     assert_eq!((main.stream.as_str(), main.records, main.last_seq), ("main", 10, 10));
     assert!(main.torn_tail_bytes > 0 && core.torn_tail_bytes == 0);
     assert_eq!(main.unknown, [dir.join("main/notes.txt")]);
@@ -131,7 +139,11 @@ fn a_segment_cut_short_removed_or_renamed_breaks_the_chain() {
     const HEADER: &str = "the segment header's checksum is wrong";
     const SHORT: &str = "the segment before this one is not as long as when it was sealed";
     let spoil: [Spoil; 5] = [
-        ("cut inside a record", |path| truncate(path, fs::metadata(path).unwrap().len() - 1), &[ENDS, SHORT]),
+        (
+            "cut inside a record",
+            |path| truncate(path, fs::metadata(path).unwrap().len() - 1),
+            &[ENDS, SHORT],
+        ),
         ("cut to its header", |path| truncate(path, 64), &[MISSING]),
         ("removed", |path| fs::remove_file(path).unwrap(), &[MISSING]),
         (
@@ -156,7 +168,8 @@ fn a_segment_cut_short_removed_or_renamed_breaks_the_chain() {
         writer.close().unwrap();
         spoil(&segments(dir)[1]);
         let report = verify(dir, &mut |_| ()).unwrap();
-        let found: Vec<&str> = report.streams[0].damages.iter().map(|damage| damage.reason).collect();
+        let found: Vec<&str> =
+            report.streams[0].damages.iter().map(|damage| damage.reason).collect();
         assert_eq!(found, reasons, "{name}");
         assert!(!report.is_whole() && report.streams[0].torn_tail_bytes == 0, "{name}");
         let mut reader = journal::Reader::open(dir, &main_stream(), 0).unwrap();

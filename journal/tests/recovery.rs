@@ -33,11 +33,16 @@ fn a_torn_tail_is_cut_at_every_byte() {
 
     for length in 0..=whole.len() {
         fs::write(&segment, &whole[..length]).unwrap();
-        let survivors = ends.iter().filter(|end| **end <= length as u64).count().saturating_sub(1) as u64;
+        let survivors =
+            ends.iter().filter(|end| **end <= length as u64).count().saturating_sub(1) as u64;
         let (mut writer, recovery) = open(dir);
         assert_eq!(recovery.last_seq, survivors, "{length} bytes");
         assert_eq!(recovery.records, survivors, "{length} bytes");
-        let kept = if length < SEGMENT_HEADER_BYTES { 0 } else { ends[usize::try_from(survivors).unwrap()] };
+        let kept = if length < SEGMENT_HEADER_BYTES {
+            0
+        } else {
+            ends[usize::try_from(survivors).unwrap()]
+        };
         assert_eq!(recovery.cut_bytes, length as u64 - kept, "{length} bytes");
         assert!(
             !recovery.damaged && recovery.set_aside.is_empty(),
@@ -252,7 +257,9 @@ fn a_cursor_into_an_empty_journal_is_ahead_not_waiting() {
 #[test]
 #[ignore = "measures: run with --release --no-capture"]
 fn recovery_speed_is_printed() {
-    let folder = tempfile::tempdir_in(std::env::var_os("JOURNAL_TEST_DIR").unwrap_or("/tmp".into())).unwrap();
+    let folder =
+        tempfile::tempdir_in(std::env::var_os("JOURNAL_TEST_DIR").unwrap_or("/tmp".into()))
+            .unwrap();
     let dir = folder.path();
     let (mut writer, _) = open_with(dir, journal::Options::with_segment_bytes_max(u64::MAX));
     let began = std::time::Instant::now();

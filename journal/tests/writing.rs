@@ -49,7 +49,8 @@ fn nothing_is_readable_before_the_commit_and_all_of_it_after() {
     assert_eq!(writer.health().last_synced(), 3);
 }
 
-/// Recovery looks at the last two segments only, so no older one may depend on a syncer that never came.
+/// Recovery looks at the last two segments only, so no older one may depend on a syncer that never
+/// came.
 #[test]
 fn at_most_two_segments_wait_for_their_fsync() {
     let folder = tempfile::tempdir().unwrap();
@@ -71,7 +72,10 @@ fn a_stream_has_one_writer_at_a_time() {
     let dir = folder.path();
     let (writer, _) = open(dir);
     let second = Writer::open(dir, &main_stream(), NOW_MS, Options::default());
-    assert!(matches!(&second, Err(Error::InUse { dir: named }) if *named == dir.join("main")), "{second:?}");
+    assert!(
+        matches!(&second, Err(Error::InUse { dir: named }) if *named == dir.join("main")),
+        "{second:?}"
+    );
     let other = journal::StreamName::new("other").unwrap();
     Writer::open(dir, &other, NOW_MS, Options::default()).unwrap();
     drop(writer);
@@ -84,7 +88,9 @@ fn a_payload_above_the_limit_is_refused_and_leaves_no_trace() {
     let dir = folder.path();
     let (mut writer, _) = open(dir);
     let large = vec![7; PAYLOAD_BYTES_MAX + 1];
-    assert!(matches!(writer.append(&large), Err(Error::TooLarge { bytes }) if bytes == large.len()));
+    assert!(
+        matches!(writer.append(&large), Err(Error::TooLarge { bytes }) if bytes == large.len())
+    );
     let refused = writer.append_with(|buffer| buffer.extend_from_slice(&large));
     assert!(matches!(refused, Err(Error::TooLarge { .. })));
     assert_eq!(writer.append(&large[1..]).unwrap(), 1);
@@ -147,7 +153,9 @@ fn a_reader_that_wants_archived_records_is_told() {
     fs::remove_file(&paths[0]).unwrap();
     let first_seq: u64 = paths[1].file_stem().unwrap().to_str().unwrap().parse().unwrap();
     let opened = Reader::open(dir, &main_stream(), 0);
-    assert!(matches!(opened, Err(Error::Missing { seq: 1, first_seq: found, .. }) if found == first_seq));
+    assert!(
+        matches!(opened, Err(Error::Missing { seq: 1, first_seq: found, .. }) if found == first_seq)
+    );
     let mut reader = Reader::open(dir, &main_stream(), first_seq - 1).unwrap();
     assert_eq!(reader.next().unwrap().unwrap().seq, first_seq);
     writer.close().unwrap();
@@ -218,7 +226,9 @@ fn follow(dir: std::path::PathBuf, last_seq: u64) -> thread::JoinHandle<u64> {
             assert!(Instant::now() < deadline, "stuck at {}", reader.position());
             let expected = reader.position() + 1;
             match reader.next().unwrap() {
-                Some(record) => assert_eq!((record.seq, record.payload), (expected, &payload(expected)[..])),
+                Some(record) => {
+                    assert_eq!((record.seq, record.payload), (expected, &payload(expected)[..]))
+                }
                 None => waits += 1,
             }
         }

@@ -1,5 +1,6 @@
-//! System calls on the journal's files that fail: the k-th write, fsync or open of each thread, by EIO or ENOSPC. An order
-//! that was answered 200 must be in the journal all the same, whatever failed.
+//! System calls on the journal's files that fail: the k-th write, fsync or open of each thread, by
+//! EIO or ENOSPC. An order that was answered 200 must be in the journal all the same, whatever
+//! failed.
 //!
 //! `strace` makes the calls fail, in a process of its own: the product is the one that is shipped.
 
@@ -54,7 +55,8 @@ pub struct FailedCall {
 /// Lets the k-th call fail for each of the numbers, every kind of call in turn.
 ///
 /// # Errors
-/// When the product does not start again on what the failure left behind, or its journal cannot be read.
+/// When the product does not start again on what the failure left behind, or its journal cannot be
+/// read.
 pub async fn failing_calls(
     bin_dir: &Path,
     numbers: impl Iterator<Item = usize>,
@@ -79,7 +81,8 @@ async fn failing_call(
 ) -> Result<FailedCall> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
-    let launch = Launch::new(bin_dir, &data).arguments(&["--workers", "1", "--segment-bytes", "262144"]);
+    let launch =
+        Launch::new(bin_dir, &data).arguments(&["--workers", "1", "--segment-bytes", "262144"]);
     let faulty = match fault {
         Some(fault) => launch.clone().environment("AFTERCLICK_FAULT", fault),
         None => launch.clone(),
@@ -158,7 +161,11 @@ fn files(journal: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Delivers orders, each once; those that were answered 200.
-pub(crate) async fn deliver(product: &Product, key: &str, ids: RangeInclusive<usize>) -> Vec<usize> {
+pub(crate) async fn deliver(
+    product: &Product,
+    key: &str,
+    ids: RangeInclusive<usize>,
+) -> Vec<usize> {
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
         let (address, key, ids) = (product.public, key.to_owned(), ids.clone());
@@ -188,7 +195,8 @@ async fn send(
         *connection = Some(Connection::open(address).await?);
     }
     let (body, signature) = signed_order(id)?;
-    let headers = [("x-wc-webhook-topic", "order.updated"), ("x-wc-webhook-signature", signature.as_str())];
+    let headers =
+        [("x-wc-webhook-topic", "order.updated"), ("x-wc-webhook-signature", signature.as_str())];
     let path = format!("/_ac/hooks/woocommerce/{key}");
     let open = connection.as_mut().context("no connection")?;
     Ok(open.send(Method::POST, &path, &headers, body).await?.status)

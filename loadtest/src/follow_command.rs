@@ -27,7 +27,8 @@ pub(crate) struct FollowArguments {
     /// Find out how much it can take, and then send so many times as much.
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["load", "rate"])]
     overload: Option<u32>,
-    /// Milliseconds: how long one click in a hundred may take while the server can still take a rate.
+    /// Milliseconds: how long one click in a hundred may take while the server can still take a
+    /// rate.
     #[arg(long, value_name = "MS", default_value_t = 5)]
     bound: u64,
     /// What is done to the server in the second of three parts.
@@ -91,7 +92,8 @@ pub(crate) async fn run(arguments: FollowArguments) -> Result<ExitCode> {
     let report = report?;
     print!("{}", report.text());
     if let Some(file) = &arguments.report {
-        std::fs::write(file, report.page()).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, report.page())
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -124,7 +126,8 @@ fn plan(arguments: &FollowArguments, data: PathBuf) -> Result<FollowPlan> {
     };
     let every = seconds(arguments.post_every, "--post-every")?;
     let decay = seconds(arguments.post_decay, "--post-decay")?;
-    let bursts = (!every.is_zero()).then_some(Bursts { every, factor: arguments.post_factor, decay });
+    let bursts =
+        (!every.is_zero()).then_some(Bursts { every, factor: arguments.post_factor, decay });
     Ok(FollowPlan {
         bin_dir,
         data,
@@ -146,7 +149,8 @@ fn plan(arguments: &FollowArguments, data: PathBuf) -> Result<FollowPlan> {
 }
 
 fn seconds(number: f64, flag: &str) -> Result<Duration> {
-    Duration::try_from_secs_f64(number).with_context(|| format!("{flag}: expected seconds, not {number}"))
+    Duration::try_from_secs_f64(number)
+        .with_context(|| format!("{flag}: expected seconds, not {number}"))
 }
 
 /// `60%` is 0.6.
@@ -154,5 +158,7 @@ fn seconds(number: f64, flag: &str) -> Result<Duration> {
 fn share(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
     let share = number.filter(|share| *share > 0.0 && *share <= 1000.0);
-    share.map(|share| share / 100.0).ok_or_else(|| format!("`{text}`: expected a share such as 60%"))
+    share
+        .map(|share| share / 100.0)
+        .ok_or_else(|| format!("`{text}`: expected a share such as 60%"))
 }

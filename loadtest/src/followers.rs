@@ -53,11 +53,14 @@ async fn follow(address: SocketAddr, number: usize, promises: Promises) -> Resul
     Ok(())
 }
 
-/// The click a location's token is for. The token is taken apart by hand, as its documented layout says.
+/// The click a location's token is for. The token is taken apart by hand, as its documented layout
+/// says.
 pub(crate) fn click_of(location: &str) -> Result<ClickId> {
     let token = location.split_once("ac=").context("no token in the location")?.1;
     let bytes = URL_SAFE_NO_PAD.decode(token.split(['&', '#']).next().unwrap_or_default())?;
-    let click =
-        bytes.get(25..41).and_then(|bytes| bytes.try_into().ok()).context("a token of another length")?;
+    let click = bytes
+        .get(25..41)
+        .and_then(|bytes| bytes.try_into().ok())
+        .context("a token of another length")?;
     Ok(ClickId::from_bytes(click))
 }

@@ -1,5 +1,5 @@
-//! A disk that is full for a while. A file takes the room that is left; orders are delivered all the time; then the file
-//! goes, and the product is started again, as its documents say.
+//! A disk that is full for a while. A file takes the room that is left; orders are delivered all
+//! the time; then the file goes, and the product is started again, as its documents say.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -43,7 +43,8 @@ pub struct FullReport {
 /// When the product does not start, or not again.
 pub async fn full_disk(bin_dir: &Path, disk: &Path, fault: Option<&str>) -> Result<FullReport> {
     let data = disk.join("data");
-    let launch = Launch::new(bin_dir, &data).arguments(&["--workers", "1", "--segment-bytes", "262144"]);
+    let launch =
+        Launch::new(bin_dir, &data).arguments(&["--workers", "1", "--segment-bytes", "262144"]);
     let faulty = match fault {
         Some(fault) => launch.clone().environment("AFTERCLICK_FAULT", fault),
         None => launch.clone(),

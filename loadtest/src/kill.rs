@@ -39,7 +39,8 @@ pub struct KillReport {
     pub recorded: usize,
 }
 
-/// Starts, loads and kills the product, again and again on the same data; then compares promises and journal.
+/// Starts, loads and kills the product, again and again on the same data; then compares promises
+/// and journal.
 ///
 /// # Errors
 /// When the product cannot be started, or its journal cannot be read afterwards.
@@ -53,7 +54,8 @@ pub async fn kill_cycles(plan: &Plan, mut on_cycle: impl FnMut(usize)) -> Result
     }
     let promises = Promises::default();
     for cycle in 1..=plan.cycles {
-        let product = launch.start().await.with_context(|| format!("start {cycle} after a kill"))?;
+        let product =
+            launch.start().await.with_context(|| format!("start {cycle} after a kill"))?;
         let followers = followers::start(product.public, plan.followers, &promises);
         let lifetime = rand::rng().random_range(30..300);
         sleep(Duration::from_millis(lifetime)).await;
@@ -61,7 +63,8 @@ pub async fn kill_cycles(plan: &Plan, mut on_cycle: impl FnMut(usize)) -> Result
         drop(followers);
         on_cycle(cycle);
     }
-    // What a restart makes of the last kill counts: without fault, so that the restart itself is sound.
+    // What a restart makes of the last kill counts: without fault, so that the restart itself is
+    // sound.
     let last = Launch::new(&plan.bin_dir, &plan.data).start().await?;
     last.stop().await?;
     compare(&promises, plan)

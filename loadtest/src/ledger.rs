@@ -1,7 +1,8 @@
-//! The ledger against an oracle: random lives of orders, booked by the product's own code and once more by a program
-//! in another language that knows only the written rules and exact fractions.
+//! The ledger against an oracle: random lives of orders, booked by the product's own code and once
+//! more by a program in another language that knows only the written rules and exact fractions.
 //!
-//! The oracle never sees a fact or a type of ours: it is told what happened in plain words, and what was booked.
+//! The oracle never sees a fact or a type of ours: it is told what happened in plain words, and
+//! what was booked.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -23,9 +24,10 @@ use shared::time::{Span, Timestamp};
 const ORACLE: &str = include_str!("../oracle/ledger.py");
 /// Forty, of every number of decimals.
 const CURRENCIES: [&str; 40] = [
-    "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP", "HKD",
-    "HUF", "ILS", "INR", "MXN", "MYR", "NOK", "NZD", "PLN", "SEK", "TRY", "USD", "ZAR", "CLP", "ISK", "JPY",
-    "KRW", "PYG", "UGX", "VND", "BHD", "IQD", "JOD", "KWD", "OMR", "TND",
+    "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "COP", "CZK", "DKK", "EGP", "EUR",
+    "GBP", "HKD", "HUF", "ILS", "INR", "MXN", "MYR", "NOK", "NZD", "PLN", "SEK", "TRY", "USD",
+    "ZAR", "CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "BHD", "IQD", "JOD", "KWD", "OMR",
+    "TND",
 ];
 const BEGIN: Timestamp = Timestamp::from_ms(1_763_800_000_000);
 const MERCHANT: MerchantId = MerchantId::from_bits(1);
@@ -199,18 +201,27 @@ impl Life {
     /// What the oracle is told: what happened, and what the product booked after each operation.
     fn booked(&self, plant: Option<Plant>, rng: &mut StdRng) -> Result<Value> {
         let facts = self.facts(plant);
-        let settled = settle(&facts, &self.catalog()?, &|_| None).context("an order without facts")?;
+        let settled =
+            settle(&facts, &self.catalog()?, &|_| None).context("an order without facts")?;
         let mut booked = vec![BTreeMap::<String, i64>::new(); self.operations.len()];
         for booking in &settled.bookings {
             let minutes = booking.booked_at.since(BEGIN).as_ms() / 60_000;
             let after = usize::try_from(minutes)?;
-            *booked[after].entry(booking.account.currency.to_string()).or_default() += booking.amount_minor;
+            *booked[after].entry(booking.account.currency.to_string()).or_default() +=
+                booking.amount_minor;
         }
         if plant == Some(Plant::OneOff) && rng.random_bool(0.001) {
-            booked.iter_mut().flat_map(BTreeMap::values_mut).take(1).for_each(|amount| *amount += 1);
+            booked
+                .iter_mut()
+                .flat_map(BTreeMap::values_mut)
+                .take(1)
+                .for_each(|amount| *amount += 1);
         }
-        let operations: Vec<_> = self.operations.iter().map(|operation| self.told(operation)).collect();
-        Ok(json!({ "terms": self.pay.told(self.currency), "operations": operations, "booked": booked }))
+        let operations: Vec<_> =
+            self.operations.iter().map(|operation| self.told(operation)).collect();
+        Ok(
+            json!({ "terms": self.pay.told(self.currency), "operations": operations, "booked": booked }),
+        )
     }
 
     fn told(&self, operation: &Operation) -> Value {
@@ -221,14 +232,19 @@ impl Life {
         };
         match operation {
             Operation::Snapshot(snapshot) => {
-                let lines: Vec<_> =
-                    snapshot.lines.iter().map(|(product, minor)| json!([product, money(*minor)])).collect();
+                let lines: Vec<_> = snapshot
+                    .lines
+                    .iter()
+                    .map(|(product, minor)| json!([product, money(*minor)]))
+                    .collect();
                 let refunds: BTreeMap<_, _> =
                     snapshot.refunds.iter().map(|(id, told)| (id, refund(told))).collect();
                 let total = money(snapshot.total_minor);
                 json!({ "op": "snapshot", "lines": lines, "total": total, "refunds": refunds })
             }
-            Operation::Refund(told) => json!({ "op": "refund", "refunds": { &told.id: refund(told) } }),
+            Operation::Refund(told) => {
+                json!({ "op": "refund", "refunds": { &told.id: refund(told) } })
+            }
             Operation::Cancel => json!({ "op": "cancel" }),
             Operation::Repeat => json!({ "op": "repeat" }),
             Operation::Stale(_) => json!({ "op": "stale" }),
@@ -268,7 +284,8 @@ impl Life {
         match plant {
             Some(Plant::LoseRefund) => facts.retain(|fact| !is_refund(fact)),
             Some(Plant::CountTwice) => {
-                let mut again: Vec<_> = facts.iter().filter(|fact| is_refund(fact)).cloned().collect();
+                let mut again: Vec<_> =
+                    facts.iter().filter(|fact| is_refund(fact)).cloned().collect();
                 for fact in &mut again {
                     fact.id = FactId::of_content(&[fact.id.as_bytes()]);
                     fact.refunds.iter_mut().for_each(|refund| refund.id.push_str("-again"));
@@ -357,7 +374,8 @@ impl Pay {
             }
         }
         let mut money = |odds, most| {
-            rng.random_bool(odds).then(|| Money { minor: rng.random_range(0..most), currency: pays_in })
+            rng.random_bool(odds)
+                .then(|| Money { minor: rng.random_range(0..most), currency: pays_in })
         };
         let per_sale = money(if percent.is_empty() { 1.0 } else { 0.3 }, 5_000);
         let at_most = money(0.1, 100_000);
@@ -376,10 +394,13 @@ impl Pay {
 
     fn rules(&self) -> Value {
         let percent = self.percent.iter().map(|(rate, product)| match product {
-            Some(product) => json!({ "kind": "percent", "rate": rate, "when": { "product": [product] } }),
+            Some(product) => {
+                json!({ "kind": "percent", "rate": rate, "when": { "product": [product] } })
+            }
             None => json!({ "kind": "percent", "rate": rate }),
         });
-        let per_sale = self.per_sale.map(|money| json!({ "kind": "per_sale", "amount": money.to_string() }));
+        let per_sale =
+            self.per_sale.map(|money| json!({ "kind": "per_sale", "amount": money.to_string() }));
         percent.chain(per_sale).collect()
     }
 

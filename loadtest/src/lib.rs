@@ -1,7 +1,9 @@
-//! Load that knows the truth: followers remember every click they were promised, and the journal must have each one.
+//! Load that knows the truth: followers remember every click they were promised, and the journal
+//! must have each one.
 //!
-//! The oracle is this process, or for the ledger one in another language; the product is another one and may die at any moment. A click counts as promised once
-//! the whole answer with its token has been read.
+//! The oracle is this process, or for the ledger one in another language; the product is another
+//! one and may die at any moment. A click counts as promised once the whole answer with its token
+//! has been read.
 
 mod calls;
 mod follow;
@@ -17,8 +19,8 @@ mod webhooks;
 
 pub use calls::{FailedCall, failing_calls};
 pub use follow::{
-    Bursts, Capacity, Check, ClassRow, Disturb, End, FollowPlan, FollowReport, Kind, Limit, Load, Mark, News,
-    OfKind, Phase as LoadPhase, Question, Reconciliation, Second, Step, Times, follow,
+    Bursts, Capacity, Check, ClassRow, Disturb, End, FollowPlan, FollowReport, Kind, Limit, Load,
+    Mark, News, OfKind, Phase as LoadPhase, Question, Reconciliation, Second, Step, Times, follow,
 };
 pub use full::{FullReport, full_disk};
 pub use kill::{KillReport, Plan, kill_cycles};

@@ -1,4 +1,5 @@
-//! `afterclick-loadtest`: puts load on the product, kills it if asked to, and reports what was lost.
+//! `afterclick-loadtest`: puts load on the product, kills it if asked to, and reports what was
+//! lost.
 
 mod follow_command;
 
@@ -10,8 +11,8 @@ use clap::{Parser, Subcommand};
 use follow_command::FollowArguments;
 use indicatif::ProgressBar;
 use loadtest::{
-    LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, failing_calls, kill_cycles,
-    outage, rebuild, restart,
+    LedgerPlan, OutagePlan, Plan, Plant, WebhookPlan, compare_ledgers, deliver, failing_calls,
+    kill_cycles, outage, rebuild, restart,
 };
 
 #[derive(Parser)]
@@ -28,9 +29,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Follow links as followers do, at moments drawn in advance; exit 1 if answers, journal and figures differ.
+    /// Follow links as followers do, at moments drawn in advance; exit 1 if answers, journal and
+    /// figures differ.
     Follow(Box<FollowArguments>),
-    /// Kill the product under load, again and again; exit 1 if a promised click is missing or doubled.
+    /// Kill the product under load, again and again; exit 1 if a promised click is missing or
+    /// doubled.
     Kill {
         /// How often.
         #[arg(long, default_value_t = 20)]
@@ -41,11 +44,13 @@ enum Command {
         /// Folder of the binaries [default: this program's].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
-        /// A fault to plant, e.g. `skip-write`; the product must be built with its feature `faults`.
+        /// A fault to plant, e.g. `skip-write`; the product must be built with its feature
+        /// `faults`.
         #[arg(long)]
         fault: Option<String>,
     },
-    /// Deliver signed webhooks, each another order, to a server on one core; exit 1 if one it answered 200 is missing.
+    /// Deliver signed webhooks, each another order, to a server on one core; exit 1 if one it
+    /// answered 200 is missing.
     Webhooks {
         /// How many.
         #[arg(long, default_value_t = 100_000)]
@@ -57,7 +62,8 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Take Redis away under load in every way; exit 1 if a redirect fails or a window stays away for over 5 seconds.
+    /// Take Redis away under load in every way; exit 1 if a redirect fails or a window stays away
+    /// for over 5 seconds.
     Outage {
         /// Seconds each fault lasts.
         #[arg(long, default_value_t = 10)]
@@ -68,11 +74,13 @@ enum Command {
         /// Folder of the binaries [default: this program's].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
-        /// A fault to plant: `state-blind` or `state-forgets:1000`; the product must be built with its feature `faults`.
+        /// A fault to plant: `state-blind` or `state-forgets:1000`; the product must be built with
+        /// its feature `faults`.
         #[arg(long)]
         fault: Option<String>,
     },
-    /// Empty a full Redis and measure how fast it is filled again from the journal, and memory a window.
+    /// Empty a full Redis and measure how fast it is filled again from the journal, and memory a
+    /// window.
     Rebuild {
         /// How many windows.
         #[arg(long, default_value_t = 500_000)]
@@ -90,7 +98,8 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Let system calls on the journal fail, one after the other; exit 1 if a promised order is missing or doubled.
+    /// Let system calls on the journal fail, one after the other; exit 1 if a promised order is
+    /// missing or doubled.
     Calls {
         /// How many; each kind of call in turn.
         #[arg(long, default_value_t = 300)]
@@ -99,7 +108,8 @@ enum Command {
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any difference.
+    /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any
+    /// difference.
     Ledger {
         /// Operations on orders: reports, refunds, cancellations, exchange rates.
         #[arg(long, default_value_t = 1_000_000)]
@@ -117,15 +127,21 @@ enum Command {
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Follow(arguments) => follow_command::run(*arguments).await,
-        Command::Kill { cycles, followers, bin_dir, fault } => kill(cycles, followers, bin_dir, fault).await,
-        Command::Webhooks { orders, connections, bin_dir } => webhooks(orders, connections, bin_dir).await,
+        Command::Kill { cycles, followers, bin_dir, fault } => {
+            kill(cycles, followers, bin_dir, fault).await
+        }
+        Command::Webhooks { orders, connections, bin_dir } => {
+            webhooks(orders, connections, bin_dir).await
+        }
         Command::Outage { seconds, cluster, bin_dir, fault } => {
             take_away(seconds, cluster, bin_dir, fault).await
         }
         Command::Rebuild { windows, bin_dir } => fill_again(windows, bin_dir).await,
         Command::Restart { clicks, bin_dir } => start_again(clicks, bin_dir).await,
         Command::Calls { count, bin_dir } => let_calls_fail(count, bin_dir).await,
-        Command::Ledger { operations, seed, plant } => ledger(LedgerPlan { operations, seed, plant }),
+        Command::Ledger { operations, seed, plant } => {
+            ledger(LedgerPlan { operations, seed, plant })
+        }
     }
 }
 
@@ -148,7 +164,11 @@ async fn kill(
     Ok(if report.lost + report.doubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn webhooks(orders: usize, connections: usize, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+async fn webhooks(
+    orders: usize,
+    connections: usize,
+    bin_dir: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let data = folder.path().join("data");
@@ -197,7 +217,8 @@ async fn take_away(
     println!("| Redis | clicks | failed | p99 | slowest | windows whole after | wrong |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     let phases = outage(&plan, |phase| {
-        let whole = phase.whole_after.map_or_else(|| "never".to_owned(), |after| format!("{after:.2?}"));
+        let whole =
+            phase.whole_after.map_or_else(|| "never".to_owned(), |after| format!("{after:.2?}"));
         println!(
             "| {} | {} | {} | {:.2?} | {:.2?} | {whole} | {} |",
             phase.name, phase.sent, phase.failed, phase.p99, phase.slowest, phase.wrong
@@ -228,7 +249,11 @@ async fn start_again(clicks: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<Ex
     let folder = tempfile::tempdir()?;
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let (took, bytes) = restart(&bin_dir, &folder.path().join("data"), clicks).await?;
-    println!("{:.2?} from the start to the first redirect, with a journal of {} MB", took, bytes / 1_000_000);
+    println!(
+        "{:.2?} from the start to the first redirect, with a journal of {} MB",
+        took,
+        bytes / 1_000_000
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,8 @@
-//! Redis away under load: hanging, dead, emptied, a cluster's master lost, slots moved. Redirects must not notice, and
-//! afterwards every window must be there again, as the journal says it.
+//! Redis away under load: hanging, dead, emptied, a cluster's master lost, slots moved. Redirects
+//! must not notice, and afterwards every window must be there again, as the journal says it.
 //!
-//! What a window must look like is written down here once more, by the documented layout of keys and values.
+//! What a window must look like is written down here once more, by the documented layout of keys
+//! and values.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -86,9 +87,12 @@ pub async fn outage(plan: &OutagePlan, mut on_phase: impl FnMut(&Phase)) -> Resu
         servers.end(*fault)?;
         let (whole_after, wrong) = wait_for_windows(&servers, &plan.data).await?;
         latencies.sort_unstable();
-        let at = |share: usize| latencies.get(latencies.len() * share / 1000).copied().unwrap_or_default();
+        let at = |share: usize| {
+            latencies.get(latencies.len() * share / 1000).copied().unwrap_or_default()
+        };
         let slowest = latencies.last().copied().unwrap_or_default();
-        let phase = Phase { name: fault.name(), sent, failed, p99: at(990), slowest, whole_after, wrong };
+        let phase =
+            Phase { name: fault.name(), sent, failed, p99: at(990), slowest, whole_after, wrong };
         on_phase(&phase);
         let is_over = phase.wrong > 0;
         phases.push(phase);
@@ -191,8 +195,11 @@ impl Servers {
                 let mut connection = redis::Client::open(server.url())?.get_connection()?;
                 let mut found = Vec::with_capacity(keys.len());
                 for some in keys.chunks(1000) {
-                    found
-                        .extend(redis::cmd("MGET").arg(some).query::<Vec<Option<Vec<u8>>>>(&mut connection)?);
+                    found.extend(
+                        redis::cmd("MGET")
+                            .arg(some)
+                            .query::<Vec<Option<Vec<u8>>>>(&mut connection)?,
+                    );
                 }
                 Ok(found)
             }
@@ -222,7 +229,13 @@ fn move_slots(cluster: &RedisCluster) -> Result<()> {
         .collect();
     ensure!(masters.len() >= 2, "fewer than two masters:\n{nodes}");
     let mut command = std::process::Command::new("redis-cli");
-    command.args(["--cluster", "reshard", &living.address().to_string(), "--cluster-from", masters[0]]);
+    command.args([
+        "--cluster",
+        "reshard",
+        &living.address().to_string(),
+        "--cluster-from",
+        masters[0],
+    ]);
     command.args(["--cluster-to", masters[1], "--cluster-slots", "1000", "--cluster-yes"]);
     let output = command.output()?;
     ensure!(output.status.success(), "reshard: {}", String::from_utf8_lossy(&output.stdout));
@@ -256,8 +269,9 @@ impl Load {
         self.told.stop.store(true, Relaxed);
         while self.followers.join_next().await.is_some() {}
         let failed = *self.told.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let latencies =
-            std::mem::take(&mut *self.told.latencies.lock().unwrap_or_else(PoisonError::into_inner));
+        let latencies = std::mem::take(
+            &mut *self.told.latencies.lock().unwrap_or_else(PoisonError::into_inner),
+        );
         (failed + latencies.len(), failed, latencies)
     }
 }
@@ -282,17 +296,23 @@ async fn follow(address: std::net::SocketAddr, number: usize, told: Arc<Told>) {
     told.latencies.lock().unwrap_or_else(PoisonError::into_inner).extend(latencies);
 }
 
-async fn click(connection: &mut Option<Connection>, address: std::net::SocketAddr, path: &str) -> Result<()> {
+async fn click(
+    connection: &mut Option<Connection>,
+    address: std::net::SocketAddr,
+    path: &str,
+) -> Result<()> {
     if connection.is_none() {
         *connection = Some(Connection::open(address).await?);
     }
     let open = connection.as_mut().context("no connection")?;
-    let answer = open.send(Method::GET, path, &[("host", HOST), ("user-agent", BROWSER)], "").await?;
+    let answer =
+        open.send(Method::GET, path, &[("host", HOST), ("user-agent", BROWSER)], "").await?;
     ensure!(answer.status == 302, "{path} answered {}", answer.status);
     click_of(answer.header("location")).map(|_| ())
 }
 
-/// Waits until Redis holds every window of the journal; how long that took, and how many are wrong in the end.
+/// Waits until Redis holds every window of the journal; how long that took, and how many are wrong
+/// in the end.
 async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Duration>, usize)> {
     let windows = windows(&data.join("journal"))?;
     let (keys, expected): (Vec<_>, Vec<_>) = windows.into_iter().unzip();
@@ -306,9 +326,11 @@ async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Dura
             continue;
         }
         let wrong = match servers.values(&keys) {
-            Ok(found) => {
-                found.iter().zip(&expected).filter(|(found, want)| found.as_ref() != Some(want)).count()
-            }
+            Ok(found) => found
+                .iter()
+                .zip(&expected)
+                .filter(|(found, want)| found.as_ref() != Some(want))
+                .count(),
             Err(_) => keys.len(),
         };
         if wrong == 0 {

@@ -1,4 +1,5 @@
-//! A Redis that lost everything, filled again from the journal: how fast, and how much memory a window takes.
+//! A Redis that lost everything, filled again from the journal: how fast, and how much memory a
+//! window takes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -38,7 +39,8 @@ impl RebuildReport {
     }
 }
 
-/// How long a start takes until the first redirect, with this many clicks in the node's own journal.
+/// How long a start takes until the first redirect, with this many clicks in the node's own
+/// journal.
 ///
 /// # Errors
 /// When the product cannot be started.
@@ -53,18 +55,21 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
     let product = launch.start().await?;
     let headers = [("host", HOST), ("user-agent", BROWSER)];
     let answer =
-        harness::http::send(product.public, Method::GET, &format!("/{}", slug(0)), &headers, "").await?;
+        harness::http::send(product.public, Method::GET, &format!("/{}", slug(0)), &headers, "")
+            .await?;
     let took = begun.elapsed();
     ensure!(answer.status == 302, "the first redirect answered {}", answer.status);
     product.kill().await?;
     let mut bytes = 0;
-    for segment in std::fs::read_dir(data.join("journal").join(format!("edge-{}-0", node.trim())))? {
+    for segment in std::fs::read_dir(data.join("journal").join(format!("edge-{}-0", node.trim())))?
+    {
         bytes += segment?.metadata()?.len();
     }
     Ok((took, bytes))
 }
 
-/// Writes a journal of clicks, lets the product fill Redis from it, empties Redis, and waits until it is full again.
+/// Writes a journal of clicks, lets the product fill Redis from it, empties Redis, and waits until
+/// it is full again.
 ///
 /// # Errors
 /// When the product or Redis cannot be started, or windows stay away.
@@ -72,8 +77,10 @@ pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<Rebuil
     write_clicks(&data.join("journal"), "edge-load-0", windows)?;
     let redis = Redis::start(&[])?;
     let empty = used_memory(&redis)?;
-    let product =
-        Launch::new(bin_dir, data).arguments(&["--workers", "1", "--state", &redis.url()]).start().await?;
+    let product = Launch::new(bin_dir, data)
+        .arguments(&["--workers", "1", "--state", &redis.url()])
+        .start()
+        .await?;
     wait_for(&redis, windows).await?;
     let bytes_a_window = (used_memory(&redis)? - empty) / windows.max(1);
     // Let the last look at the buckets pass.
@@ -87,7 +94,8 @@ pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<Rebuil
 }
 
 fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
-    let (mut writer, _) = Writer::open(journal_dir, &StreamName::new(stream)?, 1, Options::default())?;
+    let (mut writer, _) =
+        Writer::open(journal_dir, &StreamName::new(stream)?, 1, Options::default())?;
     let begin = now().plus(Span::days(-1));
     let mut record = Vec::new();
     for number in 0..count {
@@ -120,7 +128,8 @@ fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "windows that are closed would not be filled in")]
 pub(crate) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

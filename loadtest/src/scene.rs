@@ -11,7 +11,8 @@ pub(crate) const HOST: &str = "go.shop.test";
 
 /// Creates it all by the admin API.
 pub(crate) async fn set(product: &Product) -> Result<()> {
-    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
+    let merchant =
+        json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
     let merchant = id(product.create("merchants", &merchant).await?)?;
     let influencer = id(product.create("influencers", &json!({ "name": "Anna" })).await?)?;
     let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });

@@ -1,5 +1,5 @@
-//! Webhooks as fast as they are taken: each order is another, each answer is a promise, and the journal must have each
-//! promised order once.
+//! Webhooks as fast as they are taken: each order is another, each answer is a promise, and the
+//! journal must have each promised order once.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -78,7 +78,8 @@ pub async fn deliver(plan: &WebhookPlan) -> Result<WebhookReport> {
         run_on(1)?;
     }
     let key = merchant_key(&product).await?;
-    let deliveries = Rc::new((1..=plan.orders).map(|id| delivery(&key, id)).collect::<Result<Vec<_>>>()?);
+    let deliveries =
+        Rc::new((1..=plan.orders).map(|id| delivery(&key, id)).collect::<Result<Vec<_>>>()?);
     let begun = Instant::now();
     let promised = send_all(product.public, &deliveries, plan.connections).await?;
     let elapsed = begun.elapsed();
@@ -102,7 +103,8 @@ pub(crate) fn run_on(core: usize) -> Result<()> {
 /// The body of an order's webhook, and its signature.
 pub(crate) fn signed_order(id: usize) -> Result<(String, String)> {
     let mut order: Value = serde_json::from_str(EXAMPLE)?;
-    (order["id"], order["number"], order["currency"]) = (id.into(), id.to_string().into(), "EUR".into());
+    (order["id"], order["number"], order["currency"]) =
+        (id.into(), id.to_string().into(), "EUR".into());
     let body = order.to_string();
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).context("a key")?;
     let signature = STANDARD.encode(mac.chain_update(&body).finalize().into_bytes());
@@ -174,11 +176,22 @@ async fn send(
         answer.clear();
         while !answer.ends_with(b"ok\n") {
             if stream.read_buf(&mut answer).await? == 0 {
-                bail!("the server ended the connection after {:?}", String::from_utf8_lossy(&answer));
+                bail!(
+                    "the server ended the connection after {:?}",
+                    String::from_utf8_lossy(&answer)
+                );
             }
-            ensure!(answer.len() < 4096, "an answer without end: {}", String::from_utf8_lossy(&answer));
+            ensure!(
+                answer.len() < 4096,
+                "an answer without end: {}",
+                String::from_utf8_lossy(&answer)
+            );
         }
-        ensure!(answer.starts_with(b"HTTP/1.1 200"), "refused: {}", String::from_utf8_lossy(&answer));
+        ensure!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "refused: {}",
+            String::from_utf8_lossy(&answer)
+        );
         promised.push(id);
     }
     Ok(promised)

@@ -13,7 +13,8 @@ async fn failed(count: usize, fault: Option<&str>) -> Vec<FailedCall> {
 async fn fifty_failing_calls_break_no_promise() {
     let calls = failed(50, None).await;
     assert!(calls.iter().all(|call| (call.lost, call.doubled) == (0, 0)), "{calls:#?}");
-    let (refused, promised) = calls.iter().fold((0, 0), |(r, p), call| (r + call.refused, p + call.promised));
+    let (refused, promised) =
+        calls.iter().fold((0, 0), |(r, p), call| (r + call.refused, p + call.promised));
     assert!(
         refused > 100 && promised > 1000,
         "the failures must be felt: {refused} refused, {promised} promised"

@@ -1,5 +1,5 @@
-//! A disk that is full for a while: nothing is promised that is not kept, redirects go on, and with room again so do
-//! promises.
+//! A disk that is full for a while: nothing is promised that is not kept, redirects go on, and with
+//! room again so do promises.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
@@ -29,11 +29,15 @@ impl Drop for Small {
 
 async fn filled(fault: Option<&str>) -> Option<FullReport> {
     let Some(small) = Small::mount() else {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that passes.
-        std::io::stderr().write_all(b"SKIPPED disk_full: no right to mount a small file system\n").unwrap();
+        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
+        // passes.
+        std::io::stderr()
+            .write_all(b"SKIPPED disk_full: no right to mount a small file system\n")
+            .unwrap();
         return None;
     };
-    let report = full_disk(&harness::default_bin_dir().unwrap(), small.0.path(), fault).await.unwrap();
+    let report =
+        full_disk(&harness::default_bin_dir().unwrap(), small.0.path(), fault).await.unwrap();
     println!("{report:?}");
     Some(report)
 }

@@ -1,10 +1,13 @@
-//! Followers, journal and figures agree after a short load, and the harness would notice if they did not.
+//! Followers, journal and figures agree after a short load, and the harness would notice if they
+//! did not.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 use std::time::Duration;
 
-use loadtest::{Bursts, Disturb, End, FollowPlan, FollowReport, Kind, Load, News, Question, follow};
+use loadtest::{
+    Bursts, Disturb, End, FollowPlan, FollowReport, Kind, Load, News, Question, follow,
+};
 
 async fn followed(change: impl FnOnce(&mut FollowPlan)) -> FollowReport {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +61,8 @@ async fn followers_come_by_tls_with_new_sessions_and_resumed_ones() {
 #[tokio::test]
 async fn a_load_goes_on_while_segments_roll() {
     let report = followed(|plan| {
-        (plan.disturb, plan.lasts, plan.load) = (Disturb::Roll, Duration::from_secs(1), Load::Rate(600.0));
+        (plan.disturb, plan.lasts, plan.load) =
+            (Disturb::Roll, Duration::from_secs(1), Load::Rate(600.0));
     })
     .await;
     assert!(report.is_good());
@@ -72,7 +76,11 @@ async fn a_product_that_skips_the_write_is_caught() {
     })
     .await;
     let differs = |what: &str| {
-        report.reconciliation.checks.iter().any(|check| check.differences > 0 && check.what.contains(what))
+        report
+            .reconciliation
+            .checks
+            .iter()
+            .any(|check| check.differences > 0 && check.what.contains(what))
     };
     assert!(
         !report.is_good() && differs("answered clicks") && differs("sessions answered"),

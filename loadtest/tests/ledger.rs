@@ -1,11 +1,13 @@
-//! What the ledger books is what exact fractions say is due, and the oracle would notice if it were not.
+//! What the ledger books is what exact fractions say is due, and the oracle would notice if it were
+//! not.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 use loadtest::{LedgerPlan, LedgerReport, Plant, compare_ledgers};
 
 fn compared(operations: u64, plant: Option<Plant>) -> LedgerReport {
-    let report = compare_ledgers(LedgerPlan { operations, seed: 20_261_126, plant }, |_| ()).unwrap();
+    let report =
+        compare_ledgers(LedgerPlan { operations, seed: 20_261_126, plant }, |_| ()).unwrap();
     println!("{report:?}");
     report
 }

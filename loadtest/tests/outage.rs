@@ -1,4 +1,5 @@
-//! Redis away under load: followers notice nothing and no window stays away, and the harness would notice if one did.
+//! Redis away under load: followers notice nothing and no window stays away, and the harness would
+//! notice if one did.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
@@ -48,8 +49,9 @@ async fn a_product_that_overlooks_a_loss_or_forgets_a_window_is_caught() {
 #[tokio::test]
 async fn an_emptied_redis_is_filled_again_in_little_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let report =
-        rebuild(&harness::default_bin_dir().unwrap(), &folder.path().join("data"), 20_000).await.unwrap();
+    let report = rebuild(&harness::default_bin_dir().unwrap(), &folder.path().join("data"), 20_000)
+        .await
+        .unwrap();
     println!("{report:?}: {} a second", report.a_second());
     assert!(report.bytes_a_window <= 250, "{report:?}");
 }

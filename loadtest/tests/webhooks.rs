@@ -1,4 +1,5 @@
-//! Every webhook that was answered 200 is in the journal once, and the harness would notice if one were not.
+//! Every webhook that was answered 200 is in the journal once, and the harness would notice if one
+//! were not.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 

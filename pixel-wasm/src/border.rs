@@ -1,26 +1,37 @@
-//! Where shell and core meet: one function, and a part of the memory that belongs to neither side's other work.
+//! Where shell and core meet: one function, and a part of the memory that belongs to neither side's
+//! other work.
 //!
-//! Strings cross as bytes that the shell writes and reads itself: every other way costs more than the whole core.
+//! Strings cross as bytes that the shell writes and reads itself: every other way costs more than
+//! the whole core.
 
 use wasm_bindgen::prelude::*;
 
 use crate::{order, uuid};
 
-/// Where the bytes that cross begin: behind the page that the core's stack and data take (`build.rs`). The shell uses
-/// the same number, and never writes more than the memory has behind it: `web/order.js` limits what an order may hold.
+/// Where the bytes that cross begin: behind the page that the core's stack and data take
+/// (`build.rs`). The shell uses the same number, and never writes more than the memory has behind
+/// it: `web/order.js` limits what an order may hold.
 const CROSSING: usize = 65536;
 /// Bytes of an event id.
 const ID_BYTES: usize = 36;
 
-/// Checks the `len` bytes of an order's fields. Returns the place of the field that is wrong; or spells an event id
-/// over the 36 random bytes behind them, and returns a negative number. The time comes as two halves.
+/// Checks the `len` bytes of an order's fields. Returns the place of the field that is wrong; or
+/// spells an event id over the 36 random bytes behind them, and returns a negative number. The time
+/// comes as two halves.
 #[wasm_bindgen]
 pub fn check(len: usize, now_ms_high: u32, now_ms_low: u32) -> i32 {
-    #[expect(unsafe_code, reason = "the part of the memory that crosses has no other owner in Rust")]
-    // SAFETY: the linker leaves these pages to nobody: stack and data lie below, and there is no allocator. The shell
-    // touches them only between calls, so nothing aliases the slice while it lives.
+    #[expect(
+        unsafe_code,
+        reason = "the part of the memory that crosses has no other owner in Rust"
+    )]
+    // SAFETY: the linker leaves these pages to nobody: stack and data lie below, and there is no
+    // allocator. The shell touches them only between calls, so nothing aliases the slice while it
+    // lives.
     let crossing = unsafe {
-        core::slice::from_raw_parts_mut(core::ptr::with_exposed_provenance_mut(CROSSING), len + ID_BYTES)
+        core::slice::from_raw_parts_mut(
+            core::ptr::with_exposed_provenance_mut(CROSSING),
+            len + ID_BYTES,
+        )
     };
     let Some((fields, id)) = crossing.split_at_mut_checked(len) else { return 0 };
     if let Some(place) = order::wrong_field(fields) {

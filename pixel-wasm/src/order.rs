@@ -1,20 +1,22 @@
 //! What a page may say of an order: finds the field that cannot be used.
 //!
-//! Never guesses an amount or an order id: what cannot be used refuses the call, and the page's developer is told which
-//! field it is. Allocates nothing and cannot panic, or the core would be several times its size.
+//! Never guesses an amount or an order id: what cannot be used refuses the call, and the page's
+//! developer is told which field it is. Allocates nothing and cannot panic, or the core would be
+//! several times its size.
 
 use shared::wire::{end_of_part, is_currency, is_decimal, is_order_id};
 
 /// What stands between two fields. Pages cannot send it: the shell takes it out of their texts.
 pub const SEPARATOR: u8 = 0x1f;
 
-/// The kinds of an order's fields, in the shell's order: id, value, currency, tax, shipping; what follows is text.
+/// The kinds of an order's fields, in the shell's order: id, value, currency, tax, shipping; what
+/// follows is text.
 const ORDER: &[u8] = b"idcdd----";
 /// The kinds of a line's fields: article number, name, category, quantity, price.
 const LINE: &[u8] = b"---dd";
 
-/// The place of the first field that cannot be used. `input` has the order's nine fields and five for each line,
-/// separated; all but the id may be empty, but a value needs its currency.
+/// The place of the first field that cannot be used. `input` has the order's nine fields and five
+/// for each line, separated; all but the id may be empty, but a value needs its currency.
 #[inline(always)]
 pub fn wrong_field(input: &[u8]) -> Option<i32> {
     let (mut from, mut place, mut kinds, mut has_value) = (0, 0, ORDER, false);
@@ -44,8 +46,10 @@ pub fn wrong_field(input: &[u8]) -> Option<i32> {
 mod tests {
     use super::*;
 
-    const GOOD: [&str; 14] =
-        ["1001", "129.90", "EUR", "20.74", "4.90", "ANNA", "true", "", "", "A1", "Lamp", "", "2", "64.95"];
+    const GOOD: [&str; 14] = [
+        "1001", "129.90", "EUR", "20.74", "4.90", "ANNA", "true", "", "", "A1", "Lamp", "", "2",
+        "64.95",
+    ];
 
     fn wrong_with(place: i32, value: &str) -> Option<i32> {
         let mut fields = GOOD;

@@ -1,9 +1,10 @@
-//! Event ids: UUID version 7, so that ids sort by time and the server can drop an event it has already seen.
+//! Event ids: UUID version 7, so that ids sort by time and the server can drop an event it has
+//! already seen.
 //!
 //! Reads no clock and no random source: both are parameters.
 
-/// Spells a version 7 UUID over as many random bytes, of which four bits each are used: 48 bits of milliseconds, which
-/// come as two halves, then what is random around version and variant.
+/// Spells a version 7 UUID over as many random bytes, of which four bits each are used: 48 bits of
+/// milliseconds, which come as two halves, then what is random around version and variant.
 #[inline(always)]
 pub fn spell_v7(now_ms_high: u32, now_ms_low: u32, text: &mut [u8]) {
     let now_ms = u64::from(now_ms_high) << 32 | u64::from(now_ms_low);

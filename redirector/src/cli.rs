@@ -56,7 +56,8 @@ pub(crate) enum RoleName {
     Influencer,
 }
 
-/// Settings as texts: flags come before `AFTERCLICK_*`, these before the file, and that before the defaults.
+/// Settings as texts: flags come before `AFTERCLICK_*`, these before the file, and that before the
+/// defaults.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Settings {
     /// Configuration file (TOML).
@@ -77,16 +78,19 @@ pub(crate) struct Settings {
     /// Their private keys (PEM), in the same order.
     #[arg(long, value_name = "FILES", env = "AFTERCLICK_TLS_KEY")]
     pub(crate) tls_key: Option<String>,
-    /// Hosts that get a certificate each by ACME, comma-separated; they must lead to this listener's port 443.
+    /// Hosts that get a certificate each by ACME, comma-separated; they must lead to this
+    /// listener's port 443.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_ACME_HOSTS")]
     pub(crate) acme_hosts: Option<String>,
-    /// Whom the directory may write to, e.g. `mailto:you@agency.example`; sets that you agree to its terms of service.
+    /// Whom the directory may write to, e.g. `mailto:you@agency.example`; sets that you agree to
+    /// its terms of service.
     #[arg(long, value_name = "URI", env = "AFTERCLICK_ACME_CONTACT")]
     pub(crate) acme_contact: Option<String>,
     /// The ACME directory [default: Let's Encrypt].
     #[arg(long, value_name = "URL", env = "AFTERCLICK_ACME_DIRECTORY")]
     pub(crate) acme_directory: Option<String>,
-    /// Roots (PEM) that a private directory's own certificate leads to [default: those of browsers].
+    /// Roots (PEM) that a private directory's own certificate leads to [default: those of
+    /// browsers].
     #[arg(long, value_name = "FILE", env = "AFTERCLICK_ACME_ROOTS")]
     pub(crate) acme_roots: Option<String>,
     /// Address of the admin listener [default: 127.0.0.1:8081].

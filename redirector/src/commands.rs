@@ -21,7 +21,8 @@ use crate::serve::{make_data_folder, open_stream};
 use crate::ship::Store;
 use crate::state::{self, HotState};
 
-/// Makes an access token, records its hash and prints it. A running server knows it within a moment.
+/// Makes an access token, records its hash and prints it. A running server knows it within a
+/// moment.
 ///
 /// # Errors
 /// When the holder's id does not fit the role, or the journal cannot be written.
@@ -37,11 +38,13 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     rand::rng().fill_bytes(&mut secret);
     let token = format!("ac_{}", URL_SAFE_NO_PAD.encode(secret));
     let now = clock::now();
-    let entity = Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
+    let entity =
+        Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
     let change = Change { at: now, entities: vec![entity], request: None };
     // A stream of the command line's own: a running server holds its streams, and follows this one.
     make_data_folder(&config.data)?;
-    let mut writer = open_stream(config, &format!("{STREAM_PREFIX}-{}-cli", node::name(&config.data)?))?;
+    let mut writer =
+        open_stream(config, &format!("{STREAM_PREFIX}-{}-cli", node::name(&config.data)?))?;
     writer.append(&Record::Catalog(change).encode())?;
     writer.commit(clock::now_ms())?;
     writer.close()?;
@@ -67,7 +70,8 @@ pub(crate) fn verify(config: &Config) -> Result<bool> {
     Ok(report.is_whole() && copies_are_whole)
 }
 
-/// Brings every copy of a segment back into a folder that is thrown away, stream by stream, and checks it there.
+/// Brings every copy of a segment back into a folder that is thrown away, stream by stream, and
+/// checks it there.
 fn verify_copies(store: &Store) -> Result<bool> {
     print("copies:\n")?;
     let mut is_whole = true;
@@ -100,7 +104,11 @@ fn describe(report: &journal::Report) -> String {
             stream.damages.len()
         );
         if stream.torn_tail_bytes > 0 {
-            _ = writeln!(text, "  {} bytes of an unfinished record at the end", stream.torn_tail_bytes);
+            _ = writeln!(
+                text,
+                "  {} bytes of an unfinished record at the end",
+                stream.torn_tail_bytes
+            );
         }
         for damage in &stream.damages {
             _ = writeln!(
@@ -120,7 +128,11 @@ fn describe(report: &journal::Report) -> String {
         _ = writeln!(text, "not part of a journal: {}", path.display());
     }
     let records: u64 = report.streams.iter().map(|stream| stream.records).sum();
-    _ = writeln!(text, "{records} records: {}", if report.is_whole() { "all whole" } else { "NOT whole" });
+    _ = writeln!(
+        text,
+        "{records} records: {}",
+        if report.is_whole() { "all whole" } else { "NOT whole" }
+    );
     text
 }
 
@@ -138,8 +150,10 @@ pub(crate) fn replay(config: &Config) -> Result<()> {
 }
 
 fn progress(what: &'static str, unit: &str) -> ProgressBar {
-    let template = format!("{what} {{bar:40}} {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{eta}}");
-    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let template =
+        format!("{what} {{bar:40}} {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{eta}}");
+    let style =
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style)
 }
 

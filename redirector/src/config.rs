@@ -1,6 +1,8 @@
-//! Configuration: flags, then environment, then file, then defaults; every mistake is reported at once.
+//! Configuration: flags, then environment, then file, then defaults; every mistake is reported at
+//! once.
 //!
-//! Never starts anything: what comes out of here is complete and right, or a list of mistakes and exit status 64.
+//! Never starts anything: what comes out of here is complete and right, or a list of mistakes and
+//! exit status 64.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -83,7 +85,8 @@ pub(crate) enum StateUrl {
 /// The scheme visitors see, which decides the cookie's name and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
-    /// Plain HTTP on loopback unless a proxy on the same machine says `X-Forwarded-Proto: https`; HTTPS elsewhere.
+    /// Plain HTTP on loopback unless a proxy on the same machine says `X-Forwarded-Proto: https`;
+    /// HTTPS elsewhere.
     Auto,
     Https,
     Http,
@@ -95,7 +98,11 @@ pub(crate) struct ConfigError(pub(crate) Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in the configuration:", if self.0.len() == 1 { "a mistake" } else { "mistakes" })?;
+        write!(
+            f,
+            "{} in the configuration:",
+            if self.0.len() == 1 { "a mistake" } else { "mistakes" }
+        )?;
         self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
     }
 }
@@ -115,26 +122,43 @@ impl Config {
         let default_workers = std::thread::available_parallelism().map_or(1, usize::from);
         let config = Self {
             data: sources.read("data", &s.data, "data".into(), |t| Ok(PathBuf::from(t))),
-            listen: sources.read("listen", &s.listen, SocketAddr::from(([127, 0, 0, 1], 8080)), address),
-            admin: sources.read("admin", &s.admin, SocketAddr::from(([127, 0, 0, 1], 8081)), address),
+            listen: sources.read(
+                "listen",
+                &s.listen,
+                SocketAddr::from(([127, 0, 0, 1], 8080)),
+                address,
+            ),
+            admin: sources.read(
+                "admin",
+                &s.admin,
+                SocketAddr::from(([127, 0, 0, 1], 8081)),
+                address,
+            ),
             tls: sources.tls(s),
             state: sources.read("state", &s.state, StateUrl::Embedded, state),
             hosts: sources.read("hosts", &s.hosts, vec![], hosts),
             workers: sources.read("workers", &s.workers, default_workers, |t| number(t, 1, 1024)),
             scheme: sources.read("scheme", &s.scheme, Scheme::Auto, scheme),
             clicks: sources.read("clicks", &s.clicks, journal::Durability::Os, durability),
-            segment_bytes: sources.read("segment_bytes", &s.segment_bytes, Self::SEGMENT_BYTES, |t| {
-                number(t, 64 * 1024, 1 << 40)
-            }),
+            segment_bytes: sources.read(
+                "segment_bytes",
+                &s.segment_bytes,
+                Self::SEGMENT_BYTES,
+                |t| number(t, 64 * 1024, 1 << 40),
+            ),
             ship: sources.read("ship", &s.ship, None, |t| ShipTo::parse(t).map(Some)),
             retention: Retention {
-                days: sources.read("retain_days", &s.retain_days, None, |t| number(t, 1, 36_500).map(Some)),
-                bytes: sources
-                    .read("retain_bytes", &s.retain_bytes, None, |t| number(t, 0, 1 << 50).map(Some)),
+                days: sources
+                    .read("retain_days", &s.retain_days, None, |t| number(t, 1, 36_500).map(Some)),
+                bytes: sources.read("retain_bytes", &s.retain_bytes, None, |t| {
+                    number(t, 0, 1 << 50).map(Some)
+                }),
             },
-            poll_seconds: sources.read("poll_seconds", &s.poll_seconds, 120, |t| number(t, 1, 86_400)),
-            reconcile_seconds: sources
-                .read("reconcile_seconds", &s.reconcile_seconds, 3600, |t| number(t, 1, 7 * 86_400)),
+            poll_seconds: sources
+                .read("poll_seconds", &s.poll_seconds, 120, |t| number(t, 1, 86_400)),
+            reconcile_seconds: sources.read("reconcile_seconds", &s.reconcile_seconds, 3600, |t| {
+                number(t, 1, 7 * 86_400)
+            }),
             security_contact: sources.read("security_contact", &s.security_contact, None, contact),
             admin_token: sources.read("admin_token", &s.admin_token, None, admin_token),
             #[cfg(feature = "faults")]
@@ -146,9 +170,10 @@ impl Config {
         };
         sources.unknown_keys();
         if config.ship.is_none() && config.retention != Retention::default() {
-            sources
-                .mistakes
-                .push("retain_days, retain_bytes: only what is copied may be retired; set ship".to_owned());
+            sources.mistakes.push(
+                "retain_days, retain_bytes: only what is copied may be retired; set ship"
+                    .to_owned(),
+            );
         }
         if sources.mistakes.is_empty() { Ok(config) } else { Err(ConfigError(sources.mistakes)) }
     }
@@ -182,7 +207,8 @@ struct Sources {
 
 impl Sources {
     fn load(settings: &Settings) -> Self {
-        let mut sources = Self { file: toml::Table::new(), known: Vec::new(), mistakes: Vec::new() };
+        let mut sources =
+            Self { file: toml::Table::new(), known: Vec::new(), mistakes: Vec::new() };
         if let Some(path) = &settings.config {
             match read_file(Path::new(path)) {
                 Ok(table) => sources.file = table,
@@ -225,19 +251,25 @@ impl Sources {
         let acme = self.acme(s);
         if chains.len() != keys.len() {
             let (chains, keys) = (chains.len(), keys.len());
-            self.mistakes
-                .push(format!("tls_cert, tls_key: {chains} and {keys} files; each chain needs its key"));
+            self.mistakes.push(format!(
+                "tls_cert, tls_key: {chains} and {keys} files; each chain needs its key"
+            ));
         } else if listen.is_some() && chains.is_empty() && acme.is_none() {
-            self.mistakes
-                .push("listen_tls: needs certificates; set tls_cert and tls_key, or acme_hosts".to_owned());
+            self.mistakes.push(
+                "listen_tls: needs certificates; set tls_cert and tls_key, or acme_hosts"
+                    .to_owned(),
+            );
         } else if listen.is_none() && !chains.is_empty() {
             self.mistakes.push("tls_cert: no listener to use it; set listen_tls".to_owned());
         }
         if listen.is_none() && acme.is_some() {
             self.mistakes.push("acme_hosts: no listener for them; set listen_tls".to_owned());
         }
-        let files =
-            chains.into_iter().zip(keys).map(|(chain, key)| CertificateFiles { chain, key }).collect();
+        let files = chains
+            .into_iter()
+            .zip(keys)
+            .map(|(chain, key)| CertificateFiles { chain, key })
+            .collect();
         Some(TlsSettings { listen: listen?, files, acme })
     }
 
@@ -251,13 +283,17 @@ impl Sources {
             // A mistake in the hosts themselves has been reported.
             let is_set = contact.is_some() || directory.is_some() || roots.is_some();
             if is_set && !self.mistakes.iter().any(|mistake| mistake.starts_with("acme_hosts")) {
-                self.mistakes
-                    .push("acme_contact, acme_directory, acme_roots: no hosts; set acme_hosts".to_owned());
+                self.mistakes.push(
+                    "acme_contact, acme_directory, acme_roots: no hosts; set acme_hosts".to_owned(),
+                );
             }
             return None;
         }
-        if contact.is_none() && !self.mistakes.iter().any(|mistake| mistake.starts_with("acme_contact")) {
-            let missing = "acme_hosts: set acme_contact; it says that you agree to the directory's terms";
+        if contact.is_none()
+            && !self.mistakes.iter().any(|mistake| mistake.starts_with("acme_contact"))
+        {
+            let missing =
+                "acme_hosts: set acme_contact; it says that you agree to the directory's terms";
             self.mistakes.push(missing.to_owned());
         }
         let directory = directory.unwrap_or_else(|| LetsEncrypt::Production.url().to_owned());
@@ -267,14 +303,16 @@ impl Sources {
     fn unknown_keys(&mut self) {
         let known = &self.known;
         let unknown = self.file.keys().filter(|key| !known.contains(&key.as_str()));
-        let mistakes: Vec<_> =
-            unknown.map(|key| format!("{key}: no such setting; there are {}", known.join(", "))).collect();
+        let mistakes: Vec<_> = unknown
+            .map(|key| format!("{key}: no such setting; there are {}", known.join(", ")))
+            .collect();
         self.mistakes.extend(mistakes);
     }
 }
 
 fn read_file(path: &Path) -> Result<toml::Table, String> {
-    let text = std::fs::read_to_string(path).map_err(|e| format!("config = `{}`: {e}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("config = `{}`: {e}", path.display()))?;
     text.parse().map_err(|e| format!("config = `{}`: {e}", path.display()))
 }
 
@@ -307,7 +345,10 @@ fn state(text: &str) -> Result<StateUrl, String> {
 }
 
 fn hosts(text: &str) -> Result<Vec<String>, String> {
-    let names = text.split(',').map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty());
+    let names = text
+        .split(',')
+        .map(|host| host.trim().to_ascii_lowercase())
+        .filter(|host| !host.is_empty());
     names.map(|host| crate::catalog::check_host(&host).map(|()| host)).collect()
 }
 
@@ -323,8 +364,11 @@ fn names(text: &str) -> Result<Vec<String>, String> {
 }
 
 fn mailbox(text: &str) -> Result<Option<String>, String> {
-    let address = text.strip_prefix("mailto:").filter(|address| address.is_ascii() && address.contains('@'));
-    address.map(|_| Some(text.to_owned())).ok_or_else(|| "expected mailto: and an address".to_owned())
+    let address =
+        text.strip_prefix("mailto:").filter(|address| address.is_ascii() && address.contains('@'));
+    address
+        .map(|_| Some(text.to_owned()))
+        .ok_or_else(|| "expected mailto: and an address".to_owned())
 }
 
 fn directory(text: &str) -> Result<Option<String>, String> {
@@ -341,7 +385,11 @@ fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     Ok(paths.map(PathBuf::from).collect())
 }
 
-fn number<T: FromStr + PartialOrd + fmt::Display>(text: &str, least: T, most: T) -> Result<T, String> {
+fn number<T: FromStr + PartialOrd + fmt::Display>(
+    text: &str,
+    least: T,
+    most: T,
+) -> Result<T, String> {
     let expected = format!("expected a whole number from {least} to {most}");
     text.parse().ok().filter(|value| (&least..=&most).contains(&value)).ok_or(expected)
 }
@@ -364,8 +412,8 @@ fn durability(text: &str) -> Result<journal::Durability, String> {
 }
 
 fn contact(text: &str) -> Result<Option<String>, String> {
-    let fits =
-        ["mailto:", "https://", "tel:"].iter().any(|scheme| text.starts_with(scheme)) && text.is_ascii();
+    let fits = ["mailto:", "https://", "tel:"].iter().any(|scheme| text.starts_with(scheme))
+        && text.is_ascii();
     if fits {
         Ok(Some(text.to_owned()))
     } else {
@@ -425,6 +473,9 @@ mod tests {
             ..Settings::default()
         };
         let config = Config::resolve(&settings).unwrap();
-        assert_eq!((config.listen.port(), config.admin.port(), config.scheme), (3, 2, Scheme::Auto));
+        assert_eq!(
+            (config.listen.port(), config.admin.port(), config.scheme),
+            (3, 2, Scheme::Auto)
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! `afterclick doctor`: looks at a running set-up from outside, as a browser on a shop's page would meet it.
+//! `afterclick doctor`: looks at a running set-up from outside, as a browser on a shop's page would
+//! meet it.
 //!
-//! Sends no event and makes no click: it reads the pixel's files, asks the collector for a refusal, and asks a link by HEAD,
-//! which is counted as class `head`.
+//! Sends no event and makes no click: it reads the pixel's files, asks the collector for a refusal,
+//! and asks a link by HEAD, which is counted as class `head`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -43,19 +44,21 @@ struct File {
     bytes: Vec<u8>,
 }
 
-/// Checks the set-up at an address, an origin or a link, and returns what to print and whether all is well.
+/// Checks the set-up at an address, an origin or a link, and returns what to print and whether all
+/// is well.
 ///
 /// # Errors
 /// When the address is none, or nothing answers there.
 pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
-    let url = Url::parse(address)
-        .with_context(|| format!("--url: `{address}` is no address such as https://go.shop.example"))?;
+    let url = Url::parse(address).with_context(|| {
+        format!("--url: `{address}` is no address such as https://go.shop.example")
+    })?;
     let origin = url.origin().ascii_serialization();
     let agent = agent();
     let mut findings = Findings::default();
-    let is_local = url
-        .host_str()
-        .is_some_and(|host| host.ends_with("localhost") || host.starts_with("127.") || host == "[::1]");
+    let is_local = url.host_str().is_some_and(|host| {
+        host.ends_with("localhost") || host.starts_with("127.") || host == "[::1]"
+    });
     findings.check(
         url.scheme() == "https" || is_local,
         "cookies can be Secure: HTTPS, or this machine",
@@ -81,8 +84,10 @@ pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
 }
 
 fn agent() -> Agent {
-    let config =
-        Agent::config_builder().timeout_global(Some(TIMEOUT)).max_redirects(0).http_status_as_error(false);
+    let config = Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .max_redirects(0)
+        .http_status_as_error(false);
     config.user_agent(concat!("afterclick-doctor/", env!("CARGO_PKG_VERSION"))).build().new_agent()
 }
 
@@ -139,7 +144,9 @@ fn names(script: &[u8]) -> Vec<(String, String)> {
     let texts: Vec<_> = text.split('"').collect();
     let pairs = texts.iter().enumerate().filter(|(_, text)| text.starts_with("/_ac/px-"));
     let integrity = |at: usize| texts.iter().skip(at).find(|text| text.starts_with("sha256-"));
-    pairs.filter_map(|(at, path)| Some(((*path).to_owned(), (*integrity(at)?).to_owned()))).collect()
+    pairs
+        .filter_map(|(at, path)| Some(((*path).to_owned(), (*integrity(at)?).to_owned())))
+        .collect()
 }
 
 /// A body that is none must be refused: so the collector is there, and nothing was recorded.
@@ -158,14 +165,20 @@ fn link(agent: &Agent, url: &Url, findings: &mut Findings) -> Result<()> {
     findings.check(
         answer.status() == 302 && header(&answer, "cache-control").contains("no-store"),
         "the link redirects, and nothing keeps the answer",
-        &format!("the link answers {}: no such link here, or a cache stands in front", answer.status()),
+        &format!(
+            "the link answers {}: no such link here, or a cache stands in front",
+            answer.status()
+        ),
     );
     Ok(())
 }
 
 fn get(agent: &Agent, url: &str) -> Result<File> {
-    let mut answer =
-        agent.get(url).header("accept-encoding", "identity").call().with_context(|| url.to_owned())?;
+    let mut answer = agent
+        .get(url)
+        .header("accept-encoding", "identity")
+        .call()
+        .with_context(|| url.to_owned())?;
     let bytes = answer
         .body_mut()
         .with_config()

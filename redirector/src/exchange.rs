@@ -1,8 +1,9 @@
 //! The catalog of several nodes: changes are exchanged through the Redis that they share.
 //!
-//! A change made at one node is offered there under its hash; every other node writes it into its own journal and then
-//! shows it. So each node has all changes, and any of them may be lost. The catalog is a fold that does not care in which
-//! order changes come. What Redis loses is offered again.
+//! A change made at one node is offered there under its hash; every other node writes it into its
+//! own journal and then shows it. So each node has all changes, and any of them may be lost. The
+//! catalog is a fold that does not care in which order changes come. What Redis loses is offered
+//! again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -38,7 +39,12 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(journal_dir: PathBuf, redis: Redis, live: Arc<Live>, committer: Committer) -> Self {
+    pub(crate) fn new(
+        journal_dir: PathBuf,
+        redis: Redis,
+        live: Arc<Live>,
+        committer: Committer,
+    ) -> Self {
         Self { journal_dir, redis, live, committer, readers: BTreeMap::new(), held: HashSet::new() }
     }
 
@@ -49,7 +55,9 @@ impl Exchange {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!("changes of the catalog do not reach other nodes for now: {error:#}");
+                        tracing::error!(
+                            "changes of the catalog do not reach other nodes for now: {error:#}"
+                        );
                     }
                     // What was read but not offered is read again.
                     self.readers.clear();
@@ -106,7 +114,9 @@ impl Exchange {
             self.redis.change_ids()?.into_iter().filter(|id| !self.held.contains(id)).collect();
         for some in missing.chunks(AT_ONCE) {
             for (id, payload) in some.iter().zip(self.redis.changes(some)?) {
-                let Some(payload) = payload.filter(|payload| id_of(payload) == *id) else { continue };
+                let Some(payload) = payload.filter(|payload| id_of(payload) == *id) else {
+                    continue;
+                };
                 let decoded = Record::decode(&payload).context("a change of another node")?;
                 let Record::Catalog(change) = decoded else { continue };
                 self.committer.append_blocking(payload, Durability::Disk)?;

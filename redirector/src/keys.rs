@@ -1,4 +1,5 @@
-//! The master keys on disk: `<data>/keys.json`, readable by the owner alone. Secrets are never logged.
+//! The master keys on disk: `<data>/keys.json`, readable by the owner alone. Secrets are never
+//! logged.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -38,9 +39,10 @@ pub(crate) fn load_or_create(data: &Path) -> Result<KeyRing> {
 fn load(path: &Path) -> Result<KeyRing> {
     let file: KeyFile = serde_json::from_slice(&std::fs::read(path)?)?;
     let keys = file.keys.into_iter().map(|key| {
-        let secret = URL_SAFE_NO_PAD.decode(&key.secret).ok().and_then(|bytes| bytes.try_into().ok());
         let secret =
-            secret.with_context(|| format!("key {}: secret is not 32 bytes of base64url", key.id))?;
+            URL_SAFE_NO_PAD.decode(&key.secret).ok().and_then(|bytes| bytes.try_into().ok());
+        let secret = secret
+            .with_context(|| format!("key {}: secret is not 32 bytes of base64url", key.id))?;
         Ok(MasterKey { id: key.id, state: key.state, secret })
     });
     Ok(KeyRing::new(keys.collect::<Result<_>>()?)?)
@@ -49,8 +51,10 @@ fn load(path: &Path) -> Result<KeyRing> {
 fn create(path: &Path) -> Result<KeyRing> {
     let mut secret = [0; 32];
     rand::rng().fill_bytes(&mut secret);
-    let stored = StoredKey { id: 1, state: KeyState::Active, secret: URL_SAFE_NO_PAD.encode(secret) };
-    // The name appears only once the content is on disk: half a key file would lock every token out.
+    let stored =
+        StoredKey { id: 1, state: KeyState::Active, secret: URL_SAFE_NO_PAD.encode(secret) };
+    // The name appears only once the content is on disk: half a key file would lock every token
+    // out.
     let unfinished = path.with_extension("json.new");
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;

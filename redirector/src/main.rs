@@ -1,4 +1,5 @@
-//! `afterclick`: the redirector, its API and its tools. A table of contents; the chapters are the modules.
+//! `afterclick`: the redirector, its API and its tools. A table of contents; the chapters are the
+//! modules.
 
 mod admin;
 mod catalog;
@@ -39,7 +40,11 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("afterclick: {error:#}");
-            ExitCode::from(if error.is::<ConfigError>() || state::is_wrong_setting(&error) { 64 } else { 1 })
+            ExitCode::from(if error.is::<ConfigError>() || state::is_wrong_setting(&error) {
+                64
+            } else {
+                1
+            })
         }
     }
 }
@@ -54,7 +59,8 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
         Command::Doctor { url, settings } => {
-            let here = || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));
+            let here =
+                || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));
             let (report, is_well) = doctor::examine(&url.map_or_else(here, Ok)?)?;
             commands::print(&report)?;
             return Ok(is_well);
@@ -63,9 +69,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Logs go to standard error: text for people, JSON for machines. Never tokens, cookies, addresses or bodies.
+/// Logs go to standard error: text for people, JSON for machines. Never tokens, cookies, addresses
+/// or bodies.
 fn start_log() {
-    let filter = EnvFilter::try_from_env("AFTERCLICK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("AFTERCLICK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() { log.init() } else { log.json().init() }
 }

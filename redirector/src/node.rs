@@ -1,4 +1,5 @@
-//! The node's name: part of every stream's name, so that the streams of several nodes can be read together.
+//! The node's name: part of every stream's name, so that the streams of several nodes can be read
+//! together.
 //!
 //! A record's identity is its stream and sequence; two nodes must never write streams of one name.
 

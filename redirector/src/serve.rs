@@ -1,8 +1,8 @@
 //! `afterclick serve`: build everything, run it, drain it.
 //!
-//! Sockets are bound before anything starts, so that a second server on the same address fails at once. On shutdown:
-//! stop accepting, finish what is under way, bring every stream to the disk, project what is left if that is soon done,
-//! exit 0.
+//! Sockets are bound before anything starts, so that a second server on the same address fails at
+//! once. On shutdown: stop accepting, finish what is under way, bring every stream to the disk,
+//! project what is left if that is soon done, exit 0.
 
 use std::fs::DirBuilder;
 use std::io::Write as _;
@@ -55,7 +55,9 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let signals = Signals::catch()?;
     raise_descriptor_limit();
     if config.admin_token.as_ref().is_some_and(|token| token.len() < GUESSABLE_TOKEN) {
-        tracing::warn!("the configured admin token is short enough to be guessed: use it for tests only");
+        tracing::warn!(
+            "the configured admin token is short enough to be guessed: use it for tests only"
+        );
     }
     #[cfg(feature = "faults")]
     if let Some(crate::config::Fault::State(fault)) = config.fault {
@@ -63,22 +65,31 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     }
     make_data_folder(&config.data)?;
     let (public, listeners) = edge::bind(config.listen, config.workers)?;
-    let tls_bound = config.tls.as_ref().map(|tls| edge::bind(tls.listen, config.workers)).transpose()?;
+    let tls_bound =
+        config.tls.as_ref().map(|tls| edge::bind(tls.listen, config.workers)).transpose()?;
     let (tls_address, tls_listeners) = tls_bound.unzip();
     let (admin, admin_listeners) = edge::bind(config.admin, 1)?;
     let tls = config.tls.as_ref().map(|tls| Tls::open(&tls.files).map(Arc::new)).transpose()?;
     let node = node::name(&config.data)?;
     let journals = Journals::open(&config, &node)?;
     let ring = keys::load_or_create(&config.data)?;
-    let live = Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
+    let live =
+        Live::open(&config.journal_dir(), config.hosts.clone(), ring, journals.catalog.0.clone())?;
     let mut tls_listeners = tls_listeners.into_iter().flatten();
     let with_tls = |plain| Listeners { plain, tls: tls_listeners.next() };
     let listeners = listeners.into_iter().map(with_tls).collect();
     let server = Server { config, live: Arc::new(live), tls, stop: watch::channel(false).0 };
-    server.run(signals, journals, listeners, admin_listeners, Addresses { public, tls: tls_address, admin })
+    server.run(
+        signals,
+        journals,
+        listeners,
+        admin_listeners,
+        Addresses { public, tls: tls_address, admin },
+    )
 }
 
-/// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops sent.
+/// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops
+/// sent.
 pub(crate) fn make_data_folder(data: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.with_context(|| format!("data folder {}", data.display()))
@@ -230,7 +241,9 @@ impl Server {
 
     /// Nobody waits for this thread in the end: what it has not kept is ordered again.
     fn start_acme(&self) -> Result<()> {
-        let Some((tls, settings)) = self.tls.as_ref().zip(self.config.tls.as_ref()) else { return Ok(()) };
+        let Some((tls, settings)) = self.tls.as_ref().zip(self.config.tls.as_ref()) else {
+            return Ok(());
+        };
         let Some(settings) = &settings.acme else { return Ok(()) };
         let acme = Acme::open(settings, &self.config.data, Arc::clone(tls))?;
         spawn("acme", move || {
@@ -242,17 +255,21 @@ impl Server {
 
     /// Nobody waits for this thread in the end: it only reads.
     fn start_watching_certificates(&self) -> Result<()> {
-        let (Some(tls), Some(settings)) = (self.tls.clone(), self.config.tls.clone()) else { return Ok(()) };
+        let (Some(tls), Some(settings)) = (self.tls.clone(), self.config.tls.clone()) else {
+            return Ok(());
+        };
         if !settings.files.is_empty() {
             spawn("certificates", move || tls.watch(&settings.files))?;
         }
         Ok(())
     }
 
-    /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked for again.
+    /// Nobody waits for this thread in the end: a shop may take its time, and what it says is asked
+    /// for again.
     fn start_reconciler(&self, state: &Opening, facts: &Committer, looks: &Looks) -> Result<()> {
         let (live, stop) = (Arc::clone(&self.live), self.stop.subscribe());
-        let reconciler = Reconciler::new(&self.config, live, state.clone(), facts.clone(), looks.clone());
+        let reconciler =
+            Reconciler::new(&self.config, live, state.clone(), facts.clone(), looks.clone());
         spawn("reconciler", move || {
             yield_to_redirects();
             reconciler.run(&stop);
@@ -285,10 +302,12 @@ impl Server {
     }
 }
 
-/// Raises the limit of file descriptors as far as the system lets us: the usual 1,024 are few visitors.
+/// Raises the limit of file descriptors as far as the system lets us: the usual 1,024 are few
+/// visitors.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    if let Err(error) =
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
         tracing::warn!("the limit of file descriptors stays at {:?}: {error}", limit.current);
     }
@@ -300,7 +319,10 @@ fn connections_max(workers: usize) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(CONNECTIONS_PERCENT) / 100 / workers
 }
 
-fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>> {
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
@@ -309,7 +331,9 @@ fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static
 
 fn join_all(threads: Vec<JoinHandle<Result<()>>>) -> Result<()> {
     let joined = threads.into_iter().map(|thread| {
-        thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked; the log says more")))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked; the log says more")))
     });
     joined.collect()
 }
@@ -322,10 +346,11 @@ struct Projecting {
 }
 
 impl Projecting {
-    /// Starts it. A Redis server with settings that would lose windows is refused at once; an embedded store takes its
-    /// time to open, and nobody waits for it.
+    /// Starts it. A Redis server with settings that would lose windows is refused at once; an
+    /// embedded store takes its time to open, and nobody waits for it.
     fn start(config: &Config, live: &Arc<Live>, lag: &Arc<Lag>) -> Result<Self> {
-        let (url, data, journal_dir) = (config.state.clone(), config.data.clone(), config.journal_dir());
+        let (url, data, journal_dir) =
+            (config.state.clone(), config.data.clone(), config.journal_dir());
         let (live, lag) = (Arc::clone(live), Arc::clone(lag));
         let (state, stop) = (Opening::default(), Arc::new(AtomicBool::new(false)));
         let (opening, stopped) = (state.clone(), Arc::clone(&stop));
@@ -344,7 +369,9 @@ impl Projecting {
                     Err(error) => {
                         let Err(SendError(error)) = refused.send(error) else { return };
                         if !lag.failing.swap(true, Relaxed) {
-                            tracing::error!("the hot state cannot be opened, nothing is lost: {error:#}");
+                            tracing::error!(
+                                "the hot state cannot be opened, nothing is lost: {error:#}"
+                            );
                         }
                         thread::sleep(PAUSE_BEFORE_OPENING_AGAIN);
                     }
@@ -357,7 +384,8 @@ impl Projecting {
         }
     }
 
-    /// Lets it take in the rest, but not for long: what it does not reach is taken in after the next start.
+    /// Lets it take in the rest, but not for long: what it does not reach is taken in after the
+    /// next start.
     fn finish(self) {
         self.stop.store(true, Relaxed);
         let told_at = Instant::now();
@@ -415,8 +443,7 @@ impl Syncing {
 
 /// Says on standard output where the server listens, as one line of JSON.
 fn announce(Addresses { public, tls, admin }: Addresses) -> Result<()> {
-    let mut ready =
-        serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
+    let mut ready = serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
     if let Some(tls) = tls {
         ready["tls"] = tls.to_string().into();
         tracing::info!("public listener for TLS on {tls}");
@@ -442,7 +469,8 @@ impl Signals {
             let _inside = runtime.enter();
             signal(kind).context("cannot catch signals")
         };
-        let (terminate, interrupt) = (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
+        let (terminate, interrupt) =
+            (catch(SignalKind::terminate())?, catch(SignalKind::interrupt())?);
         Ok(Self { runtime, terminate, interrupt })
     }
 
@@ -461,7 +489,10 @@ impl Signals {
         spawn("second-signal", move || {
             self.wait();
             // The journal survives a kill, and nothing else may hold the end up.
-            _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
         })?;
         Ok(())
     }

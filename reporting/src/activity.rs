@@ -1,5 +1,5 @@
-//! What is earned without an order: leads, and billable clicks; it never pays for a lead that only a browser reported,
-//! unless the merchant trusts its pixel.
+//! What is earned without an order: leads, and billable clicks; it never pays for a lead that only
+//! a browser reported, unless the merchant trusts its pixel.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +48,8 @@ impl Lead<'_> {
     /// What is booked for it.
     fn booking(&self) -> Option<Booking> {
         let (_, terms) = self.campaign.terms_at(self.event.at);
-        let amount = terms.per_lead().filter(|_| self.merchant.trust_pixel && self.label().is_empty())?;
+        let amount =
+            terms.per_lead().filter(|_| self.merchant.trust_pixel && self.label().is_empty())?;
         booking(
             self.id,
             self.event.received_at,
@@ -74,7 +75,8 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     let mut leads = Vec::new();
     for (event, touch) in dataset.distinct_events(EventName::Lead) {
         let Some(link) = dataset.catalog.links.get(touch.link) else { continue };
-        let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign()) else {
+        let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign())
+        else {
             continue;
         };
         if merchant.id == event.fact.merchant {
@@ -98,11 +100,14 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
     Ok(earned)
 }
 
-/// What billable clicks earned: one amount for a day, an influencer and the terms of a campaign, rounded once.
+/// What billable clicks earned: one amount for a day, an influencer and the terms of a campaign,
+/// rounded once.
 pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
     let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
     let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
-    for click in dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable) {
+    for click in
+        dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable)
+    {
         let Some(link) = dataset.catalog.links.get(click.link) else { continue };
         let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
@@ -114,14 +119,20 @@ pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> 
     let mut earned = Vec::new();
     for ((id, influencer, day, version), count) in days {
         let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
-        let terms =
-            campaign.earlier_commissions.get(version - 1).map_or(&campaign.commission, |e| &e.commission);
+        let terms = campaign
+            .earlier_commissions
+            .get(version - 1)
+            .map_or(&campaign.commission, |e| &e.commission);
         let Some(amount) = terms.per_click() else { continue };
         let parts = [id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
-        let [id_text, influencer_text, day_text, version_text] = parts.each_ref().map(|part| part.as_bytes());
-        let conversion = FactId::of_content(&[b"clicks", id_text, influencer_text, day_text, version_text]);
+        let [id_text, influencer_text, day_text, version_text] =
+            parts.each_ref().map(|part| part.as_bytes());
+        let conversion =
+            FactId::of_content(&[b"clicks", id_text, influencer_text, day_text, version_text]);
         let begins = start_of(day, zone)?;
-        if let Some(booking) = booking(conversion, begins, (id, influencer), merchant, count, amount) {
+        if let Some(booking) =
+            booking(conversion, begins, (id, influencer), merchant, count, amount)
+        {
             earned.push(Earned { conversion, booking, earned_on: day });
         }
     }

@@ -1,5 +1,5 @@
-//! The audit of an export: everything in it computed once more from the journals, up to where the export had read
-//! them, and compared byte by byte; it never changes the export.
+//! The audit of an export: everything in it computed once more from the journals, up to where the
+//! export had read them, and compared byte by byte; it never changes the export.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -63,7 +63,9 @@ impl fmt::Display for Finding {
         match self {
             Self::Missing { path, reason } => write!(f, "{path}: cannot be read: {reason}"),
             Self::Altered { path } => write!(f, "{path}: was changed after the export wrote it"),
-            Self::Absent { place, rows } => write!(f, "{place}: {rows} rows of the journals are in no file"),
+            Self::Absent { place, rows } => {
+                write!(f, "{place}: {rows} rows of the journals are in no file")
+            }
             Self::Differs { path, rows: (exported, computed), sums } => {
                 write!(f, "{path}: the journals give other values")?;
                 if exported != computed {
@@ -95,7 +97,8 @@ impl Exported {
     /// # Errors
     /// When there is none, or it is something else.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let manifest = Manifest::read(dir)?.ok_or_else(|| Error::NoExport { dir: dir.to_owned() })?;
+        let manifest =
+            Manifest::read(dir)?.ok_or_else(|| Error::NoExport { dir: dir.to_owned() })?;
         let unreadable = |field, text: &str| Error::ManifestField {
             path: dir.join(crate::manifest::NAME),
             field,
@@ -149,7 +152,12 @@ impl Exported {
     }
 
     /// Compares a computed part with the files that hold its rows, and takes those from the list.
-    fn compare(&self, part: &Part, files: &mut Vec<&FileEntry>, audit: &mut Audit) -> Result<(), Error> {
+    fn compare(
+        &self,
+        part: &Part,
+        files: &mut Vec<&FileEntry>,
+        audit: &mut Audit,
+    ) -> Result<(), Error> {
         let mut covered = 0;
         let mut left = Vec::new();
         for file in files.drain(..) {
@@ -222,7 +230,9 @@ type Sums = BTreeMap<String, BTreeMap<String, i128>>;
 
 fn differing(exported: &Sums, computed: &Sums) -> Vec<(String, String, i128, i128)> {
     let keys = |sums: &Sums| -> Vec<(String, String)> {
-        let pairs = sums.iter().flat_map(|(column, of)| of.keys().map(|code| (column.clone(), code.clone())));
+        let pairs = sums
+            .iter()
+            .flat_map(|(column, of)| of.keys().map(|code| (column.clone(), code.clone())));
         pairs.collect()
     };
     let sum = |sums: &Sums, column: &str, code: &str| {

@@ -27,9 +27,11 @@ pub(crate) enum Command {
     Statement(Statement),
     /// Prints what each influencer would be credited under each attribution model.
     Models(OfCampaign),
-    /// Prints a campaign's discount codes, and how many orders used them without a click of their owner.
+    /// Prints a campaign's discount codes, and how many orders used them without a click of their
+    /// owner.
     Codes(OfCampaign),
-    /// Computes an export once more from the journals and compares every file; exit status 1 if anything differs.
+    /// Computes an export once more from the journals and compares every file; exit status 1 if
+    /// anything differs.
     Audit(Audit),
 }
 
@@ -69,7 +71,8 @@ pub(crate) struct Export {
     /// The file format.
     #[arg(long, default_value_t = Format::Parquet, value_name = "parquet|csv|ndjson")]
     pub(crate) format: Format,
-    /// Leave out the clicks, sessions and order facts that an earlier export had: its manifest's `cursor`.
+    /// Leave out the clicks, sessions and order facts that an earlier export had: its manifest's
+    /// `cursor`.
     #[arg(long, value_name = "CURSOR")]
     pub(crate) since: Option<Cursor>,
     /// Commissions payable on or before this day are approved [default: today, UTC].
@@ -155,7 +158,8 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
 fn local_folder(text: &str) -> Result<PathBuf, String> {
     if text.contains("://") {
         return Err(
-            "only folders can be written to; export to one and upload it, e.g. with `aws s3 sync`".to_owned()
+            "only folders can be written to; export to one and upload it, e.g. with `aws s3 sync`"
+                .to_owned(),
         );
     }
     Ok(PathBuf::from(text))

@@ -1,4 +1,5 @@
-//! The only place of this program that reads a clock; nothing else may, so that a report can be repeated.
+//! The only place of this program that reads a clock; nothing else may, so that a report can be
+//! repeated.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

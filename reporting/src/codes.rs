@@ -1,8 +1,8 @@
-//! Discount codes and whether they leaked: how many orders used a code without a click of its owner; it pays nobody
-//! and takes nothing away.
+//! Discount codes and whether they leaked: how many orders used a code without a click of its
+//! owner; it pays nobody and takes nothing away.
 //!
-//! A code read out in a story is used without a click too. So the score is for comparing the codes of a campaign, and
-//! a code that stands out is for a human to look up.
+//! A code read out in a story is used without a click too. So the score is for comparing the codes
+//! of a campaign, and a code that stands out is for a human to look up.
 
 use std::collections::BTreeMap;
 
@@ -38,11 +38,13 @@ struct Row {
 }
 
 impl Row {
-    /// Orders of a hundred that came without a click of the code's owner; `None` for too few orders.
+    /// Orders of a hundred that came without a click of the code's owner; `None` for too few
+    /// orders.
     fn leak_score(&self) -> Option<u64> {
         let enough = self.orders >= ORDERS_LEAST;
         enough.then(|| {
-            let score = round_half_away(i128::from(self.without_click) * 100, i128::from(self.orders));
+            let score =
+                round_half_away(i128::from(self.without_click) * 100, i128::from(self.orders));
             u64::try_from(score).unwrap_or(100)
         })
     }
@@ -56,7 +58,8 @@ impl Codes {
     pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period) -> Result<Self, Error> {
         let (campaign, merchant) = dataset.campaign(campaign)?;
         let bounds = period.bounds(&zone_of(merchant)?)?;
-        let of_campaign = dataset.catalog.coupons.values().filter(|coupon| coupon.campaign == campaign.id);
+        let of_campaign =
+            dataset.catalog.coupons.values().filter(|coupon| coupon.campaign == campaign.id);
         let row = |code: &str, influencer| Row {
             code: code.to_owned(),
             influencer,

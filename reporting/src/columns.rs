@@ -1,8 +1,9 @@
-//! Typed columns: one description of a table's columns from which every format is written; it never leaves
-//! the order or type of a column to a format.
+//! Typed columns: one description of a table's columns from which every format is written; it never
+//! leaves the order or type of a column to a format.
 //!
-//! A [`Column`] is a name, a type and how to read it off a row. A [`Sheet`] is rows put into columns, as
-//! Arrow holds them; Parquet takes the sheet as it is, the text formats read it cell by cell.
+//! A [`Column`] is a name, a type and how to read it off a row. A [`Sheet`] is rows put into
+//! columns, as Arrow holds them; Parquet takes the sheet as it is, the text formats read it cell by
+//! cell.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -52,7 +53,10 @@ impl<R> Column<R> {
     }
 
     /// A column of text that somebody else chose.
-    pub(crate) const fn text(name: &'static str, read: for<'r> fn(&'r R) -> Option<Cow<'r, str>>) -> Self {
+    pub(crate) const fn text(
+        name: &'static str,
+        read: for<'r> fn(&'r R) -> Option<Cow<'r, str>>,
+    ) -> Self {
         Self { name, nullable: true, read: Read::Text(read) }
     }
 

@@ -1,5 +1,5 @@
-//! Orders settled: every order that is credited, or labelled as nearly so, with what was booked and from when
-//! it may be paid; it never decides anything that `shared` has not decided.
+//! Orders settled: every order that is credited, or labelled as nearly so, with what was booked and
+//! from when it may be paid; it never decides anything that `shared` has not decided.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -61,10 +61,14 @@ impl Conversions {
     /// [`Error::TimeZone`] when a merchant with conversions has a time zone nobody knows.
     pub fn of(dataset: &Dataset) -> Result<Self, Error> {
         let paths = Paths::new(&dataset.clicks);
-        let settle = |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
+        let settle =
+            |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
         let catalog = &dataset.catalog;
-        let mut found = Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
-        found.hold_days.extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
+        let mut found =
+            Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
+        found
+            .hold_days
+            .extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
         for (key, facts) in by_order(dataset.orders.iter().map(|recorded| &recorded.fact)) {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
             let Some(settled) = settle(&facts) else { continue };
@@ -96,17 +100,24 @@ impl Conversions {
         self.list.iter()
     }
 
-    /// Returns the day on which a conversion's commission becomes payable; `None` when it never does as
-    /// things stand, or is booked in a currency that its merchant does not pay in.
+    /// Returns the day on which a conversion's commission becomes payable; `None` when it never
+    /// does as things stand, or is booked in a currency that its merchant does not pay in.
     ///
-    /// An order that became void, or lost its credit, after that day keeps it: what was payable then may have
-    /// been paid, and the reversal has to reach the next statement. Before that day, it was never payable.
+    /// An order that became void, or lost its credit, after that day keeps it: what was payable
+    /// then may have been paid, and the reversal has to reach the next statement. Before that day,
+    /// it was never payable.
     ///
     /// # Errors
     /// [`Error::Calendar`] when the day is beyond the calendar.
-    pub fn payable_on(&self, conversion: &Conversion, account: &Account) -> Result<Option<Date>, Error> {
+    pub fn payable_on(
+        &self,
+        conversion: &Conversion,
+        account: &Account,
+    ) -> Result<Option<Date>, Error> {
         let payer = self.payers.get(&conversion.settled.order.merchant);
-        let Some(payer) = payer.filter(|payer| payer.currency == account.currency) else { return Ok(None) };
+        let Some(payer) = payer.filter(|payer| payer.currency == account.currency) else {
+            return Ok(None);
+        };
         let zone = &payer.zone;
         let hold_days = self.hold_days.get(&account.campaign).copied().unwrap_or(0);
         let due = |paid_at| days_later(local_date(paid_at, zone)?, hold_days);
@@ -121,7 +132,11 @@ impl Conversions {
     }
 }
 
-fn hold(settled: &Settled, facts: &[OrderFact], settle: &dyn Fn(&[OrderFact]) -> Option<Settled>) -> Hold {
+fn hold(
+    settled: &Settled,
+    facts: &[OrderFact],
+    settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
+) -> Hold {
     let paid_at = settled.order.paid_at.filter(|_| settled.accepted);
     let Some(paid_at) = paid_at else { return Hold::Never };
     if settled.approvable() {
@@ -133,8 +148,12 @@ fn hold(settled: &Settled, facts: &[OrderFact], settle: &dyn Fn(&[OrderFact]) ->
     }
 }
 
-/// When the report reached us that made an approvable order something else; `None` when it never was one.
-fn lapsed_at(facts: &[OrderFact], settle: &dyn Fn(&[OrderFact]) -> Option<Settled>) -> Option<Timestamp> {
+/// When the report reached us that made an approvable order something else; `None` when it never
+/// was one.
+fn lapsed_at(
+    facts: &[OrderFact],
+    settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
+) -> Option<Timestamp> {
     let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
     by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
     while let Some(last) = by_arrival.pop() {
@@ -176,7 +195,8 @@ impl Conversion {
         self.settled.decision.subject()
     }
 
-    /// Whether the order counts as one in statements: more than a claim, credited, placed, and no test.
+    /// Whether the order counts as one in statements: more than a claim, credited, placed, and no
+    /// test.
     pub fn counts(&self) -> bool {
         let order = &self.settled.order;
         let placed = order.status != Status::Draft && !order.test;
@@ -187,9 +207,10 @@ impl Conversion {
     pub fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
         let bookings = &self.settled.bookings;
         bookings.iter().enumerate().map(|(at, booking)| {
-            // Counted among the bookings of one fact, so that an earlier fact that arrives late renames
-            // nothing.
-            let index = bookings[..at].iter().filter(|earlier| earlier.fact == booking.fact).count();
+            // Counted among the bookings of one fact, so that an earlier fact that arrives late
+            // renames nothing.
+            let index =
+                bookings[..at].iter().filter(|earlier| earlier.fact == booking.fact).count();
             (booking_id(self.id, booking, index), booking)
         })
     }
@@ -201,7 +222,8 @@ impl Conversion {
         payable_on: Option<Date>,
         as_of: Date,
     ) -> &'static str {
-        let gone = self.settled.order.status == Status::Void || self.settled.balance(&booking.account) == 0;
+        let gone = self.settled.order.status == Status::Void
+            || self.settled.balance(&booking.account) == 0;
         if booking.amount_minor < 0 || gone {
             "reversed"
         } else if is_payable(payable_on, as_of) {

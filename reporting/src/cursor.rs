@@ -1,5 +1,5 @@
-//! Where an export ended: the last sequence read of every stream, as one opaque text for `--since`; it never
-//! says anything about time.
+//! Where an export ended: the last sequence read of every stream, as one opaque text for `--since`;
+//! it never says anything about time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,8 @@ impl Cursor {
     /// Checks that no stream ends before the cursor's place in it.
     ///
     /// # Errors
-    /// [`Error::CursorAhead`] for the first stream that does: what was recorded since would be skipped.
+    /// [`Error::CursorAhead`] for the first stream that does: what was recorded since would be
+    /// skipped.
     pub fn check(&self, ends: &BTreeMap<StreamName, u64>) -> Result<(), Error> {
         for (stream, &last_seq) in ends {
             let position = self.position(stream.as_str());
@@ -115,7 +116,13 @@ mod tests {
         let cursor = Cursor::default().advanced(&BTreeMap::from([(main.clone(), 7)]));
         assert!(cursor.check(&BTreeMap::from([(main.clone(), 7)])).is_ok());
         let error = cursor.check(&BTreeMap::from([(main, 6)])).unwrap_err();
-        assert!(error.to_string().contains("stands at record 7 of stream main, which ends at 6"), "{error}");
-        assert!(cursor.check(&BTreeMap::new()).is_ok(), "a journal that was not given is left alone");
+        assert!(
+            error.to_string().contains("stands at record 7 of stream main, which ends at 6"),
+            "{error}"
+        );
+        assert!(
+            cursor.check(&BTreeMap::new()).is_ok(),
+            "a journal that was not given is left alone"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What can go wrong in a report, each with the way out, and the one place that says which exit status it
-//! has; it never carries the contents of a record.
+//! What can go wrong in a report, each with the way out, and the one place that says which exit
+//! status it has; it never carries the contents of a record.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +12,9 @@ use shared::id::{CampaignId, MerchantId};
 #[non_exhaustive]
 pub enum Error {
     /// A journal folder that is not there.
-    #[error("there is no journal at {dir}; give the folder that `afterclick serve` writes, <data>/journal")]
+    #[error(
+        "there is no journal at {dir}; give the folder that `afterclick serve` writes, <data>/journal"
+    )]
     NoJournal {
         /// What was given.
         dir: PathBuf,
@@ -45,7 +47,9 @@ pub enum Error {
         first: String,
     },
     /// A text that is no cursor.
-    #[error("`{text}` is not a cursor; take it from `cursor` in the manifest.json of an earlier export")]
+    #[error(
+        "`{text}` is not a cursor; take it from `cursor` in the manifest.json of an earlier export"
+    )]
     Cursor {
         /// What was given.
         text: String,
@@ -64,7 +68,9 @@ pub enum Error {
         last_seq: u64,
     },
     /// An incremental export that does not continue what the folder holds.
-    #[error("{out} {reason}; export into an empty folder, or without --since to write everything anew")]
+    #[error(
+        "{out} {reason}; export into an empty folder, or without --since to write everything anew"
+    )]
     Discontinuous {
         /// The folder.
         out: PathBuf,
@@ -88,13 +94,17 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// A folder without an export.
-    #[error("{dir} holds no manifest.json; give the folder that `afterclick-report export --out` wrote")]
+    #[error(
+        "{dir} holds no manifest.json; give the folder that `afterclick-report export --out` wrote"
+    )]
     NoExport {
         /// What was given.
         dir: PathBuf,
     },
     /// A manifest with a value that no export writes.
-    #[error("{path}: {field} is `{text}`, which no export writes; restore the file, or export anew")]
+    #[error(
+        "{path}: {field} is `{text}`, which no export writes; restore the file, or export anew"
+    )]
     ManifestField {
         /// The file.
         path: PathBuf,
@@ -141,7 +151,9 @@ pub enum Error {
     )]
     UnknownCampaign(CampaignId),
     /// A campaign whose merchant is not in the catalog.
-    #[error("merchant {0} is not in these journals; add the journal it was created in with --journal")]
+    #[error(
+        "merchant {0} is not in these journals; add the journal it was created in with --journal"
+    )]
     UnknownMerchant(MerchantId),
     /// A time zone nobody knows.
     #[error(
@@ -169,7 +181,10 @@ impl Error {
     }
 
     /// Returns a closure for `map_err` that says what was tried and on which path.
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.into(), source }
     }
 }

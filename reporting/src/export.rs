@@ -1,5 +1,6 @@
-//! The export: every table's parts into files, then the manifest, then what is out of date away; it never
-//! touches a file outside of its five table folders, and never leaves a folder that counts a record twice.
+//! The export: every table's parts into files, then the manifest, then what is out of date away; it
+//! never touches a file outside of its five table folders, and never leaves a folder that counts a
+//! record twice.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -26,14 +27,18 @@ pub struct Options {
 
 /// Exports all five tables and returns the manifest that was written.
 ///
-/// With a cursor, clicks, sessions and order facts hold only what was recorded after it; conversions and
-/// commissions are always complete. Where the folder already holds an export, the result replaces it, or with
-/// a cursor continues it from there. `progress` is told each file.
+/// With a cursor, clicks, sessions and order facts hold only what was recorded after it;
+/// conversions and commissions are always complete. Where the folder already holds an export, the
+/// result replaces it, or with a cursor continues it from there. `progress` is told each file.
 ///
 /// # Errors
-/// When the cursor does not fit the journals or the folder, or a file cannot be written. The manifest is
-/// written last: until then a reader that goes by it sees the earlier export.
-pub fn export(dataset: &Dataset, options: &Options, progress: &dyn Fn(&str)) -> Result<Manifest, Error> {
+/// When the cursor does not fit the journals or the folder, or a file cannot be written. The
+/// manifest is written last: until then a reader that goes by it sees the earlier export.
+pub fn export(
+    dataset: &Dataset,
+    options: &Options,
+    progress: &dyn Fn(&str),
+) -> Result<Manifest, Error> {
     let since = options.since.clone().unwrap_or_default();
     since.check(&dataset.ends)?;
     let conversions = Conversions::of(dataset)?;
@@ -80,11 +85,16 @@ fn write_part(out: &Path, format: Format, part: &Part) -> Result<FileEntry, Erro
 /// The files of the folder's earlier export that an export with a cursor continues.
 fn kept(options: &Options) -> Result<Vec<FileEntry>, Error> {
     let Some(since) = &options.since else { return Ok(Vec::new()) };
-    let refuse =
-        |reason: &str| Err(Error::Discontinuous { out: options.out.clone(), reason: reason.to_owned() });
+    let refuse = |reason: &str| {
+        Err(Error::Discontinuous { out: options.out.clone(), reason: reason.to_owned() })
+    };
     let Some(earlier) = Manifest::read(&options.out)? else {
         let parts = ours(&options.out, options.format)?;
-        return if parts.is_empty() { Ok(Vec::new()) } else { refuse("holds parts but no manifest.json") };
+        return if parts.is_empty() {
+            Ok(Vec::new())
+        } else {
+            refuse("holds parts but no manifest.json")
+        };
     };
     if earlier.format != options.format.as_str() {
         return refuse(&format!("holds an export in the format {}", earlier.format));
@@ -102,9 +112,11 @@ fn kept(options: &Options) -> Result<Vec<FileEntry>, Error> {
     Ok(kept)
 }
 
-/// Removes parts that the manifest does not list: those of an earlier export, and leftovers of a killed one.
+/// Removes parts that the manifest does not list: those of an earlier export, and leftovers of a
+/// killed one.
 fn sweep(out: &Path, format: Format, manifest: &Manifest) -> Result<(), Error> {
-    let listed: BTreeSet<PathBuf> = manifest.files.iter().map(|file| out.join(&file.path)).collect();
+    let listed: BTreeSet<PathBuf> =
+        manifest.files.iter().map(|file| out.join(&file.path)).collect();
     for path in ours(out, format)? {
         if listed.contains(&path) {
             continue;
@@ -130,7 +142,10 @@ fn ours(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
         for (day, name) in entries(&out.join(table))? {
             if name.starts_with("date=") && day.is_dir() {
                 found.extend(
-                    entries(&day)?.into_iter().filter(|(_, name)| is_part(name)).map(|(path, _)| path),
+                    entries(&day)?
+                        .into_iter()
+                        .filter(|(_, name)| is_part(name))
+                        .map(|(path, _)| path),
                 );
             }
         }
@@ -145,6 +160,7 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
     }
     let listing = fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let listing = listing.map_err(Error::io("list", dir))?;
-    let named = |entry: fs::DirEntry| (entry.path(), entry.file_name().to_string_lossy().into_owned());
+    let named =
+        |entry: fs::DirEntry| (entry.path(), entry.file_name().to_string_lossy().into_owned());
     Ok(listing.into_iter().map(named).collect())
 }

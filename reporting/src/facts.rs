@@ -1,5 +1,5 @@
-//! All that the journals hold, decoded: the catalog, and every click, event and order fact with its place; it
-//! never judges what a fact means.
+//! All that the journals hold, decoded: the catalog, and every click, event and order fact with its
+//! place; it never judges what a fact means.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -72,7 +72,8 @@ impl From<Click<'_>> for ClickRecord {
 }
 
 impl ClickRecord {
-    /// Returns the click as it is remembered for attribution; `None` for a class that does not earn.
+    /// Returns the click as it is remembered for attribution; `None` for a class that does not
+    /// earn.
     pub fn visit(&self) -> Option<Visit> {
         let Self { id, at, link, window_minutes, previous, .. } = *self;
         let touch = Touch { clicked_at: at, click: id, link, window_minutes };
@@ -83,7 +84,8 @@ impl ClickRecord {
     pub fn country(&self) -> Option<String> {
         let letters = self.country?;
         let known = letters.iter().all(u8::is_ascii_alphabetic);
-        known.then(|| letters.iter().map(|letter| char::from(letter.to_ascii_uppercase())).collect())
+        known
+            .then(|| letters.iter().map(|letter| char::from(letter.to_ascii_uppercase())).collect())
     }
 }
 
@@ -121,10 +123,11 @@ impl Dataset {
         self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
     }
 
-    /// Events of one name that a click led to, by stream and sequence. An event recorded several times counts as it was
-    /// first received.
+    /// Events of one name that a click led to, by stream and sequence. An event recorded several
+    /// times counts as it was first received.
     pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
-        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> = HashMap::new();
+        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> =
+            HashMap::new();
         for event in self.events.iter().filter(|event| event.fact.name == name) {
             let Some(touch) = event.fact.touch else { continue };
             let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));

@@ -1,5 +1,5 @@
-//! Files that are there whole or not at all; it never shows a reader a half-written one, and never reports
-//! one that a power cut could still take away.
+//! Files that are there whole or not at all; it never shows a reader a half-written one, and never
+//! reports one that a power cut could still take away.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,7 +10,8 @@ use crate::Error;
 /// Marks a file that is being written; a leftover of a killed export.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Writes a file under a temporary name, brings it to the disk, gives it its name, and returns its BLAKE3.
+/// Writes a file under a temporary name, brings it to the disk, gives it its name, and returns its
+/// BLAKE3.
 pub(crate) fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<Hashing<File>>) -> io::Result<()>,
@@ -20,7 +21,8 @@ pub(crate) fn write_whole(
     let temporary = PathBuf::from(temporary);
     let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
     let mut out = BufWriter::new(Hashing::new(file));
-    let filled = fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
+    let filled =
+        fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
     filled.map_err(Error::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
     sync_dir(path.parent().unwrap_or(path))?;

@@ -1,5 +1,5 @@
-//! Reads journals into a [`Dataset`]; it never writes to them, never takes their locks, and never passes over
-//! damage.
+//! Reads journals into a [`Dataset`]; it never writes to them, never takes their locks, and never
+//! passes over damage.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -28,13 +28,15 @@ pub enum Unknown {
 /// Records between two calls of the progress display.
 const PROGRESS_STEP: u64 = 1 << 16;
 
-/// Reads every stream of every journal folder, each up to where its writer stands now, or to where `until` stands.
+/// Reads every stream of every journal folder, each up to where its writer stands now, or to where
+/// `until` stands.
 ///
-/// `progress` is told now and then how many records were read. The order of the folders does not matter.
+/// `progress` is told now and then how many records were read. The order of the folders does not
+/// matter.
 ///
 /// # Errors
-/// When a folder is missing, a stream name is used twice, a journal is damaged, or a record is not understood
-/// and `unknown` says [`Unknown::Refuse`].
+/// When a folder is missing, a stream name is used twice, a journal is damaged, or a record is not
+/// understood and `unknown` says [`Unknown::Refuse`].
 pub fn read(
     journal_dirs: &[PathBuf],
     until: Option<&Cursor>,
@@ -70,7 +72,8 @@ pub fn read(
     }
 }
 
-/// Lists the streams of all folders, each with the folders it lies in. A folder given twice is read once.
+/// Lists the streams of all folders, each with the folders it lies in. A folder given twice is read
+/// once.
 fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>>, Error> {
     let mut found: BTreeMap<StreamName, Vec<PathBuf>> = BTreeMap::new();
     for given in journal_dirs {
@@ -85,7 +88,8 @@ fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>
     Ok(found)
 }
 
-/// A stream in one piece: where it lies, or, for one whose copied segments lie elsewhere, a folder of links to all.
+/// A stream in one piece: where it lies, or, for one whose copied segments lie elsewhere, a folder
+/// of links to all.
 enum Whole {
     Here(PathBuf),
     Linked(TempDir),
@@ -93,12 +97,14 @@ enum Whole {
 
 impl Whole {
     /// # Errors
-    /// [`Error::SameStream`] when two folders have different segments of one name: these are two streams.
+    /// [`Error::SameStream`] when two folders have different segments of one name: these are two
+    /// streams.
     fn of(stream: &StreamName, dirs: &[PathBuf]) -> Result<Self, Error> {
         if let [only] = dirs {
             return Ok(Self::Here(only.clone()));
         }
-        let linked = tempfile::tempdir().map_err(Error::io("create a folder in", std::env::temp_dir()))?;
+        let linked =
+            tempfile::tempdir().map_err(Error::io("create a folder in", std::env::temp_dir()))?;
         let folder = linked.path().join(stream.as_str());
         fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
         let mut owners: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
@@ -148,7 +154,8 @@ fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
     Ok(hash(one)? == hash(other)?)
 }
 
-/// A folder by its one true path. A missing one is a mistake, although the journal would call it empty.
+/// A folder by its one true path. A missing one is a mistake, although the journal would call it
+/// empty.
 fn existing(dir: &Path) -> Result<PathBuf, Error> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
@@ -159,7 +166,9 @@ fn existing(dir: &Path) -> Result<PathBuf, Error> {
 fn take(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>) {
     let (stream, seq) = (stream.clone(), record.seq);
     match Record::decode(record.payload) {
-        Ok(Record::Click(click)) => dataset.clicks.push(Recorded { stream, seq, fact: click.into() }),
+        Ok(Record::Click(click)) => {
+            dataset.clicks.push(Recorded { stream, seq, fact: click.into() })
+        }
         Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
         Ok(Record::Order(fact)) => dataset.orders.push(Recorded { stream, seq, fact: *fact }),
         // Rows are made after the last record, so that a change counts wherever it stands.
@@ -167,7 +176,9 @@ fn take(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>)
         Ok(Record::Unparsed(_)) => dataset.unparsed += 1,
         Err(error) => {
             dataset.unknown += 1;
-            dataset.first_unknown.get_or_insert_with(|| format!("record {seq} of stream {stream} ({error})"));
+            dataset
+                .first_unknown
+                .get_or_insert_with(|| format!("record {seq} of stream {stream} ({error})"));
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The ledger of all campaigns: every amount booked, of orders, leads and clicks, and what a campaign's volume and caps
-//! add to or take from them; it never rewrites an amount, it books the difference beside it.
+//! The ledger of all campaigns: every amount booked, of orders, leads and clicks, and what a
+//! campaign's volume and caps add to or take from them; it never rewrites an amount, it books the
+//! difference beside it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -97,7 +98,8 @@ fn of_orders(conversions: &Conversions, as_of: Date) -> Result<Vec<Entry<'_>>, E
 
 fn of_activity<'a>(earned: Earned, catalog: &Catalog, as_of: Date) -> Result<Entry<'a>, Error> {
     let Earned { conversion, booking, earned_on } = earned;
-    let hold_days = catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
+    let hold_days =
+        catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
     let payable_on = Some(days_later(earned_on, hold_days)?);
     let id = FactId::of_content(&[b"commission", conversion.as_bytes()]);
     let status = status(booking.amount_minor, payable_on, as_of);
@@ -159,23 +161,28 @@ impl<'c> AcrossOrders<'c> {
     fn new(catalog: &'c Catalog) -> Result<Self, Error> {
         let mut campaigns = HashMap::new();
         for campaign in catalog.campaigns.values() {
-            let merchant: Option<&Merchant> = catalog.merchants.get(&campaign.merchant).map(AsRef::as_ref);
+            let merchant: Option<&Merchant> =
+                catalog.merchants.get(&campaign.merchant).map(AsRef::as_ref);
             if let Some(merchant) = merchant {
                 let (currency, zone) = (merchant.currency, zone_of(merchant)?);
-                campaigns.insert(campaign.id, Rules { campaign: campaign.as_ref(), currency, zone });
+                campaigns
+                    .insert(campaign.id, Rules { campaign: campaign.as_ref(), currency, zone });
             }
         }
-        let (months, capped_month, capped_total) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (months, capped_month, capped_total) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Ok(Self { campaigns, months, capped_month, capped_total })
     }
 
-    /// What the month's volume changes after an order's booking: a percentage of all its goods, from so many orders.
+    /// What the month's volume changes after an order's booking: a percentage of all its goods,
+    /// from so many orders.
     ///
     /// A month is paid by the terms it began with.
     fn volume<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
         let account = entry.booking.account;
         let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
-        let Some(conversion) = entry.conversion.filter(|_| account.currency == rules.currency) else {
+        let Some(conversion) = entry.conversion.filter(|_| account.currency == rules.currency)
+        else {
             return Ok(None);
         };
         let placed_on = local_date(conversion.settled.order.placed_at, &rules.zone)?;
@@ -183,7 +190,8 @@ impl<'c> AcrossOrders<'c> {
         let begins = start_of(placed_on.first_of_month(), &rules.zone)?;
         let (_, terms) = rules.campaign.terms_at(begins);
         let sold = self.months.entry((account.campaign, account.influencer, month)).or_default();
-        let is_reversed = entry.booking.base_currency != rules.currency || entry.booking.base_minor == 0;
+        let is_reversed =
+            entry.booking.base_currency != rules.currency || entry.booking.base_minor == 0;
         if is_reversed {
             sold.goods.remove(&conversion.id);
         } else {
@@ -201,7 +209,8 @@ impl<'c> AcrossOrders<'c> {
         beside(entry, Reason::Volume, change, (goods, rate), (rules, as_of))
     }
 
-    /// What the campaign's caps change after a booking: what is over is taken off, and given where room is made again.
+    /// What the campaign's caps change after a booking: what is over is taken off, and given where
+    /// room is made again.
     fn cap<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
         let (account, amount) = (entry.booking.account, entry.booking.amount_minor);
         let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
@@ -220,8 +229,8 @@ impl<'c> AcrossOrders<'c> {
     }
 }
 
-/// An amount that follows another, and is payable with it; one that follows the end of an order, which never is,
-/// waits its own days.
+/// An amount that follows another, and is payable with it; one that follows the end of an order,
+/// which never is, waits its own days.
 fn beside<'a>(
     entry: &Entry<'a>,
     reason: Reason,
@@ -234,7 +243,8 @@ fn beside<'a>(
     }
     let (account, booked_at) = (entry.booking.account, entry.booking.booked_at);
     let (fact, base_currency) = (entry.booking.fact, account.currency);
-    let booking = Booking { fact, booked_at, reason, account, base_minor, base_currency, rate, amount_minor };
+    let booking =
+        Booking { fact, booked_at, reason, account, base_minor, base_currency, rate, amount_minor };
     let id = FactId::of_content(&[reason.as_str().as_bytes(), entry.id.as_bytes()]);
     let is_void = entry.conversion.is_some_and(|c| c.settled.order.status == Status::Void);
     let payable_on = if is_void {

@@ -1,8 +1,8 @@
 //! Batch reporting: journals in; tables (Parquet, CSV, NDJSON) and statements out.
 //!
-//! Everything here is a function of the journals' records and of the date it is asked for: it never reads a
-//! clock, never writes to a journal, and the same input gives the same bytes. The binary `afterclick-report`
-//! adds the command line, today's date and a progress display.
+//! Everything here is a function of the journals' records and of the date it is asked for: it never
+//! reads a clock, never writes to a journal, and the same input gives the same bytes. The binary
+//! `afterclick-report` adds the command line, today's date and a progress display.
 //!
 //! ```text
 //! journals ──► Dataset ──► conversions ──► tables ──► sheets ──► files, manifest

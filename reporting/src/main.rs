@@ -1,4 +1,5 @@
-//! `afterclick-report`: the command line around the crate `reporting`; it never computes a figure itself.
+//! `afterclick-report`: the command line around the crate `reporting`; it never computes a figure
+//! itself.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `manifest.json`: what an export's folder holds and up to where; it never lists a file that is not there
-//! whole.
+//! `manifest.json`: what an export's folder holds and up to where; it never lists a file that is
+//! not there whole.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,7 +100,8 @@ fn path(out: &Path) -> PathBuf {
     out.join(NAME)
 }
 
-/// Adds up every column of minor units, each currency by itself. Amounts without a currency are not added.
+/// Adds up every column of minor units, each currency by itself. Amounts without a currency are not
+/// added.
 fn sums(sheet: &Sheet) -> Sums {
     let mut sums = Sums::new();
     let Some(currency) = sheet.fields().iter().position(|field| field.name == "currency") else {

@@ -1,5 +1,5 @@
-//! Attribution models side by side: what each influencer of a campaign would be credited under each; it pays nobody,
-//! and never loses a minor unit between them.
+//! Attribution models side by side: what each influencer of a campaign would be credited under
+//! each; it pays nobody, and never loses a minor unit between them.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,8 @@ impl Models {
             if order.status == Status::Void || !bounds.contains(order.placed_at) {
                 continue;
             }
-            let (goods, currency) = (order.net_goods_minor(), order.currency.unwrap_or(merchant.currency));
+            let (goods, currency) =
+                (order.net_goods_minor(), order.currency.unwrap_or(merchant.currency));
             let mut parts: BTreeMap<InfluencerId, [i64; Model::ALL.len()]> = BTreeMap::new();
             for (index, model) in Model::ALL.into_iter().enumerate() {
                 for (candidate, part) in credit(&settled.decision, model, goods) {
@@ -57,14 +58,18 @@ impl Models {
                     }
                 }
             }
-            let paid = settled.decision.subject().filter(|subject| subject.campaign == Some(campaign.id));
+            let paid =
+                settled.decision.subject().filter(|subject| subject.campaign == Some(campaign.id));
             for (influencer, credited) in parts {
                 let row = rows.entry((influencer, currency)).or_default();
                 row.name = dataset.influencer_name(influencer);
                 row.orders += 1;
                 row.credited_minor.iter_mut().zip(credited).for_each(|(sum, part)| *sum += part);
-                row.paid_minor +=
-                    if paid.is_some_and(|paid| paid.influencer == Some(influencer)) { goods } else { 0 };
+                row.paid_minor += if paid.is_some_and(|paid| paid.influencer == Some(influencer)) {
+                    goods
+                } else {
+                    0
+                };
             }
         }
         Ok(Self { rows })

@@ -1,5 +1,6 @@
-//! Clicks by id, for following the touches that led to one; it never knows a visitor, only clicks that name the
-//! click before them. The rule itself is `shared::order::path_before`, as the edge follows it.
+//! Clicks by id, for following the touches that led to one; it never knows a visitor, only clicks
+//! that name the click before them. The rule itself is `shared::order::path_before`, as the edge
+//! follows it.
 
 use std::collections::HashMap;
 

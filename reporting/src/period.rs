@@ -23,8 +23,9 @@ impl FromStr for Period {
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = || {
             let (year, month) = text.split_once('-')?;
-            let digits =
-                year.len() == 4 && month.len() == 2 && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
+            let digits = year.len() == 4
+                && month.len() == 2
+                && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
             let month = month.parse().ok().filter(|_| digits)?;
             Date::new(year.parse().ok()?, month, 1).ok()
         };
@@ -69,7 +70,8 @@ impl Period {
 
     /// Returns when the month begins and ends in a time zone.
     pub(crate) fn bounds(&self, zone: &TimeZone) -> Result<Bounds, Error> {
-        let next = self.first_day.checked_add(1.month()).map_err(|_| Error::Calendar(self.to_string()))?;
+        let next =
+            self.first_day.checked_add(1.month()).map_err(|_| Error::Calendar(self.to_string()))?;
         Ok(Bounds { from: start_of(self.first_day, zone)?, until: start_of(next, zone)? })
     }
 }
@@ -92,13 +94,25 @@ mod tests {
         assert_eq!(october.from, "2026-09-30T22:00:00Z".parse().unwrap());
         assert_eq!(october.until, "2026-10-31T23:00:00Z".parse().unwrap());
         assert!(october.contains(october.from) && !october.contains(october.until));
-        assert_eq!(bounds("2026-12", "Pacific/Auckland").until, "2026-12-31T11:00:00Z".parse().unwrap());
+        assert_eq!(
+            bounds("2026-12", "Pacific/Auckland").until,
+            "2026-12-31T11:00:00Z".parse().unwrap()
+        );
     }
 
     #[test]
     fn what_is_no_month_is_refused() {
-        for text in ["", "2026", "2026-13", "2026-00", "2026-1", "26-11", "2026-11-01", "2026-+1", "-026-11"]
-        {
+        for text in [
+            "",
+            "2026",
+            "2026-13",
+            "2026-00",
+            "2026-1",
+            "26-11",
+            "2026-11-01",
+            "2026-+1",
+            "-026-11",
+        ] {
             assert!(text.parse::<Period>().is_err(), "{text}");
         }
         assert_eq!("2026-02".parse::<Period>().unwrap().to_string(), "2026-02");

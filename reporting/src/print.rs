@@ -1,4 +1,5 @@
-//! Reports as text: CSV for programs and spreadsheets, aligned columns for people; it never changes a figure.
+//! Reports as text: CSV for programs and spreadsheets, aligned columns for people; it never changes
+//! a figure.
 
 use crate::write::guard;
 
@@ -44,7 +45,10 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn of(header: &'static [&'static str], rows: impl Iterator<Item = Vec<Cell>>) -> Self {
+    pub(crate) fn of(
+        header: &'static [&'static str],
+        rows: impl Iterator<Item = Vec<Cell>>,
+    ) -> Self {
         Self { header, rows: rows.collect() }
     }
 
@@ -58,7 +62,10 @@ impl Block {
                 }))
             })
         });
-        debug_assert!(written.is_ok(), "rows are as long as their header, and memory takes every byte");
+        debug_assert!(
+            written.is_ok(),
+            "rows are as long as their header, and memory takes every byte"
+        );
         String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
     }
 
@@ -69,16 +76,20 @@ impl Block {
         };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
         let numeric: Vec<bool> = (0..self.header.len())
-            .map(|column| self.rows.first().is_some_and(|row| matches!(row[column], Cell::Number(_))))
+            .map(|column| {
+                self.rows.first().is_some_and(|row| matches!(row[column], Cell::Number(_)))
+            })
             .collect();
         let print = |cells: Vec<String>| {
-            let padded = cells.iter().zip(&widths).zip(&numeric).map(|((cell, &width), &numeric)| {
-                if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
+            let padded =
+                cells.iter().zip(&widths).zip(&numeric).map(|((cell, &width), &numeric)| {
+                    if numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
         };
         let header = self.header.iter().map(|name| (*name).to_owned()).collect();
-        let rows = self.rows.iter().map(|row| row.iter().map(|cell| printable(cell.as_str())).collect());
+        let rows =
+            self.rows.iter().map(|row| row.iter().map(|cell| printable(cell.as_str())).collect());
         std::iter::once(header).chain(rows).map(print).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! Runs a command: reads, computes, prints, and turns an error into an exit status; it never prints figures
-//! after an error.
+//! Runs a command: reads, computes, prints, and turns an error into an exit status; it never prints
+//! figures after an error.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -61,18 +61,22 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
     let statement = reporting::Statement::of(&dataset, command.campaign, command.period, as_of)?;
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;
-        eprintln!("note: {count} orders are known from the pixel alone, which this merchant trusts");
+        eprintln!(
+            "note: {count} orders are known from the pixel alone, which this merchant trusts"
+        );
     }
     Ok(statement.render(command.format.into(), command.lines))
 }
 
 fn run_models(command: &OfCampaign) -> Result<String, Error> {
-    let models = reporting::Models::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    let models =
+        reporting::Models::of(&read(&command.input, None)?, command.campaign, command.period)?;
     Ok(models.render(command.format.into()))
 }
 
 fn run_codes(command: &OfCampaign) -> Result<String, Error> {
-    let codes = reporting::Codes::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    let codes =
+        reporting::Codes::of(&read(&command.input, None)?, command.campaign, command.period)?;
     Ok(codes.render(command.format.into()))
 }
 
@@ -95,13 +99,20 @@ fn run_audit(command: &Audit) -> Result<ExitCode, Error> {
 fn read(input: &Input, until: Option<&Cursor>) -> Result<Dataset, Error> {
     let unknown = if input.skip_unknown { Unknown::Skip } else { Unknown::Refuse };
     let progress = Progress::begin("reading records");
-    let dataset = reporting::read(&input.journal_dirs(), until, unknown, &|records| progress.show(records))?;
+    let dataset =
+        reporting::read(&input.journal_dirs(), until, unknown, &|records| progress.show(records))?;
     drop(progress);
     if let Some(first) = &dataset.first_unknown {
-        eprintln!("note: {} records are not understood and left out, the first is {first}", dataset.unknown);
+        eprintln!(
+            "note: {} records are not understood and left out, the first is {first}",
+            dataset.unknown
+        );
     }
     if dataset.unparsed > 0 {
-        eprintln!("note: {} webhooks or postbacks could not be understood when they came", dataset.unparsed);
+        eprintln!(
+            "note: {} webhooks or postbacks could not be understood when they came",
+            dataset.unparsed
+        );
     }
     Ok(dataset)
 }
@@ -114,7 +125,8 @@ fn summary(manifest: &Manifest) -> String {
         *files += 1;
         *rows += file.rows;
     }
-    let lines =
-        tables.iter().map(|(table, (files, rows))| format!("{table}: {rows} rows in {files} files\n"));
+    let lines = tables
+        .iter()
+        .map(|(table, (files, rows))| format!("{table}: {rows} rows in {files} files\n"));
     lines.chain([format!("cursor: {}\n", manifest.cursor)]).collect()
 }

@@ -1,5 +1,5 @@
-//! Calendar days in a merchant's time zone; it never asks the operating system, so that a day begins at the
-//! same instant on every machine.
+//! Calendar days in a merchant's time zone; it never asks the operating system, so that a day
+//! begins at the same instant on every machine.
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -18,7 +18,8 @@ pub(crate) fn zone_of(merchant: &Merchant) -> Result<TimeZone, Error> {
 
 /// Returns the calendar day of a point in time.
 pub(crate) fn local_date(at: Timestamp, zone: &TimeZone) -> Result<Date, Error> {
-    let instant = Instant::from_millisecond(at.as_ms()).map_err(|_| Error::Calendar(at.to_string()))?;
+    let instant =
+        Instant::from_millisecond(at.as_ms()).map_err(|_| Error::Calendar(at.to_string()))?;
     Ok(zone.to_datetime(instant).date())
 }
 
@@ -30,6 +31,7 @@ pub(crate) fn days_later(date: Date, days: u32) -> Result<Date, Error> {
 
 /// Returns the instant at which a calendar day begins.
 pub(crate) fn start_of(date: Date, zone: &TimeZone) -> Result<Timestamp, Error> {
-    let begins = date.to_zoned_datetime(zone.clone()).map_err(|_| Error::Calendar(date.to_string()))?;
+    let begins =
+        date.to_zoned_datetime(zone.clone()).map_err(|_| Error::Calendar(date.to_string()))?;
     Ok(Timestamp::from_ms(begins.timestamp().as_millisecond()))
 }

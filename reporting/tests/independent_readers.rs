@@ -1,8 +1,8 @@
 //! Exports as other engines read them: pyarrow and DuckDB, which share no code with this crate.
 //!
-//! Needs a Python that has both (`pip install pyarrow duckdb`): the one in `AFTERCLICK_TEST_PYTHON`, else
-//! `python3`. Without it the test says so and passes, because a laptop may not have it; `scripts/test`
-//! installs it.
+//! Needs a Python that has both (`pip install pyarrow duckdb`): the one in
+//! `AFTERCLICK_TEST_PYTHON`, else `python3`. Without it the test says so and passes, because a
+//! laptop may not have it; `scripts/test` installs it.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it, helpers included")]
 
@@ -22,7 +22,8 @@ fn pyarrow_and_duckdb_read_the_same_figures_from_every_format() {
         .output()
         .is_ok_and(|found| found.status.success())
     {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that passes.
+        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
+        // passes.
         let line = format!("SKIPPED independent_readers: {python} has no pyarrow and duckdb\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;

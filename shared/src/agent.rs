@@ -1,9 +1,10 @@
 //! What a user agent is: a person's browser, an in-app browser, a link-preview fetcher or a robot.
 //!
-//! In-app browsers are recognised first and never taken for robots: they carry `Google`, `cloud` and `bot`-like words,
-//! and they are where influencers' followers are. Robots come from the crawler-user-agents list in `data/`, whose
-//! plain patterns are one Aho-Corasick automaton and whose few real expressions one `RegexSet`. Costs microseconds:
-//! the edge keeps verdicts by user agent. Never decides about money; `class` does.
+//! In-app browsers are recognised first and never taken for robots: they carry `Google`, `cloud`
+//! and `bot`-like words, and they are where influencers' followers are. Robots come from the
+//! crawler-user-agents list in `data/`, whose plain patterns are one Aho-Corasick automaton and
+//! whose few real expressions one `RegexSet`. Costs microseconds: the edge keeps verdicts by user
+//! agent. Never decides about money; `class` does.
 
 use aho_corasick::AhoCorasick;
 use regex::RegexSet;
@@ -171,13 +172,15 @@ impl Agents {
         let (mut literals, mut literal_kinds) = (Vec::new(), Vec::new());
         let (mut expressions, mut expression_kinds) = (Vec::new(), Vec::new());
         for line in LIST.lines().filter(|line| !line.starts_with('#')) {
-            let (kind, pattern) = line.split_once('\t').ok_or_else(|| AgentListError(line.to_owned()))?;
+            let (kind, pattern) =
+                line.split_once('\t').ok_or_else(|| AgentListError(line.to_owned()))?;
             let kind = if kind == "preview" { Visitor::Preview } else { Visitor::Bot };
             if let Some(literal) = literal(pattern) {
                 literals.push(literal);
                 literal_kinds.push(kind);
             } else {
-                // The list is written for JavaScript, where `\/` is a slash; here it is not an escape.
+                // The list is written for JavaScript, where `\/` is a slash; here it is not an
+                // escape.
                 expressions.push(pattern.replace("\\/", "/"));
                 expression_kinds.push(kind);
             }
@@ -203,7 +206,8 @@ impl Agents {
         if agent.trim().is_empty() {
             return Visitor::Bot;
         }
-        // Link-preview fetchers of the same networks name their app too, but never as a browser does.
+        // Link-preview fetchers of the same networks name their app too, but never as a browser
+        // does.
         if in_app.is_named()
             && agent.starts_with("Mozilla/")
             && !agent.contains("Bot")
@@ -236,7 +240,9 @@ fn literal(pattern: &str) -> Option<String> {
                 escaped if escaped.is_ascii_alphanumeric() => return None,
                 escaped => text.push(escaped),
             },
-            '.' | '^' | '$' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' => return None,
+            '.' | '^' | '$' | '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' => {
+                return None;
+            }
             other => text.push(other),
         }
     }
@@ -247,13 +253,13 @@ fn literal(pattern: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const IPHONE: &str =
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
 
     #[test]
     fn people_and_robots_are_told_apart() {
         let agents = Agents::new().unwrap();
-        let insta = format!("{IPHONE} Mobile/15E148 Instagram 357.0.0 (iPhone15,2; cloud; Google/google)");
+        let insta =
+            format!("{IPHONE} Mobile/15E148 Instagram 357.0.0 (iPhone15,2; cloud; Google/google)");
         for (agent, expected) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -268,10 +274,16 @@ mod tests {
                 "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36 musical_ly_2023 Channel/googleplay",
                 Visitor::Person,
             ),
-            ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", Visitor::Preview),
+            (
+                "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+                Visitor::Preview,
+            ),
             ("WhatsApp/2.23.20.0", Visitor::Preview),
             ("Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)", Visitor::Preview),
-            ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Visitor::Bot),
+            (
+                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+                Visitor::Bot,
+            ),
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0 Safari/537.36",
                 Visitor::Bot,
@@ -304,8 +316,14 @@ mod tests {
     fn no_listed_robot_passes_for_a_person() {
         let agents = Agents::new().unwrap();
         let samples = include_str!("../tests/data/crawlers.txt");
-        let missed: Vec<_> =
-            samples.lines().filter(|agent| agents.judge(agent).visitor == Visitor::Person).collect();
-        assert!(missed.len() * 200 < samples.lines().count(), "{} missed: {missed:#?}", missed.len());
+        let missed: Vec<_> = samples
+            .lines()
+            .filter(|agent| agents.judge(agent).visitor == Visitor::Person)
+            .collect();
+        assert!(
+            missed.len() * 200 < samples.lines().count(),
+            "{} missed: {missed:#?}",
+            missed.len()
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The catalog: merchants, influencers, campaigns, links and coupons, as a fold of the changes in the journal.
+//! The catalog: merchants, influencers, campaigns, links and coupons, as a fold of the changes in
+//! the journal.
 //!
-//! A change carries whole entities; applying it twice, or in another order, ends in the same catalog: for each id the
-//! latest version wins. The only exception is who owns a slug, where the earliest claim wins.
+//! A change carries whole entities; applying it twice, or in another order, ends in the same
+//! catalog: for each id the latest version wins. The only exception is who owns a slug, where the
+//! earliest claim wins.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -60,7 +62,8 @@ pub struct OldSecret {
 pub struct ShopApi {
     /// Where: `https://shop.example`, without a path.
     pub url: String,
-    /// Magento's integration token, WooCommerce's consumer key, Shopify's Admin API access token, Stripe's restricted key.
+    /// Magento's integration token, WooCommerce's consumer key, Shopify's Admin API access token,
+    /// Stripe's restricted key.
     pub token: String,
     /// WooCommerce's consumer secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +113,8 @@ impl Merchant {
     /// The merchant's domain that `host` is or lies under; compared label by label.
     pub fn domain_of(&self, host: &str) -> Option<&str> {
         let under = |domain: &&String| {
-            host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            host.strip_suffix(domain.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
         self.domains.iter().find(under).map(String::as_str)
     }
@@ -144,7 +148,8 @@ pub enum Evidence {
     Click,
     /// A discount code used on the order.
     Coupon,
-    /// The customer has bought here before: in a precedence, what stands behind it does not count for them.
+    /// The customer has bought here before: in a precedence, what stands behind it does not count
+    /// for them.
     ExistingCustomer,
 }
 
@@ -421,7 +426,8 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
-    /// Links that became known before their campaigns, as changes of several nodes may: their merchant follows.
+    /// Links that became known before their campaigns, as changes of several nodes may: their
+    /// merchant follows.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
 }
 
@@ -453,7 +459,9 @@ impl Catalog {
     fn put(&mut self, entity: &Entity) {
         match entity {
             Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
-            Entity::Influencer(new) => put_latest(&mut self.influencers, new.id, new, |e| e.updated_at),
+            Entity::Influencer(new) => {
+                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at)
+            }
             Entity::Campaign(new) => {
                 put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
                 for id in self.early_links.remove(&new.id).unwrap_or_default() {
@@ -494,7 +502,10 @@ impl Catalog {
     }
 
     /// A campaign and its merchant.
-    pub fn campaign_and_merchant(&self, id: CampaignId) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
+    pub fn campaign_and_merchant(
+        &self,
+        id: CampaignId,
+    ) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
         let campaign = self.campaigns.get(&id)?;
         Some((campaign, self.merchants.get(&campaign.merchant)?))
     }
@@ -508,7 +519,9 @@ impl Catalog {
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
         let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
         let of_merchant = |coupon: &&Arc<Coupon>| {
-            self.campaigns.get(&coupon.campaign).is_some_and(|campaign| campaign.merchant == merchant)
+            self.campaigns
+                .get(&coupon.campaign)
+                .is_some_and(|campaign| campaign.merchant == merchant)
         };
         ids.iter().filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
     }
@@ -551,10 +564,12 @@ impl Campaign {
 
     /// The terms for an order placed at `at`, and their number, counted from 1.
     pub fn terms_at(&self, at: Timestamp) -> (usize, &Terms) {
-        let earlier = self.earlier_commissions.iter().enumerate().find(|(_, earlier)| at < earlier.until);
-        earlier.map_or((self.earlier_commissions.len() + 1, &self.commission), |(index, earlier)| {
-            (index + 1, &earlier.commission)
-        })
+        let earlier =
+            self.earlier_commissions.iter().enumerate().find(|(_, earlier)| at < earlier.until);
+        earlier
+            .map_or((self.earlier_commissions.len() + 1, &self.commission), |(index, earlier)| {
+                (index + 1, &earlier.commission)
+            })
     }
 
     /// The attribution window.

@@ -1,7 +1,8 @@
-//! Click classification: every request to a live link gets exactly one class, billable or one reason why not.
+//! Click classification: every request to a live link gets exactly one class, billable or one
+//! reason why not.
 //!
-//! `raw = billable + Σ reasons` holds for every link and day. A class decides what may earn, never whether the
-//! visitor is redirected.
+//! `raw = billable + Σ reasons` holds for every link and day. A class decides what may earn, never
+//! whether the visitor is redirected.
 
 use serde::{Deserialize, Serialize};
 
@@ -116,8 +117,8 @@ pub struct Request {
 
 /// Gives the request its class.
 ///
-/// What the request is comes before what the link allows, and both before who came back: a robot on a paused link is
-/// a robot.
+/// What the request is comes before what the link allows, and both before who came back: a robot on
+/// a paused link is a robot.
 #[cfg(feature = "native")]
 pub fn classify(
     request: Request,
@@ -158,7 +159,12 @@ mod tests {
     const PERSON: Request =
         Request { head: false, prefetch: false, not_navigation: false, visitor: Visitor::Person };
 
-    fn check(request: Request, availability: Availability, earlier: Option<(i64, bool)>, expected: Class) {
+    fn check(
+        request: Request,
+        availability: Availability,
+        earlier: Option<(i64, bool)>,
+        expected: Class,
+    ) {
         let earlier = earlier.map(|(minutes_ago, same_campaign)| EarlierClick {
             clicked_at: NOW.plus(Span::minutes(-minutes_ago)),
             same_campaign,

@@ -1,10 +1,11 @@
-//! Commission: what a campaign pays for an order, recomputed from the order's facts whenever they change.
+//! Commission: what a campaign pays for an order, recomputed from the order's facts whenever they
+//! change.
 //!
-//! An amount is rounded once, at the end. Never a float; never more than the order is worth; zero for an order that is
-//! cancelled, refunded whole or a test.
+//! An amount is rounded once, at the end. Never a float; never more than the order is worth; zero
+//! for an order that is cancelled, refunded whole or a test.
 //!
-//! A campaign's terms are a list of rules. Of the rules of one kind the first that fits counts, for percentages line by
-//! line of the order; what rules of different kinds pay adds up.
+//! A campaign's terms are a list of rules. Of the rules of one kind the first that fits counts, for
+//! percentages line by line of the order; what rules of different kinds pay adds up.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +33,8 @@ pub enum Pays {
     PerLead(Decimal),
     /// A fixed amount for each billable click, in the merchant's currency.
     PerClick(Decimal),
-    /// So many percent more on all goods that an influencer sold in a month, from so many orders. Of several the one
-    /// with the most orders reached counts.
+    /// So many percent more on all goods that an influencer sold in a month, from so many orders.
+    /// Of several the one with the most orders reached counts.
     Volume(u32, Decimal),
 }
 
@@ -47,7 +48,8 @@ pub struct Conditions {
     /// The shop's categories, compared without case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub category: Vec<String>,
-    /// Whether it must be, or must not be, the customer's first order. Never fits where that is not known.
+    /// Whether it must be, or must not be, the customer's first order. Never fits where that is not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_customer: Option<bool>,
 }
@@ -98,7 +100,9 @@ impl TryFrom<RuleForm> for Rule {
     fn try_from(form: RuleForm) -> Result<Self, RuleError> {
         let RuleForm { kind, rate, amount, base, orders, when } = form;
         let pays = match (kind, rate, amount, base, orders) {
-            (Kind::Percent, Some(rate), None, base, None) => Pays::Percent(rate, base.unwrap_or_default()),
+            (Kind::Percent, Some(rate), None, base, None) => {
+                Pays::Percent(rate, base.unwrap_or_default())
+            }
             (Kind::PerSale, None, Some(amount), None, None) => Pays::PerSale(amount),
             (Kind::PerLead, None, Some(amount), None, None) => Pays::PerLead(amount),
             (Kind::PerClick, None, Some(amount), None, None) => Pays::PerClick(amount),
@@ -106,14 +110,19 @@ impl TryFrom<RuleForm> for Rule {
             _ => return Err(RuleError::Shape),
         };
         let of_order = matches!(pays, Pays::Percent(..) | Pays::PerSale(_));
-        if of_order || when == Conditions::default() { Ok(Self { pays, when }) } else { Err(RuleError::When) }
+        if of_order || when == Conditions::default() {
+            Ok(Self { pays, when })
+        } else {
+            Err(RuleError::When)
+        }
     }
 }
 
 impl From<Rule> for RuleForm {
     fn from(rule: Rule) -> Self {
         let when = rule.when;
-        let form = Self { kind: Kind::Percent, rate: None, amount: None, base: None, orders: None, when };
+        let form =
+            Self { kind: Kind::Percent, rate: None, amount: None, base: None, orders: None, when };
         match rule.pays {
             Pays::Percent(rate, base) => Self { rate: Some(rate), base: Some(base), ..form },
             Pays::PerSale(amount) => Self { kind: Kind::PerSale, amount: Some(amount), ..form },
@@ -179,7 +188,9 @@ pub enum RuleError {
     #[error("commission.amount: `{0}` must be zero or more and fit the merchant's currency")]
     Amount(Decimal),
     /// A list of conditions that is too long.
-    #[error("commission.when: at most {ENTRIES_MAX} products and categories of 1 to 200 characters")]
+    #[error(
+        "commission.when: at most {ENTRIES_MAX} products and categories of 1 to 200 characters"
+    )]
     Entries,
 }
 
@@ -192,11 +203,13 @@ pub struct Due {
     pub base: Money,
     /// The rates and amounts as text: `15`, or `15 + 5.00`.
     pub rate: String,
-    /// Whether the amount is a share in a currency that the merchant does not pay in, for want of a rate.
+    /// Whether the amount is a share in a currency that the merchant does not pay in, for want of a
+    /// rate.
     pub unconverted: bool,
 }
 
-/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256 bits.
+/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256
+/// bits.
 pub const AMOUNT_MAX: i64 = 10_000_000_000_000;
 /// Rules a campaign may have, and products and categories a rule may name.
 pub const RULES_MAX: usize = 50;
@@ -230,28 +243,40 @@ impl Terms {
 
     /// The amount for each lead.
     pub fn per_lead(&self) -> Option<Decimal> {
-        self.0.iter().find_map(|rule| if let Pays::PerLead(amount) = rule.pays { Some(amount) } else { None })
+        self.0.iter().find_map(|rule| {
+            if let Pays::PerLead(amount) = rule.pays { Some(amount) } else { None }
+        })
     }
 
     /// The amount for each billable click.
     pub fn per_click(&self) -> Option<Decimal> {
-        self.0
-            .iter()
-            .find_map(|rule| if let Pays::PerClick(amount) = rule.pays { Some(amount) } else { None })
+        self.0.iter().find_map(|rule| {
+            if let Pays::PerClick(amount) = rule.pays { Some(amount) } else { None }
+        })
     }
 
     /// The percentage on top for a month of so many orders, with the number it begins at.
     pub fn volume(&self, orders: u32) -> Option<(u32, Decimal)> {
-        let of_rule =
-            |rule: &Rule| if let Pays::Volume(from, rate) = rule.pays { Some((from, rate)) } else { None };
-        self.0.iter().filter_map(of_rule).filter(|(from, _)| *from <= orders).max_by_key(|(from, _)| *from)
+        let of_rule = |rule: &Rule| {
+            if let Pays::Volume(from, rate) = rule.pays { Some((from, rate)) } else { None }
+        };
+        self.0
+            .iter()
+            .filter_map(of_rule)
+            .filter(|(from, _)| *from <= orders)
+            .max_by_key(|(from, _)| *from)
     }
 
-    /// What is due for the order as it stands, one amount a currency: fixed amounts are in the merchant's currency, and
-    /// shares too where `conversion` turns the order's currency into it.
+    /// What is due for the order as it stands, one amount a currency: fixed amounts are in the
+    /// merchant's currency, and shares too where `conversion` turns the order's currency into it.
     ///
     /// Empty when no rule fits, or the order has no amounts to take a share of yet.
-    pub fn due(&self, order: &Order, merchant: Currency, conversion: Option<&Conversion>) -> Vec<Due> {
+    pub fn due(
+        &self,
+        order: &Order,
+        merchant: Currency,
+        conversion: Option<&Conversion>,
+    ) -> Vec<Due> {
         let earning = order.status != Status::Void && order.status != Status::Draft && !order.test;
         let share = self.share(order, merchant, conversion, earning);
         let fixed = self.fixed(order, merchant, earning);
@@ -265,7 +290,8 @@ impl Terms {
         }
     }
 
-    /// The share of the goods kept: each line by the first percentage that fits it, rounded once in the end.
+    /// The share of the goods kept: each line by the first percentage that fits it, rounded once in
+    /// the end.
     fn share(
         &self,
         order: &Order,
@@ -299,9 +325,14 @@ impl Terms {
             None => Some(fraction),
         };
         let goods = Fraction::new(kept, whole);
-        let share = goods.times(rated, 100 * RATE_SCALE * weight_of_all).and_then(in_currency)?.rounded()?;
-        let base = goods.times(shared.iter().sum(), weight_of_all).and_then(in_currency)?.rounded()?;
-        let counted = rules.iter().zip(&shared).filter(|(_, weight)| **weight > 0 || rules.len() == 1);
+        let share = goods
+            .times(rated, 100 * RATE_SCALE * weight_of_all)
+            .and_then(in_currency)?
+            .rounded()?;
+        let base =
+            goods.times(shared.iter().sum(), weight_of_all).and_then(in_currency)?.rounded()?;
+        let counted =
+            rules.iter().zip(&shared).filter(|(_, weight)| **weight > 0 || rules.len() == 1);
         let rates: Vec<_> = counted.map(|((_, rate), _)| rate.to_string()).collect();
         let currency = if converted.is_some() { merchant } else { currency };
         let earned = |minor| Money { minor: if earning { minor } else { 0 }, currency };
@@ -332,7 +363,8 @@ impl Terms {
     }
 }
 
-/// The lines of an order, each with what was kept of it as a weight; an order without known lines is one line.
+/// The lines of an order, each with what was kept of it as a weight; an order without known lines
+/// is one line.
 fn weights(order: &Order) -> Vec<(Option<&Line>, i128)> {
     let refunded = |line: &Line| order.refunded_lines.get(&line.id).copied().unwrap_or(0);
     let kept = |line: &Line| i128::from((line.goods_minor - refunded(line)).max(0));
@@ -360,7 +392,8 @@ impl Rule {
         match self.pays {
             Pays::Percent(rate, _) | Pays::Volume(_, rate) => {
                 let (numerator, denominator) = rate.fraction();
-                let fits = numerator >= 0 && numerator <= 100 * denominator && denominator <= RATE_SCALE;
+                let fits =
+                    numerator >= 0 && numerator <= 100 * denominator && denominator <= RATE_SCALE;
                 if fits { Ok(()) } else { Err(RuleError::Rate(rate)) }
             }
             Pays::PerSale(amount) | Pays::PerLead(amount) | Pays::PerClick(amount) => {
@@ -393,7 +426,8 @@ impl Rule {
     /// Whether it counts for an order: some line that was kept fits.
     fn fits_any(&self, order: &Order) -> bool {
         let lines = weights(order);
-        let fits = |(line, weight): &(Option<&Line>, i128)| *weight > 0 && self.when.fits_line(*line);
+        let fits =
+            |(line, weight): &(Option<&Line>, i128)| *weight > 0 && self.when.fits_line(*line);
         self.when.fits_customer(order) && lines.iter().any(fits)
     }
 }
@@ -410,10 +444,11 @@ impl Conditions {
             })
         };
         let product = self.product.is_empty()
-            || line
-                .is_some_and(|line| named(&self.product, &line.sku) || named(&self.product, &line.product));
-        let category =
-            self.category.is_empty() || line.is_some_and(|line| named(&self.category, &line.category));
+            || line.is_some_and(|line| {
+                named(&self.product, &line.sku) || named(&self.product, &line.product)
+            });
+        let category = self.category.is_empty()
+            || line.is_some_and(|line| named(&self.category, &line.category));
         product && category
     }
 
@@ -455,8 +490,11 @@ impl Caps {
     /// # Errors
     /// Names the first amount that is out of bounds.
     pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
-        let amounts =
-            [self.commission_per_order, self.commission_per_influencer_month, self.commission_total];
+        let amounts = [
+            self.commission_per_order,
+            self.commission_per_influencer_month,
+            self.commission_total,
+        ];
         amounts.into_iter().flatten().try_for_each(|amount| match amount.to_minor(currency) {
             Ok(0..=AMOUNT_MAX) if !amount.is_negative() => Ok(()),
             _ => Err(RuleError::Amount(amount)),

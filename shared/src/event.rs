@@ -1,8 +1,9 @@
-//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/web/shell.js` writes it.
+//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/web/shell.js`
+//! writes it.
 //!
-//! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are decimal strings.
-//! Reading is strict about what money or identity depends on and names the field that is wrong; unknown fields are
-//! ignored, so that an older server understands a newer pixel.
+//! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
+//! decimal strings. Reading is strict about what money or identity depends on and names the field
+//! that is wrong; unknown fields are ignored, so that an older server understands a newer pixel.
 
 use serde::{Deserialize, Serialize};
 
@@ -166,7 +167,8 @@ impl Batch {
     /// # Errors
     /// Names the field that is wrong and what was expected; the sender is at fault.
     pub fn decode(body: &[u8]) -> Result<Self, EventError> {
-        let batch: Self = serde_json::from_slice(body).map_err(|e| EventError::Malformed(e.to_string()))?;
+        let batch: Self =
+            serde_json::from_slice(body).map_err(|e| EventError::Malformed(e.to_string()))?;
         if batch.version != 1 {
             return Err(EventError::field("v", "expected 1"));
         }
@@ -196,7 +198,10 @@ impl Event {
             return Err(EventError::field(format!("e[{index}].o.id"), why));
         }
         if order.value.is_some() && order.currency.is_none() {
-            return Err(EventError::field(format!("e[{index}].o.currency"), "an amount needs its currency"));
+            return Err(EventError::field(
+                format!("e[{index}].o.currency"),
+                "an amount needs its currency",
+            ));
         }
         Ok(())
     }

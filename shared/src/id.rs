@@ -1,8 +1,9 @@
 //! Identifiers: typed numbers inside, one short printable spelling outside.
 //!
-//! Catalog ids print as a three-letter prefix and lower-case Crockford base32 (`mer_0c1m8y5v`), click, event and
-//! fact ids as base64url. The spelling is canonical: exactly one text for each value, and nothing else parses.
-//! Ids are random, never sequential, and never made here: the caller brings the randomness.
+//! Catalog ids print as a three-letter prefix and lower-case Crockford base32 (`mer_0c1m8y5v`),
+//! click, event and fact ids as base64url. The spelling is canonical: exactly one text for each
+//! value, and nothing else parses. Ids are random, never sequential, and never made here: the
+//! caller brings the randomness.
 
 use std::fmt;
 use std::str::FromStr;
@@ -133,8 +134,9 @@ macro_rules! byte_id {
                 &self.0
             }
 
-            /// The id of some content: the first sixteen bytes of BLAKE3 over the length-prefixed parts, so that
-            /// the same content has the same id wherever and however often it arrives.
+            /// The id of some content: the first sixteen bytes of BLAKE3 over the length-prefixed
+            /// parts, so that the same content has the same id wherever and however often it
+            /// arrives.
             pub fn of_content(parts: &[&[u8]]) -> Self {
                 let mut hasher = blake3::Hasher::new();
                 for part in parts {
@@ -198,7 +200,8 @@ byte_id!(
     EventId, "event"
 );
 byte_id!(
-    /// One report about an order: a hash of what was reported, so that a repeated delivery is the same fact.
+    /// One report about an order: a hash of what was reported, so that a repeated delivery is the
+    /// same fact.
     FactId, "fact"
 );
 byte_id!(
@@ -211,7 +214,8 @@ byte_id!(
 );
 
 impl CustomerId {
-    /// The customer with an e-mail address; `None` for a text that is none. Compared without case and outer blanks.
+    /// The customer with an e-mail address; `None` for a text that is none. Compared without case
+    /// and outer blanks.
     pub fn of_email(merchant: MerchantId, email: &str) -> Option<Self> {
         let email = email.trim().to_lowercase();
         let (user, host) = email.rsplit_once('@')?;
@@ -238,9 +242,14 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused_with_the_expected_form() {
-        for text in
-            ["", "lnk_", "mer_00000000", "lnk_FZZZZZZZZZZZZ", "lnk_zzzzzzzzzzzzz", "lnk_000000000000 "]
-        {
+        for text in [
+            "",
+            "lnk_",
+            "mer_00000000",
+            "lnk_FZZZZZZZZZZZZ",
+            "lnk_zzzzzzzzzzzzz",
+            "lnk_000000000000 ",
+        ] {
             let error = text.parse::<LinkId>().unwrap_err();
             assert!(error.to_string().contains("lnk_ and 13 base32"), "{error}");
         }

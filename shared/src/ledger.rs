@@ -1,7 +1,8 @@
 //! The ledger of an order: what was booked when, as a pure function of the order's facts.
 //!
-//! After each fact the commission is computed anew; what is booked is the difference to what was booked before. So
-//! replays, repeated deliveries and deleted refunds converge by construction, and a balance never falls below zero.
+//! After each fact the commission is computed anew; what is booked is the difference to what was
+//! booked before. So replays, repeated deliveries and deleted refunds converge by construction, and
+//! a balance never falls below zero.
 
 use crate::attribution::{Decision, Method, decide};
 use crate::catalog::Catalog;
@@ -90,9 +91,11 @@ pub struct Settled {
     pub decision: Decision,
     /// Every amount booked, oldest first.
     pub bookings: Vec<Booking>,
-    /// Whether the order is more than a claim: its shop confirmed it, or the merchant trusts its pixel.
+    /// Whether the order is more than a claim: its shop confirmed it, or the merchant trusts its
+    /// pixel.
     pub accepted: bool,
-    /// How the order's currency is turned into the merchant's, where it is another and a rate is known.
+    /// How the order's currency is turned into the merchant's, where it is another and a rate is
+    /// known.
     pub conversion: Option<Conversion>,
     /// Whether commission waits for an exchange rate.
     pub unconverted: bool,
@@ -104,8 +107,8 @@ impl Settled {
         self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
     }
 
-    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test. What is booked in another
-    /// currency than the merchant's is not paid all the same.
+    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test. What
+    /// is booked in another currency than the merchant's is not paid all the same.
     pub fn approvable(&self) -> bool {
         self.accepted
             && self.order.status == Status::Paid
@@ -116,8 +119,8 @@ impl Settled {
 
 /// Folds, decides and books an order from its facts.
 ///
-/// `visit` looks up a click that may earn. `None` when there are no facts. The result depends on the set of facts, the
-/// clicks they lead to, and the catalog alone.
+/// `visit` looks up a click that may earn. `None` when there are no facts. The result depends on
+/// the set of facts, the clicks they lead to, and the catalog alone.
 pub fn settle(
     facts: &[OrderFact],
     catalog: &Catalog,
@@ -133,7 +136,8 @@ pub fn settle(
     for step in steps(&by_arrival, conversion.as_ref()) {
         let known = &by_arrival[..step.facts];
         let Some(order) = fold(known) else { continue };
-        let conversion = conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
+        let conversion =
+            conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
         let due = due(&order, &decide(&order, catalog, visit), catalog, conversion.as_ref());
         book(&mut bookings, &step, known[step.facts - 1].id, &order, &due);
     }
@@ -174,10 +178,12 @@ fn conversion_of(order: &Order, catalog: &Catalog) -> Option<Conversion> {
 }
 
 fn is_accepted(order: &Order, catalog: &Catalog) -> bool {
-    order.confirmed || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
+    order.confirmed
+        || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
 }
 
-/// The accounts and amounts the order earns as it stands, one a currency; none when it earns nothing for anybody.
+/// The accounts and amounts the order earns as it stands, one a currency; none when it earns
+/// nothing for anybody.
 fn due(
     order: &Order,
     decision: &Decision,
@@ -189,11 +195,13 @@ fn due(
         let campaign = catalog.campaigns.get(&subject.campaign?)?;
         Some((campaign, subject.influencer?, catalog.merchants.get(&order.merchant)?))
     };
-    let Some((campaign, influencer, merchant)) = credited().filter(|_| is_accepted(order, catalog)) else {
+    let Some((campaign, influencer, merchant)) = credited().filter(|_| is_accepted(order, catalog))
+    else {
         return vec![];
     };
     let (_, terms) = campaign.terms_at(order.placed_at);
-    let account = |due: &Due| Account { campaign: campaign.id, influencer, currency: due.amount.currency };
+    let account =
+        |due: &Due| Account { campaign: campaign.id, influencer, currency: due.amount.currency };
     let mut dues = terms.due(order, merchant.currency, conversion);
     if let Some(most) = bound_minor(campaign.caps.commission_per_order, merchant.currency) {
         let in_currency = dues.iter_mut().filter(|due| due.amount.currency == merchant.currency);
@@ -202,14 +210,22 @@ fn due(
     dues.into_iter().map(|due| (account(&due), due)).collect()
 }
 
-/// Books the difference between what is due now and what was booked before, on every account of the order.
-fn book(bookings: &mut Vec<Booking>, step: &Step, fact: FactId, order: &Order, due: &[(Account, Due)]) {
+/// Books the difference between what is due now and what was booked before, on every account of the
+/// order.
+fn book(
+    bookings: &mut Vec<Booking>,
+    step: &Step,
+    fact: FactId,
+    order: &Order,
+    due: &[(Account, Due)],
+) {
     let mut accounts: Vec<Account> = bookings.iter().map(|b| b.account).collect();
     accounts.extend(due.iter().map(|(account, _)| *account));
     accounts.sort_unstable();
     accounts.dedup();
     for account in accounts {
-        let booked: i64 = bookings.iter().filter(|b| b.account == account).map(|b| b.amount_minor).sum();
+        let booked: i64 =
+            bookings.iter().filter(|b| b.account == account).map(|b| b.amount_minor).sum();
         let current = due.iter().find(|(to, _)| *to == account).map(|(_, due)| due);
         let amount = current.map_or(0, |due| due.amount.minor) - booked;
         if amount == 0 {
@@ -233,7 +249,13 @@ fn book(bookings: &mut Vec<Booking>, step: &Step, fact: FactId, order: &Order, d
     }
 }
 
-fn reason(bookings: &[Booking], account: Account, order: &Order, credited: bool, amount: i64) -> Reason {
+fn reason(
+    bookings: &[Booking],
+    account: Account,
+    order: &Order,
+    credited: bool,
+    amount: i64,
+) -> Reason {
     if order.status == Status::Void || order.status == Status::Draft {
         Reason::Voided
     } else if !credited {

@@ -1,9 +1,11 @@
-//! The domain of afterclick: what a click, an order and a commission are, and every decision about them.
+//! The domain of afterclick: what a click, an order and a commission are, and every decision about
+//! them.
 //!
-//! Pure: no I/O, no clock, no randomness. Time and random bytes are parameters, so that the edge, the batch and a
-//! later audit reach the same decision from the same facts, byte for byte. Builds for wasm32; the feature `native`
-//! adds what only servers need. Without the feature `domain` nothing is left but [`wire`], without the standard
-//! library: what the pixel shares with the server.
+//! Pure: no I/O, no clock, no randomness. Time and random bytes are parameters, so that the edge,
+//! the batch and a later audit reach the same decision from the same facts, byte for byte. Builds
+//! for wasm32; the feature `native` adds what only servers need. Without the feature `domain`
+//! nothing is left but [`wire`], without the standard library: what the pixel shares with the
+//! server.
 
 #![cfg_attr(not(feature = "domain"), no_std)]
 

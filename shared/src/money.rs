@@ -89,7 +89,9 @@ pub struct Currency([u8; 3]);
 impl Currency {
     /// Digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
-        iso_currency::Currency::from_code(self.code()).and_then(|c| c.exponent()).map_or(2, u32::from)
+        iso_currency::Currency::from_code(self.code())
+            .and_then(|c| c.exponent())
+            .map_or(2, u32::from)
     }
 
     /// The three-letter code.
@@ -100,7 +102,8 @@ impl Currency {
 
 impl FromStr for Currency {
     type Err = MoneyError;
-    /// Reads a code in any case; currencies without minor units (XXX, XAU, …) are no money and refused.
+    /// Reads a code in any case; currencies without minor units (XXX, XAU, …) are no money and
+    /// refused.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let unknown = || MoneyError::UnknownCurrency(text.chars().take(16).collect());
         let upper = text.trim().to_ascii_uppercase();
@@ -122,7 +125,8 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// An exact decimal number: `units / 10^scale`. What shops send, before it is rounded to a currency.
+/// An exact decimal number: `units / 10^scale`. What shops send, before it is rounded to a
+/// currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     units: i128,
@@ -206,7 +210,9 @@ impl FromStr for Decimal {
         let trimmed = text.trim();
         let not_decimal = || MoneyError::NotDecimal(text.chars().take(40).collect());
         let (mantissa, exponent) = match trimmed.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| not_decimal())?),
+            Some((mantissa, exponent)) => {
+                (mantissa, exponent.parse::<i32>().map_err(|_| not_decimal())?)
+            }
             None => (trimmed, 0),
         };
         let (negative, digits) = match mantissa.strip_prefix('-') {
@@ -220,8 +226,10 @@ impl FromStr for Decimal {
         if whole.len() + fraction.len() > DIGITS_MAX {
             return Err(MoneyError::TooLong(text.chars().take(40).collect()));
         }
-        let units =
-            whole.bytes().chain(fraction.bytes()).fold(0i128, |sum, b| sum * 10 + i128::from(b - b'0'));
+        let units = whole
+            .bytes()
+            .chain(fraction.bytes())
+            .fold(0i128, |sum, b| sum * 10 + i128::from(b - b'0'));
         let scale = i64::try_from(fraction.len()).map_err(|_| not_decimal())? - i64::from(exponent);
         Self::scaled(if negative { -units } else { units }, scale)
             .ok_or_else(|| MoneyError::TooLong(text.chars().take(40).collect()))
@@ -259,12 +267,15 @@ impl Serialize for Decimal {
 }
 
 impl<'de> Deserialize<'de> for Decimal {
-    /// Accepts a JSON string or a JSON number; a number's own digits are read, no float comes between.
+    /// Accepts a JSON string or a JSON number; a number's own digits are read, no float comes
+    /// between.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => text,
             serde_json::Value::Number(number) => number.to_string(),
-            other => return Err(serde::de::Error::custom(MoneyError::NotDecimal(other.to_string()))),
+            other => {
+                return Err(serde::de::Error::custom(MoneyError::NotDecimal(other.to_string())));
+            }
         };
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -332,7 +343,9 @@ mod tests {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
         assert!("9".repeat(31).parse::<Decimal>().unwrap_err().to_string().contains("30 digits"));
-        assert!("9".repeat(25).parse::<Decimal>().unwrap().to_minor("EUR".parse().unwrap()).is_err());
+        assert!(
+            "9".repeat(25).parse::<Decimal>().unwrap().to_minor("EUR".parse().unwrap()).is_err()
+        );
         assert!("XAU".parse::<Currency>().is_err());
         assert!("EU".parse::<Currency>().is_err());
         assert_eq!("eur".parse::<Currency>().unwrap().code(), "EUR");

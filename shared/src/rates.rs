@@ -1,8 +1,10 @@
-//! Exchange rates: imported by hand, each with its day and source, and fixed for an order once and for all.
+//! Exchange rates: imported by hand, each with its day and source, and fixed for an order once and
+//! for all.
 //!
-//! A rate never changes: what was converted with it may have been paid. An order uses the rate that was known first for
-//! the day it was placed, or for one of the seven days before (nobody sets rates on weekends); where none is known the
-//! amount stays in its own currency, is shown, and is never approved.
+//! A rate never changes: what was converted with it may have been paid. An order uses the rate that
+//! was known first for the day it was placed, or for one of the seven days before (nobody sets
+//! rates on weekends); where none is known the amount stays in its own currency, is shown, and is
+//! never approved.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -83,7 +85,8 @@ pub struct Conversion {
 }
 
 impl Conversion {
-    /// Minor units of `from` as an exact fraction of minor units of `to`; `None` when it cannot be held.
+    /// Minor units of `from` as an exact fraction of minor units of `to`; `None` when it cannot be
+    /// held.
     pub fn apply(&self, amount: Fraction) -> Option<Fraction> {
         let (units, scale) = self.rate.fraction();
         let (numerator, denominator) = if self.inverse { (scale, units) } else { (units, scale) };
@@ -103,7 +106,8 @@ impl Rates {
     pub fn insert(&mut self, rate: &ExchangeRate) {
         let days = self.by_pair.entry((rate.from, rate.to)).or_default();
         let held = days.entry(rate.day).or_insert_with(|| rate.clone());
-        let rank = |rate: &ExchangeRate| (rate.created_at, rate.rate.to_string(), rate.source.clone());
+        let rank =
+            |rate: &ExchangeRate| (rate.created_at, rate.rate.to_string(), rate.source.clone());
         if rank(rate) < rank(held) {
             *held = rate.clone();
         }
@@ -119,15 +123,18 @@ impl Rates {
         self.by_pair.values().flat_map(BTreeMap::values)
     }
 
-    /// How an order placed at `at` is converted: by the rate that was known first, of those the latest day's.
+    /// How an order placed at `at` is converted: by the rate that was known first, of those the
+    /// latest day's.
     pub fn conversion(&self, from: Currency, to: Currency, at: Timestamp) -> Option<Conversion> {
         let day = at.utc_day();
         let of_pair = |from, to, inverse| {
             let days = self.by_pair.get(&(from, to)).into_iter();
-            days.flat_map(move |days| days.range(day - DAYS_BACK..=day)).map(move |(_, rate)| (rate, inverse))
+            days.flat_map(move |days| days.range(day - DAYS_BACK..=day))
+                .map(move |(_, rate)| (rate, inverse))
         };
         let known = of_pair(from, to, false).chain(of_pair(to, from, true));
-        let (rate, inverse) = known.min_by_key(|(rate, inverse)| (rate.created_at, -rate.day, *inverse))?;
+        let (rate, inverse) =
+            known.min_by_key(|(rate, inverse)| (rate.created_at, -rate.day, *inverse))?;
         let date = Timestamp::from_ms(rate.day * 86_400_000).utc_date();
         let (source, known_at) = (rate.source.clone(), rate.created_at);
         Some(Conversion { from, to, rate: rate.rate, inverse, date, source, known_at })
@@ -149,7 +156,13 @@ mod tests {
         }
     }
 
-    fn converted(rates: &[ExchangeRate], day: i64, minor: i128, from: &str, to: &str) -> Option<i64> {
+    fn converted(
+        rates: &[ExchangeRate],
+        day: i64,
+        minor: i128,
+        from: &str,
+        to: &str,
+    ) -> Option<i64> {
         let mut known = Rates::default();
         rates.iter().for_each(|rate| known.insert(rate));
         let at = Timestamp::from_ms(day * 86_400_000 + 1);
@@ -159,24 +172,41 @@ mod tests {
 
     #[test]
     fn amounts_are_converted_exactly_and_between_exponents() {
-        assert_eq!(converted(&[rate(100, "USD", "EUR", "0.9", 1)], 100, 1005, "USD", "EUR"), Some(905));
+        assert_eq!(
+            converted(&[rate(100, "USD", "EUR", "0.9", 1)], 100, 1005, "USD", "EUR"),
+            Some(905)
+        );
         assert_eq!(
             converted(&[rate(100, "EUR", "USD", "1.25", 1)], 100, 1000, "USD", "EUR"),
             Some(800),
             "inverse"
         );
-        assert_eq!(converted(&[rate(100, "EUR", "JPY", "160", 1)], 100, 1050, "EUR", "JPY"), Some(1680));
-        assert_eq!(converted(&[rate(100, "KWD", "EUR", "3", 1)], 100, 1000, "KWD", "EUR"), Some(300));
+        assert_eq!(
+            converted(&[rate(100, "EUR", "JPY", "160", 1)], 100, 1050, "EUR", "JPY"),
+            Some(1680)
+        );
+        assert_eq!(
+            converted(&[rate(100, "KWD", "EUR", "3", 1)], 100, 1000, "KWD", "EUR"),
+            Some(300)
+        );
     }
 
     #[test]
     fn the_rate_that_was_known_first_stays_and_an_old_one_is_none() {
         let friday = rate(100, "USD", "EUR", "0.9", 1);
         for (day, expected) in [(99, None), (100, Some(900)), (107, Some(900)), (108, None)] {
-            assert_eq!(converted(std::slice::from_ref(&friday), day, 1000, "USD", "EUR"), expected, "{day}");
+            assert_eq!(
+                converted(std::slice::from_ref(&friday), day, 1000, "USD", "EUR"),
+                expected,
+                "{day}"
+            );
         }
         let later = rate(102, "USD", "EUR", "0.8", 2);
-        assert_eq!(converted(&[friday.clone(), later], 102, 1000, "USD", "EUR"), Some(900), "fixed once");
+        assert_eq!(
+            converted(&[friday.clone(), later], 102, 1000, "USD", "EUR"),
+            Some(900),
+            "fixed once"
+        );
         let together = rate(102, "USD", "EUR", "0.8", 1);
         assert_eq!(
             converted(&[friday.clone(), together], 102, 1000, "USD", "EUR"),
@@ -184,7 +214,11 @@ mod tests {
             "the latest day"
         );
         let again = rate(100, "USD", "EUR", "0.1", 2);
-        assert_eq!(converted(&[friday, again], 100, 1000, "USD", "EUR"), Some(900), "a known day stays");
+        assert_eq!(
+            converted(&[friday, again], 100, 1000, "USD", "EUR"),
+            Some(900),
+            "a known day stays"
+        );
     }
 
     #[test]

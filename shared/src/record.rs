@@ -1,7 +1,8 @@
 //! What stands in the journal: one record a fact, each with a kind byte and a version byte.
 //!
-//! Clicks are many and small: postcard. Everything else is rare and must stay readable for years and to people: JSON.
-//! A record is never changed in meaning; a new shape is a new version, and every old version stays readable.
+//! Clicks are many and small: postcard. Everything else is rare and must stay readable for years
+//! and to people: JSON. A record is never changed in meaning; a new shape is a new version, and
+//! every old version stays readable.
 //!
 //! # Format
 //! ```text
@@ -100,7 +101,11 @@ pub struct Unparsed {
 impl Unparsed {
     /// Its id: a hash of when it came and what was sent.
     pub fn id(&self) -> UnparsedId {
-        UnparsedId::of_content(&[b"unparsed", &self.received_at.as_ms().to_be_bytes(), self.body.as_bytes()])
+        UnparsedId::of_content(&[
+            b"unparsed",
+            &self.received_at.as_ms().to_be_bytes(),
+            self.body.as_bytes(),
+        ])
     }
 }
 
@@ -119,7 +124,8 @@ pub enum Record<'a> {
     Unparsed(Unparsed),
 }
 
-/// Why a payload is not a record. The journal's checksums were right: it was written by a newer or another program.
+/// Why a payload is not a record. The journal's checksums were right: it was written by a newer or
+/// another program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// A kind or version this program does not know.
@@ -178,8 +184,12 @@ impl<'a> Record<'a> {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
             (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
             (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
-            (CATALOG, V1) => serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body),
-            (UNPARSED, V1) => serde_json::from_slice(body).map(Self::Unparsed).map_err(RecordError::body),
+            (CATALOG, V1) => {
+                serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
+            }
+            (UNPARSED, V1) => {
+                serde_json::from_slice(body).map(Self::Unparsed).map_err(RecordError::body)
+            }
             (kind, version) => Err(RecordError::Unknown(kind, version)),
         }
     }

@@ -1,4 +1,5 @@
-//! UTC points in time and spans, as newtypes over milliseconds. Never reads a clock: time is a parameter.
+//! UTC points in time and spans, as newtypes over milliseconds. Never reads a clock: time is a
+//! parameter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,7 +73,9 @@ impl Timestamp {
     /// # Errors
     /// When the text is neither.
     pub fn parse_gmt(text: &str) -> Result<Self, TimeError> {
-        text.parse().or_else(|_| format!("{text}Z").parse()).map_err(|_: TimeError| TimeError::of(text))
+        text.parse()
+            .or_else(|_| format!("{text}Z").parse())
+            .map_err(|_: TimeError| TimeError::of(text))
     }
 }
 

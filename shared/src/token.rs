@@ -1,7 +1,8 @@
 //! The click token, version 1: 57 signed bytes, spelled as exactly 76 base64url characters.
 //!
-//! Everything needed to credit a click is inside, so that an order which brings its token back is credited even if
-//! every store is lost. Nothing here is secret but the key; nothing here reads a clock.
+//! Everything needed to credit a click is inside, so that an order which brings its token back is
+//! credited even if every store is lost. Nothing here is secret but the key; nothing here reads a
+//! clock.
 //!
 //! # Format
 //! Fixed offsets, big-endian numbers, no parser:
@@ -14,8 +15,9 @@
 //!  4  5  issued at, ms since 2024-01-01T00:00:00Z
 //! ```
 //!
-//! 57 bytes are 76 characters without padding and without spare bits: one token has one spelling. The key is derived
-//! from the master key for each merchant, so a token made for one merchant verifies for no other.
+//! 57 bytes are 76 characters without padding and without spare bits: one token has one spelling.
+//! The key is derived from the master key for each merchant, so a token made for one merchant
+//! verifies for no other.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -140,7 +142,8 @@ impl Claims {
         };
         bytes[3] = consent_bits(self.consent);
         bytes[4..9].copy_from_slice(&issued.to_be_bytes()[3..]);
-        bytes[9..12].copy_from_slice(&self.window_minutes.min(WINDOW_MINUTES_MAX).to_be_bytes()[1..]);
+        bytes[9..12]
+            .copy_from_slice(&self.window_minutes.min(WINDOW_MINUTES_MAX).to_be_bytes()[1..]);
         bytes[12..17].copy_from_slice(&self.merchant.bits().to_be_bytes()[3..]);
         bytes[17..25].copy_from_slice(&self.link.bits().to_be_bytes());
         bytes[25..41].copy_from_slice(self.click.as_bytes());
@@ -149,11 +152,13 @@ impl Claims {
 
     /// Checks a token's text and reads it.
     ///
-    /// `key` finds the verifying key of a merchant; it says [`TokenError::Key`] or [`TokenError::Merchant`] where there
-    /// is none. The window is not checked: a late order is kept and labelled, not refused.
+    /// `key` finds the verifying key of a merchant; it says [`TokenError::Key`] or
+    /// [`TokenError::Merchant`] where there is none. The window is not checked: a late order is
+    /// kept and labelled, not refused.
     ///
     /// # Errors
-    /// The first check that failed, in the order length, alphabet, version, key, merchant, tag, fields, time.
+    /// The first check that failed, in the order length, alphabet, version, key, merchant, tag,
+    /// fields, time.
     pub fn verify(
         text: &[u8],
         now: Timestamp,
@@ -189,7 +194,9 @@ impl Claims {
                 _ => return Err(TokenError::Field),
             },
             consent: consent_of(bytes[3])?,
-            issued_at: Timestamp::from_ms(EPOCH_MS + i64::try_from(number(&bytes[4..9])).unwrap_or(0)),
+            issued_at: Timestamp::from_ms(
+                EPOCH_MS + i64::try_from(number(&bytes[4..9])).unwrap_or(0),
+            ),
             window_minutes: u32::try_from(number(&bytes[9..12])).unwrap_or(WINDOW_MINUTES_MAX),
             merchant,
             link: LinkId::from_bits(number(&bytes[17..25])),
@@ -268,7 +275,8 @@ impl KeyRing {
     /// # Errors
     /// When not exactly one key is active, or an id stands twice.
     pub fn new(keys: Vec<MasterKey>) -> Result<Self, KeyRingError> {
-        let active: Vec<_> = (0..keys.len()).filter(|&i| keys[i].state == KeyState::Active).collect();
+        let active: Vec<_> =
+            (0..keys.len()).filter(|&i| keys[i].state == KeyState::Active).collect();
         let [active] = active[..] else { return Err(KeyRingError::NotOneActive(active.len())) };
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|other| other.id == key.id) {
@@ -306,8 +314,8 @@ mod tests {
     const MASTER: [u8; 32] = [9; 32];
 
     fn claims() -> impl Strategy<Value = Claims> {
-        (any::<u8>(), 0u8..3, 0..=ISSUED_MAX, 0..=WINDOW_MINUTES_MAX, any::<(u64, u64, [u8; 16])>()).prop_map(
-            |(key_id, consent, issued, window_minutes, (merchant, link, click))| Claims {
+        (any::<u8>(), 0u8..3, 0..=ISSUED_MAX, 0..=WINDOW_MINUTES_MAX, any::<(u64, u64, [u8; 16])>())
+            .prop_map(|(key_id, consent, issued, window_minutes, (merchant, link, click))| Claims {
                 key_id,
                 kind: Kind::Click,
                 consent: consent_of(consent).unwrap(),
@@ -316,8 +324,7 @@ mod tests {
                 merchant: MerchantId::from_bits(merchant),
                 link: LinkId::from_bits(link),
                 click: ClickId::from_bytes(click),
-            },
-        )
+            })
     }
 
     fn verify(text: &[u8]) -> Result<Claims, TokenError> {

@@ -1,7 +1,9 @@
-//! What may cross from a shop's page to the collector, byte by byte: order ids, amounts and currency codes as text.
+//! What may cross from a shop's page to the collector, byte by byte: order ids, amounts and
+//! currency codes as text.
 //!
-//! The pixel refuses by these rules before it sends. The server's own readers take all that passes them, and more: other
-//! senders may write `1e3`. Which currency codes exist only the server knows. Allocates nothing and cannot panic: the pixel cannot afford what either would bring.
+//! The pixel refuses by these rules before it sends. The server's own readers take all that passes
+//! them, and more: other senders may write `1e3`. Which currency codes exist only the server knows.
+//! Allocates nothing and cannot panic: the pixel cannot afford what either would bring.
 
 /// Bytes an order id may have.
 pub const ORDER_ID_BYTES_MAX: usize = 128;
@@ -11,8 +13,8 @@ pub const DIGITS_MAX: usize = 30;
 /// What broken templates leave where an order id should be.
 const PLACEHOLDERS: &[u8] = b"undefined|null|nan|none|0|(not set)";
 
-/// Whether a text, without outer blanks, can be an order id: not empty, not a placeholder that a broken template left
-/// behind. A leading `#` does not count.
+/// Whether a text, without outer blanks, can be an order id: not empty, not a placeholder that a
+/// broken template left behind. A leading `#` does not count.
 ///
 /// Google merges all purchases with an empty transaction id; such ids would do the same here.
 pub fn is_order_id(text: &[u8]) -> bool {
@@ -20,8 +22,12 @@ pub fn is_order_id(text: &[u8]) -> bool {
     while let [b'#' | b' ', rest @ ..] = id {
         id = rest;
     }
-    let is_ordinary = |byte: &u8| !matches!(byte, ..b' ' | 127 | b'{' | b'}' | b'<' | b'>' | b'[' | b']');
-    !id.is_empty() && id.len() <= ORDER_ID_BYTES_MAX && id.iter().all(is_ordinary) && !is_placeholder(id)
+    let is_ordinary =
+        |byte: &u8| !matches!(byte, ..b' ' | 127 | b'{' | b'}' | b'<' | b'>' | b'[' | b']');
+    !id.is_empty()
+        && id.len() <= ORDER_ID_BYTES_MAX
+        && id.iter().all(is_ordinary)
+        && !is_placeholder(id)
 }
 
 fn is_placeholder(id: &[u8]) -> bool {
@@ -97,7 +103,9 @@ mod tests {
         ] {
             assert!(!is_order_id(id.as_bytes()), "{id}");
         }
-        assert!(is_order_id("9".repeat(128).as_bytes()) && !is_order_id("9".repeat(129).as_bytes()));
+        assert!(
+            is_order_id("9".repeat(128).as_bytes()) && !is_order_id("9".repeat(129).as_bytes())
+        );
     }
 
     #[test]
@@ -106,7 +114,9 @@ mod tests {
         for text in ["0", "129.90", "-1", "5.", "007.10", "0.30000000000000004", &thirty] {
             assert!(is_decimal(text.as_bytes()) && text.parse::<Decimal>().is_ok(), "{text}");
         }
-        for text in ["", ".", "-", ".5", "1,5", "129.90 €", "1.2.3", "1-", "NaN", "0x1", &"9".repeat(31)] {
+        for text in
+            ["", ".", "-", ".5", "1,5", "129.90 €", "1.2.3", "1-", "NaN", "0x1", &"9".repeat(31)]
+        {
             assert!(!is_decimal(text.as_bytes()) && text.parse::<Decimal>().is_err(), "{text}");
         }
     }

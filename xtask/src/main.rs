@@ -1,6 +1,7 @@
 //! `cargo xtask`: the build steps that cargo alone cannot do.
 //!
-//! It writes into the build folder, `pixel-wasm/dist`, and a cache of tools from npm that the pixel is made with.
+//! It writes into the build folder, `pixel-wasm/dist`, and a cache of tools from npm that the pixel
+//! is made with.
 
 mod pixel;
 

@@ -8,7 +8,8 @@ use std::ops::Range;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// One request (method, path, content type) to a port of loopback, on a connection of its own; the body of the answer.
+/// One request (method, path, content type) to a port of loopback, on a connection of its own; the
+/// body of the answer.
 ///
 /// # Errors
 /// When nothing answers there.
@@ -41,12 +42,14 @@ pub fn create(admin: u16, token: &str, resource: &str, body: &Value) -> Result<S
     Ok(answer["id"].as_str().with_context(|| format!("{resource}: {answer}"))?.to_owned())
 }
 
-/// Creates a shop at `shop.test` with a campaign, and an influencer; returns the ids of campaign and influencer.
+/// Creates a shop at `shop.test` with a campaign, and an influencer; returns the ids of campaign
+/// and influencer.
 ///
 /// # Errors
 /// When the API refuses one of them.
 pub fn campaign(admin: u16, token: &str) -> Result<(String, String)> {
-    let merchant = json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
+    let merchant =
+        json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
     let merchant = create(admin, token, "merchants", &merchant)?;
     let influencer = create(admin, token, "influencers", &json!({ "name": "Anna" }))?;
     let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
@@ -54,12 +57,17 @@ pub fn campaign(admin: u16, token: &str) -> Result<(String, String)> {
     Ok((create(admin, token, "campaigns", &campaign)?, influencer))
 }
 
-/// Imports `l{n}` → `https://shop.test/product/{n}?utm_campaign=autumn` for these numbers; returns the bytes of slugs and
-/// destinations.
+/// Imports `l{n}` → `https://shop.test/product/{n}?utm_campaign=autumn` for these numbers; returns
+/// the bytes of slugs and destinations.
 ///
 /// # Errors
 /// When the API refuses them.
-pub fn import_links(admin: u16, token: &str, owner: &(String, String), links: Range<usize>) -> Result<usize> {
+pub fn import_links(
+    admin: u16,
+    token: &str,
+    owner: &(String, String),
+    links: Range<usize>,
+) -> Result<usize> {
     let (campaign, influencer) = owner;
     let mut csv = String::from("campaign,influencer,destination,slug\n");
     let (count, mut text) = (links.len(), 0);

@@ -1,4 +1,5 @@
-//! What the measuring programs share. Everything stays on loopback and ends with the program that started it.
+//! What the measuring programs share. Everything stays on loopback and ends with the program that
+//! started it.
 
 #![expect(clippy::float_arithmetic, reason = "measurements, no money")]
 

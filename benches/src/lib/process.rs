@@ -62,7 +62,8 @@ fn cpu_of(task: &Path) -> Result<f64> {
 /// When it has ended.
 pub fn resident_bytes(pid: u32) -> Result<usize> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc status")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc status")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
 }
 
@@ -72,5 +73,9 @@ pub fn machine() -> String {
     let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{}, {cores} cores, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+    format!(
+        "{}, {cores} cores, Linux {}",
+        model.trim_start_matches([' ', '\t', ':']),
+        kernel.trim()
+    )
 }

@@ -45,7 +45,10 @@ impl Product {
         ]);
         command.arg(data).args(arguments);
         command.env("AFTERCLICK_ADMIN_TOKEN", TOKEN).env("AFTERCLICK_LOG", "error");
-        let child = command.stdout(Stdio::piped()).spawn().with_context(|| program.display().to_string())?;
+        let child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| program.display().to_string())?;
         let mut product = Self { child, public: 0, tls: 0, admin: 0 };
         let stdout = product.child.stdout.take().context("no standard output")?;
         let mut line = String::new();
@@ -55,7 +58,8 @@ impl Product {
             let Some(address) = ready[listener].as_str() else { return Ok(0) };
             Ok(address.rsplit(':').next().unwrap_or_default().parse()?)
         };
-        (product.public, product.tls, product.admin) = (port("public")?, port("tls")?, port("admin")?);
+        (product.public, product.tls, product.admin) =
+            (port("public")?, port("tls")?, port("admin")?);
         Ok(product)
     }
 
@@ -82,7 +86,8 @@ impl Product {
     /// # Errors
     /// When the system does not let it.
     pub fn stop(mut self) -> Result<()> {
-        let id = rustix::process::Pid::from_raw(i32::try_from(self.child.id())?).context("a process id")?;
+        let id = rustix::process::Pid::from_raw(i32::try_from(self.child.id())?)
+            .context("a process id")?;
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
         self.child.wait()?;
         Ok(())

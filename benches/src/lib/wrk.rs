@@ -52,7 +52,8 @@ impl Load<'_> {
         self.headers.iter().for_each(|header| _ = command.args(["-H", header]));
         command.arg("-s").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/followers.lua"));
         command.arg(self.origin).arg("--").arg(self.links.to_string());
-        let output = command.output().context("wrk: install it with the system's package manager")?;
+        let output =
+            command.output().context("wrk: install it with the system's package manager")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success() && !text.contains("Socket errors"), "wrk: {text}");
         let requests = text.lines().find_map(|line| line.trim().split_once(" requests in "));

@@ -1,8 +1,10 @@
-//! Side-by-side runs: afterclick, and what people would use instead, answer the same requests in turn, on one core, in one run.
+//! Side-by-side runs: afterclick, and what people would use instead, answer the same requests in
+//! turn, on one core, in one run.
 //!
-//! What counts is the ratio of medians: machines differ and are noisy, a ratio in one run much less. The server under
-//! test is pinned to the first core with everything on (sign, classify, journal `os`, projector), wrk to the second.
-//! Never touches an address other than loopback, and ends by itself.
+//! What counts is the ratio of medians: machines differ and are noisy, a ratio in one run much
+//! less. The server under test is pinned to the first core with everything on (sign, classify,
+//! journal `os`, projector), wrk to the second. Never touches an address other than loopback, and
+//! ends by itself.
 
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, no money")]
 
@@ -39,7 +41,11 @@ struct Profile {
 
 const PROFILES: [Profile; 3] = [
     Profile { name: "few headers", headers: &[], connections: Connections::StayOpen },
-    Profile { name: "a browser's headers", headers: BROWSERS_HEADERS, connections: Connections::StayOpen },
+    Profile {
+        name: "a browser's headers",
+        headers: BROWSERS_HEADERS,
+        connections: Connections::StayOpen,
+    },
     Profile {
         name: "TLS 1.3, a new connection and a full handshake for every request",
         headers: BROWSERS_HEADERS,
@@ -70,11 +76,13 @@ fn main() -> Result<()> {
     ];
     let mut report = report::heading(rounds, seconds);
     for profile in PROFILES {
-        let servers: Vec<_> = all.iter().filter(|server| server.speaks(profile.connections)).collect();
+        let servers: Vec<_> =
+            all.iter().filter(|server| server.speaks(profile.connections)).collect();
         let mut samples = vec![Vec::new(); servers.len()];
         for round in 1..=rounds {
             for (server, samples) in servers.iter().zip(&mut samples) {
-                let sample = measure::measure(server, profile.connections, profile.headers, seconds)?;
+                let sample =
+                    measure::measure(server, profile.connections, profile.headers, seconds)?;
                 let (name, rate) = (server.name, sample.requests_per_second);
                 eprintln!("{}, round {round}: {name:25} {rate:8.0} requests/s", profile.name);
                 samples.push(sample);

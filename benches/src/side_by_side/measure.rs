@@ -42,7 +42,13 @@ pub(crate) fn measure(
             format!("https://127.0.0.1:{}", server.tls_port)
         }
     };
-    let load = Load { origin: &origin, headers: &headers, connections: CONNECTIONS, seconds, links: LINKS };
+    let load = Load {
+        origin: &origin,
+        headers: &headers,
+        connections: CONNECTIONS,
+        seconds,
+        links: LINKS,
+    };
     server.settle()?;
     let before = server.cpu()?;
     let answered = load.run()?;

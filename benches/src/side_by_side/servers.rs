@@ -54,7 +54,8 @@ impl Server {
     pub(crate) fn cpu(&self) -> Result<Cpu> {
         match &self.runs {
             Runs::Peer(children) => {
-                let all = children.iter().map(|child| cpu_seconds(child.id())).sum::<Result<f64>>()?;
+                let all =
+                    children.iter().map(|child| cpu_seconds(child.id())).sum::<Result<f64>>()?;
                 Ok(Cpu { answering: all, all })
             }
             Runs::Product(product) => Ok(Cpu {
@@ -88,13 +89,20 @@ fn slugs() -> impl Iterator<Item = (String, String)> {
 /// The event loop that does nothing but answer.
 pub(crate) fn floor(program: &Path) -> Result<Server> {
     let port = free_port()?;
-    let child =
-        pinned(0, program).arg(port.to_string()).spawn().with_context(|| program.display().to_string())?;
+    let child = pinned(0, program)
+        .arg(port.to_string())
+        .spawn()
+        .with_context(|| program.display().to_string())?;
     opened(Server { name: "epoll floor", port, tls_port: 0, runs: Runs::Peer(vec![child]) })
 }
 
 /// nginx with one of the configurations in `peers`.
-pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Path) -> Result<Server> {
+pub(crate) fn nginx(
+    name: &'static str,
+    config: &str,
+    peers: &Path,
+    folder: &Path,
+) -> Result<Server> {
     let (port, tls_port) = (free_port()?, free_port()?);
     let prefix = folder.join(config);
     fs::create_dir_all(&prefix)?;
@@ -113,9 +121,15 @@ pub(crate) fn nginx(name: &'static str, config: &str, peers: &Path, folder: &Pat
     }
     let mut command = pinned(0, Path::new("nginx"));
     command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-g", "master_process off;"]);
-    let child = command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
+    let child =
+        command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
     children.push(child);
-    opened(Server { name, port, tls_port: if speaks_tls { tls_port } else { 0 }, runs: Runs::Peer(children) })
+    opened(Server {
+        name,
+        port,
+        tls_port: if speaks_tls { tls_port } else { 0 },
+        runs: Runs::Peer(children),
+    })
 }
 
 /// A certificate for the links' host, which all who speak TLS have: ECDSA on P-256.
@@ -133,7 +147,8 @@ fn redis_with_links(socket: &Path, folder: &Path) -> Result<Child> {
         .arg(socket)
         .arg("--dir")
         .arg(folder);
-    let child = command.stdout(Stdio::null()).spawn().context("redis-server: scripts/bench installs it")?;
+    let child =
+        command.stdout(Stdio::null()).spawn().context("redis-server: scripts/bench installs it")?;
     let until = Instant::now() + Duration::from_secs(5);
     let mut stream = loop {
         match std::os::unix::net::UnixStream::connect(socket) {
@@ -156,7 +171,8 @@ pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
     let map: String = slugs().map(|(slug, to)| format!("/{slug} {to}\n")).collect();
     fs::write(folder.join("haproxy.map"), map)?;
     let config = fs::read_to_string(peers.join("haproxy-map.cfg"))?;
-    let config = config.replace("PORT", &port.to_string()).replace("FOLDER", &folder.display().to_string());
+    let config =
+        config.replace("PORT", &port.to_string()).replace("FOLDER", &folder.display().to_string());
     fs::write(folder.join("haproxy.cfg"), config)?;
     let mut command = pinned(0, Path::new("haproxy"));
     command.arg("-db").arg("-q").arg("-f").arg(folder.join("haproxy.cfg")).stderr(Stdio::null());
@@ -167,8 +183,14 @@ pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
 /// afterclick with everything on, and the port of its API.
 pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)> {
     let file = |name: &str| folder.join(name).display().to_string();
-    let tls =
-        ["--listen-tls", "127.0.0.1:0", "--tls-cert", &file("chain.pem"), "--tls-key", &file("key.pem")];
+    let tls = [
+        "--listen-tls",
+        "127.0.0.1:0",
+        "--tls-cert",
+        &file("chain.pem"),
+        "--tls-key",
+        &file("key.pem"),
+    ];
     let product = Product::start(program, &folder.join("data"), &tls)?;
     let owner = campaign(product.admin, TOKEN)?;
     import_links(product.admin, TOKEN, &owner, 0..LINKS)?;

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 
-/// A follower's browser. The headless one says so in its user agent, and is rightly counted as a robot.
-const CHROMIUM_AGENT: &str =
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
+/// A follower's browser. The headless one says so in its user agent, and is rightly counted as a
+/// robot.
+const CHROMIUM_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 /// How long a driver may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -45,7 +45,9 @@ impl Engine {
             Self::Chromium => in_path("chromedriver").is_some(),
             Self::Firefox => in_path("firefox-esr").is_some() && geckodriver().is_some(),
             Self::WebKit => {
-                in_path("WebKitWebDriver").is_some() && in_path("Xvfb").is_some() && mini_browser().is_some()
+                in_path("WebKitWebDriver").is_some()
+                    && in_path("Xvfb").is_some()
+                    && mini_browser().is_some()
             }
         }
     }
@@ -86,9 +88,9 @@ impl Engine {
                     &format!("--user-data-dir={}", profile.display()),
                     &format!("--user-agent={CHROMIUM_AGENT}"),
                 ];
-                // Without third-party cookies, as ever more people browse: only then does it clean up after trackers.
-                let preferences =
-                    json!({ "profile.block_third_party_cookies": true, "profile.cookie_controls_mode": 1 });
+                // Without third-party cookies, as ever more people browse: only then does it clean
+                // up after trackers.
+                let preferences = json!({ "profile.block_third_party_cookies": true, "profile.cookie_controls_mode": 1 });
                 json!({ "browserName": "chrome", "goog:chromeOptions": { "args": arguments, "prefs": preferences } })
             }
             Self::Firefox => {
@@ -107,9 +109,14 @@ impl Engine {
     }
 }
 
-/// Starts a driver that picks its port and prints it behind a mark. Of two that start at once one may lose the port that
-/// both picked, and ends; it is started again.
-fn announced(mut command: Command, arguments: &[&str], profile: &Path, mark: &str) -> Result<Driver> {
+/// Starts a driver that picks its port and prints it behind a mark. Of two that start at once one
+/// may lose the port that both picked, and ends; it is started again.
+fn announced(
+    mut command: Command,
+    arguments: &[&str],
+    profile: &Path,
+    mark: &str,
+) -> Result<Driver> {
     command
         .args(arguments)
         .env("TMPDIR", profile)
@@ -136,7 +143,8 @@ fn announced(mut command: Command, arguments: &[&str], profile: &Path, mark: &st
     bail!("{} ends without saying its port", command.get_program().to_string_lossy())
 }
 
-/// WebKitWebDriver prints nothing and its browser needs a display, so port and display are found for it.
+/// WebKitWebDriver prints nothing and its browser needs a display, so port and display are found
+/// for it.
 fn webkit_driver(profile: &Path) -> Result<Driver> {
     let mut display = Command::new("Xvfb")
         .args(["-displayfd", "1", "-screen", "0", "1280x940x24", "-nolisten", "tcp"])
@@ -162,7 +170,8 @@ fn webkit_driver(profile: &Path) -> Result<Driver> {
         .process_group(0)
         .spawn();
     let mut processes = vec![display];
-    let started = driver.context("cannot start WebKitWebDriver").map(|driver| processes.push(driver));
+    let started =
+        driver.context("cannot start WebKitWebDriver").map(|driver| processes.push(driver));
     let driver = Driver { processes, port };
     started?;
     read.context("Xvfb did not say its display")?;
@@ -190,14 +199,15 @@ fn in_path(name: &str) -> Option<PathBuf> {
 fn geckodriver() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
-    let cached =
-        cache.map(|cache| cache.join("afterclick/tools/bin/geckodriver")).filter(|path| path.is_file());
+    let cached = cache
+        .map(|cache| cache.join("afterclick/tools/bin/geckodriver"))
+        .filter(|path| path.is_file());
     cached.or_else(|| in_path("geckodriver"))
 }
 
 fn mini_browser() -> Option<PathBuf> {
     let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
-    let folders =
-        libraries.flat_map(|library| ["webkit2gtk-4.1", "webkit2gtk-4.0"].map(|name| library.join(name)));
+    let folders = libraries
+        .flat_map(|library| ["webkit2gtk-4.1", "webkit2gtk-4.0"].map(|name| library.join(name)));
     folders.map(|folder| folder.join("MiniBrowser")).find(|path| path.is_file())
 }

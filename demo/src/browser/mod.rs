@@ -1,6 +1,8 @@
-//! A real browser: Chromium, Firefox or WebKit behind its WebDriver, each with an empty profile of its own.
+//! A real browser: Chromium, Firefox or WebKit behind its WebDriver, each with an empty profile of
+//! its own.
 //!
-//! It never uses a profile twice, and ends every process that it started, also when a check has failed.
+//! It never uses a profile twice, and ends every process that it started, also when a check has
+//! failed.
 
 mod engine;
 
@@ -49,7 +51,8 @@ impl Browser {
     pub async fn start_engine(engine: Engine) -> Result<Self> {
         let profile = tempfile::Builder::new().prefix("afterclick-browser-").tempdir()?;
         let driver = engine.start_driver(profile.path())?;
-        let mut browser = Self { processes: driver.processes, client: None, port: driver.port, profile };
+        let mut browser =
+            Self { processes: driver.processes, client: None, port: driver.port, profile };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(engine.capabilities(browser.profile.path())?);
         let client = builder.connect(&format!("http://127.0.0.1:{}", browser.port)).await;
@@ -57,7 +60,8 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Ends the browser at once, as a crash or a phone that runs out of power does. The profile stays for another start.
+    /// Ends the browser at once, as a crash or a phone that runs out of power does. The profile
+    /// stays for another start.
     pub fn kill(&mut self) {
         self.client = None;
         self.end();
@@ -96,7 +100,8 @@ impl Browser {
     /// # Errors
     /// When it does not appear or cannot be clicked.
     pub async fn click(&self, selector: &str) -> Result<()> {
-        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        let element =
+            self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
         element.with_context(|| format!("no {selector} on the page"))?.click().await?;
         Ok(())
     }
@@ -106,7 +111,8 @@ impl Browser {
     /// # Errors
     /// When it does not appear.
     pub async fn type_into(&self, selector: &str, text: &str) -> Result<()> {
-        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        let element =
+            self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
         Ok(element.with_context(|| format!("no {selector} on the page"))?.send_keys(text).await?)
     }
 
@@ -115,7 +121,8 @@ impl Browser {
     /// # Errors
     /// When it does not appear.
     pub async fn text(&self, selector: &str) -> Result<String> {
-        let element = self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        let element =
+            self.client()?.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
         Ok(element.with_context(|| format!("no {selector} on the page"))?.text().await?)
     }
 
@@ -124,7 +131,10 @@ impl Browser {
     /// # Errors
     /// When the script throws.
     pub async fn run(&self, script: &str) -> Result<Value> {
-        self.client()?.execute(script, Vec::new()).await.with_context(|| format!("script failed: {script}"))
+        self.client()?
+            .execute(script, Vec::new())
+            .await
+            .with_context(|| format!("script failed: {script}"))
     }
 
     /// Runs a script until what it returns is true.
@@ -142,7 +152,8 @@ impl Browser {
         Ok(())
     }
 
-    /// A cookie of the page as the browser keeps it, script-readable or not; nothing if there is none.
+    /// A cookie of the page as the browser keeps it, script-readable or not; nothing if there is
+    /// none.
     ///
     /// # Errors
     /// When the browser does not say.
@@ -171,7 +182,8 @@ impl Browser {
         let client = LegacyClient::builder(TokioExecutor::new()).build(HttpConnector::new());
         let answer = client.request(request).await.context("the driver does not answer")?;
         let is_good = answer.status().is_success();
-        let answer: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
+        let answer: Value =
+            serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
         ensure!(is_good, "{path}: {}", answer["value"]["message"]);
         Ok(answer["value"].clone())
     }
@@ -191,7 +203,8 @@ impl Browser {
     /// When the browser opens none.
     pub async fn open_window(&self) -> Result<()> {
         let client = self.client()?;
-        let oldest = client.windows().await?.into_iter().next().context("the browser has no window")?;
+        let oldest =
+            client.windows().await?.into_iter().next().context("the browser has no window")?;
         client.switch_to_window(oldest).await?;
         let window = client.new_window(true).await?;
         Ok(client.switch_to_window(window.handle).await?)
@@ -236,7 +249,8 @@ impl Browser {
             _ = process.wait();
         }
         self.processes.clear();
-        // Some leave their group. The profile's path is this browser's alone and names its processes.
+        // Some leave their group. The profile's path is this browser's alone and names its
+        // processes.
         end_processes_naming(self.profile.path());
     }
 }
@@ -261,7 +275,8 @@ pub struct Cookie {
 fn end_processes_naming(profile: &Path) {
     let needle = profile.as_os_str().as_encoded_bytes();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let id = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        let id =
+            entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         if let Some(id) = id.filter(|_| command.windows(needle.len()).any(|part| part == needle)) {
             _ = kill_process(id, Signal::KILL);

@@ -1,6 +1,8 @@
-//! The shop's server: pages over HTTP, carts by the shop's own cookie, and the webhooks of its orders.
+//! The shop's server: pages over HTTP, carts by the shop's own cookie, and the webhooks of its
+//! orders.
 //!
-//! It stores nothing beyond its run. A failed webhook is reported and not repeated, as WooCommerce does it.
+//! It stores nothing beyond its run. A failed webhook is reported and not repeated, as WooCommerce
+//! does it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,7 +29,8 @@ use crate::webhook;
 const CART_COOKIE: &str = "shop_cart";
 /// Orders are numbered from here.
 const FIRST_ORDER: u32 = 1001;
-/// How long the shop takes to report a paid order by itself: long enough to see the order as a claim before.
+/// How long the shop takes to report a paid order by itself: long enough to see the order as a
+/// claim before.
 const CONFIRM_AFTER: Duration = Duration::from_secs(1);
 
 /// What a page needs to know of afterclick.
@@ -185,10 +188,12 @@ impl Inner {
     /// The visitor's cart, made if need be; keeps the click token that a landing address brings.
     fn visit(&self, headers: &HeaderMap, query: &HashMap<String, String>) -> (String, Cart) {
         let mut books = self.books();
-        let known =
-            cookie(headers, CART_COOKIE).filter(|id| books.carts.contains_key(*id)).map(str::to_owned);
-        let id =
-            known.unwrap_or_else(|| format!("{:x}{}", Timestamp::now().as_nanosecond(), books.carts.len()));
+        let known = cookie(headers, CART_COOKIE)
+            .filter(|id| books.carts.contains_key(*id))
+            .map(str::to_owned);
+        let id = known.unwrap_or_else(|| {
+            format!("{:x}{}", Timestamp::now().as_nanosecond(), books.carts.len())
+        });
         let cart = books.carts.entry(id.clone()).or_default();
         if let Some(token) = query.get("ac") {
             cart.token = Some(token.clone());
@@ -322,11 +327,14 @@ fn page(cart_id: &str, html: String) -> Response {
 
 fn with_cart(cart_id: &str, response: impl IntoResponse) -> Response {
     let cookie = format!("{CART_COOKIE}={cart_id}; Path=/; HttpOnly; SameSite=Lax");
-    ([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], response).into_response()
+    ([(header::SET_COOKIE, cookie), (header::CACHE_CONTROL, "no-store".to_owned())], response)
+        .into_response()
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let cookies =
+        headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }

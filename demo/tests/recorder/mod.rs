@@ -1,6 +1,8 @@
-//! A collector for the pixel's tests: serves test pages and the built pixel, and records what arrives.
+//! A collector for the pixel's tests: serves test pages and the built pixel, and records what
+//! arrives.
 //!
-//! It reads bodies with the server's own types, so that a body the server would refuse fails the test.
+//! It reads bodies with the server's own types, so that a body the server would refuse fails the
+//! test.
 
 #![allow(dead_code, reason = "each of the test programs uses a part")]
 
@@ -22,7 +24,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 /// A text of a token's shape.
-pub(crate) const TOKEN: &str = "AQEBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const TOKEN: &str =
+    "AQEBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// The snippet's queue.
 pub(crate) const STUB: &str = "window.afterclick = window.afterclick || function () { (afterclick.q = afterclick.q || []).push(arguments) }";
 /// How long an expected request may take.
@@ -63,7 +66,8 @@ pub(crate) fn page(script: &str, attributes: &str) -> String {
 
 /// The same, with more in its body.
 pub(crate) fn page_with(script: &str, attributes: &str, body: &str) -> String {
-    let spies = "window.warnings = []; console.warn = (...words) => window.warnings.push(words.join(' '));
+    let spies =
+        "window.warnings = []; console.warn = (...words) => window.warnings.push(words.join(' '));
         window.errors = []; addEventListener('error', event => window.errors.push(event.message));
         addEventListener('unhandledrejection', event => window.errors.push(String(event.reason)));";
     format!(
@@ -82,7 +86,8 @@ impl Recorder {
     pub(crate) async fn start(pages: &[(&str, String)]) -> Self {
         build_pixel();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = format!("http://shop.localhost:{}", listener.local_addr().expect("an address").port());
+        let address =
+            format!("http://shop.localhost:{}", listener.local_addr().expect("an address").port());
         let pages = pages.iter().map(|(path, html)| ((*path).to_owned(), html.clone())).collect();
         let seen = Seen {
             requests: Vec::new(),
@@ -108,7 +113,8 @@ impl Recorder {
 
     /// The status of answers from now on.
     pub(crate) fn answer(&self, status: u16) {
-        self.inner.state.lock().expect("no panic").answer = StatusCode::from_u16(status).expect("a status");
+        self.inner.state.lock().expect("no panic").answer =
+            StatusCode::from_u16(status).expect("a status");
     }
 
     /// Sends a page with a Content-Security-Policy.
@@ -126,12 +132,16 @@ impl Recorder {
     }
 
     pub(crate) fn bodies(&self) -> Vec<Value> {
-        self.requests().iter().map(|request| serde_json::from_str(&request.body).expect("JSON")).collect()
+        self.requests()
+            .iter()
+            .map(|request| serde_json::from_str(&request.body).expect("JSON"))
+            .collect()
     }
 
     pub(crate) fn events(&self) -> Vec<Batch> {
-        let read =
-            |request: &Request| Batch::decode(request.body.as_bytes()).expect("a body the server takes");
+        let read = |request: &Request| {
+            Batch::decode(request.body.as_bytes()).expect("a body the server takes")
+        };
         self.requests().iter().map(read).collect()
     }
 
@@ -142,7 +152,11 @@ impl Recorder {
             if let Some(request) = self.requests().get(index) {
                 return request.clone();
             }
-            assert!(Instant::now() < end, "request {index} never came; there are {:?}", self.requests());
+            assert!(
+                Instant::now() < end,
+                "request {index} never came; there are {:?}",
+                self.requests()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -161,7 +175,9 @@ impl Recorder {
 }
 
 async fn collect(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let text = |name| {
+        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    };
     let request = Request {
         body: String::from_utf8_lossy(&body).into_owned(),
         content_type: text(header::CONTENT_TYPE),
@@ -180,7 +196,8 @@ async fn bounce(headers: HeaderMap, uri: Uri) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let site = host.split(':').next().unwrap_or_default().trim_start_matches("go.");
     let to = uri.query().and_then(|query| query.strip_prefix("to=")).unwrap_or_default().to_owned();
-    let cookie = format!("ac=token; HttpOnly; SameSite=Lax; Path=/; Domain={site}; Max-Age=2592000");
+    let cookie =
+        format!("ac=token; HttpOnly; SameSite=Lax; Path=/; Domain={site}; Max-Age=2592000");
     (StatusCode::FOUND, [(header::LOCATION, to), (header::SET_COOKIE, cookie)]).into_response()
 }
 
@@ -192,7 +209,8 @@ async fn update_cart(State(inner): State<Arc<Inner>>, body: String) -> StatusCod
 
 async fn pixel_file(State(inner): State<Arc<Inner>>, UrlPath(file): UrlPath<String>) -> Response {
     inner.state.lock().expect("no panic").paths.push(format!("/_ac/{file}"));
-    let caching = if file == "px.js" { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
+    let caching =
+        if file == "px.js" { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
     let kind = if file.ends_with(".wasm") { "application/wasm" } else { "text/javascript" };
     match std::fs::read(workspace().join("pixel-wasm/dist").join(&file)) {
         Ok(bytes) => (
@@ -209,7 +227,9 @@ async fn pixel_file(State(inner): State<Arc<Inner>>, UrlPath(file): UrlPath<Stri
 }
 
 async fn test_page(State(inner): State<Arc<Inner>>, uri: Uri) -> Response {
-    let Some(html) = inner.pages.get(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(html) = inner.pages.get(uri.path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let policy = {
         let mut state = inner.state.lock().expect("no panic");
         state.paths.push(uri.path().to_owned());
@@ -231,11 +251,13 @@ fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Builds the pixel if its sources have changed, once a run: a stale pixel would be tested instead of this one.
+/// Builds the pixel if its sources have changed, once a run: a stale pixel would be tested instead
+/// of this one.
 fn build_pixel() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let status = Command::new(env!("CARGO")).args(["xtask", "pixel"]).current_dir(workspace()).status();
+        let status =
+            Command::new(env!("CARGO")).args(["xtask", "pixel"]).current_dir(workspace()).status();
         assert!(status.is_ok_and(|status| status.success()), "`cargo xtask pixel` failed");
     });
 }

@@ -1,7 +1,7 @@
 //! When followers click: drawn before anybody answers, and never moved by an answer.
 //!
-//! Clicks come as a Poisson process. Where an influencer posts, the rate jumps and decays again. The same seed gives the
-//! same moments.
+//! Clicks come as a Poisson process. Where an influencer posts, the rate jumps and decays again.
+//! The same seed gives the same moments.
 
 #![expect(
     clippy::float_arithmetic,
@@ -42,8 +42,13 @@ impl Arrivals {
 
     /// The moments of posts up to a time.
     pub(crate) fn posts(bursts: Option<Bursts>, until: Duration) -> Vec<Duration> {
-        let Some(bursts) = bursts.filter(|bursts| !bursts.every.is_zero()) else { return Vec::new() };
-        (0..).map(|number| bursts.every * number + bursts.every / 2).take_while(|at| *at < until).collect()
+        let Some(bursts) = bursts.filter(|bursts| !bursts.every.is_zero()) else {
+            return Vec::new();
+        };
+        (0..)
+            .map(|number| bursts.every * number + bursts.every / 2)
+            .take_while(|at| *at < until)
+            .collect()
     }
 
     /// How many times the usual rate it is then.
@@ -55,7 +60,8 @@ impl Arrivals {
             return 1.0;
         }
         // The last post alone: earlier ones have faded, and so the factor is a bound.
-        1.0 + (bursts.factor - 1.0) * (-(since % every) / bursts.decay.as_secs_f64().max(1e-9)).exp()
+        1.0 + (bursts.factor - 1.0)
+            * (-(since % every) / bursts.decay.as_secs_f64().max(1e-9)).exp()
     }
 }
 
@@ -63,7 +69,8 @@ impl Iterator for Arrivals {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // Thinning: draw at the highest rate there is, and keep as many as the rate of that moment says.
+        // Thinning: draw at the highest rate there is, and keep as many as the rate of that moment
+        // says.
         let highest = self.bursts.map_or(1.0, |bursts| bursts.factor);
         loop {
             self.at += exponential(&mut self.random, 1.0 / (self.rate * highest));
@@ -108,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_post_lets_the_rate_jump_and_fade() {
-        let bursts = Bursts { every: Duration::from_secs(20), factor: 5.0, decay: Duration::from_secs(2) };
+        let bursts =
+            Bursts { every: Duration::from_secs(20), factor: 5.0, decay: Duration::from_secs(2) };
         let arrivals = || Arrivals::new(500.0, Some(bursts), 3);
         let (before, at, after) = (
             clicks_in(arrivals(), 5.0, 10.0),
@@ -118,7 +126,10 @@ mod tests {
         assert!((2300..2700).contains(&before), "{before}");
         assert!((950..1250).contains(&at), "five times as many, a little faded: {at}");
         assert!((2300..2750).contains(&after), "{after}");
-        assert_eq!(Arrivals::posts(Some(bursts), Duration::from_secs(40)), [10, 30].map(Duration::from_secs));
+        assert_eq!(
+            Arrivals::posts(Some(bursts), Duration::from_secs(40)),
+            [10, 30].map(Duration::from_secs)
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! How much the product can take: rates one after the other, until answers become slow or are refused.
+//! How much the product can take: rates one after the other, until answers become slow or are
+//! refused.
 //!
-//! Where this program is what becomes slow, it says so: then the product can take more than was found.
+//! Where this program is what becomes slow, it says so: then the product can take more than was
+//! found.
 
 #![expect(clippy::float_arithmetic, reason = "rates, and no money")]
 

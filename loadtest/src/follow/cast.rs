@@ -1,7 +1,7 @@
 //! Who comes: kinds of requests, the browsers they come with, and what each must be answered.
 //!
-//! What a request is expected to become is written down here once more, from the documents; the product's own rules
-//! are not asked.
+//! What a request is expected to become is written down here once more, from the documents; the
+//! product's own rules are not asked.
 
 use rand::RngExt;
 use rand::rngs::StdRng;

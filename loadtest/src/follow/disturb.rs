@@ -1,4 +1,5 @@
-//! What is done to the product while followers come: segments that roll, a catalog that grows, a Redis that hangs.
+//! What is done to the product while followers come: segments that roll, a catalog that grows, a
+//! Redis that hangs.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -82,7 +83,9 @@ impl<'a> Disturbance<'a> {
     pub(crate) fn end(self) -> Result<()> {
         match self {
             Self::Nothing => Ok(()),
-            Self::Import(_, importer) => importer.join().ok().context("the importer ended early")?,
+            Self::Import(_, importer) => {
+                importer.join().ok().context("the importer ended early")?
+            }
             Self::Hang(redis) => redis.go_on(),
         }
     }
@@ -95,7 +98,10 @@ pub(crate) fn tables(stage: &Stage, name: &str, links: usize) -> Vec<String> {
         for number in begin..links.min(begin + BATCH) {
             let (campaign, influencer) = (&stage.campaign, &stage.influencer);
             // Writing into a text does not fail.
-            _ = writeln!(csv, "{name}-{number},{campaign},{influencer},https://shop.test/{name}/{number}");
+            _ = writeln!(
+                csv,
+                "{name}-{number},{campaign},{influencer},https://shop.test/{name}/{number}"
+            );
         }
         csv
     };
@@ -111,7 +117,8 @@ pub(crate) fn import(admin: SocketAddr, token: &str, tables: Vec<String>) -> Res
     let authorization = format!("Bearer {token}");
     let headers = [("authorization", authorization.as_str()), ("content-type", "text/csv")];
     for table in tables {
-        let answer = harness::http::send(admin, Method::POST, "/api/v1/links/import", &headers, table);
+        let answer =
+            harness::http::send(admin, Method::POST, "/api/v1/links/import", &headers, table);
         let answer = runtime.block_on(answer)?;
         ensure!(answer.status == 201, "an import was answered {}: {}", answer.status, answer.body);
     }

@@ -1,7 +1,8 @@
-//! The load itself: every request is sent at its moment, however long others take, and how it ended is remembered.
+//! The load itself: every request is sent at its moment, however long others take, and how it ended
+//! is remembered.
 //!
-//! Open loop: no answer ever moves a moment. Where this program cannot keep up, latencies count from the moment all the
-//! same, and its own lag is measured beside them.
+//! Open loop: no answer ever moves a moment. Where this program cannot keep up, latencies count
+//! from the moment all the same, and its own lag is measured beside them.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -24,7 +25,8 @@ use crate::follow::pace::Pace;
 use crate::follow::stage::{Ask, Stage, Verdict, token_of};
 use crate::follow::wire::{Peer, Wire};
 
-/// An idle connection that is older may be closed by the server at any moment; nobody uses it again.
+/// An idle connection that is older may be closed by the server at any moment; nobody uses it
+/// again.
 const IDLE_MAX: Duration = Duration::from_secs(8);
 /// For each connection there may be, so many requests wait for one; more are not sent.
 const WAITING: usize = 4;
@@ -209,7 +211,8 @@ impl Crowd {
         // Between two stretches nobody's time passes.
         let gap = begun.saturating_sub(self.ended.get());
         let due = std::mem::take(&mut memory.due);
-        memory.due = due.into_iter().map(|Reverse(due)| Reverse(Due { at: due.at + gap, ..due })).collect();
+        memory.due =
+            due.into_iter().map(|Reverse(due)| Reverse(Due { at: due.at + gap, ..due })).collect();
         memory.random.random()
     }
 
@@ -259,7 +262,11 @@ impl Crowd {
         Ok(())
     }
 
-    async fn wait_for_answers(&self, second_ends: &mut Duration, on_second: &mut dyn FnMut(&Second)) {
+    async fn wait_for_answers(
+        &self,
+        second_ends: &mut Duration,
+        on_second: &mut dyn FnMut(&Second),
+    ) {
         while self.in_flight.get() + self.waiting.get() > 0 {
             sleep(Duration::from_millis(2)).await;
             if self.now() >= *second_ends {
@@ -368,8 +375,12 @@ impl Crowd {
         if let (Kind::Person, Verdict::Good(Some(click)), Some(token)) =
             (kind, verdict, token_of(answer.location))
         {
-            let carried =
-                Carried { token: token.to_owned(), cookie: answer.cookie.to_owned(), click, first: number };
+            let carried = Carried {
+                token: token.to_owned(),
+                cookie: answer.cookie.to_owned(),
+                click,
+                first: number,
+            };
             memory.remember(&self.manners, self.now(), Rc::new(carried));
             self.woken.notify_one();
         }

@@ -1,7 +1,7 @@
 //! What was measured: latencies as histograms, by phase, by kind of request and second by second.
 //!
-//! A latency begins when the request should have been sent. Whoever gave up counts with the time that was waited, so
-//! that a percentile is never better for it.
+//! A latency begins when the request should have been sent. Whoever gave up counts with the time
+//! that was waited, so that a percentile is never better for it.
 
 use std::time::Duration;
 
@@ -23,7 +23,9 @@ pub struct Times(Histogram<u32>);
 
 impl Default for Times {
     fn default() -> Self {
-        Self(Histogram::new_with_bounds(NANOSECONDS, LONGEST, 3).expect("bounds that are far apart"))
+        Self(
+            Histogram::new_with_bounds(NANOSECONDS, LONGEST, 3).expect("bounds that are far apart"),
+        )
     }
 }
 
@@ -40,7 +42,11 @@ impl Times {
 
     /// So many percent of the times are no longer.
     pub fn at(&self, percent: f64) -> Duration {
-        Duration::from_nanos(if self.0.is_empty() { 0 } else { self.0.value_at_percentile(percent) })
+        Duration::from_nanos(if self.0.is_empty() {
+            0
+        } else {
+            self.0.value_at_percentile(percent)
+        })
     }
 
     /// The longest.
@@ -285,7 +291,10 @@ mod tests {
         phase.add(Kind::Person, End::GivenUp, Duration::from_secs(10));
         assert!(phase.clicks.at(99.0) >= Duration::from_secs(10), "{:?}", phase.clicks.at(99.0));
         phase.lasted = Duration::from_secs(1);
-        assert_eq!((phase.goodput().round().to_string(), phase.refusals.count()), ("98".to_owned(), 1));
+        assert_eq!(
+            (phase.goodput().round().to_string(), phase.refusals.count()),
+            ("98".to_owned(), 1)
+        );
         assert_eq!((phase.total(), phase.ended(End::GivenUp, true)), (101, 2));
     }
 }

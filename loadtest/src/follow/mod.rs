@@ -1,8 +1,10 @@
-//! Followers as they come: at moments that were drawn in advance, over connections of their own, some of whom land in
-//! the shop and buy. Latency is measured from the moment at which a request should have been sent; afterwards what they
-//! were answered is compared with the journal and the figures.
+//! Followers as they come: at moments that were drawn in advance, over connections of their own,
+//! some of whom land in the shop and buy. Latency is measured from the moment at which a request
+//! should have been sent; afterwards what they were answered is compared with the journal and the
+//! figures.
 //!
-//! It never waits with one request for the answer to another, and never trusts the product's counters.
+//! It never waits with one request for the answer to another, and never trusts the product's
+//! counters.
 
 mod arrivals;
 mod capacity;
@@ -162,8 +164,12 @@ pub async fn follow(plan: &FollowPlan, tell: &mut dyn FnMut(News<'_>)) -> Result
         _ => Some(show.find_capacity(tell).await?),
     };
     let show = match (plan.question, plan.load, &capacity) {
-        (Question::Overload(factor), _, Some(capacity)) => show.overload(capacity.rate, factor, tell).await?,
-        (Question::Follow, Load::Rate(rate), _) => show.all_parts(rate, redis.as_ref(), tell).await?,
+        (Question::Overload(factor), _, Some(capacity)) => {
+            show.overload(capacity.rate, factor, tell).await?
+        }
+        (Question::Follow, Load::Rate(rate), _) => {
+            show.all_parts(rate, redis.as_ref(), tell).await?
+        }
         (Question::Follow, Load::OfCapacity(share), Some(capacity)) => {
             show.all_parts(times(capacity.rate, share), redis.as_ref(), tell).await?
         }

@@ -1,11 +1,13 @@
-//! Waits until a moment, to some microseconds: the runtime's own timers know whole milliseconds only.
+//! Waits until a moment, to some microseconds: the runtime's own timers know whole milliseconds
+//! only.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;

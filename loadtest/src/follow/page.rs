@@ -59,10 +59,12 @@ fn verdict(report: &FollowReport) -> String {
 
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
-        let cells = cells.fold(String::new(), |text, cell| format!("{text}<{tag}>{}</{tag}>", escape(cell)));
+        let cells = cells
+            .fold(String::new(), |text, cell| format!("{text}<{tag}>{}</{tag}>", escape(cell)));
         format!("<tr>{cells}</tr>")
     };
-    let mut text = format!("<div class=\"table\"><table>{}", cells("th", &mut head.iter().copied()));
+    let mut text =
+        format!("<div class=\"table\"><table>{}", cells("th", &mut head.iter().copied()));
     for row in rows {
         text += &cells("td", &mut row.iter().map(String::as_str));
     }
@@ -76,11 +78,20 @@ fn phases(report: &FollowReport) -> String {
     let rows = report.phases.iter().map(|phase| {
         let ended = |end| phase.ended(end, true);
         let not_sent = ended(End::NotConnected) + ended(End::Unsent);
-        let mut row =
-            vec![phase.name.clone(), format!("{:.0}", phase.rate), format!("{:.0}", phase.goodput())];
+        let mut row = vec![
+            phase.name.clone(),
+            format!("{:.0}", phase.rate),
+            format!("{:.0}", phase.goodput()),
+        ];
         row.extend(
-            [ended(End::Answered), ended(End::Refused), ended(End::Closed), ended(End::GivenUp), not_sent]
-                .map(count),
+            [
+                ended(End::Answered),
+                ended(End::Refused),
+                ended(End::Closed),
+                ended(End::GivenUp),
+                not_sent,
+            ]
+            .map(count),
         );
         row.extend(PERCENTILES.map(|(_, percent)| short(phase.clicks.at(percent))));
         row.push(short(phase.lag_p99()));
@@ -90,7 +101,8 @@ fn phases(report: &FollowReport) -> String {
 }
 
 fn latencies(report: &FollowReport) -> String {
-    let mut lines: Vec<_> = report.phases.iter().map(|phase| (phase.name.clone(), &phase.clicks)).collect();
+    let mut lines: Vec<_> =
+        report.phases.iter().map(|phase| (phase.name.clone(), &phase.clicks)).collect();
     if lines.is_empty() {
         return String::new();
     }
@@ -106,13 +118,20 @@ fn times(report: &FollowReport) -> String {
     if report.seconds.is_empty() {
         return String::new();
     }
-    let moments =
-        report.marks.iter().map(|mark| Moment { at: mark.at.as_secs_f64(), what: mark.what.clone() });
+    let moments = report
+        .marks
+        .iter()
+        .map(|mark| Moment { at: mark.at.as_secs_f64(), what: mark.what.clone() });
     let begun = report.phases.first().map_or(0.0, |phase| phase.begun.as_secs_f64());
-    let moments: Vec<_> = moments.map(|moment| Moment { at: moment.at - begun, ..moment }).collect();
+    let moments: Vec<_> =
+        moments.map(|moment| Moment { at: moment.at - begun, ..moment }).collect();
     let line = |name: &str, of: &dyn Fn(&Second) -> f64| Line {
         name: name.to_owned(),
-        points: report.seconds.iter().map(|second| (second.at.as_secs_f64() - begun, of(second))).collect(),
+        points: report
+            .seconds
+            .iter()
+            .map(|second| (second.at.as_secs_f64() - begun, of(second)))
+            .collect(),
     };
     let latency = [
         line("p50", &|second| second.p50.as_secs_f64()),
@@ -157,8 +176,9 @@ fn capacity(report: &FollowReport) -> String {
 
 fn classes(report: &FollowReport) -> String {
     let rows = report.reconciliation.classes.iter();
-    let rows =
-        rows.map(|row| (row.class.as_str().to_owned(), row.journal.unsigned_abs())).collect::<Vec<_>>();
+    let rows = rows
+        .map(|row| (row.class.as_str().to_owned(), row.journal.unsigned_abs()))
+        .collect::<Vec<_>>();
     let title = "Clicks by class, as the journal has them";
     format!("<h2>{title}</h2><p>Each decade takes the same room.</p>{}", bars(title, &rows))
 }
@@ -166,10 +186,14 @@ fn classes(report: &FollowReport) -> String {
 fn checks(report: &FollowReport) -> String {
     let mut text = "<h2>Reconciliation</h2>".to_owned();
     let rows = report.reconciliation.checks.iter().map(|check| {
-        let numbers = [check.expected.to_string(), check.found.to_string(), check.differences.to_string()];
+        let numbers =
+            [check.expected.to_string(), check.found.to_string(), check.differences.to_string()];
         std::iter::once(check.what.clone()).chain(numbers).collect()
     });
-    text += &table(&["what must be so", "expected", "found", "differences"], &rows.collect::<Vec<Vec<_>>>());
+    text += &table(
+        &["what must be so", "expected", "found", "differences"],
+        &rows.collect::<Vec<Vec<_>>>(),
+    );
     for check in report.reconciliation.checks.iter().filter(|check| check.differences > 0) {
         _ = write!(
             text,

@@ -1,6 +1,8 @@
-//! Pictures of numbers as SVG text: latency over the nines, lines over time, bars. No scripts; colours come from the page.
+//! Pictures of numbers as SVG text: latency over the nines, lines over time, bars. No scripts;
+//! colours come from the page.
 //!
-//! Labels never lie on each other: axes choose few round values, and what would touch its neighbour is left out.
+//! Labels never lie on each other: axes choose few round values, and what would touch its neighbour
+//! is left out.
 
 #![expect(clippy::float_arithmetic, reason = "pixels")]
 
@@ -46,7 +48,8 @@ impl Axis {
     fn place(self, value: f64) -> f64 {
         let scale = |value: f64| if self.is_log { value.max(self.from).log10() } else { value };
         let (from, to) = (scale(self.from), scale(self.to));
-        self.begin + (scale(value.min(self.to)) - from) / (to - from).max(1e-12) * (self.end - self.begin)
+        self.begin
+            + (scale(value.min(self.to)) - from) / (to - from).max(1e-12) * (self.end - self.begin)
     }
 
     /// Round values on it.
@@ -90,7 +93,9 @@ pub(crate) fn nines(title: &str, lines: &[(String, &Times)]) -> String {
     let lines = lines.iter().map(|(name, times)| {
         let last = nines_of(times.count());
         let nines = (0..=200u32).map(|step| f64::from(step) / 200.0 * last);
-        let point = |nine: f64| (x.place(nine), y.place(seconds(times.at(100.0 - 100.0 / 10f64.powf(nine)))));
+        let point = |nine: f64| {
+            (x.place(nine), y.place(seconds(times.at(100.0 - 100.0 / 10f64.powf(nine)))))
+        };
         Line { name: name.clone(), points: nines.map(point).collect() }
     });
     plot += &draw(&lines.collect::<Vec<_>>());
@@ -104,24 +109,35 @@ fn nines_of(count: u64) -> f64 {
 
 /// Latencies over time, with what happened.
 pub(crate) fn latency_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
-    let values =
-        || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| *value > 0.0);
+    let values = || {
+        lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| *value > 0.0)
+    };
     let y = log_axis(values().fold(0.001, f64::min), values().fold(0.001, f64::max));
     over_time(title, lines, moments, y, &latency_grid(y))
 }
 
 /// Numbers over time, with what happened.
 pub(crate) fn number_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
-    let highest = lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max);
+    let highest =
+        lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max);
     let y = Axis { from: 0.0, to: highest * 1.1, is_log: false, begin: HEIGHT - BOTTOM, end: TOP };
-    let grid =
-        y.steps().into_iter().map(|value| level(y.place(value), &thousands(value))).collect::<String>();
+    let grid = y
+        .steps()
+        .into_iter()
+        .map(|value| level(y.place(value), &thousands(value)))
+        .collect::<String>();
     over_time(title, lines, moments, y, &grid)
 }
 
 fn over_time(title: &str, lines: &[Line], moments: &[Moment], y: Axis, grid: &str) -> String {
     let ends = lines.iter().flat_map(|line| &line.points).map(|point| point.0);
-    let x = Axis { from: 0.0, to: ends.fold(1.0, f64::max), is_log: false, begin: LEFT, end: WIDTH - RIGHT };
+    let x = Axis {
+        from: 0.0,
+        to: ends.fold(1.0, f64::max),
+        is_log: false,
+        begin: LEFT,
+        end: WIDTH - RIGHT,
+    };
     let mut plot = begin(title);
     plot += grid;
     for value in x.steps() {
@@ -168,9 +184,12 @@ pub(crate) fn bars(title: &str, rows: &[(String, u64)]) -> String {
     let height = row * rows.len() as f64 + 8.0;
     // On a linear scale the rare classes would be invisible beside the common one.
     let highest = rows.iter().map(|row| row.1).max().unwrap_or(1) as f64;
-    let x = Axis { from: 0.8, to: highest.max(10.0), is_log: true, begin: left, end: WIDTH - right };
-    let mut plot =
-        format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(title));
+    let x =
+        Axis { from: 0.8, to: highest.max(10.0), is_log: true, begin: left, end: WIDTH - right };
+    let mut plot = format!(
+        r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#,
+        escape(title)
+    );
     for (number, (name, count)) in rows.iter().enumerate() {
         let y = row * number as f64 + 4.0;
         let end = if *count == 0 { left } else { x.place(*count as f64) };
@@ -208,7 +227,9 @@ fn latency_grid(y: Axis) -> String {
             y.place(value),
             &short(Duration::from_secs_f64(value)).replace(".00", "").replace(".0", ""),
         );
-        for between in [2.0, 5.0].map(|factor| factor * value).into_iter().filter(|between| *between < y.to) {
+        for between in
+            [2.0, 5.0].map(|factor| factor * value).into_iter().filter(|between| *between < y.to)
+        {
             grid += &level(y.place(between), "");
         }
     }
@@ -299,10 +320,19 @@ mod tests {
     fn what_was_measured_is_drawn_and_names_are_escaped() {
         let mut times = Times::default();
         (1..=10_000).for_each(|us| times.add(Duration::from_micros(us)));
-        let plot =
-            nines("a & b", &[("before <it>".to_owned(), &times), ("nothing".to_owned(), &Times::default())]);
-        assert!(plot.contains("a &amp; b") && plot.contains("before &lt;it&gt;") && plot.contains("99.99 %"));
-        assert!(!plot.contains("99.999 %") && !plot.contains("NaN") && !plot.contains("nothing"), "{plot}");
+        let plot = nines(
+            "a & b",
+            &[("before <it>".to_owned(), &times), ("nothing".to_owned(), &Times::default())],
+        );
+        assert!(
+            plot.contains("a &amp; b")
+                && plot.contains("before &lt;it&gt;")
+                && plot.contains("99.99 %")
+        );
+        assert!(
+            !plot.contains("99.999 %") && !plot.contains("NaN") && !plot.contains("nothing"),
+            "{plot}"
+        );
         assert!(!bars("classes", &[("none".to_owned(), 0)]).contains("NaN"));
     }
 }

@@ -1,4 +1,5 @@
-//! The truth against the product: what followers sent and were answered, what the journal has, what the figures say.
+//! The truth against the product: what followers sent and were answered, what the journal has, what
+//! the figures say.
 //!
 //! The product's counters are never believed: they are one of the three that must agree.
 
@@ -189,7 +190,8 @@ impl Figures {
             figures.add(row)?;
         }
         let orders = sent.iter().filter(|sent| sent.kind.source().is_some_and(Source::confirms));
-        let promised = orders.filter(|order| matches!(order.fate, Fate::Answered(Verdict::Good(_))));
+        let promised =
+            orders.filter(|order| matches!(order.fate, Fate::Answered(Verdict::Good(_))));
         let promised: Vec<_> = promised.filter_map(|order| order.about).collect();
         for (click, number) in promised.iter().step_by((promised.len() / 20).max(1)) {
             let path = format!("/api/v1/orders/{}/{number}", stage.merchant);
@@ -198,7 +200,8 @@ impl Figures {
             let mut candidates = order["decision"]["candidates"].as_array().into_iter().flatten();
             let credited = candidates.find(|candidate| candidate["verdict"] == "credited");
             let credited = credited.and_then(|candidate| candidate["click"].as_str());
-            let credited = credited.map_or_else(|| answer.body.chars().take(200).collect(), str::to_owned);
+            let credited =
+                credited.map_or_else(|| answer.body.chars().take(200).collect(), str::to_owned);
             figures.credited.push((number.to_string(), *click, credited));
         }
         Ok(figures)
@@ -208,7 +211,8 @@ impl Figures {
         let count = |value: &Value| value.as_i64().unwrap_or_default();
         self.raw += count(&row["clicks"]["raw"]);
         for class in Class::ALL {
-            *self.classes.entry(class.as_str()).or_default() += count(&row["clicks"][class.as_str()]);
+            *self.classes.entry(class.as_str()).or_default() +=
+                count(&row["clicks"][class.as_str()]);
         }
         self.sessions += count(&row["sessions"]);
         self.orders += count(&row["orders"]);
@@ -234,7 +238,9 @@ pub(crate) fn reconcile(
     let mut checks = vec![as_documented(sent)];
     checks.extend(clicks(sent, link_id, written));
     checks.push(sessions(sent, written));
-    checks.extend([Kind::Claim, Kind::Webhook, Kind::ServerOrder].map(|kind| orders(kind, sent, written)));
+    checks.extend(
+        [Kind::Claim, Kind::Webhook, Kind::ServerOrder].map(|kind| orders(kind, sent, written)),
+    );
     checks.extend(figures_against(written, figures));
     Reconciliation { checks, classes: classes(sent, written, figures) }
 }
@@ -262,18 +268,29 @@ fn clicks(sent: &[Sent], link_id: impl Fn(usize) -> LinkId, written: &Written) -
         let named = || format!("click {number} ({})", sent.kind.name());
         let times = || format!("{} stands there {} times", named(), recorded.len());
         match sent.fate {
-            Fate::Answered(Verdict::Later) | Fate::Unsent => none.expect(recorded.is_empty(), times),
+            Fate::Answered(Verdict::Later) | Fate::Unsent => {
+                none.expect(recorded.is_empty(), times)
+            }
             Fate::Unanswered => maybe.expect(recorded.len() <= 1, times),
             Fate::Answered(_) => once.expect(recorded.len() == 1, times),
         }
         for recorded in recorded {
             class.expect(recorded.class == expected, || {
-                format!("{} is {} instead of {}", named(), recorded.class.as_str(), expected.as_str())
+                format!(
+                    "{} is {} instead of {}",
+                    named(),
+                    recorded.class.as_str(),
+                    expected.as_str()
+                )
             });
         }
-        if let (Fate::Answered(Verdict::Good(Some(click))), Some(first)) = (sent.fate, recorded.first()) {
+        if let (Fate::Answered(Verdict::Good(Some(click))), Some(first)) =
+            (sent.fate, recorded.first())
+        {
             let is_same = first.id == click && first.link == link_id(usize::from(sent.link));
-            same.expect(is_same, || format!("{} was promised {click} and is {}", named(), first.id));
+            same.expect(is_same, || {
+                format!("{} was promised {click} and is {}", named(), first.id)
+            });
         }
     }
     vec![once, same, class, none, maybe, nobodys(sent, written)]
@@ -317,7 +334,8 @@ fn orders(kind: Kind, sent: &[Sent], written: &Written) -> Check {
     check
 }
 
-/// What was answered stands there once; what was refused or not sent, never; what had no answer, at most once.
+/// What was answered stands there once; what was refused or not sent, never; what had no answer, at
+/// most once.
 fn expect_times(check: &mut Check, sent: &Sent, times: u32, named: impl Fn() -> String) {
     let text = || format!("{} stands there {times} times ({:?})", named(), sent.fate);
     match sent.fate {
@@ -340,7 +358,11 @@ fn figures_against(written: &Written, figures: &Figures) -> Vec<Check> {
         .iter()
         .map(|&class| {
             let found = figures.classes.get(class.as_str()).copied().unwrap_or_default();
-            Check::same(format!("figures: {} clicks", class.as_str()), written.of_class(class), found)
+            Check::same(
+                format!("figures: {} clicks", class.as_str()),
+                written.of_class(class),
+                found,
+            )
         })
         .filter(|check| check.expected != 0 || check.found != 0)
         .collect();
@@ -363,7 +385,8 @@ fn figures_against(written: &Written, figures: &Figures) -> Vec<Check> {
     ]);
     let mut credited = Check::new("orders asked for one by one credit the click of their token");
     for (order, click, found) in &figures.credited {
-        credited.expect(*found == click.to_string(), || format!("order {order}: {click}, not {found}"));
+        credited
+            .expect(*found == click.to_string(), || format!("order {order}: {click}, not {found}"));
     }
     checks.push(credited);
     checks
@@ -371,7 +394,8 @@ fn figures_against(written: &Written, figures: &Figures) -> Vec<Check> {
 
 fn classes(sent: &[Sent], written: &Written, figures: &Figures) -> Vec<ClassRow> {
     let count = |class: Class, is: fn(Fate) -> bool| {
-        let count = sent.iter().filter(|sent| sent.kind.class() == Some(class) && is(sent.fate)).count();
+        let count =
+            sent.iter().filter(|sent| sent.kind.class() == Some(class) && is(sent.fate)).count();
         i64::try_from(count).unwrap_or(i64::MAX)
     };
     let answered = |fate| matches!(fate, Fate::Answered(verdict) if verdict != Verdict::Later);
@@ -400,7 +424,8 @@ mod tests {
         LinkId::from_bits(number as u64 + 100)
     }
 
-    /// A load in which all went well: five persons, a robot, a session and an order of the first, one refused, one lost.
+    /// A load in which all went well: five persons, a robot, a session and an order of the first,
+    /// one refused, one lost.
     fn honest() -> (Vec<Sent>, Written, Figures) {
         let click = |kind: Kind, fate: Fate| Sent { kind, link: 3, fate, about: None };
         let told = |kind: Kind| Sent {
@@ -410,7 +435,9 @@ mod tests {
             about: Some((click_id(0), 0)),
         };
         let mut sent: Vec<Sent> = (0..5)
-            .map(|number| click(Kind::Person, Fate::Answered(Verdict::Good(Some(click_id(number))))))
+            .map(|number| {
+                click(Kind::Person, Fate::Answered(Verdict::Good(Some(click_id(number)))))
+            })
             .collect();
         sent.push(click(Kind::Bot, Fate::Answered(Verdict::Good(None))));
         sent.extend([told(Kind::Session), told(Kind::Webhook), told(Kind::Claim)]);
@@ -460,7 +487,10 @@ mod tests {
         plant(&mut sent, &mut written, &mut figures);
         let seen = differing(&sent, &written, &figures);
         for name in seen_by {
-            assert!(seen.iter().any(|what| what.contains(name)), "`{name}` did not see it: {seen:?}");
+            assert!(
+                seen.iter().any(|what| what.contains(name)),
+                "`{name}` did not see it: {seen:?}"
+            );
         }
         assert!(!seen.is_empty());
     }
@@ -480,7 +510,10 @@ mod tests {
             |_, written, _| _ = written.orders.remove(&webhook),
             &["by webhook", "figures: orders", "revenue"],
         );
-        check(|_, written, _| _ = written.orders.remove(&("0".to_owned(), Source::Pixel)), &["of the pixel"]);
+        check(
+            |_, written, _| _ = written.orders.remove(&("0".to_owned(), Source::Pixel)),
+            &["of the pixel"],
+        );
     }
 
     #[test]
@@ -491,7 +524,10 @@ mod tests {
         };
         check(|_, written, _| double(written, 1), &["answered clicks"]);
         check(|_, written, _| double(written, 10), &["without answer"]);
-        check(|_, written, _| _ = written.sessions.insert(Some(click_id(0)), 2), &["sessions answered"]);
+        check(
+            |_, written, _| _ = written.sessions.insert(Some(click_id(0)), 2),
+            &["sessions answered"],
+        );
         let webhook = ("0".to_owned(), Source::Webhook);
         check(|_, written, _| _ = written.orders.insert(webhook.clone(), 2), &["by webhook"]);
     }
@@ -500,21 +536,38 @@ mod tests {
     fn what_nobody_sent_or_what_was_refused_is_seen() {
         let stray = Recorded { id: click_id(77), class: Class::Billable, link: link_id(3) };
         check(|_, written, _| _ = written.clicks.insert(None, vec![stray]), &["sent by somebody"]);
-        check(|_, written, _| _ = written.clicks.insert(Some(9), vec![stray]), &["refused and unsent"]);
-        check(|_, written, _| _ = written.clicks.insert(Some(6), vec![stray]), &["sent by somebody"]);
+        check(
+            |_, written, _| _ = written.clicks.insert(Some(9), vec![stray]),
+            &["refused and unsent"],
+        );
+        check(
+            |_, written, _| _ = written.clicks.insert(Some(6), vec![stray]),
+            &["sent by somebody"],
+        );
     }
 
     #[test]
     fn wrong_classes_tokens_and_answers_are_seen() {
         let change = |written: &mut Written, with: fn(&mut Recorded)| {
-            written.clicks.values_mut().flatten().filter(|click| click.id == click_id(1)).for_each(with);
+            written
+                .clicks
+                .values_mut()
+                .flatten()
+                .filter(|click| click.id == click_id(1))
+                .for_each(with);
         };
         check(
             |_, written, _| change(written, |click| click.class = Class::Bot),
             &["class that is due", "bot"],
         );
-        check(|_, written, _| change(written, |click| click.link = link_id(4)), &["name the recorded click"]);
-        check(|_, written, _| change(written, |click| click.id = click_id(50)), &["name the recorded click"]);
+        check(
+            |_, written, _| change(written, |click| click.link = link_id(4)),
+            &["name the recorded click"],
+        );
+        check(
+            |_, written, _| change(written, |click| click.id = click_id(50)),
+            &["name the recorded click"],
+        );
         for verdict in [Verdict::Token, Verdict::StrayToken, Verdict::Status(404)] {
             check(|sent, _, _| sent[1].fate = Fate::Answered(verdict), &["as documented"]);
         }

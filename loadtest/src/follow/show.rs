@@ -1,5 +1,5 @@
-//! A load test from the start of the product to the comparison: parts of load one after the other, and what is done to the
-//! product meanwhile.
+//! A load test from the start of the product to the comparison: parts of load one after the other,
+//! and what is done to the product meanwhile.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -61,12 +61,14 @@ impl<'a> Show<'a> {
         if let Some(redis) = redis {
             launch = launch.arguments(&["--state", &redis.url()]);
         }
-        let certificate = if plan.tls.is_some() { Some(certificate(&plan.data, &mut launch)?) } else { None };
+        let certificate =
+            if plan.tls.is_some() { Some(certificate(&plan.data, &mut launch)?) } else { None };
         let mut product = launch.start().await?;
         let stage = Stage::set(&product, plan.tls.is_some()).await?;
         for table in disturb::tables(&stage, "before", plan.catalog.0) {
             let (admin, token) = (product.admin, product.token.clone());
-            tokio::task::spawn_blocking(move || disturb::import(admin, &token, vec![table])).await??;
+            tokio::task::spawn_blocking(move || disturb::import(admin, &token, vec![table]))
+                .await??;
         }
         if let Some(fault) = &plan.fault {
             product.stop().await?;
@@ -85,14 +87,28 @@ impl<'a> Show<'a> {
             lands: LANDS,
             buys: BUYS,
         };
-        let crowd = Crowd::new(stage.clone(), manners, peer(&product, certificate.as_ref())?, plan.seed);
+        let crowd =
+            Crowd::new(stage.clone(), manners, peer(&product, certificate.as_ref())?, plan.seed);
         let (phases, seconds, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { plan, launch, certificate, product, stage, crowd, phases, seconds, marks, not_yet_due: 0 })
+        Ok(Self {
+            plan,
+            launch,
+            certificate,
+            product,
+            stage,
+            crowd,
+            phases,
+            seconds,
+            marks,
+            not_yet_due: 0,
+        })
     }
 
-    /// Lets some come whose latencies do not count: a process that was just started meets everything for the first time.
+    /// Lets some come whose latencies do not count: a process that was just started meets
+    /// everything for the first time.
     pub(crate) async fn warm_up(&self) -> Result<()> {
-        let leg = Leg { name: "", rate: WARM_UP_RATE, bursts: None, lasts: WARM_UP, is_over: &|| true };
+        let leg =
+            Leg { name: "", rate: WARM_UP_RATE, bursts: None, lasts: WARM_UP, is_over: &|| true };
         self.crowd.follow(&leg, &mut |_| ()).await.map(|_| ())
     }
 
@@ -183,7 +199,10 @@ impl<'a> Show<'a> {
         Ok(self)
     }
 
-    pub(crate) async fn find_capacity(&mut self, tell: &mut dyn FnMut(News<'_>)) -> Result<Capacity> {
+    pub(crate) async fn find_capacity(
+        &mut self,
+        tell: &mut dyn FnMut(News<'_>),
+    ) -> Result<Capacity> {
         let capacity = capacity::find(&self.crowd, self.plan.bound, tell).await?;
         self.not_yet_due += self.crowd.forget();
         Ok(capacity)
@@ -222,7 +241,11 @@ impl<'a> Show<'a> {
             format!("{behind} records behind"),
         ));
         let said = stopped.as_ref().err().map_or_else(String::new, |error| format!("{error:#}"));
-        reconciliation.checks.push(Check::that("the product stops when told to", stopped.is_ok(), said));
+        reconciliation.checks.push(Check::that(
+            "the product stops when told to",
+            stopped.is_ok(),
+            said,
+        ));
         Ok(FollowReport {
             setting: setting(self.plan),
             phases: self.phases,
@@ -237,7 +260,9 @@ impl<'a> Show<'a> {
 
 /// Where followers connect.
 fn peer(product: &Product, certificate: Option<&CertificateDer<'static>>) -> Result<Peer> {
-    let Some(certificate) = certificate else { return Ok(Peer { address: product.public, tls: None }) };
+    let Some(certificate) = certificate else {
+        return Ok(Peer { address: product.public, tls: None });
+    };
     let address = product.tls.context("this build of afterclick has no listener with TLS")?;
     Ok(Peer { address, tls: Some(TlsClient::trusting(certificate)?) })
 }
@@ -261,10 +286,13 @@ fn certificate(data: &Path, launch: &mut Launch) -> Result<CertificateDer<'stati
 async fn settle(product: &Product) -> Result<u64> {
     let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
-        let metrics = harness::http::send(product.admin, Method::GET, "/metrics", &[], "").await?.body;
-        let value =
-            |name| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        let behind = value("afterclick_hot_state_behind_records").context("no metric of records behind")?;
+        let metrics =
+            harness::http::send(product.admin, Method::GET, "/metrics", &[], "").await?.body;
+        let value = |name| {
+            metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
+        };
+        let behind =
+            value("afterclick_hot_state_behind_records").context("no metric of records behind")?;
         if behind == 0 || (behind == last && since.elapsed() > STUCK) {
             return Ok(behind);
         }
@@ -300,7 +328,8 @@ fn busy_since(before: (f64, f64), after: (f64, f64), took: Duration) -> (f64, f6
 /// How it was done, in one line.
 fn setting(plan: &FollowPlan) -> String {
     let build = if cfg!(debug_assertions) { "a development build" } else { "a release build" };
-    let place = if plan.pin { "server on one core, followers on another" } else { "nothing pinned" };
+    let place =
+        if plan.pin { "server on one core, followers on another" } else { "nothing pinned" };
     let tls = plan.tls.map_or_else(String::new, |resumed| format!(", TLS ({resumed} % resumed)"));
     format!(
         "{build}, {place}; {} % of requests over connections that stay open, {} connections at most{tls}; a follower waits \

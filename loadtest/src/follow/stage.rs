@@ -1,7 +1,7 @@
 //! The set-up that followers meet, the bytes they send to it, and what they must be answered.
 //!
-//! Every request has a number, and the number travels with it: as `?s=` of a click, in the id of an event, as an order's
-//! id. So the journal says of each of its records which request made it.
+//! Every request has a number, and the number travels with it: as `?s=` of a click, in the id of an
+//! event, as an order's id. So the journal says of each of its records which request made it.
 
 use std::path::Path;
 
@@ -111,11 +111,23 @@ impl Stage {
             links.push(id(product.create("links", &link).await?)?);
         }
         let path = format!("/api/v1/links/{}", links[PAUSED]);
-        let paused = product.ask(Method::PATCH, &path, "application/json", r#"{"paused":true}"#).await?;
+        let paused =
+            product.ask(Method::PATCH, &path, "application/json", r#"{"paused":true}"#).await?;
         anyhow::ensure!(paused.status == 200, "{path} answered {}: {}", paused.status, paused.body);
-        let links = links.iter().map(|link| link.parse().context("a link's id")).collect::<Result<_>>()?;
-        let verifier = Verifier::read(product.data(), merchant.parse().context("the merchant's id")?)?;
-        Ok(Self { merchant, campaign, influencer, key, links, verifier, order: order()?, is_secure })
+        let links =
+            links.iter().map(|link| link.parse().context("a link's id")).collect::<Result<_>>()?;
+        let verifier =
+            Verifier::read(product.data(), merchant.parse().context("the merchant's id")?)?;
+        Ok(Self {
+            merchant,
+            campaign,
+            influencer,
+            key,
+            links,
+            verifier,
+            order: order()?,
+            is_secure,
+        })
     }
 
     /// The number of the link that a kind of click is for, given one that was drawn.
@@ -135,7 +147,9 @@ impl Stage {
     /// The bytes of a request.
     pub(crate) fn request(&self, kind: Kind, number: u32, ask: &Ask<'_>) -> Result<Vec<u8>> {
         match ask {
-            Ask::Click { link, browser, cookie } => Ok(click(kind, number, *link, *browser, *cookie)),
+            Ask::Click { link, browser, cookie } => {
+                Ok(click(kind, number, *link, *browser, *cookie))
+            }
             Ask::Told(carried) => self.told(kind, number, carried),
         }
     }
@@ -156,7 +170,8 @@ impl Stage {
             Kind::ServerOrder => {
                 let id = first.to_string();
                 let body =
-                    json!({ "order_id": id, "currency": "EUR", "goods": "100.00", "ac": token }).to_string();
+                    json!({ "order_id": id, "currency": "EUR", "goods": "100.00", "ac": token })
+                        .to_string();
                 let time = (now().as_ms() / 1000).to_string();
                 let tag = mac(&[time.as_bytes(), b".", body.as_bytes()])?;
                 let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -182,9 +197,11 @@ impl Stage {
         });
         if kind == Kind::Claim {
             event["n"] = "purchase".into();
-            event["o"] = json!({ "id": carried.first.to_string(), "value": "100.00", "currency": "EUR" });
+            event["o"] =
+                json!({ "id": carried.first.to_string(), "value": "100.00", "currency": "EUR" });
         }
-        json!({ "v": 1, "k": self.key, "t": carried.token, "c": "granted", "e": [event] }).to_string()
+        json!({ "v": 1, "k": self.key, "t": carried.token, "c": "granted", "e": [event] })
+            .to_string()
     }
 
     /// Judges an answer to a request of this kind to this link.
@@ -207,8 +224,10 @@ impl Stage {
             return if is_clean { Verdict::Good(None) } else { Verdict::StrayToken };
         }
         let name = if self.is_secure { "__Secure-ac" } else { "ac" };
-        let cookie = answer.cookie.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value);
-        let claims = token.filter(|_| token == cookie).and_then(|token| self.verifier.verify(token, now()));
+        let cookie =
+            answer.cookie.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value);
+        let claims =
+            token.filter(|_| token == cookie).and_then(|token| self.verifier.verify(token, now()));
         let claims = claims.filter(|claims| claims.link == self.links[link]);
         claims.map_or(Verdict::Token, |claims| Verdict::Good(Some(claims.click)))
     }
@@ -218,11 +237,13 @@ impl Verifier {
     /// Reads the key that the product made when it first started.
     fn read(data: &Path, merchant: MerchantId) -> Result<Self> {
         let keys: Value = serde_json::from_slice(&std::fs::read(data.join("keys.json"))?)?;
-        let active = keys["keys"].as_array().into_iter().flatten().find(|key| key["state"] == "active");
+        let active =
+            keys["keys"].as_array().into_iter().flatten().find(|key| key["state"] == "active");
         let active = active.context("no active key")?;
         let secret = URL_SAFE_NO_PAD.decode(active["secret"].as_str().context("no secret")?)?;
         let secret: [u8; 32] = secret.try_into().ok().context("a secret of another length")?;
-        let key_id = active["id"].as_u64().and_then(|id| u8::try_from(id).ok()).context("no key id")?;
+        let key_id =
+            active["id"].as_u64().and_then(|id| u8::try_from(id).ok()).context("no key id")?;
         Ok(Self { key_id, merchant, key: TokenKey::derive(&secret, merchant) })
     }
 
@@ -253,7 +274,13 @@ pub(crate) fn token_of(location: &str) -> Option<&str> {
     query.split('&').find_map(|pair| pair.strip_prefix("ac="))
 }
 
-fn click(kind: Kind, number: u32, link: usize, (agent, page): Browser, cookie: Option<&str>) -> Vec<u8> {
+fn click(
+    kind: Kind,
+    number: u32,
+    link: usize,
+    (agent, page): Browser,
+    cookie: Option<&str>,
+) -> Vec<u8> {
     let method = if kind == Kind::Head { "HEAD" } else { "GET" };
     let slug = slug(link);
     let mut request = format!(
@@ -270,9 +297,13 @@ fn click(kind: Kind, number: u32, link: usize, (agent, page): Browser, cookie: O
         Kind::Prefetch => {
             "Sec-Purpose: prefetch;prerender\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n"
         }
-        Kind::Image => "Sec-Fetch-Dest: image\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Site: cross-site\r\n",
+        Kind::Image => {
+            "Sec-Fetch-Dest: image\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Site: cross-site\r\n"
+        }
         Kind::Preview | Kind::Bot => "",
-        _ => "Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: cross-site\r\n",
+        _ => {
+            "Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: cross-site\r\n"
+        }
     };
     request += "\r\n";
     request.into_bytes()
@@ -345,9 +376,14 @@ mod tests {
         ] {
             let (location, cookie) =
                 (format!("https://shop.test/?a=b&ac={in_address}#c"), format!("ac={in_cookie}"));
-            let answer = Answer { status: 302, location: &location, cookie: &cookie, ..Answer::default() };
+            let answer =
+                Answer { status: 302, location: &location, cookie: &cookie, ..Answer::default() };
             assert_eq!(stage.judge(Kind::Person, 0, &answer), expected, "{location} {cookie}");
-            assert_eq!(stage.judge(Kind::Bot, 0, &answer), Verdict::StrayToken, "a robot earns nothing");
+            assert_eq!(
+                stage.judge(Kind::Bot, 0, &answer),
+                Verdict::StrayToken,
+                "a robot earns nothing"
+            );
         }
     }
 
@@ -359,7 +395,10 @@ mod tests {
         assert_eq!(stage.judge(Kind::Prefetch, 0, &refused), Verdict::Good(None));
         assert_eq!(stage.judge(Kind::Prefetch, 0, &later), Verdict::Later);
         assert_eq!(stage.judge(Kind::Person, 0, &refused), Verdict::Status(503));
-        assert_eq!(stage.judge(Kind::Webhook, 0, &Answer { status: 401, ..refused }), Verdict::Status(401));
+        assert_eq!(
+            stage.judge(Kind::Webhook, 0, &Answer { status: 401, ..refused }),
+            Verdict::Status(401)
+        );
     }
 
     #[test]
@@ -373,9 +412,13 @@ mod tests {
             first: 12,
         };
         for kind in [Kind::Webhook, Kind::ServerOrder, Kind::Claim] {
-            let request = String::from_utf8(stage.request(kind, 13, &Ask::Told(&carried)).unwrap()).unwrap();
+            let request =
+                String::from_utf8(stage.request(kind, 13, &Ask::Told(&carried)).unwrap()).unwrap();
             assert!(request.contains(&token) && request.contains("12"), "{request}");
-            assert!(!request.contains(&ID_MARK.to_string()) && !request.contains(TOKEN_MARK), "{request}");
+            assert!(
+                !request.contains(&ID_MARK.to_string()) && !request.contains(TOKEN_MARK),
+                "{request}"
+            );
         }
     }
 }

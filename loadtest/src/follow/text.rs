@@ -1,6 +1,9 @@
 //! The report as text: tables that a terminal and a result file can both hold.
 
-#![expect(clippy::float_arithmetic, reason = "rates and shares of a processor's time, and no money")]
+#![expect(
+    clippy::float_arithmetic,
+    reason = "rates and shares of a processor's time, and no money"
+)]
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -60,12 +63,17 @@ fn of_capacity(capacity: &Capacity) -> String {
 fn side_by_side(phases: &[Phase]) -> String {
     let mut text = "\n### side by side\n\n".to_owned();
     let numbers = ["planned/s", "good/s", "of the first", "refused", "failed", "unsent"];
-    text +=
-        &head(&["clicks"], &numbers, &[&PERCENTILES.map(|(name, _)| name)[..], &["own lag p99"]].concat());
+    text += &head(
+        &["clicks"],
+        &numbers,
+        &[&PERCENTILES.map(|(name, _)| name)[..], &["own lag p99"]].concat(),
+    );
     let first = phases.first().map_or(0.0, Phase::goodput).max(1e-9);
     for phase in phases {
-        let failed =
-            [End::Closed, End::GivenUp, End::NotConnected].map(|end| phase.ended(end, true)).iter().sum();
+        let failed = [End::Closed, End::GivenUp, End::NotConnected]
+            .map(|end| phase.ended(end, true))
+            .iter()
+            .sum();
         _ = write!(
             text,
             "| {} | {:.0} | {:.0} | {:.0} % | {} | {} | {} |",
@@ -220,7 +228,8 @@ mod tests {
             ["7", "1,234", "1,234,567"],
             [7, 1234, 1_234_567].map(count).each_ref().map(String::as_str)
         );
-        let times = [50, 1500, 25_400, 730_000, 2_500_000].map(|us| short(Duration::from_micros(us)));
+        let times =
+            [50, 1500, 25_400, 730_000, 2_500_000].map(|us| short(Duration::from_micros(us)));
         assert_eq!(times, ["50 µs", "1.50 ms", "25.4 ms", "730 ms", "2.50 s"]);
     }
 }

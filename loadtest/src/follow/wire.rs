@@ -1,4 +1,5 @@
-//! A connection of a follower, plain or TLS, and one answer read from it. No retries, no redirects followed.
+//! A connection of a follower, plain or TLS, and one answer read from it. No retries, no redirects
+//! followed.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -72,7 +73,8 @@ impl TlsClient {
 }
 
 impl Wire {
-    /// Connects, with a whole handshake or, where `resumes`, with a session from earlier if there is one.
+    /// Connects, with a whole handshake or, where `resumes`, with a session from earlier if there
+    /// is one.
     ///
     /// # Errors
     /// When nothing listens there, or the handshake fails.
@@ -141,7 +143,8 @@ fn is_whole(bytes: &[u8], is_head: bool) -> io::Result<bool> {
 fn read(bytes: &[u8]) -> io::Result<Option<(Answer<'_>, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+    let parsed =
+        response.parse(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
     let httparse::Status::Complete(head_bytes) = parsed else { return Ok(None) };
     let mut answer = Answer { status: response.code.unwrap_or_default(), ..Answer::default() };
     for header in response.headers.iter() {
@@ -190,7 +193,8 @@ mod tests {
         assert!(read(b"SSH-2.0-OpenSSH").is_err());
     }
 
-    /// Answers every request with a redirect; how many handshakes were resumed is what the peer's state says.
+    /// Answers every request with a redirect; how many handshakes were resumed is what the peer's
+    /// state says.
     async fn answer_over_tls(listener: TcpListener, acceptor: TlsAcceptor) {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
@@ -222,7 +226,8 @@ mod tests {
         for (resumes, expected) in [(true, "Full"), (true, "Resumed"), (false, "Full")] {
             let mut wire = Wire::open(&peer, resumes).await.unwrap();
             for _ in 0..2 {
-                let answer = wire.exchange(b"GET / HTTP/1.1\r\n\r\n", false, &mut buffer).await.unwrap();
+                let answer =
+                    wire.exchange(b"GET / HTTP/1.1\r\n\r\n", false, &mut buffer).await.unwrap();
                 assert_eq!((answer.status, answer.cookie), (302, "ac=T"));
             }
             let Wire::Tls(stream) = &wire else { panic!("plain") };
@@ -231,6 +236,9 @@ mod tests {
         }
         let stranger = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
         let tls = Some(TlsClient::trusting(stranger.cert.der()).unwrap());
-        assert!(Wire::open(&Peer { tls, ..peer }, false).await.is_err(), "a certificate nobody vouches for");
+        assert!(
+            Wire::open(&Peer { tls, ..peer }, false).await.is_err(),
+            "a certificate nobody vouches for"
+        );
     }
 }

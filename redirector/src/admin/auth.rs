@@ -39,8 +39,10 @@ fn role(admin: &Admin, headers: &HeaderMap) -> Option<Role> {
         return None;
     }
     let hash = hash(token.trim());
-    let is_first =
-        admin.first_token.as_ref().is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
+    let is_first = admin
+        .first_token
+        .as_ref()
+        .is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
     if is_first {
         return Some(Role::Admin);
     }

@@ -1,6 +1,7 @@
 //! Entities made of fields: every rule about what may be created or changed, in one place.
 //!
-//! Pure but for the random bits it is given. The same functions serve a JSON request, a change and an import's row.
+//! Pure but for the random bits it is given. The same functions serve a JSON request, a change and
+//! an import's row.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -12,8 +13,8 @@ use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::{Map, Value, json};
 use shared::catalog::{
-    Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model, OldSecret,
-    Platform, Renewals, Schedule, Scope, ShopApi, fold_code, fold_slug,
+    Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model,
+    OldSecret, Platform, Renewals, Schedule, Scope, ShopApi, fold_code, fold_slug,
 };
 use shared::commission::{AMOUNT_MAX, Caps, Rule, Terms};
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
@@ -25,7 +26,8 @@ use crate::admin::fields::{Fields, flag, number, parsed, shaped, text, time};
 use crate::catalog::{check_code, check_destination, check_host, check_slug};
 use crate::hooks::postback;
 
-/// How long a replaced webhook secret is still believed; Shopify signs with the old one for up to an hour.
+/// How long a replaced webhook secret is still believed; Shopify signs with the old one for up to
+/// an hour.
 const OLD_SECRET_VALID: Span = Span::minutes(120);
 /// Levels and bytes of a payout description.
 const PAYOUT_DEPTH_MAX: usize = 4;
@@ -76,7 +78,12 @@ impl<'a> Maker<'a> {
     }
 
     /// Makes an entity, or a new version of `held`; `None` with the mistakes noted in `fields`.
-    pub(crate) fn make(&mut self, kind: Kind, fields: &mut Fields, held: Option<&Entity>) -> Option<Entity> {
+    pub(crate) fn make(
+        &mut self,
+        kind: Kind,
+        fields: &mut Fields,
+        held: Option<&Entity>,
+    ) -> Option<Entity> {
         match (kind, held) {
             (Kind::Merchant, Some(Entity::Merchant(held))) => {
                 self.merchant(fields, Some(held)).map(Entity::Merchant)
@@ -90,7 +97,9 @@ impl<'a> Maker<'a> {
                 self.changed_campaign(fields, held).map(Entity::Campaign)
             }
             (Kind::Campaign, _) => self.campaign(fields).map(Entity::Campaign),
-            (Kind::Link, Some(Entity::Link(held))) => self.changed_link(fields, held).map(Entity::Link),
+            (Kind::Link, Some(Entity::Link(held))) => {
+                self.changed_link(fields, held).map(Entity::Link)
+            }
             (Kind::Link, _) => self.link(fields).map(Entity::Link),
             (Kind::Coupon, Some(Entity::Coupon(held))) => {
                 self.changed_coupon(fields, held).map(Entity::Coupon)
@@ -98,7 +107,8 @@ impl<'a> Maker<'a> {
             (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
             (Kind::Rate, None) => self.rate(fields).map(Entity::Rate),
             (Kind::Rate, Some(_)) => {
-                fields.fault("rate", "never changes: what was converted with it may have been paid");
+                fields
+                    .fault("rate", "never changes: what was converted with it may have been paid");
                 None
             }
         }
@@ -110,7 +120,8 @@ impl<'a> Maker<'a> {
         // What decides money never changes under orders that are there already.
         let currency = fixed(fields, "currency", held.map(|m| &m.currency), parsed);
         let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
-        let platform = fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
+        let platform =
+            fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
         let secret = fields.optional("webhook_secret", text(200));
         let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
         let trust_pixel = match held {
@@ -140,7 +151,8 @@ impl<'a> Maker<'a> {
         })
     }
 
-    /// The secrets after a change: the one before goes on for a while, since deliveries under way are signed with it.
+    /// The secrets after a change: the one before goes on for a while, since deliveries under way
+    /// are signed with it.
     fn rotated(&self, held: &Merchant, new: Option<String>) -> (Option<String>, Option<OldSecret>) {
         if new.is_none() || new == held.webhook_secret {
             return (held.webhook_secret.clone(), held.old_webhook_secret.clone());
@@ -163,8 +175,10 @@ impl<'a> Maker<'a> {
         let name = field(fields, "name", held.map(|i| &i.name), text(200));
         let held_email = held.and_then(|i| i.email.clone());
         let email = fields.optional("email", email).or_else(|| held_email.clone());
-        let email_since = if email == held_email { held.and_then(|i| i.email_since) } else { Some(self.now) };
-        let payout = fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
+        let email_since =
+            if email == held_email { held.and_then(|i| i.email_since) } else { Some(self.now) };
+        let payout =
+            fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
         Some(Influencer {
             id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
             name: name?,
@@ -180,7 +194,8 @@ impl<'a> Maker<'a> {
         let merchant = fields.required("merchant", |value| found(value, &self.catalog.merchants));
         let name = fields.required("name", text(200));
         let window_days = fields.optional("window_days", number(1, WINDOW_DAYS_MAX)).unwrap_or(30);
-        let dedupe_minutes = fields.optional("dedupe_minutes", number(0, 7 * 24 * 60)).unwrap_or(30);
+        let dedupe_minutes =
+            fields.optional("dedupe_minutes", number(0, 7 * 24 * 60)).unwrap_or(30);
         let hold_days = fields.optional("hold_days", number(0, 365)).unwrap_or(30);
         let schedule = schedule(fields, Schedule::default());
         let commission = fields.required("commission", commission);
@@ -199,7 +214,10 @@ impl<'a> Maker<'a> {
         if minimum_payout
             .is_some_and(|least| !matches!(least.to_minor(merchant.currency), Ok(0..=AMOUNT_MAX)))
         {
-            fields.fault("minimum_payout", "expected an amount of zero or more in the merchant's currency");
+            fields.fault(
+                "minimum_payout",
+                "expected an amount of zero or more in the merchant's currency",
+            );
         }
         Some(Campaign {
             id: CampaignId::from_bits(self.random.random()),
@@ -223,13 +241,17 @@ impl<'a> Maker<'a> {
         })
     }
 
-    /// Terms that decide money never change under orders that are there already: a new commission is for orders placed
-    /// from now on.
+    /// Terms that decide money never change under orders that are there already: a new commission
+    /// is for orders placed from now on.
     fn changed_campaign(&self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
-        let commission = fields.optional("commission", commission).unwrap_or_else(|| held.commission.clone());
-        if let Some(Err(error)) =
-            self.catalog.merchants.get(&held.merchant).map(|merchant| commission.check(merchant.currency))
+        let commission =
+            fields.optional("commission", commission).unwrap_or_else(|| held.commission.clone());
+        if let Some(Err(error)) = self
+            .catalog
+            .merchants
+            .get(&held.merchant)
+            .map(|merchant| commission.check(merchant.currency))
         {
             fields.fault("commission", error.to_string());
         }
@@ -254,14 +276,18 @@ impl<'a> Maker<'a> {
 
     fn link(&mut self, fields: &mut Fields) -> Option<Link> {
         let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
-        let influencer = fields.required("influencer", |value| found(value, &self.catalog.influencers));
+        let influencer =
+            fields.required("influencer", |value| found(value, &self.catalog.influencers));
         let target = fields.required("destination", destination);
         let fallback = fields.optional("fallback", destination);
         let slug = fields.optional("slug", |value| {
             let slug = value.as_str().unwrap_or_default();
             check_slug(slug).map(|()| slug.to_owned())
         });
-        fields.optional("rules", nothing_yet("rules by country or device are not kept by this version"));
+        fields.optional(
+            "rules",
+            nothing_yet("rules by country or device are not kept by this version"),
+        );
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
@@ -289,7 +315,8 @@ impl<'a> Maker<'a> {
     }
 
     fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
-        let target = fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
+        let target =
+            fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.change("fallback", destination, held.fallback.clone());
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Link {
@@ -305,7 +332,8 @@ impl<'a> Maker<'a> {
 
     fn coupon(&mut self, fields: &mut Fields) -> Option<Coupon> {
         let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
-        let influencer = fields.required("influencer", |value| found(value, &self.catalog.influencers));
+        let influencer =
+            fields.required("influencer", |value| found(value, &self.catalog.influencers));
         let code = fields.required("code", |value| {
             let code = value.as_str().unwrap_or_default();
             check_code(code).map(|()| code.trim().to_owned())
@@ -328,9 +356,14 @@ impl<'a> Maker<'a> {
     }
 
     fn changed_coupon(&self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
-        let held_dates = Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
+        let held_dates =
+            Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
         let dates = dates(fields, held_dates);
-        self.check_not_in_the_past(fields, (held.starts_at, dates.starts_at), (held.ends_at, dates.ends_at));
+        self.check_not_in_the_past(
+            fields,
+            (held.starts_at, dates.starts_at),
+            (held.ends_at, dates.ends_at),
+        );
         let coupon = Coupon {
             starts_at: dates.starts_at,
             ends_at: dates.ends_at,
@@ -349,7 +382,14 @@ impl<'a> Maker<'a> {
         let rate = fields.required("rate", shaped);
         let source = fields.required("source", text(200));
         let created_at = self.now;
-        let rate = ExchangeRate { day: day?, from: from?, to: to?, rate: rate?, source: source?, created_at };
+        let rate = ExchangeRate {
+            day: day?,
+            from: from?,
+            to: to?,
+            rate: rate?,
+            source: source?,
+            created_at,
+        };
         if let Err(error) = rate.check() {
             fields.fault("rate", error.to_string());
         }
@@ -365,7 +405,8 @@ impl<'a> Maker<'a> {
         Some(rate)
     }
 
-    /// A change of dates says what will be, never what was: orders that are there already keep who earned them.
+    /// A change of dates says what will be, never what was: orders that are there already keep who
+    /// earned them.
     fn check_not_in_the_past(
         &self,
         fields: &mut Fields,
@@ -384,11 +425,16 @@ impl<'a> Maker<'a> {
 
     /// A code has one owner at a time.
     fn check_coupon(&self, fields: &mut Fields, merchant: MerchantId, coupon: &Coupon) {
-        let held = self.catalog.coupons_with_code(merchant, &coupon.code).into_iter().map(AsRef::as_ref);
+        let held =
+            self.catalog.coupons_with_code(merchant, &coupon.code).into_iter().map(AsRef::as_ref);
         let of_merchant = |c: &&Coupon| {
-            self.catalog.campaigns.get(&c.campaign).is_some_and(|campaign| campaign.merchant == merchant)
+            self.catalog
+                .campaigns
+                .get(&c.campaign)
+                .is_some_and(|campaign| campaign.merchant == merchant)
         };
-        let fresh = self.codes.get(&fold_code(&coupon.code)).into_iter().flatten().filter(of_merchant);
+        let fresh =
+            self.codes.get(&fold_code(&coupon.code)).into_iter().flatten().filter(of_merchant);
         let clash = held.chain(fresh).find(|other| other.id != coupon.id && overlap(other, coupon));
         if let Some(other) = clash {
             fields.fault(
@@ -464,15 +510,17 @@ where
 fn domains(value: &Value) -> Result<Vec<String>, String> {
     let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
     let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(expected)?;
-    let names = list
-        .iter()
-        .map(|name| name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected));
+    let names = list.iter().map(|name| {
+        name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected)
+    });
     names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
 }
 
-/// Where and how a shop is asked. Only an administrator says it, and it is asked over HTTPS, or on this machine.
+/// Where and how a shop is asked. Only an administrator says it, and it is asked over HTTPS, or on
+/// this machine.
 fn shop_api(value: &Value) -> Result<ShopApi, String> {
-    let api: ShopApi = shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
+    let api: ShopApi =
+        shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
     let url = url::Url::parse(&api.url).map_err(|error| format!("url: `{}`: {error}", api.url))?;
     let on_this_machine = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -484,8 +532,9 @@ fn shop_api(value: &Value) -> Result<ShopApi, String> {
     if !is_plain || !(url.scheme() == "https" || (url.scheme() == "http" && on_this_machine)) {
         return Err(format!("url: `{}`: expected https:// and a host, without a path", api.url));
     }
-    let is_token =
-        |text: &str| !text.is_empty() && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic());
+    let is_token = |text: &str| {
+        !text.is_empty() && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic())
+    };
     if !is_token(&api.token) || api.secret.as_deref().is_some_and(|secret| !is_token(secret)) {
         return Err("token: expected up to 500 printable characters".to_owned());
     }
@@ -506,12 +555,15 @@ fn timezone(value: &Value) -> Result<String, String> {
 fn day(value: &Value) -> Result<i64, String> {
     let text = value.as_str().unwrap_or_default();
     let midnight: Result<Timestamp, _> = format!("{text}T00:00:00Z").parse();
-    midnight.map(Timestamp::utc_day).map_err(|_| format!("`{text}`: expected a day such as 2026-11-25"))
+    midnight
+        .map(Timestamp::utc_day)
+        .map_err(|_| format!("`{text}`: expected a day such as 2026-11-25"))
 }
 
 fn email(value: &Value) -> Result<String, String> {
     let address = text(254)(value)?;
-    let fits = address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    let fits =
+        address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
     if fits { Ok(address) } else { Err(format!("`{address}` is no e-mail address")) }
 }
 
@@ -528,8 +580,9 @@ fn payout(value: &Value) -> Result<Value, String> {
             _ => 0,
         }
     }
-    let fits =
-        value.is_object() && depth(value) <= PAYOUT_DEPTH_MAX && value.to_string().len() <= PAYOUT_BYTES_MAX;
+    let fits = value.is_object()
+        && depth(value) <= PAYOUT_DEPTH_MAX
+        && value.to_string().len() <= PAYOUT_BYTES_MAX;
     if fits {
         Ok(value.clone())
     } else {
@@ -540,8 +593,8 @@ fn payout(value: &Value) -> Result<Value, String> {
 /// A field that the contract knows and this version does not: only its absence can be kept.
 fn nothing_yet(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
     move |value| {
-        let empty =
-            value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+        let empty = value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(Map::is_empty);
         if empty { Ok(()) } else { Err(why.to_owned()) }
     }
 }

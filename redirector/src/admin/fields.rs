@@ -83,8 +83,13 @@ impl Fields {
 pub(crate) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String> {
     move |value| {
         let text = value.as_str().map(str::trim).unwrap_or_default();
-        let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-        if fits { Ok(text.to_owned()) } else { Err(format!("expected a text of 1 to {most} characters")) }
+        let fits =
+            (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("expected a text of 1 to {most} characters"))
+        }
     }
 }
 

@@ -123,7 +123,8 @@ impl Row {
     }
 }
 
-/// `GET /api/v1/stats?by=link|influencer|campaign|day&from=&to=&merchant=&campaign=&influencer=&link=`.
+/// `GET
+/// /api/v1/stats?by=link|influencer|campaign|day&from=&to=&merchant=&campaign=&influencer=&link=`.
 pub(crate) async fn stats(
     State(admin): State<Arc<Admin>>,
     Extension(role): Extension<Role>,
@@ -135,8 +136,9 @@ pub(crate) async fn stats(
     let state = admin.hot_state().await?;
     let catalog = admin.live.read();
     let wanted = |key: &CounterKey| {
-        let is =
-            |wanted: &Option<String>, id: &dyn ToString| wanted.as_ref().is_none_or(|w| *w == id.to_string());
+        let is = |wanted: &Option<String>, id: &dyn ToString| {
+            wanted.as_ref().is_none_or(|w| *w == id.to_string())
+        };
         let merchant = catalog.campaigns.get(&key.campaign).map(|campaign| campaign.merchant);
         from.is_none_or(|from| from <= key.day)
             && to.is_none_or(|to| key.day <= to)
@@ -147,7 +149,10 @@ pub(crate) async fn stats(
                 .link
                 .as_ref()
                 .is_none_or(|wanted| key.link.is_some_and(|link| *wanted == link.to_string()))
-            && query.merchant.as_ref().is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
+            && query
+                .merchant
+                .as_ref()
+                .is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
     };
     let rows = count(state, by, &wanted).map_err(|error| Problem::internal(&error))?;
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
@@ -180,13 +185,17 @@ fn show(by: By, group: &str, row: &Row, catalog: &Catalog) -> Value {
     let mut shown = Map::new();
     shown.insert(by.as_str().to_owned(), if group.is_empty() { Value::Null } else { group.into() });
     let name = match by {
-        By::Link => {
-            group.parse().ok().and_then(|id| catalog.links.get(id)).map(|link| link.slug().to_owned())
-        }
+        By::Link => group
+            .parse()
+            .ok()
+            .and_then(|id| catalog.links.get(id))
+            .map(|link| link.slug().to_owned()),
         By::Influencer => {
             group.parse().ok().and_then(|id| catalog.influencers.get(&id)).map(|i| i.name.clone())
         }
-        By::Campaign => group.parse().ok().and_then(|id| catalog.campaigns.get(&id)).map(|c| c.name.clone()),
+        By::Campaign => {
+            group.parse().ok().and_then(|id| catalog.campaigns.get(&id)).map(|c| c.name.clone())
+        }
         By::Day => None,
     };
     let label = if by == By::Link { "slug" } else { "name" };
@@ -204,7 +213,8 @@ fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();
     let day = time.and_then(|time| u32::try_from(time.utc_day()).ok());
-    day.map(Some).ok_or_else(|| fault(field, format!("`{text}`: expected a day such as 2026-11-25")))
+    day.map(Some)
+        .ok_or_else(|| fault(field, format!("`{text}`: expected a day such as 2026-11-25")))
 }
 
 fn date(day: u32) -> String {
@@ -213,7 +223,8 @@ fn date(day: u32) -> String {
 
 /// What is known of an order.
 ///
-/// A struct, because its decision is shown as the same bytes that exports hold: a `Value` would sort its fields.
+/// A struct, because its decision is shown as the same bytes that exports hold: a `Value` would
+/// sort its fields.
 #[derive(Serialize)]
 pub(crate) struct Told {
     merchant: MerchantId,
@@ -254,7 +265,8 @@ pub(crate) async fn order(
 }
 
 fn show_order(order: &Order) -> Value {
-    let money = |minor: Option<i64>| Some(Money { minor: minor?, currency: order.currency? }.to_string());
+    let money =
+        |minor: Option<i64>| Some(Money { minor: minor?, currency: order.currency? }.to_string());
     json!({
         "status": order.status,
         "confirmed": order.confirmed,
@@ -314,7 +326,9 @@ pub(crate) async fn unparsed(
                     report.reread = true;
                 }
             }
-            Err(error) => tracing::warn!("a report in the list of unread ones is not readable: {error}"),
+            Err(error) => {
+                tracing::warn!("a report in the list of unread ones is not readable: {error}")
+            }
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;

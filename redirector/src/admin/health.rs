@@ -16,8 +16,8 @@ pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: it can record. A hot state that lags is said, and no reason to take a node out: redirects and
-/// records do not need it.
+/// `GET /readyz`: it can record. A hot state that lags is said, and no reason to take a node out:
+/// redirects and records do not need it.
 pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     let mut report = String::new();
     let mut can_record = true;
@@ -31,13 +31,21 @@ pub(crate) async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse 
                 health.stream()
             );
         } else {
-            _ = writeln!(report, "journal {}: ok, {} records", health.stream(), health.last_committed());
+            _ = writeln!(
+                report,
+                "journal {}: ok, {} records",
+                health.stream(),
+                health.last_committed()
+            );
         }
     }
     let behind = admin.records_behind();
     _ = match (admin.lag.failing.load(Relaxed), admin.lag.caught_up.load(Relaxed)) {
         (true, _) => {
-            writeln!(report, "hot state: failing, {behind} records behind; catches up when it works again")
+            writeln!(
+                report,
+                "hot state: failing, {behind} records behind; catches up when it works again"
+            )
         }
         (false, true) => writeln!(report, "hot state: up to date"),
         (false, false) => writeln!(report, "hot state: catching up, {behind} records behind"),
@@ -64,7 +72,8 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoRespons
     }
     if let Some(tls) = &admin.tls {
         totals.insert(("afterclick_acme_orders_total", None), tls.orders.done.load(Relaxed));
-        totals.insert(("afterclick_acme_orders_failed_total", None), tls.orders.failed.load(Relaxed));
+        totals
+            .insert(("afterclick_acme_orders_failed_total", None), tls.orders.failed.load(Relaxed));
     }
     let (mut text, mut described) = (String::new(), "");
     for ((name, label), value) in totals {

@@ -1,5 +1,5 @@
-//! The admin listener: API, health and metrics, on a thread and runtime of its own, so that a slow report delays no
-//! redirect.
+//! The admin listener: API, health and metrics, on a thread and runtime of its own, so that a slow
+//! report delays no redirect.
 
 pub(crate) mod auth;
 mod entities;
@@ -49,7 +49,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often, and by taking how much, freed memory is given back: more than mimalloc makes a page for many of.
+/// How often, and by taking how much, freed memory is given back: more than mimalloc makes a page
+/// for many of.
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
 const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
@@ -158,8 +159,9 @@ pub(crate) fn run(
     })
 }
 
-/// Has memory that a large import or the start freed given back to the system. mimalloc does so a second after the
-/// fact, but only when some thread takes or frees a page of its own, and a server at rest has none that does.
+/// Has memory that a large import or the start freed given back to the system. mimalloc does so a
+/// second after the fact, but only when some thread takes or frees a page of its own, and a server
+/// at rest has none that does.
 async fn give_memory_back() {
     loop {
         sleep(GIVE_BACK_EVERY).await;

@@ -1,7 +1,7 @@
 //! Orders that come by way of the agency: imported as a table, or read again after a fix.
 //!
-//! Both end in the journal like any report, on disk before the answer; both may be repeated, since a report is one fact
-//! however often it is made.
+//! Both end in the journal like any report, on disk before the answer; both may be repeated, since
+//! a report is one fact however often it is made.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -46,8 +46,9 @@ pub(crate) async fn import(
     Query(query): Query<ImportQuery>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let unknown =
-        || Problem::invalid(vec![fault("merchant", format!("`{}` does not exist", query.merchant))]);
+    let unknown = || {
+        Problem::invalid(vec![fault("merchant", format!("`{}` does not exist", query.merchant))])
+    };
     let id: MerchantId = query.merchant.parse().map_err(|_| unknown())?;
     let merchant = admin.live.read().merchants.get(&id).cloned().ok_or_else(unknown)?;
     let facts = rows(&admin.live.snapshot().load(), &merchant, &body)?;
@@ -61,7 +62,8 @@ fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<Ord
     // A byte order mark is what spreadsheets begin a file with.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);
-    let header = reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
+    let header =
+        reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
     let received_at = clock::now();
     let token = |text: &str| snapshot.verify_token(text.as_bytes(), received_at);
     let context = Context { merchant: merchant.id, received_at, token: &token };
@@ -77,7 +79,8 @@ fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<Ord
         };
         let line = row.position().map_or(0, csv::Position::line);
         let filled = header.iter().zip(&row).filter(|(_, value)| !value.is_empty());
-        let order: Map<String, Value> = filled.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let order: Map<String, Value> =
+            filled.map(|(name, value)| (name.to_owned(), value.into())).collect();
         match plain::read(&context, platform, &order) {
             Ok(fact) if fact.notes.is_empty() => facts.push(fact),
             // Nobody sees the notes of a table's rows: what is strange there is a mistake.
@@ -108,7 +111,11 @@ async fn record(admin: &Admin, mut facts: Vec<OrderFact>) -> Result<(), Problem>
     let durable = facts.into_iter().map(|fact| (fact, Durability::Os));
     for (fact, durability) in durable.chain(last.map(|fact| (fact, Durability::Disk))) {
         let record = Record::Order(Box::new(fact)).encode();
-        admin.facts.append(record, durability).await.map_err(|error| Problem::unrecorded(&error))?;
+        admin
+            .facts
+            .append(record, durability)
+            .await
+            .map_err(|error| Problem::unrecorded(&error))?;
     }
     Ok(())
 }
@@ -117,7 +124,9 @@ async fn record(admin: &Admin, mut facts: Vec<OrderFact>) -> Result<(), Problem>
 pub(crate) async fn looks(State(admin): State<Arc<Admin>>) -> Json<Value> {
     let show = |(merchant, look): (MerchantId, Look)| {
         let mut shown = json!({ "merchant": merchant });
-        if let (Some(shown), Ok(Value::Object(look))) = (shown.as_object_mut(), serde_json::to_value(look)) {
+        if let (Some(shown), Ok(Value::Object(look))) =
+            (shown.as_object_mut(), serde_json::to_value(look))
+        {
             shown.extend(look);
         }
         shown
@@ -137,16 +146,20 @@ pub(crate) async fn look_now(
     Query(query): Query<LookQuery>,
 ) -> Result<Response, Problem> {
     let id: Option<MerchantId> = merchant.parse().ok();
-    let has_api = |id: &MerchantId| admin.live.read().merchants.get(id).is_some_and(|m| m.shop_api.is_some());
+    let has_api =
+        |id: &MerchantId| admin.live.read().merchants.get(id).is_some_and(|m| m.shop_api.is_some());
     let id = id.filter(has_api);
-    let id = id.ok_or_else(|| Problem::not_found(format!("merchant `{merchant}` has no `shop_api`")))?;
+    let id =
+        id.ok_or_else(|| Problem::not_found(format!("merchant `{merchant}` has no `shop_api`")))?;
     let since = query.since.map(|text| text.parse()).transpose();
-    let since = since.map_err(|error| Problem::invalid(vec![fault("since", format!("{error}"))]))?;
+    let since =
+        since.map_err(|error| Problem::invalid(vec![fault("since", format!("{error}"))]))?;
     admin.looks.ask_now(id, since);
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// `POST /api/v1/unparsed/replay`: reads what nobody could read once more, and records what can be read now.
+/// `POST /api/v1/unparsed/replay`: reads what nobody could read once more, and records what can be
+/// read now.
 pub(crate) async fn replay(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
     let (journal_dir, snapshot) = (admin.journal_dir.clone(), admin.live.snapshot());
     let admin_for_look = Arc::clone(&admin);
@@ -215,7 +228,11 @@ fn read_again(snapshot: &Snapshot, merchant: &Merchant, report: &Unparsed) -> Op
         return plain::read(&context, report.platform, orders.first()?).ok();
     }
     let headers = topic_headers(topic);
-    match hooks::read(report.platform, &context, Delivery { headers: &headers, body: &body, received_at }) {
+    match hooks::read(
+        report.platform,
+        &context,
+        Delivery { headers: &headers, body: &body, received_at },
+    ) {
         Report::Fact(fact) => Some(*fact),
         Report::Ignored(_) | Report::Unparsed(_) => None,
     }

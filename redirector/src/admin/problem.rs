@@ -1,4 +1,5 @@
-//! Errors of the admin API as problem documents (RFC 9457): whose fault, which field, what value, what was expected.
+//! Errors of the admin API as problem documents (RFC 9457): whose fault, which field, what value,
+//! what was expected.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -39,7 +40,10 @@ impl Problem {
             [only] => format!("{}: {}", only.field, only.reason),
             many => format!("{} mistakes; see errors", many.len()),
         };
-        Self { faults, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request has mistakes", detail) }
+        Self {
+            faults,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request has mistakes", detail)
+        }
     }
 
     /// No or an unknown access token.
@@ -65,7 +69,11 @@ impl Problem {
 
     /// It took too long to arrive or to do.
     pub(crate) fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "Too slow", "the request was not whole or done in time")
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "Too slow",
+            "the request was not whole or done in time",
+        )
     }
 
     /// Too large to read.
@@ -106,18 +114,23 @@ impl Problem {
             "detail": self.detail,
         });
         if !self.faults.is_empty() {
-            let faults = self.faults.iter().map(|f| json!({ "field": f.field, "reason": f.reason }));
+            let faults =
+                self.faults.iter().map(|f| json!({ "field": f.field, "reason": f.reason }));
             document["errors"] = faults.collect();
         }
         document
     }
 }
 
-/// Makes a problem document of what the router refuses by itself: a wrong method, a body that is too large.
+/// Makes a problem document of what the router refuses by itself: a wrong method, a body that is
+/// too large.
 pub(crate) async fn of_any_refusal(response: Response) -> Response {
     let status = response.status();
-    let kind =
-        response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
     if !status.is_client_error() || kind.contains("json") {
         return response;
     }

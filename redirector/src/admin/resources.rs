@@ -50,7 +50,8 @@ pub(crate) async fn list(
     let after = page.cursor.unwrap_or_default();
     let mut rows = match kind {
         Kind::Link => {
-            // All links are looked through: on another thread, in a copy that costs nothing, so that nobody waits.
+            // All links are looked through: on another thread, in a copy that costs nothing, so
+            // that nobody waits.
             let (all, after) = (admin.live.read().links.clone(), after.clone());
             let found = spawn_blocking(move || links(&all, &after, limit + 1)).await;
             found.map_err(|error| Problem::internal(&error.into()))?
@@ -150,15 +151,24 @@ pub(crate) async fn import(
         Ok((Some(Change { at: now, entities, request }), (count, false)))
     };
     let (imported, repeated) = admin.live.change(prepare).await.map_err(problem)?;
-    Ok(mark_repeated((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response(), repeated))
+    Ok(mark_repeated(
+        (StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response(),
+        repeated,
+    ))
 }
 
 /// Makes an entity of each row, or reports the rows that are wrong, each with its line and reason.
-fn rows(catalog: &Catalog, kind: Kind, body: &[u8], now: Timestamp) -> Result<Vec<Entity>, Problem> {
+fn rows(
+    catalog: &Catalog,
+    kind: Kind,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Vec<Entity>, Problem> {
     // A byte order mark is what spreadsheets begin a file with.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);
-    let header = reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
+    let header =
+        reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
     let mut maker = Maker::new(catalog, now);
     let (mut entities, mut faults) = (Vec::new(), Vec::new());
     for row in reader.records() {
@@ -170,12 +180,15 @@ fn rows(catalog: &Catalog, kind: Kind, body: &[u8], now: Timestamp) -> Result<Ve
             }
         };
         let line = row.position().map_or(0, csv::Position::line);
-        let values = header.iter().zip(&row).map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let values =
+            header.iter().zip(&row).map(|(name, value)| (name.to_owned(), Value::from(value)));
         let mut fields = Fields::new(values.collect());
         let made = maker.make(kind, &mut fields, None);
         entities.extend(made);
         let of_row = fields.finish();
-        faults.extend(of_row.into_iter().map(|f| Fault { field: format!("line {line}: {}", f.field), ..f }));
+        faults.extend(
+            of_row.into_iter().map(|f| Fault { field: format!("line {line}: {}", f.field), ..f }),
+        );
         if faults.len() >= FAULTS_MAX || entities.len() > ROWS_MAX {
             break;
         }
@@ -207,13 +220,21 @@ fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
     match made {
         Some(entity) if faults.is_empty() => Ok(entity),
         _ if faults.iter().any(|f| f.reason.contains("is taken by")) => Err(Problem::conflict(
-            faults.iter().map(|f| format!("{}: {}", f.field, f.reason)).collect::<Vec<_>>().join("; "),
+            faults
+                .iter()
+                .map(|f| format!("{}: {}", f.field, f.reason))
+                .collect::<Vec<_>>()
+                .join("; "),
         )),
         _ => Err(Problem::invalid(faults)),
     }
 }
 
-fn request_id(headers: &HeaderMap, resource: &str, body: &[u8]) -> Result<Option<RequestId>, Problem> {
+fn request_id(
+    headers: &HeaderMap,
+    resource: &str,
+    body: &[u8],
+) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
     let key = key.ok_or_else(|| {
@@ -225,13 +246,19 @@ fn request_id(headers: &HeaderMap, resource: &str, body: &[u8]) -> Result<Option
 }
 
 /// What a repeated request was answered the first time.
-fn answered<'c>(catalog: &'c Catalog, request: Option<&RequestId>) -> Result<Option<&'c Answered>, Problem> {
+fn answered<'c>(
+    catalog: &'c Catalog,
+    request: Option<&RequestId>,
+) -> Result<Option<&'c Answered>, Problem> {
     let Some(request) = request else { return Ok(None) };
     let Some(before) = catalog.requests.get(&request.key) else { return Ok(None) };
     if before.request == *request {
         return Ok(Some(before));
     }
-    Err(Problem::conflict(format!("Idempotency-Key `{}` was used for another request", request.key)))
+    Err(Problem::conflict(format!(
+        "Idempotency-Key `{}` was used for another request",
+        request.key
+    )))
 }
 
 fn mark_repeated(mut response: Response, repeated: bool) -> Response {
@@ -248,7 +275,9 @@ fn problem(error: ChangeError<Problem>) -> Problem {
             Problem::too_large(format!("{bytes} bytes of changes at once: split the file"))
         }
         ChangeError::Journal(error) => Problem::unrecorded(&error),
-        ChangeError::Unreadable(error) => Problem::malformed(format!("cannot be recorded: {error}")),
+        ChangeError::Unreadable(error) => {
+            Problem::malformed(format!("cannot be recorded: {error}"))
+        }
     }
 }
 
@@ -278,7 +307,9 @@ fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
 fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
     macro_rules! of {
         ($map:expr, $variant:path) => {
-            $map.values().map(|e| (cursor(e.created_at, e.id), $variant(e.as_ref().clone()))).collect()
+            $map.values()
+                .map(|e| (cursor(e.created_at, e.id), $variant(e.as_ref().clone())))
+                .collect()
         };
     }
     match kind {
@@ -287,9 +318,11 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
         Kind::Link => links(&catalog.links, "", usize::MAX),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
-        Kind::Rate => {
-            catalog.rates.iter().map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone()))).collect()
-        }
+        Kind::Rate => catalog
+            .rates
+            .iter()
+            .map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone())))
+            .collect(),
     }
 }
 

@@ -1,6 +1,8 @@
-//! What may stand in a catalog: hosts, slugs, codes and destinations that are safe to keep and to send visitors to.
+//! What may stand in a catalog: hosts, slugs, codes and destinations that are safe to keep and to
+//! send visitors to.
 //!
-//! SECURITY: a destination comes from the catalog alone, never from a request, and is checked once, here.
+//! SECURITY: a destination comes from the catalog alone, never from a request, and is checked once,
+//! here.
 
 use std::net::IpAddr;
 
@@ -27,7 +29,9 @@ pub(crate) fn check_host(host: &str) -> Result<(), String> {
     if fits {
         Ok(())
     } else {
-        Err(format!("`{host}` is no host name: expected e.g. shop.example, without scheme and port"))
+        Err(format!(
+            "`{host}` is no host name: expected e.g. shop.example, without scheme and port"
+        ))
     }
 }
 
@@ -151,6 +155,8 @@ mod tests {
                 .all(|h| check_host(h).is_err())
         );
         assert!(["anna", "Anna_15-x"].iter().all(|s| check_slug(s).is_ok()));
-        assert!(["", "a/b", "ä", "a.b", "_ac", &"x".repeat(65)].iter().all(|s| check_slug(s).is_err()));
+        assert!(
+            ["", "a/b", "ä", "a.b", "_ac", &"x".repeat(65)].iter().all(|s| check_slug(s).is_err())
+        );
     }
 }

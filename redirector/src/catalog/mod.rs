@@ -1,6 +1,7 @@
 //! The live catalog: one change at a time is checked, journaled and then seen by everybody.
 //!
-//! The journal's `catalog…` streams are the truth; memory is a fold of them. Nothing is visible before it is on disk.
+//! The journal's `catalog…` streams are the truth; memory is a fold of them. Nothing is visible
+//! before it is on disk.
 
 mod check;
 mod snapshot;
@@ -53,7 +54,8 @@ impl Live {
         committer: Committer,
     ) -> Result<Self> {
         let mut catalog = Catalog::default();
-        for stream in journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX))
+        for stream in
+            journal::streams(journal_dir)?.iter().filter(|s| s.as_str().starts_with(STREAM_PREFIX))
         {
             for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
         }
@@ -85,11 +87,12 @@ impl Live {
         }
     }
 
-    /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk, then it is visible.
+    /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk,
+    /// then it is visible.
     ///
     /// # Errors
-    /// What `prepare` refused: nothing has changed. Or that it could not be recorded: it is not promised, but what was
-    /// written before the disk failed may still turn up.
+    /// What `prepare` refused: nothing has changed. Or that it could not be recorded: it is not
+    /// promised, but what was written before the disk failed may still turn up.
     pub(crate) async fn change<T, E>(
         &self,
         prepare: impl FnOnce(&Catalog) -> Result<(Option<Change>, T), E>,
@@ -98,8 +101,8 @@ impl Live {
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
             let record = Record::Catalog(change).encode();
-            // What the journal holds for ever must be readable for ever: once more, before it is written. What was
-            // read is what becomes visible, as it will after a restart.
+            // What the journal holds for ever must be readable for ever: once more, before it is
+            // written. What was read is what becomes visible, as it will after a restart.
             let change = read_change(&record).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);

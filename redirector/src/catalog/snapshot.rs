@@ -1,12 +1,14 @@
 //! The catalog as the edge reads it: frozen, whole, without a lock, shared by all cores.
 //!
-//! A change makes a new snapshot that shares everything it did not touch, with the one before and with the catalog:
-//! links lie in memory once. Looking up never allocates and never waits.
+//! A change makes a new snapshot that shares everything it did not touch, with the one before and
+//! with the catalog: links lie in memory once. Looking up never allocates and never waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret, Platform, Schedule, Scope};
+use shared::catalog::{
+    Campaign, Catalog, Change, Entity, Merchant, OldSecret, Platform, Schedule, Scope,
+};
 use shared::id::{CampaignId, LinkId, MerchantId};
 use shared::links::{LinkRef, Links};
 use shared::money::Currency;
@@ -44,7 +46,11 @@ impl HotMerchant {
     /// The secrets that a webhook may be signed with at `now`.
     pub(crate) fn webhook_secrets(&self, now: Timestamp) -> Vec<&str> {
         let old = self.old_webhook_secret.as_ref().filter(|old| now < old.valid_until);
-        self.webhook_secret.as_deref().into_iter().chain(old.map(|old| old.secret.as_str())).collect()
+        self.webhook_secret
+            .as_deref()
+            .into_iter()
+            .chain(old.map(|old| old.secret.as_str()))
+            .collect()
     }
 
     /// The merchant's domain that a host lies under.
@@ -91,8 +97,8 @@ impl Snapshot {
 
     /// Takes over a change that `catalog` already contains.
     ///
-    /// What the catalog says counts, not what the change says: the same change comes twice, from whoever made it and
-    /// from the journal, and a newer one may have come between.
+    /// What the catalog says counts, not what the change says: the same change comes twice, from
+    /// whoever made it and from the journal, and a newer one may have come between.
     pub(crate) fn apply(&mut self, change: &Change, catalog: &Catalog) {
         for entity in &change.entities {
             match entity {
@@ -143,7 +149,9 @@ impl Snapshot {
             webhook_secret: merchant.webhook_secret.clone(),
             old_webhook_secret: merchant.old_webhook_secret.clone(),
             signing: (active.id, TokenKey::derive(&active.secret, merchant.id)),
-            verifying: ids.filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?))).collect(),
+            verifying: ids
+                .filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?)))
+                .collect(),
         };
         Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
     }

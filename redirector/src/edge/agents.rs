@@ -1,4 +1,5 @@
-//! Verdicts on user agents, kept by core: judging one costs microseconds, and followers send the same few thousand.
+//! Verdicts on user agents, kept by core: judging one costs microseconds, and followers send the
+//! same few thousand.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;

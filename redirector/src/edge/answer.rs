@@ -1,11 +1,11 @@
-//! Answers of the public listener: the constant ones, and the headers they all share. Pages never reflect a request;
-//! refusals of machines' requests name the field that is wrong, as plain text.
+//! Answers of the public listener: the constant ones, and the headers they all share. Pages never
+//! reflect a request; refusals of machines' requests name the field that is wrong, as plain text.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -85,8 +85,8 @@ pub(crate) fn unavailable() -> Answer {
     answer
 }
 
-/// To a browser that fetches ahead of a click. One that is refused fetches again when somebody really clicks; one that is
-/// answered may not.
+/// To a browser that fetches ahead of a click. One that is refused fetches again when somebody
+/// really clicks; one that is answered may not.
 pub(crate) fn prefetch_refused() -> Answer {
     empty(StatusCode::SERVICE_UNAVAILABLE)
 }

@@ -1,7 +1,8 @@
 //! `POST /_ac/e`: pixel events. Parse, decide what each is worth, record, answer.
 //!
-//! What a browser says is a claim: nothing here pays. A 2xx means recorded or deliberately dropped, and the reason of
-//! a drop is in a header. Never sets a cookie: Safari would shorten the one that the redirect set.
+//! What a browser says is a claim: nothing here pays. A 2xx means recorded or deliberately dropped,
+//! and the reason of a drop is in a header. Never sets a cookie: Safari would shorten the one that
+//! the redirect set.
 
 use std::rc::Rc;
 
@@ -53,7 +54,8 @@ impl Caller {
         if text == "null" {
             return Self::Opaque;
         }
-        let host = text.split_once("://").map_or("", |(_, authority)| request::without_port(authority));
+        let host =
+            text.split_once("://").map_or("", |(_, authority)| request::without_port(authority));
         if request::plain_host(host).is_some_and(|host| snapshot.is_merchant_host(&host)) {
             Self::Shop(origin.clone())
         } else {
@@ -64,7 +66,11 @@ impl Caller {
     /// An image names no origin, only the page around it.
     pub(crate) fn of_image(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
         let host = request::Headers::read(headers).referrer_host();
-        if host.is_empty() || snapshot.is_merchant_host(&host) { Self::SameOrigin } else { Self::Foreign }
+        if host.is_empty() || snapshot.is_merchant_host(&host) {
+            Self::SameOrigin
+        } else {
+            Self::Foreign
+        }
     }
 
     /// Lets the page read the answer.
@@ -116,7 +122,9 @@ pub(crate) async fn take(core: &Core, headers: &HeaderMap, caller: &Caller, body
         let Some(merchant) = snapshot.merchant_by_key(&batch.merchant_key) else {
             return answer::text(StatusCode::BAD_REQUEST, "k: no merchant has this key\n");
         };
-        judge_all(&batch, merchant, caller, &|now| token_of(&batch, headers, &snapshot, merchant, now))
+        judge_all(&batch, merchant, caller, &|now| {
+            token_of(&batch, headers, &snapshot, merchant, now)
+        })
     };
     record(core, verdicts).await
 }
@@ -132,7 +140,11 @@ fn judge_all(
 ) -> Vec<Verdict> {
     let now = clock::now();
     let touch = token(now).as_ref().map(Touch::from);
-    batch.events.iter().map(|event| judge(event, batch.consent, merchant, caller, touch, now)).collect()
+    batch
+        .events
+        .iter()
+        .map(|event| judge(event, batch.consent, merchant, caller, touch, now))
+        .collect()
 }
 
 fn judge(
@@ -204,7 +216,8 @@ fn claim(
 ) -> OrderFact {
     let mut notes = Vec::new();
     let currency = order.currency;
-    let mut minor = |field: &str, amount: Option<Decimal>| minor(field, amount, currency, &mut notes);
+    let mut minor =
+        |field: &str, amount: Option<Decimal>| minor(field, amount, currency, &mut notes);
     let (total, tax, shipping) =
         (minor("value", order.value), minor("tax", order.tax), minor("shipping", order.shipping));
     let is_signed = signed_order::is_signed(&merchant.webhook_secrets(now), order);
@@ -230,19 +243,25 @@ fn claim(
         ..OrderFact::blank(id, merchant.id, order_name, source, now)
     };
     if is_signed == Some(true) {
-        // SECURITY: codes and whose first order it is are not signed, so they are the browser's word and left out.
-        let parts = [b"signed", order.id.as_bytes(), order.sig.as_deref().unwrap_or_default().as_bytes()];
-        let id = FactId::of_content(&[parts[0], &merchant.id.bits().to_be_bytes(), parts[1], parts[2]]);
+        // SECURITY: codes and whose first order it is are not signed, so they are the browser's
+        // word and left out.
+        let parts =
+            [b"signed", order.id.as_bytes(), order.sig.as_deref().unwrap_or_default().as_bytes()];
+        let id =
+            FactId::of_content(&[parts[0], &merchant.id.bits().to_be_bytes(), parts[1], parts[2]]);
         return OrderFact { id, source: Source::Postback, notes, ..fact };
     }
     if is_signed == Some(false) {
-        notes.push("sig: does not fit the order and the merchant's `webhook_secret`; a claim".to_owned());
+        notes.push(
+            "sig: does not fit the order and the merchant's `webhook_secret`; a claim".to_owned(),
+        );
     }
     let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
     OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
 }
 
-/// Σ price × quantity of the lines; without lines, the value less tax and shipping where these are given.
+/// Σ price × quantity of the lines; without lines, the value less tax and shipping where these are
+/// given.
 fn goods(order: &Order) -> Option<Decimal> {
     let one = "1".parse().unwrap_or(Decimal::ZERO);
     let lines = order.items.iter().map(|item| item.price?.checked_mul(item.qty.unwrap_or(one)));
@@ -272,7 +291,8 @@ fn minor(
     }
 }
 
-/// Records what is worth it. Purchases are on disk before the answer, everything else in the system's hands.
+/// Records what is worth it. Purchases are on disk before the answer, everything else in the
+/// system's hands.
 async fn record(core: &Core, verdicts: Vec<Verdict>) -> Answer {
     let dropped = verdicts.iter().find_map(|verdict| verdict.as_ref().err().copied());
     for record in verdicts.into_iter().flatten() {

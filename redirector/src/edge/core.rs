@@ -1,4 +1,5 @@
-//! One core of the edge: its listener, its runtime, its connections. Cores share the catalog snapshot and nothing else.
+//! One core of the edge: its listener, its runtime, its connections. Cores share the catalog
+//! snapshot and nothing else.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -138,7 +139,8 @@ impl Core {
     }
 }
 
-/// Runs a core until the server is told to stop and its connections are done, then closes its stream.
+/// Runs a core until the server is told to stop and its connections are done, then closes its
+/// stream.
 ///
 /// # Errors
 /// When the runtime cannot be made, or the journal could not be brought to the disk.
@@ -148,8 +150,9 @@ pub(crate) fn run(
     writer: Writer,
     counters: &'static Counters,
 ) -> anyhow::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())?;
     runtime.block_on(async {
         let core = Core::new(edge, writer, counters);
         let turns = tokio::task::spawn_local(Rc::clone(&core.gate).run());
@@ -208,8 +211,8 @@ async fn accept(
     }
 }
 
-/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake, so there the
-/// connection is just closed.
+/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake,
+/// so there the connection is just closed.
 fn refuse(stream: &TcpStream) {
     // Unread bytes would make the system take the answer back.
     if stream.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
@@ -329,9 +332,14 @@ fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
     request
 }
 
-/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop. A connection's own
-/// failure (a peer gone, a malformed request) is answered by hyper and of no further interest.
-async fn finish(member: &Member, connection: impl GracefulConnection, idle: impl Future<Output = ()>) {
+/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop.
+/// A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no
+/// further interest.
+async fn finish(
+    member: &Member,
+    connection: impl GracefulConnection,
+    idle: impl Future<Output = ()>,
+) {
     let (mut connection, mut idle) = (pin!(connection), pin!(idle));
     let is_told = poll_fn(|context| {
         if member.is_draining(context.waker()) || idle.as_mut().poll(context).is_ready() {
@@ -436,9 +444,13 @@ pub(crate) struct Listeners {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub(crate) fn bind(address: SocketAddr, cores: usize) -> anyhow::Result<(SocketAddr, Vec<StdListener>)> {
+pub(crate) fn bind(
+    address: SocketAddr,
+    cores: usize,
+) -> anyhow::Result<(SocketAddr, Vec<StdListener>)> {
     if address.port() != 0 {
-        // A plain socket finds out whether another process has the address; sockets that share it would not notice.
+        // A plain socket finds out whether another process has the address; sockets that share it
+        // would not notice.
         bind_one(address, Sharing::Alone)?;
     }
     let first = bind_one(address, Sharing::WithOurCores)?;

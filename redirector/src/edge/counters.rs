@@ -1,5 +1,5 @@
-//! What a core counts: written by its own thread alone, read when somebody asks. Never the truth about money; that is
-//! the journal.
+//! What a core counts: written by its own thread alone, read when somebody asks. Never the truth
+//! about money; that is the journal.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -72,7 +72,10 @@ impl Counters {
     }
 
     /// Every counter with its name and labels, for `/metrics`.
-    pub(crate) fn each(&self, mut put: impl FnMut(&'static str, Option<(&'static str, &'static str)>, u64)) {
+    pub(crate) fn each(
+        &self,
+        mut put: impl FnMut(&'static str, Option<(&'static str, &'static str)>, u64),
+    ) {
         for class in Class::ALL {
             let value = self.clicks[class as usize].load(Relaxed);
             put("afterclick_clicks_total", Some(("class", class.as_str())), value);
@@ -101,7 +104,9 @@ mod tests {
         let counters = Counters::default();
         Class::ALL.into_iter().for_each(|class| counters.count(class));
         let mut ones = 0;
-        counters.each(|name, _, value| ones += u64::from(name == "afterclick_clicks_total" && value == 1));
+        counters.each(|name, _, value| {
+            ones += u64::from(name == "afterclick_clicks_total" && value == 1)
+        });
         assert_eq!(ones, Class::ALL.len() as u64);
     }
 }

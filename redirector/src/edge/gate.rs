@@ -1,12 +1,13 @@
 //! The gate: no byte of an answer leaves before the journal has the click it answers.
 //!
-//! One event-loop turn of a core serves many connections. Each handler appends its click to the core's journal buffer
-//! and writes its answer; the answers wait in memory. When the turn's connections are done, the gate commits the
-//! buffer with one write and then sends all waiting answers. So a click costs no system call of its own, and no
-//! connection is polled twice.
+//! One event-loop turn of a core serves many connections. Each handler appends its click to the
+//! core's journal buffer and writes its answer; the answers wait in memory. When the turn's
+//! connections are done, the gate commits the buffer with one write and then sends all waiting
+//! answers. So a click costs no system call of its own, and no connection is polled twice.
 //!
-//! If the journal fails, answers still leave: a redirect with a signed token is worth more than none. The failure is
-//! kept in the stream's health, and what had to be recorded to be true is refused elsewhere.
+//! If the journal fails, answers still leave: a redirect with a signed token is worth more than
+//! none. The failure is kept in the stream's health, and what had to be recorded to be true is
+//! refused elsewhere.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -58,7 +59,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// A gate before a stream.
-    pub(crate) fn new(writer: Writer, durability: Durability, counters: &'static Counters) -> Rc<Self> {
+    pub(crate) fn new(
+        writer: Writer,
+        durability: Durability,
+        counters: &'static Counters,
+    ) -> Rc<Self> {
         Rc::new(Self {
             writer: RefCell::new(writer),
             durability,
@@ -151,7 +156,8 @@ impl Gate {
         if !self.turn_is_due.replace(true)
             && let Some(waker) = &*self.turn.borrow()
         {
-            // The runtime runs tasks first come, first served: the connections that are ready now come before.
+            // The runtime runs tasks first come, first served: the connections that are ready now
+            // come before.
             waker.wake_by_ref();
         }
     }
@@ -196,11 +202,18 @@ impl GatedStream {
 
     fn with(stream: TcpStream, gate: Rc<Gate>, tls: Option<Box<ServerConnection>>) -> Self {
         let (inbox, socket) = stream.into_split();
-        Self { gate, inbox, outbox: Rc::new(Outbox::new(socket, tls)), unread: Vec::new(), ended: false }
+        Self {
+            gate,
+            inbox,
+            outbox: Rc::new(Outbox::new(socket, tls)),
+            unread: Vec::new(),
+            ended: false,
+        }
     }
 
-    /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers, and returns how many
-    /// bytes it has dealt with; the rest is kept, and comes again with what arrives later. Answers leave with the turn.
+    /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers,
+    /// and returns how many bytes it has dealt with; the rest is kept, and comes again with what
+    /// arrives later. Answers leave with the turn.
     pub(crate) fn poll_answer(
         &mut self,
         context: &mut Context<'_>,
@@ -213,7 +226,8 @@ impl GatedStream {
         }
         ready!(Pin::new(&mut self.inbox).poll_read(context, &mut buffer))?;
         let mut decrypted = self.gate.decrypted.borrow_mut();
-        let Arrived { plain: arrived, ended } = self.outbox.decrypt(buffer.filled(), &mut decrypted)?;
+        let Arrived { plain: arrived, ended } =
+            self.outbox.decrypt(buffer.filled(), &mut decrypted)?;
         self.ended = ended;
         if arrived.is_empty() {
             if self.outbox.tls_speaks() {
@@ -282,7 +296,8 @@ impl GatedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when everything has been sent, and the peer was told that nothing follows, where it can be told.
+    /// Ready when everything has been sent, and the peer was told that nothing follows, where it
+    /// can be told.
     pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_empty(context))?;
         self.outbox.say_end();
@@ -297,7 +312,11 @@ impl GatedStream {
         }
     }
 
-    fn poll_put(&self, context: &Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_put(
+        &self,
+        context: &Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let outbox = &self.outbox;
         if outbox.state.get() == State::Broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -346,7 +365,11 @@ impl Read for GatedStream {
 }
 
 impl Write for GatedStream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.poll_put(context, &[io::IoSlice::new(bytes)])
     }
 
@@ -362,8 +385,8 @@ impl Write for GatedStream {
         self.poll_put(context, parts)
     }
 
-    /// Ready while answers await their turn: for the connection they are as good as sent, and the next request may be
-    /// read meanwhile.
+    /// Ready while answers await their turn: for the connection they are as good as sent, and the
+    /// next request may be read meanwhile.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outbox.poll_send(context)
     }

@@ -1,8 +1,8 @@
 //! How an encrypted connection begins: the visitor's hello, a slot, the answer.
 //!
-//! SECURITY: a handshake costs as much as twenty redirects. So a core computes a few between two looks at its sockets,
-//! lets a bounded number wait, and drops the rest; whoever says nothing waits for nobody. Redirects on open connections
-//! are served in between and cannot be starved.
+//! SECURITY: a handshake costs as much as twenty redirects. So a core computes a few between two
+//! looks at its sockets, lets a bounded number wait, and drops the rest; whoever says nothing waits
+//! for nobody. Redirects on open connections are served in between and cannot be starved.
 
 use std::cell::Cell;
 use std::io;
@@ -39,8 +39,8 @@ impl Handshakes {
         Self { slots: Semaphore::new(SLOTS), waiting: Cell::new(0), counters }
     }
 
-    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too many wait. The slot is
-    /// to be freed when the answer is on its way.
+    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too
+    /// many wait. The slot is to be freed when the answer is on its way.
     pub(crate) async fn begin(
         &self,
         stream: &TcpStream,

@@ -1,8 +1,9 @@
 //! `GET /_ac/e.gif`: one pixel event as an image's address, for pages without scripts.
 //!
-//! The query has the names of the event body: `k`, `t`, `c`, `n`, `id`, `ts`, `u`, `r`, and an order's fields as `o.id`,
-//! `o.value` and so on. It is read, judged and recorded as a body is. What a page without scripts cannot know is filled
-//! in: the time, the page from the `Referer`, and an id: the order's own, so that a reload reports it once.
+//! The query has the names of the event body: `k`, `t`, `c`, `n`, `id`, `ts`, `u`, `r`, and an
+//! order's fields as `o.id`, `o.value` and so on. It is read, judged and recorded as a body is.
+//! What a page without scripts cannot know is filled in: the time, the page from the `Referer`, and
+//! an id: the order's own, so that a reload reports it once.
 
 use std::rc::Rc;
 
@@ -46,13 +47,20 @@ fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
         match (&*name, name.strip_prefix("o.")) {
             ("k" | "t" | "c", _) => batch[&*name] = value.into(),
             ("n" | "id" | "u" | "r", _) => _ = event.insert(name.into(), value.into()),
-            ("ts", _) => _ = event.insert("ts".into(), value.parse::<i64>().map_or(Value::Null, Value::from)),
-            (_, Some("new_customer")) => _ = order.insert("new_customer".into(), (value == "true").into()),
+            ("ts", _) => {
+                _ = event.insert("ts".into(), value.parse::<i64>().map_or(Value::Null, Value::from))
+            }
+            (_, Some("new_customer")) => {
+                _ = order.insert("new_customer".into(), (value == "true").into())
+            }
             (_, Some(field)) => _ = order.insert(field.to_owned(), value.into()),
             _ => {}
         }
     }
-    let id = order.get("id").and_then(Value::as_str).map_or(random, |id| hash_of(&[text(&event, "n"), id]));
+    let id = order
+        .get("id")
+        .and_then(Value::as_str)
+        .map_or(random, |id| hash_of(&[text(&event, "n"), id]));
     let page = headers.get(REFERER).and_then(|page| page.to_str().ok()).unwrap_or_default();
     event.entry("id").or_insert_with(|| spelled(id).into());
     event.entry("ts").or_insert_with(|| clock::now_ms().into());

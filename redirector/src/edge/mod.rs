@@ -1,5 +1,5 @@
-//! The edge: redirects, pixel events and webhooks on the public listener. Never waits for Redis, for a look-up on
-//! disk or for another request.
+//! The edge: redirects, pixel events and webhooks on the public listener. Never waits for Redis,
+//! for a look-up on disk or for another request.
 
 mod agents;
 mod answer;

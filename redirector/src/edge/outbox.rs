@@ -1,5 +1,6 @@
-//! A connection's answers on their way out: kept in memory until the gate's turn, then until the peer has taken them.
-//! Where the connection is encrypted, they wait as plain text and are encrypted when they leave.
+//! A connection's answers on their way out: kept in memory until the gate's turn, then until the
+//! peer has taken them. Where the connection is encrypted, they wait as plain text and are
+//! encrypted when they leave.
 //!
 //! Never sends before it is told to: what is told here is the gate's decision.
 
@@ -118,7 +119,8 @@ impl Outbox {
         Ok(Arrived { plain: decrypted, ended })
     }
 
-    /// Whether TLS itself has something to say: the handshake's next part, an answer to a change of keys.
+    /// Whether TLS itself has something to say: the handshake's next part, an answer to a change of
+    /// keys.
     pub(super) fn tls_speaks(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.borrow().wants_write())
     }

@@ -1,12 +1,13 @@
-//! Small pages and files: where a link leads, its QR code, robots.txt, security.txt, the pixel's files.
+//! Small pages and files: where a link leads, its QR code, robots.txt, security.txt, the pixel's
+//! files.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName, HeaderValue,
-    VARY,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName,
+    HeaderValue, VARY,
 };
 use hyper::{Request, StatusCode};
 use shared::catalog::{Catalog, Scope};
@@ -27,7 +28,8 @@ const CATALOG_PAUSE: Duration = Duration::from_millis(1);
 /// `GET /{slug}+`: where the link leads and for whom. No redirect, no click.
 pub(crate) async fn preview(core: Rc<Core>, scope: Scope, slug: String) -> Answer {
     loop {
-        // A catalog that is being changed is not waited for here: this thread has redirects to answer meanwhile.
+        // A catalog that is being changed is not waited for here: this thread has redirects to
+        // answer meanwhile.
         match core.live.try_read() {
             Some(catalog) => return preview_page(&catalog, scope, &slug),
             None => sleep(CATALOG_PAUSE).await,
@@ -37,10 +39,13 @@ pub(crate) async fn preview(core: Rc<Core>, scope: Scope, slug: String) -> Answe
 
 fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
     let Some(link) = catalog.links.by_slug(scope, slug) else { return answer::not_found() };
-    let influencer =
-        catalog.influencers.get(&link.influencer()).map_or("", |influencer| influencer.name.as_str());
-    let merchant =
-        catalog.campaign_and_merchant(link.campaign()).map_or("", |(_, merchant)| merchant.name.as_str());
+    let influencer = catalog
+        .influencers
+        .get(&link.influencer())
+        .map_or("", |influencer| influencer.name.as_str());
+    let merchant = catalog
+        .campaign_and_merchant(link.campaign())
+        .map_or("", |(_, merchant)| merchant.name.as_str());
     answer::page(format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
          <title>Where this link leads</title><style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:4rem auto;\
@@ -63,8 +68,11 @@ pub(crate) fn qr<B>(core: &Core, request: &Request<B>, slug: &str) -> Answer {
         return answer::not_found();
     }
     let https = core.is_https(&request::Headers::of(request));
-    let authority =
-        request.headers().get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or(&host);
+    let authority = request
+        .headers()
+        .get(hyper::header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or(&host);
     let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });
     match fast_qr::QRBuilder::new(address).build() {
         Ok(code) => {
@@ -84,15 +92,23 @@ pub(crate) fn robots() -> Answer {
 pub(crate) fn security(core: &Core) -> Answer {
     let Some(contact) = &core.security_contact else { return answer::not_found() };
     let expires = clock::now().plus(Span::days(180));
-    answer::text(StatusCode::OK, format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n"))
+    answer::text(
+        StatusCode::OK,
+        format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n"),
+    )
 }
 
-/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, compressed as the browser likes it.
+/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, compressed as the browser
+/// likes it.
 pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
-    let accepted =
-        request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepts =
-        |coding: &str| accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding));
+    let accepted = request
+        .headers()
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let accepts = |coding: &str| {
+        accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding))
+    };
     let codings = [("br", ".br"), ("gzip", ".gz"), ("", "")];
     let forms = codings.into_iter().filter(|(coding, _)| coding.is_empty() || accepts(coding));
     let found = forms.into_iter().find_map(|(coding, suffix)| Some((coding, file(name, suffix)?)));
@@ -102,10 +118,14 @@ pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
     };
     let content_type =
         if name.ends_with(".wasm") { "application/wasm" } else { "text/javascript; charset=utf-8" };
-    // Files that pages name by hand are asked for again; those that are named by their hash never change.
+    // Files that pages name by hand are asked for again; those that are named by their hash never
+    // change.
     let is_named_by_hand = matches!(name, "px.js" | "px-shopify.js");
-    let caching =
-        if is_named_by_hand { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
+    let caching = if is_named_by_hand {
+        "public, max-age=300"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
     let mut answer = answer::with_body(Bytes::from_static(body), content_type);
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));

@@ -1,10 +1,11 @@
 //! The quick path: plain requests to links, answered from the bytes that arrived.
 //!
-//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Those are read with the same
-//! parser that hyper uses, and their answers are written in one piece: no map of headers, no future, no allocation.
-//! Whatever is not exactly that (another method, another version, a body, a path of our own, a strange byte) is given
-//! to hyper with everything that was not yet answered, and stays there. So there is one set of rules for the unusual,
-//! and this file refuses nothing: what it does not know, it hands on.
+//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Those are
+//! read with the same parser that hyper uses, and their answers are written in one piece: no map of
+//! headers, no future, no allocation. Whatever is not exactly that (another method, another
+//! version, a body, a path of our own, a strange byte) is given to hyper with everything that was
+//! not yet answered, and stays there. So there is one set of rules for the unusual, and this file
+//! refuses nothing: what it does not know, it hands on.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -40,8 +41,8 @@ enum Front<'a> {
     Other,
 }
 
-/// Serves a connection as long as its requests are plain; what it returns is hyper's to go on with. `is_draining` says
-/// that the server is to stop.
+/// Serves a connection as long as its requests are plain; what it returns is hyper's to go on with.
+/// `is_draining` says that the server is to stop.
 pub(crate) async fn serve(
     core: &Core,
     mut stream: GatedStream,
@@ -49,7 +50,8 @@ pub(crate) async fn serve(
     is_draining: impl Fn(&Context<'_>) -> bool,
 ) -> Option<GatedStream> {
     let mut deadline = pin!(sleep_until(Instant::now() + head_timeout));
-    // Whether anything was answered since the deadline was set: cheaper than to look at the clock each time.
+    // Whether anything was answered since the deadline was set: cheaper than to look at the clock
+    // each time.
     let mut was_busy = false;
     let is_for_hyper = poll_fn(|context| {
         loop {
@@ -63,7 +65,8 @@ pub(crate) async fn serve(
             let over_tls = stream.is_encrypted();
             match stream.poll_answer(context, |bytes, out| answer_all(core, over_tls, bytes, out)) {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
-                // SECURITY: bytes alone are no work done, or a peer could hold a connection by a byte now and then.
+                // SECURITY: bytes alone are no work done, or a peer could hold a connection by a
+                // byte now and then.
                 Poll::Ready(Ok(Step::Partial)) => {}
                 Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
                 Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
@@ -153,13 +156,16 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
     Some(LinkRequest { host, slug, query, headers, head: false })
 }
 
-/// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an IPv4 address.
+/// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an
+/// IPv4 address.
 fn plain_host_name(named: &[u8]) -> Option<&str> {
-    let is_plain =
-        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    let is_plain = |byte: &u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
+    };
     let end = named.iter().position(|byte| !is_plain(byte)).unwrap_or(named.len());
-    let is_port =
-        |rest: &[u8]| rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit);
+    let is_port = |rest: &[u8]| {
+        rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit)
+    };
     if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
 }
 
@@ -173,7 +179,19 @@ const fn is_plain_query_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'%' | b'=' | b'&' | b'+' | b'*' | b',' | b':' | b';' | b'/' | b'!'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'='
+                | b'&'
+                | b'+'
+                | b'*'
+                | b','
+                | b':'
+                | b';'
+                | b'/'
+                | b'!'
         )
 }
 

@@ -1,7 +1,8 @@
 //! `GET /{slug}`: look up, classify, record, sign, redirect.
 //!
-//! SECURITY: the destination is the stored one, never one from the request. Of the request's query only `utm_…`
-//! parameters are passed on, as encoded, and only with characters that a query may have.
+//! SECURITY: the destination is the stored one, never one from the request. Of the request's query
+//! only `utm_…` parameters are passed on, as encoded, and only with characters that a query may
+//! have.
 
 use std::cell::RefCell;
 
@@ -78,7 +79,11 @@ pub(crate) struct Redirect<'a> {
 }
 
 /// Looks a slug up, records the click, and answers with the reply to it.
-pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnOnce(Reply<'_>) -> R) -> R {
+pub(crate) fn follow<R>(
+    core: &Core,
+    request: &LinkRequest<'_>,
+    answer: impl FnOnce(Reply<'_>) -> R,
+) -> R {
     let now = core.look_at_clock();
     let snapshot = core.snapshot.load();
     let Some(scope) = snapshot.scope_of(request.host) else { return answer(Reply::Misdirected) };
@@ -89,8 +94,16 @@ pub(crate) fn follow<R>(core: &Core, request: &LinkRequest<'_>, answer: impl FnO
     let headers = &request.headers;
     let query = Query::read(request.query);
     let availability = target.link.schedule().availability(target.campaign.schedule, now);
-    let earlier = headers.cookie_token(&snapshot, now, |claims| claims.merchant == target.merchant.id);
-    let click = click(core, &snapshot, &target, headers, &query, (availability, earlier, now, request.head));
+    let earlier =
+        headers.cookie_token(&snapshot, now, |claims| claims.merchant == target.merchant.id);
+    let click = click(
+        core,
+        &snapshot,
+        &target,
+        headers,
+        &query,
+        (availability, earlier, now, request.head),
+    );
     let referrer_host = headers.referrer_host();
     core.gate.record(&Click { referrer_host: &referrer_host, ..click });
     if click.class == Class::Prefetch {
@@ -217,7 +230,8 @@ impl Redirect<'_> {
         bytes.put_slice(fragment);
     }
 
-    /// The signed first-party cookie. `Domain` is set only where the link's host lies under the merchant's own domain.
+    /// The signed first-party cookie. `Domain` is set only where the link's host lies under the
+    /// merchant's own domain.
     pub(crate) fn put_cookie(&self, bytes: &mut impl BufMut) {
         bytes.put_slice(if self.https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
         bytes.put_slice(b"=");
@@ -259,8 +273,10 @@ impl<'a> Query<'a> {
     /// The `utm_…` parameters as they came, as far as they are clean and few.
     fn utm(&self) -> impl Iterator<Item = &'a str> {
         let mut left = UTM_BYTES_MAX;
-        let wanted =
-            self.text.split('&').filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
+        let wanted = self
+            .text
+            .split('&')
+            .filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
         wanted.take_while(move |pair| {
             let fits = pair.len() < left;
             left = left.saturating_sub(pair.len() + 1);

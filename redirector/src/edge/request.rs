@@ -52,7 +52,8 @@ impl<'a> Headers<'a> {
         read
     }
 
-    /// Reads one header. Length and last letter tell nearly all names apart, so that most cost no comparison.
+    /// Reads one header. Length and last letter tell nearly all names apart, so that most cost no
+    /// comparison.
     pub(crate) fn take(&mut self, name: &[u8], value: &'a [u8]) {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match (name.len(), name.last().map_or(0, |last| last | 0x20)) {
@@ -76,7 +77,8 @@ impl<'a> Headers<'a> {
     /// The host the visitor came from, lower case; never the path, which may name a person.
     pub(crate) fn referrer_host(&self) -> Cow<'a, str> {
         let scheme_end = self.referer.iter().position(|byte| *byte == b':');
-        let rest = scheme_end.and_then(|end| self.referer[end..].strip_prefix(b"://")).unwrap_or_default();
+        let rest =
+            scheme_end.and_then(|end| self.referer[end..].strip_prefix(b"://")).unwrap_or_default();
         let (mut length, mut has_capitals) = (0, false);
         for byte in rest {
             match byte {
@@ -87,7 +89,8 @@ impl<'a> Headers<'a> {
             }
             length += 1;
         }
-        let host = if length > 253 { "" } else { str::from_utf8(&rest[..length]).unwrap_or_default() };
+        let host =
+            if length > 253 { "" } else { str::from_utf8(&rest[..length]).unwrap_or_default() };
         if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
     }
 
@@ -102,10 +105,12 @@ impl<'a> Headers<'a> {
     ) -> Option<Claims> {
         let headers = self.cookie.iter().chain(&self.more_cookies);
         let cookies = headers.filter_map(|header| visible_text(header));
-        let pairs =
-            cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let tokens =
-            pairs.filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE)).map(|(_, value)| value);
+        let pairs = cookies
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        let tokens = pairs
+            .filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE))
+            .map(|(_, value)| value);
         let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
         claims.filter(wanted).max_by_key(|claims| claims.issued_at)
     }
@@ -120,11 +125,13 @@ fn visible_text(value: &[u8]) -> Option<&str> {
 /// `prefetch`, `prefetch;prerender`, `preview`, in any case.
 fn says_prefetch(value: &[u8]) -> bool {
     let word = value.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
-    [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    [&b"prefetch"[..], b"prerender", b"preview"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// The host a request is for, lower case and without port; nothing when it names none, two different ones, or
-/// something that is no host name.
+/// The host a request is for, lower case and without port; nothing when it names none, two
+/// different ones, or something that is no host name.
 pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     let mut named = request.headers().get_all(HOST).iter();
     let header = named.next().and_then(|host| host.to_str().ok());
@@ -133,7 +140,8 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     }
     let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
     match (header, target) {
-        // SECURITY: a request line for one host and a Host header for another is how caches are poisoned.
+        // SECURITY: a request line for one host and a Host header for another is how caches are
+        // poisoned.
         (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target) => None,
         (Some(name), _) | (None, Some(name)) => plain_host(without_port(name)),
         (None, None) => None,
@@ -142,7 +150,8 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
 
 /// A host name in lower case, if it is one; borrowed where it already is.
 pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
-    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    let is_plain =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
     if host.bytes().all(is_plain) {
         return Some(Cow::Borrowed(host));
     }

@@ -94,7 +94,8 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
         },
         "robots.txt" if get => pages::robots().into(),
         name if name.starts_with("px") => {
-            if get { pages::pixel(&request, name) } else { answer::method_not_allowed("GET, HEAD") }.into()
+            if get { pages::pixel(&request, name) } else { answer::method_not_allowed("GET, HEAD") }
+                .into()
         }
         name if name.starts_with("pb/") => match method {
             Method::GET | Method::POST => postback(core, &name["pb/".len()..], request),
@@ -114,7 +115,12 @@ fn own_path(core: &Rc<Core>, path: String, request: Request<Incoming>) -> Answer
     }
 }
 
-fn hook(core: &Rc<Core>, platform: &str, merchant_key: &str, request: Request<Incoming>) -> Answering {
+fn hook(
+    core: &Rc<Core>,
+    platform: &str,
+    merchant_key: &str,
+    request: Request<Incoming>,
+) -> Answering {
     let Some(platform) = hooks::platform(platform) else { return answer::not_found().into() };
     if request.method() != Method::POST {
         return answer::method_not_allowed("POST").into();
@@ -141,8 +147,9 @@ fn later(answer: impl Future<Output = Answer> + 'static) -> Answering {
 /// # Errors
 /// The answer to give: too large, too slow, or broken off.
 pub(crate) async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Answer> {
-    let too_large =
-        || answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {bytes_max} bytes\n"));
+    let too_large = || {
+        answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {bytes_max} bytes\n"))
+    };
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }

@@ -1,8 +1,9 @@
-//! `POST /_ac/hooks/{platform}/{merchant key}`: a shop's signed webhooks. `/_ac/pb/…/{merchant key}`: postbacks.
-//! `POST /_ac/orders/{merchant key}`: the server API.
+//! `POST /_ac/hooks/{platform}/{merchant key}`: a shop's signed webhooks. `/_ac/pb/…/{merchant
+//! key}`: postbacks. `POST /_ac/orders/{merchant key}`: the server API.
 //!
-//! The signature is checked over the raw bytes before anything is read. 200 means the fact is on disk; what cannot be
-//! understood is kept as `unparsed`. Never redirects: a shop would take that for success and lose the order.
+//! The signature is checked over the raw bytes before anything is read. 200 means the fact is on
+//! disk; what cannot be understood is kept as `unparsed`. Never redirects: a shop would take that
+//! for success and lose the order.
 
 use std::rc::Rc;
 
@@ -64,7 +65,8 @@ pub(crate) async fn receive(
     }
 }
 
-/// Answers somebody who is not believed, and counts it: a shop whose secret went wrong must be seen.
+/// Answers somebody who is not believed, and counts it: a shop whose secret went wrong must be
+/// seen.
 fn refused(core: &Core, merchant: &HotMerchant, reason: &str) -> Answer {
     core.counters.refused_report();
     tracing::warn!(merchant = %merchant.id, "a webhook was refused: {reason}");
@@ -89,10 +91,13 @@ async fn keep(
     report: Report,
 ) -> Answer {
     let (record, answer) = match report {
-        Report::Ignored(reason) => return answer::text(StatusCode::OK, format!("ignored: {reason}\n")),
+        Report::Ignored(reason) => {
+            return answer::text(StatusCode::OK, format!("ignored: {reason}\n"));
+        }
         Report::Fact(fact) => (Record::Order(fact), answer::text(StatusCode::OK, "ok\n")),
         Report::Unparsed(reason) => {
-            let answer = answer::text(StatusCode::BAD_REQUEST, format!("{reason}\nkept as unparsed\n"));
+            let answer =
+                answer::text(StatusCode::BAD_REQUEST, format!("{reason}\nkept as unparsed\n"));
             let unparsed = Unparsed {
                 merchant: merchant.id,
                 platform,
@@ -108,7 +113,12 @@ async fn keep(
 }
 
 /// Gives the answer once the record is on disk.
-async fn record_on_disk(core: &Core, merchant: &HotMerchant, record: &Record<'_>, answer: Answer) -> Answer {
+async fn record_on_disk(
+    core: &Core,
+    merchant: &HotMerchant,
+    record: &Record<'_>,
+    answer: Answer,
+) -> Answer {
     match core.facts.append(record.encode(), Durability::Disk).await {
         Ok(_) => answer,
         Err(error) => {
@@ -133,7 +143,8 @@ pub(crate) async fn receive_postback(
         Err(answer) => return answer,
     };
     let in_body = str::from_utf8(&body).unwrap_or_default();
-    let parameters = if body.is_empty() { head.uri.query().unwrap_or_default() } else { in_body.trim() };
+    let parameters =
+        if body.is_empty() { head.uri.query().unwrap_or_default() } else { in_body.trim() };
     let received_at = clock::now();
     if !postback::is_authentic(&merchant.webhook_secrets(received_at), parameters) {
         return refused(
@@ -159,7 +170,8 @@ pub(crate) async fn receive_postback(
         Err(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, dialect.refused(&reason));
             let report = (dialect.topic(), reason, parameters.as_bytes());
-            record_on_disk(&core, &merchant, &unparsed(&merchant, received_at, report), answer).await
+            record_on_disk(&core, &merchant, &unparsed(&merchant, received_at, report), answer)
+                .await
         }
     }
 }
@@ -195,7 +207,9 @@ pub(crate) async fn receive_orders(
     };
     let delivery = Delivery { headers: &head.headers, body: &body, received_at: clock::now() };
     let secrets = merchant.webhook_secrets(delivery.received_at);
-    if let Authenticity::Refused(reason) = signature::timed(signature::OWN_HEADER, &secrets, delivery) {
+    if let Authenticity::Refused(reason) =
+        signature::timed(signature::OWN_HEADER, &secrets, delivery)
+    {
         return refused(&core, &merchant, &reason);
     }
     let records = match plain::orders(&body) {

@@ -1,5 +1,5 @@
-//! What the readers of several platforms share: signatures, decimal texts, click tokens, and a fact with
-//! nothing in it.
+//! What the readers of several platforms share: signatures, decimal texts, click tokens, and a fact
+//! with nothing in it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,9 @@ use shared::commission::AMOUNT_MAX;
 use shared::event::is_order_id;
 use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
-use shared::order::{Alias, AliasKind, Line, OrderFact, RefundList, Source, Touch, normal_order_id};
+use shared::order::{
+    Alias, AliasKind, Line, OrderFact, RefundList, Source, Touch, normal_order_id,
+};
 
 use crate::hooks::Context;
 
@@ -32,7 +34,8 @@ pub(super) fn few(mut notes: Vec<String>) -> Vec<String> {
     notes
 }
 
-/// Whether a header holds base64(HMAC-SHA256(secret, body)) with any of the secrets. In constant time.
+/// Whether a header holds base64(HMAC-SHA256(secret, body)) with any of the secrets. In constant
+/// time.
 pub(super) fn is_signed(secrets: &[&str], signature: Option<&HeaderValue>, body: &[u8]) -> bool {
     let signature = signature.and_then(|value| STANDARD.decode(value.as_bytes()).ok());
     let Some(signature) = signature else { return false };
@@ -43,13 +46,24 @@ pub(super) fn is_signed(secrets: &[&str], signature: Option<&HeaderValue>, body:
 }
 
 /// A signed webhook's fact about an order that says nothing yet.
-pub(super) fn blank(platform: Platform, context: &Context<'_>, order_id: String, id: FactId) -> OrderFact {
-    let fact =
-        OrderFact::blank(id, context.merchant, (platform, order_id), Source::Webhook, context.received_at);
+pub(super) fn blank(
+    platform: Platform,
+    context: &Context<'_>,
+    order_id: String,
+    id: FactId,
+) -> OrderFact {
+    let fact = OrderFact::blank(
+        id,
+        context.merchant,
+        (platform, order_id),
+        Source::Webhook,
+        context.received_at,
+    );
     OrderFact { refund_list: RefundList::Whole, ..fact }
 }
 
-/// The clicks of the tokens that were found, each with the field it was found in; those refused are noted.
+/// The clicks of the tokens that were found, each with the field it was found in; those refused are
+/// noted.
 pub(super) fn touches<'t>(
     context: &Context<'_>,
     tokens: impl Iterator<Item = (&'t str, &'t str)>,
@@ -100,7 +114,8 @@ pub(super) fn alias(kind: AliasKind, value: Option<&Value>) -> Option<Alias> {
     is_order_id(&text).then(|| Alias { kind, value: normal_order_id(&text) })
 }
 
-/// Who bought, from the first of the fields that holds an e-mail address. The address itself is not kept.
+/// Who bought, from the first of the fields that holds an e-mail address. The address itself is not
+/// kept.
 pub(super) fn customer<'v>(
     context: &Context<'_>,
     emails: impl IntoIterator<Item = Option<&'v Value>>,
@@ -111,7 +126,8 @@ pub(super) fn customer<'v>(
 
 /// A line of an order. One without an id or worth less than nothing is none.
 pub(super) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
-    let named = |field| entry.get(field).and_then(text_of).filter(|text| text.len() <= NAME_BYTES_MAX);
+    let named =
+        |field| entry.get(field).and_then(text_of).filter(|text| text.len() <= NAME_BYTES_MAX);
     let goods_minor = bounded(goods, currency).ok()?;
     let id = named("id").or_else(|| named("item_id"))?;
     Some(Line { id, sku: named("sku"), product: named("product_id"), category: None, goods_minor })
@@ -122,7 +138,10 @@ pub(super) fn lines(lines: Vec<Line>, notes: &mut Vec<String>) -> Vec<Line> {
     if lines.len() <= LINES_MAX {
         return lines;
     }
-    notes.push(format!("line_items: {} lines, more than {LINES_MAX}; kept without them", lines.len()));
+    notes.push(format!(
+        "line_items: {} lines, more than {LINES_MAX}; kept without them",
+        lines.len()
+    ));
     vec![]
 }
 

@@ -1,16 +1,18 @@
-//! Magento 2 and Adobe Commerce: orders, invoices and credit memos, as a queued module posts them or the REST API lists
-//! them.
+//! Magento 2 and Adobe Commerce: orders, invoices and credit memos, as a queued module posts them
+//! or the REST API lists them.
 //!
-//! `state` decides, `status` is a shop's own word. Amounts are those of the website's currency (`base_…`), never the
-//! customer's. An order says how much was given back so far; a credit memo by itself adds to what the order said before
-//! it, and the next state of the order, which contains it, replaces both. Nothing personal is kept. One strange field
-//! fails that field, not the order.
+//! `state` decides, `status` is a shop's own word. Amounts are those of the website's currency
+//! (`base_…`), never the customer's. An order says how much was given back so far; a credit memo by
+//! itself adds to what the order said before it, and the next state of the order, which contains
+//! it, replaces both. Nothing personal is kept. One strange field fails that field, not the order.
 
 use serde_json::{Map, Value};
 use shared::catalog::Platform;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch};
+use shared::order::{
+    AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+};
 use shared::time::{Span, Timestamp};
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, text_of};
@@ -67,7 +69,10 @@ fn subject(body: &Map<String, Value>) -> (Subject, &Map<String, Value>) {
     // Orders are no parts of orders; only a credit memo adjusts what it gives back.
     match has("order_id") {
         false => (Subject::Order, body),
-        true if has("creditmemo_status") || has("base_adjustment") || has("base_adjustment_positive") => {
+        true if has("creditmemo_status")
+            || has("base_adjustment")
+            || has("base_adjustment_positive") =>
+        {
             (Subject::CreditMemo, body)
         }
         true => (Subject::Invoice, body),
@@ -97,7 +102,8 @@ impl<'a> Reader<'a> {
             _ if !refunds.is_empty() => FactKind::Refund,
             _ => FactKind::Order,
         };
-        // A whole second counts: the order's state comes after the credit memo of the same second, which it contains.
+        // A whole second counts: the order's state comes after the credit memo of the same second,
+        // which it contains.
         let updated_at = self.time("updated_at").map(|time| time.plus(Span::ms(1)));
         let fact = OrderFact {
             kind,
@@ -139,14 +145,21 @@ impl<'a> Reader<'a> {
 
     fn credit_memo(mut self) -> Result<OrderFact, String> {
         let blank = self.blank("order_id", "creditmemo")?;
-        let id =
-            self.entity.get("entity_id").and_then(text_of).ok_or("entity_id: expected the memo's number")?;
-        let currency = self.currency().ok_or("base_currency_code: expected a currency such as EUR")?;
-        let total = self.exact("base_grand_total")?.ok_or("base_grand_total: expected an amount")?;
-        let total_minor = bounded(total, currency).map_err(|reason| format!("base_grand_total: {reason}"))?;
+        let id = self
+            .entity
+            .get("entity_id")
+            .and_then(text_of)
+            .ok_or("entity_id: expected the memo's number")?;
+        let currency =
+            self.currency().ok_or("base_currency_code: expected a currency such as EUR")?;
+        let total =
+            self.exact("base_grand_total")?.ok_or("base_grand_total: expected an amount")?;
+        let total_minor =
+            bounded(total, currency).map_err(|reason| format!("base_grand_total: {reason}"))?;
         let (goods_minor, lines) = self.goods(Some(currency));
-        let lines =
-            lines.into_iter().map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
+        let lines = lines
+            .into_iter()
+            .map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
         let refund = Refund {
             lines: lines.collect(),
             ..Refund::new(format!("creditmemo {id}"), total_minor, goods_minor)
@@ -163,11 +176,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The order that a field names, and an id of what was said of it: the same state of an entity is one fact, whether
-    /// the module posted it or the API listed it.
+    /// The order that a field names, and an id of what was said of it: the same state of an entity
+    /// is one fact, whether the module posted it or the API listed it.
     fn blank(&self, id_field: &str, of: &str) -> Result<OrderFact, String> {
-        let order_id = self.entity.get(id_field).and_then(text_of).filter(|id| id.len() <= ID_BYTES_MAX);
-        let order_id = order_id.ok_or_else(|| format!("{id_field}: expected the order's number"))?;
+        let order_id =
+            self.entity.get(id_field).and_then(text_of).filter(|id| id.len() <= ID_BYTES_MAX);
+        let order_id =
+            order_id.ok_or_else(|| format!("{id_field}: expected the order's number"))?;
         let content = serde_json::to_vec(self.entity).unwrap_or_default();
         let merchant = self.context.merchant.bits().to_be_bytes();
         let id = FactId::of_content(&[b"magento", &merchant, of.as_bytes(), &content]);
@@ -178,7 +193,8 @@ impl<'a> Reader<'a> {
     fn status(&mut self, state: &str) -> Status {
         let due = self.exact("base_total_due").ok().flatten();
         let owes = due.is_some_and(|due| due.fraction().0 > 0);
-        let has_paid = self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
+        let has_paid =
+            self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
         match state {
             "canceled" | "closed" => Status::Void,
             "new" | "pending_payment" if has_paid && !owes => Status::Paid,
@@ -195,13 +211,16 @@ impl<'a> Reader<'a> {
     }
 
     fn currency(&mut self) -> Option<Currency> {
-        let code = self.entity.get("base_currency_code").and_then(Value::as_str).unwrap_or_default();
+        let code =
+            self.entity.get("base_currency_code").and_then(Value::as_str).unwrap_or_default();
         code.parse().map_err(|error| self.notes.push(format!("base_currency_code: {error}"))).ok()
     }
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.entity.get(field).and_then(Value::as_str)?;
-        Timestamp::parse_gmt(text).map_err(|error| self.notes.push(format!("{field}: {error}"))).ok()
+        Timestamp::parse_gmt(text)
+            .map_err(|error| self.notes.push(format!("{field}: {error}")))
+            .ok()
     }
 
     fn exact(&self, field: &str) -> Result<Option<Decimal>, String> {
@@ -211,22 +230,28 @@ impl<'a> Reader<'a> {
     fn amount(&mut self, field: &str, currency: Option<Currency>) -> Option<i64> {
         let currency = currency?;
         let amount = self.exact(field).and_then(|amount| {
-            let bounded = |amount| bounded(amount, currency).map_err(|reason| format!("{field}: {reason}"));
+            let bounded =
+                |amount| bounded(amount, currency).map_err(|reason| format!("{field}: {reason}"));
             amount.map(bounded).transpose()
         });
         amount.map_err(|reason| self.notes.push(reason)).ok()?
     }
 
-    /// Σ of the items after discounts, without tax, and each as a line. A configurable product is listed twice: with its
-    /// price, and under it what was chosen, for nothing. A payload without items is read by its subtotal.
+    /// Σ of the items after discounts, without tax, and each as a line. A configurable product is
+    /// listed twice: with its price, and under it what was chosen, for nothing. A payload without
+    /// items is read by its subtotal.
     fn goods(&mut self, currency: Option<Currency>) -> (Option<i64>, Vec<Line>) {
         let Some(currency) = currency else { return (None, vec![]) };
         let Some(items) = self.entity.get("items").and_then(Value::as_array) else {
             let subtotal = net(self.entity, "base_subtotal", "base_discount_amount");
-            let goods =
-                subtotal.and_then(|goods| plus(goods, exact(self.entity, "base_shipping_discount_amount")?));
+            let goods = subtotal.and_then(|goods| {
+                plus(goods, exact(self.entity, "base_shipping_discount_amount")?)
+            });
             let goods = goods.map_err(|reason| self.notes.push(reason)).ok();
-            return (goods.and_then(|goods| fields::goods(goods, currency, &mut self.notes)), vec![]);
+            return (
+                goods.and_then(|goods| fields::goods(goods, currency, &mut self.notes)),
+                vec![],
+            );
         };
         let (mut sum, mut lines) = (Decimal::ZERO, Vec::new());
         for (index, item) in items.iter().enumerate() {
@@ -245,10 +270,12 @@ impl<'a> Reader<'a> {
     /// What was given back so far, as one refund.
     fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
         let currency = currency?;
-        let total_minor = self.amount("base_total_refunded", Some(currency)).filter(|total| *total > 0)?;
+        let total_minor =
+            self.amount("base_total_refunded", Some(currency)).filter(|total| *total > 0)?;
         let lines = self.refunded_lines(currency);
         let of_lines: i64 = lines.iter().map(|line| line.goods_minor).sum();
-        let goods_minor = if of_lines > 0 { Some(of_lines) } else { self.refunded_subtotal(currency) };
+        let goods_minor =
+            if of_lines > 0 { Some(of_lines) } else { self.refunded_subtotal(currency) };
         Some(Refund { lines, ..Refund::new(REFUND_SO_FAR.to_owned(), total_minor, goods_minor) })
     }
 
@@ -262,7 +289,8 @@ impl<'a> Reader<'a> {
         list(self.entity, "items").iter().filter_map(refunded).collect()
     }
 
-    /// The goods in it by the order's own sums; `None` where it has none, and the refund takes its share.
+    /// The goods in it by the order's own sums; `None` where it has none, and the refund takes its
+    /// share.
     fn refunded_subtotal(&self, currency: Currency) -> Option<i64> {
         self.exact("base_subtotal_refunded").ok().flatten()?;
         let goods = net(self.entity, "base_subtotal_refunded", "base_discount_refunded").ok()?;
@@ -286,8 +314,9 @@ impl<'a> Reader<'a> {
         });
         let extension = self.entity.get("extension_attributes").and_then(Value::as_object);
         let named = [("extension_attributes.ac", "ac"), ("extension_attributes._ac", "_ac")];
-        let extension =
-            named.into_iter().filter_map(|(field, name)| Some((field, extension?.get(name)?.as_str()?)));
+        let extension = named
+            .into_iter()
+            .filter_map(|(field, name)| Some((field, extension?.get(name)?.as_str()?)));
         fields::touches(self.context, custom.chain(extension), &mut self.notes)
     }
 }
@@ -297,12 +326,14 @@ fn exact(object: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, St
     value.map(decimal).transpose().map_err(|reason| format!("{field}: {reason}"))
 }
 
-/// An amount less its discount, without the tax that the discount took with it. Discounts are negative in some fields.
+/// An amount less its discount, without the tax that the discount took with it. Discounts are
+/// negative in some fields.
 fn net(object: &Map<String, Value>, field: &str, discount: &str) -> Result<Decimal, String> {
     let amount = exact(object, field)?.ok_or_else(|| format!("{field}: missing"))?;
     let discount = exact(object, discount)?.map_or(Decimal::ZERO, Decimal::abs);
     let net = amount.checked_sub(discount).ok_or_else(|| format!("{field}: too large"))?;
-    let compensation = if field.ends_with("refunded") { "" } else { "base_discount_tax_compensation_amount" };
+    let compensation =
+        if field.ends_with("refunded") { "" } else { "base_discount_tax_compensation_amount" };
     plus(net, exact(object, compensation)?)
 }
 
@@ -414,7 +445,9 @@ mod tests {
             shared::id::CustomerId::of_email(MerchantId::from_bits(1), "customer@example.com")
         );
         let kept = serde_json::to_string(&fact).unwrap();
-        for personal in ["customer@example.com", "Test", "127.0.0.1", "62ef31f388160d69ee03991765ae1b52"] {
+        for personal in
+            ["customer@example.com", "Test", "127.0.0.1", "62ef31f388160d69ee03991765ae1b52"]
+        {
             assert!(!kept.contains(personal), "{personal} is kept");
         }
         assert_eq!(fact.notes, Vec::<String>::new());
@@ -423,7 +456,10 @@ mod tests {
     #[test]
     fn the_published_invoice_pays_its_order_and_the_refund_request_is_none_of_ours() {
         let fact = fact(&fixture("adobe_docs_invoice_created.json"));
-        assert_eq!((fact.order_id.as_str(), fact.status, fact.partial), ("3", Some(Status::Paid), true));
+        assert_eq!(
+            (fact.order_id.as_str(), fact.status, fact.partial),
+            ("3", Some(Status::Paid), true)
+        );
         let request = fixture("adobe_docs_refund_request.json").to_string();
         assert!(
             matches!(report(request.as_bytes()), Report::Unparsed(reason) if reason.starts_with("entity_id:"))
@@ -439,7 +475,11 @@ mod tests {
             [("1", 8490), ("3", 4500)]
         );
         assert_eq!(order.coupons, ["ANNA15", "EXTRA"]);
-        assert_eq!(fact(&json!({ "order": listed(json!({})) })).id, order.id, "wrapped or not is one fact");
+        assert_eq!(
+            fact(&json!({ "order": listed(json!({})) })).id,
+            order.id,
+            "wrapped or not is one fact"
+        );
         for (state, due, status) in [
             ("new", 139, Status::Unpaid),
             ("new", 0, Status::Paid),
@@ -466,9 +506,10 @@ mod tests {
         assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), 8490);
         let refunded = json!({ "base_total_refunded": 45, "base_subtotal_refunded": 45, "updated_at": "2026-05-03 10:00:00" });
         let after = fact(&listed(refunded));
-        for facts in
-            [vec![order.clone(), memo.clone(), after.clone()], vec![after.clone(), memo, order.clone()]]
-        {
+        for facts in [
+            vec![order.clone(), memo.clone(), after.clone()],
+            vec![after.clone(), memo, order.clone()],
+        ] {
             let folded = fold(&facts).unwrap();
             assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (8490, 4500));
         }
@@ -482,13 +523,15 @@ mod tests {
 
     #[test]
     fn shipping_alone_takes_no_goods() {
-        let shipping =
-            json!({ "base_total_refunded": 10, "base_subtotal_refunded": 0, "base_shipping_refunded": 10 });
+        let shipping = json!({ "base_total_refunded": 10, "base_subtotal_refunded": 0, "base_shipping_refunded": 10 });
         assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), 12_990);
         let unknown = json!({ "base_total_refunded": 69.95 });
         assert_eq!(fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(), 6495, "pro rata");
         let memo = memo(json!({ "base_grand_total": 10, "items": [] }));
-        assert_eq!(fold(&[fact(&listed(json!({}))), fact(&memo)]).unwrap().net_goods_minor(), 12_990);
+        assert_eq!(
+            fold(&[fact(&listed(json!({}))), fact(&memo)]).unwrap().net_goods_minor(),
+            12_990
+        );
     }
 
     #[test]
@@ -498,11 +541,21 @@ mod tests {
             "coupon_code": 7, "custom_attributes": "ac", "customer_email": ["x"],
         });
         let fact = fact(&listed(strange));
-        assert_eq!((fact.status, fact.goods_minor, fact.total_minor), (Some(Status::Paid), Some(0), None));
-        for field in
-            ["base_grand_total: `many`", "base_tax_amount", "updated_at", "items[0].base_row_total: missing"]
-        {
-            assert!(fact.notes.iter().any(|note| note.starts_with(field)), "{field} in {:?}", fact.notes);
+        assert_eq!(
+            (fact.status, fact.goods_minor, fact.total_minor),
+            (Some(Status::Paid), Some(0), None)
+        );
+        for field in [
+            "base_grand_total: `many`",
+            "base_tax_amount",
+            "updated_at",
+            "items[0].base_row_total: missing",
+        ] {
+            assert!(
+                fact.notes.iter().any(|note| note.starts_with(field)),
+                "{field} in {:?}",
+                fact.notes
+            );
         }
         for (body, named) in [
             ("{", "body"),

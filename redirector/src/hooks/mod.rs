@@ -1,7 +1,8 @@
 //! What shops' servers report, read into facts. Pure: bytes and time in, a fact or a reason out.
 //!
-//! A platform's module says whether a delivery is authentic, what its topic is, and what it reports; the functions here
-//! choose the module. A new platform is a new module and a line in each.
+//! A platform's module says whether a delivery is authentic, what its topic is, and what it
+//! reports; the functions here choose the module. A new platform is a new module and a line in
+//! each.
 
 mod fields;
 mod magento;
@@ -54,13 +55,19 @@ pub(crate) fn platform(name: &str) -> Option<Platform> {
 }
 
 /// Whether a delivery comes from who it says, by any of the merchant's secrets that are valid now.
-pub(crate) fn authenticate(platform: Platform, secrets: &[&str], delivery: Delivery<'_>) -> Authenticity {
+pub(crate) fn authenticate(
+    platform: Platform,
+    secrets: &[&str],
+    delivery: Delivery<'_>,
+) -> Authenticity {
     match platform {
         Platform::Magento => magento::authenticate(secrets, delivery),
         Platform::Shopify => shopify::authenticate(secrets, delivery),
         Platform::Stripe => stripe::authenticate(secrets, delivery),
         Platform::Woocommerce => woocommerce::authenticate(secrets, delivery),
-        Platform::Other => Authenticity::Refused("webhooks of other platforms are not understood".to_owned()),
+        Platform::Other => {
+            Authenticity::Refused("webhooks of other platforms are not understood".to_owned())
+        }
     }
 }
 
@@ -81,7 +88,9 @@ pub(crate) fn read(platform: Platform, context: &Context<'_>, delivery: Delivery
         Platform::Shopify => shopify::read(context, delivery),
         Platform::Stripe => stripe::read(context, delivery),
         Platform::Woocommerce => woocommerce::read(context, delivery.headers, delivery.body),
-        Platform::Other => Report::Unparsed("webhooks of other platforms are not understood".to_owned()),
+        Platform::Other => {
+            Report::Unparsed("webhooks of other platforms are not understood".to_owned())
+        }
     }
 }
 

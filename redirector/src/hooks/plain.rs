@@ -1,7 +1,9 @@
-//! Orders in our own words: what a shop's server sends by the server API, and what an agency imports as CSV.
+//! Orders in our own words: what a shop's server sends by the server API, and what an agency
+//! imports as CSV.
 //!
-//! Whoever writes them reads our documentation and our answers: a wrong id or amount refuses the order and says why.
-//! What only helps (codes, clicks, times) costs a note. An e-mail address is hashed at once and never kept.
+//! Whoever writes them reads our documentation and our answers: a wrong id or amount refuses the
+//! order and says why. What only helps (codes, clicks, times) costs a note. An e-mail address is
+//! hashed at once and never kept.
 
 use serde_json::{Map, Value};
 use shared::catalog::Platform;
@@ -9,8 +11,8 @@ use shared::event::is_order_id;
 use shared::id::{ClickId, CustomerId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status, Touch,
-    normal_order_id,
+    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
+    Touch, normal_order_id,
 };
 use shared::time::Timestamp;
 
@@ -56,7 +58,9 @@ const FIELDS: [&str; 26] = [
 /// When it is neither, or too long.
 pub(crate) fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
     let body: Value = serde_json::from_slice(body).map_err(|error| format!("body: {error}"))?;
-    let object = |value: &Value| value.as_object().cloned().ok_or("orders: expected JSON objects".to_owned());
+    let object = |value: &Value| {
+        value.as_object().cloned().ok_or("orders: expected JSON objects".to_owned())
+    };
     match body.get("orders") {
         Some(Value::Array(orders)) if (1..=ORDERS_MAX).contains(&orders.len()) => {
             orders.iter().map(object).collect()
@@ -94,11 +98,13 @@ impl Reader<'_> {
         let [goods, tax, shipping, total] =
             ["goods", "tax", "shipping", "total"].map(|field| self.amount(field, currency));
         let (tax_minor, shipping_minor, total_minor) = (tax?, shipping?, total?);
-        let rest = || total_minor.map(|t| (t - tax_minor.unwrap_or(0) - shipping_minor.unwrap_or(0)).max(0));
+        let rest = || {
+            total_minor.map(|t| (t - tax_minor.unwrap_or(0) - shipping_minor.unwrap_or(0)).max(0))
+        };
         let goods_minor = goods?.or_else(rest);
         let lines = self.lines(currency)?;
-        let goods_minor =
-            goods_minor.or_else(|| (!lines.is_empty()).then(|| lines.iter().map(|l| l.goods_minor).sum()));
+        let goods_minor = goods_minor
+            .or_else(|| (!lines.is_empty()).then(|| lines.iter().map(|l| l.goods_minor).sum()));
         let refunds = self.refunds(currency)?;
         let partial = goods_minor.is_none();
         let status = self.status(partial)?;
@@ -147,7 +153,8 @@ impl Reader<'_> {
         };
         let unknown = self.order.keys().filter(|key| !FIELDS.contains(&key.as_str()));
         self.notes.extend(
-            unknown.map(|key| format!("{}: no such field", key.chars().take(40).collect::<String>())),
+            unknown
+                .map(|key| format!("{}: no such field", key.chars().take(40).collect::<String>())),
         );
         Ok(OrderFact { notes: few(self.notes), ..fact })
     }
@@ -189,7 +196,8 @@ impl Reader<'_> {
     fn lines(&self, currency: Option<Currency>) -> Result<Vec<Line>, String> {
         let line = |(index, item): (usize, &Value)| -> Result<Line, String> {
             let at = |reason: String| format!("items[{index}].{reason}");
-            let item = item.as_object().ok_or_else(|| at("(itself): expected an object".to_owned()))?;
+            let item =
+                item.as_object().ok_or_else(|| at("(itself): expected an object".to_owned()))?;
             let goods = item.get("goods").ok_or_else(|| at("goods: is required".to_owned()))?;
             let named = |field: &str| item.get(field).and_then(text_of);
             Ok(Line {
@@ -197,7 +205,8 @@ impl Reader<'_> {
                 sku: named("sku"),
                 product: named("product"),
                 category: named("category"),
-                goods_minor: amount(goods, currency).map_err(|reason| at(format!("goods: {reason}")))?,
+                goods_minor: amount(goods, currency)
+                    .map_err(|reason| at(format!("goods: {reason}")))?,
             })
         };
         list(self.order, "items").iter().enumerate().map(line).collect()
@@ -207,14 +216,19 @@ impl Reader<'_> {
     fn refunds(&self, currency: Option<Currency>) -> Result<Vec<Refund>, String> {
         let mut refunds = Vec::new();
         for (index, entry) in list(self.order, "refunds").iter().enumerate() {
-            let entry = entry.as_object().ok_or_else(|| format!("refunds[{index}]: expected an object"))?;
+            let entry =
+                entry.as_object().ok_or_else(|| format!("refunds[{index}]: expected an object"))?;
             refunds.push(
                 refund(entry, ["id", "amount", "goods"], currency)
                     .map_err(|r| format!("refunds[{index}].{r}"))?,
             );
         }
         if self.value("refund_id").is_some() || self.value("refund_amount").is_some() {
-            refunds.push(refund(self.order, ["refund_id", "refund_amount", "refund_goods"], currency)?);
+            refunds.push(refund(
+                self.order,
+                ["refund_id", "refund_amount", "refund_goods"],
+                currency,
+            )?);
         }
         Ok(refunds)
     }
@@ -282,7 +296,10 @@ impl Reader<'_> {
             (AliasKind::CartToken, "cart_token"),
             (AliasKind::PaymentIntent, "payment_intent"),
         ];
-        kinds.into_iter().filter_map(|(kind, field)| fields::alias(kind, named?.get(field))).collect()
+        kinds
+            .into_iter()
+            .filter_map(|(kind, field)| fields::alias(kind, named?.get(field)))
+            .collect()
     }
 }
 
@@ -300,7 +317,8 @@ fn refund(
     let present = |field: &str| entry.get(field).filter(|value| !value.is_null() && *value != "");
     let refund_id = present(id).and_then(text_of).ok_or_else(|| format!("{id}: is required"))?;
     let total_value = present(total).ok_or_else(|| format!("{total}: is required"))?;
-    let total_minor = amount(total_value, currency).map_err(|reason| format!("{total}: {reason}"))?;
+    let total_minor =
+        amount(total_value, currency).map_err(|reason| format!("{total}: {reason}"))?;
     let of_goods = |value| amount(value, currency).map_err(|reason| format!("{goods}: {reason}"));
     let goods_minor = present(goods).map(of_goods).transpose()?;
     let line = |item: &Value| {
@@ -358,9 +376,10 @@ mod tests {
 
     #[test]
     fn a_refund_alone_says_nothing_of_the_order() {
-        let fact =
-            read_one(json!({ "order_id": "1", "currency": "EUR", "refund_id": "r", "refund_amount": "5" }))
-                .unwrap();
+        let fact = read_one(
+            json!({ "order_id": "1", "currency": "EUR", "refund_id": "r", "refund_amount": "5" }),
+        )
+        .unwrap();
         assert_eq!((fact.partial, fact.status, fact.goods_minor), (true, None, None));
         assert!(read_one(json!({ "order_id": "1", "status": "cancelled" })).unwrap().partial);
     }
@@ -371,13 +390,25 @@ mod tests {
             (json!({}), "order_id: is required"),
             (json!({ "order_id": "null" }), "order_id: `null`"),
             (json!({ "order_id": "1" }), "goods: an order needs"),
-            (json!({ "order_id": "1", "goods": "5" }), "goods: an amount needs the order's `currency`"),
+            (
+                json!({ "order_id": "1", "goods": "5" }),
+                "goods: an amount needs the order's `currency`",
+            ),
             (json!({ "order_id": "1", "currency": "EURO", "goods": "5" }), "currency"),
             (json!({ "order_id": "1", "currency": "EUR", "goods": "12,50" }), "goods: `12,50`"),
             (json!({ "order_id": "1", "currency": "EUR", "goods": "-5" }), "goods: `-5`"),
-            (json!({ "order_id": "1", "currency": "EUR", "goods": "5", "status": "odd" }), "status: `odd`"),
-            (json!({ "order_id": "1", "currency": "EUR", "goods": "5", "test": "maybe" }), "test: expected"),
-            (json!({ "order_id": "1", "currency": "EUR", "items": [{}] }), "items[0].goods: is required"),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "status": "odd" }),
+                "status: `odd`",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "test": "maybe" }),
+                "test: expected",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "items": [{}] }),
+                "items[0].goods: is required",
+            ),
             (
                 json!({ "order_id": "1", "currency": "EUR", "refunds": [{ "id": "1" }] }),
                 "refunds[0].amount: is required",

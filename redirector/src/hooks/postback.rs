@@ -1,12 +1,13 @@
-//! Postbacks: one report about an order as URL parameters, from a shop or a tracking system, in our own form or in that of
-//! a network.
+//! Postbacks: one report about an order as URL parameters, from a shop or a tracking system, in our
+//! own form or in that of a network.
 //!
-//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id), `amount`, `currency`, `status`,
-//! `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the merchant's secret, of the other parameters sorted by name
-//! and joined by `&`, percent-encoded as they were sent. Whoever cannot sign sends the merchant's postback token instead.
-//! Without an order id there is one order a click. The same order with a new status is a transition; the same postback
-//! twice is one fact. Which dialect a postback is in is said by its address, never guessed: `transaction_id` is the order
-//! to some and the click to others.
+//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id),
+//! `amount`, `currency`, `status`, `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the
+//! merchant's secret, of the other parameters sorted by name and joined by `&`, percent-encoded as
+//! they were sent. Whoever cannot sign sends the merchant's postback token instead. Without an
+//! order id there is one order a click. The same order with a new status is a transition; the same
+//! postback twice is one fact. Which dialect a postback is in is said by its address, never
+//! guessed: `transaction_id` is the order to some and the click to others.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -78,18 +79,30 @@ impl Dialect {
 
     /// The dialect of a report that was kept unread.
     pub(crate) fn of_topic(topic: &str) -> Option<Self> {
-        if topic == "postback" { Some(Self::Own) } else { Self::of_path(topic.strip_prefix("postback/")?) }
+        if topic == "postback" {
+            Some(Self::Own)
+        } else {
+            Self::of_path(topic.strip_prefix("postback/")?)
+        }
     }
 
     const fn names(self) -> Names {
         match self {
             Self::Own => Names { click: &["click_id"], order: &["txid"], amount: &["amount"] },
-            Self::Voluum => Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] },
-            Self::Keitaro => Names { click: &["subid"], order: &["tid"], amount: &["revenue", "payout"] },
-            Self::Tune => Names { click: &["transaction_id"], order: &["adv_sub"], amount: &["amount"] },
-            Self::Everflow => {
-                Names { click: &["transaction_id"], order: &["order_id", "adv1"], amount: &["amount"] }
+            Self::Voluum => {
+                Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] }
             }
+            Self::Keitaro => {
+                Names { click: &["subid"], order: &["tid"], amount: &["revenue", "payout"] }
+            }
+            Self::Tune => {
+                Names { click: &["transaction_id"], order: &["adv_sub"], amount: &["amount"] }
+            }
+            Self::Everflow => Names {
+                click: &["transaction_id"],
+                order: &["order_id", "adv1"],
+                amount: &["amount"],
+            },
         }
     }
 
@@ -118,7 +131,8 @@ impl Dialect {
     }
 }
 
-/// Whether the sender is who it says: by `sig` over the other parameters, or by the postback token. In constant time.
+/// Whether the sender is who it says: by `sig` over the other parameters, or by the postback token.
+/// In constant time.
 pub(crate) fn is_authentic(secrets: &[&str], parameters: &str) -> bool {
     is_signed(secrets, parameters) || has_token(secrets, parameters)
 }
@@ -126,7 +140,8 @@ pub(crate) fn is_authentic(secrets: &[&str], parameters: &str) -> bool {
 /// Whether `sig` fits the other parameters, by any of the secrets.
 fn is_signed(secrets: &[&str], parameters: &str) -> bool {
     let pairs = || parameters.split('&').filter(|pair| !pair.is_empty());
-    let Some(signature) = pairs().find_map(|pair| pair.strip_prefix("sig=")).and_then(from_hex) else {
+    let Some(signature) = pairs().find_map(|pair| pair.strip_prefix("sig=")).and_then(from_hex)
+    else {
         return false;
     };
     let mut signed: Vec<_> = pairs().filter(|pair| !pair.starts_with("sig=")).collect();
@@ -141,15 +156,20 @@ fn is_signed(secrets: &[&str], parameters: &str) -> bool {
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes().chunks(2);
     digits
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok())
+        .map(|pair| {
+            u8::from_str_radix(str::from_utf8(pair).ok().filter(|p| p.len() == 2)?, 16).ok()
+        })
         .collect()
 }
 
-/// The token for senders that cannot sign. It follows from the secret and does not give it away: it stands in addresses,
-/// which are logged in many places.
+/// The token for senders that cannot sign. It follows from the secret and does not give it away: it
+/// stands in addresses, which are logged in many places.
 pub(crate) fn token(secret: &str) -> Option<String> {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
-    Some(URL_SAFE_NO_PAD.encode(mac.chain_update(b"afterclick postback token v1").finalize().into_bytes()))
+    Some(
+        URL_SAFE_NO_PAD
+            .encode(mac.chain_update(b"afterclick postback token v1").finalize().into_bytes()),
+    )
 }
 
 fn has_token(secrets: &[&str], parameters: &str) -> bool {
@@ -189,9 +209,11 @@ pub(crate) fn read(
     let click = fields.click(context)?;
     let order_id = fields.order_id(click.as_ref())?;
     let (amount_minor, currency) = fields.amount()?;
-    let occurred_at = fields.time()?.map_or(context.received_at, |stated| stated.min(context.received_at));
+    let occurred_at =
+        fields.time()?.map_or(context.received_at, |stated| stated.min(context.received_at));
     let merchant = context.merchant.bits().to_be_bytes();
-    let id = FactId::of_content(&[sender.dialect.topic().as_bytes(), &merchant, &fields.canonical()]);
+    let id =
+        FactId::of_content(&[sender.dialect.topic().as_bytes(), &merchant, &fields.canonical()]);
     let name = (sender.platform, order_id);
     let blank = OrderFact::blank(id, context.merchant, name, Source::Postback, context.received_at);
     let (touches, clicks) = match click {
@@ -206,7 +228,8 @@ pub(crate) fn read(
         currency,
         goods_minor: amount_minor,
         total_minor: amount_minor,
-        // A postback that only moves the status says nothing of the amounts that were reported before.
+        // A postback that only moves the status says nothing of the amounts that were reported
+        // before.
         partial: amount_minor.is_none(),
         touches,
         clicks,
@@ -264,9 +287,11 @@ impl Fields<'_> {
 
     fn check_filled_in(&self) -> Result<(), String> {
         let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
-        let unfilled =
-            said.into_iter().find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
-        unfilled.map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
+        let unfilled = said
+            .into_iter()
+            .find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
+        unfilled
+            .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
     }
 
     /// What became of the order; `None` where the sender wants the report to be ignored.
@@ -278,11 +303,13 @@ impl Fields<'_> {
         Ok(Some(Outcome { status, renewal: false }))
     }
 
-    /// Keitaro's words, and lists of a sender's own words for each: `sale_status=confirmed,approved`.
+    /// Keitaro's words, and lists of a sender's own words for each:
+    /// `sale_status=confirmed,approved`.
     fn keitaro(&self) -> Result<Option<Outcome>, String> {
         let word = self.text("status").unwrap_or("sale");
-        let listed =
-            |list: &str| self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word));
+        let listed = |list: &str| {
+            self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word))
+        };
         if listed("ignore_status") {
             return Ok(None);
         }
@@ -303,14 +330,18 @@ impl Fields<'_> {
     }
 
     fn click(&self, context: &Context<'_>) -> Result<Option<Click>, String> {
-        let Some((name, text)) = self.first(self.sender.dialect.names().click) else { return Ok(None) };
+        let Some((name, text)) = self.first(self.sender.dialect.names().click) else {
+            return Ok(None);
+        };
         if text.len() != TOKEN_CHARS
             && let Some(id) = click_id(text)
         {
             return Ok(Some(Click::Id(id)));
         }
         match (context.token)(text) {
-            Ok(claims) if claims.merchant == context.merchant => Ok(Some(Click::Token(Touch::from(&claims)))),
+            Ok(claims) if claims.merchant == context.merchant => {
+                Ok(Some(Click::Token(Touch::from(&claims))))
+            }
             Ok(_) => Err(format!("{name}: the token is another merchant's")),
             Err(error) => Err(format!("{name}: {error}")),
         }
@@ -361,7 +392,9 @@ impl Fields<'_> {
     /// What was reported, without how the sender proved itself.
     fn canonical(&self) -> Vec<u8> {
         let mut canonical = form_urlencoded::Serializer::new(String::new());
-        canonical.extend_pairs(self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref())));
+        canonical.extend_pairs(
+            self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref())),
+        );
         canonical.finish().into_bytes()
     }
 }
@@ -374,7 +407,8 @@ mod tests {
 
     fn signed(parameters: &str) -> String {
         let mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap().chain_update(parameters);
-        let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String =
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{parameters}&sig={hex}")
     }
 
@@ -388,7 +422,8 @@ mod tests {
             received_at: Timestamp::from_ms(1_763_800_000_000),
             token: &|_| Err(TokenError::Tag),
         };
-        let sender = Sender { platform: Platform::Other, dialect, currency: "EUR".parse().unwrap() };
+        let sender =
+            Sender { platform: Platform::Other, dialect, currency: "EUR".parse().unwrap() };
         read(&context, sender, parameters)
     }
 
@@ -396,7 +431,8 @@ mod tests {
     fn the_signature_covers_the_parameters_by_name_as_they_were_sent() {
         let sent = signed("amount=12%2E50&currency=EUR&txid=A%201");
         assert!(is_signed(&["other", "secret"], &sent));
-        let reordered = sent.replace("amount=12%2E50&currency=EUR&", "currency=EUR&amount=12%2E50&");
+        let reordered =
+            sent.replace("amount=12%2E50&currency=EUR&", "currency=EUR&amount=12%2E50&");
         assert!(is_signed(&["secret"], &reordered), "the order of parameters does not matter");
         for forged in [
             sent.replace("12%2E50", "99"),
@@ -431,14 +467,19 @@ mod tests {
 
     #[test]
     fn a_postback_is_a_fact_and_the_same_postback_the_same_fact() {
-        let fact = read_one("txid=%231001&amount=129.90&currency=eur&status=pending&sig=1").unwrap();
+        let fact =
+            read_one("txid=%231001&amount=129.90&currency=eur&status=pending&sig=1").unwrap();
         assert_eq!(
             (fact.order_id.as_str(), fact.goods_minor, fact.status),
             ("1001", Some(12990), Some(Status::Unpaid))
         );
-        let again = read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
+        let again =
+            read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
         assert_eq!(again.id, fact.id);
-        assert!(read_one("txid=1001&status=rejected").unwrap().partial, "moves the status and nothing else");
+        assert!(
+            read_one("txid=1001&status=rejected").unwrap().partial,
+            "moves the status and nothing else"
+        );
     }
 
     const CLICK: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
@@ -467,7 +508,13 @@ mod tests {
                 100,
                 Status::Void,
             ),
-            (Dialect::Tune, format!("transaction_id={CLICK}&adv_sub=7&amount=3"), "7", 300, Status::Paid),
+            (
+                Dialect::Tune,
+                format!("transaction_id={CLICK}&adv_sub=7&amount=3"),
+                "7",
+                300,
+                Status::Paid,
+            ),
             (
                 Dialect::Everflow,
                 format!("transaction_id={CLICK}&order_id=7&amount=12,34"),
@@ -488,7 +535,11 @@ mod tests {
             assert_eq!(found, (order, Some(minor), Some(status)), "{parameters}");
             assert_eq!(fact.clicks, [CLICK.parse().unwrap()], "{parameters}");
         }
-        assert!(read_as(Dialect::Voluum, "txid=7&payout=12,34").unwrap_err().contains("payout: `12,34`"));
+        assert!(
+            read_as(Dialect::Voluum, "txid=7&payout=12,34")
+                .unwrap_err()
+                .contains("payout: `12,34`")
+        );
     }
 
     #[test]
@@ -497,17 +548,24 @@ mod tests {
             let fact = read_as(Dialect::Keitaro, &format!("tid=7&{parameters}")).unwrap();
             fact.map(|fact| (fact.status.unwrap(), fact.renewal))
         };
-        assert_eq!(outcome("status=confirmed&sale_status=ok,confirmed"), Some((Status::Paid, false)));
+        assert_eq!(
+            outcome("status=confirmed&sale_status=ok,confirmed"),
+            Some((Status::Paid, false))
+        );
         assert_eq!(outcome("status=trash&rejected_status=trash"), Some((Status::Void, false)));
         assert_eq!(outcome("status=rebill"), Some((Status::Paid, true)));
         assert_eq!(outcome("status=trash&ignore_status=trash"), None);
-        assert!(read_as(Dialect::Keitaro, "tid=7&status=odd").unwrap_err().contains("status: `odd`"));
+        assert!(
+            read_as(Dialect::Keitaro, "tid=7&status=odd").unwrap_err().contains("status: `odd`")
+        );
     }
 
     #[test]
     fn a_click_id_has_three_spellings() {
         let expected = CLICK.parse().unwrap();
-        for text in [CLICK, "0102030405060708090a0b0c0d0e0f10", "01020304-0506-0708-090a-0b0c0d0e0f10"] {
+        for text in
+            [CLICK, "0102030405060708090a0b0c0d0e0f10", "01020304-0506-0708-090a-0b0c0d0e0f10"]
+        {
             assert_eq!(click_id(text), Some(expected), "{text}");
         }
         assert_eq!(click_id("0102"), None);
@@ -534,7 +592,9 @@ mod tests {
         assert_eq!(Dialect::Keitaro.accepted("tid=1&return=%3Cscript%3E"), "ok\n");
         assert_eq!(Dialect::Tune.accepted(""), "success=true;");
         assert_eq!(Dialect::Tune.refused("amount: x"), "success=false; err_msg=amount: x");
-        for dialect in [Dialect::Own, Dialect::Voluum, Dialect::Keitaro, Dialect::Tune, Dialect::Everflow] {
+        for dialect in
+            [Dialect::Own, Dialect::Voluum, Dialect::Keitaro, Dialect::Tune, Dialect::Everflow]
+        {
             assert_eq!(Dialect::of_topic(dialect.topic()), Some(dialect));
         }
     }

@@ -1,8 +1,8 @@
 //! Shopify webhooks (orders and refunds, REST Admin API payloads).
 //!
-//! An order topic carries the order as it stands; refunds come nested in it and by a topic of their own, in
-//! any order, and are united by id. All amounts are in the shop's own currency, never in the customer's
-//! (`presentment_money`). One strange field fails that field, not the order.
+//! An order topic carries the order as it stands; refunds come nested in it and by a topic of their
+//! own, in any order, and are united by id. All amounts are in the shop's own currency, never in
+//! the customer's (`presentment_money`). One strange field fails that field, not the order.
 
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
@@ -64,21 +64,24 @@ fn order(
         return Err("financial_status: expected a word such as paid".to_owned());
     }
     let mut reader = Reader::of(context, order);
-    let status = if cancelled { Status::Void } else { reader.status(financial.unwrap_or_default()) };
+    let status =
+        if cancelled { Status::Void } else { reader.status(financial.unwrap_or_default()) };
     let fact = reader.fact(id, status, delivery);
     Ok(OrderFact { notes: few(reader.notes), ..fact })
 }
 
-/// One refund, reported by itself. It says nothing about what is in the order, nor whether prices include
-/// tax.
+/// One refund, reported by itself. It says nothing about what is in the order, nor whether prices
+/// include tax.
 fn refund_alone(
     context: &Context<'_>,
     entry: &Map<String, Value>,
     delivery: Delivery<'_>,
 ) -> Result<OrderFact, String> {
-    let order_id = entry.get("order_id").and_then(digits).ok_or("order_id: expected the order's number")?;
+    let order_id =
+        entry.get("order_id").and_then(digits).ok_or("order_id: expected the order's number")?;
     let currency = entry.values().find_map(shop_currency);
-    let currency = currency.ok_or("shop_money.currency_code: no field names the shop's currency")?;
+    let currency =
+        currency.ok_or("shop_money.currency_code: no field names the shop's currency")?;
     let mut notes = Vec::new();
     let refund = refund(entry, Prices { currency, with_tax: false }, "", &mut notes)?;
     let created_at = time(entry, "created_at", &mut notes).unwrap_or(context.received_at);
@@ -94,9 +97,15 @@ fn refund_alone(
     })
 }
 
-/// The same state of an order under several topics is one fact; `of` keeps orders and refunds apart.
+/// The same state of an order under several topics is one fact; `of` keeps orders and refunds
+/// apart.
 fn blank(context: &Context<'_>, order_id: String, of: &str, body: &[u8]) -> OrderFact {
-    let id = FactId::of_content(&[b"shopify", &context.merchant.bits().to_be_bytes(), of.as_bytes(), body]);
+    let id = FactId::of_content(&[
+        b"shopify",
+        &context.merchant.bits().to_be_bytes(),
+        of.as_bytes(),
+        body,
+    ]);
     let fact = fields::blank(Platform::Shopify, context, order_id, id);
     OrderFact { refund_list: RefundList::Some, ..fact }
 }
@@ -117,7 +126,9 @@ impl<'a> Reader<'a> {
         let code = order.get("currency").and_then(Value::as_str).unwrap_or_default();
         let currency = code.parse().map_err(|error| notes.push(format!("currency: {error}"))).ok();
         let with_tax = order.get("taxes_included").and_then(Value::as_bool).unwrap_or_else(|| {
-            notes.push("taxes_included: not true or false; prices are read as without tax".to_owned());
+            notes.push(
+                "taxes_included: not true or false; prices are read as without tax".to_owned(),
+            );
             false
         });
         let prices = currency.map(|currency| Prices { currency, with_tax });
@@ -162,7 +173,10 @@ impl<'a> Reader<'a> {
             (AliasKind::CheckoutToken, "checkout_token"),
             (AliasKind::CartToken, "cart_token"),
         ];
-        names.into_iter().filter_map(|(kind, field)| fields::alias(kind, self.order.get(field))).collect()
+        names
+            .into_iter()
+            .filter_map(|(kind, field)| fields::alias(kind, self.order.get(field)))
+            .collect()
     }
 
     fn customer(&self) -> Option<CustomerId> {
@@ -192,15 +206,16 @@ impl<'a> Reader<'a> {
             "pending" | "authorized" | "partially_paid" => Status::Unpaid,
             other => {
                 let other: String = other.chars().take(40).collect();
-                self.notes.push(format!("financial_status: `{other}` is not known; read as unpaid"));
+                self.notes
+                    .push(format!("financial_status: `{other}` is not known; read as unpaid"));
                 Status::Unpaid
             }
         }
     }
 
-    /// `updated_at` counts whole seconds, and several states of an order fall into one: milliseconds put the
-    /// state that is further along last, and any of them after a refund's own report, which knows less than
-    /// the order about it.
+    /// `updated_at` counts whole seconds, and several states of an order fall into one:
+    /// milliseconds put the state that is further along last, and any of them after a refund's own
+    /// report, which knows less than the order about it.
     fn occurred_at(&mut self, status: Status) -> Timestamp {
         let further = match status {
             Status::Draft | Status::Unpaid => 1,
@@ -229,8 +244,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Σ of the lines: after discounts, without tax and shipping. No total is a base: `subtotal_price` is
-    /// sometimes before the discounts.
+    /// Σ of the lines: after discounts, without tax and shipping. No total is a base:
+    /// `subtotal_price` is sometimes before the discounts.
     fn goods(&mut self) -> Option<i64> {
         let prices = self.prices?;
         let Some(lines) = self.order.get("line_items").and_then(Value::as_array) else {
@@ -264,7 +279,8 @@ impl<'a> Reader<'a> {
         refunds
     }
 
-    /// Click tokens: cart attributes named `ac` or `_ac`, and the addresses by which the visitor came.
+    /// Click tokens: cart attributes named `ac` or `_ac`, and the addresses by which the visitor
+    /// came.
     fn touches(&mut self) -> Vec<Touch> {
         let text = |entry: &'a Map<String, Value>, field| entry.get(field).and_then(Value::as_str);
         let attributes = list(self.order, "note_attributes").iter().filter_map(|attribute| {
@@ -277,15 +293,16 @@ impl<'a> Reader<'a> {
             Some((field, text(attribute, "value")?))
         });
         let addresses = ["landing_site", "referring_site"].into_iter();
-        let addresses = addresses.filter_map(|field| Some((field, query_token(text(self.order, field)?)?)));
+        let addresses =
+            addresses.filter_map(|field| Some((field, query_token(text(self.order, field)?)?)));
         fields::touches(self.context, attributes.chain(addresses), &mut self.notes)
     }
 }
 
 /// Reads one refund. `path` is where it stands in the body, for the notes.
 ///
-/// The goods in it are its lines, whatever money moved; a refund without lines is cash back less shipping and
-/// tax.
+/// The goods in it are its lines, whatever money moved; a refund without lines is cash back less
+/// shipping and tax.
 fn refund(
     entry: &Map<String, Value>,
     prices: Prices,
@@ -301,14 +318,17 @@ fn refund(
             note(reason);
             (goods, Ok(goods))
         }
-        (Ok(None), Ok(cash)) => (cash, prices.refunded_otherwise(entry).and_then(|other| minus(cash, other))),
+        (Ok(None), Ok(cash)) => {
+            (cash, prices.refunded_otherwise(entry).and_then(|other| minus(cash, other)))
+        }
         (Err(reason), Ok(cash)) => (cash, Err(reason)),
         (_, Err(reason)) => return Err(reason),
     };
     // Goods that cannot be told are taken pro rata.
     let goods = goods.and_then(|goods| bounded(not_below_zero(goods), prices.currency));
     let goods_minor = goods.map_err(note).ok();
-    let total_minor = bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"))?;
+    let total_minor =
+        bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"))?;
     let lines = prices.refunded_line_ids(entry);
     Ok(Refund { lines, ..Refund::new(id, total_minor, goods_minor) })
 }
@@ -323,8 +343,8 @@ struct Prices {
 }
 
 impl Prices {
-    /// An amount in the shop's currency: `<field>_set.shop_money`, or the flat field, which is in the same
-    /// currency.
+    /// An amount in the shop's currency: `<field>_set.shop_money`, or the flat field, which is in
+    /// the same currency.
     fn money(self, entry: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, String> {
         let shop_money = entry.get(&format!("{field}_set")).and_then(|set| set.get("shop_money"));
         let code = shop_money.and_then(|money| money.get("currency_code")).and_then(Value::as_str);
@@ -343,16 +363,27 @@ impl Prices {
     }
 
     fn required(self, entry: &Map<String, Value>, field: &str) -> Result<Decimal, String> {
-        let amount = self.money(entry, field).and_then(|amount| amount.ok_or_else(|| "missing".to_owned()));
+        let amount =
+            self.money(entry, field).and_then(|amount| amount.ok_or_else(|| "missing".to_owned()));
         amount.map_err(|reason| format!("{field}: {reason}"))
     }
 
     /// Σ of a field over a list's entries.
-    fn sum(self, object_of: &Map<String, Value>, entries: &str, field: &str) -> Result<Decimal, String> {
-        list(object_of, entries).iter().enumerate().try_fold(Decimal::ZERO, |sum, (index, entry)| {
-            let amount = object(entry).and_then(|entry| self.required(entry, field));
-            amount.and_then(|more| plus(sum, more)).map_err(|reason| format!("{entries}[{index}].{reason}"))
-        })
+    fn sum(
+        self,
+        object_of: &Map<String, Value>,
+        entries: &str,
+        field: &str,
+    ) -> Result<Decimal, String> {
+        list(object_of, entries).iter().enumerate().try_fold(
+            Decimal::ZERO,
+            |sum, (index, entry)| {
+                let amount = object(entry).and_then(|entry| self.required(entry, field));
+                amount
+                    .and_then(|more| plus(sum, more))
+                    .map_err(|reason| format!("{entries}[{index}].{reason}"))
+            },
+        )
     }
 
     /// What a line is worth: price × quantity, after its discounts, without its tax.
@@ -360,19 +391,24 @@ impl Prices {
         let line = object(line)?;
         let quantity = line.get("quantity").map_or_else(|| Err("missing".to_owned()), decimal);
         let quantity = quantity.map_err(|reason| format!("quantity: {reason}"))?;
-        let gross = self.required(line, "price")?.checked_mul(quantity).ok_or("price: too large")?;
+        let gross =
+            self.required(line, "price")?.checked_mul(quantity).ok_or("price: too large")?;
         let net = minus(gross, self.sum(line, "discount_allocations", "amount")?)?;
         if self.with_tax { minus(net, self.sum(line, "tax_lines", "price")?) } else { Ok(net) }
     }
 
-    /// The goods of the lines that a refund names, `None` when it names none or only such of no worth.
+    /// The goods of the lines that a refund names, `None` when it names none or only such of no
+    /// worth.
     fn refunded_lines(self, refund: &Map<String, Value>) -> Result<Option<Decimal>, String> {
         let goods = self.sum(refund, "refund_line_items", "subtotal")?;
         if goods.fraction().0 <= 0 {
             return Ok(None);
         }
-        let tax =
-            if self.with_tax { self.sum(refund, "refund_line_items", "total_tax")? } else { Decimal::ZERO };
+        let tax = if self.with_tax {
+            self.sum(refund, "refund_line_items", "total_tax")?
+        } else {
+            Decimal::ZERO
+        };
         minus(goods, tax).map(Some)
     }
 
@@ -382,7 +418,8 @@ impl Prices {
             let entry = entry.as_object()?;
             let line = entry.get("line_item_id").and_then(digits)?;
             let goods = self.required(entry, "subtotal").ok()?;
-            let tax = if self.with_tax { self.required(entry, "total_tax").ok()? } else { Decimal::ZERO };
+            let tax =
+                if self.with_tax { self.required(entry, "total_tax").ok()? } else { Decimal::ZERO };
             let goods_minor = bounded(minus(goods, tax).ok()?, self.currency).ok()?;
             (goods_minor > 0).then_some(RefundedLine { line, goods_minor })
         };
@@ -407,15 +444,16 @@ impl Prices {
     /// A transaction's flat amount may be in the customer's currency.
     fn transaction(self, transaction: &Map<String, Value>) -> Result<Decimal, String> {
         let currency = transaction.get("currency").and_then(Value::as_str);
-        let foreign = currency.is_some_and(|code| code.parse::<Currency>().ok() != Some(self.currency));
+        let foreign =
+            currency.is_some_and(|code| code.parse::<Currency>().ok() != Some(self.currency));
         if foreign && transaction.get("amount_set").is_none_or(Value::is_null) {
             return Err(format!("amount: is not in the shop's currency {}", self.currency));
         }
         self.required(transaction, "amount")
     }
 
-    /// What a refund gave back of shipping and of tax that no line names. Newer payloads list the shipping
-    /// twice.
+    /// What a refund gave back of shipping and of tax that no line names. Newer payloads list the
+    /// shipping twice.
     fn refunded_otherwise(self, refund: &Map<String, Value>) -> Result<Decimal, String> {
         let (mut shipping, mut tax) = (Decimal::ZERO, Decimal::ZERO);
         for (index, adjustment) in list(refund, "order_adjustments").iter().enumerate() {
@@ -424,7 +462,8 @@ impl Prices {
             if adjustment.get("kind").and_then(Value::as_str) == Some("shipping_refund") {
                 shipping = plus(shipping, self.required(adjustment, "amount").map_err(at)?.abs())?;
             }
-            let more = self.money(adjustment, "tax_amount").map_err(|r| at(format!("tax_amount: {r}")))?;
+            let more =
+                self.money(adjustment, "tax_amount").map_err(|r| at(format!("tax_amount: {r}")))?;
             tax = plus(tax, more.unwrap_or(Decimal::ZERO).abs())?;
         }
         let listed = self.sum(refund, "refund_shipping_lines", "subtotal_amount")?;
@@ -460,10 +499,12 @@ fn time(object: &Map<String, Value>, field: &str, notes: &mut Vec<String>) -> Op
     text.parse().map_err(|error| notes.push(format!("{field}: {error}"))).ok()
 }
 
-/// A test order, or a test of the address. The header is not signed; only the shop holds bodies that are.
+/// A test order, or a test of the address. The header is not signed; only the shop holds bodies
+/// that are.
 fn is_test(object: &Map<String, Value>, headers: &HeaderMap) -> bool {
-    let named =
-        headers.get("x-shopify-test").is_some_and(|test| test.as_bytes().eq_ignore_ascii_case(b"true"));
+    let named = headers
+        .get("x-shopify-test")
+        .is_some_and(|test| test.as_bytes().eq_ignore_ascii_case(b"true"));
     named || object.get("test").and_then(Value::as_bool) == Some(true)
 }
 
@@ -502,13 +543,17 @@ mod tests {
     }
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
-        let fields = fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let fields =
+            fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         fields.collect()
     }
 
     fn report_at(received_at: Timestamp, topic: &str, body: &[u8]) -> Report {
-        let context =
-            Context { merchant: MerchantId::from_bits(7), received_at, token: &|_| Err(TokenError::Length) };
+        let context = Context {
+            merchant: MerchantId::from_bits(7),
+            received_at,
+            token: &|_| Err(TokenError::Length),
+        };
         let headers = headers(&[("x-shopify-topic", topic)]);
         read(&context, Delivery { headers: &headers, body, received_at })
     }
@@ -520,7 +565,8 @@ mod tests {
         }
     }
 
-    /// An order with one line of 100.00 less 10.00, tax 14.37 in it, in a shop whose prices include tax.
+    /// An order with one line of 100.00 less 10.00, tax 14.37 in it, in a shop whose prices include
+    /// tax.
     fn taxed(changes: Value) -> OrderFact {
         let mut order = json!({
             "id": 5, "currency": "EUR", "financial_status": "paid", "taxes_included": true,
@@ -551,7 +597,11 @@ mod tests {
         };
         let signature = "EX0dIDXaXV6ywSYYpp9F6KusUm5Rs7/oa7b2xTOsyKs=";
         assert_eq!(with(signature, &["hush"], &body), Authenticity::Signed);
-        assert_eq!(with(signature, &["new", "hush"], &body), Authenticity::Signed, "the secret before");
+        assert_eq!(
+            with(signature, &["new", "hush"], &body),
+            Authenticity::Signed,
+            "the secret before"
+        );
         let forged = [
             with(signature, &["Hush"], &body),
             with(signature, &["hush"], &body[1..]),
@@ -568,7 +618,16 @@ mod tests {
 
     const ORDERS: [OrderRow; 8] = [
         // 3 × 7499; yen have no decimals.
-        ("DERIVED_order_JPY_shop_JPY", "1073459976", "JPY", 22_497, 23_847, 1350, Status::Paid, false),
+        (
+            "DERIVED_order_JPY_shop_JPY",
+            "1073459976",
+            "JPY",
+            22_497,
+            23_847,
+            1350,
+            Status::Paid,
+            false,
+        ),
         // 3 × 80.46 USD, shown to the customer as 238.47 EUR in all.
         (
             "DERIVED_order_USD_shop_EUR_presentment",
@@ -581,8 +640,26 @@ mod tests {
             false,
         ),
         // 89.99 + 19.99 + 24.99 + 159.99 + 119.99; a test of the address.
-        ("docs_2026-01_orders_create", "820982911946154500", "USD", 41_495, 40_495, 0, Status::Void, true),
-        ("docs_2026-01_orders_paid", "820982911946154500", "USD", 41_495, 40_495, 0, Status::Void, true),
+        (
+            "docs_2026-01_orders_create",
+            "820982911946154500",
+            "USD",
+            41_495,
+            40_495,
+            0,
+            Status::Void,
+            true,
+        ),
+        (
+            "docs_2026-01_orders_paid",
+            "820982911946154500",
+            "USD",
+            41_495,
+            40_495,
+            0,
+            Status::Void,
+            true,
+        ),
         // 3 × 74.99, tax 13.50 on top.
         (
             "shopify_api_ruby_order_paid_EUR_tax",
@@ -616,7 +693,16 @@ mod tests {
             Status::Paid,
             false,
         ),
-        ("shopify_api_ruby_order_pending", "1073459983", "USD", 19_900, 19_900, 0, Status::Unpaid, false),
+        (
+            "shopify_api_ruby_order_pending",
+            "1073459983",
+            "USD",
+            19_900,
+            19_900,
+            0,
+            Status::Unpaid,
+            false,
+        ),
     ];
 
     #[test]
@@ -625,7 +711,11 @@ mod tests {
             let fact = fact_of("orders/updated", &fixture(name));
             let amounts = (fact.goods_minor, fact.total_minor, fact.tax_minor);
             assert_eq!(amounts, (Some(goods), Some(total), Some(tax)), "{name}");
-            assert_eq!((fact.order_id.as_str(), fact.status, fact.test), (id, Some(status), test), "{name}");
+            assert_eq!(
+                (fact.order_id.as_str(), fact.status, fact.test),
+                (id, Some(status), test),
+                "{name}"
+            );
             assert_eq!(fact.currency, currency.parse().ok(), "{name}");
             assert!(fact.notes.is_empty(), "{name}: {:?}", fact.notes);
             assert_eq!(fact.refund_list, RefundList::Some);
@@ -655,12 +745,18 @@ mod tests {
             kinds.contains(&AliasKind::OrderName) && kinds.contains(&AliasKind::CheckoutToken),
             "{kinds:?}"
         );
-        assert_eq!(fact.lines.iter().map(|line| line.goods_minor).sum::<i64>(), fact.goods_minor.unwrap());
+        assert_eq!(
+            fact.lines.iter().map(|line| line.goods_minor).sum::<i64>(),
+            fact.goods_minor.unwrap()
+        );
         let by = taxed(json!({ "email": "A@b.example" }));
         assert_eq!(by.customer, CustomerId::of_email(by.merchant, "a@b.example"));
-        for (count, new) in
-            [(json!(1), Some(true)), (json!("4"), Some(false)), (json!(null), None), (json!(0), None)]
-        {
+        for (count, new) in [
+            (json!(1), Some(true)),
+            (json!("4"), Some(false)),
+            (json!(null), None),
+            (json!(0), None),
+        ] {
             assert_eq!(taxed(json!({ "customer": { "orders_count": count } })).new_customer, new);
         }
         assert!(taxed(json!({ "source_name": "subscription_contract" })).renewal);
@@ -674,9 +770,21 @@ mod tests {
     fn every_published_refund_is_read_to_the_cent() {
         let rows = [
             // 414.95 over five lines; 75.00 + 10.00 of money.
-            ("docs_2026-01_refunds_create", "820982911946154500", "890088186047892400", 8500, 41_495),
+            (
+                "docs_2026-01_refunds_create",
+                "820982911946154500",
+                "890088186047892400",
+                8500,
+                41_495,
+            ),
             ("shopify_api_ruby_refund_two_lines", "450789469", "509562969", 20_900, 39_133),
-            ("shopify_api_ruby_refund_amount_only_lines_zero", "450789469", "929361472", 4194, 4194),
+            (
+                "shopify_api_ruby_refund_amount_only_lines_zero",
+                "450789469",
+                "929361472",
+                4194,
+                4194,
+            ),
             ("shopify_api_ruby_refund_shipping_only", "450789469", "929361471", 500, 0),
         ];
         for (name, order_id, id, total_minor, goods) in rows {
@@ -689,7 +797,11 @@ mod tests {
                 ..Refund::new(id.to_owned(), total_minor, Some(goods))
             };
             assert_eq!((fact.order_id.as_str(), fact.refunds), (order_id, vec![refund]), "{name}");
-            assert_eq!((fact.status, fact.partial, fact.kind), (None, true, FactKind::Refund), "{name}");
+            assert_eq!(
+                (fact.status, fact.partial, fact.kind),
+                (None, true, FactKind::Refund),
+                "{name}"
+            );
             assert_eq!((fact.currency, fact.notes), ("USD".parse().ok(), vec![]), "{name}");
         }
     }
@@ -700,21 +812,31 @@ mod tests {
         assert_eq!((fact.order_id.as_str(), fact.status), ("123", Some(Status::Unpaid)));
         assert_eq!((fact.currency, fact.goods_minor, fact.total_minor), (None, None, None));
         for field in ["currency", "financial_status"] {
-            assert!(fact.notes.iter().any(|note| note.starts_with(field)), "{field} in {:?}", fact.notes);
+            assert!(
+                fact.notes.iter().any(|note| note.starts_with(field)),
+                "{field} in {:?}",
+                fact.notes
+            );
         }
         let body = String::from_utf8(fixture("anonymised_2025-04_orders_1")).unwrap();
         let body = body.replace(r#""currency": "example string""#, r#""currency": "EUR""#);
         let fact = fact_of("orders/updated", body.as_bytes());
         for field in ["line_items[0].price", "total_price", "total_tax"] {
-            assert!(fact.notes.iter().any(|note| note.starts_with(field)), "{field} in {:?}", fact.notes);
+            assert!(
+                fact.notes.iter().any(|note| note.starts_with(field)),
+                "{field} in {:?}",
+                fact.notes
+            );
         }
     }
 
     #[test]
     fn what_is_no_order_or_refund_is_refused_by_field() {
         let pixel = fixture("DERIVED_web_pixel_checkout_completed");
-        let (order, refund) =
-            (fixture("shopify_api_ruby_order_pending"), fixture("shopify_api_ruby_refund_two_lines"));
+        let (order, refund) = (
+            fixture("shopify_api_ruby_order_pending"),
+            fixture("shopify_api_ruby_refund_two_lines"),
+        );
         let rows: [(&str, &[u8], &str); 8] = [
             ("orders/paid", &pixel, "id:"),
             ("orders/paid", &refund, "financial_status:"),
@@ -727,7 +849,10 @@ mod tests {
         ];
         for (topic, body, named) in rows {
             let report = report_at(NOW, topic, body);
-            assert!(matches!(&report, Report::Unparsed(why) if why.starts_with(named)), "{named} {report:?}");
+            assert!(
+                matches!(&report, Report::Unparsed(why) if why.starts_with(named)),
+                "{named} {report:?}"
+            );
         }
         for topic in ["orders/edited", "app/uninstalled", "carts/update"] {
             assert!(matches!(report_at(NOW, topic, b"{}"), Report::Ignored(_)), "{topic}");
@@ -739,7 +864,9 @@ mod tests {
         let body = fixture("shopify_api_ruby_order_partially_refunded_discount_noteattrs");
         let order: Map<String, Value> = serde_json::from_slice(&body).unwrap();
         for field in order.keys() {
-            for strange in [json!(null), json!({}), json!([1]), json!("x"), json!(-1), json!("1e400")] {
+            for strange in
+                [json!(null), json!({}), json!([1]), json!("x"), json!(-1), json!("1e400")]
+            {
                 let mut order = order.clone();
                 order.insert(field.clone(), strange);
                 let body = Value::Object(order).to_string();
@@ -791,14 +918,17 @@ mod tests {
         let (total, goods, notes) = refunded(bad_line);
         assert_eq!((total, goods), (949, None), "taken pro rata");
         assert_eq!(notes, ["refunds[0].refund_line_items[0].subtotal: missing"]);
-        let foreign =
-            json!([{ "kind": "refund", "status": "success", "amount": "99.00", "currency": "USD" }]);
+        let foreign = json!([{ "kind": "refund", "status": "success", "amount": "99.00", "currency": "USD" }]);
         let with_lines = json!({
             "id": 1, "transactions": foreign,
             "refund_line_items": [{ "subtotal": "90.00", "total_tax": "0" }],
         });
         let (total, goods, notes) = refunded(with_lines);
-        assert_eq!((total, goods, notes.len()), (9000, Some(9000), 1), "dollars are not counted as euros");
+        assert_eq!(
+            (total, goods, notes.len()),
+            (9000, Some(9000), 1),
+            "dollars are not counted as euros"
+        );
         let fact = taxed(json!({ "refunds": [{ "id": 1, "transactions": foreign }, 5, {}] }));
         assert_eq!((fact.refunds.len(), fact.notes.len(), fact.goods_minor), (0, 3, Some(7563)));
     }
@@ -821,7 +951,10 @@ mod tests {
         let id = |topic| fact_of(topic, &body).id;
         assert_eq!(id("orders/create"), id("orders/paid"));
         assert_eq!(id("orders/paid"), id("orders/cancelled"));
-        assert_ne!(id("orders/paid"), fact_of("orders/paid", &fixture("shopify_api_ruby_order_pending")).id);
+        assert_ne!(
+            id("orders/paid"),
+            fact_of("orders/paid", &fixture("shopify_api_ruby_order_pending")).id
+        );
     }
 
     #[test]
@@ -853,7 +986,11 @@ mod tests {
         ];
         let order = fold(&facts).unwrap();
         assert_eq!((order.status, order.refunded_goods_minor), (Status::Paid, 7563));
-        assert_eq!(facts[1].refunds[0].goods_minor, Some(9000), "the report alone cannot tell the tax");
+        assert_eq!(
+            facts[1].refunds[0].goods_minor,
+            Some(9000),
+            "the report alone cannot tell the tax"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The signature of Stripe and of our own calls: a time and HMACs of time and body, in one header.
 //!
-//! `t=<unix seconds>,v1=<hex HMAC-SHA256 of "{t}.{raw body}">[,v1=…]`, at most 300 seconds old. Compared in constant time.
+//! `t=<unix seconds>,v1=<hex HMAC-SHA256 of "{t}.{raw body}">[,v1=…]`, at most 300 seconds old.
+//! Compared in constant time.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -13,8 +14,13 @@ pub(crate) const OWN_HEADER: &str = "X-Afterclick-Signature";
 /// Seconds between the time in a signature and our clock.
 const TOLERANCE_SECONDS: u64 = 300;
 
-/// Whether a delivery is signed in the header of this name: any of its signatures by any of the secrets, and now.
-pub(crate) fn timed(header_name: &'static str, secrets: &[&str], delivery: Delivery<'_>) -> Authenticity {
+/// Whether a delivery is signed in the header of this name: any of its signatures by any of the
+/// secrets, and now.
+pub(crate) fn timed(
+    header_name: &'static str,
+    secrets: &[&str],
+    delivery: Delivery<'_>,
+) -> Authenticity {
     let header = delivery.headers.get(header_name).and_then(|header| header.to_str().ok());
     let refused = |reason: &str| Authenticity::Refused(format!("{header_name}{reason}"));
     let Some((time, signatures)) = header.and_then(parts) else {
@@ -34,7 +40,8 @@ pub(crate) fn timed(header_name: &'static str, secrets: &[&str], delivery: Deliv
 fn parts(header: &str) -> Option<(&str, Vec<&str>)> {
     let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
     let time = pairs().find(|(name, _)| *name == "t")?.1;
-    let signatures: Vec<_> = pairs().filter(|(name, _)| *name == "v1").map(|(_, hex)| hex).collect();
+    let signatures: Vec<_> =
+        pairs().filter(|(name, _)| *name == "v1").map(|(_, hex)| hex).collect();
     (!signatures.is_empty()).then_some((time, signatures))
 }
 

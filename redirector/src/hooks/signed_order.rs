@@ -1,8 +1,10 @@
-//! Orders that the shop's page carries with the shop's own MAC: the browser brings them, and cannot change them.
+//! Orders that the shop's page carries with the shop's own MAC: the browser brings them, and cannot
+//! change them.
 //!
-//! The MAC is the hex HMAC-SHA256, with the merchant's secret, of the order's `currency`, `id`, `shipping`, `tax` and
-//! `value`, as many as there are, sorted by name, each `name=value` percent-encoded (RFC 3986), joined by `&`. Only what is
-//! signed counts: not the lines, the codes or whose first order it is.
+//! The MAC is the hex HMAC-SHA256, with the merchant's secret, of the order's `currency`, `id`,
+//! `shipping`, `tax` and `value`, as many as there are, sorted by name, each `name=value`
+//! percent-encoded (RFC 3986), joined by `&`. Only what is signed counts: not the lines, the codes
+//! or whose first order it is.
 
 use std::fmt::Write;
 
@@ -12,7 +14,8 @@ use shared::event::Order;
 
 use crate::hooks::postback::from_hex;
 
-/// Whether the order's MAC fits it, by any of the secrets; `None` when it has none. In constant time.
+/// Whether the order's MAC fits it, by any of the secrets; `None` when it has none. In constant
+/// time.
 pub(crate) fn is_signed(secrets: &[&str], order: &Order) -> Option<bool> {
     let signature = order.sig.as_deref()?;
     let Some(signature) = from_hex(signature) else { return Some(false) };
@@ -33,7 +36,8 @@ fn canonical(order: &Order) -> String {
         ("tax", amount(order.tax)),
         ("value", amount(order.value)),
     ];
-    let pairs = fields.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
+    let pairs =
+        fields.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(&value?))));
     pairs.collect::<Vec<_>>().join("&")
 }
 
@@ -71,8 +75,10 @@ mod tests {
 
     #[test]
     fn only_the_shops_own_signature_over_these_amounts_fits() {
-        let mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap().chain_update(canonical(&order()));
-        let sig: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mac =
+            Hmac::<Sha256>::new_from_slice(b"secret").unwrap().chain_update(canonical(&order()));
+        let sig: String =
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let signed = Order { sig: Some(sig), ..order() };
         assert_eq!(is_signed(&["other", "secret"], &signed), Some(true));
         assert_eq!(is_signed(&["other"], &signed), Some(false));
@@ -86,6 +92,9 @@ mod tests {
             assert_eq!(is_signed(&["secret"], &tampered), Some(false), "{tampered:?}");
         }
         assert_eq!(is_signed(&["secret"], &order()), None);
-        assert_eq!(is_signed(&["secret"], &Order { sig: Some("zz".into()), ..order() }), Some(false));
+        assert_eq!(
+            is_signed(&["secret"], &Order { sig: Some("zz".into()), ..order() }),
+            Some(false)
+        );
     }
 }

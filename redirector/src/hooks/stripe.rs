@@ -1,9 +1,9 @@
 //! Stripe webhooks: checkout sessions, refunds and disputes.
 //!
-//! An order is a payment: its id is the payment intent, which sessions, charges and disputes all name. A
-//! session says what was bought; a charge says how much of it was given back so far; a dispute says whether
-//! the payment stands. Amounts are integers in Stripe's own minor units. One strange field fails that field,
-//! not the session.
+//! An order is a payment: its id is the payment intent, which sessions, charges and disputes all
+//! name. A session says what was bought; a charge says how much of it was given back so far; a
+//! dispute says whether the payment stands. Amounts are integers in Stripe's own minor units. One
+//! strange field fails that field, not the session.
 
 use serde_json::Value;
 use shared::catalog::Platform;
@@ -51,7 +51,9 @@ enum Subject {
 impl Subject {
     fn of(kind: &str) -> Option<Self> {
         Some(match kind {
-            "checkout.session.completed" | "checkout.session.async_payment_succeeded" => Self::Session,
+            "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+                Self::Session
+            }
             "checkout.session.async_payment_failed" => Self::Failed,
             "charge.refunded" => Self::Refund,
             "charge.dispute.created" => Self::DisputeCreated,
@@ -70,7 +72,9 @@ pub(super) fn read(context: &Context<'_>, delivery: Delivery<'_>) -> Report {
         Err(error) => return Report::Unparsed(format!("body: {error}")),
     };
     let Some(kind) = event.get("type").and_then(Value::as_str) else {
-        return Report::Unparsed("type: expected a word such as checkout.session.completed".to_owned());
+        return Report::Unparsed(
+            "type: expected a word such as checkout.session.completed".to_owned(),
+        );
     };
     let Some(subject) = Subject::of(kind) else {
         return Report::Ignored("only checkout sessions, refunds and disputes are recorded");
@@ -85,7 +89,8 @@ pub(super) fn read(context: &Context<'_>, delivery: Delivery<'_>) -> Report {
     }
 }
 
-/// Reads the fields of one event, noting those it cannot. Fields are named by their path in the event.
+/// Reads the fields of one event, noting those it cannot. Fields are named by their path in the
+/// event.
 struct Reader<'a> {
     context: &'a Context<'a>,
     event: &'a Value,
@@ -108,8 +113,10 @@ impl Reader<'_> {
 
     /// What every event says: which one it is, when it happened, whether money is real in it.
     fn blank(&mut self) -> Result<OrderFact, String> {
-        let event =
-            self.word("id").filter(|id| !id.is_empty()).ok_or("id: expected the event's id, evt_…")?;
+        let event = self
+            .word("id")
+            .filter(|id| !id.is_empty())
+            .ok_or("id: expected the event's id, evt_…")?;
         let merchant = self.context.merchant.bits().to_be_bytes();
         let id = FactId::of_content(&[b"stripe", &merchant, event.as_bytes()]);
         if !matches!(self.field("data.object"), Some(Value::Object(_))) {
@@ -153,7 +160,8 @@ impl Reader<'_> {
 
     /// The session, and the shop's own name of the order where it gave one.
     fn aliases(&self) -> Vec<Alias> {
-        let reference = self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
+        let reference =
+            self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
         let reference = reference.map(Value::from);
         let names = [
             (AliasKind::CheckoutToken, self.field("data.object.id")),
@@ -163,9 +171,12 @@ impl Reader<'_> {
         names.into_iter().filter_map(|(kind, value)| fields::alias(kind, value)).collect()
     }
 
-    /// The order was placed when its session was completed; a payment that comes later says nothing about that.
+    /// The order was placed when its session was completed; a payment that comes later says nothing
+    /// about that.
     fn completed_at(&mut self) -> Option<Timestamp> {
-        (self.word("type") == Some("checkout.session.completed")).then(|| self.time("created")).flatten()
+        (self.word("type") == Some("checkout.session.completed"))
+            .then(|| self.time("created"))
+            .flatten()
     }
 
     fn customer(&self) -> Option<CustomerId> {
@@ -173,12 +184,15 @@ impl Reader<'_> {
         fields::customer(self.context, fields.map(|path| self.field(path)))
     }
 
-    /// `amount_refunded` is all that was given back so far: one refund a charge, whose newest report stands.
+    /// `amount_refunded` is all that was given back so far: one refund a charge, whose newest
+    /// report stands.
     fn refund(&self, blank: OrderFact) -> Result<OrderFact, String> {
-        let id = self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
+        let id =
+            self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
         let currency = self.currency()?;
         let path = "data.object.amount_refunded";
-        let total_minor = self.exact(path, currency)?.ok_or(format!("{path}: expected an amount"))?;
+        let total_minor =
+            self.exact(path, currency)?.ok_or(format!("{path}: expected an amount"))?;
         Ok(OrderFact {
             order_id: self.order_id("data.object.id")?,
             kind: FactKind::Refund,
@@ -195,7 +209,13 @@ impl Reader<'_> {
         status: impl Fn(&mut Self) -> Option<Status>,
     ) -> Result<OrderFact, String> {
         let order_id = self.order_id("data.object.charge")?;
-        Ok(OrderFact { order_id, kind: FactKind::Cancel, status: status(self), partial: true, ..blank })
+        Ok(OrderFact {
+            order_id,
+            kind: FactKind::Cancel,
+            status: status(self),
+            partial: true,
+            ..blank
+        })
     }
 
     /// Money is taken when a dispute begins, but not by an inquiry before it.
@@ -217,7 +237,8 @@ impl Reader<'_> {
             Some("warning_closed") => None,
             _ => {
                 let found = self.field("data.object.status").map(excerpt).unwrap_or_default();
-                self.notes.push(format!("data.object.status: `{found}` is not known; nothing changed"));
+                self.notes
+                    .push(format!("data.object.status: `{found}` is not known; nothing changed"));
                 None
             }
         }
@@ -228,9 +249,11 @@ impl Reader<'_> {
             Some("paid" | "no_payment_required") => Status::Paid,
             Some("unpaid") => Status::Unpaid,
             _ => {
-                let found = self.field("data.object.payment_status").map(excerpt).unwrap_or_default();
-                self.notes
-                    .push(format!("data.object.payment_status: `{found}` is not known; read as unpaid"));
+                let found =
+                    self.field("data.object.payment_status").map(excerpt).unwrap_or_default();
+                self.notes.push(format!(
+                    "data.object.payment_status: `{found}` is not known; read as unpaid"
+                ));
                 Status::Unpaid
             }
         }
@@ -257,7 +280,8 @@ impl Reader<'_> {
                 None | Some(Value::Bool(true)) => {}
                 Some(Value::Bool(false)) => is_test = true,
                 Some(other) => {
-                    self.notes.push(format!("{path}: `{}` is neither true nor false", excerpt(other)));
+                    self.notes
+                        .push(format!("{path}: `{}` is neither true nor false", excerpt(other)));
                 }
             }
         }
@@ -281,7 +305,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Items before discounts, less the discounts; a field that cannot be read leaves the goods unknown.
+    /// Items before discounts, less the discounts; a field that cannot be read leaves the goods
+    /// unknown.
     fn goods(&mut self, currency: Currency) -> Option<i64> {
         let path = "data.object.amount_subtotal";
         let subtotal = self.amount(path, currency)?;
@@ -295,20 +320,23 @@ impl Reader<'_> {
 
     fn shipping(&mut self, currency: Currency) -> Option<i64> {
         let details = "data.object.total_details.amount_shipping";
-        let path =
-            if self.field(details).is_some() { details } else { "data.object.shipping_cost.amount_total" };
+        let path = if self.field(details).is_some() {
+            details
+        } else {
+            "data.object.shipping_cost.amount_total"
+        };
         self.amount(path, currency)
     }
 
     /// Prices may include the tax; then so do the items before discounts.
     fn look_for_inclusive_tax(&mut self, fact: &OrderFact) {
-        let (Some(total), Some(goods), Some(tax)) = (fact.total_minor, fact.goods_minor, fact.tax_minor)
+        let (Some(total), Some(goods), Some(tax)) =
+            (fact.total_minor, fact.goods_minor, fact.tax_minor)
         else {
             return;
         };
         if total < goods + fact.shipping_minor.unwrap_or(0) + tax {
-            let note =
-                "data.object.total_details.amount_tax: prices include tax, and so do the goods read here";
+            let note = "data.object.total_details.amount_tax: prices include tax, and so do the goods read here";
             self.notes.push(note.to_owned());
         }
     }
@@ -317,7 +345,8 @@ impl Reader<'_> {
         self.exact(path, currency).map_err(|reason| self.notes.push(reason)).ok()?
     }
 
-    /// An amount in the currency's own minor units, or why it is none; nothing where there is no field.
+    /// An amount in the currency's own minor units, or why it is none; nothing where there is no
+    /// field.
     fn exact(&self, path: &str, currency: Currency) -> Result<Option<i64>, String> {
         let Some(value) = self.field(path) else { return Ok(None) };
         let minor = value.as_i64().and_then(|units| iso_minor(units, currency));
@@ -331,8 +360,9 @@ impl Reader<'_> {
     fn touches(&mut self) -> Vec<Touch> {
         let found = TOKEN_PATHS.iter().filter_map(|path| Some((*path, self.word(path)?.trim())));
         // A shop's own reference is no token, and no mistake.
-        let tokens: Vec<_> =
-            found.filter(|(path, text)| *path != TOKEN_PATHS[0] || text.len() == TOKEN_CHARS).collect();
+        let tokens: Vec<_> = found
+            .filter(|(path, text)| *path != TOKEN_PATHS[0] || text.len() == TOKEN_CHARS)
+            .collect();
         fields::touches(self.context, tokens.into_iter(), &mut self.notes)
     }
 }
@@ -349,8 +379,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Decimal places of the amounts that Stripe sends, which for a few currencies are not those of ISO 4217:
-/// whole ariary, and hundredths of króna and shilling.
+/// Decimal places of the amounts that Stripe sends, which for a few currencies are not those of ISO
+/// 4217: whole ariary, and hundredths of króna and shilling.
 fn stripe_exponent(currency: Currency) -> u32 {
     match currency.code() {
         "ISK" | "UGX" => 2,
@@ -400,7 +430,10 @@ mod tests {
     fn the_published_vector_is_signed() {
         let header = format!("t={SIGNED_AT},v1={VECTOR}");
         assert_eq!(authentic(&header, &["whsec_test"], SIGNED_AT), Authenticity::Signed);
-        assert_eq!(authentic(&header, &["whsec_new", "whsec_test"], SIGNED_AT), Authenticity::Signed);
+        assert_eq!(
+            authentic(&header, &["whsec_new", "whsec_test"], SIGNED_AT),
+            Authenticity::Signed
+        );
         assert!(reason(authentic(&header, &["whsec_tes"], SIGNED_AT)).contains("does not fit"));
     }
 
@@ -411,7 +444,11 @@ mod tests {
             format!("t={SIGNED_AT},v1={other},v1={VECTOR}"),
             format!("t={SIGNED_AT}, v1={VECTOR}, v1={other}, v0={other}"),
         ] {
-            assert_eq!(authentic(&header, &["whsec_test"], SIGNED_AT), Authenticity::Signed, "{header}");
+            assert_eq!(
+                authentic(&header, &["whsec_test"], SIGNED_AT),
+                Authenticity::Signed,
+                "{header}"
+            );
         }
         let header = format!("t={SIGNED_AT},v0={VECTOR}");
         assert!(reason(authentic(&header, &["whsec_test"], SIGNED_AT)).contains("expected"));
@@ -420,7 +457,9 @@ mod tests {
     #[test]
     fn a_signature_is_believed_for_300_seconds_either_way() {
         let header = format!("t={SIGNED_AT},v1={VECTOR}");
-        for (now, fresh) in [(-300, true), (300, true), (-301, false), (301, false), (-SIGNED_AT, false)] {
+        for (now, fresh) in
+            [(-300, true), (300, true), (-301, false), (301, false), (-SIGNED_AT, false)]
+        {
             let found = authentic(&header, &["whsec_test"], SIGNED_AT + now);
             assert_eq!(found == Authenticity::Signed, fresh, "{now}");
             assert!(fresh || reason(found).contains("stale"), "{now}");
@@ -429,9 +468,13 @@ mod tests {
 
     #[test]
     fn the_time_is_part_of_what_is_signed() {
-        for time in ["1700000001", "01700000000", " 1700000000", "", "now", "99999999999999999999"] {
+        for time in ["1700000001", "01700000000", " 1700000000", "", "now", "99999999999999999999"]
+        {
             let header = format!("t={time},v1={VECTOR}");
-            assert!(reason(authentic(&header, &["whsec_test"], SIGNED_AT)).contains("fit"), "{time}");
+            assert!(
+                reason(authentic(&header, &["whsec_test"], SIGNED_AT)).contains("fit"),
+                "{time}"
+            );
         }
         for header in ["", ",", "=", "t=1", "v1=1", "t,v1", "t=,v1="] {
             assert!(matches!(authentic(header, &["k"], 1), Authenticity::Refused(_)), "{header}");
@@ -524,7 +567,8 @@ mod tests {
         assert_eq!(session(json!({ "payment_intent": null })).order_id, "cs_1");
         let charge = json!({ "id": "ch_1", "currency": "eur", "amount_refunded": 5 });
         assert_eq!(fact(&event("charge.refunded", charge)).order_id, "ch_1");
-        let dispute = json!({ "id": "dp_1", "charge": { "id": "ch_1" }, "status": "needs_response" });
+        let dispute =
+            json!({ "id": "dp_1", "charge": { "id": "ch_1" }, "status": "needs_response" });
         assert_eq!(fact(&event("charge.dispute.created", dispute)).order_id, "ch_1");
         for odd in [json!(5), json!(""), json!([]), json!({ "id": 5 }), json!("x".repeat(129))] {
             let object = json!({ "id": "cs_1", "payment_intent": odd });
@@ -536,7 +580,9 @@ mod tests {
     #[test]
     fn amounts_are_read_in_stripes_units_and_kept_in_the_currencys() {
         let total = |currency: &str, units: Value| {
-            let fact = session(json!({ "currency": currency, "amount_total": units, "total_details": null }));
+            let fact = session(
+                json!({ "currency": currency, "amount_total": units, "total_details": null }),
+            );
             (fact.total_minor, fact.notes.len())
         };
         for (currency, units, expected) in [
@@ -558,8 +604,9 @@ mod tests {
             // Goods in króna and shilling divide by 100, too; only a missing total is noted.
             assert_eq!(notes, usize::from(expected.is_none()), "{units} {currency}");
         }
-        for currency in
-            "bif clp djf gnf jpy kmf krw pyg rwf vnd vuv xaf xof xpf".split(' ').map(str::to_uppercase)
+        for currency in "bif clp djf gnf jpy kmf krw pyg rwf vnd vuv xaf xof xpf"
+            .split(' ')
+            .map(str::to_uppercase)
         {
             assert_eq!(stripe_exponent(currency.parse().unwrap()), 0, "{currency}");
         }
@@ -575,9 +622,17 @@ mod tests {
             "amount_total": "11590", "created": huge, "amount_subtotal": 10_000,
             "total_details": { "amount_discount": 0, "amount_tax": huge, "amount_shipping": 7.5 },
         }));
-        assert_eq!((fact.goods_minor, fact.total_minor, fact.tax_minor), (Some(10_000), None, None));
-        for path in ["amount_total", "created", "total_details.amount_tax", "total_details.amount_shipping"] {
-            assert!(fact.notes.iter().any(|n| n.starts_with(&format!("data.object.{path}: "))), "{path}");
+        assert_eq!(
+            (fact.goods_minor, fact.total_minor, fact.tax_minor),
+            (Some(10_000), None, None)
+        );
+        for path in
+            ["amount_total", "created", "total_details.amount_tax", "total_details.amount_shipping"]
+        {
+            assert!(
+                fact.notes.iter().any(|n| n.starts_with(&format!("data.object.{path}: "))),
+                "{path}"
+            );
         }
         let odd = session(json!({ "total_details": { "amount_discount": "a few" } }));
         assert_eq!(odd.goods_minor, None, "an unreadable discount is not taken for none");
@@ -600,15 +655,21 @@ mod tests {
         assert_eq!(session(json!({ "client_reference_id": "cart-17" })).notes.len(), 0);
         assert_eq!(session(json!({ "client_reference_id": "x".repeat(76) })).notes.len(), 1);
         let notes =
-            session(json!({ "metadata": { "ac": "short", "_ac": "x".repeat(76), "other": 1 } })).notes;
-        assert!(notes.len() == 2 && notes[1].starts_with("data.object.metadata._ac: token"), "{notes:?}");
+            session(json!({ "metadata": { "ac": "short", "_ac": "x".repeat(76), "other": 1 } }))
+                .notes;
+        assert!(
+            notes.len() == 2 && notes[1].starts_with("data.object.metadata._ac: token"),
+            "{notes:?}"
+        );
     }
 
     #[test]
     fn money_is_real_unless_it_is_said_not_to_be() {
         assert!(session(json!({ "livemode": false })).test);
-        let mut charge =
-            event("charge.refunded", json!({ "id": "ch", "currency": "eur", "amount_refunded": 1 }));
+        let mut charge = event(
+            "charge.refunded",
+            json!({ "id": "ch", "currency": "eur", "amount_refunded": 1 }),
+        );
         assert!(!fact(&charge).test);
         charge["livemode"] = json!(false);
         assert!(fact(&charge).test);
@@ -643,13 +704,19 @@ mod tests {
             unparsed(&event("charge.refunded", charge))
         };
         for field in ["id", "currency", "amount_refunded"] {
-            assert!(without(field).starts_with(&format!("data.object.{field}: ")), "{}", without(field));
+            assert!(
+                without(field).starts_with(&format!("data.object.{field}: ")),
+                "{}",
+                without(field)
+            );
         }
         let mut nameless = event("charge.refunded", charge.clone());
         nameless["id"] = json!("");
         assert!(unparsed(&nameless).starts_with("id: "));
         assert!(unparsed(&event("charge.refunded", json!([]))).starts_with("data.object: "));
-        assert!(unparsed(&event("charge.dispute.closed", json!({}))).contains("data.object.charge"));
+        assert!(
+            unparsed(&event("charge.dispute.closed", json!({}))).contains("data.object.charge")
+        );
         assert!(unparsed(&json!({ "id": "evt_1" })).starts_with("type: "));
         assert!(unparsed(&json!([])).starts_with("body: "));
         assert!(matches!(report(&event("invoice.paid", json!({}))), Report::Ignored(_)));
@@ -666,7 +733,11 @@ mod tests {
         other["id"] = json!("evt_2");
         assert_ne!(fact(&one).id, fact(&other).id);
         other["created"] = json!(9_000_000_000i64);
-        assert_eq!(fact(&other).occurred_at, fact(&other).received_at, "no event is from the future");
+        assert_eq!(
+            fact(&other).occurred_at,
+            fact(&other).received_at,
+            "no event is from the future"
+        );
         assert_eq!(topic(one.to_string().as_bytes()).as_deref(), Some("charge.dispute.closed"));
         assert_eq!((topic(b"{"), topic(br#"{"type":5}"#)), (None, None));
     }

@@ -1,15 +1,18 @@
 //! WooCommerce webhooks (REST v3 order resources).
 //!
-//! Each delivery is the whole order as it stands, so it replaces what an older one said, its set of refunds included: a
-//! deleted refund vanishes. One strange field fails that field, not the order. Where the facts come from:
-//! `class-wc-webhook.php` and the REST API documentation, WooCommerce 11.
+//! Each delivery is the whole order as it stands, so it replaces what an older one said, its set of
+//! refunds included: a deleted refund vanishes. One strange field fails that field, not the order.
+//! Where the facts come from: `class-wc-webhook.php` and the REST API documentation, WooCommerce
+//! 11.
 
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
 use shared::catalog::Platform;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
-use shared::order::{Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id};
+use shared::order::{
+    Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id,
+};
 use shared::time::Timestamp;
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, minor, query_token};
@@ -33,7 +36,8 @@ pub(super) fn authenticate(secrets: &[&str], delivery: Delivery<'_>) -> Authenti
     Authenticity::Refused(reason.to_owned())
 }
 
-/// Whether it is the unsigned form that WooCommerce posts when a webhook is saved; it wants exactly 200.
+/// Whether it is the unsigned form that WooCommerce posts when a webhook is saved; it wants exactly
+/// 200.
 fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
     let number = body.strip_prefix(b"webhook_id=").unwrap_or_default();
     topic(headers).is_none() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
@@ -59,10 +63,17 @@ pub(super) fn read(context: &Context<'_>, headers: &HeaderMap, body: &[u8]) -> R
     }
     match order.get("status").and_then(Value::as_str) {
         None => Report::Unparsed("status: expected a word such as processing".to_owned()),
-        Some("auto-draft" | "checkout-draft" | "draft") => Report::Ignored("a draft is no order yet"),
+        Some("auto-draft" | "checkout-draft" | "draft") => {
+            Report::Ignored("a draft is no order yet")
+        }
         Some(status) => {
-            let fact = Reader { context, order: &order, lines: vec![], notes: vec![] }.fact(id, status, body);
-            Report::Fact(Box::new(if topic == "order.restored" { restored(context, fact) } else { fact }))
+            let fact = Reader { context, order: &order, lines: vec![], notes: vec![] }
+                .fact(id, status, body);
+            Report::Fact(Box::new(if topic == "order.restored" {
+                restored(context, fact)
+            } else {
+                fact
+            }))
         }
     }
 }
@@ -78,11 +89,16 @@ fn order_id(value: &Value) -> Option<String> {
 
 /// The same order state delivered twice is one fact; `of` keeps apart what the body alone does not.
 fn fact_id(context: &Context<'_>, of: &str, body: &[u8]) -> FactId {
-    FactId::of_content(&[b"woocommerce", &context.merchant.bits().to_be_bytes(), of.as_bytes(), body])
+    FactId::of_content(&[
+        b"woocommerce",
+        &context.merchant.bits().to_be_bytes(),
+        of.as_bytes(),
+        body,
+    ])
 }
 
-/// `order.deleted` says no more than the id, and an order may be deleted, restored and deleted again: the second in
-/// which it reached us is part of what was reported.
+/// `order.deleted` says no more than the id, and an order may be deleted, restored and deleted
+/// again: the second in which it reached us is part of what was reported.
 fn deleted(context: &Context<'_>, order_id: String) -> OrderFact {
     let second = context.received_at.as_ms().div_euclid(1000).to_be_bytes();
     let id = fact_id(context, "deleted", &[order_id.as_bytes(), &second].concat());
@@ -129,7 +145,9 @@ impl Reader<'_> {
         let fact = OrderFact {
             kind,
             aliases: self.aliases(&order_id),
-            occurred_at: occurred_at.unwrap_or(self.context.received_at).min(self.context.received_at),
+            occurred_at: occurred_at
+                .unwrap_or(self.context.received_at)
+                .min(self.context.received_at),
             ordered_at: self.time("date_created_gmt"),
             status: Some(status),
             currency,
@@ -152,20 +170,30 @@ impl Reader<'_> {
         OrderFact { notes: few(self.notes), ..fact }
     }
 
-    /// The number where it is not the id, the key of the thank-you page, and the payment where it is Stripe's.
+    /// The number where it is not the id, the key of the thank-you page, and the payment where it
+    /// is Stripe's.
     fn aliases(&self, order_id: &str) -> Vec<Alias> {
         let meta = self.order.get("meta_data").and_then(Value::as_array).into_iter().flatten();
-        let intent = meta.filter(|entry| entry.get("key").is_some_and(|key| key == "_stripe_intent_id"));
-        let payments = intent.filter_map(|entry| entry.get("value")).chain(self.order.get("transaction_id"));
+        let intent =
+            meta.filter(|entry| entry.get("key").is_some_and(|key| key == "_stripe_intent_id"));
+        let payments =
+            intent.filter_map(|entry| entry.get("value")).chain(self.order.get("transaction_id"));
         let is_intent = |value: &&Value| value.as_str().is_some_and(|text| text.starts_with("pi_"));
-        let payment =
-            payments.filter(is_intent).find_map(|v| fields::alias(AliasKind::PaymentIntent, Some(v)));
+        let payment = payments
+            .filter(is_intent)
+            .find_map(|v| fields::alias(AliasKind::PaymentIntent, Some(v)));
         let number = fields::alias(AliasKind::OrderNumber, self.order.get("number"));
         let key = fields::alias(AliasKind::OrderKey, self.order.get("order_key"));
-        number.filter(|number| number.value != order_id).into_iter().chain(key).chain(payment).collect()
+        number
+            .filter(|number| number.value != order_id)
+            .into_iter()
+            .chain(key)
+            .chain(payment)
+            .collect()
     }
 
-    /// WooCommerce's states; plugins add others, for which the payment date tells whether it is paid.
+    /// WooCommerce's states; plugins add others, for which the payment date tells whether it is
+    /// paid.
     fn status(&mut self, status: &str) -> Status {
         match status.strip_prefix("wc-").unwrap_or(status) {
             "processing" | "completed" => Status::Paid,
@@ -190,7 +218,9 @@ impl Reader<'_> {
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.order.get(field).and_then(Value::as_str)?;
-        Timestamp::parse_gmt(text).map_err(|error| self.notes.push(format!("{field}: {error}"))).ok()
+        Timestamp::parse_gmt(text)
+            .map_err(|error| self.notes.push(format!("{field}: {error}")))
+            .ok()
     }
 
     fn amount(&mut self, field: &str, currency: Option<Currency>) -> Option<i64> {
@@ -198,16 +228,21 @@ impl Reader<'_> {
         minor(value, currency?).map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
-    /// Σ of the lines' totals: after coupons, without tax, shipping and fees. `total` is no base: gift cards lower it.
+    /// Σ of the lines' totals: after coupons, without tax, shipping and fees. `total` is no base:
+    /// gift cards lower it.
     fn goods(&mut self, currency: Option<Currency>) -> Option<i64> {
         let lines = self.order.get("line_items")?.as_array()?;
         let mut sum = Decimal::ZERO;
         for (index, line) in lines.iter().enumerate() {
             let total = line.get("total").map(decimal).unwrap_or_else(|| Err("missing".to_owned()));
-            match total.and_then(|total| sum.checked_add(total).ok_or_else(|| "too large".to_owned())) {
+            match total
+                .and_then(|total| sum.checked_add(total).ok_or_else(|| "too large".to_owned()))
+            {
                 Ok(more) => {
                     let own = more.checked_sub(sum).zip(line.as_object());
-                    self.lines.extend(own.and_then(|(goods, entry)| fields::line(entry, goods, currency?)));
+                    self.lines.extend(
+                        own.and_then(|(goods, entry)| fields::line(entry, goods, currency?)),
+                    );
                     sum = more;
                 }
                 Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
@@ -218,7 +253,8 @@ impl Reader<'_> {
 
     /// The refunds so far, tax and shipping included, as negative texts.
     fn refunds(&mut self, currency: Option<Currency>) -> Vec<Refund> {
-        let (Some(entries), Some(currency)) = (self.order.get("refunds").and_then(Value::as_array), currency)
+        let (Some(entries), Some(currency)) =
+            (self.order.get("refunds").and_then(Value::as_array), currency)
         else {
             return vec![];
         };
@@ -236,10 +272,12 @@ impl Reader<'_> {
 
     fn meta(&self) -> impl Iterator<Item = (&str, &str)> {
         let entries = list(self.order, "meta_data").iter();
-        entries.filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
+        entries
+            .filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
     }
 
-    /// Click tokens in the order's meta data: `ac`, `_ac`, or in the address of the visit's first page.
+    /// Click tokens in the order's meta data: `ac`, `_ac`, or in the address of the visit's first
+    /// page.
     fn touches(&mut self) -> Vec<Touch> {
         let mut refused = Vec::new();
         let tokens = self.meta().filter_map(|(key, value)| match key {
@@ -257,7 +295,8 @@ impl Reader<'_> {
 
     /// Whether a key is there, whatever its value.
     fn has_meta(&self, key: &str) -> bool {
-        let mut keys = list(self.order, "meta_data").iter().filter_map(|entry| entry.get("key")?.as_str());
+        let mut keys =
+            list(self.order, "meta_data").iter().filter_map(|entry| entry.get("key")?.as_str());
         keys.any(|found| found == key)
     }
 

@@ -1,8 +1,9 @@
-//! Reconciliation: asking shops for their recent orders, which finds what webhooks lost; for Magento it is the usual way.
+//! Reconciliation: asking shops for their recent orders, which finds what webhooks lost; for
+//! Magento it is the usual way.
 //!
-//! One thread, at the lowest priority, asks one shop after another. What is known already is not recorded again. It never
-//! holds up a redirect, the end of the process, or another shop for longer than a request may take; and it sends a shop's
-//! key nowhere but to that shop.
+//! One thread, at the lowest priority, asks one shop after another. What is known already is not
+//! recorded again. It never holds up a redirect, the end of the process, or another shop for longer
+//! than a request may take; and it sends a shop's key nowhere but to that shop.
 
 mod pages;
 
@@ -120,7 +121,8 @@ impl Reconciler {
             .build()
             .new_agent();
         let seconds = |seconds: u64| Span::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
-        let (poll_every, reconcile_every) = (seconds(config.poll_seconds), seconds(config.reconcile_seconds));
+        let (poll_every, reconcile_every) =
+            (seconds(config.poll_seconds), seconds(config.reconcile_seconds));
         Self { live, state, facts, looks, agent, poll_every, reconcile_every }
     }
 
@@ -139,7 +141,8 @@ impl Reconciler {
 
     /// The shops whose time has come.
     fn due(&self) -> Vec<(Arc<Merchant>, Platform, ShopApi)> {
-        // Without the hot state nobody can tell what is known already; such a look would fail, and the next be put off.
+        // Without the hot state nobody can tell what is known already; such a look would fail, and
+        // the next be put off.
         if self.state.get().is_err() {
             return vec![];
         }
@@ -164,10 +167,12 @@ impl Reconciler {
     fn look(&self, merchant: &Merchant, platform: Platform, api: &ShopApi) {
         let began = clock::now();
         let since = self.looks.change(merchant.id, |look| look.succeeded_at);
-        let since =
-            since.map_or(began.plus(Span::ms(-FIRST_LOOK.as_ms())), |at| at.plus(Span::ms(-OVERLAP.as_ms())));
+        let since = since.map_or(began.plus(Span::ms(-FIRST_LOOK.as_ms())), |at| {
+            at.plus(Span::ms(-OVERLAP.as_ms()))
+        });
         let looked = self.walk(merchant.id, platform, api, since);
-        let every = if platform == Platform::Magento { self.poll_every } else { self.reconcile_every };
+        let every =
+            if platform == Platform::Magento { self.poll_every } else { self.reconcile_every };
         self.looks.change(merchant.id, |look| {
             look.last_run = Some(began);
             match looked {
@@ -221,16 +226,30 @@ impl Reconciler {
         Ok((read, found))
     }
 
-    fn ask(&self, page: &Page, (header, value): (&'static str, String)) -> Result<(Value, Option<String>)> {
-        let answer =
-            self.agent.get(&page.url).header(header, value).header("accept", "application/json").call();
+    fn ask(
+        &self,
+        page: &Page,
+        (header, value): (&'static str, String),
+    ) -> Result<(Value, Option<String>)> {
+        let answer = self
+            .agent
+            .get(&page.url)
+            .header(header, value)
+            .header("accept", "application/json")
+            .call();
         let mut answer = answer.context("no answer")?;
         let status = answer.status();
         if !status.is_success() {
             bail!("the shop answered {status}: check the key and its rights");
         }
-        let link = answer.headers().get("link").and_then(|link| link.to_str().ok()).map(str::to_owned);
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().context("answer")?;
+        let link =
+            answer.headers().get("link").and_then(|link| link.to_str().ok()).map(str::to_owned);
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .context("answer")?;
         Ok((serde_json::from_slice(&body).context("the answer is no JSON")?, link))
     }
 
@@ -242,19 +261,24 @@ impl Reconciler {
         let context = Context { merchant, received_at, token: &token };
         let headers = topic_headers(order.topic);
         let delivery = Delivery { headers: &headers, body: &order.body, received_at };
-        let Report::Fact(fact) = hooks::read(platform, &context, delivery) else { return Ok(false) };
+        let Report::Fact(fact) = hooks::read(platform, &context, delivery) else {
+            return Ok(false);
+        };
         if self.is_known(&fact)? {
             return Ok(false);
         }
         let record = Record::Order(fact).encode();
-        self.facts.append_blocking(record, Durability::Disk).context("the order could not be recorded")?;
+        self.facts
+            .append_blocking(record, Durability::Disk)
+            .context("the order could not be recorded")?;
         Ok(true)
     }
 
     /// Whether the same was reported before, by a webhook or an earlier look.
     fn is_known(&self, fact: &OrderFact) -> Result<bool> {
         let known = find_order(self.state.get()?, fact.merchant, &fact.order_id)?;
-        Ok(known.is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
+        Ok(known
+            .is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
     }
 }
 

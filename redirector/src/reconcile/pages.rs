@@ -1,7 +1,8 @@
-//! What to ask a shop, page by page, and where the orders are in its answers. Pure: never asks anything itself.
+//! What to ask a shop, page by page, and where the orders are in its answers. Pure: never asks
+//! anything itself.
 //!
-//! Every platform's order is handed on in the shape in which its webhook would have brought it, so that one reader reads
-//! both.
+//! Every platform's order is handed on in the shape in which its webhook would have brought it, so
+//! that one reader reads both.
 
 use serde_json::{Value, json};
 use shared::catalog::{Platform, ShopApi};
@@ -50,7 +51,10 @@ pub(super) fn credentials(platform: Platform, api: &ShopApi) -> (&'static str, S
         Platform::Woocommerce => {
             use base64::Engine;
             let pair = format!("{}:{}", api.token, api.secret.as_deref().unwrap_or_default());
-            ("authorization", format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+            (
+                "authorization",
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)),
+            )
         }
         Platform::Magento | Platform::Stripe | Platform::Other => {
             ("authorization", format!("Bearer {}", api.token))
@@ -58,7 +62,8 @@ pub(super) fn credentials(platform: Platform, api: &ShopApi) -> (&'static str, S
     }
 }
 
-/// The first page of each list that a platform has of what changed since a time; none for a platform without an API.
+/// The first page of each list that a platform has of what changed since a time; none for a
+/// platform without an API.
 pub(super) fn first(platform: Platform, api: &ShopApi, since: Timestamp) -> Vec<Page> {
     let listings: &[Listing] = match platform {
         Platform::Magento => &[Listing::MagentoOrders, Listing::MagentoCreditMemos],
@@ -85,7 +90,8 @@ impl Listing {
                 encoded(&since.to_string())
             ),
             Self::Stripe => {
-                let types: String = STRIPE_TYPES.iter().map(|kind| format!("&types[]={kind}")).collect();
+                let types: String =
+                    STRIPE_TYPES.iter().map(|kind| format!("&types[]={kind}")).collect();
                 let seconds = since.as_ms().div_euclid(1000);
                 format!("{base}/v1/events?limit={PAGE_ORDERS}&created[gte]={seconds}{types}")
             }
@@ -94,7 +100,8 @@ impl Listing {
     }
 }
 
-/// Magento's search: the oldest change first, so that a page that is asked for later holds what came later.
+/// Magento's search: the oldest change first, so that a page that is asked for later holds what
+/// came later.
 fn magento(base: &str, list: &str, field: &str, number: usize, since: Timestamp) -> String {
     let text = since.to_string();
     let time = format!("{} {}", &text[..10], &text[11..19]);
@@ -135,7 +142,8 @@ impl Page {
         let list = list
             .filter(|list| !list.is_null())
             .map_or(Some(&[][..]), |list| list.as_array().map(Vec::as_slice));
-        let list = list.ok_or_else(|| format!("{}: expected a list", field.unwrap_or("the answer")))?;
+        let list =
+            list.ok_or_else(|| format!("{}: expected a list", field.unwrap_or("the answer")))?;
         let found = |entry: &Value| {
             let entry = match self.listing {
                 Listing::MagentoOrders => json!({ "order": entry }),
@@ -161,7 +169,11 @@ impl Page {
                 let url = next.split(['<', '>']).nth(1)?;
                 // SECURITY: the token goes only to the shop it is for, whatever an answer says.
                 let is_own = url.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
-                is_own.then(|| Self { url: url.to_owned(), number: self.number + 1, ..self.clone() })
+                is_own.then(|| Self {
+                    url: url.to_owned(),
+                    number: self.number + 1,
+                    ..self.clone()
+                })
             }
             Listing::Stripe => {
                 let more = answer.get("has_more")?.as_bool()?;
@@ -179,7 +191,11 @@ mod tests {
     use super::*;
 
     fn api() -> ShopApi {
-        ShopApi { url: "https://shop.example".into(), token: "key".into(), secret: Some("secret".into()) }
+        ShopApi {
+            url: "https://shop.example".into(),
+            token: "key".into(),
+            secret: Some("secret".into()),
+        }
     }
 
     fn since() -> Timestamp {
@@ -194,13 +210,18 @@ mod tests {
     fn every_platform_is_asked_in_its_own_way() {
         let magento = first(Platform::Magento, &api(), since());
         assert!(
-            magento[0].url.contains("/rest/V1/orders?") && magento[1].url.contains("/rest/V1/creditmemos?")
+            magento[0].url.contains("/rest/V1/orders?")
+                && magento[1].url.contains("/rest/V1/creditmemos?")
         );
         assert!(magento[0].url.contains("[value]=2026-11-01%2010%3A00%3A00"), "{}", magento[0].url);
-        assert!(only(Platform::Woocommerce).url.contains("modified_after=2026-11-01T10%3A00%3A00.000Z"));
+        assert!(
+            only(Platform::Woocommerce).url.contains("modified_after=2026-11-01T10%3A00%3A00.000Z")
+        );
         assert!(only(Platform::Shopify).url.contains("/admin/api/2026-01/orders.json?status=any"));
         assert!(
-            only(Platform::Stripe).url.contains("created[gte]=1793527200&types[]=checkout.session.completed")
+            only(Platform::Stripe)
+                .url
+                .contains("created[gte]=1793527200&types[]=checkout.session.completed")
         );
         assert_eq!(first(Platform::Other, &api(), since()), []);
         assert_eq!(credentials(Platform::Woocommerce, &api()).1, "Basic a2V5OnNlY3JldA==");
@@ -237,7 +258,8 @@ mod tests {
     #[test]
     fn answers_of_another_shape_are_refused() {
         assert_eq!(only(Platform::Magento).orders(&json!({ "items": null })).unwrap(), []);
-        let found = only(Platform::Magento).orders(&json!({ "items": [{ "entity_id": 1 }] })).unwrap();
+        let found =
+            only(Platform::Magento).orders(&json!({ "items": [{ "entity_id": 1 }] })).unwrap();
         assert_eq!(found[0].body, br#"{"order":{"entity_id":1}}"#);
         assert!(only(Platform::Woocommerce).orders(&json!({ "code": "rest_forbidden" })).is_err());
         assert!(only(Platform::Shopify).orders(&json!({ "orders": {} })).is_err());

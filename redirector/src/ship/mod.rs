@@ -1,8 +1,9 @@
-//! Shipping: sealed segments are copied to another folder or an S3-compatible store, and what has been copied may be
-//! retired here. The copy has the journal's own layout, so that it can be read, checked and put back as it is.
+//! Shipping: sealed segments are copied to another folder or an S3-compatible store, and what has
+//! been copied may be retired here. The copy has the journal's own layout, so that it can be read,
+//! checked and put back as it is.
 //!
-//! Nothing is retired that was not copied whole, that the hot state has not taken in, or that the next start needs (the
-//! catalog).
+//! Nothing is retired that was not copied whole, that the hot state has not taken in, or that the
+//! next start needs (the catalog).
 
 mod store;
 
@@ -47,7 +48,12 @@ pub(crate) struct Shipper {
 }
 
 impl Shipper {
-    pub(crate) fn new(journal_dir: PathBuf, store: Store, retention: Retention, lag: Arc<Lag>) -> Self {
+    pub(crate) fn new(
+        journal_dir: PathBuf,
+        store: Store,
+        retention: Retention,
+        lag: Arc<Lag>,
+    ) -> Self {
         Self { journal_dir, store, retention, lag, shipped: HashSet::new() }
     }
 
@@ -65,7 +71,9 @@ impl Shipper {
                 Err(error) => {
                     next = Instant::now() + PAUSE_AFTER_FAILURE;
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!("sealed segments are not copied for now, none is retired: {error:#}");
+                        tracing::error!(
+                            "sealed segments are not copied for now, none is retired: {error:#}"
+                        );
                     }
                 }
             }
@@ -101,18 +109,23 @@ impl Shipper {
         Ok(())
     }
 
-    /// Retires what is old, or too much; `kept` are sealed segments that have been copied, oldest first in each stream.
+    /// Retires what is old, or too much; `kept` are sealed segments that have been copied, oldest
+    /// first in each stream.
     fn retire(&mut self, mut kept: Vec<(StreamName, Sealed)>, now: SystemTime) -> Result<()> {
         let mut bytes: u64 = kept.iter().map(|(_, segment)| segment.bytes).sum();
         // The oldest of all streams first.
-        kept.sort_by_key(|(stream, segment)| (segment.written_at, stream.clone(), segment.first_seq));
+        kept.sort_by_key(|(stream, segment)| {
+            (segment.written_at, stream.clone(), segment.first_seq)
+        });
         for (stream, segment) in kept {
-            if stream.as_str().starts_with(STREAM_PREFIX) || !self.lag.has_reached(&stream, segment.last_seq)
+            if stream.as_str().starts_with(STREAM_PREFIX)
+                || !self.lag.has_reached(&stream, segment.last_seq)
             {
                 continue;
             }
             let age = now.duration_since(segment.written_at).unwrap_or_default();
-            let is_old = self.retention.days.is_some_and(|days| age >= Duration::from_secs(days * 86_400));
+            let is_old =
+                self.retention.days.is_some_and(|days| age >= Duration::from_secs(days * 86_400));
             let is_too_much = self.retention.bytes.is_some_and(|most| bytes > most);
             if !(is_old || is_too_much) {
                 continue;
@@ -120,7 +133,10 @@ impl Shipper {
             journal::remove_oldest(&self.journal_dir, &stream, &segment)?;
             bytes -= segment.bytes;
             self.shipped.remove(&segment.path);
-            tracing::info!("segment {} of stream {stream} is retired; its copy stays", segment.first_seq);
+            tracing::info!(
+                "segment {} of stream {stream} is retired; its copy stays",
+                segment.first_seq
+            );
         }
         Ok(())
     }

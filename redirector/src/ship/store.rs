@@ -1,4 +1,5 @@
-//! Where copies lie: a folder, or a bucket of an S3-compatible store. A copy is there whole or not at all.
+//! Where copies lie: a folder, or a bucket of an S3-compatible store. A copy is there whole or not
+//! at all.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -54,8 +55,9 @@ pub(crate) struct S3 {
 }
 
 impl Store {
-    /// Opens a place. A bucket takes its keys, region and address from the variables that other tools read too:
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
+    /// Opens a place. A bucket takes its keys, region and address from the variables that other
+    /// tools read too: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL`.
     ///
     /// # Errors
     /// When a variable is missing, or the address is none.
@@ -99,7 +101,8 @@ impl Store {
         }
     }
 
-    /// Copies a file. Afterwards the copy is there whole, and survives a power cut as far as the place keeps its word.
+    /// Copies a file. Afterwards the copy is there whole, and survives a power cut as far as the
+    /// place keeps its word.
     pub(crate) fn put(&self, key: &str, file: &Path) -> Result<()> {
         match self {
             Self::Folder(folder) => copy(file, &folder.join(key)),
@@ -162,12 +165,16 @@ impl S3 {
     fn size(&self, key: &str) -> Result<Option<u64>> {
         let object = self.object(key);
         let address = self.bucket.head_object(Some(&self.credentials), &object).sign(SIGNED_FOR);
-        let answer = self.agent.head(address.as_str()).call().with_context(|| format!("HEAD {object}"))?;
+        let answer =
+            self.agent.head(address.as_str()).call().with_context(|| format!("HEAD {object}"))?;
         match answer.status().as_u16() {
             404 => Ok(None),
             200 => {
-                let length = answer.headers().get("content-length").and_then(|text| text.to_str().ok());
-                Ok(Some(length.and_then(|text| text.parse().ok()).context("HEAD: no content-length")?))
+                let length =
+                    answer.headers().get("content-length").and_then(|text| text.to_str().ok());
+                Ok(Some(
+                    length.and_then(|text| text.parse().ok()).context("HEAD: no content-length")?,
+                ))
             }
             status => bail!("HEAD {object} answered {status}: check keys and rights"),
         }
@@ -185,14 +192,18 @@ impl S3 {
                 answer.body_mut().read_to_string().unwrap_or_default().chars().take(300).collect();
             bail!("PUT {object} answered {}: {why}", answer.status());
         }
-        ensure!(self.size(key)? == Some(length), "PUT {object}: the copy has another size than the file");
+        ensure!(
+            self.size(key)? == Some(length),
+            "PUT {object}: the copy has another size than the file"
+        );
         Ok(())
     }
 
     fn get(&self, key: &str, file: &Path) -> Result<()> {
         let object = self.object(key);
         let address = self.bucket.get_object(Some(&self.credentials), &object).sign(SIGNED_FOR);
-        let answer = self.agent.get(address.as_str()).call().with_context(|| format!("GET {object}"))?;
+        let answer =
+            self.agent.get(address.as_str()).call().with_context(|| format!("GET {object}"))?;
         ensure!(answer.status().as_u16() == 200, "GET {object} answered {}", answer.status());
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -211,14 +222,24 @@ impl S3 {
             if let Some(token) = token.take() {
                 list.with_continuation_token(token);
             }
-            let mut answer =
-                self.agent.get(list.sign(SIGNED_FOR).as_str()).call().context("list of the bucket")?;
-            ensure!(answer.status().as_u16() == 200, "the bucket's list answered {}", answer.status());
-            let page =
-                rusty_s3::actions::ListObjectsV2::parse_response(&answer.body_mut().read_to_string()?)?;
+            let mut answer = self
+                .agent
+                .get(list.sign(SIGNED_FOR).as_str())
+                .call()
+                .context("list of the bucket")?;
+            ensure!(
+                answer.status().as_u16() == 200,
+                "the bucket's list answered {}",
+                answer.status()
+            );
+            let page = rusty_s3::actions::ListObjectsV2::parse_response(
+                &answer.body_mut().read_to_string()?,
+            )?;
             let below = self.object("");
             keys.extend(
-                page.contents.iter().filter_map(|found| Some(found.key.strip_prefix(&below)?.to_owned())),
+                page.contents
+                    .iter()
+                    .filter_map(|found| Some(found.key.strip_prefix(&below)?.to_owned())),
             );
             match page.next_continuation_token {
                 Some(next) => token = Some(next),

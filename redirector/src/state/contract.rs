@@ -93,7 +93,13 @@ fn order(number: u8, name: &str, aliases: &[&str]) -> OrderFact {
     OrderFact {
         aliases: aliases.iter().map(alias).collect(),
         clicks: vec![ClickId::from_bytes([2; 16])],
-        ..OrderFact::blank(id, MERCHANT, (Platform::Woocommerce, name.into()), Source::Webhook, now())
+        ..OrderFact::blank(
+            id,
+            MERCHANT,
+            (Platform::Woocommerce, name.into()),
+            Source::Webhook,
+            now(),
+        )
     }
 }
 
@@ -136,7 +142,13 @@ fn honours_the_contract(state: &HotState) {
     assert_eq!((reach.least, reach.most, reach.counted), (position(5), position(5), position(5)));
 
     // An order is found by every name, with the clicks that led to it, however its reports came.
-    project(state, "facts", 0, 1, vec![Record::Order(Box::new(order(1, "727", &["#1001", "wc_key"])))]);
+    project(
+        state,
+        "facts",
+        0,
+        1,
+        vec![Record::Order(Box::new(order(1, "727", &["#1001", "wc_key"])))],
+    );
     let claim = OrderFact { source: Source::Pixel, ..order(2, "WC_KEY", &[]) };
     project(
         state,
@@ -203,7 +215,11 @@ fn windows_and_events_are_forgotten_when_their_time_is_over() {
     assert_eq!(counted(&state)[&Metric::Sessions], 1, "an event that is sent again is known");
     state.retire(now().plus(Span::days(61))).unwrap();
     project(&state, "edge", 3, 4, vec![session(7)]);
-    assert_eq!(counted(&state)[&Metric::Sessions], 2, "after a time in which nobody sends again, no more");
+    assert_eq!(
+        counted(&state)[&Metric::Sessions],
+        2,
+        "after a time in which nobody sends again, no more"
+    );
 }
 
 #[test]
@@ -231,7 +247,8 @@ fn a_cluster_honours_the_contract() {
     let (_folder, state) = on_redis(&cluster.url());
     honours_the_contract(&state);
     state.sweep().unwrap();
-    let keys = |node: &harness::Redis| node.cli(&["dbsize"]).unwrap().trim().parse::<u32>().unwrap();
+    let keys =
+        |node: &harness::Redis| node.cli(&["dbsize"]).unwrap().trim().parse::<u32>().unwrap();
     assert!(cluster.nodes.iter().all(|node| keys(node) > 10), "the buckets spread over the nodes");
 }
 
@@ -268,7 +285,8 @@ fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
     );
 }
 
-/// The buckets in which a write leaves a new mark; each kind of write must, or its loss is overlooked.
+/// The buckets in which a write leaves a new mark; each kind of write must, or its loss is
+/// overlooked.
 #[test]
 fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
     let server = harness::Redis::start(&[]).unwrap();
@@ -277,17 +295,23 @@ fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
         let keys = server.cli(&["--raw", "keys", "ac:{*}p"]).unwrap();
         keys.lines().map(|key| (key.to_owned(), server.cli(&["hvals", key]).unwrap())).collect()
     };
-    let fact = || Record::Order(Box::new(OrderFact { clicks: vec![], ..order(1, "727", &["1001"]) }));
+    let fact =
+        || Record::Order(Box::new(OrderFact { clicks: vec![], ..order(1, "727", &["1001"]) }));
     // What else changes: counters, in the bucket of their stream.
-    for (seq, record, written) in [(1, click(1, None), "w"), (2, session(7), "e"), (3, fact(), "n")] {
+    for (seq, record, written) in [(1, click(1, None), "w"), (2, session(7), "e"), (3, fact(), "n")]
+    {
         let before = buckets();
         project(&state, "edge", seq - 1, seq, vec![record]);
         let after = buckets();
-        let changed: Vec<&String> = after.keys().filter(|key| before.get(*key) != after.get(*key)).collect();
+        let changed: Vec<&String> =
+            after.keys().filter(|key| before.get(*key) != after.get(*key)).collect();
         let keys = server.cli(&["--raw", "keys", &format!("ac:{{*}}{written}*")]).unwrap();
         for key in keys.lines().filter(|key| key.starts_with("ac:{")) {
             let bucket = format!("{}p", &key[..7]);
-            assert!(changed.contains(&&bucket), "{written}: {bucket} has no new mark, only {changed:?}");
+            assert!(
+                changed.contains(&&bucket),
+                "{written}: {bucket} has no new mark, only {changed:?}"
+            );
         }
     }
 }
@@ -301,7 +325,8 @@ fn nodes_that_share_a_server_count_an_order_once() {
             for number in 1..=40u8 {
                 let aliases = [format!("shared-{}", number % 5)];
                 let fact = order(number, &format!("{}-{number}", name), &[&aliases[0]]);
-                let fact = OrderFact { id: FactId::of_content(&[name.as_bytes(), &[number]]), ..fact };
+                let fact =
+                    OrderFact { id: FactId::of_content(&[name.as_bytes(), &[number]]), ..fact };
                 let seq = u64::from(number);
                 project(&state, name, seq - 1, seq, vec![Record::Order(Box::new(fact))]);
             }
@@ -325,9 +350,14 @@ fn nodes_that_share_a_server_count_an_order_once() {
 
 /// Facts of few orders with few names, so that they meet in every way.
 fn any_fact() -> impl Strategy<Value = OrderFact> {
-    let platform = prop::sample::select(vec![Platform::Shopify, Platform::Woocommerce, Platform::Stripe]);
-    let source =
-        prop::sample::select(vec![Source::Webhook, Source::Webhook, Source::Postback, Source::Pixel]);
+    let platform =
+        prop::sample::select(vec![Platform::Shopify, Platform::Woocommerce, Platform::Stripe]);
+    let source = prop::sample::select(vec![
+        Source::Webhook,
+        Source::Webhook,
+        Source::Postback,
+        Source::Pixel,
+    ]);
     let names = prop::collection::vec(0u8..7, 1..4);
     (platform, source, names, 0u8..3).prop_map(|(platform, source, names, version)| {
         let content = format!("{platform:?} {source:?} {names:?} {version}");
@@ -335,7 +365,8 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         let received_at = Timestamp::from_ms(i64::from(version));
         let own = (platform, names[0].to_string());
         let alias = |name: &u8| Alias { kind: AliasKind::OrderNumber, value: name.to_string() };
-        let aliases = if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
+        let aliases =
+            if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
         OrderFact { aliases, ..OrderFact::blank(id, MERCHANT, own, source, received_at) }
     })
 }
@@ -354,8 +385,8 @@ fn ids(orders: impl IntoIterator<Item = (OrderKey, Vec<OrderFact>)>) -> Orders {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Whatever order and batches facts arrive in, twice or with restarts between, by one node or two, the state holds
-    /// the orders that all facts together make.
+    /// Whatever order and batches facts arrive in, twice or with restarts between, by one node or
+    /// two, the state holds the orders that all facts together make.
     #[test]
     fn the_state_holds_the_orders_that_all_facts_make(
         (facts, shuffled) in prop::collection::vec(any_fact(), 1..14)

@@ -1,5 +1,5 @@
-//! The embedded store: fjall, an LSM tree, in the data folder. An index only: it is never fsynced for its own sake,
-//! since a lost tail is projected again from the journal.
+//! The embedded store: fjall, an LSM tree, in the data folder. An index only: it is never fsynced
+//! for its own sake, since a lost tail is projected again from the journal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,8 @@ use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::state::model::{
-    CounterKey, Entry, NameKey, Position, Reach, visit_from_bytes, visit_to_bytes, window_expires_at,
+    CounterKey, Entry, NameKey, Position, Reach, visit_from_bytes, visit_to_bytes,
+    window_expires_at,
 };
 use crate::state::{Claim, Stored};
 
@@ -62,8 +63,9 @@ impl Embedded {
                 [space("counters")?, space("positions")?, space("unparsed")?];
             Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
         };
-        let store = open()
-            .with_context(|| format!("hot state in {}: is another afterclick using it?", folder.display()))?;
+        let store = open().with_context(|| {
+            format!("hot state in {}: is another afterclick using it?", folder.display())
+        })?;
         if store.positions.get(LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
             store.clear()?;
         }
@@ -85,7 +87,11 @@ impl Embedded {
         Ok(self.positions.insert(LAYOUT_KEY, LAYOUT)?)
     }
 
-    fn remove_where(&self, space: &Keyspace, mut is_wanted: impl FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+    fn remove_where(
+        &self,
+        space: &Keyspace,
+        mut is_wanted: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
         let mut removals = self.database.batch();
         for entry in space.iter() {
             let (key, value) = entry.into_inner()?;
@@ -104,7 +110,8 @@ impl Embedded {
         self.remove_where(&self.windows, |key, value| {
             let click = key.try_into().map(ClickId::from_bytes);
             let visit = click.ok().and_then(|click| visit_from_bytes(click, value));
-            // What a rebuild brought back is kept for a day from now: the time that it was written is not known.
+            // What a rebuild brought back is kept for a day from now: the time that it was written
+            // is not known.
             visit.is_none_or(|visit| window_expires_at(&visit.touch, Timestamp::from_ms(0)) <= now)
         })?;
         self.remove_where(&self.events, |_, value| {
@@ -121,7 +128,11 @@ impl Embedded {
     pub(crate) fn store(&self, stored: &Stored) -> Result<()> {
         let mut writes = self.database.batch();
         for window in &stored.windows {
-            writes.insert(&self.windows, window.visit.touch.click.as_bytes(), visit_to_bytes(&window.visit));
+            writes.insert(
+                &self.windows,
+                window.visit.touch.click.as_bytes(),
+                visit_to_bytes(&window.visit),
+            );
         }
         for (name, entry) in &stored.entries {
             writes.insert(&self.entries, entry_key(name, &entry.key()), entry.to_bytes()?);
@@ -204,7 +215,9 @@ impl Embedded {
 
     pub(crate) fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
         let mut names = Vec::new();
-        each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| names.push(name.to_vec()))?;
+        each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| {
+            names.push(name.to_vec())
+        })?;
         Ok(names)
     }
 

@@ -1,8 +1,10 @@
-//! The hot state: attribution windows, orders and live counters, projected from the journal and disposable.
+//! The hot state: attribution windows, orders and live counters, projected from the journal and
+//! disposable.
 //!
-//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers quickly. What is stored
-//! is either put once and never changed, or absolute; counters and the position they count up to are one step. So no
-//! record counts twice after a crash, and nodes can share a store.
+//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers
+//! quickly. What is stored is either put once and never changed, or absolute; counters and the
+//! position they count up to are one step. So no record counts twice after a crash, and nodes can
+//! share a store.
 
 #[cfg(test)]
 mod contract;
@@ -75,7 +77,8 @@ pub(crate) enum HotState {
     Redis(Redis),
 }
 
-/// The hot state of a running server, which redirects do not wait for: an embedded store reads its own log first.
+/// The hot state of a running server, which redirects do not wait for: an embedded store reads its
+/// own log first.
 #[derive(Clone, Default)]
 pub(crate) struct Opening(Arc<OnceLock<HotState>>);
 
@@ -99,8 +102,8 @@ impl HotState {
     /// Opens the state.
     ///
     /// # Errors
-    /// When the embedded store cannot be opened, or a Redis server has settings that would lose windows. One that is
-    /// away may come later.
+    /// When the embedded store cannot be opened, or a Redis server has settings that would lose
+    /// windows. One that is away may come later.
     pub(crate) fn open(url: &StateUrl, data: &Path) -> Result<Self> {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
@@ -178,7 +181,8 @@ impl HotState {
         }
     }
 
-    /// Adds to a stream's counters, which count up to `from` and then up to `position`, in one step.
+    /// Adds to a stream's counters, which count up to `from` and then up to `position`, in one
+    /// step.
     pub(crate) fn count(
         &self,
         stream: &StreamName,

@@ -7,8 +7,8 @@ use shared::money::Currency;
 use shared::order::{OrderFact, Touch, Visit};
 use shared::time::{Span, Timestamp};
 
-/// How far a stream is projected: its last record's number, and the checksum that tells it from another record which
-/// got the same number after a power cut.
+/// How far a stream is projected: its last record's number, and the checksum that tells it from
+/// another record which got the same number after a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Position {
     pub(crate) seq: u64,
@@ -23,12 +23,14 @@ impl Position {
     /// Reads a stored position; anything else is the beginning.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
         let seq = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-        let checksum = bytes.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        let checksum =
+            bytes.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
         seq.zip(checksum).map_or_else(Self::default, |(seq, checksum)| Self { seq, checksum })
     }
 }
 
-/// How far a stream is projected, in a store whose parts may lose what they were given apart from each other.
+/// How far a stream is projected, in a store whose parts may lose what they were given apart from
+/// each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reach {
     /// Every part has all up to here.
@@ -52,8 +54,8 @@ pub(crate) fn name_key(merchant: MerchantId, name: &str) -> NameKey {
 /// Names an entry among those of its name.
 pub(crate) type EntryKey = [u8; 17];
 
-/// What stands under an order's name. Entries are put once and never change, by however many nodes: so it does not
-/// matter who comes first.
+/// What stands under an order's name. Entries are put once and never change, by however many nodes:
+/// so it does not matter who comes first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Entry {
     /// A report whose own order id the name is.
@@ -99,7 +101,8 @@ impl Entry {
 /// Bytes of a window without the click before it.
 const VISIT_BYTES: usize = 20;
 
-/// A window as it is stored under its click id: link, time, length, and the click before it where there was one.
+/// A window as it is stored under its click id: link, time, length, and the click before it where
+/// there was one.
 pub(crate) fn visit_to_bytes(visit: &Visit) -> Vec<u8> {
     let Visit { touch: Touch { clicked_at, click: _, link, window_minutes }, previous } = visit;
     let mut bytes = Vec::with_capacity(VISIT_BYTES + 16);
@@ -131,7 +134,8 @@ const EVENT_KEPT: Span = Span::days(60);
 /// What is rebuilt is kept for at least so long, so that orders of the same rebuild find it.
 const REBUILT_KEPT: Span = Span::days(1);
 
-/// When a window may be forgotten. Garbage collection only: whether a click counts is decided by its own time.
+/// When a window may be forgotten. Garbage collection only: whether a click counts is decided by
+/// its own time.
 pub(crate) fn window_expires_at(touch: &Touch, now: Timestamp) -> Timestamp {
     let closes = touch.clicked_at.plus(Span::minutes(i64::from(touch.window_minutes)));
     closes.plus(WINDOW_GRACE).max(now.plus(REBUILT_KEPT))
@@ -144,7 +148,10 @@ pub(crate) fn event_expires_at(received_at: Timestamp, now: Timestamp) -> Timest
 
 /// Amounts that an order counts for, as they are stored under its name.
 pub(crate) fn totals_to_bytes(totals: &[(CounterKey, i64)]) -> Vec<u8> {
-    totals.iter().flat_map(|(key, amount)| [key.to_bytes(), amount.to_be_bytes().to_vec()].concat()).collect()
+    totals
+        .iter()
+        .flat_map(|(key, amount)| [key.to_bytes(), amount.to_be_bytes().to_vec()].concat())
+        .collect()
 }
 
 /// Reads what [`totals_to_bytes`] wrote; entries of another shape are left out.
@@ -209,8 +216,9 @@ impl CounterKey {
 
     /// Reads a key; one of another shape is none.
     pub(crate) fn from_bytes(key: &[u8]) -> Option<Self> {
-        let number =
-            |range: std::ops::Range<usize>| Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?));
+        let number = |range: std::ops::Range<usize>| {
+            Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?))
+        };
         let detail = key.get(30..33)?;
         let currency = || str::from_utf8(detail).ok()?.parse().ok();
         Some(Self {

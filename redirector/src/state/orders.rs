@@ -1,8 +1,9 @@
 //! Orders in the hot state: what stands under their names, and what is one order.
 //!
-//! A report stands under its own order id; every other name it bears points there. So the reports that could matter to
-//! each other are found by following names, and which of them are one order is decided by `shared::order::by_order`.
-//! Reports are only ever added: nodes that share a store need not agree on anything.
+//! A report stands under its own order id; every other name it bears points there. So the reports
+//! that could matter to each other are found by following names, and which of them are one order is
+//! decided by `shared::order::by_order`. Reports are only ever added: nodes that share a store need
+//! not agree on anything.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,8 +14,8 @@ use shared::order::{OrderFact, OrderKey, Visit, by_order, distinct, fold_name};
 use crate::state::HotState;
 use crate::state::model::{Entry, EntryKey, NameKey, name_key};
 
-/// A name that so many reports bear which are about other ids leads nowhere: a shop that gives many orders one name must
-/// not have them all read at once. Such a name names no order anyway.
+/// A name that so many reports bear which are about other ids leads nowhere: a shop that gives many
+/// orders one name must not have them all read at once. Such a name names no order anyway.
 const BEARERS_MAX: usize = 500;
 /// Reports of browsers kept under one name: anybody can send more. Of these the first few count.
 const BROWSER_ENTRIES_MAX: usize = 200;
@@ -37,7 +38,11 @@ pub(super) struct Group {
 
 impl Known {
     /// Reads what stands under names and under those they lead to.
-    pub(super) fn read(&mut self, state: &HotState, roots: impl IntoIterator<Item = NameKey>) -> Result<()> {
+    pub(super) fn read(
+        &mut self,
+        state: &HotState,
+        roots: impl IntoIterator<Item = NameKey>,
+    ) -> Result<()> {
         let mut wanted: BTreeSet<NameKey> = roots.into_iter().collect();
         loop {
             wanted.retain(|name| !self.names.contains_key(name));
@@ -47,7 +52,8 @@ impl Known {
             }
             let entries = state.entries(&some)?;
             for (name, entries) in some.into_iter().zip(entries) {
-                let entries: HashMap<_, _> = entries.into_iter().map(|entry| (entry.key(), entry)).collect();
+                let entries: HashMap<_, _> =
+                    entries.into_iter().map(|entry| (entry.key(), entry)).collect();
                 wanted.extend(leads_to(&entries));
                 self.names.insert(name, entries);
             }
@@ -149,7 +155,11 @@ impl FoundOrder {
 ///
 /// # Errors
 /// When the state cannot be read.
-pub(crate) fn find_order(state: &HotState, merchant: MerchantId, name: &str) -> Result<Option<FoundOrder>> {
+pub(crate) fn find_order(
+    state: &HotState,
+    merchant: MerchantId,
+    name: &str,
+) -> Result<Option<FoundOrder>> {
     let name = fold_name(name);
     let root = name_key(merchant, &name);
     let mut known = Known::default();
@@ -157,7 +167,8 @@ pub(crate) fn find_order(state: &HotState, merchant: MerchantId, name: &str) -> 
     let group = known.group(&root);
     let mut orders = group.orders();
     let own = orders.iter().position(|(key, _)| key.name == name);
-    let bears = |(_, facts): &(OrderKey, Vec<OrderFact>)| facts.iter().any(|f| f.names().contains(&name));
+    let bears =
+        |(_, facts): &(OrderKey, Vec<OrderFact>)| facts.iter().any(|f| f.names().contains(&name));
     let found = own.or_else(|| orders.iter().position(bears));
     Ok(found.map(|index| FoundOrder { facts: orders.swap_remove(index).1, visits: group.visits }))
 }

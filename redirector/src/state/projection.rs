@@ -1,8 +1,9 @@
 //! Projection: what journal records change in the hot state.
 //!
-//! Taking a record in is pure; [`Projection::store`] then reads what it must and writes. Everything written is either put
-//! once and never changed (windows, reports), or absolute (what an order counts for, counters): so a batch that was
-//! half stored before a crash is stored again to the same end, and nodes that share a store need no lock.
+//! Taking a record in is pure; [`Projection::store`] then reads what it must and writes. Everything
+//! written is either put once and never changed (windows, reports), or absolute (what an order
+//! counts for, counters): so a batch that was half stored before a crash is stored again to the
+//! same end, and nodes that share a store need no lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -135,8 +136,10 @@ impl Projection {
         };
         let Some(touch) = event.touch else { return };
         let Some(key) = counter_of(touch.link, event.at, metric, catalog) else { return };
-        let origin = [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
-        let claim = Claim { event: event.id, origin, seq: self.seq, received_at: event.received_at };
+        let origin =
+            [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
+        let claim =
+            Claim { event: event.id, origin, seq: self.seq, received_at: event.received_at };
         self.claims.push((claim, key));
     }
 
@@ -172,11 +175,10 @@ impl Projection {
         now: Timestamp,
     ) -> Result<()> {
         let mut stored = Stored::default();
-        stored.windows.extend(
-            self.visits
-                .values()
-                .map(|visit| Window { visit: *visit, expires_at: window_expires_at(&visit.touch, now) }),
-        );
+        stored.windows.extend(self.visits.values().map(|visit| Window {
+            visit: *visit,
+            expires_at: window_expires_at(&visit.touch, now),
+        }));
         let mut known = Known::default();
         let touched = self.take_in_facts(state, &mut known, &mut stored)?;
         self.list_unparsed(&mut stored)?;
@@ -218,7 +220,8 @@ impl Projection {
                 }
             };
             others.iter().for_each(|name| put(name, Entry::Elsewhere(fact.id, home.clone())));
-            let clicks = fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied());
+            let clicks =
+                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied());
             for click in clicks.collect::<Vec<_>>() {
                 path(&visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
             }
@@ -232,15 +235,18 @@ impl Projection {
         let mut visits = Visits::default();
         let mut wanted: BTreeSet<ClickId> = facts
             .iter()
-            .flat_map(|fact| fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied()))
+            .flat_map(|fact| {
+                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied())
+            })
             .collect();
         for _ in 0..PATH_TOUCHES_MAX {
             wanted.retain(|click| !visits.contains_key(click));
             if wanted.is_empty() {
                 break;
             }
-            let (here, elsewhere): (Vec<ClickId>, Vec<ClickId>) =
-                std::mem::take(&mut wanted).into_iter().partition(|click| self.visits.contains_key(click));
+            let (here, elsewhere): (Vec<ClickId>, Vec<ClickId>) = std::mem::take(&mut wanted)
+                .into_iter()
+                .partition(|click| self.visits.contains_key(click));
             let mut found: Vec<Visit> = here.iter().map(|click| self.visits[click]).collect();
             found.extend(state.visits(&elsewhere)?);
             wanted.extend(found.iter().filter_map(|visit| visit.previous));
@@ -260,14 +266,15 @@ impl Projection {
             (key, Listed::Read { read: id })
         });
         for (key, listed) in reports.chain(read) {
-            let bytes = serde_json::to_vec(&listed).context("an unparsed report could not be stored")?;
+            let bytes =
+                serde_json::to_vec(&listed).context("an unparsed report could not be stored")?;
             stored.unparsed.push((key, bytes));
         }
         Ok(())
     }
 
-    /// Settles the orders of names anew, and writes what they count for. Where another node added a report meanwhile,
-    /// once more: whoever writes last has seen all.
+    /// Settles the orders of names anew, and writes what they count for. Where another node added a
+    /// report meanwhile, once more: whoever writes last has seen all.
     fn settle_groups(
         &self,
         state: &HotState,
@@ -310,7 +317,12 @@ impl Projection {
     }
 
     /// What the orders of a group count for, under each name that could be an order's.
-    fn totals(&self, state: &HotState, group: &Group, catalog: &Catalog) -> Vec<(NameKey, Vec<u8>)> {
+    fn totals(
+        &self,
+        state: &HotState,
+        group: &Group,
+        catalog: &Catalog,
+    ) -> Vec<(NameKey, Vec<u8>)> {
         let own = group.facts.iter().filter_map(|fact| keys_of(fact).into_iter().next());
         let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
         let visit = |click: &ClickId| {
@@ -340,7 +352,12 @@ fn path(visits: &Visits, click: ClickId) -> Vec<Visit> {
     path
 }
 
-fn counter_of(link: LinkId, at: Timestamp, metric: Metric, catalog: &Catalog) -> Option<CounterKey> {
+fn counter_of(
+    link: LinkId,
+    at: Timestamp,
+    metric: Metric,
+    catalog: &Catalog,
+) -> Option<CounterKey> {
     let link = catalog.links.get(link)?;
     let (campaign, influencer) = (link.campaign(), link.influencer());
     Some(CounterKey { day: day(at), campaign, influencer, link: Some(link.id()), metric })
@@ -358,7 +375,13 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
     let key = |metric| {
         let credited = credited?;
         let (campaign, influencer) = (credited.campaign?, credited.influencer?);
-        Some(CounterKey { day: day(order.placed_at), campaign, influencer, link: credited.link, metric })
+        Some(CounterKey {
+            day: day(order.placed_at),
+            campaign,
+            influencer,
+            link: credited.link,
+            metric,
+        })
     };
     if settled.accepted && order.status != Status::Draft && !order.test {
         let stands = order.status != Status::Void;

@@ -1,7 +1,7 @@
 //! The projector: follows every stream of the journal and keeps the hot state up with it.
 //!
-//! It runs behind the redirects, at the lowest priority: under load it falls behind and catches up afterwards, and says
-//! how far behind it is. It resumes where the last applied batch ended.
+//! It runs behind the redirects, at the lowest priority: under load it falls behind and catches up
+//! afterwards, and says how far behind it is. It resumes where the last applied batch ended.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,8 @@ impl Lag {
     pub(crate) fn behind(&self, streams: &[Health]) -> u64 {
         let positions = self.positions();
         let position = |stream: &StreamName| positions.get(stream).copied().unwrap_or(0);
-        let behind = streams.iter().map(|s| s.last_committed().saturating_sub(position(s.stream())));
+        let behind =
+            streams.iter().map(|s| s.last_committed().saturating_sub(position(s.stream())));
         behind.sum()
     }
 
@@ -88,9 +89,22 @@ pub(crate) struct Projector {
 
 impl Projector {
     /// A projector that goes on where the state says.
-    pub(crate) fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
+    pub(crate) fn new(
+        journal_dir: PathBuf,
+        state: HotState,
+        live: Arc<Live>,
+        lag: Arc<Lag>,
+    ) -> Self {
         let now = Instant::now();
-        Self { journal_dir, state, live, readers: BTreeMap::new(), lag, swept_at: now, retired_at: now }
+        Self {
+            journal_dir,
+            state,
+            live,
+            readers: BTreeMap::new(),
+            lag,
+            swept_at: now,
+            retired_at: now,
+        }
     }
 
     /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
@@ -107,7 +121,9 @@ impl Projector {
                     std::thread::sleep(IDLE);
                 }
                 Err(error) if is_ahead(&error) => {
-                    tracing::warn!("the journal lost its end, the hot state is built anew: {error:#}");
+                    tracing::warn!(
+                        "the journal lost its end, the hot state is built anew: {error:#}"
+                    );
                     self.begin_anew();
                     if let Err(error) = self.state.clear() {
                         tracing::error!("the hot state cannot be emptied: {error:#}");
@@ -177,13 +193,16 @@ impl Projector {
             counted,
             |seq, record, projection| {
                 if let Record::Catalog(change) = &record {
-                    // Another process may have made it; and of our own the record can be seen before the change is.
+                    // Another process may have made it; and of our own the record can be seen
+                    // before the change is.
                     live.apply(change);
                     recount_after(change, &live.read(), projection);
                 }
                 projection.take(seq, record, &live.read());
             },
-            &|projection, position| projection.store(&self.state, position, &live.read(), clock::now()),
+            &|projection, position| {
+                projection.store(&self.state, position, &live.read(), clock::now())
+            },
         )?;
         self.lag.projected.fetch_add(taken, Relaxed);
         self.lag.reached(stream, reader.position());
@@ -223,8 +242,8 @@ fn gather(
     while taken < BATCH_RECORDS {
         let Some(record) = reader.next()? else { break };
         let (seq, checksum) = (record.seq, record.checksum);
-        let decoded =
-            Record::decode(record.payload).with_context(|| format!("stream {stream}, record {seq}"))?;
+        let decoded = Record::decode(record.payload)
+            .with_context(|| format!("stream {stream}, record {seq}"))?;
         take(seq, decoded, &mut projection);
         position = Position { seq, checksum };
         taken += 1;
@@ -241,14 +260,18 @@ fn gather(
 /// A coupon or a campaign's terms may come after the orders they decide.
 fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection) {
     let merchant_of = |entity: &Entity| match entity {
-        Entity::Coupon(coupon) => catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant),
+        Entity::Coupon(coupon) => {
+            catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant)
+        }
         Entity::Campaign(campaign) => Some(campaign.merchant),
         Entity::Merchant(merchant) => Some(merchant.id),
         Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
-    for rate in
-        change.entities.iter().filter_map(|e| if let Entity::Rate(rate) = e { Some(rate) } else { None })
+    for rate in change
+        .entities
+        .iter()
+        .filter_map(|e| if let Entity::Rate(rate) = e { Some(rate) } else { None })
     {
         let paid_in = |merchant: &&Arc<Merchant>| [rate.from, rate.to].contains(&merchant.currency);
         merchants.extend(catalog.merchants.values().filter(paid_in).map(|merchant| merchant.id));
@@ -260,7 +283,10 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
 
 /// Whether the state has seen records that the journal no longer has, as after a power cut.
 fn is_ahead(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(journal::Error::Ahead { .. } | journal::Error::Replaced { .. }))
+    matches!(
+        error.downcast_ref(),
+        Some(journal::Error::Ahead { .. } | journal::Error::Replaced { .. })
+    )
 }
 
 /// Rebuilds an empty state from the whole journal; the number of records projected.
@@ -270,13 +296,16 @@ fn is_ahead(error: &anyhow::Error) -> bool {
 pub(crate) fn replay(journal_dir: &Path, state: &HotState, progress: &ProgressBar) -> Result<u64> {
     let streams = journal::streams(journal_dir)?;
     let mut catalog = Catalog::default();
-    for stream in streams.iter().filter(|stream| stream.as_str().starts_with(catalog::STREAM_PREFIX)) {
+    for stream in
+        streams.iter().filter(|stream| stream.as_str().starts_with(catalog::STREAM_PREFIX))
+    {
         catalog::for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
     }
     let mut projected = 0;
     for stream in &streams {
         let oldest = journal::oldest_seq(journal_dir, stream)?;
-        let (mut reader, mut counted) = (Reader::open(journal_dir, stream, oldest - 1)?, Position::default());
+        let (mut reader, mut counted) =
+            (Reader::open(journal_dir, stream, oldest - 1)?, Position::default());
         loop {
             let taken = gather(
                 &mut reader,

@@ -86,7 +86,8 @@ impl Files {
     }
 
     pub(crate) fn stamp(files: &[CertificateFiles]) -> Stamp {
-        let of = |path: &Path| path.metadata().and_then(|file| Ok((file.modified()?, file.len()))).ok();
+        let of =
+            |path: &Path| path.metadata().and_then(|file| Ok((file.modified()?, file.len()))).ok();
         files.iter().flat_map(|files| [of(&files.chain), of(&files.key)]).collect()
     }
 }

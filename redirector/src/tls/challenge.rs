@@ -1,7 +1,9 @@
-//! The challenge of TLS-ALPN-01 (RFC 8737): a certificate that proves to a directory that a host leads here.
+//! The challenge of TLS-ALPN-01 (RFC 8737): a certificate that proves to a directory that a host
+//! leads here.
 //!
-//! SECURITY: it is shown to handshakes that offer `acme-tls/1` and nothing else, while an order is under way, and for no
-//! host but that order's. A visitor never gets it, and such a connection never carries a request.
+//! SECURITY: it is shown to handshakes that offer `acme-tls/1` and nothing else, while an order is
+//! under way, and for no host but that order's. A visitor never gets it, and such a connection
+//! never carries a request.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! TLS of the public listener: which certificate answers which name, and where certificates come from.
+//! TLS of the public listener: which certificate answers which name, and where certificates come
+//! from.
 //!
-//! Never touches a connection: `edge::handshake` does. TLS 1.2 and 1.3, tickets for both, no early data: a click that
-//! somebody plays again would be counted again.
+//! Never touches a connection: `edge::handshake` does. TLS 1.2 and 1.3, tickets for both, no early
+//! data: a click that somebody plays again would be counted again.
 
 mod acme;
 mod certificates;
@@ -57,7 +58,8 @@ impl Tls {
         certificates.use_files(Files::read(files)?);
         let mut serving = config(Arc::clone(&certificates) as _)?;
         serving.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
-        // Tickets keep what a session was in the visitor's hands: nothing is stored here, and any core can go on.
+        // Tickets keep what a session was in the visitor's hands: nothing is stored here, and any
+        // core can go on.
         serving.ticketer = aws_lc_rs::Ticketer::new().context("no key for session tickets")?;
         serving.send_tls13_tickets = 1;
         let challenge = Arc::new(Challenge::default());
@@ -73,8 +75,8 @@ impl Tls {
         if Challenge::is_asked(hello) { &self.proving } else { &self.serving }
     }
 
-    /// Reads certificate files again whenever they change, for ever. What cannot be used is reported and changes
-    /// nothing.
+    /// Reads certificate files again whenever they change, for ever. What cannot be used is
+    /// reported and changes nothing.
     pub(crate) fn watch(&self, files: &[CertificateFiles]) {
         let mut seen = Files::stamp(files);
         loop {
@@ -89,7 +91,8 @@ impl Tls {
                     seen = stamp;
                     tracing::info!("certificates were read again");
                 }
-                // Certificate and key are two files: between the two writes they do not fit, so it is tried again.
+                // Certificate and key are two files: between the two writes they do not fit, so it
+                // is tried again.
                 Err(error) => tracing::warn!("the certificates in use stay: {error:#}"),
             }
         }
@@ -107,8 +110,8 @@ fn config(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// What handshakes are computed with. AES-128 comes first: AES-256 brings SHA-384, which is most of what hashing costs, and
-/// no answer is long enough for a phone without AES in hardware to notice.
+/// What handshakes are computed with. AES-128 comes first: AES-256 brings SHA-384, which is most of
+/// what hashing costs, and no answer is long enough for a phone without AES in hardware to notice.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     let is_first = |suite| {
@@ -123,7 +126,8 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-/// What everything else that speaks TLS uses. It has to be said once, since more than one is compiled in.
+/// What everything else that speaks TLS uses. It has to be said once, since more than one is
+/// compiled in.
 pub(crate) fn use_ring_elsewhere() {
     // Nobody has chosen before: this is among the first things the process does.
     _ = ring::default_provider().install_default();

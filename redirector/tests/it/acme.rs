@@ -1,5 +1,6 @@
-//! Certificates by ACME, from Pebble: the server that Let's Encrypt tests clients with. It looks at our listener as a
-//! directory does, refuses good nonces now and then, and finds hosts by a DNS of its own.
+//! Certificates by ACME, from Pebble: the server that Let's Encrypt tests clients with. It looks at
+//! our listener as a directory does, refuses good nonces now and then, and finds hosts by a DNS of
+//! its own.
 
 use std::fs::{File, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,7 +36,8 @@ impl Authority {
         let folder = folder.join("authority");
         std::fs::create_dir_all(&folder).unwrap();
         let key = KeyPair::generate().unwrap();
-        let own = CertificateParams::new(vec![address.to_string()]).unwrap().self_signed(&key).unwrap();
+        let own =
+            CertificateParams::new(vec![address.to_string()]).unwrap().self_signed(&key).unwrap();
         std::fs::write(folder.join("own.pem"), own.pem()).unwrap();
         std::fs::write(folder.join("own.key"), key.serialize_pem()).unwrap();
         let config = json!({ "pebble": {
@@ -122,8 +124,20 @@ impl Authority {
     async fn curl(&self, host: &str) -> Result<String, String> {
         let to = format!("{host}:{TLS_PORT}:{}", self.address);
         let (url, root) = (format!("https://{host}:{TLS_PORT}/anna"), self.path("root.pem"));
-        let arguments =
-            ["-sS", "-D", "-", "-o", "/dev/null", "--resolve", &to, "--cacert", &root, "-A", BROWSER, &url];
+        let arguments = [
+            "-sS",
+            "-D",
+            "-",
+            "-o",
+            "/dev/null",
+            "--resolve",
+            &to,
+            "--cacert",
+            &root,
+            "-A",
+            BROWSER,
+            &url,
+        ];
         let output = run("curl", &arguments).await;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
@@ -144,7 +158,8 @@ impl Authority {
     /// What a client sees that offers these protocols.
     async fn offer(&self, protocols: &str, host: &str) -> String {
         let to = format!("{}:{TLS_PORT}", self.address);
-        let asked = ["s_client", "-ign_eof", "-connect", &to, "-servername", host, "-alpn", protocols];
+        let asked =
+            ["s_client", "-ign_eof", "-connect", &to, "-servername", host, "-alpn", protocols];
         let output = tokio::time::timeout(Duration::from_secs(5), run("openssl", &asked)).await;
         let output = output.expect("the connection is closed after the handshake");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
@@ -208,7 +223,8 @@ async fn a_host_gets_a_certificate_and_a_restart_asks_nobody() {
 async fn a_host_that_fails_holds_up_no_other_and_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::start(folder.path(), own_address(), 90 * 86_400).await;
-    // Hosts are taken in this order, so the one that fails comes first. Nobody listens where it leads to.
+    // Hosts are taken in this order, so the one that fails comes first. Nobody listens where it
+    // leads to.
     let nobody = beside(authority.address, 3);
     authority.lead("bad.shop.test", nobody).await;
     let launch = authority.launch(&folder, "bad.shop.test,go.shop.test");
@@ -218,7 +234,10 @@ async fn a_host_that_fails_holds_up_no_other_and_is_tried_again() {
     assert_eq!(stage.metric("afterclick_acme_orders_failed_total").await, 1);
     let log = std::fs::read_to_string(stage.product.data().join("afterclick.log")).unwrap();
     assert!(log.contains("no new certificate for bad.shop.test, tried again in 1 min"), "{log}");
-    assert!(log.contains("did not find the host here") && log.contains(&nobody.to_string()), "{log}");
+    assert!(
+        log.contains("did not find the host here") && log.contains(&nobody.to_string()),
+        "{log}"
+    );
 
     authority.lead("bad.shop.test", authority.address).await;
     authority.wait_for("bad.shop.test", Duration::from_secs(60) + SOON).await;
@@ -319,12 +338,29 @@ async fn settings_that_cannot_work_are_refused_with_their_names() {
         ([listen, hosts].concat(), vec!["acme_hosts: set acme_contact", "terms"]),
         ([listen, contact].concat(), vec!["set acme_hosts", "needs certificates"]),
         (
-            vec!["--acme-hosts", "*.shop.test", "--acme-contact", "me", "--acme-directory", "http://x"],
-            vec!["acme_hosts = `*.shop.test`", "acme_contact = `me`", "acme_directory = `http://x`"],
+            vec![
+                "--acme-hosts",
+                "*.shop.test",
+                "--acme-contact",
+                "me",
+                "--acme-directory",
+                "http://x",
+            ],
+            vec![
+                "acme_hosts = `*.shop.test`",
+                "acme_contact = `me`",
+                "acme_directory = `http://x`",
+            ],
         ),
-        ([listen, contact, ["--acme-hosts", "127.0.0.1"]].concat(), vec!["`127.0.0.1` is an address"]),
+        (
+            [listen, contact, ["--acme-hosts", "127.0.0.1"]].concat(),
+            vec!["`127.0.0.1` is an address"],
+        ),
         ([listen, hosts, contact, roots].concat(), vec!["empty.pem", "no certificate in it"]),
-        ([listen, hosts, contact, ["--acme-roots", "/nowhere"]].concat(), vec!["acme_roots", "/nowhere"]),
+        (
+            [listen, hosts, contact, ["--acme-roots", "/nowhere"]].concat(),
+            vec!["acme_roots", "/nowhere"],
+        ),
     ] {
         let refused = launch(&folder).arguments(&arguments).start().await.err().unwrap();
         for expected in expected {

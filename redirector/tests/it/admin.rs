@@ -19,8 +19,9 @@ async fn nobody_gets_in_without_a_known_token() {
     let stage = Stage::set().await;
     for authorization in ["", "Bearer wrong", "Basic abc", "Bearer"] {
         let headers = [("authorization", authorization)];
-        let answer =
-            http::send(stage.product.admin, Method::GET, "/api/v1/links", &headers, "").await.unwrap();
+        let answer = http::send(stage.product.admin, Method::GET, "/api/v1/links", &headers, "")
+            .await
+            .unwrap();
         assert_eq!(answer.status, 401, "{authorization}");
         assert_eq!(answer.header("content-type"), "application/problem+json");
     }
@@ -39,15 +40,23 @@ async fn every_mistake_is_named_at_once() {
     .await;
     assert_eq!(answer.status, 422);
     let problem = parse(&answer);
-    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|e| text(&e["field"])).collect();
+    let fields: Vec<_> =
+        problem["errors"].as_array().unwrap().iter().map(|e| text(&e["field"])).collect();
     for field in ["merchant", "name", "window_days", "hold"] {
         assert!(fields.contains(&field.to_owned()), "{fields:?} should have {field}");
     }
     assert_eq!(post(&stage, "/api/v1/links", "application/json", "{").await.status, 400);
     assert_eq!(post(&stage, "/api/v1/things", "application/json", "{}").await.status, 404);
-    for (method, path) in [(Method::DELETE, "/api/v1/links"), (Method::GET, "/api/v1/links?limit=many")] {
+    for (method, path) in
+        [(Method::DELETE, "/api/v1/links"), (Method::GET, "/api/v1/links?limit=many")]
+    {
         let answer = stage.product.ask(method, path, "application/json", "").await.unwrap();
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}: {}", answer.body);
+        assert_eq!(
+            answer.header("content-type"),
+            "application/problem+json",
+            "{path}: {}",
+            answer.body
+        );
     }
 }
 
@@ -66,7 +75,8 @@ async fn money_that_makes_no_sense_is_refused() {
         json!("15 %"),
     ] {
         let campaign = json!({ "merchant": stage.merchant, "name": "x", "commission": commission });
-        let answer = post(&stage, "/api/v1/campaigns", "application/json", &campaign.to_string()).await;
+        let answer =
+            post(&stage, "/api/v1/campaigns", "application/json", &campaign.to_string()).await;
         assert_eq!(answer.status, 422, "{commission}");
         assert!(answer.body.contains("commission"), "{}", answer.body);
     }
@@ -88,7 +98,8 @@ async fn a_slug_belongs_to_one_link_of_a_merchant() {
 #[tokio::test]
 async fn two_merchants_may_use_the_same_slug_on_their_own_hosts() {
     let stage = Stage::set().await;
-    let other = json!({ "name": "B", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC" });
+    let other =
+        json!({ "name": "B", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC" });
     let other = stage.product.create("merchants", &other).await.unwrap();
     let commission = json!({ "kind": "per_sale", "amount": "5.00" });
     let campaign = json!({ "merchant": other["id"], "name": "B", "commission": commission });
@@ -108,13 +119,19 @@ async fn a_repeated_request_with_its_key_is_answered_and_not_done_again() {
     let send = async |body: &str| {
         let headers = [("authorization", authorization.as_str()), ("idempotency-key", "k-1")];
         let admin = stage.product.admin;
-        http::send(admin, Method::POST, "/api/v1/influencers", &headers, body.to_owned()).await.unwrap()
+        http::send(admin, Method::POST, "/api/v1/influencers", &headers, body.to_owned())
+            .await
+            .unwrap()
     };
     let (first, second) = (send(r#"{"name":"Ben"}"#).await, send(r#"{"name":"Ben"}"#).await);
     assert_eq!((first.status, second.status), (201, 201));
     assert_eq!(parse(&first)["id"], parse(&second)["id"]);
     assert_eq!(second.header("idempotency-replayed"), "true");
-    assert_eq!(send(r#"{"name":"Cleo"}"#).await.status, 409, "the key was used for another request");
+    assert_eq!(
+        send(r#"{"name":"Cleo"}"#).await.status,
+        409,
+        "the key was used for another request"
+    );
     let listed = stage.product.read("/api/v1/influencers").await.unwrap();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
 }
@@ -134,8 +151,13 @@ async fn ten_thousand_links_are_imported_at_once_or_not_at_all() {
         "{}",
         refused.body
     );
-    assert_eq!(stage.visit(Method::GET, "/fine", &[]).await.status, 404, "nothing of a bad file is kept");
-    let imported = post(&stage, "/api/v1/links/import", "text/csv", &format!("{header}{good}")).await;
+    assert_eq!(
+        stage.visit(Method::GET, "/fine", &[]).await.status,
+        404,
+        "nothing of a bad file is kept"
+    );
+    let imported =
+        post(&stage, "/api/v1/links/import", "text/csv", &format!("{header}{good}")).await;
     assert_eq!((imported.status, parse(&imported)["imported"].as_u64()), (201, Some(10_000)));
     assert_eq!(stage.visit(Method::GET, "/bulk-9999", &[]).await.status, 302);
 }
@@ -144,11 +166,19 @@ async fn ten_thousand_links_are_imported_at_once_or_not_at_all() {
 async fn lists_are_paged_by_cursor_without_gaps_and_repeats() {
     let stage = Stage::set().await;
     for number in 0..7 {
-        stage.product.create("influencers", &json!({ "name": format!("I{number}") })).await.unwrap();
+        stage
+            .product
+            .create("influencers", &json!({ "name": format!("I{number}") }))
+            .await
+            .unwrap();
     }
     let (mut names, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = stage.product.read(&format!("/api/v1/influencers?limit=3&cursor={cursor}")).await.unwrap();
+        let page = stage
+            .product
+            .read(&format!("/api/v1/influencers?limit=3&cursor={cursor}"))
+            .await
+            .unwrap();
         names.extend(page["items"].as_array().unwrap().iter().map(|i| text(&i["name"])));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = next.to_owned(),
@@ -163,21 +193,28 @@ async fn lists_are_paged_by_cursor_without_gaps_and_repeats() {
 #[tokio::test]
 async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
     let stage = Stage::set().await;
-    let merchant = stage.product.read(&format!("/api/v1/merchants/{}", stage.merchant)).await.unwrap();
-    assert_eq!((&merchant["webhook_secret"], &merchant["has_webhook_secret"]), (&Value::Null, &json!(true)));
+    let merchant =
+        stage.product.read(&format!("/api/v1/merchants/{}", stage.merchant)).await.unwrap();
+    assert_eq!(
+        (&merchant["webhook_secret"], &merchant["has_webhook_secret"]),
+        (&Value::Null, &json!(true))
+    );
     stage.click(&[]).await;
     stage.figures().await;
     let data = stage.product.data().to_owned();
     let create = async |role: &str, holder: &str| {
         let arguments = ["token", "create", "--role", role, "--for", holder];
         let bin_dir = harness::default_bin_dir().unwrap();
-        let token = harness::product::run(&bin_dir, "afterclick", &data, "--data", &arguments).await.unwrap();
+        let token = harness::product::run(&bin_dir, "afterclick", &data, "--data", &arguments)
+            .await
+            .unwrap();
         format!("Bearer {}", token.trim())
     };
     let read = async |authorization: &str, path: &str| {
         for _ in 0..100 {
             let headers = [("authorization", authorization)];
-            let answer = http::send(stage.product.admin, Method::GET, path, &headers, "").await.unwrap();
+            let answer =
+                http::send(stage.product.admin, Method::GET, path, &headers, "").await.unwrap();
             if answer.status != 401 {
                 return answer;
             }
@@ -189,8 +226,11 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
     let own = create("influencer", &stage.influencer).await;
     let stats = read(&own, "/api/v1/stats?by=link").await;
     assert_eq!(parse(&stats)["rows"].as_array().unwrap().len(), 1, "{}", stats.body);
-    for path in ["/api/v1/links", "/api/v1/links/stats", &format!("/api/v1/orders/{}/stats", stage.merchant)]
-    {
+    for path in [
+        "/api/v1/links",
+        "/api/v1/links/stats",
+        &format!("/api/v1/orders/{}/stats", stage.merchant),
+    ] {
         assert_eq!(read(&own, path).await.status, 403, "{path}");
     }
     let stranger = create("influencer", "inf_0000000000001").await;
@@ -211,7 +251,8 @@ async fn nothing_is_accepted_that_could_not_be_read_back() {
 #[tokio::test]
 async fn terms_that_decide_money_do_not_change_under_orders() {
     let stage = Stage::set().await;
-    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
     let coupon = text(&stage.product.create("coupons", &coupon).await.unwrap()["id"]);
     let patch = async |path: String, body: &str| {
         stage.product.ask(Method::PATCH, &path, "application/json", body.to_owned()).await.unwrap()
@@ -219,7 +260,11 @@ async fn terms_that_decide_money_do_not_change_under_orders() {
     for (path, body, status) in [
         (format!("/api/v1/merchants/{}", stage.merchant), r#"{"currency":"JPY"}"#, 422),
         (format!("/api/v1/merchants/{}", stage.merchant), r#"{"trust_pixel":true}"#, 422),
-        (format!("/api/v1/merchants/{}", stage.merchant), r#"{"name":"New","currency":"EUR"}"#, 200),
+        (
+            format!("/api/v1/merchants/{}", stage.merchant),
+            r#"{"name":"New","currency":"EUR"}"#,
+            200,
+        ),
         (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":"2020-01-01T00:00:00Z"}"#, 422),
         (format!("/api/v1/coupons/{coupon}"), r#"{"starts_at":"2026-01-01T00:00:00Z"}"#, 422),
         (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":"2099-01-01T00:00:00Z"}"#, 200),
@@ -238,14 +283,21 @@ async fn a_new_commission_is_for_orders_placed_from_then_on() {
     let stage = Stage::set().await;
     let order = async |id, token: &str| {
         let ordered = json!({ "date_created_gmt": null });
-        stage.webhook("order.updated", &crate::support::woo_order(id, ordered, &[("_ac", token)])).await;
+        stage
+            .webhook("order.updated", &crate::support::woo_order(id, ordered, &[("_ac", token)]))
+            .await;
     };
     let token = stage.token().await;
     order(727, &token).await;
     assert_eq!(stage.commission("727").await, 270, "15 % of 18.00");
     let path = format!("/api/v1/campaigns/{}", stage.campaign);
-    let rules = r#"{"commission":[{"kind":"percent","rate":10},{"kind":"per_sale","amount":"1.00"}]}"#;
-    let answer = stage.product.ask(Method::PATCH, &path, "application/json", rules.to_owned()).await.unwrap();
+    let rules =
+        r#"{"commission":[{"kind":"percent","rate":10},{"kind":"per_sale","amount":"1.00"}]}"#;
+    let answer = stage
+        .product
+        .ask(Method::PATCH, &path, "application/json", rules.to_owned())
+        .await
+        .unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body.contains("10 % of net goods; 1.00 per sale"), "{}", answer.body);
     order(728, &token).await;
@@ -264,9 +316,14 @@ async fn an_order_in_another_currency_waits_for_its_exchange_rate() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let dollars = json!({ "currency": "USD" });
-    stage.webhook("order.updated", &crate::support::woo_order(727, dollars, &[("_ac", &token)])).await;
+    stage
+        .webhook("order.updated", &crate::support::woo_order(727, dollars, &[("_ac", &token)]))
+        .await;
     let order = stage.order("727").await;
-    assert_eq!((&order["unconverted"], &order["commission"][0]["currency"]), (&json!(true), &json!("USD")));
+    assert_eq!(
+        (&order["unconverted"], &order["commission"][0]["currency"]),
+        (&json!(true), &json!("USD"))
+    );
     let today = order["order"]["placed_at"].as_str().unwrap()[..10].to_owned();
     let csv = format!("date,from,to,rate,source\n{today},EUR,USD,1.25,ECB\n");
     let answer = post(&stage, "/api/v1/rates/import", "text/csv", &csv).await;
@@ -291,7 +348,10 @@ async fn an_order_in_another_currency_waits_for_its_exchange_rate() {
         201,
         "the same is the same"
     );
-    assert_eq!(stage.product.read("/api/v1/rates").await.unwrap()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        stage.product.read("/api/v1/rates").await.unwrap()["items"].as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -299,7 +359,8 @@ async fn what_this_version_does_not_keep_is_refused_and_its_absence_accepted() {
     let stage = Stage::set().await;
     let rule = json!({ "kind": "percent", "rate": "15" });
     let campaign = |commission: Value, caps: Value| {
-        json!({ "merchant": stage.merchant, "name": "x", "commission": commission, "caps": caps }).to_string()
+        json!({ "merchant": stage.merchant, "name": "x", "commission": commission, "caps": caps })
+            .to_string()
     };
     let capped = json!({ "clicks_per_day": 5 });
     let conditional = json!([{ "kind": "percent", "rate": "15", "when": "sku = A1" }]);
@@ -324,8 +385,10 @@ async fn a_hundred_deliveries_of_one_order_at_once_are_one_order() {
     for _ in 0..100 {
         let (path, signature, body) = (path.clone(), signature.clone(), body.clone());
         deliveries.spawn(async move {
-            let headers =
-                [("x-wc-webhook-topic", "order.updated"), ("x-wc-webhook-signature", signature.as_str())];
+            let headers = [
+                ("x-wc-webhook-topic", "order.updated"),
+                ("x-wc-webhook-signature", signature.as_str()),
+            ];
             http::send(public, Method::POST, &path, &headers, body).await.unwrap().status
         });
     }

@@ -1,5 +1,5 @@
-//! Channels beside webhooks: postbacks of networks, the server API, tables, orders that the shop's page carries signed,
-//! and reports that are read again.
+//! Channels beside webhooks: postbacks of networks, the server API, tables, orders that the shop's
+//! page carries signed, and reports that are read again.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
     let stage = Stage::set().await;
     let (token, secret) = (click_of(&stage.token().await), postback_token(&stage).await);
     let send = async |path: String| stage.get(&path).await;
-    let keitaro = format!("/_ac/pb/keitaro/{}?subid={token}&tid=7&revenue=100&token={secret}", stage.key);
+    let keitaro =
+        format!("/_ac/pb/keitaro/{}?subid={token}&tid=7&revenue=100&token={secret}", stage.key);
     assert_eq!(send(format!("{keitaro}&status=lead&return=OK")).await.body, "OK");
     let order = stage.order("7").await;
     assert_eq!(
@@ -33,12 +34,22 @@ async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
     );
     assert_eq!(stage.commission("7").await, 1500, "accrued, and not payable before it is sold");
     assert_eq!(send(format!("{keitaro}&status=sale")).await.status, 200);
-    assert_eq!(send(format!("{keitaro}&status=sale")).await.status, 200, "a repeated postback is welcome");
+    assert_eq!(
+        send(format!("{keitaro}&status=sale")).await.status,
+        200,
+        "a repeated postback is welcome"
+    );
     let order = stage.order("7").await;
-    assert_eq!((&order["order"]["status"], order["facts"].as_array().unwrap().len()), (&json!("paid"), 2));
+    assert_eq!(
+        (&order["order"]["status"], order["facts"].as_array().unwrap().len()),
+        (&json!("paid"), 2)
+    );
     send(format!("{keitaro}&status=rejected")).await;
     assert_eq!(stage.commission("7").await, 0);
-    let tune = format!("/_ac/pb/tune/{}?transaction_id={token}&amount=10&security_token={secret}", stage.key);
+    let tune = format!(
+        "/_ac/pb/tune/{}?transaction_id={token}&amount=10&security_token={secret}",
+        stage.key
+    );
     assert_eq!(send(tune.clone()).await.body, "success=true;");
     assert_eq!(
         stage.commission(&format!("click:{token}")).await,
@@ -46,7 +57,10 @@ async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
         "without an order id one order a click"
     );
     let wrong = send(tune.replace("amount=10", "amount=ten")).await;
-    assert_eq!((wrong.status, wrong.body.starts_with("success=false; err_msg=amount")), (400, true));
+    assert_eq!(
+        (wrong.status, wrong.body.starts_with("success=false; err_msg=amount")),
+        (400, true)
+    );
     let everflow = format!(
         "/_ac/pb/everflow/{}?transaction_id={token}&order_id=8&amount=12,34&token={secret}",
         stage.key
@@ -74,11 +88,20 @@ async fn a_shops_server_sends_orders_and_refunds_in_plain_words() {
         "order_id": "S-1", "currency": "EUR", "total": "139.90", "shipping": "10.00", "ac": token,
         "customer_email": "buyer@example.org",
     });
-    let call = json!({ "orders": [order, { "order_id": "S-2", "currency": "EUR", "goods": "12,50" }] });
+    let call =
+        json!({ "orders": [order, { "order_id": "S-2", "currency": "EUR", "goods": "12,50" }] });
     let answer = orders(&stage, SECRET, 0, &call).await;
-    assert_eq!((answer.status, answer.body.contains("goods: `12,50`")), (200, true), "{}", answer.body);
+    assert_eq!(
+        (answer.status, answer.body.contains("goods: `12,50`")),
+        (200, true),
+        "{}",
+        answer.body
+    );
     assert_eq!(stage.commission("S-1").await, 1949);
-    assert!(!stage.order("S-1").await.to_string().contains("buyer@example.org"), "hashed, and never kept");
+    assert!(
+        !stage.order("S-1").await.to_string().contains("buyer@example.org"),
+        "hashed, and never kept"
+    );
     let refund = json!({ "order_id": "S-1", "currency": "EUR", "refunds": [{ "id": "r1", "amount": "29.90", "goods": "29.90" }] });
     orders(&stage, SECRET, 0, &refund).await;
     orders(&stage, SECRET, 0, &refund).await;
@@ -87,7 +110,11 @@ async fn a_shops_server_sends_orders_and_refunds_in_plain_words() {
     assert_eq!(orders(&stage, SECRET, 301, &call).await.status, 401, "stale");
     assert_eq!(orders(&stage, "another", 0, &call).await.status, 401);
     stage.figures().await;
-    assert_eq!(stage.product.read("/api/v1/unparsed").await.unwrap()["count"], 2, "kept with the reason");
+    assert_eq!(
+        stage.product.read("/api/v1/unparsed").await.unwrap()["count"],
+        2,
+        "kept with the reason"
+    );
 }
 
 #[tokio::test]
@@ -95,9 +122,11 @@ async fn orders_and_refunds_are_imported_as_a_table_all_or_nothing() {
     let stage = Stage::set().await;
     let click = click_of(&stage.token().await);
     let path = format!("/api/v1/orders/import?merchant={}", stage.merchant);
-    let import = async |csv: String| stage.product.ask(Method::POST, &path, "text/csv", csv).await.unwrap();
+    let import =
+        async |csv: String| stage.product.ask(Method::POST, &path, "text/csv", csv).await.unwrap();
     let header = "order_id,status,currency,goods,click_id,refund_id,refund_amount,refund_goods\n";
-    let wrong = import(format!("{header}1,paid,EUR,100.00,{click},,,\n2,paid,EUR,\"10,00\",,,,\n")).await;
+    let wrong =
+        import(format!("{header}1,paid,EUR,100.00,{click},,,\n2,paid,EUR,\"10,00\",,,,\n")).await;
     assert_eq!(
         (wrong.status, wrong.body.contains("line 3"), wrong.body.contains("`10,00`")),
         (422, true, true)
@@ -156,7 +185,8 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
 
 #[tokio::test]
 async fn what_could_not_be_read_is_read_after_a_fix_once() {
-    // A rebuild reads streams by name: reports become known before and after the facts that were read from them.
+    // A rebuild reads streams by name: reports become known before and after the facts that were
+    // read from them.
     read_after_a_fix("facts-00").await;
     read_after_a_fix("facts-zz").await;
 }
@@ -193,13 +223,18 @@ async fn read_after_a_fix(older_stream: &str) {
     writer.commit(1).unwrap();
     drop(writer);
     stage.product = launch(&stage.folder).start().await.unwrap();
-    for expected in [json!({ "reread": 2, "still_unparsed": 1 }), json!({ "reread": 0, "still_unparsed": 1 })]
+    for expected in
+        [json!({ "reread": 2, "still_unparsed": 1 }), json!({ "reread": 0, "still_unparsed": 1 })]
     {
-        let answer =
-            stage.product.ask(Method::POST, "/api/v1/unparsed/replay", "application/json", "").await.unwrap();
+        let answer = stage
+            .product
+            .ask(Method::POST, "/api/v1/unparsed/replay", "application/json", "")
+            .await
+            .unwrap();
         assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
     }
-    // The stream that was written by hand is in no list of this server's, so its records are waited for one by one.
+    // The stream that was written by hand is in no list of this server's, so its records are waited
+    // for one by one.
     let path = |order: &str| format!("/api/v1/orders/{}/{order}", stage.merchant);
     for (order, goods) in [("727", "18.00"), ("9", "10.00")] {
         let mut shown = stage.product.read(&path(order)).await;

@@ -1,4 +1,5 @@
-//! A clock that jumps, as after a wrong time server or a resumed machine: nothing is refused, lost or counted twice.
+//! A clock that jumps, as after a wrong time server or a resumed machine: nothing is refused, lost
+//! or counted twice.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,13 +11,15 @@ use tokio::time::{Duration, sleep};
 
 use crate::support::{Stage, launch, woo_order};
 
-/// Debian's package `faketime`, without its wrapper: the time stands in a file that the test rewrites.
+/// Debian's package `faketime`, without its wrapper: the time stands in a file that the test
+/// rewrites.
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 #[tokio::test]
 async fn a_jumping_clock_loses_and_doubles_nothing() {
     if !Path::new(LIBRARY).exists() {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that passes.
+        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
+        // passes.
         std::io::stderr().write_all(b"SKIPPED clock: faketime is not installed\n").unwrap();
         return;
     }

@@ -66,7 +66,11 @@ async fn malformed_bodies_are_refused_by_the_name_of_the_field() {
         (body(&stage, "", json!([{ "id": "x", "n": "session", "ts": 1 }])), 400, "e[0].id"),
         (body(&stage, "", json!([event(1, "sale")])), 400, "sale"),
         (body(&stage, "", json!([purchase])), 400, "e[0].o.id"),
-        (body(&stage, "", json!([event(1, "session")])).replace(&stage.key, "nobody"), 400, "k: no merchant"),
+        (
+            body(&stage, "", json!([event(1, "session")])).replace(&stage.key, "nobody"),
+            400,
+            "k: no merchant",
+        ),
         ("x".repeat(70_000), 413, "65536"),
     ] {
         let answer = send(&stage, &body, &[]).await;
@@ -88,15 +92,19 @@ async fn shops_may_read_the_answer_with_credentials_sandboxes_without_and_strang
     let stranger = send(&stage, &session, &[("origin", "https://evil.test")]).await;
     assert_eq!((stranger.status, stranger.header("x-afterclick-dropped")), (202, "foreign_origin"));
     assert_eq!(stranger.header("access-control-allow-origin"), "");
-    let preflight = stage.visit(Method::OPTIONS, "/_ac/e", &[("origin", "https://shop.test")]).await;
-    assert_eq!((preflight.status, preflight.header("access-control-allow-headers")), (204, "content-type"));
+    let preflight =
+        stage.visit(Method::OPTIONS, "/_ac/e", &[("origin", "https://shop.test")]).await;
+    assert_eq!(
+        (preflight.status, preflight.header("access-control-allow-headers")),
+        (204, "content-type")
+    );
 }
 
 #[tokio::test]
 async fn refused_consent_records_nothing() {
     let stage = Stage::set().await;
-    let session =
-        body(&stage, &stage.token().await, json!([event(1, "session")])).replace("granted", "denied");
+    let session = body(&stage, &stage.token().await, json!([event(1, "session")]))
+        .replace("granted", "denied");
     let answer = send(&stage, &session, &[]).await;
     assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (202, "consent_denied"));
     assert_eq!(stage.figures().await["sessions"], 0);
@@ -108,24 +116,36 @@ async fn an_image_says_what_a_body_says() {
     let (key, token) = (&stage.key, stage.token().await);
     let image = |query: &str| format!("/_ac/e.gif?k={key}&t={token}&{query}");
     let shop = [("referer", "https://shop.test/thanks")];
-    let order =
-        image("n=purchase&o.id=%231001&o.value=129.90&o.currency=EUR&o.tax=20.74&o.new_customer=true");
+    let order = image(
+        "n=purchase&o.id=%231001&o.value=129.90&o.currency=EUR&o.tax=20.74&o.new_customer=true",
+    );
     for path in [&image("n=session"), &order, &order] {
         let answer = stage.visit(Method::GET, path, &shop).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "image/gif"), "{path}");
-        assert_eq!((answer.header("cache-control"), answer.header("set-cookie")), ("private, no-store", ""));
+        assert_eq!(
+            (answer.header("cache-control"), answer.header("set-cookie")),
+            ("private, no-store", "")
+        );
     }
     assert_eq!(stage.figures().await["sessions"], 1);
     let order = stage.order("1001").await;
     assert_eq!(order["decision"]["method"], "click");
-    assert_eq!(order["facts"].as_array().map(Vec::len), Some(1), "{order}: a reload reports it once");
+    assert_eq!(
+        order["facts"].as_array().map(Vec::len),
+        Some(1),
+        "{order}: a reload reports it once"
+    );
     for (query, headers, dropped) in [
         ("n=page", &[("referer", "https://elsewhere.example/")][..], "foreign_origin"),
         ("n=page&c=denied", &shop, "consent_denied"),
         ("n=page", &[("sec-purpose", "prefetch;prerender")], "prefetch"),
     ] {
         let answer = stage.visit(Method::GET, &image(query), headers).await;
-        assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (200, dropped), "{query}");
+        assert_eq!(
+            (answer.status, answer.header("x-afterclick-dropped")),
+            (200, dropped),
+            "{query}"
+        );
     }
     for (query, field) in
         [("n=purchase", "e[0].o"), ("n=sale", "sale"), ("n=page&id=7", "e[0].id"), ("", "`n`")]
@@ -151,8 +171,9 @@ async fn what_the_data_layer_says_is_trusted_least() {
 async fn the_guides_image_reports_its_order() {
     let stage = Stage::set().await;
     let guide = include_str!("../../../docs/pixel.md");
-    let (_, address) =
-        guide.split_once("src=\"https://go.shop.example/_ac/e.gif").expect("the guide has an image");
+    let (_, address) = guide
+        .split_once("src=\"https://go.shop.example/_ac/e.gif")
+        .expect("the guide has an image");
     let (query, _) = address.split_once('"').expect("it ends");
     let path = format!("/_ac/e.gif{}", query.replace("<merchant key>", &stage.key));
     let answer = stage.visit(Method::GET, &path, &[("referer", "https://shop.test/thanks")]).await;

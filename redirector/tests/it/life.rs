@@ -16,7 +16,8 @@ use crate::support::{Stage, launch, woo_order};
 async fn afterclick(arguments: &[&str]) -> (Option<i32>, String) {
     let program = harness::default_bin_dir().unwrap().join("afterclick");
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().await.unwrap();
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.code(), text.concat())
 }
 
@@ -31,7 +32,10 @@ async fn everything_is_there_again_after_a_restart() {
     let order = again.read(&format!("/api/v1/orders/{merchant}/727")).await.unwrap();
     assert_eq!(order["commission"][0]["amount"], "2.70");
     let stats = again.read("/api/v1/stats?by=link").await.unwrap();
-    assert_eq!((&stats["rows"][0]["link"], &stats["rows"][0]["clicks"]["raw"]), (&json!(link), &json!(1)));
+    assert_eq!(
+        (&stats["rows"][0]["link"], &stats["rows"][0]["clicks"]["raw"]),
+        (&json!(link), &json!(1))
+    );
     again.stop().await.unwrap();
 }
 
@@ -42,12 +46,18 @@ async fn a_wiped_hot_state_is_rebuilt_from_the_journal_to_the_same_figures() {
     stage.click(&[("cookie", &format!("ac={token}"))]).await;
     for status in ["processing", "cancelled", "completed"] {
         stage
-            .webhook("order.updated", &woo_order(727, json!({ "status": status }), &[("_ac", &token)]))
+            .webhook(
+                "order.updated",
+                &woo_order(727, json!({ "status": status }), &[("_ac", &token)]),
+            )
             .await;
     }
     stage.figures().await;
-    let paths =
-        ["/api/v1/stats?by=day", "/api/v1/stats?by=link", &format!("/api/v1/orders/{}/727", stage.merchant)];
+    let paths = [
+        "/api/v1/stats?by=day",
+        "/api/v1/stats?by=link",
+        &format!("/api/v1/orders/{}/727", stage.merchant),
+    ];
     let mut before = Vec::new();
     for path in paths {
         before.push(stage.product.read(path).await.unwrap());
@@ -70,7 +80,16 @@ async fn a_wiped_hot_state_is_rebuilt_from_the_journal_to_the_same_figures() {
 async fn an_emptied_redis_is_filled_again_from_the_journal() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut redis = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ])
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -80,8 +99,11 @@ async fn an_emptied_redis_is_filled_again_from_the_journal() {
     stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
     let (merchant, folder) = (stage.merchant.clone(), stage.folder);
     stage.product.stop().await.unwrap();
-    let product =
-        launch(&folder).arguments(&["--state", &format!("redis://127.0.0.1:{port}")]).start().await.unwrap();
+    let product = launch(&folder)
+        .arguments(&["--state", &format!("redis://127.0.0.1:{port}")])
+        .start()
+        .await
+        .unwrap();
     let order = format!("/api/v1/orders/{merchant}/727");
     let commission = async || {
         for _ in 0..200 {
@@ -90,12 +112,16 @@ async fn an_emptied_redis_is_filled_again_from_the_journal() {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        let log = std::fs::read_to_string(product.data().join("afterclick.log")).unwrap_or_default();
+        let log =
+            std::fs::read_to_string(product.data().join("afterclick.log")).unwrap_or_default();
         panic!("not projected within 4 seconds: {:?}\n{log}", product.read(&order).await);
     };
     assert_eq!(commission().await, "2.70");
-    let flushed =
-        Command::new("redis-cli").args(["-p", &port.to_string(), "flushall"]).output().await.unwrap();
+    let flushed = Command::new("redis-cli")
+        .args(["-p", &port.to_string(), "flushall"])
+        .output()
+        .await
+        .unwrap();
     assert!(flushed.status.success());
     assert_eq!(commission().await, "2.70", "filled again");
     product.stop().await.unwrap();
@@ -163,12 +189,19 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let stage = Stage::set().await;
     let mut large = TcpStream::connect(stage.product.public).await.unwrap();
-    let head = format!("GET /anna HTTP/1.1\r\nhost: go.shop.test\r\ncookie: {}\r\n\r\n", "x".repeat(40_000));
+    let head = format!(
+        "GET /anna HTTP/1.1\r\nhost: go.shop.test\r\ncookie: {}\r\n\r\n",
+        "x".repeat(40_000)
+    );
     // The server may close before it has read everything.
     _ = large.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     _ = large.read_to_end(&mut answer).await;
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     let mut slow = TcpStream::connect(stage.product.public).await.unwrap();
     slow.write_all(b"GET /anna HTTP/1.1\r\nhost: go").await.unwrap();
     // A byte now and then does not put the end off, neither before a first answer nor after one.
@@ -180,12 +213,17 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     });
     let mut busy = TcpStream::connect(stage.product.public).await.unwrap();
     busy.write_all(b"GET /anna HTTP/1.1\r\nhost: go.shop.test\r\n\r\nGET /an").await.unwrap();
-    let closed = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
+    let closed =
+        tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the time-out for heads must fire");
     trickle.abort();
     answer.clear();
     let closed = tokio::time::timeout(Duration::from_secs(20), busy.read_to_end(&mut answer)).await;
-    assert!(closed.is_ok() && answer.starts_with(b"HTTP/1.1 302"), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        closed.is_ok() && answer.starts_with(b"HTTP/1.1 302"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
 }
 
 /// Needs a build with the feature `faults`, as `scripts/test` makes it.
@@ -197,24 +235,38 @@ async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
     let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
     let product = launch(&folder).arguments(&["--clicks", "disk"]).start().await.unwrap();
     for _ in 0..5 {
-        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+        assert_eq!(
+            http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status,
+            302
+        );
     }
-    // A kill is no power cut: it shows that this way of promising records, not that the disk kept its word.
+    // A kill is no power cut: it shows that this way of promising records, not that the disk kept
+    // its word.
     product.kill().await.unwrap();
-    let faulty =
-        launch(&folder).arguments(&["--clicks", "disk"]).environment("AFTERCLICK_FAULT", "fail-sync:0");
+    let faulty = launch(&folder)
+        .arguments(&["--clicks", "disk"])
+        .environment("AFTERCLICK_FAULT", "fail-sync:0");
     let product = faulty.start().await.unwrap();
     let stats = product.read("/api/v1/stats?by=link").await.unwrap();
     assert!(stats["rows"].as_array().is_some(), "{stats}");
     let answer = http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap();
-    assert_eq!((answer.status, answer.header("location").contains("ac=")), (302, true), "redirects go on");
+    assert_eq!(
+        (answer.status, answer.header("location").contains("ac=")),
+        (302, true),
+        "redirects go on"
+    );
     let ready = http::send(product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
     assert_eq!(ready.status, 503, "planted with `--features redirector/faults`? {}", ready.body);
     product.kill().await.unwrap();
     let sound = launch(&folder).start().await.unwrap();
     for _ in 0..200 {
         let stats = sound.read("/api/v1/stats?by=link").await.unwrap();
-        let row = stats["rows"].as_array().unwrap().iter().find(|row| row["link"] == link.as_str()).cloned();
+        let row = stats["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["link"] == link.as_str())
+            .cloned();
         if row.is_some_and(|row| row["clicks"]["raw"].as_u64() >= Some(5)) {
             return;
         }
@@ -246,8 +298,11 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
     ]});
     let mut refused = None;
     for _ in 0..3 {
-        refused =
-            Some(http::send(product.public, Method::POST, "/_ac/e", &[], session.to_string()).await.unwrap());
+        refused = Some(
+            http::send(product.public, Method::POST, "/_ac/e", &[], session.to_string())
+                .await
+                .unwrap(),
+        );
     }
     let refused = refused.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
@@ -260,7 +315,9 @@ async fn an_unfinished_request_to_the_admin_listener_does_not_hold_the_end_up() 
     let mut unfinished = TcpStream::connect(stage.product.admin).await.unwrap();
     unfinished.write_all(b"GET /healthz HT").await.unwrap();
     let mut body = TcpStream::connect(stage.product.admin).await.unwrap();
-    body.write_all(b"POST /api/v1/links HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    body.write_all(b"POST /api/v1/links HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
+        .await
+        .unwrap();
     stage.product.stop().await.unwrap();
 }
 
@@ -270,11 +327,16 @@ async fn a_target_that_is_no_path_is_answered() {
     let stage = Stage::set().await;
     for target in ["x:80", "*", "http://go.shop.test", "//", "/%00", "/\u{e4}"] {
         let mut stream = TcpStream::connect(stage.product.public).await.unwrap();
-        let request = format!("GET {target} HTTP/1.1\r\nHost: go.shop.test\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: go.shop.test\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        assert!(answer.starts_with(b"HTTP/1.1 4"), "{target}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            answer.starts_with(b"HTTP/1.1 4"),
+            "{target}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 }
 
@@ -313,11 +375,19 @@ async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
     let product = launch(&folder).start().await.unwrap();
     let headers = [("host", "go.shop.test"), ("user-agent", crate::support::BROWSER)];
     for _ in 0..5 {
-        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+        assert_eq!(
+            http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status,
+            302
+        );
     }
     for _ in 0..300 {
         let stats = product.read("/api/v1/stats?by=link").await.unwrap();
-        let row = stats["rows"].as_array().unwrap().iter().find(|row| row["link"] == link.as_str()).cloned();
+        let row = stats["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["link"] == link.as_str())
+            .cloned();
         if row.is_some_and(|row| row["clicks"]["raw"] == 5) {
             return;
         }
@@ -335,7 +405,10 @@ async fn click_and_count(
 ) -> serde_json::Value {
     let headers = [("host", "go.shop.test"), ("user-agent", agent)];
     for _ in 0..times {
-        assert_eq!(http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
+        assert_eq!(
+            http::send(product.public, Method::GET, "/anna", &headers, "").await.unwrap().status,
+            302
+        );
     }
     // Longer than the projector sleeps: what is up to date afterwards has seen these clicks.
     sleep(Duration::from_millis(500)).await;
@@ -376,7 +449,8 @@ async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a
     let mut stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let shop_api = r#"{"shop_api":{"url":"http://127.0.0.1:9","token":"t","secret":"s"}}"#;
-    let changed = stage.product.ask(Method::PATCH, &path, "application/json", shop_api).await.unwrap();
+    let changed =
+        stage.product.ask(Method::PATCH, &path, "application/json", shop_api).await.unwrap();
     assert_eq!(changed.status, 200, "{}", changed.body);
     stage.product.stop().await.unwrap();
     let state = stage.folder.path().join("data/state");
@@ -390,8 +464,12 @@ async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a
     assert!(ready.body.contains("hot state: failing"), "{}", ready.body);
     let refused = stage.product.ask(Method::GET, "/api/v1/stats", "", "").await.unwrap();
     assert!(refused.status == 503 && refused.body.contains("not open yet"), "{}", refused.body);
-    let metrics = http::send(stage.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
-    assert!(!metrics.contains("afterclick_reconcile_failures_total"), "a look waits for it too: {metrics}");
+    let metrics =
+        http::send(stage.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
+    assert!(
+        !metrics.contains("afterclick_reconcile_failures_total"),
+        "a look waits for it too: {metrics}"
+    );
     std::fs::remove_file(&state).unwrap();
     assert_eq!(stage.figures().await["clicks"]["billable"], 1, "taken in once it can be opened");
 }
@@ -427,7 +505,8 @@ async fn bad_front() -> String {
             let mut head = [0; 4096];
             let read = stream.read(&mut head).await.unwrap_or(0);
             let asks_for = |path: &str| head[..read].starts_with(format!("GET {path} ").as_bytes());
-            let loader = r#"load("/_ac/px-1.wasm","sha256-AAAA=");load("/_ac/px-2.js","sha256-BBBB=")"#;
+            let loader =
+                r#"load("/_ac/px-1.wasm","sha256-AAAA=");load("/_ac/px-2.js","sha256-BBBB=")"#;
             let (headers, body) = if asks_for("/_ac/px.js") {
                 ("content-type: text/javascript\r\ncache-control: max-age=86400", loader)
             } else if asks_for("/_ac/px-2.js") {
@@ -470,8 +549,7 @@ async fn a_connection_too_many_is_told_so_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = harness::default_bin_dir().unwrap().join("afterclick");
     let data = folder.path().join("data");
-    let start =
-        "ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --workers 1 --data \"$1\"";
+    let start = "ulimit -n 200; exec \"$0\" serve --listen 127.0.0.1:0 --admin 127.0.0.1:0 --workers 1 --data \"$1\"";
     let mut server = Command::new("sh")
         .args(["-c", start])
         .args([&program, &data])

@@ -10,7 +10,8 @@ async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
     for webhook_first in [true, false] {
         let stage = Stage::set().await;
         let token = stage.token().await;
-        let order = woo_order(727, json!({ "number": "GB426092", "order_key": "wc_order_Abc123" }), &[]);
+        let order =
+            woo_order(727, json!({ "number": "GB426092", "order_key": "wc_order_Abc123" }), &[]);
         if webhook_first {
             stage.webhook("order.updated", &order).await;
             assert_eq!(stage.commission("727").await, 0, "nobody led there yet");

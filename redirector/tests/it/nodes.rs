@@ -57,7 +57,10 @@ async fn one_catalog_and_one_state(url: &str) {
     assert_eq!(first.commission("727").await, 270);
     let figures = async |node: &Product| {
         let stats = node.read("/api/v1/stats?by=campaign").await.unwrap();
-        (stats["rows"][0]["clicks"]["raw"].as_i64().unwrap(), stats["rows"][0]["orders"].as_i64().unwrap())
+        (
+            stats["rows"][0]["clicks"]["raw"].as_i64().unwrap(),
+            stats["rows"][0]["orders"].as_i64().unwrap(),
+        )
     };
     let begun = Instant::now();
     while figures(&first.product).await != figures(&second).await || figures(&second).await.1 != 1 {

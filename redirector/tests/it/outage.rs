@@ -1,4 +1,5 @@
-//! Redis away: hanging, dead and emptied. Followers and shops notice nothing, and afterwards nothing is missing.
+//! Redis away: hanging, dead and emptied. Followers and shops notice nothing, and afterwards
+//! nothing is missing.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
     let token = stage.token().await;
     let deliver = async |id: u64| {
         let begun = Instant::now();
-        let answer = stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
+        let answer =
+            stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(stage.click(&[]).await.status, 302);
         assert!(begun.elapsed() < PROMPT, "{id} took {:?}", begun.elapsed());
@@ -31,7 +33,11 @@ async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
     deliver(3).await;
     redis.start_again().unwrap();
     for id in ["1", "2", "3"] {
-        assert_eq!(stage.commission(id).await, 270, "{id}: Redis came back empty, the journal did not");
+        assert_eq!(
+            stage.commission(id).await,
+            270,
+            "{id}: Redis came back empty, the journal did not"
+        );
     }
 }
 
@@ -86,7 +92,8 @@ async fn works_on((folder, launch): (tempfile::TempDir, harness::Launch)) {
 
 #[tokio::test]
 async fn a_server_that_would_lose_windows_is_refused_and_one_that_is_away_is_waited_for() {
-    let evicting = Redis::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
+    let evicting =
+        Redis::start(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
     let (_folder, launch) = launch_on(&evicting.url());
     let error = format!("{:#}", launch.start().await.err().unwrap());
     assert!(error.contains("maxmemory_policy is allkeys-lru"), "{error}");

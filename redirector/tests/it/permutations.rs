@@ -1,5 +1,5 @@
-//! Reports about one order in every order, twice, with the product killed between them: the same order, the same
-//! decision to the byte, the same balance.
+//! Reports about one order in every order, twice, with the product killed between them: the same
+//! order, the same decision to the byte, the same balance.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,8 @@ enum Report {
     Postback,
 }
 
-const ALL: [Report; 5] = [Report::Claim, Report::Unpaid, Report::Paid, Report::Refunded, Report::Postback];
+const ALL: [Report; 5] =
+    [Report::Claim, Report::Unpaid, Report::Paid, Report::Refunded, Report::Postback];
 
 impl Report {
     async fn deliver(self, stage: &Stage, token: &str, begin: Timestamp, order: u64) {
@@ -38,7 +39,8 @@ impl Report {
                 "status": status, "date_created_gmt": at(0), "date_modified_gmt": at(second), "refunds": refunds,
                 "date_paid_gmt": (status == "processing").then_some(at(2)),
             });
-            let answer = stage.webhook("order.updated", &woo_order(order, changes, &[("_ac", token)])).await;
+            let answer =
+                stage.webhook("order.updated", &woo_order(order, changes, &[("_ac", token)])).await;
             assert_eq!(answer.status, 200, "{}", answer.body);
         };
         match self {
@@ -66,7 +68,8 @@ async fn decision_bytes(stage: &Stage, order: u64) -> String {
     stage.order(&order.to_string()).await;
     let path = format!("/api/v1/orders/{}/{order}", stage.merchant);
     let body = stage.product.ask(hyper::Method::GET, &path, "", "").await.unwrap().body;
-    let parsed: BTreeMap<String, Box<serde_json::value::RawValue>> = serde_json::from_str(&body).unwrap();
+    let parsed: BTreeMap<String, Box<serde_json::value::RawValue>> =
+        serde_json::from_str(&body).unwrap();
     parsed["decision"].get().to_owned()
 }
 
@@ -105,7 +108,9 @@ async fn every_order_of_reports_ends_in_the_same_decision_and_balance_over_kills
         let known = stage.order(&id).await;
         let but_for_id = |known: &Value| {
             let mut told = known["order"].clone();
-            told.as_object_mut().unwrap().retain(|field, _| field != "order_id" && field != "paid_at");
+            told.as_object_mut()
+                .unwrap()
+                .retain(|field, _| field != "order_id" && field != "paid_at");
             told
         };
         assert_eq!(but_for_id(&known), but_for_id(&first), "{id}");
@@ -121,9 +126,10 @@ async fn exported_as_the_api_says(stage: &Stage, decision: &str, orders: usize) 
     let out = stage.folder.path().join("export");
     let out = out.to_str().unwrap();
     stage.product.report(&["export", "--out", out, "--format", "ndjson"]).await.unwrap();
-    let manifest: Value =
-        serde_json::from_slice(&std::fs::read(stage.folder.path().join("export/manifest.json")).unwrap())
-            .unwrap();
+    let manifest: Value = serde_json::from_slice(
+        &std::fs::read(stage.folder.path().join("export/manifest.json")).unwrap(),
+    )
+    .unwrap();
     let mut exported = Vec::new();
     for file in manifest["files"].as_array().unwrap() {
         if file["table"] == "conversions" {

@@ -23,7 +23,8 @@ type Answers = Arc<dyn Fn(&str) -> (u16, String) + Send + Sync>;
 impl Shop {
     fn open(answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+        let (address, asked) =
+            (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
         let log = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -45,7 +46,9 @@ impl Shop {
                         "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                         body.len()
                     );
-                    _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                    _ = stream
+                        .write_all(head.as_bytes())
+                        .and_then(|()| stream.write_all(body.as_bytes()));
                 });
             }
         });
@@ -69,7 +72,8 @@ async fn stage(platform: &str, answers: Answers) -> (Stage, Shop) {
 
 async fn patch(product: &Product, merchant: &str, fields: &Value) -> Value {
     let path = format!("/api/v1/merchants/{merchant}");
-    let answer = product.ask(Method::PATCH, &path, "application/json", fields.to_string()).await.unwrap();
+    let answer =
+        product.ask(Method::PATCH, &path, "application/json", fields.to_string()).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     serde_json::from_str(&answer.body).unwrap()
 }
@@ -79,7 +83,11 @@ async fn look(stage: &Stage, enough: impl Fn(&Value) -> bool) -> Value {
     let mut looks = Value::Null;
     for _ in 0..500 {
         looks = stage.product.read("/api/v1/reconcile").await.unwrap();
-        let own = looks["items"].as_array().unwrap().iter().find(|look| look["merchant"] == stage.merchant);
+        let own = looks["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|look| look["merchant"] == stage.merchant);
         if let Some(look) = own.filter(|look| enough(look)) {
             return look.clone();
         }
@@ -92,7 +100,8 @@ async fn look(stage: &Stage, enough: impl Fn(&Value) -> bool) -> Value {
 async fn an_order_whose_webhook_was_lost_is_found_once_and_a_known_one_never() {
     let orders = Arc::new(Mutex::new(String::from("[]")));
     let listed = Arc::clone(&orders);
-    let (stage, shop) = stage("woocommerce", Arc::new(move |_| (200, listed.lock().unwrap().clone()))).await;
+    let (stage, shop) =
+        stage("woocommerce", Arc::new(move |_| (200, listed.lock().unwrap().clone()))).await;
     let token = stage.token().await;
     let known = woo_order(727, json!({}), &[("_ac", &token)]);
     let lost = woo_order(728, json!({}), &[("_ac", &token)]);
@@ -102,7 +111,9 @@ async fn an_order_whose_webhook_was_lost_is_found_once_and_a_known_one_never() {
     let found = look(&stage, |look| look["found"].as_u64() >= Some(1)).await;
     assert_eq!(found["found"], 1, "{found}");
     assert_eq!(stage.commission("728").await, 270);
-    let later = look(&stage, |look| look["runs"].as_u64() >= Some(found["runs"].as_u64().unwrap() + 2)).await;
+    let later =
+        look(&stage, |look| look["runs"].as_u64() >= Some(found["runs"].as_u64().unwrap() + 2))
+            .await;
     assert_eq!((&later["found"], &later["failures"]), (&json!(1), &json!(0)), "{later}");
     assert_eq!(stage.order("727").await["facts"].as_array().unwrap().len(), 1);
     let asked = shop.asked.lock().unwrap()[0].to_lowercase();
@@ -152,9 +163,12 @@ async fn a_shop_that_refuses_or_talks_nonsense_is_reported_and_stops_nobody() {
     assert!(text(&refused["last_error"]).contains("401"), "{refused}");
     *answer.lock().unwrap() = (200, "<html>".to_owned());
     let path = format!("/api/v1/reconcile/{}?since=2026-01-01T00:00:00Z", stage.merchant);
-    let now = async || stage.product.ask(Method::POST, &path, "application/json", "").await.unwrap().status;
+    let now = async || {
+        stage.product.ask(Method::POST, &path, "application/json", "").await.unwrap().status
+    };
     assert_eq!(now().await, 202);
-    let nonsense = look(&stage, |look| look["last_error"].as_str().is_some_and(|e| e.contains("JSON"))).await;
+    let nonsense =
+        look(&stage, |look| look["last_error"].as_str().is_some_and(|e| e.contains("JSON"))).await;
     assert_eq!(nonsense["runs"], 0);
     *answer.lock().unwrap() = (200, r#"{"orders":[]}"#.to_owned());
     now().await;
@@ -171,7 +185,8 @@ async fn a_shop_that_refuses_or_talks_nonsense_is_reported_and_stops_nobody() {
     for url in ["http://shop.example", "https://shop.example/path", "ftp://shop.example", "shop"] {
         let body = json!({ "shop_api": { "url": url, "token": "x" } }).to_string();
         let path = format!("/api/v1/merchants/{}", stage.merchant);
-        let answer = stage.product.ask(Method::PATCH, &path, "application/json", body).await.unwrap();
+        let answer =
+            stage.product.ask(Method::PATCH, &path, "application/json", body).await.unwrap();
         assert_eq!(answer.status, 422, "{url}");
     }
 }

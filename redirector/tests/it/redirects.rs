@@ -18,9 +18,11 @@ async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
     assert_eq!((answer.status, answer.body.as_str()), (302, ""));
     let token = token_of(&answer);
     assert_eq!(token.len(), 76);
-    let location = format!("https://shop.test/product?color=red&ac={token}&utm_source=story#reviews");
+    let location =
+        format!("https://shop.test/product?color=red&ac={token}&utm_source=story#reviews");
     assert_eq!(answer.header("location"), location);
-    let cookie = format!("ac={token}; Max-Age=2592000; Path=/; Domain=shop.test; HttpOnly; SameSite=Lax");
+    let cookie =
+        format!("ac={token}; Max-Age=2592000; Path=/; Domain=shop.test; HttpOnly; SameSite=Lax");
     assert_eq!(answer.header("set-cookie"), cookie);
     assert_eq!(answer.header("cache-control"), "private, no-store");
     assert_eq!(stage.figures().await["clicks"]["billable"], 1);
@@ -56,12 +58,22 @@ async fn every_request_gets_one_class_and_only_people_get_tokens() {
         assert!(!answer.header("location").contains("ac="), "{headers:?}");
     }
     let head = stage.visit(Method::HEAD, "/anna", &[]).await;
-    assert_eq!((head.status, head.header("location")), (302, "https://shop.test/product?color=red#reviews"));
+    assert_eq!(
+        (head.status, head.header("location")),
+        (302, "https://shop.test/product?color=red#reviews")
+    );
     assert_eq!(head.header("set-cookie"), "");
     let clicks = &stage.figures().await["clicks"];
-    for class in
-        ["billable", "duplicate", "preview", "bot", "not_navigation", "prefetch", "self_test", "head"]
-    {
+    for class in [
+        "billable",
+        "duplicate",
+        "preview",
+        "bot",
+        "not_navigation",
+        "prefetch",
+        "self_test",
+        "head",
+    ] {
         assert_eq!(clicks[class], 1, "{class} in {clicks}");
     }
     assert_eq!(clicks["raw"], 8);
@@ -85,7 +97,10 @@ async fn what_is_not_a_link_is_told_apart() {
     ] {
         let answer = stage.visit(method.clone(), path, &[("host", host)]).await;
         assert_eq!(answer.status, status, "{method} {host}{path}");
-        assert!(!answer.body.contains("nobody") && !answer.body.contains("evil"), "nothing is reflected");
+        assert!(
+            !answer.body.contains("nobody") && !answer.body.contains("evil"),
+            "nothing is reflected"
+        );
     }
 }
 
@@ -93,8 +108,11 @@ async fn what_is_not_a_link_is_told_apart() {
 async fn a_paused_link_still_leads_to_the_shop_but_earns_nothing() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/links/{}", stage.link);
-    let changed =
-        stage.product.ask(Method::PATCH, &path, "application/json", r#"{"paused":true}"#).await.unwrap();
+    let changed = stage
+        .product
+        .ask(Method::PATCH, &path, "application/json", r#"{"paused":true}"#)
+        .await
+        .unwrap();
     assert_eq!(changed.status, 200, "{}", changed.body);
     let answer = stage.click(&[]).await;
     assert_eq!(
@@ -123,7 +141,8 @@ async fn a_forged_or_foreign_cookie_is_no_earlier_click() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let forged = format!("ac={}A", &token[..75]);
-    let forged = if forged == format!("ac={token}") { format!("ac={}B", &token[..75]) } else { forged };
+    let forged =
+        if forged == format!("ac={token}") { format!("ac={}B", &token[..75]) } else { forged };
     stage.click(&[("cookie", &forged)]).await;
     assert_eq!(stage.figures().await["clicks"]["billable"], 2);
 }
@@ -156,12 +175,23 @@ async fn a_catalog_that_is_being_changed_keeps_no_preview_away() {
 async fn a_link_shows_where_it_leads_and_as_a_code() {
     let stage = Stage::set().await;
     let page = stage.visit(Method::GET, "/anna+", &[]).await;
-    assert!(page.body.contains("Anna") && page.body.contains("https://shop.test/product"), "{}", page.body);
+    assert!(
+        page.body.contains("Anna") && page.body.contains("https://shop.test/product"),
+        "{}",
+        page.body
+    );
     let code = stage.visit(Method::GET, "/anna.qr", &[]).await;
     assert_eq!(code.header("content-type"), "image/svg+xml");
     assert!(code.body.starts_with("<svg"));
-    assert_eq!(stage.visit(Method::GET, "/robots.txt", &[]).await.body, "User-agent: *\nDisallow: /\n");
-    assert_eq!(stage.figures().await["clicks"]["raw"].as_u64().unwrap_or(0), 0, "looking is no click");
+    assert_eq!(
+        stage.visit(Method::GET, "/robots.txt", &[]).await.body,
+        "User-agent: *\nDisallow: /\n"
+    );
+    assert_eq!(
+        stage.figures().await["clicks"]["raw"].as_u64().unwrap_or(0),
+        0,
+        "looking is no click"
+    );
 }
 
 #[tokio::test]
@@ -211,7 +241,8 @@ fn plain(answer: &str) -> String {
     let is_token = |word: &&str| word.len() == 76;
     let mut words: Vec<_> = answer.split(['=', '&', ';', '#', '\r']).filter(is_token).collect();
     words.dedup();
-    let answer = words.iter().fold(answer.to_owned(), |answer, token| answer.replace(token, "TOKEN"));
+    let answer =
+        words.iter().fold(answer.to_owned(), |answer, token| answer.replace(token, "TOKEN"));
     let mut lines: Vec<_> =
         answer.lines().filter(|line| !line.starts_with("date: ") && !line.is_empty()).collect();
     lines.sort_unstable();
@@ -239,16 +270,17 @@ async fn plain_requests_are_answered_as_hyper_answers_them() {
             assert_eq!(quick, by_hyper, "{path} {extra}");
         }
     }
-    let foreign = exchange(&stage, &["GET /anna HTTP/1.1\r\nHost: nobody.example\r\n\r\n"], 1).await;
+    let foreign =
+        exchange(&stage, &["GET /anna HTTP/1.1\r\nHost: nobody.example\r\n\r\n"], 1).await;
     assert!(foreign[0].contains("421 Misdirected Request"), "{foreign:?}");
 }
 
 #[tokio::test]
 async fn requests_in_pieces_in_rows_and_mixed_with_others_get_an_answer_each() {
     let stage = Stage::set().await;
-    let plain =
-        "GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone) Safari/604.1\r\n\r\n";
-    let pieces: Vec<_> = plain.as_bytes().chunks(7).map(|piece| str::from_utf8(piece).unwrap()).collect();
+    let plain = "GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone) Safari/604.1\r\n\r\n";
+    let pieces: Vec<_> =
+        plain.as_bytes().chunks(7).map(|piece| str::from_utf8(piece).unwrap()).collect();
     assert!(exchange(&stage, &pieces, 1).await[0].starts_with("302 Found"));
     let row = plain.repeat(50);
     assert_eq!(exchange(&stage, &[&row], 50).await.len(), 50);
@@ -257,7 +289,9 @@ async fn requests_in_pieces_in_rows_and_mixed_with_others_get_an_answer_each() {
     let mixed = format!("{plain}{}{plain}", plain.replace("GET", "HEAD"));
     let answers = exchange(&stage, &[&mixed], 3).await;
     assert!(
-        answers.iter().all(|answer| answer.starts_with("302 Found") || answer.contains("302 Found")),
+        answers
+            .iter()
+            .all(|answer| answer.starts_with("302 Found") || answer.contains("302 Found")),
         "{answers:?}"
     );
     assert_eq!(stage.figures().await["clicks"]["raw"], 104);
@@ -266,5 +300,8 @@ async fn requests_in_pieces_in_rows_and_mixed_with_others_get_an_answer_each() {
     closing.shutdown().await.unwrap();
     let mut answer = String::new();
     closing.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 302 Found"), "a peer that only listens is answered: {answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 302 Found"),
+        "a peer that only listens is answered: {answer}"
+    );
 }

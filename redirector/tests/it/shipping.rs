@@ -1,4 +1,5 @@
-//! Sealed segments are copied, and what is copied may be retired: nothing of it is lost to figures, audit or export.
+//! Sealed segments are copied, and what is copied may be retired: nothing of it is lost to figures,
+//! audit or export.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,9 @@ fn segments(journal: &Path) -> Vec<PathBuf> {
         let stream = stream.unwrap().path();
         if stream.file_name().unwrap().to_string_lossy().starts_with("facts-") {
             let files = std::fs::read_dir(stream).unwrap().map(|file| file.unwrap().path());
-            found.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "seg")));
+            found.extend(
+                files.filter(|path| path.extension().is_some_and(|extension| extension == "seg")),
+            );
         }
     }
     found.sort();
@@ -44,14 +47,16 @@ async fn afterclick(arguments: &[&str], environment: &[(&str, &str)]) -> (Option
     let mut command = Command::new(program);
     command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
     let output = command.output().await.unwrap();
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.code(), text.concat())
 }
 
 async fn fill(stage: &Stage) {
     let token = stage.token().await;
     for id in 1..=ORDERS {
-        let answer = stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
+        let answer =
+            stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
         assert_eq!(answer.status, 200);
     }
 }
@@ -69,7 +74,8 @@ async fn copied_segments_are_retired_and_nothing_is_missing() {
     assert!(copied.len() >= 3, "{copied:?}");
     assert_eq!(stage.commission("1").await, 270, "the hot state keeps what it took in");
     let out = stage.folder.path().join("all").to_str().unwrap().to_owned();
-    let listed = stage.product.report(&["export", "--journal", place, "--out", &out]).await.unwrap();
+    let listed =
+        stage.product.report(&["export", "--journal", place, "--out", &out]).await.unwrap();
     assert!(listed.contains(&format!("order_facts: {ORDERS} rows")), "{listed}");
 
     // A restart goes on; a rebuild takes what is still here, and says what is not.
@@ -102,7 +108,8 @@ async fn without_a_copy_nothing_is_retired() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "in the way").unwrap();
-    let shipping = [&SMALL[..], &["--ship", file.to_str().unwrap(), "--retain-bytes", "0"]].concat();
+    let shipping =
+        [&SMALL[..], &["--ship", file.to_str().unwrap(), "--retain-bytes", "0"]].concat();
     let stage = Stage::set_up(&shipping, json!({})).await;
     fill(&stage).await;
     sleep(Duration::from_secs(4)).await;
@@ -117,7 +124,8 @@ struct Moto {
 
 impl Moto {
     async fn start() -> Option<Self> {
-        let python = std::env::var("AFTERCLICK_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python =
+            std::env::var("AFTERCLICK_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let found = Command::new(&python).args(["-c", "import moto.server"]).output().await;
         if !found.is_ok_and(|found| found.status.success()) {
             return None;
@@ -125,11 +133,18 @@ impl Moto {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(&python);
         command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+        let child =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
         let address = ([127, 0, 0, 1], port).into();
         until("moto listens", async || {
-            let made =
-                harness::http::send(address, Method::PUT, "/copies", &[("content-length", "0")], "").await;
+            let made = harness::http::send(
+                address,
+                Method::PUT,
+                "/copies",
+                &[("content-length", "0")],
+                "",
+            )
+            .await;
             made.is_ok_and(|made| made.status == 200)
         })
         .await;
@@ -140,7 +155,8 @@ impl Moto {
 #[tokio::test]
 async fn segments_are_copied_to_an_s3_compatible_store() {
     let Some(moto) = Moto::start().await else {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that passes.
+        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
+        // passes.
         std::io::stderr().write_all(b"SKIPPED shipping: python has no moto\n").unwrap();
         return;
     };
@@ -152,8 +168,8 @@ async fn segments_are_copied_to_an_s3_compatible_store() {
     ];
     let place = "s3://copies/node-1";
     let folder = tempfile::tempdir().unwrap();
-    let mut shipping: Launch =
-        launch(&folder).arguments(&[&SMALL[..], &["--ship", place, "--retain-bytes", "0"]].concat());
+    let mut shipping: Launch = launch(&folder)
+        .arguments(&[&SMALL[..], &["--ship", place, "--retain-bytes", "0"]].concat());
     for (name, value) in environment {
         shipping = shipping.environment(name, value);
     }
@@ -163,8 +179,10 @@ async fn segments_are_copied_to_an_s3_compatible_store() {
     until("all but the open segment retired", async || segments(&journal).len() == 1).await;
     let data = stage.product.data().to_str().unwrap().to_owned();
     stage.product.stop().await.unwrap();
-    let (status, said) = afterclick(&["verify", "--data", &data, "--ship", place], &environment).await;
+    let (status, said) =
+        afterclick(&["verify", "--data", &data, "--ship", place], &environment).await;
     assert_eq!((status, said.matches("all whole").count()), (Some(0), 2), "{said}");
-    let (status, said) = afterclick(&["verify", "--data", &data, "--ship", place], &environment[..1]).await;
+    let (status, said) =
+        afterclick(&["verify", "--data", &data, "--ship", place], &environment[..1]).await;
     assert_eq!((status, said.contains("AWS_ACCESS_KEY_ID")), (Some(1), true), "{said}");
 }

@@ -6,20 +6,23 @@ use serde_json::{Value, json};
 
 use crate::support::{SECRET, Stage, segment, sign};
 
-const PARTLY_REFUNDED: &str =
-    include_str!("../fixtures/shopify/shopify_api_ruby_order_partially_refunded_discount_noteattrs.json");
+const PARTLY_REFUNDED: &str = include_str!(
+    "../fixtures/shopify/shopify_api_ruby_order_partially_refunded_discount_noteattrs.json"
+);
 pub(crate) const PAID_WITH_CODE: &str =
     include_str!("../fixtures/shopify/shopify_api_ruby_order_paid_discount_code.json");
 const PENDING: &str = include_str!("../fixtures/shopify/shopify_api_ruby_order_pending.json");
 const TEST: &str = include_str!("../fixtures/shopify/docs_2026-01_orders_paid.json");
 const TEST_REFUND: &str = include_str!("../fixtures/shopify/docs_2026-01_refunds_create.json");
 const YEN: &str = include_str!("../fixtures/shopify/DERIVED_order_JPY_shop_JPY.json");
-const SHOWN_IN_EUR: &str = include_str!("../fixtures/shopify/DERIVED_order_USD_shop_EUR_presentment.json");
+const SHOWN_IN_EUR: &str =
+    include_str!("../fixtures/shopify/DERIVED_order_USD_shop_EUR_presentment.json");
 const MALFORMED: &str = include_str!("../fixtures/shopify/anonymised_2025-04_orders_1.json");
 const TWO_LINES: &str = include_str!("../fixtures/shopify/shopify_api_ruby_refund_two_lines.json");
 const CASH_BACK: &str =
     include_str!("../fixtures/shopify/shopify_api_ruby_refund_amount_only_lines_zero.json");
-const SHIPPING: &str = include_str!("../fixtures/shopify/shopify_api_ruby_refund_shipping_only.json");
+const SHIPPING: &str =
+    include_str!("../fixtures/shopify/shopify_api_ruby_refund_shipping_only.json");
 
 /// A published order with changes: fields to replace, and the click token as a cart attribute.
 pub(crate) fn order(published: &str, changes: Value, token: &str) -> String {
@@ -52,10 +55,17 @@ async fn a_paid_order_with_a_cart_attribute_earns_to_the_cent_once() {
         take(&stage, topic, &body).await;
     }
     let order = stage.order("1073459981").await;
-    assert_eq!((&order["order"]["goods"], &order["order"]["status"]), (&json!("181.09"), &json!("paid")));
+    assert_eq!(
+        (&order["order"]["goods"], &order["order"]["status"]),
+        (&json!("181.09"), &json!("paid"))
+    );
     assert_eq!(order["decision"]["method"], "click");
     assert_eq!(order["commission"][0]["amount"], "27.16", "15 % of 181.09 is 27.1635");
-    assert_eq!(order["facts"].as_array().unwrap().len(), 1, "one state under three topics is one fact");
+    assert_eq!(
+        order["facts"].as_array().unwrap().len(),
+        1,
+        "one state under three topics is one fact"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +89,8 @@ async fn the_token_is_found_in_both_attributes_and_in_the_address_of_the_first_p
 #[tokio::test]
 async fn a_discount_code_credits_its_owner_without_a_token() {
     let stage = Stage::set().await;
-    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "fake30" });
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "fake30" });
     stage.product.create("coupons", &coupon).await.unwrap();
     take(&stage, "orders/paid", &order(PAID_WITH_CODE, json!({ "note_attributes": [] }), "")).await;
     let order = stage.order("1073459981").await;
@@ -87,7 +98,8 @@ async fn a_discount_code_credits_its_owner_without_a_token() {
     assert_eq!(order["commission"][0]["amount"], "27.16");
 }
 
-/// The published order of 587.00 net of goods (3 × 199.00 - 10.00) under each published refund, at 15 %.
+/// The published order of 587.00 net of goods (3 × 199.00 - 10.00) under each published refund, at
+/// 15 %.
 #[tokio::test]
 async fn each_refund_takes_back_its_goods_and_shipping_takes_back_nothing() {
     let rows = [
@@ -119,7 +131,11 @@ async fn a_refund_may_come_before_its_order_and_again_within_it() {
     take(&stage, "orders/paid", &order(PARTLY_REFUNDED, paid, &token)).await;
     assert_eq!(stage.commission("450789469").await, 2935);
     take(&stage, "orders/updated", &order(PARTLY_REFUNDED, json!({}), &token)).await;
-    assert_eq!(stage.commission("450789469").await, 2935, "the nested refund is the one already known");
+    assert_eq!(
+        stage.commission("450789469").await,
+        2935,
+        "the nested refund is the one already known"
+    );
     take(&stage, "refunds/create", CASH_BACK).await;
     assert_eq!(stage.commission("450789469").await, 2306);
 }
@@ -127,7 +143,8 @@ async fn a_refund_may_come_before_its_order_and_again_within_it() {
 #[tokio::test]
 async fn the_goods_given_back_count_and_not_the_money() {
     let stage = Stage::set().await;
-    let live = json!({ "test": false, "cancelled_at": null, "financial_status": "partially_refunded" });
+    let live =
+        json!({ "test": false, "cancelled_at": null, "financial_status": "partially_refunded" });
     take(&stage, "orders/paid", &order(TEST, live, &stage.token().await)).await;
     // 15 % of 414.95: 62.2425
     assert_eq!(stage.commission("820982911946154500").await, 6224);
@@ -142,8 +159,7 @@ async fn a_pending_order_is_unpaid_until_it_is_paid_and_void_when_cancelled() {
     let token = stage.token().await;
     let state = |status: &str, minute: u8, cancelled_at: Value| {
         let updated_at = format!("2024-01-01T10:{minute:02}:00+01:00");
-        let changes =
-            json!({ "financial_status": status, "updated_at": updated_at, "cancelled_at": cancelled_at });
+        let changes = json!({ "financial_status": status, "updated_at": updated_at, "cancelled_at": cancelled_at });
         order(PENDING, changes, &token)
     };
     let status = async || stage.order("1073459983").await["order"]["status"].clone();
@@ -180,7 +196,10 @@ async fn test_deliveries_never_earn() {
     let body = order(TEST, paid, &token);
     take(&stage, "orders/paid", &body).await;
     let shown = stage.order("820982911946154500").await;
-    assert_eq!((&shown["order"]["test"], &shown["order"]["status"]), (&json!(true), &json!("paid")));
+    assert_eq!(
+        (&shown["order"]["test"], &shown["order"]["status"]),
+        (&json!(true), &json!("paid"))
+    );
     assert_eq!(stage.commission("820982911946154500").await, 0);
     let body = order(PAID_WITH_CODE, json!({ "id": 77 }), &token);
     let signature = sign(SECRET, &body);
@@ -202,7 +221,8 @@ async fn a_wrong_secret_is_refused_and_a_rotated_one_is_believed() {
     assert_eq!(stage.post(&path, &[("x-shopify-topic", "orders/paid")], &body).await.status, 401);
     let change = json!({ "webhook_secret": "the next secret" }).to_string();
     let merchant = format!("/api/v1/merchants/{}", stage.merchant);
-    let answer = stage.product.ask(Method::PATCH, &merchant, "application/json", change).await.unwrap();
+    let answer =
+        stage.product.ask(Method::PATCH, &merchant, "application/json", change).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     for secret in ["the next secret", SECRET] {
         assert_eq!(deliver(&stage, secret, "orders/paid", &body).await.status, 200, "{secret}");
@@ -216,7 +236,8 @@ async fn yen_have_no_decimals() {
     let stage = Stage::set().await;
     take(&stage, "orders/paid", &order(YEN, json!({}), &stage.token().await)).await;
     let order = stage.order("1073459976").await;
-    let shown = (&order["order"]["currency"], &order["order"]["goods"], &order["commission"][0]["amount"]);
+    let shown =
+        (&order["order"]["currency"], &order["order"]["goods"], &order["commission"][0]["amount"]);
     // 3 × 7499; 15 % are 3374.55.
     assert_eq!(shown, (&json!("JPY"), &json!("22497"), &json!("3375")));
 }
@@ -256,7 +277,8 @@ async fn a_malformed_order_is_noted_and_what_has_no_id_is_kept_as_unparsed() {
 #[tokio::test]
 async fn the_order_ids_last_digits_are_kept() {
     let stage = Stage::set().await;
-    let body = order(PAID_WITH_CODE, json!({ "id": 820_982_911_946_154_508_u64 }), &stage.token().await);
+    let body =
+        order(PAID_WITH_CODE, json!({ "id": 820_982_911_946_154_508_u64 }), &stage.token().await);
     take(&stage, "orders/paid", &body).await;
     assert_eq!(stage.commission("820982911946154508").await, 2716);
 }

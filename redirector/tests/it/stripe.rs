@@ -24,7 +24,9 @@ fn signed(secret: &str, time: i64, body: &str) -> String {
 }
 
 async fn post(stage: &Stage, header: &str, body: &str) -> Answer {
-    stage.post(&format!("/_ac/hooks/stripe/{}", stage.key), &[("stripe-signature", header)], body).await
+    stage
+        .post(&format!("/_ac/hooks/stripe/{}", stage.key), &[("stripe-signature", header)], body)
+        .await
 }
 
 /// Delivers an event as Stripe does now; its answer must be 200.
@@ -112,7 +114,10 @@ async fn the_token_is_read_in_metadata_in_both_spellings() {
 async fn the_published_events_are_understood_and_never_earn() {
     let stage = Stage::set().await;
     let cases = [
-        (include_str!("../fixtures/stripe/checkout.session.completed.json"), "pi_000000000000000000000000"),
+        (
+            include_str!("../fixtures/stripe/checkout.session.completed.json"),
+            "pi_000000000000000000000000",
+        ),
         (include_str!("../fixtures/stripe/charge.refunded.json"), "ch_000000000000000000000000"),
     ];
     for (body, order) in cases {
@@ -162,11 +167,16 @@ async fn a_rotated_secret_is_believed_beside_the_old_one() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let rotation = json!({ "webhook_secret": "whsec_new" }).to_string();
-    let answer = stage.product.ask(Method::PATCH, &path, "application/json", rotation).await.unwrap();
+    let answer =
+        stage.product.ask(Method::PATCH, &path, "application/json", rotation).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let body = session("", json!({})).to_string();
     for secret in ["whsec_new", SECRET] {
-        assert_eq!(post(&stage, &signed(secret, now(), &body), &body).await.status, 200, "{secret}");
+        assert_eq!(
+            post(&stage, &signed(secret, now(), &body), &body).await.status,
+            200,
+            "{secret}"
+        );
     }
     assert_eq!(post(&stage, &signed("whsec_old", now(), &body), &body).await.status, 401);
 }
@@ -202,7 +212,10 @@ async fn what_is_not_live_never_accrues() {
     event["livemode"] = json!(false);
     deliver(&stage, &event).await;
     let order = stage.order("pi_1").await;
-    assert_eq!((&order["order"]["test"], &order["order"]["goods"]), (&json!(true), &json!("90.00")));
+    assert_eq!(
+        (&order["order"]["test"], &order["order"]["goods"]),
+        (&json!(true), &json!("90.00"))
+    );
     assert_eq!(stage.commission("pi_1").await, 0);
 }
 
@@ -219,7 +232,11 @@ async fn refunds_are_cumulative_and_taken_pro_rata() {
     let mut late = refund(15, 4000);
     late["id"] = json!("evt_late");
     deliver(&stage, &late).await;
-    assert_eq!(stage.commission("pi_1").await, 600, "an older sum that arrives late changes nothing");
+    assert_eq!(
+        stage.commission("pi_1").await,
+        600,
+        "an older sum that arrives late changes nothing"
+    );
 }
 
 #[tokio::test]
@@ -266,8 +283,10 @@ async fn the_same_event_ten_times_is_one_fact() {
 async fn yen_have_no_cents_and_kronur_come_in_hundredths() {
     let stage = Stage::set().await;
     for (currency, id, shown) in [("jpy", "pi_jpy", "9000"), ("isk", "pi_isk", "90")] {
-        let mut event =
-            session("", json!({ "payment_intent": id, "currency": currency, "amount_total": 11_600 }));
+        let mut event = session(
+            "",
+            json!({ "payment_intent": id, "currency": currency, "amount_total": 11_600 }),
+        );
         event["id"] = json!(format!("evt_{id}"));
         deliver(&stage, &event).await;
         assert_eq!(stage.order(id).await["order"]["goods"], shown, "{currency}");
@@ -293,7 +312,8 @@ async fn one_strange_field_fails_that_field_and_not_the_session() {
 async fn what_cannot_be_read_is_refused_by_name_and_other_events_are_ignored() {
     let stage = Stage::set().await;
     let nowhere = event("charge.dispute.created", 1, json!({ "id": "dp_1" })).to_string();
-    let unknown_sum = event("charge.refunded", 1, json!({ "id": "ch_1", "currency": "eur" })).to_string();
+    let unknown_sum =
+        event("charge.refunded", 1, json!({ "id": "ch_1", "currency": "eur" })).to_string();
     for (body, named) in [
         ("{", "body"),
         ("[]", "JSON object"),
@@ -304,7 +324,11 @@ async fn what_cannot_be_read_is_refused_by_name_and_other_events_are_ignored() {
     ] {
         let answer = post(&stage, &signed(SECRET, now(), body), body).await;
         assert_eq!(answer.status, 400, "{body}");
-        assert!(answer.body.contains(named) && answer.body.contains("kept as unparsed"), "{}", answer.body);
+        assert!(
+            answer.body.contains(named) && answer.body.contains("kept as unparsed"),
+            "{}",
+            answer.body
+        );
     }
     let body = event("customer.created", 1, json!({})).to_string();
     let answer = post(&stage, &signed(SECRET, now(), &body), &body).await;

@@ -1,4 +1,5 @@
-//! A running product with a merchant, an influencer, a campaign and a link, and the words the tests speak in.
+//! A running product with a merchant, an influencer, a campaign and a link, and the words the tests
+//! speak in.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -63,7 +64,8 @@ impl Stage {
         let influencer =
             text(&product.create("influencers", &json!({ "name": "Anna" })).await.unwrap()["id"]);
         let commission = json!({ "kind": "percent", "rate": "15", "base": "net_goods" });
-        let campaign = json!({ "merchant": merchant["id"], "name": "Autumn", "commission": commission });
+        let campaign =
+            json!({ "merchant": merchant["id"], "name": "Autumn", "commission": commission });
         let campaign = text(&product.create("campaigns", &campaign).await.unwrap()["id"]);
         let mut link = json!({
             "campaign": campaign, "influencer": influencer, "slug": "anna",
@@ -76,7 +78,12 @@ impl Stage {
     }
 
     /// A visitor's request on the links' host.
-    pub(crate) async fn visit(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn visit(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut all = vec![("host", "go.shop.test")];
         if !headers.iter().any(|(name, _)| *name == "user-agent") {
             all.push(("user-agent", BROWSER));
@@ -121,7 +128,8 @@ impl Stage {
     /// A webhook as WooCommerce signs it.
     pub(crate) async fn webhook(&self, topic: &str, body: &str) -> Answer {
         let signature = sign(SECRET, body);
-        let headers = [("x-wc-webhook-topic", topic), ("x-wc-webhook-signature", signature.as_str())];
+        let headers =
+            [("x-wc-webhook-topic", topic), ("x-wc-webhook-signature", signature.as_str())];
         self.post(&format!("/_ac/hooks/woocommerce/{}", self.key), &headers, body).await
     }
 
@@ -151,7 +159,8 @@ impl Stage {
     }
 
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let metrics = http::send(self.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
+        let metrics =
+            http::send(self.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         line.unwrap_or_else(|| panic!("no metric {name} in {metrics}"))
     }
@@ -170,7 +179,12 @@ impl Stage {
 
 /// What a program of others says.
 pub(crate) async fn run(program: &str, arguments: &[&str]) -> Output {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await;
     output.unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"))
 }
 
@@ -209,7 +223,8 @@ pub(crate) fn sign(secret: &str, body: &str) -> String {
 
 /// The published example order, with changes: fields to replace, and meta data to add.
 pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> String {
-    let example = include_str!("../../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+    let example =
+        include_str!("../../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
     let mut order: Value = serde_json::from_str(example).unwrap();
     order["id"] = id.into();
     order["number"] = id.to_string().into();
@@ -227,7 +242,9 @@ pub(crate) fn text(value: &Value) -> String {
 /// The first segment of the stream whose name starts with `kind`.
 pub(crate) fn segment(data: &Path, kind: &str) -> PathBuf {
     let folders = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap());
-    let stream =
-        folders.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with(kind)).unwrap();
+    let stream = folders
+        .into_iter()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(kind))
+        .unwrap();
     stream.path().join("00000000000000000001.seg")
 }

@@ -44,7 +44,8 @@ impl Files {
     /// Another certificate instead of the one that is there.
     fn write(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
-        let made = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let made =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
         std::fs::write(self.chain(), made.pem()).unwrap();
         std::fs::write(self.key(), key.serialize_pem()).unwrap();
     }
@@ -78,8 +79,19 @@ impl Secured {
         let (to, url) =
             (format!("go.shop.test:{port}:127.0.0.1"), format!("https://go.shop.test:{port}/anna"));
         let chain = self.files.chain();
-        let common =
-            ["-sS", "-D", "-", "-o", "/dev/null", "--resolve", &to, "--cacert", &chain, "-A", BROWSER];
+        let common = [
+            "-sS",
+            "-D",
+            "-",
+            "-o",
+            "/dev/null",
+            "--resolve",
+            &to,
+            "--cacert",
+            &chain,
+            "-A",
+            BROWSER,
+        ];
         let output = run("curl", &[&common[..], arguments, &[&url]].concat()).await;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().to_ascii_lowercase();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
@@ -99,7 +111,8 @@ async fn links_are_followed_by_every_version_of_tls_and_http() {
     let mut expected = 0;
     for tls in ["1.2", "1.3"] {
         for (http, spoken) in [("--http1.1", "http/1.1 302"), ("--http2", "http/2 302")] {
-            let head = secured.curl(&[&format!("--tlsv{tls}"), "--tls-max", tls, http]).await.unwrap();
+            let head =
+                secured.curl(&[&format!("--tlsv{tls}"), "--tls-max", tls, http]).await.unwrap();
             assert!(head.starts_with(spoken), "{tls} {http}: {head}");
             assert!(head.contains("\nlocation: https://shop.test/product?color=red&ac="), "{head}");
             assert!(head.contains("\nset-cookie: __secure-ac="), "{head}");
@@ -107,7 +120,8 @@ async fn links_are_followed_by_every_version_of_tls_and_http() {
             expected += 1;
         }
     }
-    let old = secured.curl(&["--tlsv1.1", "--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0"]).await;
+    let old =
+        secured.curl(&["--tlsv1.1", "--tls-max", "1.1", "--ciphers", "DEFAULT:@SECLEVEL=0"]).await;
     assert!(old.is_err(), "TLS 1.1 is refused: {old:?}");
     assert_eq!(secured.stage.figures().await["clicks"]["billable"], expected);
     assert_eq!(secured.stage.metric("afterclick_tls_handshakes_total").await, expected);
@@ -143,8 +157,9 @@ async fn a_new_certificate_is_used_at_once_and_a_bad_one_never() {
     }
     let log = std::fs::read_to_string(secured.stage.product.data().join("afterclick.log")).unwrap();
     assert!(log.contains("the certificates in use stay") && log.contains("key.pem"), "{log}");
-    let expires =
-        secured.stage.metric("afterclick_tls_certificate_expires_timestamp_seconds{name=\"go.shop.test\"}");
+    let expires = secured
+        .stage
+        .metric("afterclick_tls_certificate_expires_timestamp_seconds{name=\"go.shop.test\"}");
     assert!(expires.await > 1_800_000_000);
 }
 
@@ -153,9 +168,11 @@ async fn many_requests_on_one_connection_are_each_recorded() {
     let secured = Secured::set().await;
     let to = format!("--connect-to={}", secured.address);
     let agent = format!("user-agent: {BROWSER}");
-    let output =
-        run("h2load", &["-n", "1000", "-c", "4", "-m", "20", "-H", &agent, &to, "https://go.shop.test/anna"])
-            .await;
+    let output = run(
+        "h2load",
+        &["-n", "1000", "-c", "4", "-m", "20", "-H", &agent, &to, "https://go.shop.test/anna"],
+    )
+    .await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("1000 done, 1000 succeeded, 0 failed") && said.contains("h2"), "{said}");
     assert_eq!(secured.stage.figures().await["clicks"]["raw"], 1000);
@@ -165,7 +182,8 @@ async fn many_requests_on_one_connection_are_each_recorded() {
 async fn a_body_arrives_whole_over_http_2() {
     let secured = Secured::set().await;
     let body = secured.stage.folder.path().join("order.json");
-    let order = crate::support::woo_order(727, json!({ "customer_note": "x".repeat(200_000) }), &[]);
+    let order =
+        crate::support::woo_order(727, json!({ "customer_note": "x".repeat(200_000) }), &[]);
     std::fs::write(&body, &order).unwrap();
     let port = secured.address.port();
     let signature = crate::support::sign(crate::support::SECRET, &order);
@@ -221,11 +239,21 @@ async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
 async fn a_connection_that_asks_nothing_is_ended() {
     let secured = Secured::set().await;
     let address = secured.address.to_string();
-    // HTTP/2's preface and an empty frame of settings, then not a word, not even an answer to a ping.
+    // HTTP/2's preface and an empty frame of settings, then not a word, not even an answer to a
+    // ping.
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let begun = Instant::now();
     let mut client = Command::new("openssl")
-        .args(["s_client", "-connect", &address, "-servername", "go.shop.test", "-alpn", "h2", "-quiet"])
+        .args([
+            "s_client",
+            "-connect",
+            &address,
+            "-servername",
+            "go.shop.test",
+            "-alpn",
+            "h2",
+            "-quiet",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -241,11 +269,13 @@ async fn a_connection_that_asks_nothing_is_ended() {
 
 /// What a browser says first, ready to be said by anybody.
 fn hello() -> Vec<u8> {
-    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
+    let config = rustls::ClientConfig::builder_with_provider(
+        rustls::crypto::ring::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(rustls::RootCertStore::empty())
+    .with_no_client_auth();
     let mut client =
         rustls::ClientConnection::new(config.into(), "go.shop.test".try_into().unwrap()).unwrap();
     let mut bytes = Vec::new();
@@ -276,7 +306,8 @@ async fn a_flood_of_handshakes_is_bounded_and_starves_no_redirect() {
     };
     let redirects = std::cell::Cell::new(0);
     let follow = async {
-        let request = format!("GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: {BROWSER}\r\n\r\n");
+        let request =
+            format!("GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: {BROWSER}\r\n\r\n");
         loop {
             open.write_all(request.as_bytes()).await.unwrap();
             assert!(open.read(&mut [0; 4096]).await.unwrap() > 0);
@@ -314,8 +345,14 @@ async fn settings_that_cannot_work_are_refused_at_the_start() {
         (vec!["--listen-tls", "127.0.0.1:0"], "needs certificates"),
         (vec!["--tls-cert", &chain, "--tls-key", &key], "no listener"),
         (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", &chain], "1 and 0 files"),
-        (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", &chain, "--tls-key", &chain], "private key"),
-        (vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", &key], "/nowhere"),
+        (
+            vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", &chain, "--tls-key", &chain],
+            "private key",
+        ),
+        (
+            vec!["--listen-tls", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", &key],
+            "/nowhere",
+        ),
     ] {
         let refused = launch(&folder).arguments(&arguments).start().await.err().unwrap();
         assert!(format!("{refused:#}").contains(expected), "{arguments:?}: {refused:#}");

@@ -11,7 +11,8 @@ use crate::support::{SECRET, Stage, click_of, hex_mac, segment, sign, woo_order}
 async fn a_signed_order_with_its_token_earns_to_the_cent() {
     let stage = Stage::set().await;
     let token = stage.token().await;
-    let answer = stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
+    let answer =
+        stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let order = stage.order("727").await;
     assert_eq!(order["order"]["goods"], "18.00");
@@ -40,8 +41,7 @@ async fn refunds_replace_each_other_and_a_cancelled_order_earns_nothing() {
     let token = stage.token().await;
     let state = |modified: &str, status: &str, refunds: serde_json::Value| {
         let time = format!("2026-01-01T10:{modified}:00");
-        let changes =
-            json!({ "status": status, "date_modified_gmt": time, "refunds": refunds, "total": "29.35" });
+        let changes = json!({ "status": status, "date_modified_gmt": time, "refunds": refunds, "total": "29.35" });
         woo_order(727, changes, &[("_ac", &token)])
     };
     let refund = json!([{ "id": 1, "reason": "", "total": "-14.67" }]);
@@ -54,7 +54,11 @@ async fn refunds_replace_each_other_and_a_cancelled_order_earns_nothing() {
     stage.webhook("order.updated", &state("03", "cancelled", json!([]))).await;
     assert_eq!(stage.commission("727").await, 0);
     stage.webhook("order.updated", &state("01", "completed", json!([]))).await;
-    assert_eq!(stage.commission("727").await, 0, "an older state that arrives late changes nothing");
+    assert_eq!(
+        stage.commission("727").await,
+        0,
+        "an older state that arrives late changes nothing"
+    );
     let figures = stage.figures().await;
     assert_eq!((&figures["orders"], &figures["revenue"]), (&json!(0), &json!({ "EUR": "0.00" })));
 }
@@ -71,7 +75,11 @@ async fn an_order_may_be_deleted_restored_and_deleted_again() {
     };
     assert_eq!(status("order.updated", &body).await, "paid");
     assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
-    assert_eq!(status("order.restored", &body).await, "paid", "although the shop's clock says 2017");
+    assert_eq!(
+        status("order.restored", &body).await,
+        "paid",
+        "although the shop's clock says 2017"
+    );
     assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
     assert_eq!(stage.commission("727").await, 0);
 }
@@ -88,7 +96,8 @@ async fn a_signed_body_is_no_deletion_because_a_header_says_so() {
 async fn what_browsers_say_changes_nothing_that_the_shop_said() {
     let stage = Stage::set().await;
     let (annas, later) = (stage.token().await, stage.token().await);
-    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "MAL5" });
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "MAL5" });
     stage.product.create("coupons", &coupon).await.unwrap();
     let forged = json!({ "v": 1, "k": stage.key, "t": later, "e": [{
         "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1,
@@ -106,11 +115,23 @@ async fn what_browsers_say_changes_nothing_that_the_shop_said() {
         let click = click_of(token);
         candidates.iter().find(|c| c["click"] == click.as_str()).unwrap()["verdict"].clone()
     };
-    assert_eq!((verdict_of(&annas), verdict_of(&later)), (json!("credited"), json!("less_trusted")));
-    stage.webhook("order.updated", &woo_order(728, json!({ "line_items": null }), &[("_ac", &annas)])).await;
+    assert_eq!(
+        (verdict_of(&annas), verdict_of(&later)),
+        (json!("credited"), json!("less_trusted"))
+    );
+    stage
+        .webhook(
+            "order.updated",
+            &woo_order(728, json!({ "line_items": null }), &[("_ac", &annas)]),
+        )
+        .await;
     let forged = forged.to_string().replace("\"727\"", "\"728\"").replace("0d1e", "0d1f");
     assert_eq!(stage.post("/_ac/e", &[], &forged).await.status, 204);
-    assert_eq!(stage.commission("728").await, 0, "unreadable goods are not made up for by a browser");
+    assert_eq!(
+        stage.commission("728").await,
+        0,
+        "unreadable goods are not made up for by a browser"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +149,8 @@ async fn a_forged_claim_does_not_age_the_real_order() {
 #[tokio::test]
 async fn a_coupon_that_the_shop_takes_off_no_longer_pays() {
     let stage = Stage::set().await;
-    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
     stage.product.create("coupons", &coupon).await.unwrap();
     let with = json!({ "coupon_lines": [{ "code": "anna15" }], "date_modified_gmt": "2026-01-01T10:00:00" });
     stage.webhook("order.updated", &woo_order(5, with, &[])).await;
@@ -185,15 +207,21 @@ async fn a_deleted_order_earns_nothing() {
 async fn unpaid_test_and_draft_orders_are_what_they_are() {
     let stage = Stage::set().await;
     let token = stage.token().await;
-    stage.webhook("order.updated", &woo_order(1, json!({ "status": "on-hold" }), &[("_ac", &token)])).await;
+    stage
+        .webhook("order.updated", &woo_order(1, json!({ "status": "on-hold" }), &[("_ac", &token)]))
+        .await;
     assert_eq!(stage.order("1").await["order"]["status"], "unpaid");
     assert_eq!(stage.commission("1").await, 270, "accrues; the batch never approves it");
     stage
-        .webhook("order.updated", &woo_order(2, json!({}), &[("_ac", &token), ("_wcpay_mode", "test")]))
+        .webhook(
+            "order.updated",
+            &woo_order(2, json!({}), &[("_ac", &token), ("_wcpay_mode", "test")]),
+        )
         .await;
     assert_eq!(stage.commission("2").await, 0);
-    let draft =
-        stage.webhook("order.updated", &woo_order(3, json!({ "status": "checkout-draft" }), &[])).await;
+    let draft = stage
+        .webhook("order.updated", &woo_order(3, json!({ "status": "checkout-draft" }), &[]))
+        .await;
     assert_eq!((draft.status, draft.body.as_str()), (200, "ignored: a draft is no order yet\n"));
 }
 
@@ -204,30 +232,46 @@ async fn only_the_merchants_own_signature_is_believed() {
     let body = woo_order(727, json!({}), &[]);
     let signed_for_another_body = sign(SECRET, "{}");
     let signed_by_another = sign("another secret", &body);
-    for signature in ["", "nonsense", signed_for_another_body.as_str(), signed_by_another.as_str()] {
+    for signature in ["", "nonsense", signed_for_another_body.as_str(), signed_by_another.as_str()]
+    {
         let answer = stage.post(&path, &[("x-wc-webhook-signature", signature)], &body).await;
         assert_eq!(answer.status, 401, "{signature}");
     }
     assert_eq!(stage.post(&path, &[], &body).await.status, 401);
     assert_eq!(stage.post("/_ac/hooks/woocommerce/nobody", &[], &body).await.status, 404);
-    assert_eq!(stage.post(&path, &[], "webhook_id=17").await.status, 200, "the unsigned ping wants 200");
+    assert_eq!(
+        stage.post(&path, &[], "webhook_id=17").await.status,
+        200,
+        "the unsigned ping wants 200"
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_by_name_and_kept() {
     let stage = Stage::set().await;
-    for (body, named) in
-        [("{", "body"), ("[]", "JSON object"), (r#"{"status":"x"}"#, "id:"), (r#"{"id":5}"#, "status:")]
-    {
+    for (body, named) in [
+        ("{", "body"),
+        ("[]", "JSON object"),
+        (r#"{"status":"x"}"#, "id:"),
+        (r#"{"id":5}"#, "status:"),
+    ] {
         let answer = stage.webhook("order.updated", body).await;
         assert_eq!(answer.status, 400, "{body}");
-        assert!(answer.body.contains(named) && answer.body.contains("kept as unparsed"), "{}", answer.body);
+        assert!(
+            answer.body.contains(named) && answer.body.contains("kept as unparsed"),
+            "{}",
+            answer.body
+        );
         // Two reports of one millisecond would be listed in any order.
         sleep(Duration::from_millis(2)).await;
     }
     stage.figures().await;
     let listed = stage.product.read("/api/v1/unparsed?limit=2").await.unwrap();
-    assert_eq!((&listed["count"], listed["items"].as_array().unwrap().len()), (&json!(4), 2), "{listed}");
+    assert_eq!(
+        (&listed["count"], listed["items"].as_array().unwrap().len()),
+        (&json!(4), 2),
+        "{listed}"
+    );
     assert_eq!(
         listed["items"][0]["reason"], "status: expected a word such as processing",
         "the latest first"
@@ -244,8 +288,9 @@ async fn what_cannot_be_read_is_refused_by_name_and_kept() {
 async fn one_strange_field_fails_that_field_and_not_the_order() {
     let stage = Stage::set().await;
     let changes = json!({ "total_tax": {}, "shipping_total": "ten", "date_created_gmt": "yesterday", "coupon_lines": 5 });
-    let answer =
-        stage.webhook("order.updated", &woo_order(9, changes, &[("_ac", &stage.token().await)])).await;
+    let answer = stage
+        .webhook("order.updated", &woo_order(9, changes, &[("_ac", &stage.token().await)]))
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let order = stage.order("9").await;
     assert_eq!(order["commission"][0]["amount"], "2.70");
@@ -261,7 +306,8 @@ async fn a_coupon_alone_credits_its_owner_also_when_it_is_entered_late() {
     let changes = json!({ "coupon_lines": [{ "id": 1, "code": "anna15", "discount": "1.00" }] });
     stage.webhook("order.updated", &woo_order(5, changes, &[])).await;
     assert_eq!(stage.order("5").await["decision"]["method"], "none");
-    let coupon = json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "ANNA15" });
     stage.product.create("coupons", &coupon).await.unwrap();
     let order = stage.order("5").await;
     assert_eq!(order["decision"]["method"], "coupon");
@@ -277,7 +323,10 @@ async fn a_token_of_another_merchant_credits_nobody() {
     stage.webhook("order.updated", &woo_order(6, json!({}), &[("_ac", &foreign)])).await;
     let order = stage.order("6").await;
     assert_eq!(order["decision"]["method"], "none");
-    assert!(order["facts"][0]["notes"].to_string().contains("meta_data._ac"), "the refusal is noted");
+    assert!(
+        order["facts"][0]["notes"].to_string().contains("meta_data._ac"),
+        "the refusal is noted"
+    );
 }
 
 #[tokio::test]
@@ -287,7 +336,8 @@ async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_nobodys() {
     let path = format!("/_ac/pb/{}", stage.key);
     let report = format!("amount=129.90&click_id={token}&currency=EUR&status=approved&txid=1001");
     let signed = format!("{report}&sig={}", hex_mac(SECRET, &report));
-    let get = async |query: &str| stage.visit(hyper::Method::GET, &format!("{path}?{query}"), &[]).await;
+    let get =
+        async |query: &str| stage.visit(hyper::Method::GET, &format!("{path}?{query}"), &[]).await;
     assert_eq!(get(&report).await.status, 401);
     assert_eq!(get(&signed.replace("129.90", "999.90")).await.status, 401);
     for _ in 0..3 {
@@ -297,12 +347,16 @@ async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_nobodys() {
     let rejected = "status=rejected&txid=1001";
     let form = format!("{rejected}&sig={}", hex_mac(SECRET, rejected));
     assert_eq!(
-        stage.post(&path, &[("content-type", "application/x-www-form-urlencoded")], &form).await.status,
+        stage
+            .post(&path, &[("content-type", "application/x-www-form-urlencoded")], &form)
+            .await
+            .status,
         200
     );
     assert_eq!(stage.commission("1001").await, 0);
     let unfilled = "txid={order_id}";
-    let answer = get(&format!("txid=%7Border_id%7D&sig={}", hex_mac(SECRET, "txid=%7Border_id%7D"))).await;
+    let answer =
+        get(&format!("txid=%7Border_id%7D&sig={}", hex_mac(SECRET, "txid=%7Border_id%7D"))).await;
     assert_eq!(
         (answer.status, answer.body.contains(unfilled.trim_start_matches("txid="))),
         (400, true),
@@ -316,7 +370,8 @@ async fn a_replaced_secret_is_still_believed_for_a_while() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let body = r#"{"webhook_secret":"a new secret of the shop"}"#;
-    let changed = stage.product.ask(hyper::Method::PATCH, &path, "application/json", body).await.unwrap();
+    let changed =
+        stage.product.ask(hyper::Method::PATCH, &path, "application/json", body).await.unwrap();
     assert_eq!(
         (changed.status, changed.body.contains("secret of the shop")),
         (200, false),
@@ -327,6 +382,9 @@ async fn a_replaced_secret_is_still_believed_for_a_while() {
     let order = woo_order(1, json!({}), &[]);
     for (secret, status) in [(SECRET, 200), ("a new secret of the shop", 200), ("another", 401)] {
         let signature = sign(secret, &order);
-        assert_eq!(stage.post(&hook, &[("x-wc-webhook-signature", &signature)], &order).await.status, status);
+        assert_eq!(
+            stage.post(&hook, &[("x-wc-webhook-signature", &signature)], &order).await.status,
+            status
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! The statement: what each influencer of a campaign brought in a month, and what is due for it; it never
-//! adds amounts of two currencies, and never shows a figure that the exported tables do not give.
+//! The statement: what each influencer of a campaign brought in a month, and what is due for it; it
+//! never adds amounts of two currencies, and never shows a figure that the exported tables do not
+//! give.
 //!
 //! `docs/statement.md` says what each column means.
 
@@ -50,8 +51,9 @@ pub struct Line {
     pub approved_minor: i64,
     /// Reversals; negative, and contained in the two above.
     pub reversed_minor: i64,
-    /// What may be paid for the period as of the date; negative when more was taken back than earned. In a campaign with
-    /// a minimum, nothing until the minimum is reached, and then what was carried forward too.
+    /// What may be paid for the period as of the date; negative when more was taken back than
+    /// earned. In a campaign with a minimum, nothing until the minimum is reached, and then what
+    /// was carried forward too.
     pub payable_minor: i64,
 }
 
@@ -83,8 +85,8 @@ pub struct Statement {
     pub lines: Vec<Line>,
     /// One line a booking, influencers in the same order, then by time.
     pub commissions: Vec<CommissionLine>,
-    /// Credited orders that no server has confirmed and that earn all the same, because the merchant trusts
-    /// its pixel.
+    /// Credited orders that no server has confirmed and that earn all the same, because the
+    /// merchant trusts its pixel.
     pub unconfirmed: u64,
 }
 
@@ -92,8 +94,14 @@ impl Statement {
     /// Computes the statement.
     ///
     /// # Errors
-    /// When the catalog does not know the campaign or its merchant, or the merchant's time zone is none.
-    pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period, as_of: Date) -> Result<Self, Error> {
+    /// When the catalog does not know the campaign or its merchant, or the merchant's time zone is
+    /// none.
+    pub fn of(
+        dataset: &Dataset,
+        campaign: CampaignId,
+        period: Period,
+        as_of: Date,
+    ) -> Result<Self, Error> {
         let catalog = &dataset.catalog;
         let (campaign, merchant) = dataset.campaign(campaign)?;
         let conversions = Conversions::of(dataset)?;
@@ -147,16 +155,19 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// The influencer's line in a currency. Their line in the merchant's currency always exists and comes
-    /// first.
+    /// The influencer's line in a currency. Their line in the merchant's currency always exists and
+    /// comes first.
     fn line(&mut self, influencer: InfluencerId, currency: Currency) -> &mut Line {
-        let name = self.catalog.influencers.get(&influencer).map_or("", |known| known.name.as_str());
+        let name =
+            self.catalog.influencers.get(&influencer).map_or("", |known| known.name.as_str());
         for currency in [self.merchant.currency, currency] {
             self.lines
                 .entry((influencer, currency))
                 .or_insert_with(|| empty_line(influencer, name, currency));
         }
-        self.lines.entry((influencer, currency)).or_insert_with(|| empty_line(influencer, name, currency))
+        self.lines
+            .entry((influencer, currency))
+            .or_insert_with(|| empty_line(influencer, name, currency))
     }
 
     fn main_line(&mut self, influencer: InfluencerId) -> &mut Line {
@@ -204,7 +215,8 @@ impl<'a> Draft<'a> {
 
     fn count_order(&mut self, conversion: &Conversion) {
         let order = &conversion.settled.order;
-        let subject = conversion.subject().filter(|subject| subject.campaign == Some(self.campaign.id));
+        let subject =
+            conversion.subject().filter(|subject| subject.campaign == Some(self.campaign.id));
         let Some(influencer) = subject.and_then(|subject| subject.influencer) else { return };
         if !conversion.counts() || !self.bounds.contains(order.placed_at) {
             return;
@@ -228,11 +240,14 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let approved = is_payable(entry.payable_on, as_of);
-        if approved && account.currency == self.merchant.currency && self.bounds.ends_after(booking.booked_at)
+        if approved
+            && account.currency == self.merchant.currency
+            && self.bounds.ends_after(booking.booked_at)
         {
             let booked_on = local_date(booking.booked_at, &self.zone)?;
             let months = self.approved.entry(account.influencer).or_default();
-            *months.entry((booked_on.year(), booked_on.month())).or_default() += booking.amount_minor;
+            *months.entry((booked_on.year(), booked_on.month())).or_default() +=
+                booking.amount_minor;
         }
         if !self.bounds.contains(booking.booked_at) {
             return Ok(());
@@ -254,7 +269,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Says what may be paid: what was approved, or, in a campaign with a minimum, what has gathered up to this month.
+    /// Says what may be paid: what was approved, or, in a campaign with a minimum, what has
+    /// gathered up to this month.
     fn settle_payable(&mut self) {
         for ((influencer, currency), line) in &mut self.lines {
             line.payable_minor = line.approved_minor;
@@ -280,7 +296,11 @@ impl<'a> Draft<'a> {
 }
 
 /// What is payable for a month when less than `least` is carried forward; months in order.
-fn carried<'m>(months: impl Iterator<Item = (&'m Month, &'m i64)>, month: Month, least: i64) -> i64 {
+fn carried<'m>(
+    months: impl Iterator<Item = (&'m Month, &'m i64)>,
+    month: Month,
+    least: i64,
+) -> i64 {
     let (mut held, mut paid) = (0, 0);
     for (&of, approved) in months.filter(|(of, _)| **of <= month) {
         held += approved;

@@ -1,5 +1,5 @@
-//! A statement as text: CSV for programs and spreadsheets, aligned columns for people; it never changes a
-//! figure.
+//! A statement as text: CSV for programs and spreadsheets, aligned columns for people; it never
+//! changes a figure.
 
 use shared::money::Money;
 
@@ -11,7 +11,10 @@ impl Statement {
     pub fn render(&self, rendering: Rendering, with_lines: bool) -> String {
         let mut blocks = vec![Block::of(&HEADER, self.lines.iter().map(Line::cells))];
         if with_lines {
-            blocks.push(Block::of(&COMMISSION_HEADER, self.commissions.iter().map(CommissionLine::cells)));
+            blocks.push(Block::of(
+                &COMMISSION_HEADER,
+                self.commissions.iter().map(CommissionLine::cells),
+            ));
         }
         print(rendering, &blocks)
     }

@@ -38,8 +38,11 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
 }
 
 pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
-    let row =
-        |click| Row { click, owner: owner(&dataset.catalog, click.fact.link), slug: slug(dataset, click) };
+    let row = |click| Row {
+        click,
+        owner: owner(&dataset.catalog, click.fact.link),
+        slug: slug(dataset, click),
+    };
     dataset.clicks.iter().map(row).collect()
 }
 

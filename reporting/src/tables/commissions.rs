@@ -1,5 +1,5 @@
-//! Table `commissions`: one row for every amount booked, a reversal being a row of its own with a negative
-//! amount; it never rewrites a booking.
+//! Table `commissions`: one row for every amount booked, a reversal being a row of its own with a
+//! negative amount; it never rewrites a booking.
 
 use shared::id::MerchantId;
 use shared::time::Timestamp;
@@ -22,15 +22,23 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         required(Column::id("commission_id", |row| Some(row.entry.id.to_string()))),
         required(Column::id("conversion_id", |row| Some(row.entry.conversion_id.to_string()))),
         required(Column::id("merchant_id", |row| row.merchant.map(|id| id.to_string()))),
-        required(Column::id("campaign_id", |row| Some(row.entry.booking.account.campaign.to_string()))),
-        required(Column::id("influencer_id", |row| Some(row.entry.booking.account.influencer.to_string()))),
+        required(Column::id("campaign_id", |row| {
+            Some(row.entry.booking.account.campaign.to_string())
+        })),
+        required(Column::id("influencer_id", |row| {
+            Some(row.entry.booking.account.influencer.to_string())
+        })),
         required(Column::text("order_id", |row| Some(row.entry.order_id().into()))),
         required(Column::time("booked_at", |row| Some(row.entry.booking.booked_at))),
         required(Column::id("reason", |row| Some(row.entry.booking.reason.as_str().into()))),
         required(Column::integer("base_minor", |row| Some(row.entry.booking.base_minor))),
-        Column::id("rate", |row| Some(row.entry.booking.rate.clone()).filter(|rate| !rate.is_empty())),
+        Column::id("rate", |row| {
+            Some(row.entry.booking.rate.clone()).filter(|rate| !rate.is_empty())
+        }),
         required(Column::integer("amount_minor", |row| Some(row.entry.booking.amount_minor))),
-        required(Column::id("currency", |row| Some(row.entry.booking.account.currency.to_string()))),
+        required(Column::id("currency", |row| {
+            Some(row.entry.booking.account.currency.to_string())
+        })),
         required(Column::id("status", |row| Some(row.entry.status.into()))),
         Column::id("payable_on", |row| row.entry.payable_on.map(|day| day.to_string())),
     ]
@@ -44,7 +52,8 @@ pub(super) fn rows<'a>(
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
     let row = |entry: Entry<'a>| {
-        let merchant = campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
+        let merchant =
+            campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant }
     };
     Ok(entries(dataset, conversions, as_of)?.into_iter().map(row).collect())

@@ -1,5 +1,5 @@
-//! Table `conversions`: one row for every order that is credited, was once, or came too late to be, and one for every
-//! lead; it never shows an order that no click and no coupon led to.
+//! Table `conversions`: one row for every order that is credited, was once, or came too late to be,
+//! and one for every lead; it never shows an order that no click and no coupon led to.
 
 use shared::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
@@ -58,7 +58,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "order_id",
             either!(o => Some(o.settled.order.order_id.as_str().into()), _l => Some("".into())),
         )),
-        required(Column::id("kind", either!(_o => Some("order".into()), _l => Some("lead".into())))),
+        required(Column::id(
+            "kind",
+            either!(_o => Some("order".into()), _l => Some("lead".into())),
+        )),
         required(Column::id(
             "method",
             either!(o => Some(o.settled.decision.method.as_str().into()), l => Some(if l.label().is_empty() { "click" } else { "none" }.into())),
@@ -72,13 +75,22 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             either!(o => o.subject()?.click.map(|id| id.to_string()), l => Some(l.touch.click.to_string())),
         ),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
-        Column::time("clicked_at", either!(o => o.subject()?.clicked_at, l => Some(l.touch.clicked_at))),
+        Column::time(
+            "clicked_at",
+            either!(o => o.subject()?.clicked_at, l => Some(l.touch.clicked_at)),
+        ),
         required(Column::time(
             "converted_at",
             either!(o => Some(o.settled.order.placed_at), l => Some(l.event.at)),
         )),
-        required(Column::id("status", either!(o => Some(o.status().into()), l => Some(l.status().into())))),
-        required(Column::id("label", either!(o => Some(o.label().into()), l => Some(l.label().into())))),
+        required(Column::id(
+            "status",
+            either!(o => Some(o.status().into()), l => Some(l.status().into())),
+        )),
+        required(Column::id(
+            "label",
+            either!(o => Some(o.label().into()), l => Some(l.label().into())),
+        )),
         required(Column::integer(
             "goods_minor",
             either!(o => Some(o.settled.order.net_goods_minor()), _l => Some(0)),
@@ -110,7 +122,8 @@ pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Ve
 
 /// The model that an order was credited by.
 fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
-    let campaign = conversion.subject().and_then(|subject| catalog.campaigns.get(&subject.campaign?));
+    let campaign =
+        conversion.subject().and_then(|subject| catalog.campaigns.get(&subject.campaign?));
     campaign.map_or(Model::LastClick, |campaign| campaign.model)
 }
 

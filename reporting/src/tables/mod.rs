@@ -1,8 +1,8 @@
 //! The five exported tables, cut into parts of one day each; it never puts a row into two parts.
 //!
-//! Clicks, sessions and order facts are one row a record: their parts are named by stream and sequence and
-//! only grow. Conversions and commissions follow from all facts of an order: they are made anew in every
-//! export.
+//! Clicks, sessions and order facts are one row a record: their parts are named by stream and
+//! sequence and only grow. Conversions and commissions follow from all facts of an order: they are
+//! made anew in every export.
 
 mod clicks;
 mod commissions;
@@ -55,16 +55,17 @@ impl Part {
         format!("{table}/date={date}/part-{node}-{first_seq}-{last_seq}.{extension}")
     }
 
-    /// The rows from one sequence to another, as the file that an export would have written of them; `None` when there
-    /// are none.
+    /// The rows from one sequence to another, as the file that an export would have written of
+    /// them; `None` when there are none.
     pub(crate) fn between(&self, first_seq: u64, last_seq: u64) -> Result<Option<Self>, Error> {
         let is_recorded = RECORDED.contains(&self.table);
         let seq_at = |row: usize| match (is_recorded, self.sheet.last_cell(row)) {
             (true, Cell::Integer(seq)) => u64::try_from(seq).unwrap_or(0),
             _ => self.first_seq + row as u64,
         };
-        let within: Vec<usize> =
-            (0..self.sheet.rows()).filter(|&row| (first_seq..=last_seq).contains(&seq_at(row))).collect();
+        let within: Vec<usize> = (0..self.sheet.rows())
+            .filter(|&row| (first_seq..=last_seq).contains(&seq_at(row)))
+            .collect();
         let [Some(&from), Some(&to)] = [within.first(), within.last()] else { return Ok(None) };
         let (table, date, node) = (self.table, self.date.clone(), self.node.clone());
         let sheet = self.sheet.slice(from, to - from + 1);
@@ -72,7 +73,8 @@ impl Part {
     }
 }
 
-/// Hands every part of every table to `put`, table by table, in an order that the dataset alone decides.
+/// Hands every part of every table to `put`, table by table, in an order that the dataset alone
+/// decides.
 ///
 /// # Errors
 /// What `put` returns, or [`Error::Calendar`] for a commission that is payable beyond the calendar.
@@ -86,8 +88,18 @@ pub fn parts(
     recorded(clicks::NAME, &clicks::columns(), clicks::rows(dataset), since, put)?;
     recorded(sessions::NAME, &sessions::columns(), sessions::rows(dataset), since, put)?;
     recorded(order_facts::NAME, &order_facts::columns(), order_facts::rows(dataset), since, put)?;
-    derived(conversions::NAME, &conversions::columns(), conversions::rows(dataset, conversions), put)?;
-    derived(commissions::NAME, &commissions::columns(), commissions::rows(dataset, conversions, as_of)?, put)
+    derived(
+        conversions::NAME,
+        &conversions::columns(),
+        conversions::rows(dataset, conversions),
+        put,
+    )?;
+    derived(
+        commissions::NAME,
+        &commissions::columns(),
+        commissions::rows(dataset, conversions, as_of)?,
+        put,
+    )
 }
 
 /// A row that is one record.
@@ -124,7 +136,14 @@ fn recorded<R: RecordedRow>(
             let [first_seq, last_seq] =
                 [chunk.first(), chunk.last()].map(|row| row.map_or(0, |row| row.place().1));
             let sheet = sheet(table, columns, chunk)?;
-            put(Part { table, date: date.clone(), node: node.clone(), first_seq, last_seq, sheet })?;
+            put(Part {
+                table,
+                date: date.clone(),
+                node: node.clone(),
+                first_seq,
+                last_seq,
+                sheet,
+            })?;
         }
     }
     Ok(())
@@ -145,7 +164,14 @@ fn derived<R: DerivedRow>(
         for chunk in rows.chunks(PART_ROWS_MAX) {
             let last_seq = first_seq + chunk.len() as u64 - 1;
             let sheet = sheet(table, columns, chunk)?;
-            put(Part { table, date: date.clone(), node: ALL_NODES.to_owned(), first_seq, last_seq, sheet })?;
+            put(Part {
+                table,
+                date: date.clone(),
+                node: ALL_NODES.to_owned(),
+                first_seq,
+                last_seq,
+                sheet,
+            })?;
             first_seq = last_seq + 1;
         }
     }

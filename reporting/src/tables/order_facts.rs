@@ -1,5 +1,5 @@
-//! Table `order_facts`: one row for every report about an order, as it was received; it never removes a
-//! repeated delivery, which shows as the same `fact_id` twice.
+//! Table `order_facts`: one row for every report about an order, as it was received; it never
+//! removes a repeated delivery, which shows as the same `fact_id` twice.
 
 use shared::order::OrderFact;
 use shared::time::Timestamp;
@@ -30,7 +30,9 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         Column::integer("total_minor", |row| row.0.fact.total_minor),
         Column::id("currency", |row| row.0.fact.currency.map(|currency| currency.to_string())),
         Column::text("coupon", |row| coupon(&row.0.fact).map(Into::into)),
-        Column::id("click_id", |row| row.0.fact.touches.iter().max().map(|touch| touch.click.to_string())),
+        Column::id("click_id", |row| {
+            row.0.fact.touches.iter().max().map(|touch| touch.click.to_string())
+        }),
         required(Column::flag("test", |row| Some(row.0.fact.test))),
         required(Column::id("node", |row| Some(row.0.stream.to_string()))),
         required(Column::integer("seq", |row| seq_column(row.0.seq))),
@@ -47,8 +49,8 @@ fn coupon(fact: &OrderFact) -> Option<String> {
 }
 
 impl RecordedRow for Row<'_> {
-    /// When it reached us: a shop's clock may be years off, and a late report must not change an old day's
-    /// folder.
+    /// When it reached us: a shop's clock may be years off, and a late report must not change an
+    /// old day's folder.
     fn day_of(&self) -> Timestamp {
         self.0.fact.received_at
     }

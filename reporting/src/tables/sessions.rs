@@ -1,5 +1,5 @@
-//! Table `sessions`: one row for every visit to a shop that began with a click; it never counts a visit that
-//! no click led to, and never one twice.
+//! Table `sessions`: one row for every visit to a shop that began with a click; it never counts a
+//! visit that no click led to, and never one twice.
 
 use std::collections::HashMap;
 
@@ -79,7 +79,10 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
 
 /// Started when, and through which link: what a statement counts.
 pub(crate) fn starts(dataset: &Dataset) -> impl Iterator<Item = (Timestamp, Touch)> {
-    dataset.distinct_events(EventName::Session).into_iter().map(|(event, touch)| (event.fact.at, touch))
+    dataset
+        .distinct_events(EventName::Session)
+        .into_iter()
+        .map(|(event, touch)| (event.fact.at, touch))
 }
 
 impl RecordedRow for Row<'_> {

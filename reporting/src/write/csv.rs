@@ -29,11 +29,14 @@ fn text(cell: Cell<'_>) -> Cow<'_, str> {
     }
 }
 
-// SECURITY: shops, influencers and visitors choose these texts, and merchants open them in spreadsheets.
-/// Puts an apostrophe before a text that a spreadsheet would take for a formula, also behind blanks.
+// SECURITY: shops, influencers and visitors choose these texts, and merchants open them in
+// spreadsheets.
+/// Puts an apostrophe before a text that a spreadsheet would take for a formula, also behind
+/// blanks.
 pub(crate) fn guard(text: &str) -> Cow<'_, str> {
     let starts_formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
-    let shown = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}'));
+    let shown = text
+        .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}'));
     let leading = &text[..text.len() - shown.len()];
     if shown.starts_with(starts_formula) || leading.contains(['\t', '\r', '\n']) {
         Cow::Owned(format!("'{text}"))

@@ -1,5 +1,5 @@
-//! Sheets to bytes in the three formats; it never adds a time or a name of a machine, so that the same sheet
-//! gives the same bytes.
+//! Sheets to bytes in the three formats; it never adds a time or a name of a machine, so that the
+//! same sheet gives the same bytes.
 
 mod csv;
 mod ndjson;

@@ -31,8 +31,10 @@ fn encode(sheet: &Sheet, out: impl Write + Send) -> Result<(), ParquetError> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .build();
-    // The types of Parquet itself say all there is to say: readers other than Arrow see the same table.
-    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    // The types of Parquet itself say all there is to say: readers other than Arrow see the same
+    // table.
+    let options =
+        ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(out, sheet.batch().schema(), options)?;
     writer.write(sheet.batch())?;
     writer.close().map(|_| ())

@@ -17,8 +17,11 @@ fn check(world: &World, arguments: &[&str], status: i32) -> (String, String) {
 #[test]
 fn an_export_says_what_it_wrote_and_where_it_ended() {
     let world = busy();
-    let (stdout, stderr) =
-        check(&world, &["export", "--journal", "data/journal", "--out", "out", "--format", "csv"], 0);
+    let (stdout, stderr) = check(
+        &world,
+        &["export", "--journal", "data/journal", "--out", "out", "--format", "csv"],
+        0,
+    );
     assert!(stdout.starts_with("clicks: 4 rows in 3 files\n"), "{stdout}");
     assert_eq!(stderr, "");
     let cursor = stdout.lines().last().and_then(|line| line.strip_prefix("cursor: ")).unwrap();
@@ -45,7 +48,10 @@ fn a_statement_is_printed_as_asked() {
     let (table, _) = check(&world, &arguments, 0);
     assert!(table.starts_with("influencer_id      influencer  clicks_billable"), "{table}");
     let (csv, _) = check(&world, &[&arguments[..], &["--format", "csv", "--lines"]].concat(), 0);
-    assert!(csv.contains("\ninf_0000000000003,Anna,2,1,1,0,64.95,9.74,0.00,-9.75,0.00,EUR\n"), "{csv}");
+    assert!(
+        csv.contains("\ninf_0000000000003,Anna,2,1,1,0,64.95,9.74,0.00,-9.75,0.00,EUR\n"),
+        "{csv}"
+    );
     assert!(csv.contains("\n\ncommission_id,influencer_id,"), "{csv}");
 }
 
@@ -57,11 +63,20 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["export", "--out", "out"][..], "--data"),
         (&["export", "--data", "data"], "--out"),
         (&["export", "--data", "data", "--out", "s3://bucket/x"], "only folders can be written to"),
-        (&["export", "--data", "data", "--out", "out", "--format", "xlsx"], "parquet, csv or ndjson"),
+        (
+            &["export", "--data", "data", "--out", "out", "--format", "xlsx"],
+            "parquet, csv or ndjson",
+        ),
         (&["export", "--data", "data", "--out", "out", "--since", "yesterday"], "manifest.json"),
         (&["export", "--data", "data", "--out", "out", "--as-of", "30.11.2026"], "a day such as"),
-        (&["statement", "--data", "data", "--campaign", &campaign, "--period", "11/2026"], "a month such as"),
-        (&["statement", "--data", "data", "--campaign", "autumn", "--period", "2026-11"], "cmp_ and 13"),
+        (
+            &["statement", "--data", "data", "--campaign", &campaign, "--period", "11/2026"],
+            "a month such as",
+        ),
+        (
+            &["statement", "--data", "data", "--campaign", "autumn", "--period", "2026-11"],
+            "cmp_ and 13",
+        ),
         (&["payouts"], "unrecognized subcommand"),
         (&[], "Usage"),
     ] {
@@ -78,11 +93,14 @@ fn failures_end_with_1_and_name_the_way_out() {
     let world = busy();
     let (_, stderr) = check(&world, &["export", "--data", "elsewhere", "--out", "out"], 1);
     assert!(stderr.contains("no journal at elsewhere/journal"), "{stderr}");
-    let unknown = ["statement", "--data", "data", "--campaign", "cmp_0000000000099", "--period", "2026-11"];
+    let unknown =
+        ["statement", "--data", "data", "--campaign", "cmp_0000000000099", "--period", "2026-11"];
     assert!(check(&world, &unknown, 1).1.contains("/api/v1/campaigns"));
     std::fs::write(world.path("file"), "").unwrap();
     assert!(
-        check(&world, &["export", "--data", "data", "--out", "file"], 1).1.contains("cannot create file")
+        check(&world, &["export", "--data", "data", "--out", "file"], 1)
+            .1
+            .contains("cannot create file")
     );
 }
 
@@ -144,7 +162,8 @@ fn a_damaged_journal_is_refused_with_path_and_offset() {
 #[test]
 fn two_journals_are_one_input_unless_they_share_a_stream() {
     let (one, two) = (busy(), World::empty());
-    let dirs = [one.journal_dir(), two.journal_dir()].map(|dir: PathBuf| dir.to_str().unwrap().to_owned());
+    let dirs =
+        [one.journal_dir(), two.journal_dir()].map(|dir: PathBuf| dir.to_str().unwrap().to_owned());
     let export = |first: &str, second: &str, out: &str, status| {
         check(&one, &["export", "--journal", first, "--journal", second, "--out", out], status)
     };
@@ -167,8 +186,9 @@ fn two_journals_are_one_input_unless_they_share_a_stream() {
 #[test]
 fn a_time_zone_nobody_knows_is_named() {
     let mut world = busy();
-    let lost =
-        merchant(|merchant| (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon()));
+    let lost = merchant(|merchant| {
+        (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon())
+    });
     world.record(&Record::Catalog(shared::catalog::Change {
         at: noon(),
         entities: vec![lost],

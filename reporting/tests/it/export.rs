@@ -67,16 +67,19 @@ fn parquet_has_the_promised_types() {
     let world = busy();
     let manifest = world.export("out", Format::Parquet, None);
     for entry in &manifest.files {
-        let reader =
-            SerializedFileReader::new(std::fs::File::open(world.path("out").join(&entry.path)).unwrap())
-                .unwrap();
+        let reader = SerializedFileReader::new(
+            std::fs::File::open(world.path("out").join(&entry.path)).unwrap(),
+        )
+        .unwrap();
         let file = reader.metadata().file_metadata();
         assert_eq!(file.created_by(), Some("afterclick"));
         for column in file.schema_descr().columns() {
             let logical = column.logical_type_ref();
             match column.name() {
                 name if name.ends_with("_at") => {
-                    let Some(LogicalType::Timestamp(time)) = logical else { panic!("{name}: {logical:?}") };
+                    let Some(LogicalType::Timestamp(time)) = logical else {
+                        panic!("{name}: {logical:?}")
+                    };
                     assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::MICROS, "{name}");
                 }
                 name if name.ends_with("_minor") || ["seq", "pages"].contains(&name) => {
@@ -105,11 +108,16 @@ fn the_manifest_names_every_file_with_its_hash_and_sums() {
     let world = busy();
     let manifest = world.export("out", Format::Csv, None);
     let mut found = files(&world.path("out"));
-    let json: serde_json::Value = serde_json::from_slice(&found.remove("manifest.json").unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&found.remove("manifest.json").unwrap()).unwrap();
     assert_eq!(json["format"], "csv");
     assert_eq!(json["cursor"], manifest.cursor);
     let listed: Vec<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
-    assert_eq!(found.keys().cloned().collect::<Vec<_>>(), listed, "listed, sorted, and no temporary files");
+    assert_eq!(
+        found.keys().cloned().collect::<Vec<_>>(),
+        listed,
+        "listed, sorted, and no temporary files"
+    );
     for (path, bytes) in &found {
         let entry = manifest.files.iter().find(|file| file.path == *path).unwrap();
         assert_eq!(entry.blake3, blake3::hash(bytes).to_hex().to_string());
@@ -123,8 +131,12 @@ fn the_manifest_names_every_file_with_its_hash_and_sums() {
 fn parts_lie_by_day_and_are_named_by_stream_and_sequence() {
     let world = busy();
     let manifest = world.export("out", Format::Ndjson, None);
-    let clicks: Vec<_> =
-        manifest.files.iter().filter(|file| file.table == "clicks").map(|f| f.path.as_str()).collect();
+    let clicks: Vec<_> = manifest
+        .files
+        .iter()
+        .filter(|file| file.table == "clicks")
+        .map(|f| f.path.as_str())
+        .collect();
     assert_eq!(
         clicks,
         [
@@ -133,7 +145,9 @@ fn parts_lie_by_day_and_are_named_by_stream_and_sequence() {
             "clicks/date=2026-11-11/part-main-3-3.ndjson",
         ]
     );
-    assert!(manifest.files.iter().any(|f| f.path == "conversions/date=2026-11-12/part-all-1-1.ndjson"));
+    assert!(
+        manifest.files.iter().any(|f| f.path == "conversions/date=2026-11-12/part-all-1-1.ndjson")
+    );
 }
 
 fn table(world: &World, name: &str) -> Table {
@@ -196,7 +210,8 @@ fn conversions_tell_how_an_order_was_credited_and_keep_late_ones() {
     assert_eq!(conversions.known("label"), ["", "", "outside_window"]);
     assert_eq!(conversions.column("coupon"), [Some("ben15"), None, None]);
     assert_eq!(conversions.known("goods_minor"), ["12990", "6495", "12990"]);
-    let decision: serde_json::Value = serde_json::from_str(conversions.known("decision")[1]).unwrap();
+    let decision: serde_json::Value =
+        serde_json::from_str(conversions.known("decision")[1]).unwrap();
     let verdicts: Vec<_> =
         decision["candidates"].as_array().unwrap().iter().map(|c| c["verdict"].clone()).collect();
     assert_eq!(verdicts, ["earlier_touch", "credited"], "the path before the click is shown");
@@ -243,7 +258,10 @@ fn texts_from_outside_run_no_formula_and_numbers_stay_numbers() {
     assert_eq!(tables["order_facts"].known("order_id"), ["'=HYPERLINK(\"x\")"]);
     assert_eq!(tables["order_facts"].known("goods_minor"), ["-100"]);
     let raw = std::fs::read_to_string(world.path("out").join(&manifest.files[0].path)).unwrap();
-    assert!(raw.ends_with("\r\n") && raw.starts_with("click_id,clicked_at,"), "RFC 4180 with a header");
+    assert!(
+        raw.ends_with("\r\n") && raw.starts_with("click_id,clicked_at,"),
+        "RFC 4180 with a header"
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use shared::record::{Click, Record};
 use shared::time::Span;
 
 use crate::support::{
-    ANNAS_LINK, AUTUMN, World, busy, cancelled, click, files, noon, paid, refunded, status_of, stderr_of,
-    stdout_of,
+    ANNAS_LINK, AUTUMN, World, busy, cancelled, click, files, noon, paid, refunded, status_of,
+    stderr_of, stdout_of,
 };
 
 /// The cells of a report's rows.
@@ -26,7 +26,8 @@ fn bens_click(world: &mut World, number: u8, days: i64, previous: Option<ClickId
 }
 
 fn annas_click(world: &mut World, number: u8, days: i64, previous: Option<ClickId>) -> Touch {
-    let click = Click { link: ANNAS_LINK, previous, ..click(number, noon().plus(Span::days(days))) };
+    let click =
+        Click { link: ANNAS_LINK, previous, ..click(number, noon().plus(Span::days(days))) };
     assert_eq!(click.class, Class::Billable);
     world.record(&Record::Click(click.clone()));
     click.visit().unwrap().touch
@@ -57,8 +58,14 @@ fn models_share_every_order_to_the_cent() {
     ));
     let rows = rows(&csv);
     // 129.90 in thirds is 43.30; by position 40, 20 and 40 %; by weeks before the order ½, 1 and 1 of 2½.
-    assert_eq!(rows[0][1..], ["Anna", "1", "129.90", "129.90", "129.90", "86.60", "103.92", "77.94", "EUR"]);
-    assert_eq!(rows[1][1..], ["Ben", "2", "129.90", "129.90", "129.90", "173.20", "155.88", "181.86", "EUR"]);
+    assert_eq!(
+        rows[0][1..],
+        ["Anna", "1", "129.90", "129.90", "129.90", "86.60", "103.92", "77.94", "EUR"]
+    );
+    assert_eq!(
+        rows[1][1..],
+        ["Ben", "2", "129.90", "129.90", "129.90", "173.20", "155.88", "181.86", "EUR"]
+    );
 
     // 64.95, which no third divides: what one loses the next gets.
     world.order(refunded(&order, placed_at.plus(Span::minutes(20)), 6995));
@@ -87,7 +94,9 @@ fn a_code_used_without_its_owners_clicks_stands_out() {
         world.order(order);
     }
     let csv = |world: &World| {
-        Codes::of(&world.dataset(), AUTUMN, "2026-11".parse().unwrap()).unwrap().render(Rendering::Csv)
+        Codes::of(&world.dataset(), AUTUMN, "2026-11".parse().unwrap())
+            .unwrap()
+            .render(Rendering::Csv)
     };
     assert_eq!(
         rows(&csv(&world))[0][1..],
@@ -96,13 +105,18 @@ fn a_code_used_without_its_owners_clicks_stands_out() {
     let mut void = paid("209", noon().plus(Span::days(1)), &[]);
     void.coupons = vec!["BEN15".into()];
     world.order(cancelled(&void, noon().plus(Span::days(2))));
-    assert_eq!(rows(&csv(&world))[0][4..9], ["9", "6", "1", "4", ""], "too few orders to say anything");
+    assert_eq!(
+        rows(&csv(&world))[0][4..9],
+        ["9", "6", "1", "4", ""],
+        "too few orders to say anything"
+    );
 }
 
 fn audited(world: &World, out: &str) -> reporting::Audit {
     let exported = Exported::open(&world.path(out)).unwrap();
     let dataset: Dataset =
-        reporting::read(&[world.journal_dir()], Some(&exported.cursor), Unknown::Refuse, &|_| {}).unwrap();
+        reporting::read(&[world.journal_dir()], Some(&exported.cursor), Unknown::Refuse, &|_| {})
+            .unwrap();
     exported.check_reach(&dataset.ends).unwrap();
     exported.audit(&dataset, &|_| {}).unwrap()
 }
@@ -129,7 +143,8 @@ fn an_export_is_computed_again_to_the_byte_even_after_the_journals_grew() {
 fn an_audit_finds_what_was_changed_taken_away_or_forged() {
     let world = busy();
     let manifest = world.export("out", Format::Csv, None);
-    let file = |table: &str| manifest.files.iter().find(|file| file.table == table).unwrap().path.clone();
+    let file =
+        |table: &str| manifest.files.iter().find(|file| file.table == table).unwrap().path.clone();
     let (altered, missing, forged) = (file("clicks"), file("sessions"), file("commissions"));
     let path = |below: &str| world.path("out").join(below);
     std::fs::write(path(&altered), "click_id\n").unwrap();
@@ -141,13 +156,17 @@ fn an_audit_finds_what_was_changed_taken_away_or_forged() {
     std::fs::write(path(&forged), &lie).unwrap();
     let manifest_path = path("manifest.json");
     let json = std::fs::read_to_string(&manifest_path).unwrap();
-    let (old, new) = (blake3::hash(text.as_bytes()).to_hex(), blake3::hash(lie.as_bytes()).to_hex());
+    let (old, new) =
+        (blake3::hash(text.as_bytes()).to_hex(), blake3::hash(lie.as_bytes()).to_hex());
     let entry = manifest.files.iter().find(|file| file.path == forged).unwrap();
     let honest = entry.sums["amount_minor"]["EUR"];
     let json = json.replace(old.as_str(), new.as_str());
-    std::fs::write(&manifest_path, json.replace(&format!("\"EUR\": {honest}"), "\"EUR\": 8000")).unwrap();
+    std::fs::write(&manifest_path, json.replace(&format!("\"EUR\": {honest}"), "\"EUR\": 8000"))
+        .unwrap();
     let findings = audited(&world, "out").findings;
-    let found = |path: &str| findings.iter().filter(|finding| finding.to_string().starts_with(path)).count();
+    let found = |path: &str| {
+        findings.iter().filter(|finding| finding.to_string().starts_with(path)).count()
+    };
     assert_eq!((found(&altered), found(&missing), found(&forged)), (1, 1, 1), "{findings:?}");
     assert!(
         findings.iter().any(|finding| matches!(finding, Finding::Differs { path, sums, .. }
@@ -178,7 +197,8 @@ fn the_commands_print_and_end_with_the_right_status() {
     let world = busy();
     let campaign = AUTUMN.to_string();
     for (report, header) in [("models", "influencer_id"), ("codes", "coupon_id")] {
-        let output = world.run(&[report, "--data", "data", "--campaign", &campaign, "--period", "2026-11"]);
+        let output =
+            world.run(&[report, "--data", "data", "--campaign", &campaign, "--period", "2026-11"]);
         assert_eq!(status_of(&output), 0, "{}", stderr_of(&output));
         assert!(stdout_of(&output).starts_with(header), "{}", stdout_of(&output));
     }
@@ -187,14 +207,23 @@ fn the_commands_print_and_end_with_the_right_status() {
     let output = world.run(&["audit", "out", "--data", "data"]);
     assert_eq!(status_of(&output), 0, "{}", stderr_of(&output));
     assert!(stdout_of(&output).contains("all agree"), "{}", stdout_of(&output));
-    let part = files(&world.path("out")).into_keys().find(|name| name.starts_with("clicks/")).unwrap();
+    let part =
+        files(&world.path("out")).into_keys().find(|name| name.starts_with("clicks/")).unwrap();
     std::fs::write(world.path("out").join(&part), "").unwrap();
     let output = world.run(&["audit", "out", "--data", "data"]);
     assert_eq!(status_of(&output), 1);
-    assert!(stderr_of(&output).contains("was changed after the export wrote it"), "{}", stderr_of(&output));
+    assert!(
+        stderr_of(&output).contains("was changed after the export wrote it"),
+        "{}",
+        stderr_of(&output)
+    );
     let empty = World::empty();
     std::fs::create_dir_all(empty.journal_dir()).unwrap();
     let journal = empty.journal_dir();
     let output = world.run(&["audit", "out", "--journal", journal.to_str().unwrap()]);
-    assert!(stderr_of(&output).contains("had read stream core-1 up to record 1"), "{}", stderr_of(&output));
+    assert!(
+        stderr_of(&output).contains("had read stream core-1 up to record 1"),
+        "{}",
+        stderr_of(&output)
+    );
 }

@@ -10,8 +10,8 @@ use shared::record::{Click, Record};
 use shared::time::Span;
 
 use crate::support::{
-    ANNA, AUTUMN, BEN, BENS_FIXED_LINK, EARLY, FIXED, LATE, World, at, busy, cancelled, click, event,
-    influencer, later, merchant, noon, paid, refunded,
+    ANNA, AUTUMN, BEN, BENS_FIXED_LINK, EARLY, FIXED, LATE, World, at, busy, cancelled, click,
+    event, influencer, later, merchant, noon, paid, refunded,
 };
 
 const HEADER: &str = "influencer_id,influencer,clicks_billable,sessions,orders,orders_cancelled,goods,\
@@ -94,9 +94,12 @@ fn a_cancellation_after_the_hold_comes_off_the_next_payment() {
 #[test]
 fn credit_that_moves_after_the_hold_comes_off_the_next_payment_too() {
     let mut world = World::new();
-    let order = later(&paid("1001", noon(), &[]), noon(), |fact| fact.coupons = vec!["BEN15".into()]);
+    let order =
+        later(&paid("1001", noon(), &[]), noon(), |fact| fact.coupons = vec!["BEN15".into()]);
     world.order(order.clone());
-    world.order(later(&order, at("2027-01-05T10:00:00Z"), |fact| fact.coupons = vec!["SALE".into()]));
+    world.order(later(&order, at("2027-01-05T10:00:00Z"), |fact| {
+        fact.coupons = vec!["SALE".into()]
+    }));
     let anna = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     let november = "inf_0000000000004,Ben,0,0,0,0,0.00,0.00,19.49,0.00,19.49,EUR";
     let january = "inf_0000000000004,Ben,0,0,0,0,0.00,0.00,-19.49,-19.49,-19.49,EUR";
@@ -108,7 +111,8 @@ fn credit_that_moves_after_the_hold_comes_off_the_next_payment_too() {
 fn an_unpaid_order_that_lapses_was_never_payable() {
     let mut world = World::new();
     let touch = world.click(1, noon());
-    let order = later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.status = Some(Status::Unpaid));
+    let order =
+        later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.status = Some(Status::Unpaid));
     world.order(order.clone());
     let accrued = "inf_0000000000003,Anna,1,0,1,0,129.90,19.49,0.00,0.00,0.00,EUR";
     check(&world, "2026-11", LATE, &[accrued, BENS_EMPTY_LINE]);
@@ -120,7 +124,9 @@ fn an_unpaid_order_that_lapses_was_never_payable() {
 #[test]
 fn a_coupon_credits_its_owner_without_a_click() {
     let mut world = World::new();
-    world.order(later(&paid("1001", noon(), &[]), noon(), |fact| fact.coupons = vec![" ben15 ".into()]));
+    world.order(later(&paid("1001", noon(), &[]), noon(), |fact| {
+        fact.coupons = vec![" ben15 ".into()]
+    }));
     let anna = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     let ben = "inf_0000000000004,Ben,0,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
     check(&world, "2026-11", LATE, &[anna, ben]);
@@ -144,10 +150,12 @@ fn a_fixed_amount_is_paid_in_the_merchants_currency_and_goods_stay_in_the_orders
 }
 
 #[test]
-fn a_share_of_a_foreign_order_waits_for_its_exchange_rate_and_is_then_paid_in_the_merchants_currency() {
+fn a_share_of_a_foreign_order_waits_for_its_exchange_rate_and_is_then_paid_in_the_merchants_currency()
+ {
     let mut world = World::new();
     let touch = world.click(1, noon());
-    let yen = later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.currency = "JPY".parse().ok());
+    let yen =
+        later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.currency = "JPY".parse().ok());
     world.order(yen);
     let euros = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     let yen = "inf_0000000000003,Anna,0,0,1,0,12990,1949,0,0,0,JPY";
@@ -191,7 +199,9 @@ fn a_month_begins_at_the_merchants_midnight() {
 fn drafts_tests_and_late_orders_are_no_orders() {
     let mut world = World::new();
     let touch = world.click(1, noon());
-    world.order(later(&paid("draft", noon(), &[touch]), noon(), |fact| fact.status = Some(Status::Draft)));
+    world.order(later(&paid("draft", noon(), &[touch]), noon(), |fact| {
+        fact.status = Some(Status::Draft)
+    }));
     world.order(later(&paid("test", noon(), &[touch]), noon(), |fact| fact.test = true));
     world.order(paid("late", at("2026-12-20T00:00:00Z"), &[touch]));
     let expected = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
@@ -201,13 +211,15 @@ fn drafts_tests_and_late_orders_are_no_orders() {
 }
 
 #[test]
-fn an_order_that_only_the_pixel_knows_earns_where_the_merchant_trusts_it_and_the_statement_says_so() {
+fn an_order_that_only_the_pixel_knows_earns_where_the_merchant_trusts_it_and_the_statement_says_so()
+{
     let mut world = World::new();
     let touch = world.click(1, noon());
     world.order(later(&paid("1001", noon(), &[touch]), noon(), |fact| fact.source = Source::Pixel));
     let claimed = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     check(&world, "2026-11", LATE, &[claimed, BENS_EMPTY_LINE]);
-    let trusting = merchant(|merchant| (merchant.trust_pixel, merchant.updated_at) = (true, noon()));
+    let trusting =
+        merchant(|merchant| (merchant.trust_pixel, merchant.updated_at) = (true, noon()));
     world.record(&Record::Catalog(Change { at: noon(), entities: vec![trusting], request: None }));
     let earned = "inf_0000000000003,Anna,1,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
     check(&world, "2026-11", LATE, &[earned, BENS_EMPTY_LINE]);
@@ -247,9 +259,12 @@ fn lines_show_every_booking_and_add_up_to_the_statement() {
     ];
     let shown: Vec<_> = lines.lines().map(|line| line.splitn(3, ',').last().unwrap()).collect();
     assert_eq!(shown, expected);
-    assert!(lines.lines().all(|line| line.split(',').nth(1).unwrap().starts_with("inf_000000000000")));
+    assert!(
+        lines.lines().all(|line| line.split(',').nth(1).unwrap().starts_with("inf_000000000000"))
+    );
     let booked: i64 = statement.commissions.iter().map(|line| line.booking.amount_minor).sum();
-    let stated: i64 = statement.lines.iter().map(|line| line.pending_minor + line.approved_minor).sum();
+    let stated: i64 =
+        statement.lines.iter().map(|line| line.pending_minor + line.approved_minor).sum();
     assert_eq!((booked, stated), (2923, 2923));
 }
 
@@ -260,7 +275,9 @@ fn the_table_for_people_is_aligned() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.len(), 3);
     assert!(
-        lines.iter().all(|line| line.len() == lines[0].len() - "currency".len() + 3 || *line == lines[0]),
+        lines
+            .iter()
+            .all(|line| line.len() == lines[0].len() - "currency".len() + 3 || *line == lines[0]),
         "{text}"
     );
     assert_eq!(lines[1].find("129.90").map(|at| at + 6), lines[0].find("goods").map(|at| at + 5));

@@ -12,7 +12,8 @@ use crate::support::{AUTUMN, LATE, World, at, campaign, cancelled, event, mercha
 /// A world whose autumn campaign was changed, and whose merchant trusts its pixel.
 fn world(change: impl FnOnce(&mut Campaign)) -> World {
     let mut world = World::new();
-    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::Percent("15".parse().unwrap(), Base::NetGoods))
+    let Entity::Campaign(mut autumn) =
+        campaign(AUTUMN, Pays::Percent("15".parse().unwrap(), Base::NetGoods))
     else {
         unreachable!()
     };
@@ -21,8 +22,11 @@ fn world(change: impl FnOnce(&mut Campaign)) -> World {
     let trusting = merchant(|merchant| {
         (merchant.trust_pixel, merchant.updated_at) = (true, at("2026-01-02T00:00:00Z"));
     });
-    let change =
-        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn), trusting], request: None };
+    let change = Change {
+        at: autumn.updated_at,
+        entities: vec![Entity::Campaign(autumn), trusting],
+        request: None,
+    };
     world.record(&Record::Catalog(change));
     world
 }
@@ -43,7 +47,11 @@ fn anna(world: &World, period: &str, as_of: &str) -> [String; 4] {
 fn sell(world: &mut World, count: u8) -> Vec<OrderFact> {
     let touch = world.click(1, noon());
     let order = |number: u8| {
-        paid(&format!("10{number}"), noon().plus(Span::minutes(60 * i64::from(number) + 60)), &[touch])
+        paid(
+            &format!("10{number}"),
+            noon().plus(Span::minutes(60 * i64::from(number) + 60)),
+            &[touch],
+        )
     };
     let orders: Vec<_> = (0..count).map(order).collect();
     orders.iter().for_each(|order| world.order(order.clone()));
@@ -56,8 +64,9 @@ fn hours_later(hours: i64) -> Timestamp {
 
 #[test]
 fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
-    let per_lead =
-        |campaign: &mut Campaign| campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
+    let per_lead = |campaign: &mut Campaign| {
+        campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#)
+    };
     let mut trusting = world(per_lead);
     let touch = trusting.click(1, noon());
     for (number, when) in
@@ -66,16 +75,22 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
         trusting.record(&Record::Event(event(number, EventName::Lead, when, Some(touch))));
     }
     assert_eq!(anna(&trusting, "2026-11", LATE), ["0.00", "5.00", "0.00", "5.00"]);
-    assert_eq!(anna(&trusting, "2026-11", "2026-11-30"), ["5.00", "0.00", "0.00", "0.00"], "the hold");
+    assert_eq!(
+        anna(&trusting, "2026-11", "2026-11-30"),
+        ["5.00", "0.00", "0.00", "0.00"],
+        "the hold"
+    );
     let statement = trusting.statement(AUTUMN, "2026-11", LATE);
     assert!(statement.commissions.iter().all(|line| line.counts && line.booking.base_minor == 1));
 
     let mut wary = World::new();
-    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerLead("2.50".parse().unwrap())) else {
+    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerLead("2.50".parse().unwrap()))
+    else {
         unreachable!()
     };
     autumn.updated_at = at("2026-01-02T00:00:00Z");
-    let change = Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
+    let change =
+        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
     wary.record(&Record::Catalog(change));
     let touch = wary.click(1, noon());
     wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
@@ -84,8 +99,9 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
 
 #[test]
 fn clicks_are_paid_by_the_day_and_rounded_once() {
-    let per_click =
-        |campaign: &mut Campaign| campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#);
+    let per_click = |campaign: &mut Campaign| {
+        campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#)
+    };
     let mut world = world(per_click);
     for number in 1..=3 {
         world.click(number, noon());
@@ -98,7 +114,10 @@ fn clicks_are_paid_by_the_day_and_rounded_once() {
         "0.015 and 0.005, each rounded"
     );
     let statement = world.statement(AUTUMN, "2026-11", LATE);
-    assert_eq!(statement.commissions.iter().map(|line| line.booking.base_minor).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(
+        statement.commissions.iter().map(|line| line.booking.base_minor).collect::<Vec<_>>(),
+        [3, 1]
+    );
 }
 
 #[test]
@@ -152,8 +171,16 @@ fn less_than_the_minimum_is_carried_forward() {
     let december = paid("1002", at("2026-12-05T12:00:00Z"), &[touch]);
     world.order(december);
     world.order(paid("1003", at("2026-12-06T12:00:00Z"), &[touch]));
-    assert_eq!(anna(&world, "2026-11", LATE), ["0.00", "19.49", "0.00", "0.00"], "too little to pay out");
-    assert_eq!(anna(&world, "2026-12", LATE), ["0.00", "38.98", "0.00", "58.47"], "with what was carried");
+    assert_eq!(
+        anna(&world, "2026-11", LATE),
+        ["0.00", "19.49", "0.00", "0.00"],
+        "too little to pay out"
+    );
+    assert_eq!(
+        anna(&world, "2026-12", LATE),
+        ["0.00", "38.98", "0.00", "58.47"],
+        "with what was carried"
+    );
     // After the payout a refund is a negative line, and is carried until it is earned again.
     world.order(cancelled(&order, at("2027-01-20T12:00:00Z")));
     assert_eq!(anna(&world, "2027-01", LATE), ["0.00", "-19.49", "-19.49", "0.00"]);

@@ -1,8 +1,8 @@
 //! Attribution: which click or coupon an order belongs to, and why.
 //!
-//! A decision names every candidate with its verdict, so that nobody has to trust it: the same facts give the same
-//! decision, byte for byte, on the edge, in the batch and in an audit. A touch that comes too late is labelled, never
-//! dropped; a coupon is credited without inventing a click.
+//! A decision names every candidate with its verdict, so that nobody has to trust it: the same
+//! facts give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
+//! that comes too late is labelled, never dropped; a coupon is credited without inventing a click.
 
 mod models;
 
@@ -107,11 +107,13 @@ pub struct Decision {
     pub placed_at: Timestamp,
     /// How it was credited.
     pub method: Method,
-    /// Empty, or what is remarkable: `outside_window`, `self_referral`, `renewal`, `existing_customer`.
+    /// Empty, or what is remarkable: `outside_window`, `self_referral`, `renewal`,
+    /// `existing_customer`.
     pub label: String,
     /// Why, in one sentence.
     pub reason: String,
-    /// Number of the campaign's terms that the order is paid by, counted from 1; 0 when nobody is credited.
+    /// Number of the campaign's terms that the order is paid by, counted from 1; 0 when nobody is
+    /// credited.
     pub terms_version: usize,
     /// These terms in one line.
     pub terms: String,
@@ -120,10 +122,13 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// The credited candidate, or, for an order that is only labelled, the last one that the label is about.
+    /// The credited candidate, or, for an order that is only labelled, the last one that the label
+    /// is about.
     pub fn subject(&self) -> Option<&Candidate> {
         let credited = self.candidates.iter().find(|c| c.verdict == Verdict::Credited);
-        credited.or_else(|| self.candidates.iter().rev().find(|c| label_of(c.verdict) == Some(&self.label)))
+        credited.or_else(|| {
+            self.candidates.iter().rev().find(|c| label_of(c.verdict) == Some(&self.label))
+        })
     }
 
     /// The canonical form: what is exported and what an audit compares.
@@ -134,17 +139,26 @@ impl Decision {
 
 /// Decides who is credited for an order.
 ///
-/// `visit` looks up a click that may earn, for as much as is known; the clicks that led to one are candidates like those
-/// the order brought itself.
-pub fn decide(order: &Order, catalog: &Catalog, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Decision {
+/// `visit` looks up a click that may earn, for as much as is known; the clicks that led to one are
+/// candidates like those the order brought itself.
+pub fn decide(
+    order: &Order,
+    catalog: &Catalog,
+    visit: &dyn Fn(&ClickId) -> Option<Visit>,
+) -> Decision {
     let before = order.touches.iter().flat_map(|touch| path_before(touch, visit));
     let mut touches: Vec<Touch> = before.chain(order.touches.iter().copied()).collect();
     touches.sort_unstable();
     touches.dedup_by_key(|touch| touch.click);
-    let claimed =
-        order.claimed_touches.iter().filter(|claimed| touches.iter().all(|t| t.click != claimed.click));
+    let claimed = order
+        .claimed_touches
+        .iter()
+        .filter(|claimed| touches.iter().all(|t| t.click != claimed.click));
     let mut candidates: Vec<_> = claimed
-        .map(|touch| Candidate { verdict: Verdict::LessTrusted, ..touch_candidate(touch, order, catalog) })
+        .map(|touch| Candidate {
+            verdict: Verdict::LessTrusted,
+            ..touch_candidate(touch, order, catalog)
+        })
         .chain(touches.iter().map(|touch| touch_candidate(touch, order, catalog)))
         .collect();
     candidates.sort_by_key(|candidate| candidate.clicked_at);
@@ -189,19 +203,26 @@ fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     }
 }
 
-/// Whether the influencer bought by their own link or code: by the e-mail address, as soon as it is known.
+/// Whether the influencer bought by their own link or code: by the e-mail address, as soon as it is
+/// known.
 fn is_own_order(influencer: Option<InfluencerId>, order: &Order, catalog: &Catalog) -> bool {
-    let Some(influencer) = influencer.and_then(|id| catalog.influencers.get(&id)) else { return false };
+    let Some(influencer) = influencer.and_then(|id| catalog.influencers.get(&id)) else {
+        return false;
+    };
     let known_since = influencer.email_since.unwrap_or(influencer.created_at);
-    let own = influencer.email.as_deref().and_then(|email| CustomerId::of_email(order.merchant, email));
+    let own =
+        influencer.email.as_deref().and_then(|email| CustomerId::of_email(order.merchant, email));
     own.is_some() && own == order.customer && known_since <= order.placed_at
 }
 
-/// Who clicks when the cart is full already was led there by another: such a click takes nothing away.
+/// Who clicks when the cart is full already was led there by another: such a click takes nothing
+/// away.
 fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     let Some(checkout_at) = order.checkout_at else { return };
-    let creditable = |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
-    let came_before = |c: &Candidate| c.clicked_at.is_some_and(|clicked_at| clicked_at < checkout_at);
+    let creditable =
+        |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
+    let came_before =
+        |c: &Candidate| c.clicked_at.is_some_and(|clicked_at| clicked_at < checkout_at);
     if candidates.iter().any(|c| creditable(c) && came_before(c)) {
         for late in candidates.iter_mut().filter(|c| creditable(c) && !came_before(c)) {
             late.verdict = Verdict::AfterCheckout;
@@ -300,8 +321,9 @@ impl Pick {
 ///
 /// Where touch and coupon belong to different campaigns, the touch's campaign says which counts.
 fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
-    let coupon =
-        candidates.iter().position(|c| c.evidence == Evidence::Coupon && c.verdict == Verdict::Credited);
+    let coupon = candidates
+        .iter()
+        .position(|c| c.evidence == Evidence::Coupon && c.verdict == Verdict::Credited);
     let touch = pick_touch(candidates, catalog);
     let Some(referee) = touch.or(coupon) else { return Pick::Nobody };
     let campaign = candidates[referee].campaign.and_then(|id| catalog.campaigns.get(&id));
@@ -313,7 +335,9 @@ fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
         let found = match evidence {
             Evidence::Click => touch,
             Evidence::Coupon => coupon,
-            Evidence::ExistingCustomer if order.new_customer == Some(false) => return Pick::ExistingCustomer,
+            Evidence::ExistingCustomer if order.new_customer == Some(false) => {
+                return Pick::ExistingCustomer;
+            }
             Evidence::ExistingCustomer => None,
         };
         if let Some(index) = found {
@@ -324,9 +348,11 @@ fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
     Pick::Nobody
 }
 
-/// The latest touch that may be credited; the first of the same campaign where the campaign says so.
+/// The latest touch that may be credited; the first of the same campaign where the campaign says
+/// so.
 fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
-    let creditable = |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
+    let creditable =
+        |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
     let latest = candidates.iter().rposition(creditable)?;
     let campaign = candidates[latest].campaign;
     let model = campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.model);

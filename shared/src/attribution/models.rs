@@ -1,14 +1,15 @@
-//! Attribution models: how the touches of a decision would share an order, for reports. It pays nobody: payout follows
-//! the campaign's rule, which the decision has applied.
+//! Attribution models: how the touches of a decision would share an order, for reports. It pays
+//! nobody: payout follows the campaign's rule, which the decision has applied.
 
 use super::{Candidate, Decision, Method, Verdict};
 use crate::catalog::{Evidence, Model};
 use crate::money::Fraction;
 
-/// The touches of a decision that share credit under a model, each with its share of the whole, which is the sum.
+/// The touches of a decision that share credit under a model, each with its share of the whole,
+/// which is the sum.
 ///
-/// They are those that were credited or only outrun by another touch. Shares are whole numbers, so that nothing is lost
-/// to rounding.
+/// They are those that were credited or only outrun by another touch. Shares are whole numbers, so
+/// that nothing is lost to rounding.
 pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
     let counts = |c: &&Candidate| {
         let verdicts = [Verdict::Credited, Verdict::EarlierTouch, Verdict::LaterTouch];
@@ -27,8 +28,10 @@ pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
             Model::Position if is_first || is_last => 2 * (count as u64 - 2),
             Model::Position => 1,
             Model::TimeDecay => {
-                let age = touch.clicked_at.map_or(0, |at| decision.placed_at.since(at).as_ms().max(0));
-                // Halves every seven days, exactly enough: nothing is older than a window of 365 days.
+                let age =
+                    touch.clicked_at.map_or(0, |at| decision.placed_at.since(at).as_ms().max(0));
+                // Halves every seven days, exactly enough: nothing is older than a window of 365
+                // days.
                 1 << (60 - (age / (7 * 86_400_000)).min(60))
             }
         }
@@ -37,7 +40,8 @@ pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
     shares.filter(|(_, share)| *share > 0).collect()
 }
 
-/// What each sharing touch is credited of an order's goods under a model; the sum is the goods, to the minor unit.
+/// What each sharing touch is credited of an order's goods under a model; the sum is the goods, to
+/// the minor unit.
 ///
 /// An order that a coupon won is its owner's under every model: there is nothing to share.
 pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Candidate, i64)> {
@@ -51,7 +55,8 @@ pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Cand
     let (mut sum, mut given) = (0, 0);
     let credited = shares.into_iter().map(|(candidate, share)| {
         sum += i128::from(share);
-        let upto = Fraction::new(goods_minor.into(), 1).times(sum, whole).and_then(Fraction::rounded);
+        let upto =
+            Fraction::new(goods_minor.into(), 1).times(sum, whole).and_then(Fraction::rounded);
         let part = upto.unwrap_or(given) - given;
         given += part;
         (candidate, part)

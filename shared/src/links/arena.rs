@@ -1,8 +1,9 @@
-//! Records one after another in chunks that clones share: a record is written once, and never changed where it lies.
+//! Records one after another in chunks that clones share: a record is written once, and never
+//! changed where it lies.
 //!
-//! A new version of a record is written anew; what it replaces is garbage. A chunk that is mostly garbage is emptied by
-//! whoever owns the records (`sparse`, `release`), so that garbage is never more than what is alive, and a single
-//! change never moves more than half a chunk.
+//! A new version of a record is written anew; what it replaces is garbage. A chunk that is mostly
+//! garbage is emptied by whoever owns the records (`sparse`, `release`), so that garbage is never
+//! more than what is alive, and a single change never moves more than half a chunk.
 
 use std::sync::Arc;
 
@@ -69,7 +70,12 @@ pub(super) struct Arena {
 
 impl Default for Arena {
     fn default() -> Self {
-        Self { chunks: Pages::filled(Chunk::default(), 1), tail: 0, free: Vec::new(), suspects: Vec::new() }
+        Self {
+            chunks: Pages::filled(Chunk::default(), 1),
+            tail: 0,
+            free: Vec::new(),
+            suspects: Vec::new(),
+        }
     }
 }
 
@@ -129,10 +135,12 @@ impl Arena {
         }
     }
 
-    /// The next chunk that is mostly garbage: its records have to be appended anew, and the chunk released.
+    /// The next chunk that is mostly garbage: its records have to be appended anew, and the chunk
+    /// released.
     pub(super) fn sparse(&mut self) -> Option<SparseChunk> {
         while let Some(number) = self.suspects.pop() {
-            let chunk = self.chunks.get(number).filter(|chunk| number != self.tail && chunk.is_sparse());
+            let chunk =
+                self.chunks.get(number).filter(|chunk| number != self.tail && chunk.is_sparse());
             if let Some(chunk) = chunk {
                 return Some(SparseChunk { number, bytes: Arc::clone(&chunk.bytes) });
             }

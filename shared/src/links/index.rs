@@ -1,6 +1,8 @@
-//! A hash table of positions in shards that clones share: a change copies the shards it touches and nothing else.
+//! A hash table of positions in shards that clones share: a change copies the shards it touches and
+//! nothing else.
 //!
-//! Keys are not kept: whoever asks brings the hash, and says of a position whether it is the wanted one.
+//! Keys are not kept: whoever asks brings the hash, and says of a position whether it is the wanted
+//! one.
 
 use std::sync::Arc;
 
@@ -12,7 +14,8 @@ use super::pages::Pages;
 /// With ten million links a shard has 2,500 positions, 20 KB: what a changed link copies.
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
-/// The table inside a shard uses the lowest bits of a hash and the highest seven; these lie between.
+/// The table inside a shard uses the lowest bits of a hash and the highest seven; these lie
+/// between.
 const SHARD_SHIFT: u32 = 64 - 7 - SHARD_BITS;
 
 #[derive(Debug, Clone)]
@@ -27,7 +30,11 @@ impl Default for Index {
 impl Index {
     /// The position under a hash that is the wanted one.
     #[inline]
-    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(Position) -> bool) -> Option<Position> {
+    pub(super) fn find(
+        &self,
+        hash: u64,
+        mut is_it: impl FnMut(Position) -> bool,
+    ) -> Option<Position> {
         self.0.get(shard_of(hash))?.find(hash, |&position| is_it(position)).copied()
     }
 
@@ -62,7 +69,9 @@ impl Index {
             return;
         }
         let shard = self.0.get_mut(shard_of(hash)).map(Arc::make_mut);
-        if let Some(held) = shard.and_then(|shard| shard.find_entry(hash, |&held| held == position).ok()) {
+        if let Some(held) =
+            shard.and_then(|shard| shard.find_entry(hash, |&held| held == position).ok())
+        {
             held.remove();
         }
     }

@@ -1,11 +1,13 @@
 //! All links of a catalog, packed: ten million of them fit a small machine.
 //!
-//! A clone costs a few reference counts and never changes again: the catalog writes to one copy, the edge reads another.
-//! Whoever changes a link copies what it touches (the end of the records, a shard of each index), whatever the number
-//! of links. Decides nothing about versions: what is put replaces what was there. Never forgets a link.
+//! A clone costs a few reference counts and never changes again: the catalog writes to one copy,
+//! the edge reads another. Whoever changes a link copies what it touches (the end of the records, a
+//! shard of each index), whatever the number of links. Decides nothing about versions: what is put
+//! replaces what was there. Never forgets a link.
 //!
-//! Each link is a record in the `arena`; three `index`es find it: by id, by slug among its merchant's links, and by slug
-//! among all. Hashes are keyed at random, so that nobody can choose slugs that collide.
+//! Each link is a record in the `arena`; three `index`es find it: by id, by slug among its
+//! merchant's links, and by slug among all. Hashes are keyed at random, so that nobody can choose
+//! slugs that collide.
 
 mod arena;
 mod index;
@@ -23,7 +25,8 @@ use arena::{Arena, Position};
 use index::Index;
 pub use packed::LinkRef;
 
-/// The bit that makes lower case of eight letters. It takes other characters for each other, but none that slugs have.
+/// The bit that makes lower case of eight letters. It takes other characters for each other, but
+/// none that slugs have.
 const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
 /// What most records fit into.
 const RECORD_BYTES: usize = 256;
@@ -76,7 +79,8 @@ impl Links {
         self.len() == 0
     }
 
-    /// How many bytes the records take, those that were replaced included: about what a clone would, unless it shared.
+    /// How many bytes the records take, those that were replaced included: about what a clone
+    /// would, unless it shared.
     pub fn bytes(&self) -> usize {
         self.records.bytes()
     }
@@ -87,7 +91,8 @@ impl Links {
         self.read(self.position(id)?)
     }
 
-    /// The link a slug leads to, compared without case: the earliest of those that want it, ties go to the lower id.
+    /// The link a slug leads to, compared without case: the earliest of those that want it, ties go
+    /// to the lower id.
     #[inline]
     pub fn by_slug(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
         self.holder(scope, slug).map(|(_, link)| link)
@@ -98,10 +103,11 @@ impl Links {
         self.by_id.iter().filter_map(|position| self.read(position))
     }
 
-    /// Puts a link in the place of the one with its id, or as a new one. It is found among its merchant's links once
-    /// the merchant is known.
+    /// Puts a link in the place of the one with its id, or as a new one. It is found among its
+    /// merchant's links once the merchant is known.
     ///
-    /// Slug, campaign and time of creation of a link never change. If they do all the same, the old slug is free.
+    /// Slug, campaign and time of creation of a link never change. If they do all the same, the old
+    /// slug is free.
     pub fn put(&mut self, link: &Link, merchant: Option<MerchantId>) {
         let mut record = Vec::with_capacity(RECORD_BYTES);
         packed::pack(link, merchant, &mut record);
@@ -163,7 +169,8 @@ impl Links {
 
     /// Writes a record anew, unless it was replaced, and leads every index there.
     fn move_record(&mut self, old: Position, record: &[u8]) {
-        let Some(link) = LinkRef::read(record).filter(|link| self.position(link.id()) == Some(old)) else {
+        let Some(link) = LinkRef::read(record).filter(|link| self.position(link.id()) == Some(old))
+        else {
             return;
         };
         let new = self.records.append(record);

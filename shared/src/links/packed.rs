@@ -1,12 +1,13 @@
-//! A link as bytes, and what reads it there without copying: everything once, nothing that is not there.
+//! A link as bytes, and what reads it there without copying: everything once, nothing that is not
+//! there.
 
 use crate::catalog::{Link, Schedule};
 use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use crate::time::Timestamp;
 
-// Format: head | slug | destination | updated, starts, ends where present, 6 bytes each | fallback where present.
-// Numbers are little-endian, each text begins with its length as a varint. What a redirect reads stands first. Never
-// leaves the process: it may change with any version.
+// Format: head | slug | destination | updated, starts, ends where present, 6 bytes each | fallback
+// where present. Numbers are little-endian, each text begins with its length as a varint. What a
+// redirect reads stands first. Never leaves the process: it may change with any version.
 const HEAD: usize = 37;
 /// Years up to 9999 in milliseconds need 48 bits.
 const TIME: usize = 6;
@@ -40,9 +41,11 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     let updated_at = Some(link.updated_at).filter(|updated_at| *updated_at != link.created_at);
     let times = [(UPDATED, updated_at), (STARTS, link.starts_at), (ENDS, link.ends_at)];
     let mut flags = hints(link.destination.as_bytes());
-    for (flag, is_set) in
-        [(PAUSED, link.paused), (MERCHANT_KNOWN, merchant.is_some()), (FALLBACK, link.fallback.is_some())]
-    {
+    for (flag, is_set) in [
+        (PAUSED, link.paused),
+        (MERCHANT_KNOWN, merchant.is_some()),
+        (FALLBACK, link.fallback.is_some()),
+    ] {
         flags |= if is_set { flag } else { 0 };
     }
     times.iter().for_each(|(flag, time)| flags |= if time.is_some() { *flag } else { 0 });
@@ -70,7 +73,9 @@ fn hints(destination: &[u8]) -> u16 {
         Some(_) => 1,
     };
     let unfit = destination.iter().any(|&byte| byte < b' ' || byte == 127);
-    joint << JOINT_SHIFT | if fragment_at.is_some() { FRAGMENT } else { 0 } | if unfit { UNFIT } else { 0 }
+    joint << JOINT_SHIFT
+        | if fragment_at.is_some() { FRAGMENT } else { 0 }
+        | if unfit { UNFIT } else { 0 }
 }
 
 fn put_time(time: Timestamp, out: &mut Vec<u8>) {
@@ -260,7 +265,8 @@ impl<'a> LinkRef<'a> {
         JOINTS[usize::from(self.flags() >> JOINT_SHIFT) % JOINTS.len()]
     }
 
-    /// Whether the destination may stand in a header: looked at once, because headers are written as bytes.
+    /// Whether the destination may stand in a header: looked at once, because headers are written
+    /// as bytes.
     #[inline]
     pub const fn fits_a_header(&self) -> bool {
         !self.is(UNFIT)
@@ -341,7 +347,11 @@ mod tests {
             let around = (before.as_bytes(), fragment.as_bytes());
             assert_eq!(read.destination_around_fragment(), around, "{destination:?}");
             assert_eq!((read.joint(), read.fits_a_header()), (joint, fits), "{destination:?}");
-            assert_eq!(record.len(), HEAD + 2 + 4 + destination.len(), "nothing stands there that need not");
+            assert_eq!(
+                record.len(),
+                HEAD + 2 + 4 + destination.len(),
+                "nothing stands there that need not"
+            );
         }
     }
 }

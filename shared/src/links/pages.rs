@@ -1,4 +1,5 @@
-//! A vector that clones share page by page: cloning counts one reference, a change copies one page and the list of pages.
+//! A vector that clones share page by page: cloning counts one reference, a change copies one page
+//! and the list of pages.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Order facts: one report about an order from one channel, as it is kept in the journal.
 //!
-//! A fact says what a channel said and nothing more: fields it could not be asked for are empty, and fields that could
-//! not be understood are noted. Facts are never changed; what they mean together is the fold's business.
+//! A fact says what a channel said and nothing more: fields it could not be asked for are empty,
+//! and fields that could not be understood are noted. Facts are never changed; what they mean
+//! together is the fold's business.
 
 use serde::{Deserialize, Serialize};
 
@@ -99,8 +100,9 @@ pub struct Refund {
     pub id: String,
     /// How much, tax and shipping included; positive.
     pub total_minor: i64,
-    /// The goods in it, without tax and shipping, where the report says which lines were given back: zero for a refund
-    /// of shipping alone. Without it the refund takes its share of the goods pro rata.
+    /// The goods in it, without tax and shipping, where the report says which lines were given
+    /// back: zero for a refund of shipping alone. Without it the refund takes its share of the
+    /// goods pro rata.
     #[serde(default)]
     pub goods_minor: Option<i64>,
     /// How the goods spread over the order's lines, where the report says so.
@@ -230,7 +232,8 @@ pub struct OrderFact {
     /// Whether these are all refunds.
     #[serde(default)]
     pub refund_list: RefundList,
-    /// Says one thing about the order (a refund, a deletion, a dispute) and nothing of what is in it.
+    /// Says one thing about the order (a refund, a deletion, a dispute) and nothing of what is in
+    /// it.
     #[serde(default)]
     pub partial: bool,
     /// Discount codes used.
@@ -239,7 +242,8 @@ pub struct OrderFact {
     /// Clicks whose valid tokens came with the report.
     #[serde(default)]
     pub touches: Vec<Touch>,
-    /// Clicks that the report names by id alone: what is known of them is looked up when the order is settled.
+    /// Clicks that the report names by id alone: what is known of them is looked up when the order
+    /// is settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clicks: Vec<ClickId>,
     /// Who bought, as a hash of the e-mail address.
@@ -259,7 +263,8 @@ pub struct OrderFact {
     /// Fields that could not be understood and were left out, each with the reason.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The report that nobody could read when it came, and that this fact was read from after a fix.
+    /// The report that nobody could read when it came, and that this fact was read from after a
+    /// fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
 }
@@ -267,10 +272,13 @@ pub struct OrderFact {
 impl OrderFact {
     /// Turns clicks that came by id into touches, for as much as is known of them.
     pub fn look_up_clicks(&mut self, visit: &dyn Fn(&ClickId) -> Option<Visit>) {
-        self.touches.extend(self.clicks.drain(..).filter_map(|click| visit(&click)).map(|visit| visit.touch));
+        self.touches.extend(
+            self.clicks.drain(..).filter_map(|click| visit(&click)).map(|visit| visit.touch),
+        );
     }
 
-    /// A fact that says nothing yet but whose order it is about, who reports, and when it reached us.
+    /// A fact that says nothing yet but whose order it is about, who reports, and when it reached
+    /// us.
     pub fn blank(
         id: FactId,
         merchant: MerchantId,

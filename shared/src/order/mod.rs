@@ -1,8 +1,8 @@
 //! Orders: everything that was reported about one, folded into what it is now.
 //!
-//! Facts arrive late, twice and in any order; the fold is a function of their set alone. Trust order: signed webhook,
-//! then authenticated server report, then pixel, then data-layer pickup. What only browsers said never changes what the
-//! shop's server said.
+//! Facts arrive late, twice and in any order; the fold is a function of their set alone. Trust
+//! order: signed webhook, then authenticated server report, then pixel, then data-layer pickup.
+//! What only browsers said never changes what the shop's server said.
 
 mod fact;
 mod names;
@@ -64,20 +64,23 @@ pub struct Order {
     pub new_customer: Option<bool>,
     /// Made by a subscription.
     pub renewal: bool,
-    /// The clicks that may be credited, by time: those that the shop's reports brought along; only where these brought
-    /// none, those that a browser brought.
+    /// The clicks that may be credited, by time: those that the shop's reports brought along; only
+    /// where these brought none, those that a browser brought.
     pub touches: Vec<Touch>,
     /// Clicks that only a browser brought along, while the shop's reports brought others.
     pub claimed_touches: Vec<Touch>,
 }
 
 impl Order {
-    /// The goods that were kept, exactly, as a fraction of minor units: goods less the lines given back, of which
-    /// refunds without lines take their share of the total. `None` when the goods are not known.
+    /// The goods that were kept, exactly, as a fraction of minor units: goods less the lines given
+    /// back, of which refunds without lines take their share of the total. `None` when the goods
+    /// are not known.
     pub fn kept_goods(&self) -> Option<(i128, i128)> {
         let goods = (self.goods_minor? - self.refunded_goods_minor).max(0);
         let (kept, whole) = match self.total_minor {
-            Some(total) if total > 0 => ((total - self.refunded_pro_rata_minor).clamp(0, total), total),
+            Some(total) if total > 0 => {
+                ((total - self.refunded_pro_rata_minor).clamp(0, total), total)
+            }
             _ if self.refunded_pro_rata_minor > 0 => (0, 1),
             _ => (1, 1),
         };
@@ -86,8 +89,10 @@ impl Order {
 
     /// Whether all of it was given back.
     pub fn is_given_back(&self) -> bool {
-        let nothing_kept = self.kept_goods().is_some_and(|(kept, _)| kept == 0) && self.goods_minor > Some(0);
-        nothing_kept || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
+        let nothing_kept =
+            self.kept_goods().is_some_and(|(kept, _)| kept == 0) && self.goods_minor > Some(0);
+        nothing_kept
+            || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
     }
 
     /// Goods less what was given back of them, rounded.
@@ -100,8 +105,8 @@ impl Order {
 /// What browsers alone report about an order is kept up to this many facts: anybody can send more.
 pub const BROWSER_FACTS_MAX: usize = 20;
 
-/// Removes repeated deliveries: one fact an id, as it was first received. Of what browsers reported only the first
-/// [`BROWSER_FACTS_MAX`] facts count.
+/// Removes repeated deliveries: one fact an id, as it was first received. Of what browsers reported
+/// only the first [`BROWSER_FACTS_MAX`] facts count.
 pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
@@ -119,8 +124,9 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
 ///
-/// Once the shop's server has said anything, it alone says what the order is, what it is worth, which codes were used
-/// and when it was placed; browsers then only add a click that the shop's report did not bring itself.
+/// Once the shop's server has said anything, it alone says what the order is, what it is worth,
+/// which codes were used and when it was placed; browsers then only add a click that the shop's
+/// report did not bring itself.
 ///
 /// `None` when there are no facts.
 pub fn fold(facts: &[OrderFact]) -> Option<Order> {
@@ -129,8 +135,10 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     facts.sort_by_key(|f| (voice(f), f.occurred_at, f.received_at, f.id));
     let last = *facts.last()?;
     let confirmed = last.source.confirms();
-    let (base, claims): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| f.source.confirms() == confirmed);
-    let content: Vec<_> = base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
+    let (base, claims): (Vec<_>, Vec<_>) =
+        facts.into_iter().partition(|f| f.source.confirms() == confirmed);
+    let content: Vec<_> =
+        base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
     let currency = content.first().and_then(|f| f.currency);
     let same_currency = || content.iter().filter(|f| f.currency == currency);
     let goods = same_currency().find(|f| f.goods_minor.is_some());
@@ -147,7 +155,11 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         test: base.iter().any(|f| f.test),
         placed_at: placed_at(&base, &touches),
         checkout_at: base.iter().rev().find_map(|f| f.checkout_at),
-        paid_at: base.iter().filter(|f| f.status == Some(Status::Paid)).map(|f| f.received_at).min(),
+        paid_at: base
+            .iter()
+            .filter(|f| f.status == Some(Status::Paid))
+            .map(|f| f.received_at)
+            .min(),
         currency,
         goods_minor: goods.and_then(|f| f.goods_minor),
         lines: goods.map_or_else(Vec::new, |f| f.lines.clone()),
@@ -165,8 +177,8 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     })
 }
 
-/// Where the order stands, as the last to say so, unless the money was taken back by the customer's bank: shops do not
-/// hear of that, and the payment provider is believed alone.
+/// Where the order stands, as the last to say so, unless the money was taken back by the customer's
+/// bank: shops do not hear of that, and the payment provider is believed alone.
 fn status(facts: &[&OrderFact]) -> Status {
     let is_of_dispute =
         |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
@@ -178,18 +190,26 @@ fn status(facts: &[&OrderFact]) -> Status {
     facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
 }
 
-/// Who is heard first: by trust, and of platforms the shop before its payment provider, who knows what was paid but not
-/// what for.
+/// Who is heard first: by trust, and of platforms the shop before its payment provider, who knows
+/// what was paid but not what for.
 fn voice(fact: &OrderFact) -> (Source, bool) {
     (fact.source, fact.platform != Platform::Stripe)
 }
 
 /// The refunds that stand, by id, from facts in the order in which they tell.
 ///
-/// One voice counts the refunds: where shop and payment provider both report them, they are the same money.
-fn refunds<'f>(facts: &[&'f OrderFact], currency: Option<Currency>) -> BTreeMap<&'f str, &'f Refund> {
-    let knows = |f: &&&OrderFact| !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial);
-    let Some(teller) = facts.iter().rev().find(knows).map(|f| voice(f)) else { return BTreeMap::new() };
+/// One voice counts the refunds: where shop and payment provider both report them, they are the
+/// same money.
+fn refunds<'f>(
+    facts: &[&'f OrderFact],
+    currency: Option<Currency>,
+) -> BTreeMap<&'f str, &'f Refund> {
+    let knows = |f: &&&OrderFact| {
+        !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial)
+    };
+    let Some(teller) = facts.iter().rev().find(knows).map(|f| voice(f)) else {
+        return BTreeMap::new();
+    };
     let mut refunds = BTreeMap::new();
     let told = facts.iter().filter(|f| voice(f) == teller);
     for fact in told.filter(|f| f.currency == currency || f.currency.is_none()) {
@@ -221,10 +241,11 @@ const CLOCK_ABSURD: Span = Span::days(365);
 
 /// When the order was placed, as `facts` of one trust say it, unless that cannot be.
 ///
-/// Some shops count whole seconds only, and a shop's clock may be off: an order cannot have been placed after we first
-/// heard of it, nor before the click whose token it brought back. Where the click is a moment later its own time stands
-/// in; where it is a year later the clock is wrong, and the time we first heard of the order stands in. In between the
-/// shop is believed: the order came before the click.
+/// Some shops count whole seconds only, and a shop's clock may be off: an order cannot have been
+/// placed after we first heard of it, nor before the click whose token it brought back. Where the
+/// click is a moment later its own time stands in; where it is a year later the clock is wrong, and
+/// the time we first heard of the order stands in. In between the shop is believed: the order came
+/// before the click.
 fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
     let skew = Span::minutes(2);
     let heard_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
@@ -232,7 +253,8 @@ fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
     if stated > heard_at.plus(skew) {
         return heard_at;
     }
-    let known = touches.iter().map(|touch| touch.clicked_at).filter(|&clicked_at| clicked_at <= heard_at);
+    let known =
+        touches.iter().map(|touch| touch.clicked_at).filter(|&clicked_at| clicked_at <= heard_at);
     match known.max() {
         Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => heard_at,

@@ -1,9 +1,9 @@
 //! Which reports are about the same order, when every channel calls it by another name.
 //!
-//! A shop's own webhooks anchor an order: platform and id say which it is, and their aliases say what else it is called.
-//! Everybody else (payment provider, postback, import, browser) brings one name, and follows the one anchored order that
-//! bears it. A name that several orders bear names none of them: such a report stands by itself until it is clear.
-//! Amounts never match anything.
+//! A shop's own webhooks anchor an order: platform and id say which it is, and their aliases say
+//! what else it is called. Everybody else (payment provider, postback, import, browser) brings one
+//! name, and follows the one anchored order that bears it. A name that several orders bear names
+//! none of them: such a report stands by itself until it is clear. Amounts never match anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use crate::catalog::Platform;
 use crate::id::MerchantId;
 use crate::order::{OrderFact, Source};
 
-/// An order id in its plain spelling: without outer blanks, a leading `#`, or the path of a global id
-/// (`gid://shopify/Order/1001`).
+/// An order id in its plain spelling: without outer blanks, a leading `#`, or the path of a global
+/// id (`gid://shopify/Order/1001`).
 pub fn normal_order_id(id: &str) -> String {
     let id = id.trim_start_matches(|c: char| c.is_whitespace() || c == '#').trim_end();
     let global = id.strip_prefix("gid://").and_then(|path| path.rsplit_once('/'));
@@ -35,8 +35,8 @@ pub struct OrderKey {
     pub name: String,
 }
 
-/// Platforms whose webhooks anchor an order, the most telling first: a shop knows what was sold, a payment provider
-/// only what was paid.
+/// Platforms whose webhooks anchor an order, the most telling first: a shop knows what was sold, a
+/// payment provider only what was paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Anchor {
     /// Shopify.
@@ -126,7 +126,10 @@ pub fn by_order<'f>(
     for fact in following {
         let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
         let key = bearers.order_named(merchant, &name).cloned();
-        orders.entry(key.unwrap_or(OrderKey { merchant, anchor: None, name })).or_default().push(fact);
+        orders
+            .entry(key.unwrap_or(OrderKey { merchant, anchor: None, name }))
+            .or_default()
+            .push(fact);
     }
     orders
 }
@@ -152,7 +155,8 @@ impl Bearers {
             return None;
         }
         let names = self.names.get(key).into_iter().flatten();
-        let bearers = names.filter_map(|name| self.by_name.get(&(key.merchant, name.clone()))).flatten();
+        let bearers =
+            names.filter_map(|name| self.by_name.get(&(key.merchant, name.clone()))).flatten();
         the_only(bearers.filter(|bearer| bearer.anchor != Some(Anchor::Stripe)))
     }
 
@@ -184,7 +188,8 @@ mod tests {
             source,
             Timestamp::from_ms(0),
         );
-        let alias = |value: &&str| Alias { kind: AliasKind::OrderNumber, value: normal_order_id(value) };
+        let alias =
+            |value: &&str| Alias { kind: AliasKind::OrderNumber, value: normal_order_id(value) };
         OrderFact { aliases: aliases.iter().map(alias).collect(), ..blank }
     }
 
@@ -198,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_browser_may_call_an_order_by_any_of_its_names() {
-        let webhook = fact(Source::Webhook, Platform::Shopify, "5001", &["#1001", "CheckOut-Token"]);
+        let webhook =
+            fact(Source::Webhook, Platform::Shopify, "5001", &["#1001", "CheckOut-Token"]);
         for name in ["5001", " #1001 ", "checkout-token", "gid://shopify/OrderIdentity/5001"] {
             let claim = fact(Source::Pixel, Platform::Other, name, &[]);
             assert_eq!(orders(&[claim, webhook.clone()]), ["shopify/5001: 2"], "{name}");
@@ -231,9 +237,17 @@ mod tests {
         let claim = fact(Source::Pixel, Platform::Other, "cs_9", &[]);
         let all = [claim.clone(), payment.clone(), refund, order.clone()];
         assert_eq!(orders(&all), ["woocommerce/727: 4"]);
-        assert_eq!(orders(&[payment.clone(), claim]), ["stripe/pi_3: 2"], "without a shop it is the order");
+        assert_eq!(
+            orders(&[payment.clone(), claim]),
+            ["stripe/pi_3: 2"],
+            "without a shop it is the order"
+        );
         let twin = fact(Source::Webhook, Platform::Woocommerce, "728", &["pi_3"]);
         let apart = ["woocommerce/727: 1", "woocommerce/728: 1", "stripe/pi_3: 1"];
-        assert_eq!(orders(&[payment, order, twin]), apart, "one payment of two orders is neither's");
+        assert_eq!(
+            orders(&[payment, order, twin]),
+            apart,
+            "one payment of two orders is neither's"
+        );
     }
 }

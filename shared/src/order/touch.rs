@@ -33,14 +33,16 @@ impl From<&Claims> for Touch {
 impl Touch {
     /// Whether `time` lies in the half-open window `[clicked_at, clicked_at + window)`.
     pub fn covers(&self, time: Timestamp) -> bool {
-        self.clicked_at <= time && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
+        self.clicked_at <= time
+            && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
     }
 }
 
 /// Touches that a window holds: the click itself and those that led to it.
 pub const PATH_TOUCHES_MAX: usize = 8;
 
-/// A click that may earn, as it is remembered: the touch, and the click whose token the visitor brought along.
+/// A click that may earn, as it is remembered: the touch, and the click whose token the visitor
+/// brought along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
     /// The touch.
@@ -51,15 +53,16 @@ pub struct Visit {
 
 /// The touches that led to `touch`, by time, at most seven; `visit` looks a click up.
 ///
-/// The path goes back as long as each earlier touch was inside its own window when `touch` was made. It is followed
-/// when it is needed and not copied when a click is recorded: so it does not matter in which order the clicks of
-/// several cores become known.
+/// The path goes back as long as each earlier touch was inside its own window when `touch` was
+/// made. It is followed when it is needed and not copied when a click is recorded: so it does not
+/// matter in which order the clicks of several cores become known.
 pub fn path_before(touch: &Touch, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Vec<Touch> {
     let mut earlier: Vec<Touch> = Vec::new();
     let mut previous = visit(&touch.click).and_then(|visit| visit.previous);
     while earlier.len() < PATH_TOUCHES_MAX - 1 {
         let Some(reached) = previous.and_then(|id| visit(&id)) else { break };
-        // Each touch must lie before the one it led to; this also ends a chain that bites its own tail.
+        // Each touch must lie before the one it led to; this also ends a chain that bites its own
+        // tail.
         let after = earlier.last().unwrap_or(touch);
         let leads_on = reached.touch.clicked_at <= after.clicked_at
             && reached.touch.click != touch.click
@@ -84,8 +87,12 @@ mod tests {
     fn visit(number: u8, day: i64, previous: Option<u8>) -> Visit {
         let id = |number| ClickId::from_bytes([number; 16]);
         let clicked_at = Timestamp::from_ms(0).plus(Span::days(day));
-        let touch =
-            Touch { clicked_at, click: id(number), link: LinkId::from_bits(1), window_minutes: 30 * 24 * 60 };
+        let touch = Touch {
+            clicked_at,
+            click: id(number),
+            link: LinkId::from_bits(1),
+            window_minutes: 30 * 24 * 60,
+        };
         Visit { touch, previous: previous.map(id) }
     }
 
@@ -98,7 +105,12 @@ mod tests {
 
     #[test]
     fn the_path_follows_previous_clicks_within_their_windows() {
-        let visits = [visit(1, 0, None), visit(2, 20, Some(1)), visit(3, 29, Some(2)), visit(4, 30, Some(2))];
+        let visits = [
+            visit(1, 0, None),
+            visit(2, 20, Some(1)),
+            visit(3, 29, Some(2)),
+            visit(4, 30, Some(2)),
+        ];
         check(&visits, 3, &[1, 2]);
         check(&visits, 4, &[2]);
         check(&visits, 1, &[]);
@@ -106,7 +118,8 @@ mod tests {
 
     #[test]
     fn the_path_has_at_most_seven_touches_before_the_click_and_no_loops() {
-        let chain: Vec<_> = (1..=12).map(|n| visit(n, i64::from(n), (n > 1).then(|| n - 1))).collect();
+        let chain: Vec<_> =
+            (1..=12).map(|n| visit(n, i64::from(n), (n > 1).then(|| n - 1))).collect();
         check(&chain, 12, &[5, 6, 7, 8, 9, 10, 11]);
         check(&[visit(1, 0, Some(2)), visit(2, 0, Some(1))], 1, &[2]);
         check(&[visit(1, 0, Some(1))], 1, &[]);

@@ -7,7 +7,8 @@ use shared::time::Span;
 
 use crate::world::{ANNA, ANNAS_LINK, BEN, CAMPAIGN, MERCHANT, NOW, click_first};
 
-/// Everything of the little world, two links more that want one slug, and a later version of each entity.
+/// Everything of the little world, two links more that want one slug, and a later version of each
+/// entity.
 fn changes() -> Vec<Change> {
     let world = click_first();
     let link = |id: u64, influencer, minutes: i64| {

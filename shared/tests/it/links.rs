@@ -8,7 +8,8 @@ use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::links::{LinkRef, Links};
 use shared::time::Timestamp;
 
-/// Every link that was put, and the earliest holder of every slug: what `Links` promises, without its structure.
+/// Every link that was put, and the earliest holder of every slug: what `Links` promises, without
+/// its structure.
 #[derive(Debug, Clone, Default)]
 struct Model {
     links: BTreeMap<LinkId, (Link, Option<MerchantId>)>,
@@ -33,19 +34,26 @@ impl Model {
 }
 
 fn scopes() -> [Scope; 3] {
-    [Scope::Agency, Scope::Merchant(MerchantId::from_bits(1)), Scope::Merchant(MerchantId::from_bits(2))]
+    [
+        Scope::Agency,
+        Scope::Merchant(MerchantId::from_bits(1)),
+        Scope::Merchant(MerchantId::from_bits(2)),
+    ]
 }
 
 fn check_same(links: &Links, model: &Model, slugs: &[String]) {
     assert_eq!(links.len(), model.links.len());
-    let listed: HashMap<LinkId, Link> = links.iter().map(|link| (link.id(), link.to_link())).collect();
+    let listed: HashMap<LinkId, Link> =
+        links.iter().map(|link| (link.id(), link.to_link())).collect();
     assert_eq!(listed.len(), model.links.len());
     for (id, (link, merchant)) in &model.links {
         let found = links.get(*id).expect("a link that was put");
         assert_eq!((&found.to_link(), found.merchant()), (link, *merchant));
         assert_eq!(listed.get(id), Some(link));
     }
-    for (scope, slug) in scopes().into_iter().flat_map(|scope| slugs.iter().map(move |slug| (scope, slug))) {
+    for (scope, slug) in
+        scopes().into_iter().flat_map(|scope| slugs.iter().map(move |slug| (scope, slug)))
+    {
         let found = links.by_slug(scope, &slug.to_ascii_uppercase()).map(|link| link.id());
         assert_eq!(found, model.by_slug(scope, slug), "{slug} in {scope:?}");
     }
@@ -60,9 +68,11 @@ fn time() -> impl Strategy<Value = Option<Timestamp>> {
     prop::option::weighted(0.2, (0..i64::MAX).prop_map(Timestamp::from_ms))
 }
 
-/// A version of one of 200 links. Slug, creation and merchant follow from the id: they never change.
+/// A version of one of 200 links. Slug, creation and merchant follow from the id: they never
+/// change.
 fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
-    let text = prop_oneof![8 => "[a-z#?&ü]{0,40}", 1 => "[a-z]{3000,5000}", 1 => Just("x".repeat(70_000))];
+    let text =
+        prop_oneof![8 => "[a-z#?&ü]{0,40}", 1 => "[a-z]{3000,5000}", 1 => Just("x".repeat(70_000))];
     let times = (time(), time(), time());
     (0..200u64, text, prop::option::weighted(0.2, "[a-z]{0,200}"), times, any::<bool>()).prop_map(
         |(id, destination, fallback, (updated_at, starts_at, ends_at), paused)| {
@@ -127,7 +137,8 @@ fn plain(id: u64, round: i64) -> Link {
     }
 }
 
-/// Every link is changed many times over: replaced records are cleared away, and nothing is lost on the way.
+/// Every link is changed many times over: replaced records are cleared away, and nothing is lost on
+/// the way.
 #[test]
 fn changing_every_link_again_and_again_loses_none() {
     let (count, merchant) = (5_000, MerchantId::from_bits(9));
@@ -160,7 +171,8 @@ fn a_link_is_found_among_its_merchants_links_once_the_merchant_is_known() {
     let merchant = MerchantId::from_bits(9);
     let mut links = Links::default();
     let (mut early, mut late) = (plain(1, 0), plain(2, 0));
-    (early.slug, late.slug, late.created_at) = ("anna".into(), "Anna".into(), Timestamp::from_ms(2));
+    (early.slug, late.slug, late.created_at) =
+        ("anna".into(), "Anna".into(), Timestamp::from_ms(2));
     links.put(&late, Some(merchant));
     links.put(&early, None);
     let holder = |links: &Links, scope| links.by_slug(scope, "ANNA").map(|link| link.id());

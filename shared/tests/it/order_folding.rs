@@ -1,4 +1,5 @@
-//! Money converges: whatever the order, repetition and timing of reports, an order ends in the same decision and ledger.
+//! Money converges: whatever the order, repetition and timing of reports, an order ends in the same
+//! decision and ledger.
 
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
@@ -10,7 +11,8 @@ use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Tou
 use shared::time::{Span, Timestamp};
 
 use crate::world::{
-    ANNA, BEN, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms, total, touch,
+    ANNA, BEN, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms, total,
+    touch,
 };
 
 #[test]
@@ -50,14 +52,22 @@ fn a_refund_without_lines_reverses_pro_rata_and_a_deleted_refund_restores() {
     let catalog = click_first();
     // 15 % of 129.90, of which (139.90 - 69.95) / 139.90 was kept.
     assert_eq!(total(&settled(&[paid(), refund(2, 10, &[6995])], &catalog)), 974);
-    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[6995]), refund(3, 20, &[])], &catalog)), 1949);
+    assert_eq!(
+        total(&settled(&[paid(), refund(2, 10, &[6995]), refund(3, 20, &[])], &catalog)),
+        1949
+    );
     assert_eq!(total(&settled(&[paid(), refund(2, 10, &[13990])], &catalog)), 0);
-    assert_eq!(total(&settled(&[paid(), refund(2, 10, &[99999])], &catalog)), 0, "never below zero");
+    assert_eq!(
+        total(&settled(&[paid(), refund(2, 10, &[99999])], &catalog)),
+        0,
+        "never below zero"
+    );
 }
 
 #[test]
 fn refunds_with_lines_take_their_goods_and_shipping_takes_nothing() {
-    let refund = |id: &str, total_minor, goods_minor| Refund::new(id.into(), total_minor, goods_minor);
+    let refund =
+        |id: &str, total_minor, goods_minor| Refund::new(id.into(), total_minor, goods_minor);
     let event = |id, minutes, refund: Refund| {
         later(id, minutes, |f| {
             (f.kind, f.partial, f.status, f.goods_minor, f.total_minor) =
@@ -131,7 +141,10 @@ fn the_window_is_half_open_and_a_late_order_is_labelled() {
     let last_minute = 30 * 24 * 60 - 1;
     assert_eq!(settled(&[at(last_minute)], &click_first()).decision.method, Method::Click);
     let late = settled(&[at(last_minute + 1)], &click_first());
-    assert_eq!((late.decision.method, late.decision.label.as_str()), (Method::None, "outside_window"));
+    assert_eq!(
+        (late.decision.method, late.decision.label.as_str()),
+        (Method::None, "outside_window")
+    );
     assert_eq!(late.decision.subject().unwrap().influencer, Some(ANNA));
     assert_eq!(total(&late), 0);
 }
@@ -182,7 +195,8 @@ fn an_order_that_the_shop_says_came_before_the_click_is_not_the_clicks() {
 
 #[test]
 fn a_shop_clock_that_is_years_behind_does_not_lose_the_click() {
-    let stale = later(1, 0, |f| f.ordered_at = Some(Timestamp::parse_gmt("2017-03-22T19:28:02").unwrap()));
+    let stale =
+        later(1, 0, |f| f.ordered_at = Some(Timestamp::parse_gmt("2017-03-22T19:28:02").unwrap()));
     assert_eq!(settled(&[stale], &click_first()).decision.method, Method::Click);
 }
 
@@ -220,21 +234,30 @@ fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
     assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);
 }
 
-/// Any life of an order: every source, every status, refunds growing and shrinking, credit moving about.
+/// Any life of an order: every source, every status, refunds growing and shrinking, credit moving
+/// about.
 fn any_fact() -> impl Strategy<Value = OrderFact> {
-    let sources =
-        prop::sample::select(vec![Source::DataLayer, Source::Pixel, Source::Postback, Source::Webhook]);
+    let sources = prop::sample::select(vec![
+        Source::DataLayer,
+        Source::Pixel,
+        Source::Postback,
+        Source::Webhook,
+    ]);
     let statuses = prop::option::of(prop::sample::select(vec![
         Status::Draft,
         Status::Unpaid,
         Status::Paid,
         Status::Void,
     ]));
-    let money =
-        (prop::sample::select(vec!["EUR", "USD", "JPY"]), prop::option::of(0i64..100_000), 0i64..30_000);
+    let money = (
+        prop::sample::select(vec!["EUR", "USD", "JPY"]),
+        prop::option::of(0i64..100_000),
+        0i64..30_000,
+    );
     (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8)
         .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
-            // Equal ids must mean equal reports: everything but the time of arrival follows from the id's facts.
+            // Equal ids must mean equal reports: everything but the time of arrival follows from
+            // the id's facts.
             let content =
                 format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
             later(0, 0, |f| {

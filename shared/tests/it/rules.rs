@@ -9,7 +9,8 @@ use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
 use shared::time::Span;
 
 use crate::world::{
-    ANNA, BEN, CAMPAIGN, MERCHANT, NOW, click_first, fifteen_percent, later, paid, settled, total, touch,
+    ANNA, BEN, CAMPAIGN, MERCHANT, NOW, click_first, fifteen_percent, later, paid, settled, total,
+    touch,
 };
 
 fn with_campaign(change: impl FnOnce(&mut Campaign)) -> Catalog {
@@ -46,22 +47,27 @@ fn label(settled: &Settled) -> (&str, Method) {
 
 #[test]
 fn each_line_is_paid_by_the_first_percentage_that_fits_and_rounded_once() {
-    let rules =
-        r#"[{"kind":"percent","rate":"20","when":{"category":["shoes "]}},{"kind":"percent","rate":"7.5"}]"#;
+    let rules = r#"[{"kind":"percent","rate":"20","when":{"category":["shoes "]}},{"kind":"percent","rate":"7.5"}]"#;
     let settled_order = settled(&[shoes_and_book()], &with_rules(rules));
     assert_eq!(total(&settled_order), 2224, "20.00 and 2.2425");
     assert_eq!(settled_order.bookings[0].rate, "20 + 7.5");
-    assert_eq!(settled_order.decision.terms, "20 % of net goods in category shoes ; 7.5 % of net goods");
+    assert_eq!(
+        settled_order.decision.terms,
+        "20 % of net goods in category shoes ; 7.5 % of net goods"
+    );
     let only_books = r#"[{"kind":"percent","rate":"10","when":{"product":["b1"]}}]"#;
     let settled_books = settled(&[shoes_and_book()], &with_rules(only_books));
     assert_eq!((total(&settled_books), settled_books.bookings[0].base_minor), (299, 2990));
-    assert_eq!(total(&settled(&[paid()], &with_rules(only_books))), 0, "without lines no product is known");
+    assert_eq!(
+        total(&settled(&[paid()], &with_rules(only_books))),
+        0,
+        "without lines no product is known"
+    );
 }
 
 #[test]
 fn a_refund_of_a_line_takes_back_what_that_line_earned() {
-    let rules =
-        r#"[{"kind":"percent","rate":"20","when":{"category":["Shoes"]}},{"kind":"percent","rate":"10"}]"#;
+    let rules = r#"[{"kind":"percent","rate":"20","when":{"category":["Shoes"]}},{"kind":"percent","rate":"10"}]"#;
     let refund = |lines: Vec<RefundedLine>, goods| {
         later(2, 10, |f| {
             (f.kind, f.partial, f.refund_list, f.goods_minor) =
@@ -91,7 +97,10 @@ fn kinds_add_up_and_a_new_customer_earns_a_bonus() {
     let rules = r#"[{"kind":"percent","rate":"10"},{"kind":"per_sale","amount":"5.00","when":{"new_customer":true}}]"#;
     let catalog = with_rules(rules);
     for (new_customer, expected) in [(Some(true), 1799), (Some(false), 1299), (None, 1299)] {
-        assert_eq!(total(&settled(&[order(|f| f.new_customer = new_customer)], &catalog)), expected);
+        assert_eq!(
+            total(&settled(&[order(|f| f.new_customer = new_customer)], &catalog)),
+            expected
+        );
     }
     let fixed = r#"[{"kind":"per_sale","amount":"9.00","when":{"category":["Shoes"]}},{"kind":"per_sale","amount":"2.00"}]"#;
     assert_eq!(total(&settled(&[shoes_and_book()], &with_rules(fixed))), 900);
@@ -141,10 +150,15 @@ fn an_influencers_own_order_is_not_paid() {
     assert_eq!((total(&own), own.decision.subject().unwrap().influencer), (0, Some(ANNA)));
     assert_eq!(total(&settled(&[by("somebody@example.org")], &catalog)), 1949);
     let with_code = order(|f| {
-        (f.customer, f.coupons) = (CustomerId::of_email(MERCHANT, "anna@example.org"), vec!["BEN15".into()]);
+        (f.customer, f.coupons) =
+            (CustomerId::of_email(MERCHANT, "anna@example.org"), vec!["BEN15".into()]);
     });
     let bens = settled(&[with_code], &catalog);
-    assert_eq!(bens.decision.subject().unwrap().influencer, Some(BEN), "somebody else may still be credited");
+    assert_eq!(
+        bens.decision.subject().unwrap().influencer,
+        Some(BEN),
+        "somebody else may still be credited"
+    );
 }
 
 #[test]
@@ -152,12 +166,17 @@ fn existing_customers_stop_a_precedence_where_the_campaign_says() {
     let precedence = vec![Evidence::Click, Evidence::ExistingCustomer, Evidence::Coupon];
     let catalog = with_campaign(|campaign| campaign.precedence = precedence);
     let with_code = |new_customer, touches: Vec<Touch>| {
-        order(|f| (f.coupons, f.new_customer, f.touches) = (vec!["BEN15".into()], new_customer, touches))
+        order(|f| {
+            (f.coupons, f.new_customer, f.touches) = (vec!["BEN15".into()], new_customer, touches)
+        })
     };
     let existing = settled(&[with_code(Some(false), vec![])], &catalog);
     assert_eq!(label(&existing), ("existing_customer", Method::None));
     for new_customer in [Some(true), None] {
-        assert_eq!(settled(&[with_code(new_customer, vec![])], &catalog).decision.method, Method::Coupon);
+        assert_eq!(
+            settled(&[with_code(new_customer, vec![])], &catalog).decision.method,
+            Method::Coupon
+        );
     }
     let clicked = settled(&[with_code(Some(false), vec![touch(NOW)])], &catalog);
     assert_eq!(clicked.decision.method, Method::Click, "the click stands before");
@@ -167,7 +186,9 @@ fn existing_customers_stop_a_precedence_where_the_campaign_says() {
 fn a_click_at_the_checkout_does_not_displace_the_one_that_led_there() {
     let late = Touch { click: ClickId::from_bytes([9; 16]), ..touch(NOW.plus(Span::minutes(50))) };
     let fact = |checkout_minute, touches: Vec<Touch>| {
-        order(|f| (f.checkout_at, f.touches) = (Some(NOW.plus(Span::minutes(checkout_minute))), touches))
+        order(|f| {
+            (f.checkout_at, f.touches) = (Some(NOW.plus(Span::minutes(checkout_minute))), touches)
+        })
     };
     let verdicts = |fact: OrderFact| {
         let decision = settled(&[fact], &click_first()).decision;
@@ -198,7 +219,10 @@ fn renewals_earn_what_the_campaign_says() {
         ("renewal", Method::None)
     );
     assert_eq!(total(&settled(&[soon], &catalog(Renewals::WithinWindow))), 1949);
-    assert_eq!(label(&settled(&[late(true)], &catalog(Renewals::WithinWindow))).0, "outside_window");
+    assert_eq!(
+        label(&settled(&[late(true)], &catalog(Renewals::WithinWindow))).0,
+        "outside_window"
+    );
     assert_eq!(total(&settled(&[late(true)], &catalog(Renewals::All))), 1949);
     assert_eq!(label(&settled(&[late(false)], &catalog(Renewals::All))).0, "outside_window");
 }
@@ -213,11 +237,13 @@ fn models_share_credit_exactly_and_the_first_click_can_be_paid() {
         .collect();
     let fact = order(|f| f.touches = touches);
     let last = settled(std::slice::from_ref(&fact), &click_first()).decision;
-    let first = settled(&[fact], &with_campaign(|campaign| campaign.model = Model::FirstClick)).decision;
+    let first =
+        settled(&[fact], &with_campaign(|campaign| campaign.model = Model::FirstClick)).decision;
     assert_eq!(first.subject().unwrap().click, Some(ClickId::from_bytes([1; 16])));
     assert_eq!(first.candidates[3].verdict, Verdict::LaterTouch);
     for decision in [&last, &first] {
-        let of = |model| shares(decision, model).into_iter().map(|(_, share)| share).collect::<Vec<_>>();
+        let of =
+            |model| shares(decision, model).into_iter().map(|(_, share)| share).collect::<Vec<_>>();
         assert_eq!(of(Model::LastClick), [1]);
         assert_eq!(of(Model::Linear), [1, 1, 1, 1]);
         assert_eq!(of(Model::Position), [4, 1, 1, 4]);
@@ -235,7 +261,8 @@ fn a_click_that_came_by_its_id_alone_is_looked_up() {
         let visit = shared::order::Visit { touch: touch(NOW), previous: None };
         (*click == visit.touch.click).then_some(visit)
     };
-    let settled = shared::ledger::settle(std::slice::from_ref(&by_id), &click_first(), &known).unwrap();
+    let settled =
+        shared::ledger::settle(std::slice::from_ref(&by_id), &click_first(), &known).unwrap();
     assert_eq!(total(&settled), 1949);
     let unknown = shared::ledger::settle(&[by_id], &click_first(), &|_| None).unwrap();
     assert_eq!(unknown.decision.method, Method::None);

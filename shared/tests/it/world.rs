@@ -1,8 +1,8 @@
 //! One merchant, one campaign, Anna's link, Ben's coupon, and an order of 129.90.
 
 use shared::catalog::{
-    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
-    Renewals,
+    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model,
+    Platform, Renewals,
 };
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
@@ -115,7 +115,12 @@ pub(crate) fn click_first() -> Catalog {
 }
 
 pub(crate) fn touch(clicked_at: Timestamp) -> Touch {
-    Touch { clicked_at, click: ClickId::from_bytes([8; 16]), link: ANNAS_LINK, window_minutes: 30 * 24 * 60 }
+    Touch {
+        clicked_at,
+        click: ClickId::from_bytes([8; 16]),
+        link: ANNAS_LINK,
+        window_minutes: 30 * 24 * 60,
+    }
 }
 
 /// A paid WooCommerce order of 129.90 + 10.00 shipping, an hour after the click.

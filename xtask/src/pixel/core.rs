@@ -1,4 +1,5 @@
-//! The core: compiled, stripped of what only wasm-bindgen's own glue would use, optimised, and translated to JavaScript.
+//! The core: compiled, stripped of what only wasm-bindgen's own glue would use, optimised, and
+//! translated to JavaScript.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +11,8 @@ use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
 use super::tools::Tools;
 
-/// What the shell calls and reads. Everything else that the core exports is for glue that we do not use.
+/// What the shell calls and reads. Everything else that the core exports is for glue that we do not
+/// use.
 const EXPORTS: [&str; 2] = ["check", "memory"];
 
 /// Compiles the core and returns its path, as cargo reports it.
@@ -18,7 +20,16 @@ pub(super) fn compile(root: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = "wasm32-unknown-unknown";
     let output = Command::new(cargo)
-        .args(["build", "--package", "pixel-wasm", "--lib", "--profile", "wasm", "--target", target])
+        .args([
+            "build",
+            "--package",
+            "pixel-wasm",
+            "--lib",
+            "--profile",
+            "wasm",
+            "--target",
+            target,
+        ])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .stderr(Stdio::inherit())
@@ -39,7 +50,8 @@ fn artifact(messages: &str) -> Option<PathBuf> {
     paths.find(|path| path.ends_with("pixel_wasm.wasm"))
 }
 
-/// Runs wasm-bindgen, as the library of the version that the core was compiled with, and binaryen over its output.
+/// Runs wasm-bindgen, as the library of the version that the core was compiled with, and binaryen
+/// over its output.
 pub(super) fn shrink(compiled: PathBuf, tools: &Tools) -> Result<Vec<u8>> {
     let mut output = Bindgen::new()
         .input_path(compiled)
@@ -59,7 +71,8 @@ pub(super) fn shrink(compiled: PathBuf, tools: &Tools) -> Result<Vec<u8>> {
         .collect();
     unused.into_iter().for_each(|export| module.exports.delete(export));
     // With the features that the module names itself: more of them, and browsers reject the result.
-    let core = run_binaryen("wasm-opt", &["-Oz", "--strip-target-features"], &module.emit_wasm(), tools)?;
+    let core =
+        run_binaryen("wasm-opt", &["-Oz", "--strip-target-features"], &module.emit_wasm(), tools)?;
     ensure!(
         !contains(&core, b"__wbindgen"),
         "the core still imports wasm-bindgen's glue, which the shell does not bring"

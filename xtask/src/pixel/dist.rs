@@ -36,7 +36,8 @@ impl Role {
         }
     }
 
-    /// Files that people name in their pages keep their names; the others are named by their hash, for ever.
+    /// Files that people name in their pages keep their names; the others are named by their hash,
+    /// for ever.
     fn name(self, bytes: &[u8]) -> String {
         let hash = &blake3::hash(bytes).to_hex()[..16];
         match self {
@@ -84,7 +85,8 @@ impl Dist {
         let built = json!({ "inputs": inputs, "files": files });
         fs::write(fresh.join("sizes.json"), serde_json::to_vec_pretty(&built)?)?;
         remove(folder)?;
-        fs::rename(&fresh, folder).with_context(|| format!("cannot put {} in place", folder.display()))?;
+        fs::rename(&fresh, folder)
+            .with_context(|| format!("cannot put {} in place", folder.display()))?;
         Ok(built)
     }
 }
@@ -94,7 +96,8 @@ pub(super) fn built_from(folder: &Path, inputs: &str) -> Option<Value> {
     let built: Value = serde_json::from_slice(&fs::read(folder.join("sizes.json")).ok()?).ok()?;
     let is_whole = built["files"].as_object()?.iter().all(|(name, about)| {
         let is_there = |suffix: &str, field: &str| {
-            let length = fs::metadata(folder.join(format!("{name}{suffix}"))).map(|data| data.len());
+            let length =
+                fs::metadata(folder.join(format!("{name}{suffix}"))).map(|data| data.len());
             length.ok() == about[field].as_u64()
         };
         is_there("", "raw") && is_there(".gz", "gzip") && is_there(".br", "brotli")

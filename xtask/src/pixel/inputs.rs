@@ -39,11 +39,13 @@ pub(super) fn hash(root: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// The lock file's lines on what ends up in the pixel. Other members' dependencies come and go without a rebuild.
+/// The lock file's lines on what ends up in the pixel. Other members' dependencies come and go
+/// without a rebuild.
 fn locked_versions(root: &Path) -> Result<String> {
     const NAMES: [&str; 2] = ["wasm-bindgen", "wasm-bindgen-cli-support"];
     let lock = read(&root.join("Cargo.lock"))?;
-    let wanted = |package: &&str| NAMES.iter().any(|name| package.contains(&format!("name = \"{name}\"\n")));
+    let wanted =
+        |package: &&str| NAMES.iter().any(|name| package.contains(&format!("name = \"{name}\"\n")));
     Ok(lock.split("[[package]]").filter(wanted).collect())
 }
 

@@ -1,6 +1,8 @@
-//! Builds the pixel: the core for wasm32 and as JavaScript, the scripts bundled around it, all pre-compressed.
+//! Builds the pixel: the core for wasm32 and as JavaScript, the scripts bundled around it, all
+//! pre-compressed.
 //!
-//! The same inputs give the same bytes. `dist` is replaced as a whole and never holds files of two builds.
+//! The same inputs give the same bytes. `dist` is replaced as a whole and never holds files of two
+//! builds.
 
 mod core;
 mod dist;
@@ -25,7 +27,10 @@ pub(crate) fn build(force: bool, is_size_held: bool) -> Result<String> {
     let current = if force { None } else { dist::built_from(&folder, &inputs) };
     let (title, built) = match current {
         Some(built) => ("the pixel is up to date", built),
-        None => ("the pixel is built", make(&root, &Tools::installed(&root)?)?.replace(&folder, &inputs)?),
+        None => (
+            "the pixel is built",
+            make(&root, &Tools::installed(&root)?)?.replace(&folder, &inputs)?,
+        ),
     };
     if is_size_held {
         sizes::check(&built, &root)?;
@@ -49,7 +54,8 @@ fn make(root: &Path, tools: &Tools) -> Result<Dist> {
     Ok(dist)
 }
 
-/// As cargo says it now, not as it was when this was built: two clones may share a build folder, and so this program.
+/// As cargo says it now, not as it was when this was built: two clones may share a build folder,
+/// and so this program.
 fn workspace_root() -> Result<PathBuf> {
     let member = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&member).parent().context("xtask lies in no workspace")?.to_path_buf())

@@ -1,4 +1,5 @@
-//! The scripts: modules of `pixel-wasm/web` joined into one classic script each, made small, and told each other's names.
+//! The scripts: modules of `pixel-wasm/web` joined into one classic script each, made small, and
+//! told each other's names.
 
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use super::tools::Tools;
 /// Browsers since 2020: what reads optional chaining.
 const LANGUAGE: &str = "2020";
 
-/// Joins a script with the modules that it imports, and makes it small. `core` is what `import "core"` means.
+/// Joins a script with the modules that it imports, and makes it small. `core` is what `import
+/// "core"` means.
 pub(super) fn bundle(entry: &Path, core: &str, tools: &Tools) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let core_path = folder.path().join("core.js");
@@ -24,11 +26,13 @@ pub(super) fn bundle(entry: &Path, core: &str, tools: &Tools) -> Result<String> 
         &[],
     )?;
     let compress = "passes=4,unsafe=true,unsafe_arrows=true,pure_getters=true,booleans_as_integers=true,keep_fargs=false";
-    let small = tools.run("terser", &["--compress", compress, "--mangle", "--ecma", LANGUAGE], &joined)?;
+    let small =
+        tools.run("terser", &["--compress", compress, "--mangle", "--ecma", LANGUAGE], &joined)?;
     Ok(String::from_utf8(small)?.trim_end().to_owned())
 }
 
-/// Fills in the paths and hashes of other files: `__SHELL__` and `__SHELL_INTEGRITY__` for a file called `SHELL`.
+/// Fills in the paths and hashes of other files: `__SHELL__` and `__SHELL_INTEGRITY__` for a file
+/// called `SHELL`.
 pub(super) fn naming(script: String, files: &[(&str, &Named)]) -> Result<String> {
     let mut script = script;
     for (word, file) in files {
@@ -37,7 +41,9 @@ pub(super) fn naming(script: String, files: &[(&str, &Named)]) -> Result<String>
             script.contains(&path) && script.contains(&integrity),
             "the script names no {path} and {integrity}"
         );
-        script = script.replace(&path, &format!("/_ac/{}", file.name)).replace(&integrity, &file.integrity);
+        script = script
+            .replace(&path, &format!("/_ac/{}", file.name))
+            .replace(&integrity, &file.integrity);
     }
     Ok(script)
 }
@@ -49,8 +55,8 @@ mod tests {
     #[test]
     fn a_script_names_others_by_hash() {
         let core = Named { name: "px-1.wasm".into(), integrity: "sha256-x".into() };
-        let named =
-            naming("load('__CORE__','__CORE_INTEGRITY__')".into(), &[("CORE", &core)]).expect("named");
+        let named = naming("load('__CORE__','__CORE_INTEGRITY__')".into(), &[("CORE", &core)])
+            .expect("named");
         assert_eq!(named, "load('/_ac/px-1.wasm','sha256-x')");
         assert!(
             naming("load()".into(), &[("CORE", &core)]).is_err(),

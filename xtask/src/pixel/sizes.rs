@@ -13,7 +13,10 @@ const LOADED: [&str; 3] = ["loader", "shell", "core"];
 /// Brotli bytes of the file with this role.
 fn size(built: &Value, role: &str) -> u64 {
     let files = built["files"].as_object().into_iter().flatten();
-    files.filter(|(_, about)| about["role"] == role).filter_map(|(_, about)| about["brotli"].as_u64()).sum()
+    files
+        .filter(|(_, about)| about["role"] == role)
+        .filter_map(|(_, about)| about["brotli"].as_u64())
+        .sum()
 }
 
 fn together(built: &Value) -> u64 {
@@ -73,7 +76,8 @@ mod tests {
             let file = |role: &str, size: u64| json!({ "role": role, "brotli": size });
             json!({ "files": { "a": file("loader", 400), "b": file("shell", 2000), "c": file("core", core) } })
         };
-        let file = json!({ "limits": { "loader": 1024, "together": 4096 }, "recorded": { "core": 900 } });
+        let file =
+            json!({ "limits": { "loader": 1024, "together": 4096 }, "recorded": { "core": 900 } });
         assert!(check_against(&built(900), &file).is_ok());
         let grown = check_against(&built(901), &file).expect_err("it grew").to_string();
         assert!(grown.contains("core grew from 900 to 901"), "{grown}");

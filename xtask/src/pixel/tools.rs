@@ -19,8 +19,9 @@ impl Tools {
     /// Finds the tools, and installs them if they are missing or of other versions.
     pub(super) fn installed(root: &Path) -> Result<Self> {
         let wanted = root.join("pixel-wasm/package.json");
-        let folder =
-            cache()?.join("afterclick/pixel-tools").join(&blake3::hash(&fs::read(&wanted)?).to_hex()[..16]);
+        let folder = cache()?
+            .join("afterclick/pixel-tools")
+            .join(&blake3::hash(&fs::read(&wanted)?).to_hex()[..16]);
         if !folder.join("node_modules/.installed").exists() {
             install(&folder, &read(&wanted)?)?;
         }
@@ -56,7 +57,10 @@ fn cache() -> Result<PathBuf> {
 }
 
 fn install(folder: &Path, package: &str) -> Result<()> {
-    eprintln!("installing binaryen, esbuild and terser into {}: they make the pixel small", folder.display());
+    eprintln!(
+        "installing binaryen, esbuild and terser into {}: they make the pixel small",
+        folder.display()
+    );
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     fs::write(folder.join("package.json"), package)?;
     let status = Command::new("npm")

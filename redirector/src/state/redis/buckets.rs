@@ -28,7 +28,8 @@ impl Buckets {
     }
 
     fn read<T: FromRedisValue>(self, redis: &Redis) -> Result<BTreeMap<u8, T>> {
-        let answer = |(bucket, pipeline): (u8, Pipeline)| Ok((bucket, redis.run(|c| pipeline.query(c))?));
+        let answer =
+            |(bucket, pipeline): (u8, Pipeline)| Ok((bucket, redis.run(|c| pipeline.query(c))?));
         self.pipelines.into_iter().map(answer).collect()
     }
 

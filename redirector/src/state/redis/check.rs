@@ -8,7 +8,8 @@ const OLDEST: (u32, u32) = (7, 0);
 #[error("{0}")]
 pub(crate) struct WrongSetting(String);
 
-/// What is wrong with a server, by what `INFO` says: an error where windows would be lost, else warnings.
+/// What is wrong with a server, by what `INFO` says: an error where windows would be lost, else
+/// warnings.
 pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, WrongSetting> {
     let value = |name: &str| {
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -23,7 +24,9 @@ pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, Wr
         )));
     }
     if value("role") != "master" && !of_cluster {
-        return Err(WrongSetting("it is a replica and takes no writes: name the master".to_owned()));
+        return Err(WrongSetting(
+            "it is a replica and takes no writes: name the master".to_owned(),
+        ));
     }
     if (value("cluster_enabled") == "1") != of_cluster {
         let scheme = if of_cluster { "redis://" } else { "redis+cluster://" };
@@ -45,7 +48,9 @@ pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, Wr
         ));
     }
     if value("aof_enabled") == "0" {
-        warnings.push("appendonly is off: after a restart it is built anew from the journal".to_owned());
+        warnings.push(
+            "appendonly is off: after a restart it is built anew from the journal".to_owned(),
+        );
     }
     Ok(warnings)
 }
@@ -68,7 +73,8 @@ mod tests {
             let error = check_info(&sound.replace(from, to), false).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
-        let unbounded = sound.replace("maxmemory:100", "maxmemory:0").replace("noeviction", "allkeys-lru");
+        let unbounded =
+            sound.replace("maxmemory:100", "maxmemory:0").replace("noeviction", "allkeys-lru");
         assert_eq!(check_info(&unbounded, false).unwrap().len(), 1);
         assert!(
             check_info(&sound.replace("aof_enabled:1", "aof_enabled:0"), false).unwrap()[0]

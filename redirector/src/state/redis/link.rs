@@ -10,7 +10,8 @@ use super::check::check_info;
 
 /// How long a command may take: a hang is not a refusal, and the projector can wait and catch up.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// How long nothing is asked after a failure, so that a server which hangs does not hold up whoever asks next.
+/// How long nothing is asked after a failure, so that a server which hangs does not hold up whoever
+/// asks next.
 const BREAK: Duration = Duration::from_millis(500);
 
 /// Where they are.
@@ -80,7 +81,8 @@ impl Servers {
             .split(',')
             .map(|server| format!("{scheme}://{user}{}", server.trim()))
             .collect();
-        let each = nodes.iter().map(|node| Client::open(node.as_str())).collect::<Result<_, _>>()?;
+        let each =
+            nodes.iter().map(|node| Client::open(node.as_str())).collect::<Result<_, _>>()?;
         let cluster = ClusterClient::builder(nodes)
             .connection_timeout(TIMEOUT)
             .response_timeout(TIMEOUT)
@@ -118,14 +120,18 @@ impl Servers {
             answered = true;
             let of_cluster = matches!(self, Self::Cluster(..));
             for warning in check_info(&info, of_cluster)? {
-                tracing::warn!("hot state on Redis at {}: {warning}", client.get_connection_info().addr());
+                tracing::warn!(
+                    "hot state on Redis at {}: {warning}",
+                    client.get_connection_info().addr()
+                );
             }
         }
         if answered { Ok(()) } else { bail!("no server answers") }
     }
 }
 
-/// A cluster's connection that takes pipelines: all of ours go to one slot, which the first command names.
+/// A cluster's connection that takes pipelines: all of ours go to one slot, which the first command
+/// names.
 struct Clustered(ClusterConnection);
 
 impl ConnectionLike for Clustered {

@@ -1,4 +1,5 @@
-//! Redis as the hot state: one server or a cluster, shared by nodes and by tools that want to look at it.
+//! Redis as the hot state: one server or a cluster, shared by nodes and by tools that want to look
+//! at it.
 //!
 //! Keys lie in 64 buckets, each one slot of a cluster by its tag, `{00}` to `{3f}`:
 //!
@@ -15,10 +16,11 @@
 //! | `ac:{00}x` | hash | the catalog's changes by their hash, from node to node |
 //! | `ac:{00}g` | string | the generation: another one each time that all is built anew |
 //!
-//! A part may lose what it was given: emptied, started without its data, or failed over to a replica that lags. Writes
-//! reach a replica in order, so what a bucket says in `p` it has: after each write a node leaves a new mark there. Every
-//! second each bucket is asked whether it still says what it said last ([`Redis::sweep`]); where it does not, the projector
-//! goes back to what the slowest bucket has.
+//! A part may lose what it was given: emptied, started without its data, or failed over to a
+//! replica that lags. Writes reach a replica in order, so what a bucket says in `p` it has: after
+//! each write a node leaves a new mark there. Every second each bucket is asked whether it still
+//! says what it said last ([`Redis::sweep`]); where it does not, the projector goes back to what
+//! the slowest bucket has.
 //!
 //! Commands may be sent twice. The redirect path never comes here.
 
@@ -51,7 +53,8 @@ pub(crate) use watch::Lost;
 /// The field of a stream's counters that says up to which record they count.
 const COUNTED: &[u8] = b"@";
 
-/// A handle; cheap to clone. Commands take turns on one connection, which is made anew after a failure.
+/// A handle; cheap to clone. Commands take turns on one connection, which is made anew after a
+/// failure.
 #[derive(Clone)]
 pub(crate) struct Redis {
     servers: Arc<Servers>,
@@ -67,7 +70,8 @@ impl Redis {
     /// # Errors
     /// When the address is wrong, or a server's settings would lose windows.
     pub(crate) fn open(url: &str, node: &str) -> Result<Self> {
-        let servers = Servers::of(url).with_context(|| format!("hot state `{}`", without_password(url)))?;
+        let servers =
+            Servers::of(url).with_context(|| format!("hot state `{}`", without_password(url)))?;
         let redis = Self {
             servers: Arc::new(servers),
             link: Arc::default(),
@@ -89,8 +93,8 @@ impl Redis {
         }
     }
 
-    /// Forgets everything of ours, and nothing else. Windows and events stay until they expire: windows never change, and
-    /// events of another generation are not asked for.
+    /// Forgets everything of ours, and nothing else. Windows and events stay until they expire:
+    /// windows never change, and events of another generation are not asked for.
     pub(crate) fn clear(&self) -> Result<()> {
         self.forget();
         for bucket in 0..BUCKETS {
@@ -98,7 +102,8 @@ impl Redis {
                 self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b'p', &[])).query(c))?;
             let names: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("SMEMBERS").arg(key(bucket, b'k', &[])).query(c))?;
-            let mut keys: Vec<Vec<u8>> = b"ptkug".iter().map(|&kind| key(bucket, kind, &[])).collect();
+            let mut keys: Vec<Vec<u8>> =
+                b"ptkug".iter().map(|&kind| key(bucket, kind, &[])).collect();
             keys.extend(names.iter().map(|name| key(bucket, b'n', name)));
             for some in keys.chunks(1000) {
                 self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
@@ -155,14 +160,21 @@ impl Redis {
         }
         let ids = claims.iter().map(|claim| &claim.event.as_bytes()[..]);
         let held: Vec<Option<Vec<u8>>> = in_order(buckets.write(self)?, ids)?;
-        let first = |(claim, held): (&Claim, Option<Vec<u8>>)| held.is_none_or(|held| held == claim.origin);
+        let first =
+            |(claim, held): (&Claim, Option<Vec<u8>>)| held.is_none_or(|held| held == claim.origin);
         Ok(claims.iter().zip(held).map(first).collect())
     }
 
     pub(crate) fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
         let mut buckets = Buckets::default();
         for (name, value) in totals {
-            buckets.of(name).cmd("HSET").arg(key(bucket_of(name), b't', &[])).arg(name).arg(value).ignore();
+            buckets
+                .of(name)
+                .cmd("HSET")
+                .arg(key(bucket_of(name), b't', &[]))
+                .arg(name)
+                .arg(value)
+                .ignore();
         }
         buckets.write::<()>(self).map(|_| ())
     }
@@ -217,7 +229,8 @@ impl Redis {
         for click in clicks {
             buckets.of(click.as_bytes()).cmd("GET").arg(key_of(b'w', click.as_bytes()));
         }
-        let found: Vec<Option<Vec<u8>>> = buckets.answers(self, clicks.iter().map(|c| &c.as_bytes()[..]))?;
+        let found: Vec<Option<Vec<u8>>> =
+            buckets.answers(self, clicks.iter().map(|c| &c.as_bytes()[..]))?;
         let read = |(click, bytes): (&ClickId, Option<Vec<u8>>)| visit_from_bytes(*click, &bytes?);
         Ok(clicks.iter().zip(found).filter_map(read).collect())
     }
@@ -227,7 +240,8 @@ impl Redis {
         for name in names {
             buckets.of(name).cmd("HGETALL").arg(key_of(b'n', name));
         }
-        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> = buckets.answers(self, names.iter().map(Vec::as_slice))?;
+        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> =
+            buckets.answers(self, names.iter().map(Vec::as_slice))?;
         let read = |entries: Vec<(Vec<u8>, Vec<u8>)>| -> Result<Vec<Entry>> {
             entries.iter().map(|(key, bytes)| Entry::from_bytes(key, bytes)).collect()
         };
@@ -256,14 +270,17 @@ impl Redis {
         for bucket in 0..BUCKETS {
             let names: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b't', &[])).query(c))?;
-            found.extend(names.into_iter().filter(|name| name.starts_with(&merchant.bits().to_be_bytes())));
+            found.extend(
+                names.into_iter().filter(|name| name.starts_with(&merchant.bits().to_be_bytes())),
+            );
         }
         Ok(found)
     }
 
     pub(crate) fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
         // Every bucket knows every stream, but for those that began within the last second.
-        let streams: Vec<Vec<u8>> = self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'p', &[])).query(c))?;
+        let streams: Vec<Vec<u8>> =
+            self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'p', &[])).query(c))?;
         let mut streams: BTreeSet<Vec<u8>> =
             streams.into_iter().filter(|stream| !stream.starts_with(b"~")).collect();
         streams.extend(self.progress().reached.keys().cloned());
@@ -306,11 +323,16 @@ impl Redis {
 
     /// Offers a change to other nodes.
     pub(crate) fn offer_change(&self, id: &ChangeId, payload: &[u8]) -> Result<()> {
-        self.run(|c| redis::cmd("HSETNX").arg(key(FIRST, b'x', &[])).arg(&id[..]).arg(payload).query::<()>(c))
+        self.run(|c| {
+            redis::cmd("HSETNX").arg(key(FIRST, b'x', &[])).arg(&id[..]).arg(payload).query::<()>(c)
+        })
     }
 
     /// Runs commands on the connection.
-    fn run<T>(&self, commands: impl FnOnce(&mut dyn ConnectionLike) -> redis::RedisResult<T>) -> Result<T> {
+    fn run<T>(
+        &self,
+        commands: impl FnOnce(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
+    ) -> Result<T> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner).run(&self.servers, commands)
     }
 }

@@ -1,4 +1,5 @@
-//! Watching what servers lose: what each bucket said last, the marks that writes leave, and how far each stream is.
+//! Watching what servers lose: what each bucket said last, the marks that writes leave, and how far
+//! each stream is.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -94,10 +95,13 @@ impl Redis {
             let (found,): (HashMap<Vec<u8>, Vec<u8>>,) = self.run(|c| pipeline.query(c))?;
             // A command that was sent twice finds what it has said itself.
             let is_as_said = |(stream, position): (&Vec<u8>, &Vec<u8>)| {
-                found.get(stream).is_some_and(|found| found == position || Some(found) == reached.get(stream))
+                found
+                    .get(stream)
+                    .is_some_and(|found| found == position || Some(found) == reached.get(stream))
             };
-            let is_marked =
-                |mark: u64| found.get(&self.mark[..]).is_some_and(|found| *found == mark.to_be_bytes());
+            let is_marked = |mark: u64| {
+                found.get(&self.mark[..]).is_some_and(|found| *found == mark.to_be_bytes())
+            };
             let is_whole = said.iter().all(is_as_said) && mark.is_none_or(is_marked);
             #[cfg(feature = "faults")]
             let is_whole = is_whole || crate::state::fault::is_blind();
@@ -122,7 +126,9 @@ impl Redis {
         pipeline.atomic();
         for stream in told {
             match found.get(stream) {
-                Some(position) => pipeline.cmd("HSET").arg(place).arg(stream).arg(position).ignore(),
+                Some(position) => {
+                    pipeline.cmd("HSET").arg(place).arg(stream).arg(position).ignore()
+                }
                 None => pipeline.cmd("HDEL").arg(place).arg(stream).ignore(),
             };
         }
@@ -133,7 +139,12 @@ impl Redis {
     pub(super) fn add_mark(&self, bucket: u8, pipeline: &mut Pipeline) -> u64 {
         let mark = rand::random();
         let place = key(bucket, b'p', &[]);
-        pipeline.cmd("HSET").arg(place).arg(&self.mark[..]).arg(&u64::to_be_bytes(mark)[..]).ignore();
+        pipeline
+            .cmd("HSET")
+            .arg(place)
+            .arg(&self.mark[..])
+            .arg(&u64::to_be_bytes(mark)[..])
+            .ignore();
         mark
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, Order, OrderStatus,
-    RetryPolicy,
+    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount, NewOrder, Order,
+    OrderStatus, RetryPolicy,
 };
 
 use crate::config::AcmeSettings;
@@ -44,7 +44,8 @@ impl Directory {
     /// Orders a certificate for a host and keeps it.
     ///
     /// # Errors
-    /// When the directory refuses or cannot be asked, with its reason, or the certificate cannot be kept.
+    /// When the directory refuses or cannot be asked, with its reason, or the certificate cannot be
+    /// kept.
     pub(super) async fn order(
         &mut self,
         host: &str,
@@ -60,10 +61,16 @@ impl Directory {
         self.try_order(host, challenge, folder).await
     }
 
-    async fn try_order(&mut self, host: &str, challenge: &Challenge, folder: &Folder) -> Result<Certificate> {
+    async fn try_order(
+        &mut self,
+        host: &str,
+        challenge: &Challenge,
+        folder: &Folder,
+    ) -> Result<Certificate> {
         let account = self.account(folder).await?;
         let names = [Identifier::Dns(host.to_owned())];
-        let mut order = account.new_order(&NewOrder::new(&names)).await.context("the order was not taken")?;
+        let mut order =
+            account.new_order(&NewOrder::new(&names)).await.context("the order was not taken")?;
         prove(&mut order, host, challenge).await?;
         let key = order.finalize().await.context("the order could not be finished")?;
         let chain = order.poll_certificate(&PATIENCE).await.context("no certificate came")?;
@@ -78,7 +85,8 @@ impl Directory {
             Some(account) => account,
             None => match folder.account()?.filter(|kept| self.is_ours(kept)) {
                 Some(kept) => {
-                    let found = Account::builder_with_http(self.boxed()).from_credentials(kept.credentials);
+                    let found =
+                        Account::builder_with_http(self.boxed()).from_credentials(kept.credentials);
                     found.await.context("the directory could not be read")?
                 }
                 None => self.make_account(folder).await?,
@@ -93,11 +101,16 @@ impl Directory {
 
     async fn make_account(&self, folder: &Folder) -> Result<Account> {
         let AcmeSettings { directory, contact, .. } = &self.settings;
-        let wanted =
-            NewAccount { contact: &[contact], terms_of_service_agreed: true, only_return_existing: false };
-        let made = Account::builder_with_http(self.boxed()).create(&wanted, directory.clone(), None);
+        let wanted = NewAccount {
+            contact: &[contact],
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let made =
+            Account::builder_with_http(self.boxed()).create(&wanted, directory.clone(), None);
         let (account, credentials) = made.await.context("no account with the directory")?;
-        let kept = KeptAccount { directory: directory.clone(), contact: contact.clone(), credentials };
+        let kept =
+            KeptAccount { directory: directory.clone(), contact: contact.clone(), credentials };
         folder.keep_account(&kept)?;
         Ok(account)
     }
@@ -147,7 +160,8 @@ async fn refusal(order: &mut Order) -> Option<String> {
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization.ok()?;
         let state = authorization.refresh().await.ok()?;
-        if let Some(error) = state.challenges.iter().find_map(|challenge| challenge.error.as_ref()) {
+        if let Some(error) = state.challenges.iter().find_map(|challenge| challenge.error.as_ref())
+        {
             return Some(error.detail.clone().unwrap_or_else(|| error.to_string()));
         }
     }

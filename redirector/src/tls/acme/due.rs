@@ -4,7 +4,8 @@ use shared::time::{Span, Timestamp};
 
 /// A long-lived certificate is replaced when this is left of it.
 const LEFT_OF_LONG_LIFE: Span = Span::days(30);
-/// Pauses after failures double from the first to the longest. Let's Encrypt lets a host fail five times an hour.
+/// Pauses after failures double from the first to the longest. Let's Encrypt lets a host fail five
+/// times an hour.
 const FIRST_PAUSE: Span = Span::minutes(1);
 const LONGEST_PAUSE: Span = Span::days(1);
 
@@ -16,8 +17,9 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// After a certificate with this life was had: at two thirds of it, or 30 days before its end, whichever is later.
-    /// So those of 90 days and less leave a third for mishaps, and those of a year are not wasted.
+    /// After a certificate with this life was had: at two thirds of it, or 30 days before its end,
+    /// whichever is later. So those of 90 days and less leave a third for mishaps, and those of a
+    /// year are not wasted.
     pub(super) fn renewal(not_before: Timestamp, not_after: Timestamp) -> Self {
         let life = not_after.since(not_before);
         let two_thirds = not_before.plus(Span::ms(life.as_ms() / 3 * 2));
@@ -25,8 +27,8 @@ impl Due {
         Self { at: two_thirds.max(late), failed_in_a_row: 0 }
     }
 
-    /// After a certificate with this life came now. One that is due at once (a clock is wrong, here or there) counts as a
-    /// failure: it must not be ordered again without end.
+    /// After a certificate with this life came now. One that is due at once (a clock is wrong, here
+    /// or there) counts as a failure: it must not be ordered again without end.
     pub(super) fn after_certificate(
         self,
         not_before: Timestamp,
@@ -59,7 +61,11 @@ mod tests {
             (Span::days(90), Span::days(60)),
             (Span::days(398), Span::days(368)),
         ] {
-            assert_eq!(Due::renewal(begins, begins.plus(life)).at.since(begins), expected, "{life:?}");
+            assert_eq!(
+                Due::renewal(begins, begins.plus(life)).at.since(begins),
+                expected,
+                "{life:?}"
+            );
         }
     }
 
@@ -76,8 +82,9 @@ mod tests {
         let forgotten = Due::renewal(now, now.plus(Span::days(90))).after_failure(now);
         assert_eq!(forgotten.at.since(now), Span::minutes(1));
         let (ended, began) = (now.plus(Span::days(-1)), now.plus(Span::days(-91)));
-        let wrong_clock =
-            Due::default().after_certificate(began, ended, now).after_certificate(began, ended, now);
+        let wrong_clock = Due::default()
+            .after_certificate(began, ended, now)
+            .after_certificate(began, ended, now);
         assert_eq!(wrong_clock.at.since(now), Span::minutes(2));
         let often = (0..1000).fold(due, |due, _| due.after_failure(now));
         assert_eq!(often.at.since(now), Span::days(1));

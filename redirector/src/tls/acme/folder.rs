@@ -1,4 +1,5 @@
-//! What a restart must find again: `<data>/tls/account.json` and `<data>/tls/HOST.pem`, for their owner alone.
+//! What a restart must find again: `<data>/tls/account.json` and `<data>/tls/HOST.pem`, for their
+//! owner alone.
 //!
 //! Never leaves half a file: a name appears once its content is on the disk.
 
@@ -54,9 +55,9 @@ impl Folder {
     pub(super) fn account(&self) -> Result<Option<KeptAccount>> {
         let Some(text) = self.read(ACCOUNT)? else { return Ok(None) };
         let account = serde_json::from_slice(&text);
-        account
-            .map(Some)
-            .with_context(|| format!("{}/{ACCOUNT}; move it away for a new account", self.0.display()))
+        account.map(Some).with_context(|| {
+            format!("{}/{ACCOUNT}; move it away for a new account", self.0.display())
+        })
     }
 
     pub(super) fn keep_account(&self, account: &KeptAccount) -> Result<()> {
@@ -75,8 +76,8 @@ impl Folder {
             .next()
             .and_then(|line| line.strip_prefix(FROM))
             .map(str::to_owned);
-        let certificate =
-            Certificate::read(&pem, &pem).with_context(|| format!("{}/{name}", self.0.display()))?;
+        let certificate = Certificate::read(&pem, &pem)
+            .with_context(|| format!("{}/{name}", self.0.display()))?;
         Ok(Some(KeptCertificate { certificate, directory: directory.unwrap_or_default() }))
     }
 
@@ -84,7 +85,13 @@ impl Folder {
     ///
     /// # Errors
     /// When they cannot be brought to the disk.
-    pub(super) fn keep_certificate(&self, host: &str, directory: &str, chain: &str, key: &str) -> Result<()> {
+    pub(super) fn keep_certificate(
+        &self,
+        host: &str,
+        directory: &str,
+        chain: &str,
+        key: &str,
+    ) -> Result<()> {
         self.write(&format!("{host}.pem"), format!("{FROM}{directory}\n{chain}\n{key}").as_bytes())
     }
 
@@ -100,8 +107,12 @@ impl Folder {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let write = || {
             let unfinished = self.0.join(format!("{name}.new"));
-            let mut file =
-                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&unfinished)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&unfinished, self.0.join(name))?;

@@ -1,7 +1,7 @@
 //! Certificates by ACME: a thread that orders one for each host, and orders again in time.
 //!
-//! Never touches a visitor's handshake, and nobody waits for it: the certificates in use stay until there are others. A
-//! host that fails waits for itself alone.
+//! Never touches a visitor's handshake, and nobody waits for it: the certificates in use stay until
+//! there are others. A host that fails waits for itself alone.
 
 mod client;
 mod directory;
@@ -53,9 +53,15 @@ impl Acme {
         let folder = Folder::open(data)?;
         let directory = Directory::new(settings.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let mut acme =
-            Self { tls, folder, directory, runtime: runtime.context("a runtime for ACME")?, hosts: vec![] };
-        acme.hosts = settings.hosts.iter().map(|host| (host.clone(), acme.take_kept(host))).collect();
+        let mut acme = Self {
+            tls,
+            folder,
+            directory,
+            runtime: runtime.context("a runtime for ACME")?,
+            hosts: vec![],
+        };
+        acme.hosts =
+            settings.hosts.iter().map(|host| (host.clone(), acme.take_kept(host))).collect();
         Ok(acme)
     }
 
@@ -65,8 +71,9 @@ impl Acme {
             tracing::warn!("a certificate that was kept cannot be used: {error:#}");
             None
         });
-        let good =
-            |certificate: &Certificate| certificate.is_for(host) && certificate.not_after > clock::now();
+        let good = |certificate: &Certificate| {
+            certificate.is_for(host) && certificate.not_after > clock::now()
+        };
         let Some(kept) = kept.filter(|kept| good(&kept.certificate)) else {
             tracing::warn!(
                 "no certificate for {host} yet: visitors cannot connect before the directory gives one"
@@ -84,7 +91,8 @@ impl Acme {
         loop {
             for place in 0..self.hosts.len() {
                 if self.hosts[place].1.at <= clock::now() {
-                    self.hosts[place].1 = self.order(&self.hosts[place].0.clone(), self.hosts[place].1);
+                    self.hosts[place].1 =
+                        self.order(&self.hosts[place].0.clone(), self.hosts[place].1);
                 }
             }
             thread::sleep(TICK);
@@ -107,7 +115,9 @@ impl Acme {
                 let again = due.after_failure(now);
                 self.tls.orders.failed.fetch_add(1, Relaxed);
                 let minutes = again.at.since(now).as_minutes();
-                tracing::warn!("no new certificate for {host}, tried again in {minutes} min: {error:#}");
+                tracing::warn!(
+                    "no new certificate for {host}, tried again in {minutes} min: {error:#}"
+                );
                 again
             }
         }

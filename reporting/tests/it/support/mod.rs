@@ -12,12 +12,15 @@ use journal::{Options, StreamName, Writer};
 use reporting::{Cursor, Dataset, Format, Manifest, Unknown};
 use shared::agent::{Device, InApp};
 use shared::catalog::{
-    Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform, Renewals,
+    Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
+    Renewals,
 };
 use shared::class::Class;
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::event::{Consent, EventName};
-use shared::id::{CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId};
+use shared::id::{
+    CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId,
+};
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
 use shared::record::{Click, EventFact, Record};
 use shared::time::{Span, Timestamp};
@@ -86,7 +89,9 @@ impl World {
     pub(crate) fn payload_in(&mut self, stream: &str, payload: &[u8]) {
         let journal_dir = self.journal_dir();
         let open = || {
-            Writer::open(&journal_dir, &StreamName::new(stream).unwrap(), 1, Options::default()).unwrap().0
+            Writer::open(&journal_dir, &StreamName::new(stream).unwrap(), 1, Options::default())
+                .unwrap()
+                .0
         };
         let writer = self.writers.entry(stream.to_owned()).or_insert_with(open);
         writer.append(payload).unwrap();
@@ -108,7 +113,11 @@ impl World {
     pub(crate) fn bens_autumn_link(&mut self) -> LinkId {
         let id = LinkId::from_bits(25);
         let entities = vec![link(id, AUTUMN, BEN, "ben-autumn")];
-        self.record(&Record::Catalog(Change { at: at("2026-01-01T00:00:01Z"), entities, request: None }));
+        self.record(&Record::Catalog(Change {
+            at: at("2026-01-01T00:00:01Z"),
+            entities,
+            request: None,
+        }));
         id
     }
 
@@ -120,7 +129,12 @@ impl World {
         reporting::read(&[self.journal_dir()], None, Unknown::Refuse, &|_| {}).unwrap()
     }
 
-    pub(crate) fn statement(&self, campaign: CampaignId, period: &str, as_of: &str) -> reporting::Statement {
+    pub(crate) fn statement(
+        &self,
+        campaign: CampaignId,
+        period: &str,
+        as_of: &str,
+    ) -> reporting::Statement {
         let (period, as_of) = (period.parse().unwrap(), as_of.parse().unwrap());
         reporting::Statement::of(&self.dataset(), campaign, period, as_of).unwrap()
     }
@@ -136,8 +150,12 @@ impl World {
         since: Option<&str>,
     ) -> Result<Manifest, reporting::Error> {
         let since = since.map(|text| text.parse::<Cursor>().unwrap());
-        let options =
-            reporting::Options { out: self.path(out), format, since, as_of: EARLY.parse().unwrap() };
+        let options = reporting::Options {
+            out: self.path(out),
+            format,
+            since,
+            as_of: EARLY.parse().unwrap(),
+        };
         reporting::export(&self.dataset(), &options, &|_| {})
     }
 
@@ -235,7 +253,11 @@ pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> O
 }
 
 /// A later report about the same order.
-pub(crate) fn later(fact: &OrderFact, when: Timestamp, change: impl FnOnce(&mut OrderFact)) -> OrderFact {
+pub(crate) fn later(
+    fact: &OrderFact,
+    when: Timestamp,
+    change: impl FnOnce(&mut OrderFact),
+) -> OrderFact {
     let mut fact = fact.clone();
     fact.id = FactId::of_content(&[fact.order_id.as_bytes(), when.to_string().as_bytes()]);
     (fact.occurred_at, fact.received_at) = (when, when);
@@ -365,12 +387,26 @@ pub(crate) fn busy() -> World {
         ..click(2, noon().plus(Span::days(1)))
     };
     world.record(&Record::Click(second.clone()));
-    world.record(&Record::Click(Click { class: Class::Bot, in_app: InApp::None, ..click(3, noon()) }));
+    world.record(&Record::Click(Click {
+        class: Class::Bot,
+        in_app: InApp::None,
+        ..click(3, noon())
+    }));
     let unknown_link = Click { link: LinkId::from_bits(99), referrer_host: "", ..click(4, noon()) };
     world.record_in("core-1", &Record::Click(unknown_link));
     let touch = second.visit().unwrap().touch;
-    world.record(&Record::Event(event(1, EventName::Session, noon().plus(Span::days(1)), Some(touch))));
-    world.record(&Record::Event(event(2, EventName::Page, noon().plus(Span::days(2)), Some(touch))));
+    world.record(&Record::Event(event(
+        1,
+        EventName::Session,
+        noon().plus(Span::days(1)),
+        Some(touch),
+    )));
+    world.record(&Record::Event(event(
+        2,
+        EventName::Page,
+        noon().plus(Span::days(2)),
+        Some(touch),
+    )));
     let order = paid("1001", noon().plus(Span::days(2)), &[touch]);
     world.order(order.clone());
     world.order(order.clone());

@@ -1,4 +1,5 @@
-//! Reads exports back with other code than wrote them: the crates `csv`, `serde_json` and `parquet`.
+//! Reads exports back with other code than wrote them: the crates `csv`, `serde_json` and
+//! `parquet`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -61,7 +62,8 @@ pub(crate) fn file(path: &Path, format: Format) -> Table {
 fn csv(path: &Path) -> Table {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let columns = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let row = |record: csv::StringRecord| record.iter().map(|value| Some(value.to_owned())).collect();
+    let row =
+        |record: csv::StringRecord| record.iter().map(|value| Some(value.to_owned())).collect();
     Table { columns, rows: reader.records().map(|record| row(record.unwrap())).collect() }
 }
 
