@@ -1,7 +1,7 @@
 """What an order earns, computed once more from the written rules with exact fractions.
 
 It shares no code with the product: it reads one order a line, with the operations on it and what the product booked
-after each, and says where they differ. The rules are those of docs/terms.md; amounts are decimal text.
+after each, and says where they differ. The rules are those of docs/accounts/terms.md; amounts are decimal text.
 """
 
 import json

@@ -22,7 +22,7 @@ use crate::truth;
 pub(crate) const SECRET: &str = "a-secret-of-the-shop";
 /// WooCommerce's published example order, which is as large as orders are.
 pub(crate) const EXAMPLE: &str =
-    include_str!("../../demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+    include_str!("../../dev/demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
 
 /// How to deliver.
 #[derive(Debug, Clone)]

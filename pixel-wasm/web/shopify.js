@@ -1,5 +1,5 @@
 // For Shopify's checkout, where pages' own scripts do not run: a custom pixel (a sandboxed frame whose origin is `null`)
-// or an app's pixel (a worker) calls `afterclickShopify(…)` with what Shopify gives it. docs/shopify.md has the lines.
+// or an app's pixel (a worker) calls `afterclickShopify(…)` with what Shopify gives it. docs/shops/shopify.md has the lines.
 //
 // The cookie does not travel from there. The click token comes with the cart's attribute, or from the landing page's
 // address. Without the visitor's consent nothing is stored and nothing sent.

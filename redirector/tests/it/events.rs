@@ -170,7 +170,7 @@ async fn what_the_data_layer_says_is_trusted_least() {
 #[tokio::test]
 async fn the_guides_image_reports_its_order() {
     let stage = Stage::set().await;
-    let guide = include_str!("../../../docs/pixel.md");
+    let guide = include_str!("../../../docs/shops/pixel.md");
     let (_, address) = guide
         .split_once("src=\"https://go.shop.example/_ac/e.gif")
         .expect("the guide has an image");

@@ -41,7 +41,7 @@ async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
     }
 }
 
-/// The rights that docs/operate.md names.
+/// The rights that docs/run/operate.md names.
 const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers +unlink +multi \
     +exec +info +ping +cluster|slots";
 

@@ -2,7 +2,7 @@
 //! never adds amounts of two currencies, and never shows a figure that the exported tables do not
 //! give.
 //!
-//! `docs/statement.md` says what each column means.
+//! `docs/accounts/statement.md` says what each column means.
 
 mod render;
 

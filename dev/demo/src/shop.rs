@@ -46,7 +46,7 @@ pub const ARTICLES: [Article; 3] = [
         category: "Lighting",
         price: Cents(12990),
         text: "A thrown terracotta foot, a linen shade, and a warm light that leaves the corners of the room alone.",
-        picture: include_str!("../../pixel-wasm/demo-shop/lamp.svg"),
+        picture: include_str!("../../../pixel-wasm/demo-shop/lamp.svg"),
     },
     Article {
         sku: "throw",
@@ -55,7 +55,7 @@ pub const ARTICLES: [Article; 3] = [
         category: "Textiles",
         price: Cents(6495),
         text: "Stone-washed European flax, woven in a narrow width as it was a hundred years ago. 130 × 180 cm.",
-        picture: include_str!("../../pixel-wasm/demo-shop/throw.svg"),
+        picture: include_str!("../../../pixel-wasm/demo-shop/throw.svg"),
     },
     Article {
         sku: "mug",
@@ -64,7 +64,7 @@ pub const ARTICLES: [Article; 3] = [
         category: "Table",
         price: Cents(2450),
         text: "Dipped twice in a sea-grey glaze. Each one comes out of the kiln a little different.",
-        picture: include_str!("../../pixel-wasm/demo-shop/mug.svg"),
+        picture: include_str!("../../../pixel-wasm/demo-shop/mug.svg"),
     },
 ];
 

@@ -248,7 +248,7 @@ async fn test_page(State(inner): State<Arc<Inner>>, uri: Uri) -> Response {
 }
 
 fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 /// Builds the pixel if its sources have changed, once a run: a stale pixel would be tested instead

@@ -17,8 +17,8 @@ const INPUTS: [&str; 11] = [
     "shared/Cargo.toml",
     "shared/src/lib.rs",
     "shared/src/wire.rs",
-    "xtask/Cargo.toml",
-    "xtask/src",
+    "dev/xtask/Cargo.toml",
+    "dev/xtask/src",
 ];
 
 /// A hash of all inputs.

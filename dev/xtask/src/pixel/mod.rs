@@ -58,7 +58,7 @@ fn make(root: &Path, tools: &Tools) -> Result<Dist> {
 /// and so this program.
 fn workspace_root() -> Result<PathBuf> {
     let member = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
-    Ok(Path::new(&member).parent().context("xtask lies in no workspace")?.to_path_buf())
+    Ok(Path::new(&member).ancestors().nth(2).context("xtask lies in no workspace")?.to_path_buf())
 }
 
 fn read(path: &Path) -> Result<String> {

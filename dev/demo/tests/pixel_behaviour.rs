@@ -686,7 +686,7 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
         "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'",
     );
     let cases: Vec<Value> =
-        serde_json::from_str(include_str!("../../pixel-wasm/cases.json")).expect("JSON");
+        serde_json::from_str(include_str!("../../../pixel-wasm/cases.json")).expect("JSON");
     let mut told = Vec::new();
     for path in ["/open", "/strict"] {
         let before = recorder.bodies().len();
@@ -925,7 +925,7 @@ fn names_of(batches: &[Batch]) -> Vec<&'static str> {
 /// The name of the built file with this role.
 fn dist_file(role: &str) -> String {
     let sizes =
-        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../pixel-wasm/dist/sizes.json"))
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../pixel-wasm/dist/sizes.json"))
             .expect("built");
     let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
     let mut files = sizes["files"].as_object().into_iter().flatten();
@@ -942,6 +942,6 @@ async fn warnings(browser: &Browser) -> Vec<String> {
 
 #[test]
 fn the_stub_is_the_documented_one() {
-    let landing = include_str!("../../pixel-wasm/demo-shop/landing.html");
+    let landing = include_str!("../../../pixel-wasm/demo-shop/landing.html");
     assert!(landing.contains(STUB), "the demo shop and these tests embed the same snippet");
 }

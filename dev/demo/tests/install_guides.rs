@@ -14,10 +14,10 @@ use recorder::{Recorder, TOKEN};
 use serde_json::json;
 use shared::event::EventName;
 
-const PIXEL: &str = include_str!("../../docs/pixel.md");
-const SHOPIFY: &str = include_str!("../../docs/shopify.md");
-const WOOCOMMERCE: &str = include_str!("../../docs/woocommerce.md");
-const MAGENTO: &str = include_str!("../../docs/magento.md");
+const PIXEL: &str = include_str!("../../../docs/shops/pixel.md");
+const SHOPIFY: &str = include_str!("../../../docs/shops/shopify.md");
+const WOOCOMMERCE: &str = include_str!("../../../docs/shops/woocommerce.md");
+const MAGENTO: &str = include_str!("../../../docs/shops/magento.md");
 const QUIET: Duration = Duration::from_millis(700);
 
 /// The first block of code under a heading, with the merchant's key and the link host filled in.

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::{ARTICLES, Article, Cart, Order, OrderLine, Status, Sums};
 use crate::shop::server::Site;
 
-const LANDING: &str = include_str!("../../../pixel-wasm/demo-shop/landing.html");
-const PRODUCT: &str = include_str!("../../../pixel-wasm/demo-shop/product.html");
-const CART: &str = include_str!("../../../pixel-wasm/demo-shop/cart.html");
-const THANK_YOU: &str = include_str!("../../../pixel-wasm/demo-shop/thank-you.html");
-const BACKOFFICE: &str = include_str!("../../../pixel-wasm/demo-shop/backoffice.html");
+const LANDING: &str = include_str!("../../../../pixel-wasm/demo-shop/landing.html");
+const PRODUCT: &str = include_str!("../../../../pixel-wasm/demo-shop/product.html");
+const CART: &str = include_str!("../../../../pixel-wasm/demo-shop/cart.html");
+const THANK_YOU: &str = include_str!("../../../../pixel-wasm/demo-shop/thank-you.html");
+const BACKOFFICE: &str = include_str!("../../../../pixel-wasm/demo-shop/backoffice.html");
 /// The style sheet of all pages.
-pub(super) const STYLE: &str = include_str!("../../../pixel-wasm/demo-shop/style.css");
+pub(super) const STYLE: &str = include_str!("../../../../pixel-wasm/demo-shop/style.css");
 
 /// A template being filled in.
 struct Page(String);
