@@ -9,9 +9,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use shared::catalog::{Link, Scope};
 use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use shared::links::Links;
+use shared::links::{Link, Links, Scope};
 use shared::time::Timestamp;
 
 /// The allocator of the product, so that memory is counted as it will be.

@@ -14,11 +14,12 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::catalog::{Catalog, Change, Entity, Platform};
+use shared::catalog::{Catalog, Change, Entity};
 use shared::id::{CampaignId, CouponId, FactId, InfluencerId, MerchantId};
 use shared::ledger::settle;
 use shared::money::{Currency, Money};
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status};
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 const ORACLE: &str = include_str!("../oracle/ledger.py");

@@ -12,6 +12,7 @@ use shared::agent::{Device, InApp};
 use shared::class::Class;
 use shared::id::{ClickId, LinkId};
 use shared::record::{Click, encode_click};
+use shared::stream::StreamKind;
 use shared::time::{Span, Timestamp};
 use tokio::time::sleep;
 
@@ -50,7 +51,8 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
     scene::set(&first).await?;
     first.stop().await?;
     let node = std::fs::read_to_string(data.join("node"))?;
-    write_clicks(&data.join("journal"), &format!("edge-{}-0", node.trim()), clicks)?;
+    let stream = StreamKind::Edge.part_name(node.trim(), 0);
+    write_clicks(&data.join("journal"), &stream, clicks)?;
     let begun = Instant::now();
     let product = launch.start().await?;
     let headers = [("host", HOST), ("user-agent", BROWSER)];
@@ -61,8 +63,7 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
     ensure!(answer.status == 302, "the first redirect answered {}", answer.status);
     product.kill().await?;
     let mut bytes = 0;
-    for segment in std::fs::read_dir(data.join("journal").join(format!("edge-{}-0", node.trim())))?
-    {
+    for segment in std::fs::read_dir(data.join("journal").join(&stream))? {
         bytes += segment?.metadata()?.len();
     }
     Ok((took, bytes))
@@ -74,7 +75,7 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
 /// # Errors
 /// When the product or Redis cannot be started, or windows stay away.
 pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<RebuildReport> {
-    write_clicks(&data.join("journal"), "edge-load-0", windows)?;
+    write_clicks(&data.join("journal"), &StreamKind::Edge.part_name("load", 0), windows)?;
     let redis = Redis::start(&[])?;
     let empty = used_memory(&redis)?;
     let product = Launch::new(bin_dir, data)

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use journal::{Committer, Durability, Reader, StreamName};
-use shared::id::FactId;
+use shared::catalog::{ChangeId, change_id};
 use shared::record::Record;
 
 use crate::catalog::{Live, STREAM_PREFIX};
@@ -23,9 +23,6 @@ use crate::state::Redis;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Changes fetched at once.
 const AT_ONCE: usize = 100;
-
-/// Which change: a hash of its record.
-pub(crate) type ChangeId = [u8; 16];
 
 /// Exchanges changes until told to stop.
 pub(crate) struct Exchange {
@@ -97,7 +94,7 @@ impl Exchange {
             }
             let Some(reader) = self.readers.get_mut(&stream) else { continue };
             while let Some(record) = reader.next()? {
-                let id = id_of(record.payload);
+                let id = change_id(record.payload);
                 any = true;
                 self.held.insert(id);
                 if !known.contains(&id) {
@@ -114,7 +111,7 @@ impl Exchange {
             self.redis.change_ids()?.into_iter().filter(|id| !self.held.contains(id)).collect();
         for some in missing.chunks(AT_ONCE) {
             for (id, payload) in some.iter().zip(self.redis.changes(some)?) {
-                let Some(payload) = payload.filter(|payload| id_of(payload) == *id) else {
+                let Some(payload) = payload.filter(|payload| change_id(payload) == *id) else {
                     continue;
                 };
                 let decoded = Record::decode(&payload).context("a change of another node")?;
@@ -126,8 +123,4 @@ impl Exchange {
         }
         Ok(())
     }
-}
-
-fn id_of(payload: &[u8]) -> ChangeId {
-    *FactId::of_content(&[b"change", payload]).as_bytes()
 }

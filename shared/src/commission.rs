@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Currency, Decimal, Fraction, Money};
+use crate::money::{AMOUNT_MAX, Currency, Decimal, Fraction, Money};
 use crate::order::{Line, Order, Status};
 use crate::rates::Conversion;
 
@@ -208,9 +208,6 @@ pub struct Due {
     pub unconverted: bool,
 }
 
-/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256
-/// bits.
-pub const AMOUNT_MAX: i64 = 10_000_000_000_000;
 /// Rules a campaign may have, and products and categories a rule may name.
 pub const RULES_MAX: usize = 50;
 /// See [`RULES_MAX`].

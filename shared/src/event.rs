@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::consent::Consent;
 use crate::money::{Currency, Decimal};
 use crate::order::normal_order_id;
 use crate::wire;
@@ -17,30 +18,6 @@ pub const EVENTS_MAX: usize = 50;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Characters kept of a page or referrer address.
 pub const URL_CHARS_MAX: usize = 2048;
-
-/// What the visitor allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Consent {
-    /// The page has not said.
-    #[default]
-    Unknown,
-    /// Storage and measurement allowed.
-    Granted,
-    /// Refused: nothing is stored and nothing is sent but what the law exempts.
-    Denied,
-}
-
-impl Consent {
-    /// The word used on the wire and in exports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Granted => "granted",
-            Self::Denied => "denied",
-        }
-    }
-}
 
 /// What happened on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

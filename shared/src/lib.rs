@@ -20,6 +20,8 @@ pub mod class;
 #[cfg(feature = "domain")]
 pub mod commission;
 #[cfg(feature = "domain")]
+pub mod consent;
+#[cfg(feature = "domain")]
 pub mod event;
 #[cfg(feature = "domain")]
 pub mod id;
@@ -32,9 +34,13 @@ pub mod money;
 #[cfg(feature = "domain")]
 pub mod order;
 #[cfg(feature = "domain")]
+pub mod platform;
+#[cfg(feature = "domain")]
 pub mod rates;
 #[cfg(feature = "native")]
 pub mod record;
+#[cfg(feature = "domain")]
+pub mod stream;
 #[cfg(feature = "domain")]
 pub mod time;
 #[cfg(feature = "domain")]

@@ -12,6 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::wire::DIGITS_MAX;
 
+/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256
+/// bits.
+pub const AMOUNT_MAX: i64 = 10_000_000_000_000;
+
 /// Why a text is not an amount, a rate or a currency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {

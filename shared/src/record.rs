@@ -15,11 +15,13 @@ use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Device, InApp};
-use crate::catalog::{Change, Platform};
+use crate::catalog::Change;
 use crate::class::Class;
-use crate::event::{Consent, EventName};
+use crate::consent::Consent;
+use crate::event::EventName;
 use crate::id::{ClickId, EventId, LinkId, MerchantId, UnparsedId};
 use crate::order::{OrderFact, Touch, Visit};
+use crate::platform::Platform;
 use crate::time::Timestamp;
 
 /// A recorded request to a link.

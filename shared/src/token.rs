@@ -23,7 +23,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
-use crate::event::Consent;
+use crate::consent::Consent;
 use crate::id::{ClickId, LinkId, MerchantId};
 use crate::time::{Span, Timestamp};
 

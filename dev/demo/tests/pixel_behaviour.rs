@@ -14,7 +14,8 @@ use std::time::Duration;
 use demo::browser::{Browser, Engine};
 use recorder::{Recorder, STUB, TOKEN, page, page_with, sent};
 use serde_json::{Value, json};
-use shared::event::{Batch, Consent, EventName};
+use shared::consent::Consent;
+use shared::event::{Batch, EventName};
 
 /// Long enough for a request that must not come.
 const QUIET: Duration = Duration::from_millis(700);

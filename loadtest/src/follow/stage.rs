@@ -327,7 +327,7 @@ fn mac(parts: &[&[u8]]) -> Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use shared::event::Consent;
+    use shared::consent::Consent;
 
     use super::*;
 

@@ -13,12 +13,14 @@ use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::{Map, Value, json};
 use shared::catalog::{
-    Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Link, Merchant, Model,
-    OldSecret, Platform, Renewals, Schedule, Scope, ShopApi, fold_code, fold_slug,
+    Campaign, Catalog, Coupon, EarlierTerms, Entity, Evidence, Influencer, Merchant, Model,
+    OldSecret, Renewals, ShopApi, fold_code,
 };
-use shared::commission::{AMOUNT_MAX, Caps, Rule, Terms};
+use shared::commission::{Caps, Rule, Terms};
 use shared::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
-use shared::money::Decimal;
+use shared::links::{Link, Schedule, Scope, fold_slug};
+use shared::money::{AMOUNT_MAX, Decimal};
+use shared::platform::Platform;
 use shared::rates::ExchangeRate;
 use shared::time::{Span, Timestamp};
 

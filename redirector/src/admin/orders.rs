@@ -18,9 +18,10 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use journal::{Durability, Reader};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::catalog::{Merchant, Platform};
+use shared::catalog::Merchant;
 use shared::id::{MerchantId, UnparsedId};
 use shared::order::OrderFact;
+use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 
 use crate::admin::Admin;

@@ -6,12 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shared::catalog::{
-    Campaign, Catalog, Change, Entity, Merchant, OldSecret, Platform, Schedule, Scope,
-};
+use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret};
 use shared::id::{CampaignId, LinkId, MerchantId};
-use shared::links::{LinkRef, Links};
+use shared::links::{LinkRef, Links, Schedule, Scope};
 use shared::money::Currency;
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 

@@ -13,12 +13,12 @@ use hyper::header::{
 };
 use hyper::{Request, StatusCode};
 use journal::Durability;
-use shared::catalog::Platform;
-use shared::commission::AMOUNT_MAX;
-use shared::event::{BODY_BYTES_MAX, Batch, Consent, Event, EventName, Order, PageSource};
+use shared::consent::Consent;
+use shared::event::{BODY_BYTES_MAX, Batch, Event, EventName, Order, PageSource};
 use shared::id::{EventId, FactId};
-use shared::money::{Currency, Decimal};
+use shared::money::{AMOUNT_MAX, Currency, Decimal};
 use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
+use shared::platform::Platform;
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
 use shared::token::Claims;

@@ -10,7 +10,8 @@ use hyper::header::{
     HeaderValue, VARY,
 };
 use hyper::{Request, StatusCode};
-use shared::catalog::{Catalog, Scope};
+use shared::catalog::Catalog;
+use shared::links::Scope;
 use shared::time::Span;
 use tokio::time::sleep;
 

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use journal::Durability;
 use serde_json::{Map, Value, json};
-use shared::catalog::Platform;
 use shared::order::OrderFact;
+use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
 

@@ -7,14 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 use sha2::Sha256;
-use shared::catalog::Platform;
-use shared::commission::AMOUNT_MAX;
 use shared::event::is_order_id;
 use shared::id::{CustomerId, FactId};
-use shared::money::{Currency, Decimal};
+use shared::money::{AMOUNT_MAX, Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, Line, OrderFact, RefundList, Source, Touch, normal_order_id,
 };
+use shared::platform::Platform;
 
 use crate::hooks::Context;
 

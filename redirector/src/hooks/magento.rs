@@ -7,12 +7,12 @@
 //! it, replaces both. Nothing personal is kept. One strange field fails that field, not the order.
 
 use serde_json::{Map, Value};
-use shared::catalog::Platform;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
 };
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, text_of};

@@ -15,9 +15,9 @@ mod stripe;
 mod woocommerce;
 
 use hyper::header::HeaderMap;
-use shared::catalog::Platform;
 use shared::id::MerchantId;
 use shared::order::OrderFact;
+use shared::platform::Platform;
 use shared::time::Timestamp;
 use shared::token::{Claims, TokenError};
 

@@ -6,7 +6,6 @@
 //! hashed at once and never kept.
 
 use serde_json::{Map, Value};
-use shared::catalog::Platform;
 use shared::event::is_order_id;
 use shared::id::{ClickId, CustomerId, FactId};
 use shared::money::{Currency, Decimal};
@@ -14,6 +13,7 @@ use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
     Touch, normal_order_id,
 };
+use shared::platform::Platform;
 use shared::time::Timestamp;
 
 use crate::hooks::Context;

@@ -6,12 +6,12 @@
 
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
-use shared::catalog::Platform;
 use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
 };
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, query_token};

@@ -6,13 +6,12 @@
 //! strange field fails that field, not the session.
 
 use serde_json::Value;
-use shared::catalog::Platform;
-use shared::commission::AMOUNT_MAX;
 use shared::id::{CustomerId, FactId};
-use shared::money::Currency;
+use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
     Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id,
 };
+use shared::platform::Platform;
 use shared::time::Timestamp;
 use shared::token::TOKEN_CHARS;
 

@@ -7,12 +7,12 @@
 
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value};
-use shared::catalog::Platform;
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id,
 };
+use shared::platform::Platform;
 use shared::time::Timestamp;
 
 use crate::hooks::fields::{self, bounded, decimal, few, list, minor, query_token};

@@ -5,7 +5,8 @@
 //! that one reader reads both.
 
 use serde_json::{Value, json};
-use shared::catalog::{Platform, ShopApi};
+use shared::catalog::ShopApi;
+use shared::platform::Platform;
 use shared::time::Timestamp;
 use url::form_urlencoded::byte_serialize;
 

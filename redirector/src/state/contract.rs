@@ -7,11 +7,13 @@ use harness::RedisCluster;
 use journal::StreamName;
 use proptest::prelude::*;
 use shared::agent::{Device, InApp};
-use shared::catalog::{Catalog, Platform};
+use shared::catalog::Catalog;
 use shared::class::Class;
-use shared::event::{Consent, EventName};
+use shared::consent::Consent;
+use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::order::{Alias, AliasKind, OrderFact, OrderKey, Source, by_order, distinct};
+use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::{Span, Timestamp};
 

@@ -11,12 +11,13 @@ use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
-use shared::catalog::{Catalog, Platform};
+use shared::catalog::Catalog;
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
 use shared::order::{OrderFact, PATH_TOUCHES_MAX, Status, Visit};
+use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 

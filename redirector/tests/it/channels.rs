@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::Answer;
 use hyper::Method;
 use serde_json::{Value, json};
-use shared::catalog::Platform;
+use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
 use tokio::time::sleep;

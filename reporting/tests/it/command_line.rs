@@ -137,7 +137,7 @@ fn webhooks_nobody_could_read_are_mentioned() {
     let mut world = busy();
     world.record(&Record::Unparsed(Unparsed {
         merchant: crate::support::SHOP,
-        platform: shared::catalog::Platform::Shopify,
+        platform: shared::platform::Platform::Shopify,
         received_at: noon(),
         topic: None,
         reason: "no id".into(),

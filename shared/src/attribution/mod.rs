@@ -4,138 +4,23 @@
 //! facts give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
 //! that comes too late is labelled, never dropped; a coupon is credited without inventing a click.
 
+mod decision;
 mod models;
+
+pub use decision::{Candidate, Decision, Method, Verdict};
+pub use models::{credit, shares};
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Model, Renewals};
-use crate::id::{CampaignId, ClickId, CouponId, CustomerId, InfluencerId, LinkId};
+use crate::id::{ClickId, CustomerId, InfluencerId};
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
 
-pub use models::{credit, shares};
+use decision::label_of;
 
 /// The rules this code decides by; changes whenever a decision could.
 pub const RULES: &str = "afterclick/2";
-
-/// How an order was credited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// To a touch.
-    Click,
-    /// To a coupon's owner.
-    Coupon,
-    /// To nobody.
-    None,
-}
-
-impl Method {
-    /// The word in exports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Click => "click",
-            Self::Coupon => "coupon",
-            Self::None => "none",
-        }
-    }
-}
-
-/// What became of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It is credited.
-    Credited,
-    /// A later touch of the same visitor is credited.
-    EarlierTouch,
-    /// The campaign credits the first touch, and this is a later one.
-    LaterTouch,
-    /// The click came when the customer was at the checkout already, and another led there.
-    AfterCheckout,
-    /// The influencer bought it.
-    SelfReferral,
-    /// A subscription's renewal, which the campaign does not pay for.
-    Renewal,
-    /// The customer has bought here before, and the campaign does not count this evidence then.
-    ExistingCustomer,
-    /// The campaign counts other evidence first.
-    LowerPrecedence,
-    /// The order came after the touch's window.
-    OutsideWindow,
-    /// Only a browser brought the click along, while the shop's own report brought another.
-    LessTrusted,
-    /// The order was placed before the click.
-    AfterOrder,
-    /// The coupon was not the influencer's on that day.
-    OutOfDates,
-    /// The link or its campaign is not in the catalog.
-    Unknown,
-}
-
-/// A touch or a coupon that could be credited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// What it is.
-    pub evidence: Evidence,
-    /// What became of it.
-    pub verdict: Verdict,
-    /// The click of a touch.
-    pub click: Option<ClickId>,
-    /// The link of a touch.
-    pub link: Option<LinkId>,
-    /// When it was clicked.
-    pub clicked_at: Option<Timestamp>,
-    /// The coupon.
-    pub coupon: Option<CouponId>,
-    /// The code as the order spelled it.
-    pub code: Option<String>,
-    /// The campaign it belongs to.
-    pub campaign: Option<CampaignId>,
-    /// The influencer it belongs to.
-    pub influencer: Option<InfluencerId>,
-}
-
-/// Who is credited for an order and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decision {
-    /// The rules it was decided by.
-    pub rules: String,
-    /// When the order was placed.
-    pub placed_at: Timestamp,
-    /// How it was credited.
-    pub method: Method,
-    /// Empty, or what is remarkable: `outside_window`, `self_referral`, `renewal`,
-    /// `existing_customer`.
-    pub label: String,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// Number of the campaign's terms that the order is paid by, counted from 1; 0 when nobody is
-    /// credited.
-    pub terms_version: usize,
-    /// These terms in one line.
-    pub terms: String,
-    /// Every candidate, touches by time, then coupons.
-    pub candidates: Vec<Candidate>,
-}
-
-impl Decision {
-    /// The credited candidate, or, for an order that is only labelled, the last one that the label
-    /// is about.
-    pub fn subject(&self) -> Option<&Candidate> {
-        let credited = self.candidates.iter().find(|c| c.verdict == Verdict::Credited);
-        credited.or_else(|| {
-            self.candidates.iter().rev().find(|c| label_of(c.verdict) == Some(&self.label))
-        })
-    }
-
-    /// The canonical form: what is exported and what an audit compares.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
 
 /// Decides who is credited for an order.
 ///
@@ -166,7 +51,7 @@ pub fn decide(
     candidates.iter_mut().for_each(|candidate| refuse(candidate, order, catalog));
     shield_checkout(&mut candidates, order);
     let winner = pick(&candidates, order, catalog);
-    settle(&mut candidates, &winner);
+    mark_winner(&mut candidates, &winner);
     let winner = winner.index();
     let (method, label, reason) = explain(&candidates, winner);
     let campaign = winner.and_then(|index| catalog.campaigns.get(&candidates[index].campaign?));
@@ -230,7 +115,7 @@ fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     }
 }
 
-/// A candidate's verdict is `Credited` here when it could be credited; `settle` leaves it to one.
+/// A candidate's verdict is `Credited` here when it could be credited; `mark_winner` leaves it to one.
 fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate {
     let link = catalog.links.get(touch.link);
     let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
@@ -363,7 +248,7 @@ fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
 }
 
 /// Leaves the credit to one, and says of the others why it is not theirs.
-fn settle(candidates: &mut [Candidate], picked: &Pick) {
+fn mark_winner(candidates: &mut [Candidate], picked: &Pick) {
     let winner = picked.index();
     let winning = winner.map(|index| candidates[index].evidence);
     for (index, candidate) in candidates.iter_mut().enumerate() {
@@ -377,17 +262,6 @@ fn settle(candidates: &mut [Candidate], picked: &Pick) {
             Pick::Winner(_) if is_outrun => Verdict::EarlierTouch,
             Pick::Winner(_) | Pick::Nobody => Verdict::LowerPrecedence,
         };
-    }
-}
-
-/// The label of an order that nobody is credited for because of this verdict.
-const fn label_of(verdict: Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::SelfReferral => Some("self_referral"),
-        Verdict::Renewal => Some("renewal"),
-        Verdict::ExistingCustomer => Some("existing_customer"),
-        Verdict::OutsideWindow => Some("outside_window"),
-        _ => None,
     }
 }
 

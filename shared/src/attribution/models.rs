@@ -1,7 +1,7 @@
 //! Attribution models: how the touches of a decision would share an order, for reports. It pays
 //! nobody: payout follows the campaign's rule, which the decision has applied.
 
-use super::{Candidate, Decision, Method, Verdict};
+use super::decision::{Candidate, Decision, Method, Verdict};
 use crate::catalog::{Evidence, Model};
 use crate::money::Fraction;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::arena::Position;
-use super::pages::Pages;
+use super::chunks::Chunks;
 
 /// With ten million links a shard has 2,500 positions, 20 KB: what a changed link copies.
 const SHARDS: usize = 1 << SHARD_BITS;
@@ -19,11 +19,11 @@ const SHARD_BITS: u32 = 12;
 const SHARD_SHIFT: u32 = 64 - 7 - SHARD_BITS;
 
 #[derive(Debug, Clone)]
-pub(super) struct Index(Pages<Arc<HashTable<Position>>>);
+pub(super) struct Index(Chunks<Arc<HashTable<Position>>>);
 
 impl Default for Index {
     fn default() -> Self {
-        Self(Pages::filled(Arc::default(), SHARDS))
+        Self(Chunks::filled(Arc::default(), SHARDS))
     }
 }
 

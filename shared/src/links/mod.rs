@@ -10,20 +10,24 @@
 //! slugs that collide.
 
 mod arena;
+mod chunks;
 mod index;
+mod link;
 mod packed;
-mod pages;
+mod schedule;
+
+pub use link::{Link, Scope, fold_slug};
+pub use packed::LinkRef;
+pub use schedule::Schedule;
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 
-use crate::catalog::{Link, Scope};
 use crate::id::{LinkId, MerchantId};
 
 use arena::{Arena, Position};
 use index::Index;
-pub use packed::LinkRef;
 
 /// The bit that makes lower case of eight letters. It takes other characters for each other, but
 /// none that slugs have.
@@ -122,7 +126,7 @@ impl Links {
         if let Some(replaced) = replaced {
             self.retire(replaced);
         }
-        self.empty_sparse_chunks();
+        self.empty_sparse_blocks();
     }
 
     /// The earliest link keeps a slug; ties go to the lower id.
@@ -158,12 +162,12 @@ impl Links {
         self.records.retire(replaced, bytes);
     }
 
-    fn empty_sparse_chunks(&mut self) {
-        while let Some(chunk) = self.records.sparse() {
-            for (position, record) in chunk.records(packed::bytes_at) {
+    fn empty_sparse_blocks(&mut self) {
+        while let Some(block) = self.records.sparse() {
+            for (position, record) in block.records(packed::bytes_at) {
                 self.move_record(position, record);
             }
-            self.records.release(&chunk);
+            self.records.release(&block);
         }
     }
 

@@ -1,7 +1,8 @@
 //! A link as bytes, and what reads it there without copying: everything once, nothing that is not
 //! there.
 
-use crate::catalog::{Link, Schedule};
+use super::link::Link;
+use super::schedule::Schedule;
 use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use crate::time::Timestamp;
 

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Platform;
-use crate::event::Consent;
+use super::touch::{Touch, Visit};
+use crate::consent::Consent;
 use crate::id::{ClickId, CustomerId, FactId, MerchantId, UnparsedId};
 use crate::money::Currency;
-use crate::order::{Touch, Visit};
+use crate::platform::Platform;
 use crate::time::Timestamp;
 
 /// Who reported a fact, least trusted first.

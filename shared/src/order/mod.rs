@@ -16,9 +16,9 @@ pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
 
-use crate::catalog::Platform;
 use crate::id::{CustomerId, FactId, MerchantId};
 use crate::money::{Currency, round_half_away};
+use crate::platform::Platform;
 use crate::time::{Span, Timestamp};
 
 /// An order, folded from its facts.

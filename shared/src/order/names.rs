@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::Platform;
+use super::fact::{OrderFact, Source};
 use crate::id::MerchantId;
-use crate::order::{OrderFact, Source};
+use crate::platform::Platform;
 
 /// An order id in its plain spelling: without outer blanks, a leading `#`, or the path of a global
 /// id (`gid://shopify/Order/1001`).

@@ -1,8 +1,9 @@
 //! Changes of the catalog come from several nodes in any order: the catalog is the same.
 
 use proptest::prelude::*;
-use shared::catalog::{Catalog, Change, Entity, Link, Scope};
+use shared::catalog::{Catalog, Change, Entity};
 use shared::id::LinkId;
+use shared::links::{Link, Scope};
 use shared::time::Span;
 
 use crate::world::{ANNA, ANNAS_LINK, BEN, CAMPAIGN, MERCHANT, NOW, click_first};

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
-use shared::catalog::{Link, Scope};
 use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use shared::links::{LinkRef, Links};
+use shared::links::{Link, LinkRef, Links, Scope};
 use shared::time::Timestamp;
 
 /// Every link that was put, and the earliest holder of every slug: what `Links` promises, without

@@ -3,11 +3,12 @@
 
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
-use shared::catalog::{Catalog, Evidence, Platform};
+use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId};
 use shared::ledger::settle;
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, fold};
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::world::{

@@ -1,13 +1,14 @@
 //! One merchant, one campaign, Anna's link, Ben's coupon, and an order of 129.90.
 
 use shared::catalog::{
-    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model,
-    Platform, Renewals,
+    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
 };
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::ledger::{Settled, settle};
+use shared::links::Link;
 use shared::order::{OrderFact, RefundList, Source, Status, Touch};
+use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_763_800_000_000);

@@ -35,11 +35,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use journal::StreamName;
 use redis::ConnectionLike;
+use shared::catalog::ChangeId;
 use shared::id::{ClickId, MerchantId};
 use shared::order::Visit;
 use shared::time::Timestamp;
 
-use crate::exchange::ChangeId;
 use crate::state::model::{CounterKey, Entry, NameKey, Position, visit_from_bytes, visit_to_bytes};
 use crate::state::{Claim, Stored};
 use buckets::{BUCKETS, Buckets, FIRST, bucket_of, counters_of, in_order, key, key_of};

@@ -12,16 +12,18 @@ use journal::{Options, StreamName, Writer};
 use reporting::{Cursor, Dataset, Format, Manifest, Unknown};
 use shared::agent::{Device, InApp};
 use shared::catalog::{
-    Campaign, Change, Coupon, Entity, Evidence, Influencer, Link, Merchant, Model, Platform,
-    Renewals,
+    Campaign, Change, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
 };
 use shared::class::Class;
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
-use shared::event::{Consent, EventName};
+use shared::consent::Consent;
+use shared::event::EventName;
 use shared::id::{
     CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId,
 };
+use shared::links::Link;
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
+use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record};
 use shared::time::{Span, Timestamp};
 use tempfile::TempDir;

@@ -1,0 +1,164 @@
+//! The catalog: merchants, influencers, campaigns, links and coupons, as a fold of the changes in
+//! the journal.
+//!
+//! A change carries whole entities; applying it twice, or in another order, ends in the same
+//! catalog: for each id the latest version wins. The only exception is who owns a slug, where the
+//! earliest claim wins.
+
+mod access;
+mod campaign;
+mod change;
+mod coupon;
+mod influencer;
+mod merchant;
+
+pub use access::{AccessToken, Role};
+pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
+pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
+pub use coupon::{Coupon, fold_code};
+pub use influencer::Influencer;
+pub use merchant::{Merchant, OldSecret, ShopApi};
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use crate::links::{Link, LinkRef, Links};
+use crate::rates::Rates;
+use crate::time::Timestamp;
+
+/// All entities by id, with the look-ups that decisions need.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Merchants by id.
+    pub merchants: HashMap<MerchantId, Arc<Merchant>>,
+    /// Influencers by id.
+    pub influencers: HashMap<InfluencerId, Arc<Influencer>>,
+    /// Campaigns by id.
+    pub campaigns: HashMap<CampaignId, Arc<Campaign>>,
+    /// Links, packed.
+    pub links: Links,
+    /// Coupons by id.
+    pub coupons: HashMap<CouponId, Arc<Coupon>>,
+    /// Access tokens by hash.
+    pub tokens: HashMap<String, Arc<AccessToken>>,
+    /// Exchange rates.
+    pub rates: Rates,
+    /// Answered requests by idempotency key.
+    pub requests: HashMap<String, Answered>,
+    coupons_by_code: HashMap<String, Vec<CouponId>>,
+    /// Links that became known before their campaigns, as changes of several nodes may: their
+    /// merchant follows.
+    early_links: HashMap<CampaignId, Vec<LinkId>>,
+}
+
+impl Catalog {
+    /// Applies a change. Idempotent; for each entity the latest version wins.
+    pub fn apply(&mut self, change: &Change) {
+        for entity in &change.entities {
+            self.put(entity);
+        }
+        if let Some(request) = &change.request {
+            self.requests.entry(request.key.clone()).or_insert_with(|| Answered {
+                request: request.clone(),
+                first: change.entities.first().map(Entity::id),
+                count: change.entities.len(),
+            });
+        }
+    }
+
+    fn put(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
+            Entity::Influencer(new) => {
+                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at)
+            }
+            Entity::Campaign(new) => {
+                put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
+                for id in self.early_links.remove(&new.id).unwrap_or_default() {
+                    let early = self.links.get(id).map(|link| link.to_link());
+                    early.iter().for_each(|link| self.links.put(link, Some(new.merchant)));
+                }
+            }
+            Entity::Link(new) => self.put_link(new),
+            Entity::Coupon(new) => {
+                put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
+                let ids = self.coupons_by_code.entry(fold_code(&new.code)).or_default();
+                if !ids.contains(&new.id) {
+                    ids.push(new.id);
+                    ids.sort_unstable();
+                }
+            }
+            Entity::AccessToken(new) => {
+                self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
+            }
+            Entity::Rate(new) => self.rates.insert(new),
+        }
+    }
+
+    fn put_link(&mut self, new: &Link) {
+        let held = self.links.get(new.id);
+        let is_first = held.is_none();
+        let is_later = |held: LinkRef<'_>| match held.updated_at().cmp(&new.updated_at) {
+            Ordering::Equal => is_later_twin(&held.to_link(), new),
+            order => order == Ordering::Less,
+        };
+        if held.is_none_or(is_later) {
+            let merchant = self.campaigns.get(&new.campaign).map(|campaign| campaign.merchant);
+            self.links.put(new, merchant);
+            if is_first && merchant.is_none() {
+                self.early_links.entry(new.campaign).or_default().push(new.id);
+            }
+        }
+    }
+
+    /// A campaign and its merchant.
+    pub fn campaign_and_merchant(
+        &self,
+        id: CampaignId,
+    ) -> Option<(&Arc<Campaign>, &Arc<Merchant>)> {
+        let campaign = self.campaigns.get(&id)?;
+        Some((campaign, self.merchants.get(&campaign.merchant)?))
+    }
+
+    /// The merchant with a public key.
+    pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
+        self.merchants.values().find(|merchant| merchant.key == key)
+    }
+
+    /// Every coupon of a merchant with this code, by id.
+    pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
+        let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
+        let of_merchant = |coupon: &&Arc<Coupon>| {
+            self.campaigns
+                .get(&coupon.campaign)
+                .is_some_and(|campaign| campaign.merchant == merchant)
+        };
+        ids.iter().filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+    }
+}
+
+/// Of two versions that were made in the same millisecond, at two nodes, always the same one stays.
+fn is_later_twin<V: PartialEq + Serialize>(held: &V, new: &V) -> bool {
+    let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
+    held != new && spelled(held) < spelled(new)
+}
+
+/// Keeps the later of two versions.
+fn put_latest<K: std::hash::Hash + Eq, V: Clone + PartialEq + Serialize>(
+    map: &mut HashMap<K, Arc<V>>,
+    key: K,
+    new: &V,
+    version: impl Fn(&V) -> Timestamp,
+) {
+    let is_later = |held: &Arc<V>| match version(held).cmp(&version(new)) {
+        Ordering::Equal => is_later_twin(held.as_ref(), new),
+        order => order == Ordering::Less,
+    };
+    if map.get(&key).is_none_or(is_later) {
+        map.insert(key, Arc::new(new.clone()));
+    }
+}

@@ -1,0 +1,32 @@
+//! The software that a shop runs on.
+
+use serde::{Deserialize, Serialize};
+
+/// The shop software a merchant runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Platform {
+    /// Shopify.
+    Shopify,
+    /// WooCommerce.
+    Woocommerce,
+    /// Magento 2 or Adobe Commerce.
+    Magento,
+    /// Stripe Checkout.
+    Stripe,
+    /// Anything else.
+    Other,
+}
+
+impl Platform {
+    /// The word in exports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shopify => "shopify",
+            Self::Woocommerce => "woocommerce",
+            Self::Magento => "magento",
+            Self::Stripe => "stripe",
+            Self::Other => "other",
+        }
+    }
+}
