@@ -1,22 +1,21 @@
 //! The records that wait for a committer's thread; it never holds more than its limits, and never
 //! lets the thread sleep while a record waits.
 
-use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::{Durability, Error};
+use crate::durability::Durability;
+use crate::error::Error;
 
-/// More records than this do not wait: further ones are refused with [`Error::Busy`].
+/// How many records may wait. Further ones are refused with [`Error::Busy`].
 pub const QUEUE_RECORDS_MAX: usize = 64 << 10;
-/// More payload bytes than this do not wait, unless it is a single record.
+/// How many payload bytes may wait. A single record may always wait alone.
 pub const QUEUE_BYTES_MAX: usize = 128 << 20;
-/// One write takes about this much, so that a long queue is answered piece by piece.
-const COMMIT_BYTES_MAX: usize = 4 << 20;
+/// About how many payload bytes one write takes, so that a long queue is answered piece by piece.
+pub(crate) const COMMIT_BYTES_MAX: usize = 4 << 20;
 
 /// A record's sequence, once its promise is kept.
 pub(crate) type Answer = Result<u64, Error>;
@@ -29,7 +28,7 @@ pub(crate) struct Job {
     pub(crate) ack: oneshot::Sender<Answer>,
 }
 
-/// What waits for the thread.
+/// The records that wait for the thread.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -39,11 +38,12 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// The payload bytes of `jobs`.
     bytes: usize,
     closed: bool,
 }
 
-/// What became of a job.
+/// Whether a job was accepted.
 pub(crate) enum Offered {
     Taken,
     Full,
@@ -78,8 +78,8 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Moves the next jobs into `batch`, waiting for one until `deadline`. Returns false when
-    /// closed and drained.
+    /// Moves the next jobs into `batch`; waits for one until `deadline`, or for ever without one.
+    /// Returns `false` when the queue is closed and empty.
     pub(crate) fn take(&self, batch: &mut Vec<Job>, deadline: Option<Instant>) -> bool {
         let mut waiting = self.waiting();
         while waiting.jobs.is_empty() && !waiting.closed {
@@ -102,6 +102,7 @@ impl Queue {
             taken_bytes += job.payload.len();
             batch.extend(waiting.jobs.pop_front());
         }
+        debug_assert!(taken_bytes <= waiting.bytes, "bytes are counted in and out");
         waiting.bytes -= taken_bytes;
         !(batch.is_empty() && waiting.closed)
     }
@@ -113,7 +114,7 @@ impl Queue {
         drop(left);
     }
 
-    /// A panic of another holder leaves the queue whole: entries are pushed or taken in one step.
+    /// A panic of another holder leaves the queue consistent: nothing panics between its changes.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
