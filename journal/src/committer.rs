@@ -2,6 +2,7 @@
 //! that wait; it never answers before the promise asked for is kept, and never lets the queue grow
 //! without limit.
 
+use std::iter::Peekable;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::durability::{Durability, SYNC_DELAY};
 use crate::error::Error;
 use crate::format::PAYLOAD_BYTES_MAX;
-use crate::queue::{Answer, Job, Offered, Queue};
+use crate::queue::{Answer, COMMIT_BYTES_MAX, Caller, Job, Offered, QUEUE_RECORDS_MAX, Queue};
 use crate::stream_name::StreamName;
 use crate::sync::Health;
 use crate::writer::Writer;
@@ -70,6 +71,37 @@ impl Committer {
         answer.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
+    /// Appends records in their order and returns when the promise is kept for all of them. Works in
+    /// any executor.
+    ///
+    /// The stream keeps this order, but records of other callers may come between these. An empty
+    /// list succeeds at once.
+    ///
+    /// A list may be longer than the queue. It is taken and written group by group, so that other
+    /// callers find room in the queue. Only the last group waits for [`Durability::Disk`]: an fsync
+    /// covers all earlier records of the stream. If the caller stops waiting, later groups are not
+    /// appended.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), at the first group that fails; no later one is tried. The stream
+    /// may hold the first records of the list, without a gap, but none after the first missing one.
+    /// The caller must treat the whole list as not recorded.
+    pub async fn append_all(
+        &self,
+        payloads: impl IntoIterator<Item = Vec<u8>>,
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let mut payloads = payloads.into_iter().peekable();
+        while let Some((mut jobs, payload)) = next_group(&mut payloads) {
+            let is_last = payloads.peek().is_none();
+            let (caller, answer) = Caller::new(if is_last { durability } else { Durability::Os });
+            jobs.push(Job { payload, caller: Some(caller) });
+            self.offer(jobs)?;
+            answer.await.unwrap_or_else(|_| Err(self.closed()))?;
+        }
+        Ok(())
+    }
+
     /// As [`append`](Self::append), for threads outside of any executor.
     ///
     /// # Errors
@@ -97,12 +129,19 @@ impl Committer {
         payload: Vec<u8>,
         durability: Durability,
     ) -> Result<oneshot::Receiver<Answer>, Error> {
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(Error::TooLarge { bytes: payload.len() });
+        let (caller, answer) = Caller::new(durability);
+        self.offer([Job { payload, caller: Some(caller) }])?;
+        Ok(answer)
+    }
+
+    /// Hands jobs to the thread: all of them, or none.
+    fn offer(&self, jobs: impl AsRef<[Job]> + IntoIterator<Item = Job>) -> Result<(), Error> {
+        let mut lengths = jobs.as_ref().iter().map(|job| job.payload.len());
+        if let Some(bytes) = lengths.find(|bytes| *bytes > PAYLOAD_BYTES_MAX) {
+            return Err(Error::TooLarge { bytes });
         }
-        let (ack, answer) = oneshot::channel();
-        match self.queue.offer(Job { payload, durability, ack }) {
-            Offered::Taken => Ok(answer),
+        match self.queue.offer(jobs) {
+            Offered::Taken => Ok(()),
             Offered::Full => Err(Error::Busy { stream: self.stream().clone() }),
             Offered::Closed => Err(self.closed()),
         }
@@ -111,6 +150,26 @@ impl Committer {
     fn closed(&self) -> Error {
         Error::Closed { stream: self.stream().clone() }
     }
+}
+
+/// How many records of one list wait at the same time: a part of the queue, so that other callers
+/// find room.
+const GROUP_RECORDS_MAX: usize = QUEUE_RECORDS_MAX / 16;
+
+/// Takes the next records of a list, about as many as one write takes: all but the last as jobs that
+/// need no answer, and the last one's payload. Returns `None` at the end of the list.
+fn next_group(
+    payloads: &mut Peekable<impl Iterator<Item = Vec<u8>>>,
+) -> Option<(Vec<Job>, Vec<u8>)> {
+    let mut last = payloads.next()?;
+    let (mut jobs, mut bytes) = (Vec::new(), last.len());
+    while let Some(payload) = payloads.next_if(|next| {
+        jobs.len() + 1 < GROUP_RECORDS_MAX && bytes + next.len() <= COMMIT_BYTES_MAX
+    }) {
+        bytes += payload.len();
+        jobs.push(Job { payload: std::mem::replace(&mut last, payload), caller: None });
+    }
+    Some((jobs, last))
 }
 
 impl Shutdown {
@@ -151,8 +210,7 @@ struct Worker {
 /// A record whose bytes are in the writer's buffer or file, and whose caller still waits.
 struct Framed {
     seq: u64,
-    durability: Durability,
-    ack: oneshot::Sender<Answer>,
+    caller: Caller,
 }
 
 impl Worker {
@@ -184,11 +242,15 @@ impl Worker {
     }
 
     fn frame(&mut self, batch: &mut Vec<Job>, framed: &mut Vec<Framed>) {
-        for Job { payload, durability, ack } in batch.drain(..) {
-            match self.writer.append(&payload) {
-                Ok(seq) if self.writer.segment_io().acks_early() => answer(ack, Ok(seq)),
-                Ok(seq) => framed.push(Framed { seq, durability, ack }),
-                Err(error) => answer(ack, Err(error)),
+        for Job { payload, caller } in batch.drain(..) {
+            let appended = self.writer.append(&payload);
+            // Invariant: payloads were checked against their limit, so a record that fails here has
+            // found the stream poisoned. Then the last record of its group fails as well.
+            let Some(caller) = caller else { continue };
+            match appended {
+                Ok(seq) if self.writer.segment_io().acks_early() => caller.answer(Ok(seq)),
+                Ok(seq) => framed.push(Framed { seq, caller }),
+                Err(error) => caller.answer(Err(error)),
             }
         }
         if self.writer.segment_io().acks_early() {
@@ -205,8 +267,9 @@ impl Worker {
             return self.refuse(framed.drain(..), &error);
         }
         self.unsynced_since.get_or_insert_with(Instant::now);
-        for written in framed.extract_if(.., |waiting| waiting.durability == Durability::Os) {
-            answer(written.ack, Ok(written.seq));
+        for written in framed.extract_if(.., |waiting| waiting.caller.durability == Durability::Os)
+        {
+            written.caller.answer(Ok(written.seq));
         }
     }
 
@@ -216,7 +279,7 @@ impl Worker {
             return;
         }
         match self.sync() {
-            Ok(()) => framed.drain(..).for_each(|synced| answer(synced.ack, Ok(synced.seq))),
+            Ok(()) => framed.drain(..).for_each(|synced| synced.caller.answer(Ok(synced.seq))),
             Err(error) => self.refuse(framed.drain(..), &error),
         }
     }
@@ -229,10 +292,8 @@ impl Worker {
     fn refuse(&self, waiting: impl Iterator<Item = Framed>, error: &Error) {
         let (stream, cause) = (self.writer.stream().clone(), error.to_string());
         for refused in waiting {
-            answer(
-                refused.ack,
-                Err(Error::Poisoned { stream: stream.clone(), cause: cause.clone() }),
-            );
+            let error = Error::Poisoned { stream: stream.clone(), cause: cause.clone() };
+            refused.caller.answer(Err(error));
         }
     }
 }
@@ -248,7 +309,25 @@ impl Drop for Worker {
     }
 }
 
-/// Answers a caller, which may have stopped waiting.
-fn answer(ack: oneshot::Sender<Answer>, result: Answer) {
-    let _ = ack.send(result);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_cut_into_groups_of_few_records_and_bytes() {
+        let groups = |lengths: &[usize]| {
+            let mut payloads = lengths.iter().map(|length| vec![0; *length]).peekable();
+            let mut records = Vec::new();
+            while let Some((jobs, _)) = next_group(&mut payloads) {
+                records.push(jobs.len() + 1);
+            }
+            records
+        };
+        let half = COMMIT_BYTES_MAX / 2;
+        assert_eq!(groups(&[]), []);
+        assert_eq!(groups(&[1, 2, 3]), [3]);
+        assert_eq!(groups(&[half, half, 1]), [2, 1]);
+        assert_eq!(groups(&[1, COMMIT_BYTES_MAX + 1, 1]), [1, 1, 1]);
+        assert_eq!(groups(&[0; GROUP_RECORDS_MAX + 1]), [GROUP_RECORDS_MAX, 1]);
+    }
 }
