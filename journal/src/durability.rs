@@ -1,8 +1,8 @@
-//! What an answered append promises; it never says how the promise is kept.
+//! The promises that an acknowledgement can make; how they are kept stands elsewhere.
 
 use std::time::Duration;
 
-/// What an acknowledgement promises.
+/// The promise that an acknowledgement makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// Written to the operating system. Survives a kill of the process. A power cut loses at most

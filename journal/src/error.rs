@@ -114,14 +114,14 @@ pub enum Error {
         bytes: usize,
     },
     /// An earlier write or fsync failed. The stream accepts nothing until it is opened again.
-    #[error("stream {stream} stopped recording: {cause}; cure the cause and restart")]
+    #[error("stream {stream} stopped recording: {cause}; remove the cause and restart")]
     Poisoned {
         /// The stream.
         stream: StreamName,
         /// The text of the first failure.
         cause: String,
     },
-    /// The queue is full: what was offered to it was not recorded.
+    /// The queue is full. Nothing that was offered to it was recorded.
     #[error("stream {stream} has a full queue; the disk is slower than the load, try again later")]
     Busy {
         /// The stream.

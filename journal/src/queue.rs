@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// How many records may wait. Further ones are refused with [`Error::Busy`].
 pub const QUEUE_RECORDS_MAX: usize = 64 << 10;
-/// How many payload bytes may wait. What is offered to an empty queue may be larger.
+/// How many payload bytes may wait. Only an empty queue accepts more, in one offer.
 pub const QUEUE_BYTES_MAX: usize = 128 << 20;
 /// About how many payload bytes one write takes, so that a long queue is answered piece by piece.
 pub(crate) const COMMIT_BYTES_MAX: usize = 4 << 20;

@@ -19,8 +19,8 @@ pub struct Record<'a> {
     pub seq: u64,
     /// The bytes that were appended.
     pub payload: &'a [u8],
-    /// A checksum of the payload, the sequence and the segment. Whoever keeps it beside the sequence
-    /// can have [`Reader::resume`] check that the record is still the same.
+    /// A checksum of the payload, the sequence and the segment. A caller that keeps it beside the
+    /// sequence can let [`Reader::resume`] check that the record is still the same.
     pub checksum: u32,
 }
 

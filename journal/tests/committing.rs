@@ -239,7 +239,7 @@ fn a_thread_that_dies_leaves_nobody_waiting() {
     }
     assert!(
         matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })),
-        "and readiness checks see it"
+        "readiness checks must see the failure"
     );
 }
 

@@ -61,7 +61,7 @@ fn at_most_two_segments_wait_for_their_fsync() {
         let first_seq: u64 = last_two.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         assert!(writer.health().last_synced() >= first_seq - 1, "at record {seq}");
     }
-    assert!(writer.health().last_synced() < 100, "and a commit waits for no fsync");
+    assert!(writer.health().last_synced() < 100, "a commit must not wait for an fsync");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_reader_follows_a_live_writer_over_segments() {
         }
         writer.commit(NOW_MS).unwrap();
     }
-    assert!(reader.join().unwrap() > 0, "the reader was meant to catch up now and then");
+    assert!(reader.join().unwrap() > 0, "the reader must catch up now and then");
     assert!(segments(dir).len() > 100);
 }
 
