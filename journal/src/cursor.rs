@@ -1,19 +1,25 @@
 //! Walks over the records of one segment file in one buffered pass; it never allocates more than
-//! the file holds, and never decides what a torn or damaged record means: that is for recovery,
-//! reader and audit.
+//! the file holds. It never decides what a torn or damaged record means: recovery, reader and audit
+//! do.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, path::Path};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
-use crate::{
-    Error, StreamName,
-    format::{self, HeaderFault, Parsed, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader},
-    layout::SegmentPath,
+use crate::error::Error;
+use crate::format::{
+    HeaderError, Parsed, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, parse_record,
 };
+use crate::layout::SegmentPath;
+use crate::stream_name::StreamName;
 
-/// One read: small enough to stay in the processor's cache, large enough to make calls rare.
+/// The size of one read: small enough to stay in the processor's cache, large enough to make calls
+/// rare.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// A place between two records of a segment.
+/// A place in a segment, between two records.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     file: File,
@@ -21,22 +27,23 @@ pub(crate) struct Cursor {
     header: SegmentHeader,
     salt: u32,
     buffer: Vec<u8>,
-    /// The bytes of `buffer` that are read and not yet passed.
-    ready: Range<usize>,
-    /// Where in the file `ready` begins.
+    /// The bytes of `buffer` that were read and not yet passed.
+    unread: Range<usize>,
+    /// Where in the file `unread` begins.
     offset: u64,
     next_seq: u64,
 }
 
-/// A segment file, opened.
+/// The result of opening a segment file.
 pub(crate) enum Opened {
     Ready(Box<Cursor>),
-    /// Its header is not whole: the file is just being created, or its writer was killed while
+    /// The file is shorter than a header: it is just being created, or its writer was killed while
     /// creating it.
-    Unready {
+    Unfinished {
+        /// The length of the file.
         bytes: u64,
     },
-    /// Its header is whole and wrong.
+    /// The header is whole and wrong, for this reason.
     Damaged(&'static str),
     /// There is no such file.
     Absent,
@@ -44,20 +51,24 @@ pub(crate) enum Opened {
 
 /// What comes next in a segment.
 pub(crate) enum Step {
-    /// A whole record; its payload lies at `at` of [`Cursor::bytes`].
+    /// A whole record.
     Record {
         seq: u64,
-        at: Range<usize>,
+        /// Where in [`Cursor::bytes`] its payload is.
+        payload_at: Range<usize>,
     },
     /// The file ends here, between two records.
     End,
-    /// The file ends inside a record, of which so many bytes are there.
+    /// The file ends inside a record.
     Torn {
+        /// How many bytes of the record are there.
         bytes: u64,
     },
+    /// The bytes are not what was written here.
     Damaged {
         reason: &'static str,
-        whole: Option<usize>,
+        /// The record's length, header included, when only its payload is wrong.
+        record_bytes: Option<usize>,
     },
 }
 
@@ -72,12 +83,12 @@ impl Cursor {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         let got = read_up_to(&file, &mut bytes, 0).map_err(Error::io("read", &segment.path))?;
         if got < SEGMENT_HEADER_BYTES {
-            return Ok(Opened::Unready { bytes: got as u64 });
+            return Ok(Opened::Unfinished { bytes: got as u64 });
         }
         let header = match SegmentHeader::decode(&bytes) {
             Ok(header) => header,
-            Err(HeaderFault::Damaged(reason)) => return Ok(Opened::Damaged(reason)),
-            Err(HeaderFault::Version(version)) => {
+            Err(HeaderError::Damaged(reason)) => return Ok(Opened::Damaged(reason)),
+            Err(HeaderError::Unsupported(version)) => {
                 return Err(Error::Unsupported { path: segment.path.clone(), version });
             }
         };
@@ -87,15 +98,15 @@ impl Cursor {
         if header.first_seq != segment.first_seq {
             return Ok(Opened::Damaged("the segment's name is not its first sequence"));
         }
-        Ok(Opened::Ready(Box::new(Cursor::at_first_record(file, segment.clone(), header))))
+        Ok(Opened::Ready(Box::new(Self::at_first_record(file, segment.clone(), header))))
     }
 
-    fn at_first_record(file: File, segment: SegmentPath, header: SegmentHeader) -> Cursor {
-        Cursor {
+    fn at_first_record(file: File, segment: SegmentPath, header: SegmentHeader) -> Self {
+        Self {
             file,
             salt: header.salt(),
             buffer: vec![0; BUFFER_BYTES],
-            ready: 0..0,
+            unread: 0..0,
             offset: SEGMENT_HEADER_BYTES as u64,
             next_seq: segment.first_seq,
             segment,
@@ -103,15 +114,17 @@ impl Cursor {
         }
     }
 
-    /// Takes the next record, or says why there is none. Only a record moves the cursor.
+    /// Takes the next record, or returns why there is none. Only a record moves the cursor.
     ///
     /// A torn record is read again from the file at the next call: its writer may have gone on, or
-    /// may have been replaced by one that cut it off and wrote another.
+    /// another writer may have cut it off and written another record.
     pub(crate) fn step(&mut self) -> Result<Step, Error> {
         loop {
-            match format::parse(&self.buffer[self.ready.clone()], self.salt, self.next_seq) {
-                Parsed::Record(whole) => return Ok(self.pass(whole)),
-                Parsed::Damaged { reason, whole } => return Ok(Step::Damaged { reason, whole }),
+            match parse_record(&self.buffer[self.unread.clone()], self.salt, self.next_seq) {
+                Parsed::Record(record_bytes) => return Ok(self.pass_record(record_bytes)),
+                Parsed::Damaged { reason, record_bytes } => {
+                    return Ok(Step::Damaged { reason, record_bytes });
+                }
                 Parsed::Short(needed) => {
                     if !self.fill(needed)? {
                         return self.ended();
@@ -121,18 +134,19 @@ impl Cursor {
         }
     }
 
-    /// Moves over a record of `whole` bytes.
-    fn pass(&mut self, whole: usize) -> Step {
+    /// Moves over a whole record.
+    fn pass_record(&mut self, record_bytes: usize) -> Step {
         let seq = self.next_seq;
-        let at = self.ready.start + RECORD_HEADER_BYTES..self.ready.start + whole;
-        self.skip(whole);
-        Step::Record { seq, at }
+        let start = self.unread.start;
+        self.skip(record_bytes);
+        Step::Record { seq, payload_at: start + RECORD_HEADER_BYTES..start + record_bytes }
     }
 
-    /// Moves over a record of `whole` bytes whose payload is damaged.
-    pub(crate) fn skip(&mut self, whole: usize) {
-        self.ready.start += whole;
-        self.offset += whole as u64;
+    /// Moves over a record whose payload is damaged.
+    pub(crate) fn skip(&mut self, record_bytes: usize) {
+        debug_assert!(record_bytes <= self.unread.len(), "only a record that was read is passed");
+        self.unread.start += record_bytes;
+        self.offset += record_bytes as u64;
         self.next_seq += 1;
     }
 
@@ -142,34 +156,34 @@ impl Cursor {
         Ok(if bytes == 0 { Step::End } else { Step::Torn { bytes } })
     }
 
-    /// Makes the next step read from the file again, and gives back what one large record needed.
+    /// Makes the next step read from the file again, and shrinks a buffer that a large record grew.
     pub(crate) fn forget_buffered(&mut self) {
-        self.ready = 0..0;
+        self.unread = 0..0;
         self.buffer.truncate(BUFFER_BYTES);
         self.buffer.shrink_to(BUFFER_BYTES);
     }
 
-    /// Reads on until `needed` bytes are ready. Returns false when the file has fewer left.
+    /// Reads on until `needed` bytes are unread. Returns `false` when the file has fewer left.
     fn fill(&mut self, needed: usize) -> Result<bool, Error> {
         if needed > self.buffer.len() {
-            // A length is believed only as far as the file goes.
+            // A length is trusted only as far as the file goes.
             if self.file_bytes()?.saturating_sub(self.offset) < needed as u64 {
                 return Ok(false);
             }
             self.buffer.reserve_exact(needed - self.buffer.len());
             self.buffer.resize(needed, 0);
         }
-        self.buffer.copy_within(self.ready.clone(), 0);
-        self.ready = 0..self.ready.len();
-        let from = self.offset + self.ready.end as u64;
+        self.buffer.copy_within(self.unread.clone(), 0);
+        self.unread = 0..self.unread.len();
+        let from = self.offset + self.unread.end as u64;
         let got = read_some(
             &self.file,
-            &mut self.buffer[self.ready.end..],
-            needed - self.ready.end,
+            &mut self.buffer[self.unread.end..],
+            needed - self.unread.end,
             from,
         );
-        self.ready.end += got.map_err(Error::io("read", &self.segment.path))?;
-        Ok(self.ready.end >= needed)
+        self.unread.end += got.map_err(Error::io("read", &self.segment.path))?;
+        Ok(self.unread.end >= needed)
     }
 
     /// Returns the buffer that a [`Step::Record`] points into.
@@ -209,7 +223,7 @@ impl Cursor {
         Ok(metadata.len())
     }
 
-    /// Returns the error for damage found where the cursor stands.
+    /// Returns the error for damage at the cursor's place.
     pub(crate) fn damaged(&self, reason: &'static str) -> Error {
         Error::Damaged {
             path: self.segment.path.clone(),
@@ -226,8 +240,7 @@ pub(crate) fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Res
     read_some(file, buffer, wanted, offset)
 }
 
-/// Reads at least `wanted` bytes, and as many as the buffer takes if one call brings them, unless
-/// the file ends.
+/// Reads at least `wanted` bytes unless the file ends, and more if the last call brings them.
 fn read_some(file: &File, buffer: &mut [u8], wanted: usize, offset: u64) -> io::Result<usize> {
     let mut got = 0;
     while got < wanted {
@@ -246,14 +259,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_length_is_believed_only_as_far_as_the_file_goes() {
+    fn a_length_is_trusted_only_as_far_as_the_file_goes() {
         let folder = tempfile::tempdir().unwrap();
         let stream = StreamName::new("main").unwrap();
         let stream_checksum = stream.checksum();
         let header =
             SegmentHeader { stream_checksum, first_seq: 1, created_at_ms: 0, previous_bytes: 0 };
-        let mut record = vec![0; RECORD_HEADER_BYTES + crate::PAYLOAD_BYTES_MAX];
-        format::stamp(&mut record, header.salt(), 1);
+        let mut record = vec![0; RECORD_HEADER_BYTES + crate::format::PAYLOAD_BYTES_MAX];
+        crate::format::write_record_header(&mut record, header.salt(), 1);
         let path = folder.path().join("segment");
         std::fs::write(&path, [&header.encode()[..], &record[..1000]].concat()).unwrap();
 
@@ -269,7 +282,7 @@ mod tests {
         assert_eq!(
             cursor.buffer.capacity(),
             BUFFER_BYTES,
-            "the end of the file gives back what it needed"
+            "the buffer shrinks at the end of the file"
         );
     }
 }

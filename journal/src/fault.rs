@@ -1,95 +1,92 @@
-//! The one seam through which segments are written and synced, where test builds plant faults;
-//! without the feature `faults` it is nothing but the two system calls, and it never retries one
-//! that failed.
+//! The system calls that write and fsync a segment, in one place, so that test builds can plant
+//! faults there; without the feature `faults` it makes the two calls and nothing else, and it never
+//! retries a call that failed.
 
-use std::{fs::File, io, io::Write};
-
+use std::fs::File;
+use std::io::{self, Write};
 #[cfg(feature = "faults")]
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "faults")]
+use std::time::Duration;
 
-use crate::Options;
-
-/// A bug or a broken disk, planted to see whether the tests around the journal notice.
+/// A bug or a broken disk, planted to see whether the tests notice it.
 #[cfg(feature = "faults")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A commit acknowledges without writing.
+    /// A commit acknowledges and writes nothing.
     SkipWrite,
     /// A [`Committer`](crate::Committer) acknowledges, waits a moment, and only then writes.
     AckEarly,
-    /// Writes fail after so many that worked.
+    /// Writes fail after this many that worked.
     FailWriteAfter(u64),
-    /// Fsyncs fail after so many that worked.
+    /// Fsyncs fail after this many that worked.
     FailSyncAfter(u64),
-    /// After so many writes that worked, one writes half its bytes and fails.
+    /// After this many writes that worked, each further one writes half its bytes and fails.
     ShortWriteAfter(u64),
 }
 
 #[cfg(feature = "faults")]
 impl Fault {
-    /// Reads `skip-write`, `ack-early`, `fail-write:3`, `fail-sync:3` or `short-write:3`.
-    pub fn parse(text: &str) -> Option<Fault> {
+    /// Parses `skip-write`, `ack-early`, `fail-write:3`, `fail-sync:3` or `short-write:3`. Returns
+    /// `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
         let (name, after) = match text.split_once(':') {
             Some((name, after)) => (name, Some(after.parse().ok()?)),
             None => (text, None),
         };
         match (name, after) {
-            ("skip-write", None) => Some(Fault::SkipWrite),
-            ("ack-early", None) => Some(Fault::AckEarly),
-            ("fail-write", Some(after)) => Some(Fault::FailWriteAfter(after)),
-            ("fail-sync", Some(after)) => Some(Fault::FailSyncAfter(after)),
-            ("short-write", Some(after)) => Some(Fault::ShortWriteAfter(after)),
+            ("skip-write", None) => Some(Self::SkipWrite),
+            ("ack-early", None) => Some(Self::AckEarly),
+            ("fail-write", Some(after)) => Some(Self::FailWriteAfter(after)),
+            ("fail-sync", Some(after)) => Some(Self::FailSyncAfter(after)),
+            ("short-write", Some(after)) => Some(Self::ShortWriteAfter(after)),
             _ => None,
         }
     }
 }
 
-/// How a stream's files are written: as they should be, unless a fault is planted.
-#[derive(Debug)]
-pub(crate) struct Plan {
+/// Writes and fsyncs the segments of one stream: correctly, unless a fault is planted.
+#[derive(Debug, Default)]
+pub(crate) struct SegmentIo {
     #[cfg(feature = "faults")]
     fault: Option<Fault>,
+    /// How many writes were tried.
     #[cfg(feature = "faults")]
     writes: AtomicU64,
+    /// How many fsyncs were tried.
     #[cfg(feature = "faults")]
     syncs: AtomicU64,
 }
 
 #[cfg(not(feature = "faults"))]
-impl Plan {
-    pub(crate) fn new(_options: &Options) -> Plan {
-        Plan {}
-    }
-
+impl SegmentIo {
     /// Writes all bytes at the end of the file.
     pub(crate) fn write_all(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
 
-    /// Brings the file's bytes to the disk.
+    /// Fsyncs the file's bytes.
     pub(crate) fn sync_data(&self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
 
-    /// Tells a committer whether to acknowledge before it writes.
+    /// Returns whether a committer must acknowledge before it writes.
     pub(crate) fn acks_early(&self) -> bool {
         false
     }
 
-    /// Gives a kill the time to strike between an early acknowledgement and the write.
-    pub(crate) fn linger(&self) {}
+    /// Waits between an early acknowledgement and the write, so that a kill can fall in between.
+    pub(crate) fn wait_after_early_ack(&self) {}
 }
 
 #[cfg(feature = "faults")]
-impl Plan {
-    pub(crate) fn new(options: &Options) -> Plan {
-        Plan { fault: options.fault, writes: AtomicU64::new(0), syncs: AtomicU64::new(0) }
+impl SegmentIo {
+    /// Plants `fault`, if there is one.
+    pub(crate) fn with_fault(fault: Option<Fault>) -> Self {
+        Self { fault, ..Self::default() }
     }
 
-    /// Writes all bytes at the end of the file, unless a fault says otherwise.
+    /// Writes all bytes at the end of the file, unless a planted fault prevents it.
     pub(crate) fn write_all(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
         let before = self.writes.fetch_add(1, Ordering::Relaxed);
         match self.fault {
@@ -103,7 +100,7 @@ impl Plan {
         }
     }
 
-    /// Brings the file's bytes to the disk, unless a fault says otherwise.
+    /// Fsyncs the file's bytes, unless a planted fault prevents it.
     pub(crate) fn sync_data(&self, file: &File) -> io::Result<()> {
         let before = self.syncs.fetch_add(1, Ordering::Relaxed);
         match self.fault {
@@ -112,13 +109,13 @@ impl Plan {
         }
     }
 
-    /// Tells a committer whether to acknowledge before it writes.
+    /// Returns whether a committer must acknowledge before it writes.
     pub(crate) fn acks_early(&self) -> bool {
         self.fault == Some(Fault::AckEarly)
     }
 
-    /// Gives a kill the time to strike between an early acknowledgement and the write.
-    pub(crate) fn linger(&self) {
+    /// Waits between an early acknowledgement and the write, so that a kill can fall in between.
+    pub(crate) fn wait_after_early_ack(&self) {
         std::thread::sleep(Duration::from_millis(30));
     }
 }

@@ -3,21 +3,22 @@
 //!
 //! # Constraints
 //!
-//! - A torn tail (the file ends inside a record: a kill or a power cut) must be told from damage (a
-//!   whole record that is not what was written). So a record's header has its own checksum: a
-//!   length is believed only when the header is whole, and then the file's end says whether the
-//!   payload is.
-//! - Any single flipped bit in a file that was completely written must be found. So every byte is
-//!   under a checksum, and none is padding.
-//! - A record must not be moved unnoticed: not within its segment (the sequence is checked and
-//!   dense), nor to another (checksums start from the segment's own), nor a payload to another
-//!   record (its checksum starts from its header's).
-//! - Appending needs no look back and no second pass over older bytes.
+//! - A reader must tell a torn tail (the file ends inside a record, after a kill or a power cut)
+//!   from damage (a whole record that is not what was written). So a record's header has its own
+//!   checksum: a length is trusted only when the header is whole. The end of the file then shows
+//!   whether the payload is whole.
+//! - Any single flipped bit in a file that was completely written must be found. So a checksum
+//!   covers every byte, and there is no padding.
+//! - A moved record must be noticed. Within a segment the sequence shows it, because sequences are
+//!   checked and dense. In another segment the checksum shows it, because it starts from the
+//!   segment's own. A payload moved to another record does not fit either, because its checksum
+//!   starts from its header's.
+//! - Appending needs no second pass over older bytes.
 //!
 //! # Format
 //!
-//! Everything is little-endian. Checksums are CRC-32C. A segment is a header and then records up to
-//! its end.
+//! All numbers are little-endian. Checksums are CRC-32C. A segment is a header, followed by records
+//! up to the end of the file.
 //!
 //! ```text
 //! segment header, 64 bytes              record
@@ -34,15 +35,16 @@
 //!
 //! # Operations
 //!
-//! Append writes records at the end. Seal starts the next segment; a sealed segment never changes.
-//! Recovery cuts the last segment after its last whole record. A reader takes records in order and
-//! stops at the end of the last.
+//! - Append writes records at the end of the last segment.
+//! - Seal starts the next segment. A sealed segment never changes.
+//! - Recovery cuts the last segment after its last whole record.
+//! - A reader takes records in order and stops after the last whole one.
 
 use crc32c::{crc32c, crc32c_append};
 
-/// The largest payload of a record.
+/// The largest payload of a record, in bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
-/// The bytes a record takes besides its payload.
+/// The bytes that a record takes besides its payload.
 pub const RECORD_HEADER_BYTES: usize = 20;
 /// The bytes of a segment before its first record.
 pub const SEGMENT_HEADER_BYTES: usize = 64;
@@ -51,26 +53,32 @@ const MAGIC: &[u8; 8] = b"ACJRNL01";
 const VERSION: u16 = 1;
 const HEADER_LENGTH: u16 = 64;
 
-/// What a segment says about itself.
+/// The header of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    /// The checksum of the stream's name.
     pub(crate) stream_checksum: u32,
     pub(crate) first_seq: u64,
+    /// Unix time in milliseconds.
     pub(crate) created_at_ms: u64,
+    /// The length of the segment before this one when it was sealed; 0 for none.
     pub(crate) previous_bytes: u64,
 }
 
-/// Why bytes are no segment header.
+/// Why bytes are no valid segment header.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum HeaderFault {
-    Version(u16),
+pub(crate) enum HeaderError {
+    /// A newer release wrote this format version.
+    Unsupported(u16),
+    /// The bytes are not as they were written, for this reason.
     Damaged(&'static str),
 }
 
 impl SegmentHeader {
-    /// Writes the header. Its last four bytes are the segment's checksum, from which its records'
+    /// Encodes the header. Its last four bytes are the segment's checksum, from which its records'
     /// checksums start.
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
+        debug_assert!(self.first_seq > 0, "sequences start at 1");
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[0..8].copy_from_slice(MAGIC);
         bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
@@ -84,20 +92,20 @@ impl SegmentHeader {
         bytes
     }
 
-    /// Reads a header that [`encode`](Self::encode) wrote.
-    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Result<SegmentHeader, HeaderFault> {
+    /// Decodes a header that [`encode`](Self::encode) returned.
+    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Result<Self, HeaderError> {
         if &bytes[0..8] != MAGIC {
-            return Err(HeaderFault::Damaged("this is no segment (wrong magic)"));
+            return Err(HeaderError::Damaged("this is no segment (wrong magic)"));
         }
         // The checksum comes first: a flipped version is damage, not a newer release.
         if crc32c(&bytes[..60]) != u32_at(bytes, 60) {
-            return Err(HeaderFault::Damaged("the segment header's checksum is wrong"));
+            return Err(HeaderError::Damaged("the segment header's checksum is wrong"));
         }
         let (version, length) = (u16_at(bytes, 8), u16_at(bytes, 10));
         if version != VERSION || length != HEADER_LENGTH {
-            return Err(HeaderFault::Version(version));
+            return Err(HeaderError::Unsupported(version));
         }
-        Ok(SegmentHeader {
+        Ok(Self {
             stream_checksum: u32_at(bytes, 12),
             first_seq: u64_at(bytes, 16),
             created_at_ms: u64_at(bytes, 24),
@@ -111,10 +119,11 @@ impl SegmentHeader {
     }
 }
 
-/// Completes a record whose payload already stands behind [`RECORD_HEADER_BYTES`] free bytes.
+/// Writes the header of a record, into the first [`RECORD_HEADER_BYTES`] of `record`. The payload
+/// already follows them.
 ///
 /// The caller has checked the payload against [`PAYLOAD_BYTES_MAX`].
-pub(crate) fn stamp(record: &mut [u8], salt: u32, seq: u64) {
+pub(crate) fn write_record_header(record: &mut [u8], salt: u32, seq: u64) {
     let (header, payload) = record.split_at_mut(RECORD_HEADER_BYTES);
     let length = u32::try_from(payload.len()).expect("a payload is at most 64 MiB");
     header[0..4].copy_from_slice(&length.to_le_bytes());
@@ -124,47 +133,56 @@ pub(crate) fn stamp(record: &mut [u8], salt: u32, seq: u64) {
     header[16..20].copy_from_slice(&crc32c_append(header_checksum, payload).to_le_bytes());
 }
 
-/// What stands at the beginning of some bytes.
+/// The result of checking the record at the beginning of some bytes. Lengths include the record's
+/// header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// A whole record of so many bytes, header included.
+    /// A whole record of this length.
     Record(usize),
-    /// Nothing can be said before so many bytes are there.
+    /// There are too few bytes to check. At least this many are needed.
     Short(usize),
-    /// No record that was written here. `whole` is its length when only the payload is wrong.
-    Damaged { reason: &'static str, whole: Option<usize> },
+    /// The bytes are not what was written here. `record_bytes` is the record's length when only its
+    /// payload is wrong.
+    Damaged { reason: &'static str, record_bytes: Option<usize> },
 }
 
 /// Checks the record at the beginning of `bytes`.
-pub(crate) fn parse(bytes: &[u8], salt: u32, expected_seq: u64) -> Parsed {
+pub(crate) fn parse_record(bytes: &[u8], salt: u32, expected_seq: u64) -> Parsed {
     if bytes.len() < RECORD_HEADER_BYTES {
         return Parsed::Short(RECORD_HEADER_BYTES);
     }
     let header_checksum = crc32c_append(salt, &bytes[..12]);
     if header_checksum != u32_at(bytes, 12) {
-        return Parsed::Damaged { reason: "the record header's checksum is wrong", whole: None };
+        return damaged_header("the record header's checksum is wrong");
     }
     if u64_at(bytes, 4) != expected_seq {
-        return Parsed::Damaged { reason: "the sequence does not follow", whole: None };
+        return damaged_header("the sequence does not follow");
     }
     let length = u32_at(bytes, 0) as usize;
     if length > PAYLOAD_BYTES_MAX {
-        return Parsed::Damaged { reason: "the payload's length is above the limit", whole: None };
+        return damaged_header("the payload's length is above the limit");
     }
-    let whole = RECORD_HEADER_BYTES + length;
-    if bytes.len() < whole {
-        return Parsed::Short(whole);
+    let record_bytes = RECORD_HEADER_BYTES + length;
+    if bytes.len() < record_bytes {
+        return Parsed::Short(record_bytes);
     }
-    if crc32c_append(header_checksum, &bytes[RECORD_HEADER_BYTES..whole]) != u32_at(bytes, 16) {
-        return Parsed::Damaged { reason: "the payload's checksum is wrong", whole: Some(whole) };
+    let payload = &bytes[RECORD_HEADER_BYTES..record_bytes];
+    if crc32c_append(header_checksum, payload) != u32_at(bytes, 16) {
+        let reason = "the payload's checksum is wrong";
+        return Parsed::Damaged { reason, record_bytes: Some(record_bytes) };
     }
-    Parsed::Record(whole)
+    Parsed::Record(record_bytes)
+}
+
+fn damaged_header(reason: &'static str) -> Parsed {
+    Parsed::Damaged { reason, record_bytes: None }
 }
 
 /// Returns the checksum of a whole record, which covers its payload, its sequence and its segment.
 ///
-/// `payload_at` is where in `bytes` its payload begins.
+/// `payload_at` is where in `bytes` the payload begins.
 pub(crate) fn record_checksum(bytes: &[u8], payload_at: usize) -> u32 {
+    debug_assert!(payload_at >= RECORD_HEADER_BYTES, "a header stands before the payload");
     u32_at(bytes, payload_at - 4)
 }
 
@@ -197,7 +215,7 @@ mod tests {
     fn record(payload: &[u8], salt: u32, seq: u64) -> Vec<u8> {
         let mut bytes = vec![0; RECORD_HEADER_BYTES];
         bytes.extend_from_slice(payload);
-        stamp(&mut bytes, salt, seq);
+        write_record_header(&mut bytes, salt, seq);
         bytes
     }
 
@@ -209,7 +227,7 @@ mod tests {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                matches!(SegmentHeader::decode(&flipped), Err(HeaderFault::Damaged(_))),
+                matches!(SegmentHeader::decode(&flipped), Err(HeaderError::Damaged(_))),
                 "bit {bit}"
             );
         }
@@ -221,28 +239,31 @@ mod tests {
         bytes[8] = 2;
         let checksum = crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&checksum.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderFault::Version(2)));
+        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Unsupported(2)));
     }
 
     #[test]
     fn a_record_is_whole_short_or_damaged_and_never_two_of_these() {
         let bytes = record(b"payload", 99, 5);
-        assert_eq!(parse(&bytes, 99, 5), Parsed::Record(bytes.len()));
+        assert_eq!(parse_record(&bytes, 99, 5), Parsed::Record(bytes.len()));
         for length in 0..bytes.len() {
-            assert!(matches!(parse(&bytes[..length], 99, 5), Parsed::Short(_)), "{length} bytes");
+            assert!(
+                matches!(parse_record(&bytes[..length], 99, 5), Parsed::Short(_)),
+                "{length} bytes"
+            );
         }
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(parse(&flipped, 99, 5), Parsed::Damaged { .. }), "bit {bit}");
+            assert!(matches!(parse_record(&flipped, 99, 5), Parsed::Damaged { .. }), "bit {bit}");
         }
     }
 
     #[test]
     fn a_record_fits_neither_another_segment_nor_another_place() {
         let bytes = record(b"", 99, 5);
-        assert!(matches!(parse(&bytes, 98, 5), Parsed::Damaged { whole: None, .. }));
-        assert!(matches!(parse(&bytes, 99, 6), Parsed::Damaged { whole: None, .. }));
+        assert!(matches!(parse_record(&bytes, 98, 5), Parsed::Damaged { record_bytes: None, .. }));
+        assert!(matches!(parse_record(&bytes, 99, 6), Parsed::Damaged { record_bytes: None, .. }));
     }
 
     #[test]
@@ -250,7 +271,10 @@ mod tests {
         let (first, second) = (record(b"aaaa", 99, 5), record(b"bbbb", 99, 6));
         let mut swapped = first.clone();
         swapped[16..].copy_from_slice(&second[16..]);
-        assert!(matches!(parse(&swapped, 99, 5), Parsed::Damaged { whole: Some(24), .. }));
+        assert!(matches!(
+            parse_record(&swapped, 99, 5),
+            Parsed::Damaged { record_bytes: Some(24), .. }
+        ));
     }
 
     #[test]
@@ -259,6 +283,6 @@ mod tests {
         bytes[0..4].copy_from_slice(&u32::MAX.to_le_bytes());
         let checksum = crc32c_append(99, &bytes[..12]);
         bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
-        assert!(matches!(parse(&bytes, 99, 5), Parsed::Damaged { whole: None, .. }));
+        assert!(matches!(parse_record(&bytes, 99, 5), Parsed::Damaged { record_bytes: None, .. }));
     }
 }

@@ -1,20 +1,20 @@
-//! The append-only log: many streams, one writer each, readers that follow; it never looks inside a
-//! payload, never changes a byte that was committed, and never yields a record whose checksum is
-//! wrong.
+//! The append-only log. It has many streams, each with one writer and any number of readers that
+//! follow it. It never looks inside a payload, never changes a byte that was committed, and never
+//! yields a record whose checksum is wrong.
 //!
 //! ```text
 //! <journal dir>/<stream>/lock                         held by the stream's writer
 //! <journal dir>/<stream>/00000000000000000001.seg     a segment, named after its first sequence number
-//! <journal dir>/<stream>/….seg.cut-<offset>           bytes that a recovery took out of a segment, kept
+//! <journal dir>/<stream>/….seg.cut-<offset>           bytes that a recovery took out of a segment
 //! ```
 //!
-//! A record's identity is (stream, sequence). Sequences are dense, start at 1 and run on over
-//! segments. The file format is described in `format.rs`.
+//! A record's identity is (stream, sequence). Sequences are dense, start at 1 and continue from
+//! segment to segment. `format.rs` describes the file format.
 //!
-//! What an acknowledgement means is said by [`Durability`]: after [`Writer::commit`] a record
-//! survives a kill of the process, after [`Writer::sync`] it survives a power cut. A failed write
-//! or fsync poisons the stream: it is never retried, because the kernel may already have thrown the
-//! data away and would report success.
+//! After [`Writer::commit`] a record survives a kill of the process. After [`Writer::sync`] it
+//! survives a power cut. [`Durability`] names these two promises. A failed write or fsync poisons
+//! the stream: it is never retried, because the kernel may already have dropped the data and would
+//! report success.
 //!
 //! ```
 //! use journal::{Options, Reader, StreamName, Writer};
@@ -34,6 +34,7 @@
 
 mod committer;
 mod cursor;
+mod durability;
 mod error;
 mod fault;
 mod format;
@@ -42,20 +43,23 @@ mod queue;
 mod reader;
 mod recover;
 mod sealed;
+mod stream_name;
 mod sync;
 mod verify;
 mod writer;
 
-pub use committer::{Committer, Durability, SYNC_DELAY, Shutdown};
+pub use committer::{Committer, Shutdown};
+pub use durability::{Durability, SYNC_DELAY};
 pub use error::Error;
 #[cfg(feature = "faults")]
 pub use fault::Fault;
 pub use format::{PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};
-pub use layout::{StreamName, streams};
+pub use layout::streams;
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX};
 pub use reader::{Reader, Record};
 pub use recover::Recovery;
 pub use sealed::{Sealed, oldest_seq, remove_oldest, sealed};
+pub use stream_name::{InvalidStreamName, StreamName};
 pub use sync::{Health, Syncer};
 pub use verify::{Damage, Progress, Report, StreamReport, verify};
 pub use writer::{Options, Writer};

@@ -1,22 +1,21 @@
 //! The records that wait for a committer's thread; it never holds more than its limits, and never
 //! lets the thread sleep while a record waits.
 
-use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use crate::{Durability, Error};
+use crate::durability::Durability;
+use crate::error::Error;
 
-/// More records than this do not wait: further ones are refused with [`Error::Busy`].
+/// How many records may wait. Further ones are refused with [`Error::Busy`].
 pub const QUEUE_RECORDS_MAX: usize = 64 << 10;
-/// More payload bytes than this do not wait, unless it is a single record.
+/// How many payload bytes may wait. Only an empty queue accepts more, in one offer.
 pub const QUEUE_BYTES_MAX: usize = 128 << 20;
-/// One write takes about this much, so that a long queue is answered piece by piece.
-const COMMIT_BYTES_MAX: usize = 4 << 20;
+/// About how many payload bytes one write takes, so that a long queue is answered piece by piece.
+pub(crate) const COMMIT_BYTES_MAX: usize = 4 << 20;
 
 /// A record's sequence, once its promise is kept.
 pub(crate) type Answer = Result<u64, Error>;
@@ -25,11 +24,31 @@ pub(crate) type Answer = Result<u64, Error>;
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) payload: Vec<u8>,
-    pub(crate) durability: Durability,
-    pub(crate) ack: oneshot::Sender<Answer>,
+    /// `None` when a later job of the same caller is answered for this one too.
+    pub(crate) caller: Option<Caller>,
 }
 
-/// What waits for the thread.
+/// A caller that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) durability: Durability,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Caller {
+    /// Returns a caller and where it receives its answer.
+    pub(crate) fn new(durability: Durability) -> (Self, oneshot::Receiver<Answer>) {
+        let (answer, receiver) = oneshot::channel();
+        (Self { durability, answer }, receiver)
+    }
+
+    /// Answers the caller, which may have stopped waiting.
+    pub(crate) fn answer(self, result: Answer) {
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The records that wait for the thread.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
@@ -39,11 +58,12 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    /// The payload bytes of `jobs`.
     bytes: usize,
     closed: bool,
 }
 
-/// What became of a job.
+/// Whether jobs were accepted.
 pub(crate) enum Offered {
     Taken,
     Full,
@@ -51,19 +71,21 @@ pub(crate) enum Offered {
 }
 
 impl Queue {
-    /// Adds a job, unless too much waits already.
-    pub(crate) fn offer(&self, job: Job) -> Offered {
+    /// Adds jobs next to each other and in their order, or none of them when there is no room.
+    pub(crate) fn offer(&self, jobs: impl AsRef<[Job]> + IntoIterator<Item = Job>) -> Offered {
         let mut waiting = self.waiting();
         if waiting.closed {
             return Offered::Closed;
         }
-        let bytes = waiting.bytes + job.payload.len();
+        let offered = jobs.as_ref();
+        let records = waiting.jobs.len() + offered.len();
+        let bytes = waiting.bytes + offered.iter().map(|job| job.payload.len()).sum::<usize>();
         let is_first = waiting.jobs.is_empty();
-        if waiting.jobs.len() >= QUEUE_RECORDS_MAX || (bytes > QUEUE_BYTES_MAX && !is_first) {
+        if records > QUEUE_RECORDS_MAX || (bytes > QUEUE_BYTES_MAX && !is_first) {
             return Offered::Full;
         }
         waiting.bytes = bytes;
-        waiting.jobs.push_back(job);
+        waiting.jobs.extend(jobs);
         drop(waiting);
         // The thread only sleeps on an empty queue.
         if is_first {
@@ -78,8 +100,8 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Moves the next jobs into `batch`, waiting for one until `deadline`. Returns false when
-    /// closed and drained.
+    /// Moves the next jobs into `batch`; waits for one until `deadline`, or for ever without one.
+    /// Returns `false` when the queue is closed and empty.
     pub(crate) fn take(&self, batch: &mut Vec<Job>, deadline: Option<Instant>) -> bool {
         let mut waiting = self.waiting();
         while waiting.jobs.is_empty() && !waiting.closed {
@@ -102,6 +124,7 @@ impl Queue {
             taken_bytes += job.payload.len();
             batch.extend(waiting.jobs.pop_front());
         }
+        debug_assert!(taken_bytes <= waiting.bytes, "bytes are counted in and out");
         waiting.bytes -= taken_bytes;
         !(batch.is_empty() && waiting.closed)
     }
@@ -113,7 +136,7 @@ impl Queue {
         drop(left);
     }
 
-    /// A panic of another holder leaves the queue whole: entries are pushed or taken in one step.
+    /// A panic of another holder leaves the queue consistent: nothing panics between its changes.
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,20 +147,33 @@ mod tests {
     use super::*;
 
     fn job(bytes: usize) -> Job {
-        Job { payload: vec![0; bytes], durability: Durability::Os, ack: oneshot::channel().0 }
+        Job { payload: vec![0; bytes], caller: None }
     }
 
     #[test]
     fn a_full_queue_refuses_until_something_is_taken() {
         let queue = Queue::default();
         for _ in 0..QUEUE_RECORDS_MAX {
-            assert!(matches!(queue.offer(job(0)), Offered::Taken));
+            assert!(matches!(queue.offer([job(0)]), Offered::Taken));
         }
-        assert!(matches!(queue.offer(job(0)), Offered::Full));
+        assert!(matches!(queue.offer([job(0)]), Offered::Full));
         let mut batch = Vec::new();
         assert!(queue.take(&mut batch, None));
         assert_eq!(batch.len(), QUEUE_RECORDS_MAX);
-        assert!(matches!(queue.offer(job(0)), Offered::Taken));
+        assert!(matches!(queue.offer([job(0)]), Offered::Taken));
+    }
+
+    #[test]
+    fn jobs_offered_together_are_taken_together_or_refused_together() {
+        let queue = Queue::default();
+        let jobs = |count: usize| (0..count).map(job).collect::<Vec<_>>();
+        assert!(matches!(queue.offer(jobs(QUEUE_RECORDS_MAX + 1)), Offered::Full));
+        assert!(matches!(queue.offer(jobs(3)), Offered::Taken));
+        assert!(matches!(queue.offer(jobs(QUEUE_RECORDS_MAX - 2)), Offered::Full));
+        let mut batch = Vec::new();
+        assert!(queue.take(&mut batch, None));
+        let lengths: Vec<usize> = batch.iter().map(|job| job.payload.len()).collect();
+        assert_eq!(lengths, [0, 1, 2]);
     }
 
     #[test]
@@ -145,21 +181,21 @@ mod tests {
         let queue = Queue::default();
         let quarter = COMMIT_BYTES_MAX / 4;
         for _ in 0..QUEUE_BYTES_MAX / quarter {
-            assert!(matches!(queue.offer(job(quarter)), Offered::Taken));
+            assert!(matches!(queue.offer([job(quarter)]), Offered::Taken));
         }
-        assert!(matches!(queue.offer(job(1)), Offered::Full));
+        assert!(matches!(queue.offer([job(1)]), Offered::Full));
         let mut batch = Vec::new();
         assert!(queue.take(&mut batch, None));
         assert_eq!(batch.len(), 4);
-        assert!(matches!(queue.offer(job(1)), Offered::Taken));
+        assert!(matches!(queue.offer([job(1)]), Offered::Taken));
     }
 
     #[test]
     fn a_closed_queue_is_drained_and_then_ends() {
         let queue = Queue::default();
-        assert!(matches!(queue.offer(job(1)), Offered::Taken));
+        assert!(matches!(queue.offer([job(1)]), Offered::Taken));
         queue.close();
-        assert!(matches!(queue.offer(job(1)), Offered::Closed));
+        assert!(matches!(queue.offer([job(1)]), Offered::Closed));
         let mut batch = Vec::new();
         assert!(queue.take(&mut batch, None));
         batch.clear();

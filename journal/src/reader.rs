@@ -1,29 +1,26 @@
 //! Follows one stream, record by record, while it is being written; it never yields a record whose
 //! checksum is wrong, never skips one, and never takes a lock.
 
-use std::{
-    fs,
-    ops::Range,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use crate::{
-    Error, StreamName,
-    cursor::{Cursor, Opened, Step},
-    format::record_checksum,
-    layout::{SegmentPath, segment_path, stream_files},
-};
+use crate::cursor::{Cursor, Opened, Step};
+use crate::error::Error;
+use crate::format::record_checksum;
+use crate::layout::{SegmentPath, segment_path, stream_files};
+use crate::stream_name::StreamName;
 
 /// A record as it was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its place in the stream.
+    /// The place in the stream; the first record has 1.
     pub seq: u64,
-    /// Its bytes.
+    /// The bytes that were appended.
     pub payload: &'a [u8],
-    /// The checksum of its bytes, its sequence and its segment. Kept beside the sequence, it lets
-    /// [`Reader::resume`] see that the record is still the same.
+    /// A checksum of the payload, the sequence and the segment. A caller that keeps it beside the
+    /// sequence can let [`Reader::resume`] check that the record is still the same.
     pub checksum: u32,
 }
 
@@ -33,65 +30,66 @@ pub struct Reader {
     stream_dir: PathBuf,
     stream: StreamName,
     position: u64,
-    /// What the record at `position` must be; none when that is not known or was checked.
+    /// The checksum that the record at `position` must have; `None` when it is unknown or was
+    /// checked.
     resumed_checksum: Option<u32>,
     cursor: Option<Box<Cursor>>,
-    /// Calls in a row that found nothing new.
-    idle: u32,
-    /// Reads in a row that found the same damage.
+    /// How many calls in a row found nothing new.
+    idle_calls: u32,
+    /// How many reads in a row found the same damage.
     damaged_reads: u32,
-    /// The current segment was seen to end although a later one exists.
+    /// Whether the current segment was seen to end although a later one exists.
     ends_early: bool,
 }
 
-/// A record is read this often before it is called damaged, because the first read may have met a
-/// recovery that was just cutting a torn record off and writing another in its place.
+/// A record is read this often before it is reported as damaged. The first read may coincide with a
+/// recovery that cuts a torn record off, after which another is written in its place.
 const DAMAGED_READS_MAX: u32 = 3;
 
 impl Reader {
-    /// Opens a stream; [`next`](Self::next) first yields `after_seq + 1`. The stream need not exist
-    /// yet.
+    /// Opens a stream, so that [`next`](Self::next) first yields record `after_seq + 1`. The stream
+    /// need not exist yet.
     ///
     /// # Errors
-    /// [`Error::Missing`] when that record's segment was removed, [`Error::Ahead`] when the stream
-    /// ends before `after_seq` (the latter may also come from `next`), [`Error::Damaged`],
-    /// [`Error::Unsupported`] or [`Error::Io`] when its segment cannot be opened.
-    pub fn open(journal_dir: &Path, stream: &StreamName, after_seq: u64) -> Result<Reader, Error> {
-        Reader::begin(journal_dir, stream, after_seq, None)
+    /// [`Error::Missing`] when that record's segment was removed. [`Error::Ahead`] when the stream
+    /// ends before `after_seq`; `next` may return it as well. [`Error::Damaged`],
+    /// [`Error::Unsupported`] or [`Error::Io`] when the segment cannot be opened.
+    pub fn open(journal_dir: &Path, stream: &StreamName, after_seq: u64) -> Result<Self, Error> {
+        Self::open_after(journal_dir, stream, after_seq, None)
     }
 
     /// As [`open`](Self::open), and checks that record `after_seq` is still the one whose
     /// `checksum` was read.
     ///
-    /// For whoever keeps its position elsewhere than in this journal, where it survives what the
-    /// journal lost: a power cut may take records that were read but not yet fsynced, and others
-    /// then get their numbers.
+    /// This is for readers that keep their position outside of this journal. Such a position
+    /// survives a power cut, while records that were read but not yet fsynced may be lost in it.
+    /// Other records then get their numbers.
     ///
     /// # Errors
-    /// As [`open`](Self::open); and [`next`](Self::next) gives [`Error::Replaced`] when the record
-    /// is another one.
+    /// As [`open`](Self::open). [`next`](Self::next) returns [`Error::Replaced`] when the record is
+    /// another one.
     pub fn resume(
         journal_dir: &Path,
         stream: &StreamName,
         after_seq: u64,
         checksum: u32,
-    ) -> Result<Reader, Error> {
-        Reader::begin(journal_dir, stream, after_seq, Some(checksum).filter(|_| after_seq > 0))
+    ) -> Result<Self, Error> {
+        Self::open_after(journal_dir, stream, after_seq, Some(checksum).filter(|_| after_seq > 0))
     }
 
-    fn begin(
+    fn open_after(
         journal_dir: &Path,
         stream: &StreamName,
         position: u64,
         resumed_checksum: Option<u32>,
-    ) -> Result<Reader, Error> {
-        let mut reader = Reader {
+    ) -> Result<Self, Error> {
+        let mut reader = Self {
             stream_dir: journal_dir.join(stream.as_str()),
             stream: stream.clone(),
             position,
             resumed_checksum,
             cursor: None,
-            idle: 0,
+            idle_calls: 0,
             damaged_reads: 0,
             ends_early: false,
         };
@@ -99,7 +97,8 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Returns the last sequence yielded, or where reading was to begin after.
+    /// Returns the sequence of the last record that was yielded; before the first one, the sequence
+    /// after which reading begins.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -109,29 +108,33 @@ impl Reader {
         &self.stream
     }
 
-    /// Takes the next record. `None` means that there is none yet: call again later.
+    /// Returns the next record. `None` means that there is none yet: call again later.
     ///
-    /// A record is yielded as soon as its bytes are with the operating system. It may still be lost
-    /// in a power cut; [`Health::last_synced`](crate::Health::last_synced) says what cannot.
+    /// A record is yielded as soon as the operating system has its bytes. A power cut may still lose
+    /// it, unless it is at or before [`Health::last_synced`](crate::Health::last_synced).
     ///
     /// # Errors
     /// [`Error::Damaged`] when the next record is not as it was written, [`Error::Ahead`] when the
-    /// stream lost its end, [`Error::Io`] when it cannot be read. The reader stays where it is.
+    /// stream lost its end, [`Error::Replaced`] after [`resume`](Self::resume), [`Error::Missing`]
+    /// when its segment was removed, [`Error::Io`] when it cannot be read. The reader stays where it
+    /// is.
     #[expect(
         clippy::should_implement_trait,
-        reason = "an iterator cannot lend its buffer, nor go on after a None"
+        reason = "an iterator cannot lend its buffer, and need not go on after a None"
     )]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
-        let Some((seq, at)) = self.advance()? else { return Ok(None) };
+        let Some((seq, payload_at)) = self.advance()? else { return Ok(None) };
+        debug_assert_eq!(seq, self.position + 1, "no record is skipped");
         self.position = seq;
         self.resumed_checksum = None;
         Ok(self.cursor.as_ref().map(|cursor| Record {
             seq,
-            checksum: record_checksum(cursor.bytes(), at.start),
-            payload: &cursor.bytes()[at],
+            checksum: record_checksum(cursor.bytes(), payload_at.start),
+            payload: &cursor.bytes()[payload_at],
         }))
     }
 
+    /// Finds the next record. Returns its sequence and where in the cursor's bytes its payload is.
     fn advance(&mut self) -> Result<Option<(u64, Range<usize>)>, Error> {
         loop {
             let Some(cursor) = self.cursor.as_mut() else {
@@ -141,21 +144,22 @@ impl Reader {
                 return Ok(None);
             };
             match cursor.step()? {
-                Step::Record { seq, at } => {
-                    (self.idle, self.damaged_reads, self.ends_early) = (0, 0, false);
+                Step::Record { seq, payload_at } => {
+                    (self.idle_calls, self.damaged_reads, self.ends_early) = (0, 0, false);
                     if seq > self.position {
-                        return Ok(Some((seq, at)));
+                        return Ok(Some((seq, payload_at)));
                     }
-                    let checksum = record_checksum(cursor.bytes(), at.start);
+                    let checksum = record_checksum(cursor.bytes(), payload_at.start);
                     if seq == self.position
                         && self.resumed_checksum.is_some_and(|resumed| resumed != checksum)
                     {
-                        // Read again at the next call, so that the answer stays the same.
+                        // The record is read again at the next call, so that the answer stays
+                        // the same.
                         self.cursor = None;
                         return Err(Error::Replaced { dir: self.stream_dir.clone(), seq });
                     }
                 }
-                Step::Damaged { reason, .. } => self.doubt(reason)?,
+                Step::Damaged { reason, .. } => self.read_damaged_again(reason)?,
                 Step::End | Step::Torn { .. } => {
                     if !self.pass_end()? {
                         return Ok(None);
@@ -165,8 +169,8 @@ impl Reader {
         }
     }
 
-    /// Has a record that looks damaged read once more, or gives up on it.
-    fn doubt(&mut self, reason: &'static str) -> Result<(), Error> {
+    /// Makes the next step read a damaged record again, or fails after [`DAMAGED_READS_MAX`] reads.
+    fn read_damaged_again(&mut self, reason: &'static str) -> Result<(), Error> {
         let Some(cursor) = self.cursor.as_mut() else { return Ok(()) };
         cursor.forget_buffered();
         self.damaged_reads += 1;
@@ -177,17 +181,17 @@ impl Reader {
         Err(cursor.damaged(reason))
     }
 
-    /// Opens the segment that holds the next record. Returns false when there is none yet.
+    /// Opens the segment that holds the next record. Returns `false` when there is none yet.
     fn open_segment(&mut self) -> Result<bool, Error> {
         let wanted = self.position + 1;
         let mut segments = stream_files(&self.stream_dir)?.segments;
         let Some(oldest) = segments.first().map(|segment| segment.first_seq) else {
             return if self.position == 0 { Ok(false) } else { Err(self.ahead(0)) };
         };
-        // The record before it is to be checked as well, where its segment is still there.
-        let checked =
-            if self.resumed_checksum.is_some() && oldest < wanted { self.position } else { wanted };
-        segments.retain(|segment| segment.first_seq <= checked);
+        // A resumed reader also checks the record before, if its segment is still there.
+        let is_checked = self.resumed_checksum.is_some() && oldest < wanted;
+        let read_from = if is_checked { self.position } else { wanted };
+        segments.retain(|segment| segment.first_seq <= read_from);
         let Some(segment) = segments.pop() else {
             return Err(Error::Missing {
                 dir: self.stream_dir.clone(),
@@ -201,15 +205,16 @@ impl Reader {
                 let (path, seq) = (segment.path, segment.first_seq);
                 return Err(Error::Damaged { path, offset: 0, seq, reason });
             }
-            Opened::Unready { .. } | Opened::Absent if segment.first_seq < wanted => {
+            Opened::Unfinished { .. } | Opened::Absent if segment.first_seq < wanted => {
                 return Err(self.ahead(segment.first_seq - 1));
             }
-            Opened::Unready { .. } | Opened::Absent => {}
+            Opened::Unfinished { .. } | Opened::Absent => {}
         }
         Ok(self.cursor.is_some())
     }
 
-    /// Looks for a way on where the current segment ends. Returns false when there is none yet.
+    /// Decides how to go on where the current segment ends. Returns `false` when nothing more is
+    /// there yet.
     fn pass_end(&mut self) -> Result<bool, Error> {
         let Some(cursor) = self.cursor.as_ref() else { return Ok(false) };
         if let Some(next) = self.open_following(cursor)? {
@@ -218,22 +223,26 @@ impl Reader {
             return Ok(true);
         }
         if cursor.file_bytes()? < cursor.offset() {
-            // It was cut before this place: whether the stream lost records is seen by reading it
-            // again.
+            // The segment was cut before this place. Reading it again shows whether the stream lost
+            // records.
             self.cursor = None;
             return Ok(true);
         }
         if cursor.next_seq() <= self.position {
             return Err(self.ahead(cursor.next_seq() - 1));
         }
-        self.idle = self.idle.saturating_add(1);
-        // The rest needs the folder's listing and only finds what a live writer never does: look
-        // now and then.
-        if self.idle.is_power_of_two() || self.ends_early { self.look_around() } else { Ok(false) }
+        self.idle_calls = self.idle_calls.saturating_add(1);
+        // The rest lists the folder, and only finds what a live writer never does. So it is done
+        // now and then only.
+        if self.idle_calls.is_power_of_two() || self.ends_early {
+            self.check_still_last()
+        } else {
+            Ok(false)
+        }
     }
 
-    /// Opens the segment that begins where the current one ends, if it exists. Its existence seals
-    /// this one.
+    /// Opens the segment that begins where the current one ends, if it exists. If it does, the
+    /// current one is sealed.
     fn open_following(&self, cursor: &Cursor) -> Result<Option<Box<Cursor>>, Error> {
         let first_seq = cursor.next_seq();
         if first_seq == cursor.header().first_seq {
@@ -245,30 +254,30 @@ impl Reader {
             Opened::Damaged(reason) => {
                 Err(Error::Damaged { path: segment.path, offset: 0, seq: first_seq, reason })
             }
-            Opened::Unready { .. } | Opened::Absent => Ok(None),
+            Opened::Unfinished { .. } | Opened::Absent => Ok(None),
         }
     }
 
-    /// Checks that the segment at hand is still the stream's last.
-    fn look_around(&mut self) -> Result<bool, Error> {
+    /// Checks that the current segment is still the stream's last. Returns whether to read on.
+    fn check_still_last(&mut self) -> Result<bool, Error> {
         let Some(cursor) = self.cursor.as_ref() else { return Ok(false) };
-        let ours = cursor.file().metadata().map_err(Error::io("stat", cursor.path()))?.ino();
-        if fs::metadata(cursor.path()).map(|found| found.ino()).ok() != Some(ours) {
+        let open_inode = cursor.file().metadata().map_err(Error::io("stat", cursor.path()))?.ino();
+        if fs::metadata(cursor.path()).map(|found| found.ino()).ok() != Some(open_inode) {
             self.cursor = None;
             return Ok(true);
         }
         let segments = stream_files(&self.stream_dir)?.segments;
         let (first_seq, next_seq) = (cursor.header().first_seq, cursor.next_seq());
-        let sealed =
+        let is_sealed =
             segments.iter().any(|other| other.first_seq > first_seq && other.first_seq != next_seq);
-        if sealed && self.ends_early {
+        if is_sealed && self.ends_early {
             return Err(cursor.damaged("the segment ends early although a later one follows"));
         }
-        // Its writer may have gone on, and sealed it, since the end was seen: look at the end once
-        // more.
-        self.ends_early = sealed;
-        self.idle = if sealed { 0 } else { self.idle };
-        Ok(sealed)
+        // The writer may have gone on, and sealed the segment, since the end was seen. So the end is
+        // read once more.
+        self.ends_early = is_sealed;
+        self.idle_calls = if is_sealed { 0 } else { self.idle_calls };
+        Ok(is_sealed)
     }
 
     fn ahead(&self, last_seq: u64) -> Error {

@@ -1,67 +1,63 @@
-//! Brings a stream back to its last whole record after a kill or a power cut; it never destroys a
-//! byte that could be more than a torn record, and never reads more than the last segments.
+//! Cuts a stream back to its last whole record after a kill or a power cut; it never destroys a byte
+//! that could be more than a torn record, and never reads more than the last segments.
 //!
-//! A writer fsyncs a segment before it creates the next but one. So only the last two segments can
-//! have suffered from a power cut, and the last one's header says how long the one before it must
-//! be.
+//! A writer fsyncs a segment before it creates the next but one. So a power cut can only damage the
+//! last two segments. The header of the last one holds the length of the one before it.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Seek, SeekFrom},
-    path::{Path, PathBuf},
-};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
-use crate::{
-    Error, StreamName,
-    cursor::{Cursor, Opened, Step},
-    layout::{SegmentPath, free_cut_path, stream_files, sync_dir},
-};
+use crate::cursor::{Cursor, Opened, Step};
+use crate::error::Error;
+use crate::layout::{SegmentPath, stream_files, sync_dir, unused_cut_path};
+use crate::stream_name::StreamName;
 
-/// What opening a stream found and did.
+/// What the recovery of a stream found and changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// The segments that are left.
+    /// How many segments are left.
     pub segments: usize,
-    /// The whole records of the last segment, which is the one that was read.
+    /// How many whole records the last segment has. Only that segment was read.
     pub records: u64,
-    /// The last record of the stream; 0 for none. Whoever remembers a later one must start over:
-    /// those records are gone, and their numbers will be given out again.
+    /// The last record of the stream; 0 for none. A reader that remembers a later one must start
+    /// over: those records are lost, and new ones will get their numbers.
     pub last_seq: u64,
-    /// The bytes cut off the end of the stream.
+    /// How many bytes were cut off the end of the stream.
     pub cut_bytes: u64,
-    /// What was cut was more than a torn record: bytes once written were not there as written.
-    /// After a power cut this can be the end that had not been fsynced; otherwise the disk is to be
-    /// suspected.
+    /// Whether more than a torn record was cut: bytes were not there as they had been written. A
+    /// power cut can do that to an end that was not fsynced. Without a power cut, suspect the disk.
     pub damaged: bool,
-    /// Where the damaged bytes were put.
+    /// The files that keep the damaged bytes.
     pub set_aside: Vec<PathBuf>,
 }
 
-/// Where a writer goes on.
+/// The place where a writer goes on.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    /// The last segment; none when the next record begins one.
+    /// The last segment; `None` when the next record begins a new one.
     pub(crate) segment: Option<TailSegment>,
     pub(crate) next_seq: u64,
 }
 
-/// A segment that can be appended to.
+/// A segment that a writer can append to.
 #[derive(Debug)]
 pub(crate) struct TailSegment {
     pub(crate) path: PathBuf,
+    /// The checksum from which its records start theirs.
     pub(crate) salt: u32,
     pub(crate) bytes: u64,
 }
 
-/// Recovers a stream whose lock is held. When it returns, all that is left of the stream is on
-/// disk.
+/// Recovers a stream whose lock the caller holds. When it returns, everything that is left of the
+/// stream is on disk.
 pub(crate) fn recover(stream_dir: &Path, stream: &StreamName) -> Result<(Tail, Recovery), Error> {
     let mut segments = stream_files(stream_dir)?.segments;
     let mut recovery = Recovery::default();
     let mut tail = Tail { segment: None, next_seq: 1 };
     while let Some(last) = segments.pop() {
-        // Should none be left, the next segment takes this one's place.
+        // If no segment is left, the next one takes the place of this one.
         tail = Tail { segment: None, next_seq: last.first_seq };
         let before = segments.last();
         if let Some(cursor) = open_last(&last, before, stream, &mut recovery)? {
@@ -76,7 +72,7 @@ pub(crate) fn recover(stream_dir: &Path, stream: &StreamName) -> Result<(Tail, R
     Ok((tail, recovery))
 }
 
-/// Opens the last segment, or clears it away when it is none to go on with.
+/// Opens the last segment, or removes it from the stream when no writer can go on with it.
 fn open_last(
     last: &SegmentPath,
     before: Option<&SegmentPath>,
@@ -85,14 +81,14 @@ fn open_last(
 ) -> Result<Option<Box<Cursor>>, Error> {
     match Cursor::open(last, stream)? {
         Opened::Ready(cursor) => {
-            if is_whole(before, &cursor)? {
+            if is_as_sealed(before, &cursor)? {
                 return Ok(Some(cursor));
             }
             set_aside(last, "the segment before it is shorter than when it was sealed", recovery)?;
         }
         Opened::Damaged(reason) => set_aside(last, reason, recovery)?,
-        Opened::Unready { bytes } => {
-            // Its writer was killed while creating it: no record ever was in it.
+        Opened::Unfinished { bytes } => {
+            // Its writer was killed while creating it, so it never held a record.
             fs::remove_file(&last.path).map_err(Error::io("remove", &last.path))?;
             recovery.cut_bytes += bytes;
         }
@@ -101,12 +97,11 @@ fn open_last(
     Ok(None)
 }
 
-/// Tells whether the segment before the last is as long as when it was sealed.
+/// Returns whether the segment before the last is as long as when it was sealed.
 ///
-/// A shorter one was sealed just before a power cut that reached the disk in another order. Then no
-/// record of the last segment was ever acknowledged as durable, because segments are fsynced in
-/// order.
-fn is_whole(before: Option<&SegmentPath>, last: &Cursor) -> Result<bool, Error> {
+/// It can be shorter after a power cut, when the last segment reached the disk first. No record of
+/// the last segment was then acknowledged as durable, because segments are fsynced in order.
+fn is_as_sealed(before: Option<&SegmentPath>, last: &Cursor) -> Result<bool, Error> {
     let Some(before) = before else { return Ok(true) };
     let bytes = fs::metadata(&before.path).map_err(Error::io("stat", &before.path))?.len();
     let sealed_bytes = last.header().previous_bytes;
@@ -118,9 +113,9 @@ fn is_whole(before: Option<&SegmentPath>, last: &Cursor) -> Result<bool, Error> 
     Ok(bytes == sealed_bytes)
 }
 
-/// Takes the whole last segment out of the stream, under a name that keeps it.
+/// Takes the whole last segment out of the stream by renaming it.
 ///
-/// Once only: a power cut explains one such segment, and anything more is for a human to look at.
+/// It does so once only: a power cut explains one such segment. A human must look at a second one.
 fn set_aside(
     last: &SegmentPath,
     reason: &'static str,
@@ -131,7 +126,7 @@ fn set_aside(
         return Err(Error::Damaged { path, offset: 0, seq, reason });
     }
     let bytes = fs::metadata(&last.path).map_err(Error::io("stat", &last.path))?.len();
-    let kept = free_cut_path(&last.path, 0);
+    let kept = unused_cut_path(&last.path, 0);
     fs::rename(&last.path, &kept).map_err(Error::io("rename", &last.path))?;
     recovery.cut_bytes += bytes;
     recovery.damaged = true;
@@ -162,10 +157,10 @@ fn cut_after_last_record(mut cursor: Cursor, recovery: &mut Recovery) -> Result<
     Ok(Tail { segment: Some(segment), next_seq: cursor.next_seq() })
 }
 
-/// Copies a segment's bytes from `offset` on to a file beside it, and has them on disk before it
-/// returns.
+/// Copies a segment's bytes from `offset` on to a file beside it. When it returns, the copy is on
+/// disk.
 fn copy_tail(segment: &Path, offset: u64) -> Result<PathBuf, Error> {
-    let kept = free_cut_path(segment, offset);
+    let kept = unused_cut_path(segment, offset);
     let copy = || -> io::Result<()> {
         let mut from = File::open(segment)?;
         from.seek(SeekFrom::Start(offset))?;
@@ -186,7 +181,7 @@ fn cut(segment: &Path, offset: u64) -> Result<(), Error> {
     done.map_err(Error::io("cut the torn end off", segment))
 }
 
-/// Fsyncs what a killed writer may have left to the operating system.
+/// Fsyncs segments that a killed writer may have written without an fsync.
 fn sync_segments(last: &SegmentPath, before: Option<&SegmentPath>) -> Result<(), Error> {
     for segment in before.into_iter().chain([last]) {
         let synced = File::open(&segment.path).and_then(|file| file.sync_data());

@@ -1,51 +1,49 @@
-//! Sealed segments: those that have a later one, which nobody will ever write to again. They may be
-//! copied elsewhere, and then the oldest may be removed; it never removes one that a writer could
-//! still need.
+//! Sealed segments, which have a later one and never change again. They may be copied elsewhere, and
+//! the oldest may be removed; it never removes one that a writer could still need.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use crate::{
-    Error, StreamName,
-    layout::{stream_files, sync_dir},
-};
+use crate::error::Error;
+use crate::layout::{SegmentPath, stream_files, sync_dir};
+use crate::stream_name::StreamName;
 
 /// A segment that has a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// Its file.
+    /// The segment's file.
     pub path: PathBuf,
-    /// Its first sequence.
+    /// The sequence of its first record.
     pub first_seq: u64,
-    /// Its last sequence.
+    /// The sequence of its last record.
     pub last_seq: u64,
-    /// How long it is.
+    /// The length of the file.
     pub bytes: u64,
-    /// When it was written last.
+    /// When the file was last written.
     pub written_at: SystemTime,
 }
 
-/// Lists a stream's sealed segments, oldest first.
+/// Returns a stream's sealed segments, oldest first.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.
 pub fn sealed(journal_dir: &Path, stream: &StreamName) -> Result<Vec<Sealed>, Error> {
     let segments = stream_files(&journal_dir.join(stream.as_str()))?.segments;
-    let of_pair = |pair: &[crate::layout::SegmentPath]| {
-        let path = pair[0].path.clone();
-        let about = fs::metadata(&path).map_err(Error::io("look at", &path))?;
-        let written_at = about.modified().map_err(Error::io("look at", &path))?;
-        let (first_seq, last_seq) = (pair[0].first_seq, pair[1].first_seq - 1);
-        Ok(Sealed { path, first_seq, last_seq, bytes: about.len(), written_at })
-    };
-    segments.windows(2).map(of_pair).collect()
+    segments.windows(2).map(|pair| sealed_before(&pair[0], &pair[1])).collect()
 }
 
-/// Removes the oldest segment of a stream, which must be sealed. Readers that want it get
-/// [`Error::Missing`] from then on.
+/// Describes `segment`, which ends before the `following` one.
+fn sealed_before(segment: &SegmentPath, following: &SegmentPath) -> Result<Sealed, Error> {
+    let path = segment.path.clone();
+    let metadata = fs::metadata(&path).map_err(Error::io("look at", &path))?;
+    let written_at = metadata.modified().map_err(Error::io("look at", &path))?;
+    let (first_seq, last_seq) = (segment.first_seq, following.first_seq - 1);
+    Ok(Sealed { path, first_seq, last_seq, bytes: metadata.len(), written_at })
+}
+
+/// Removes the oldest segment of a stream, which must be sealed. A reader that needs it then gets
+/// [`Error::Missing`].
 ///
 /// # Errors
 /// [`Error::NotOldest`] when another segment is older, or the segment is not sealed; [`Error::Io`]
@@ -63,7 +61,7 @@ pub fn remove_oldest(
     sync_dir(&journal_dir.join(stream.as_str()))
 }
 
-/// The oldest sequence that a stream still has; 1 for one without segments.
+/// Returns the oldest sequence that a stream still has; 1 for a stream without segments.
 ///
 /// # Errors
 /// [`Error::Io`] when the folder cannot be read.

@@ -1,19 +1,18 @@
-//! What a stream's writer, its syncer and its health checks share; it never forgets a failure, and
-//! never calls a record durable before the fsync that covers it has returned.
+//! The state that a stream's writer, its syncer and its health checks share; it never forgets a
+//! failure, and never calls a record durable before the fsync that covers it has returned.
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::{Error, StreamName, fault::Plan, layout::sync_dir};
+use crate::error::Error;
+use crate::fault::SegmentIo;
+use crate::layout::sync_dir;
+use crate::stream_name::StreamName;
 
-/// Makes commits survive a power cut, from any thread. Cheap to clone.
+/// Fsyncs a stream's commits, from any thread. Cheap to clone.
 ///
 /// Call [`sync`](Self::sync) at least every 50 ms to keep the promise of
 /// [`Durability::Os`](crate::Durability::Os).
@@ -22,33 +21,33 @@ pub struct Syncer(pub(crate) Arc<Shared>);
 
 impl Syncer {
     /// Fsyncs every commit that had returned before the call, in all segments. Does nothing when
-    /// there is none.
+    /// all of them are fsynced already.
     ///
     /// # Errors
-    /// [`Error::Io`] when an fsync fails, which poisons the stream; then, and after any earlier
-    /// failure, [`Error::Poisoned`]. A failed fsync is never tried again: a second one would report
-    /// success for data that the kernel has dropped.
+    /// [`Error::Io`] when an fsync fails, which poisons the stream. [`Error::Poisoned`] after any
+    /// earlier failure. A failed fsync is never tried again: a second one would report success for
+    /// data that the kernel has dropped.
     pub fn sync(&self) -> Result<(), Error> {
         self.0.sync()
     }
 }
 
-/// Says whether a stream still records, from any thread. Cheap to clone.
+/// Reports whether a stream still records, to any thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Health(pub(crate) Arc<Shared>);
 
 impl Health {
-    /// Returns the stream.
+    /// Returns the stream's name.
     pub fn stream(&self) -> &StreamName {
         &self.0.stream
     }
 
-    /// Tells whether a write or fsync failed. It stays so until the stream is opened again.
+    /// Returns whether a write or fsync failed. That stays so until the stream is opened again.
     pub fn is_poisoned(&self) -> bool {
         self.0.is_poisoned()
     }
 
-    /// Returns the first failure, in words.
+    /// Returns the text of the first failure.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.get().map(String::as_str)
     }
@@ -71,13 +70,14 @@ pub(crate) struct SegmentFile {
     pub(crate) path: PathBuf,
 }
 
-/// What was written and not yet fsynced.
+/// The files that were written and not yet fsynced.
 #[derive(Debug, Default)]
 struct Unsynced {
     /// Oldest first. Only the last one is still written to.
     segments: Vec<Arc<SegmentFile>>,
-    /// A segment's name is not on disk yet.
+    /// Whether a new segment's name is not on disk yet.
     dir: bool,
+    /// The last record that a write covered, fsynced or not; 0 for none.
     last_committed: u64,
 }
 
@@ -86,30 +86,30 @@ struct Unsynced {
 pub(crate) struct Shared {
     stream: StreamName,
     stream_dir: PathBuf,
-    pub(crate) plan: Plan,
+    pub(crate) segment_io: SegmentIo,
+    /// The text of the first failure. The stream is poisoned once it is set.
     cause: OnceLock<String>,
     unsynced: Mutex<Unsynced>,
-    /// Held during fsyncs, so that whoever comes second waits for the fsync that covers its
-    /// commits.
-    turn: Mutex<()>,
+    /// Held during fsyncs, so that a second caller waits for the fsync that covers its commits.
+    sync_turn: Mutex<()>,
     last_synced: AtomicU64,
 }
 
 impl Shared {
-    /// Begins with a stream whose records up to `last_seq` are on disk.
+    /// Starts with a stream whose records up to `last_seq` are on disk.
     pub(crate) fn new(
         stream: StreamName,
         stream_dir: PathBuf,
-        plan: Plan,
+        segment_io: SegmentIo,
         last_seq: u64,
-    ) -> Shared {
-        Shared {
+    ) -> Self {
+        Self {
             stream,
             stream_dir,
-            plan,
+            segment_io,
             cause: OnceLock::new(),
             unsynced: Mutex::new(Unsynced { last_committed: last_seq, ..Unsynced::default() }),
-            turn: Mutex::new(()),
+            sync_turn: Mutex::new(()),
             last_synced: AtomicU64::new(last_seq),
         }
     }
@@ -132,13 +132,13 @@ impl Shared {
         }
     }
 
-    /// Stops the stream for good. Only the first cause is kept: later ones follow from it.
+    /// Stops the stream for good. Only the first cause is kept: later failures follow from it.
     pub(crate) fn poison(&self, error: Error) -> Error {
         self.poison_with(&error.to_string());
         error
     }
 
-    /// As [`poison`](Self::poison), for a cause that is no error of a call.
+    /// As [`poison`](Self::poison), for a cause that is a text and not an [`Error`].
     pub(crate) fn poison_with(&self, cause: &str) -> Error {
         let _ = self.cause.set(cause.to_owned());
         Error::Poisoned { stream: self.stream.clone(), cause: cause.to_owned() }
@@ -151,10 +151,11 @@ impl Shared {
 
     /// Notes that records up to `last_committed` were written to `segment`.
     ///
-    /// Invariant: called after the write. Before it, a sync in between would take the note and miss
-    /// the bytes.
+    /// Invariant: called after the write. If it were called before, a sync in between would take
+    /// the note and miss the bytes.
     pub(crate) fn note_commit(&self, segment: &Arc<SegmentFile>, last_committed: u64) {
         let mut unsynced = self.unsynced();
+        debug_assert!(unsynced.last_committed < last_committed, "a commit holds new records");
         unsynced.last_committed = last_committed;
         if !unsynced.segments.last().is_some_and(|last| Arc::ptr_eq(last, segment)) {
             unsynced.segments.push(Arc::clone(segment));
@@ -168,35 +169,35 @@ impl Shared {
         unsynced.dir = true;
     }
 
-    /// Tells whether a segment older than the one being written still waits for its fsync.
+    /// Returns whether a segment older than `current` still waits for its fsync.
     pub(crate) fn has_unsynced_sealed(&self, current: &Arc<SegmentFile>) -> bool {
         self.unsynced().segments.iter().any(|segment| !Arc::ptr_eq(segment, current))
     }
 
-    /// Fsyncs all that was noted before the call: segments oldest first, then their names.
+    /// Fsyncs everything that was noted before the call: segments oldest first, then their names.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.sync_turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.check()?;
-        let (segments, dir, last_committed) = {
-            let mut unsynced = self.unsynced();
-            (
-                std::mem::take(&mut unsynced.segments),
-                std::mem::take(&mut unsynced.dir),
-                unsynced.last_committed,
-            )
-        };
+        let Unsynced { segments, dir, last_committed } = self.take_unsynced();
         for segment in segments {
-            let synced = self.plan.sync_data(&segment.file);
+            let synced = self.segment_io.sync_data(&segment.file);
             synced.map_err(|source| self.poison_io("fsync", &segment.path, source))?;
         }
         if dir {
             sync_dir(&self.stream_dir).map_err(|error| self.poison(error))?;
         }
+        debug_assert!(self.last_synced.load(Ordering::Relaxed) <= last_committed);
         self.last_synced.store(last_committed, Ordering::Release);
         Ok(())
     }
 
-    /// A panic of another holder leaves the lists whole: they are only ever pushed to or taken.
+    fn take_unsynced(&self) -> Unsynced {
+        let mut unsynced = self.unsynced();
+        let last_committed = unsynced.last_committed;
+        std::mem::replace(&mut unsynced, Unsynced { last_committed, ..Unsynced::default() })
+    }
+
+    /// A panic of another holder leaves the lists whole: they are only pushed to or taken.
     fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,69 +1,69 @@
-//! Reads a whole journal and says what is not as it was written; it never changes a file, and never
-//! stops at the first damage.
+//! Audits a whole journal and reports all bytes that are not as they were written; it never changes
+//! a file, and never stops at the first damage.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 
-use crate::{
-    Error, StreamName,
-    cursor::{Cursor, Opened, Step},
-    layout::{Entry, SegmentPath, entries, journal_entry, stream_files},
-};
+use crate::cursor::{Cursor, Opened, Step};
+use crate::error::Error;
+use crate::layout::{SegmentPath, entries, stream_files, stream_of_dir};
+use crate::stream_name::StreamName;
 
-/// How far an audit has come.
+/// How far an audit is.
 #[derive(Clone, Debug)]
 pub struct Progress<'a> {
     /// The stream that is being read.
     pub stream: &'a StreamName,
     /// The segment that is being read.
     pub path: &'a Path,
-    /// The bytes read of this journal.
+    /// How many bytes of this journal were read.
     pub bytes: u64,
-    /// The bytes of all segments when the audit began.
+    /// The length of all segments when the audit began.
     pub bytes_total: u64,
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// One entry for each stream, sorted by name.
     pub streams: Vec<StreamReport>,
-    /// Entries of the journal folder that are no streams.
+    /// Entries of the journal folder that are not streams.
     pub unknown: Vec<PathBuf>,
 }
 
 impl Report {
-    /// Tells whether every byte is as it was written. A torn tail and unknown files do not count
-    /// against it.
+    /// Returns whether every byte is as it was written. A torn tail and unknown files are no damage.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
     }
 }
 
-/// What an audit found in one stream.
+/// The result of an audit for one stream.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StreamReport {
     /// The stream.
     pub stream: StreamName,
-    /// Its segments.
+    /// How many segments it has.
     pub segments: u64,
-    /// Its whole records.
+    /// How many whole records it has.
     pub records: u64,
-    /// The bytes of its segments.
+    /// The length of its segments, in bytes.
     pub bytes: u64,
     /// The first sequence of its oldest segment; 0 without segments.
     pub first_seq: u64,
     /// The sequence of its last whole record; 0 for none.
     pub last_seq: u64,
-    /// The bytes of an unfinished record at the end of the last segment: a writer is at work or was
-    /// killed.
+    /// How many bytes of an unfinished record are at the end of the last segment. A writer is at
+    /// work there or was killed.
     pub torn_tail_bytes: u64,
-    /// All that is not as it was written, in order.
+    /// All places that are not as they were written, in order.
     pub damages: Vec<Damage>,
-    /// What recoveries took out and kept.
+    /// The files with the bytes that recoveries took out.
     pub set_aside: Vec<PathBuf>,
-    /// Files that do not belong here.
+    /// Files in the stream's folder that no journal writes.
     pub unknown: Vec<PathBuf>,
 }
 
@@ -72,22 +72,22 @@ pub struct StreamReport {
 pub struct Damage {
     /// The segment.
     pub path: PathBuf,
-    /// Where in it the damage begins.
+    /// Where in the segment the damage begins.
     pub offset: u64,
-    /// What does not fit.
+    /// Which check failed.
     pub reason: &'static str,
 }
 
-/// Reads every segment of every stream: checksums, dense sequences, and the chain from segment to
-/// segment.
+/// Reads every segment of every stream. Checks that checksums are right, that sequences are dense,
+/// and that each segment follows the one before it.
 ///
-/// Any single flipped bit is found. What cannot be found from the files alone is a last segment cut
-/// between two records, or the last segments removed. A live journal can be audited; a record that
-/// is just being written is counted as a torn tail.
+/// Any single flipped bit is found. Two losses cannot be found from the files alone: a last segment
+/// that was cut between two records, and last segments that were removed. A live journal can be
+/// audited; a record that is just being written is counted as a torn tail.
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be read, [`Error::Unsupported`] when a newer release wrote it.
-/// Damage is no error but part of the report.
+/// Damage is part of the report and not an error.
 pub fn verify(
     journal_dir: &Path,
     on_progress: &mut dyn FnMut(Progress<'_>),
@@ -95,9 +95,9 @@ pub fn verify(
     let mut report = Report::default();
     let mut names = Vec::new();
     for path in entries(journal_dir)? {
-        match journal_entry(&path) {
-            Entry::Stream(name) => names.push(name),
-            Entry::Unknown => report.unknown.push(path),
+        match stream_of_dir(&path) {
+            Some(name) => names.push(name),
+            None => report.unknown.push(path),
         }
     }
     names.sort();
@@ -112,7 +112,7 @@ pub fn verify(
     Ok(report)
 }
 
-/// The bytes between two calls of the progress function.
+/// How many bytes are read between two calls of the progress function.
 const PROGRESS_BYTES: u64 = 4 << 20;
 
 struct Audit<'a> {
@@ -121,11 +121,12 @@ struct Audit<'a> {
     bytes_total: u64,
 }
 
-/// What the segments read so far say about the next one.
-struct Chain {
-    /// Unknown at the start, because old segments may have been archived, and after damage.
-    next_seq: Option<u64>,
-    /// The length of the segment before.
+/// What the next segment must match.
+struct Expected {
+    /// Its first sequence. Unknown for the first segment, because older ones may have been archived,
+    /// and after damage.
+    first_seq: Option<u64>,
+    /// The length of the segment before it. Unknown for the first segment.
     previous_bytes: Option<u64>,
 }
 
@@ -144,33 +145,33 @@ impl Audit<'_> {
             set_aside: files.set_aside,
             unknown: files.unknown,
         };
-        let mut chain = Chain { next_seq: None, previous_bytes: None };
+        let mut expected = Expected { first_seq: None, previous_bytes: None };
         for (index, segment) in files.segments.iter().enumerate() {
             let is_last = index + 1 == files.segments.len();
-            chain = self.segment(segment, is_last, &chain, &mut report)?;
+            expected = self.segment(segment, is_last, &expected, &mut report)?;
         }
         Ok(report)
     }
 
-    /// Reads one segment and returns what must come after it.
+    /// Reads one segment and returns what the next one must match.
     fn segment(
         &mut self,
         segment: &SegmentPath,
         is_last: bool,
-        chain: &Chain,
+        expected: &Expected,
         report: &mut StreamReport,
-    ) -> Result<Chain, Error> {
-        let length = segments_bytes(std::slice::from_ref(segment));
+    ) -> Result<Expected, Error> {
+        let length = segments_bytes(slice::from_ref(segment));
         let bytes_before = self.bytes;
         let mut next_seq = None;
         match Cursor::open(segment, &report.stream)? {
             Opened::Ready(mut cursor) => {
-                check_chain(&cursor, chain, report);
+                check_follows(&cursor, expected, report);
                 next_seq = self.records(&mut cursor, is_last, report)?;
             }
             Opened::Damaged(reason) => report.damages.push(damage(segment, reason)),
-            Opened::Unready { bytes } if is_last => report.torn_tail_bytes = bytes,
-            Opened::Unready { .. } => {
+            Opened::Unfinished { bytes } if is_last => report.torn_tail_bytes = bytes,
+            Opened::Unfinished { .. } => {
                 report.damages.push(damage(segment, "the segment header is cut short"))
             }
             Opened::Absent => {
@@ -178,11 +179,12 @@ impl Audit<'_> {
             }
         }
         self.bytes = bytes_before + length;
-        self.tell(&report.stream, &segment.path);
-        Ok(Chain { next_seq, previous_bytes: Some(length) })
+        self.report_progress(&report.stream, &segment.path);
+        Ok(Expected { first_seq: next_seq, previous_bytes: Some(length) })
     }
 
-    /// Reads a segment's records. Returns the sequence after the last, unless damage hides it.
+    /// Reads a segment's records. Returns the sequence after the last one, or `None` when damage
+    /// hides it.
     fn records(
         &mut self,
         cursor: &mut Cursor,
@@ -197,7 +199,7 @@ impl Audit<'_> {
                     report.last_seq = seq;
                     if bytes_before + cursor.offset() >= self.bytes + PROGRESS_BYTES {
                         self.bytes = bytes_before + cursor.offset();
-                        self.tell(&report.stream, cursor.path());
+                        self.report_progress(&report.stream, cursor.path());
                     }
                     continue;
                 }
@@ -207,19 +209,19 @@ impl Audit<'_> {
                     return Ok(Some(cursor.next_seq()));
                 }
                 Step::Torn { .. } => "a sealed segment ends inside a record",
-                Step::Damaged { reason, whole: Some(whole) } => {
+                Step::Damaged { reason, record_bytes: Some(record_bytes) } => {
                     report.damages.push(damage_at(cursor, reason));
-                    cursor.skip(whole);
+                    cursor.skip(record_bytes);
                     continue;
                 }
-                Step::Damaged { reason, whole: None } => reason,
+                Step::Damaged { reason, record_bytes: None } => reason,
             };
             report.damages.push(damage_at(cursor, reason));
             return Ok(None);
         }
     }
 
-    fn tell(&mut self, stream: &StreamName, path: &Path) {
+    fn report_progress(&mut self, stream: &StreamName, path: &Path) {
         (self.on_progress)(Progress {
             stream,
             path,
@@ -230,11 +232,11 @@ impl Audit<'_> {
 }
 
 /// Checks that a segment follows the one before it.
-fn check_chain(cursor: &Cursor, chain: &Chain, report: &mut StreamReport) {
+fn check_follows(cursor: &Cursor, expected: &Expected, report: &mut StreamReport) {
     let header = cursor.header();
-    let reason = if chain.next_seq.is_some_and(|expected| expected != header.first_seq) {
+    let reason = if expected.first_seq.is_some_and(|seq| seq != header.first_seq) {
         "records are missing between this segment and the one before"
-    } else if chain.previous_bytes.is_some_and(|bytes| bytes != header.previous_bytes) {
+    } else if expected.previous_bytes.is_some_and(|bytes| bytes != header.previous_bytes) {
         "the segment before this one is not as long as when it was sealed"
     } else {
         return;
@@ -250,10 +252,9 @@ fn damage_at(cursor: &Cursor, reason: &'static str) -> Damage {
     Damage { path: cursor.path().to_owned(), offset: cursor.offset(), reason }
 }
 
-/// A segment that vanishes meanwhile counts nothing; reading it will say so.
+/// Returns the length of segments, in bytes. A segment that has vanished counts as 0; the audit finds
+/// that when it reads it.
 fn segments_bytes(segments: &[SegmentPath]) -> u64 {
-    let lengths = segments
-        .iter()
-        .map(|segment| std::fs::metadata(&segment.path).map_or(0, |found| found.len()));
-    lengths.sum()
+    let length = |segment: &SegmentPath| fs::metadata(&segment.path).map_or(0, |found| found.len());
+    segments.iter().map(length).sum()
 }

@@ -1,56 +1,69 @@
 //! The one writer of a stream; it never acknowledges what the operating system has not taken, never
-//! retries a failed write or fsync, and never makes an append or a commit wait for an fsync.
+//! retries a failed write or fsync, and makes neither an append nor a commit wait for an fsync while
+//! a [`Syncer`] is at work.
 
-use std::{
-    fs::{File, OpenOptions},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::{
-    Error, Health, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, Recovery, SEGMENT_HEADER_BYTES,
-    StreamName, Syncer,
-    fault::Plan,
-    format::{self, SegmentHeader},
-    layout::{create_stream_dir, lock_stream, segment_path},
-    recover::{self, TailSegment},
-    sync::{SegmentFile, Shared},
+use crate::error::Error;
+#[cfg(feature = "faults")]
+use crate::fault::Fault;
+use crate::fault::SegmentIo;
+use crate::format::{
+    PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader,
+    write_record_header,
 };
+use crate::layout::{create_stream_dir, lock_stream, segment_path};
+use crate::recover::{Recovery, TailSegment, recover};
+use crate::stream_name::StreamName;
+use crate::sync::{Health, SegmentFile, Shared, Syncer};
 
 /// How a stream is written.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A segment of this size or more is sealed after the commit that filled it. So it exceeds this
-    /// by less than one commit.
+    /// A segment of this size or more is sealed after the commit that filled it. So a segment is
+    /// larger than this by less than one commit.
     pub segment_bytes_max: u64,
     /// A fault to plant.
     #[cfg(feature = "faults")]
-    pub fault: Option<crate::Fault>,
+    pub fault: Option<Fault>,
 }
 
 impl Default for Options {
     /// 128 MiB: a recovery reads one segment, in about a tenth of a second.
-    fn default() -> Options {
-        Options::with_segment_bytes_max(128 << 20)
+    fn default() -> Self {
+        Self::with_segment_bytes_max(128 << 20)
     }
 }
 
 impl Options {
-    /// Returns the options with another size of segments.
-    pub fn with_segment_bytes_max(segment_bytes_max: u64) -> Options {
-        Options {
+    /// Returns the default options, but with another size of segments.
+    pub fn with_segment_bytes_max(segment_bytes_max: u64) -> Self {
+        Self {
             segment_bytes_max,
             #[cfg(feature = "faults")]
             fault: None,
         }
     }
+
+    #[cfg(not(feature = "faults"))]
+    fn segment_io(&self) -> SegmentIo {
+        SegmentIo::default()
+    }
+
+    #[cfg(feature = "faults")]
+    fn segment_io(&self) -> SegmentIo {
+        SegmentIo::with_fault(self.fault)
+    }
 }
 
 /// Appends records to one stream. Synchronous, owned by one thread at a time.
 ///
-/// [`append`](Self::append) frames into memory, [`commit`](Self::commit) hands all of it to the
-/// operating system, [`sync`](Self::sync) or a [`Syncer`] brings it to the disk. Dropping a writer
-/// gives up what was not committed.
+/// [`append`](Self::append) frames a record in memory, [`commit`](Self::commit) hands all framed
+/// records to the operating system, [`sync`](Self::sync) or a [`Syncer`] fsyncs them. Dropping a
+/// writer discards what was not committed.
 #[derive(Debug)]
 pub struct Writer {
     stream_dir: PathBuf,
@@ -60,47 +73,49 @@ pub struct Writer {
     /// The checksum from which the current segment's records start theirs.
     salt: u32,
     segment_bytes: u64,
-    /// Framed records, and behind `framed` what an encoder that panicked has left.
+    /// The framed records, then bytes that an encoder that panicked may have left.
     buffer: Vec<u8>,
+    /// How many bytes of `buffer` are framed records.
     framed: usize,
     next_seq: u64,
     last_committed: u64,
-    /// Held, not read: the lock ends with the file handle.
+    /// Held and never read: the lock ends when the file handle is closed.
     _lock: File,
 }
 
-/// The buffer keeps this much between commits. A larger one is given back.
+/// The buffer keeps at most this capacity between commits.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 impl Writer {
-    /// Opens a stream for appending, or creates it: takes its lock and cuts off what a kill or a
-    /// power cut left unfinished.
+    /// Opens a stream for appending, or creates it: takes its lock and cuts off an unfinished record
+    /// that a kill or a power cut left.
     ///
     /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds
     /// and only dates a segment that is created.
     ///
     /// # Errors
-    /// [`Error::InUse`] when another writer has the stream, [`Error::Damaged`] or
-    /// [`Error::Unsupported`] when it cannot be recovered without losing records that once were
-    /// durable, [`Error::Io`] otherwise.
+    /// [`Error::InUse`] when another writer has the stream. [`Error::Damaged`] or
+    /// [`Error::Unsupported`] when a recovery would lose records that were durable. [`Error::Io`]
+    /// otherwise.
     pub fn open(
         journal_dir: &Path,
         stream: &StreamName,
         now_ms: u64,
         options: Options,
-    ) -> Result<(Writer, Recovery), Error> {
+    ) -> Result<(Self, Recovery), Error> {
         let stream_dir = create_stream_dir(journal_dir, stream)?;
         let lock = lock_stream(&stream_dir)?;
-        let (tail, recovery) = recover::recover(&stream_dir, stream)?;
+        let (tail, recovery) = recover(&stream_dir, stream)?;
         let last_seq = recovery.last_seq;
         let segment = match tail.segment {
-            Some(segment) => Current::resume(segment)?,
-            None => Current::create(&stream_dir, stream, tail.next_seq, now_ms, 0)?,
+            Some(segment) => OpenSegment::resume(segment)?,
+            None => OpenSegment::create(&stream_dir, stream, tail.next_seq, now_ms, 0)?,
         };
-        let plan = Plan::new(&options);
-        let shared = Arc::new(Shared::new(stream.clone(), stream_dir.clone(), plan, last_seq));
+        let segment_io = options.segment_io();
+        let shared =
+            Arc::new(Shared::new(stream.clone(), stream_dir.clone(), segment_io, last_seq));
         shared.note_created(&segment.file);
-        let mut writer = Writer {
+        let mut writer = Self {
             stream_dir,
             segment_bytes_max: options.segment_bytes_max,
             shared,
@@ -117,11 +132,12 @@ impl Writer {
         Ok((writer, recovery))
     }
 
-    /// Frames a record into memory and returns its sequence. Makes no system call, and allocates
-    /// only while the buffer still grows.
+    /// Frames a record in memory and returns its sequence. Makes no system call, and allocates only
+    /// while the buffer still grows.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] above [`PAYLOAD_BYTES_MAX`], [`Error::Poisoned`] after a failure.
+    /// [`Error::TooLarge`] above [`PAYLOAD_BYTES_MAX`], [`Error::Poisoned`] after a failed write or
+    /// fsync.
     pub fn append(&mut self, payload: &[u8]) -> Result<u64, Error> {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(Error::TooLarge { bytes: payload.len() });
@@ -129,13 +145,13 @@ impl Writer {
         self.append_with(|buffer| buffer.extend_from_slice(payload))
     }
 
-    /// As [`append`](Self::append), with a payload that `encode` appends to the buffer itself.
+    /// As [`append`](Self::append), but `encode` appends the payload to the buffer itself.
     ///
-    /// `encode` sees the records before its own and must only append. One that panics leaves no
-    /// trace.
+    /// The buffer holds earlier records already, so `encode` must only append. If it panics, nothing
+    /// is recorded.
     ///
     /// # Errors
-    /// As [`append`](Self::append). An `encode` that shortens the buffer poisons the stream.
+    /// As [`append`](Self::append). If `encode` shortens the buffer, the stream is poisoned.
     pub fn append_with(&mut self, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64, Error> {
         self.shared.check()?;
         self.buffer.truncate(self.framed);
@@ -148,43 +164,43 @@ impl Writer {
         if bytes > PAYLOAD_BYTES_MAX {
             return Err(Error::TooLarge { bytes });
         }
-        format::stamp(&mut self.buffer[self.framed..], self.salt, self.next_seq);
+        write_record_header(&mut self.buffer[self.framed..], self.salt, self.next_seq);
         self.framed = self.buffer.len();
         self.next_seq += 1;
         Ok(self.next_seq - 1)
     }
 
-    /// Poisons the stream: what the buffer holds can no longer be told.
+    /// Poisons the stream: which records the buffer holds is no longer known.
     fn refuse_shortened(&mut self) -> Error {
         self.buffer.clear();
         self.framed = 0;
         self.shared.poison_with("an encoder shortened the buffer")
     }
 
-    /// Returns the bytes appended and not yet committed.
+    /// Returns how many bytes were appended and not yet committed.
     pub fn pending(&self) -> usize {
         self.framed
     }
 
-    /// Hands all that was appended to the operating system, in one write, and returns the last
+    /// Hands all appended records to the operating system, in one write, and returns the last
     /// committed sequence.
     ///
-    /// The records then survive a kill of the process, and a power cut after the next sync.
+    /// The records then survive a kill of the process, and after the next sync a power cut.
     /// `now_ms` is Unix time in milliseconds and dates the segment that is created when this one is
     /// full.
     ///
     /// # Errors
     /// [`Error::Io`] when the write fails, which poisons the stream; [`Error::Poisoned`]
-    /// afterwards. What had been appended is then in doubt and must not be acknowledged: a restart
-    /// finds out which records are whole.
+    /// afterwards. The appended records must then not be acknowledged: only a restart finds out
+    /// which of them are whole.
     pub fn commit(&mut self, now_ms: u64) -> Result<u64, Error> {
         self.write_pending()?;
         self.roll_if_full(now_ms)?;
         Ok(self.last_committed)
     }
 
-    /// Fsyncs all that was committed, in this segment and in older ones. The records then survive a
-    /// power cut.
+    /// Fsyncs all committed records, in this segment and in older ones. They then survive a power
+    /// cut.
     ///
     /// # Errors
     /// [`Error::Io`] when an fsync fails, which poisons the stream; [`Error::Poisoned`] afterwards.
@@ -202,7 +218,7 @@ impl Writer {
         Health(Arc::clone(&self.shared))
     }
 
-    /// Tells whether an earlier write or fsync failed.
+    /// Returns whether an earlier write or fsync failed.
     pub fn is_poisoned(&self) -> bool {
         self.shared.is_poisoned()
     }
@@ -217,7 +233,7 @@ impl Writer {
         self.shared.stream()
     }
 
-    /// Commits, syncs and gives up the lock.
+    /// Commits, syncs and releases the lock.
     ///
     /// # Errors
     /// As [`commit`](Self::commit) and [`sync`](Self::sync).
@@ -226,8 +242,8 @@ impl Writer {
         self.shared.sync()
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.shared.plan
+    pub(crate) fn segment_io(&self) -> &SegmentIo {
+        &self.shared.segment_io
     }
 
     fn write_pending(&mut self) -> Result<(), Error> {
@@ -235,7 +251,9 @@ impl Writer {
         if self.framed == 0 {
             return Ok(());
         }
-        let written = self.shared.plan.write_all(&self.segment.file, &self.buffer[..self.framed]);
+        debug_assert!(self.next_seq > self.last_committed + 1, "framed bytes are whole records");
+        let framed = &self.buffer[..self.framed];
+        let written = self.shared.segment_io.write_all(&self.segment.file, framed);
         written.map_err(|source| self.shared.poison_io("write to", &self.segment.path, source))?;
         self.segment_bytes += self.framed as u64;
         self.last_committed = self.next_seq - 1;
@@ -248,21 +266,22 @@ impl Writer {
 
     /// Seals a full segment and starts the next, without an fsync.
     ///
-    /// After the commit and not before the next one, because a record's checksum starts from its
-    /// segment's.
+    /// This happens right after a commit, because the next record's checksum already starts from
+    /// the new segment's.
     fn roll_if_full(&mut self, now_ms: u64) -> Result<(), Error> {
         let is_empty = self.segment_bytes == SEGMENT_HEADER_BYTES as u64;
         if is_empty || self.segment_bytes < self.segment_bytes_max {
             return Ok(());
         }
-        // Recovery looks at two segments, so two may be unsynced. That a third comes up means that
-        // nobody syncs.
+        debug_assert_eq!(self.framed, 0, "framed records belong to the segment that is sealed");
+        // Recovery reads the last two segments, so at most two may be unsynced. A third one means
+        // that nobody syncs.
         if self.shared.has_unsynced_sealed(&self.segment) {
             self.shared.sync()?;
         }
         let (stream, sealed_bytes) = (self.shared.stream(), self.segment_bytes);
         let created =
-            Current::create(&self.stream_dir, stream, self.next_seq, now_ms, sealed_bytes);
+            OpenSegment::create(&self.stream_dir, stream, self.next_seq, now_ms, sealed_bytes);
         let next = created.map_err(|error| self.shared.poison(error))?;
         self.shared.note_created(&next.file);
         (self.segment, self.salt, self.segment_bytes) = (next.file, next.salt, next.bytes);
@@ -271,39 +290,40 @@ impl Writer {
 }
 
 /// The segment that takes the next record.
-struct Current {
+struct OpenSegment {
     file: Arc<SegmentFile>,
     salt: u32,
     bytes: u64,
 }
 
-impl Current {
+impl OpenSegment {
     fn create(
         stream_dir: &Path,
         stream: &StreamName,
         first_seq: u64,
         created_at_ms: u64,
         previous_bytes: u64,
-    ) -> Result<Current, Error> {
+    ) -> Result<Self, Error> {
         let stream_checksum = stream.checksum();
         let header = SegmentHeader { stream_checksum, first_seq, created_at_ms, previous_bytes };
         let path = segment_path(stream_dir, first_seq);
         let opened = OpenOptions::new().append(true).create_new(true).open(&path);
-        let file = opened.map_err(Error::io("create", &path))?;
-        io_write(&file, &header.encode()).map_err(Error::io("write to", &path))?;
+        let mut file = opened.map_err(Error::io("create", &path))?;
+        file.write_all(&header.encode()).map_err(Error::io("write to", &path))?;
         let salt = header.salt();
-        Ok(Current {
+        Ok(Self {
             file: Arc::new(SegmentFile { file, path }),
             salt,
             bytes: SEGMENT_HEADER_BYTES as u64,
         })
     }
 
-    /// Opened for appending, not at an offset: a bug could then never overwrite a record.
-    fn resume(tail: TailSegment) -> Result<Current, Error> {
+    /// Opens a segment to go on with. It is opened for appending and not at an offset, so that no
+    /// bug can overwrite a record.
+    fn resume(tail: TailSegment) -> Result<Self, Error> {
         let opened = OpenOptions::new().append(true).open(&tail.path);
         let file = opened.map_err(Error::io("open", &tail.path))?;
-        Ok(Current {
+        Ok(Self {
             file: Arc::new(SegmentFile { file, path: tail.path }),
             salt: tail.salt,
             bytes: tail.bytes,
@@ -311,15 +331,11 @@ impl Current {
     }
 }
 
-fn io_write(mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
-    std::io::Write::write_all(&mut file, bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Opens a writer whose next bytes go to a device of the kernel's instead of its segment.
+    /// Opens a writer whose next bytes go to a kernel device instead of its segment.
     fn writer_to(device: &str, dir: &Path) -> Writer {
         let stream = StreamName::new("main").unwrap();
         let (mut writer, _) = Writer::open(dir, &stream, 0, Options::default()).unwrap();

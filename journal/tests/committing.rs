@@ -4,15 +4,15 @@
 
 mod support;
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use journal::{Committer, Durability, Error, Options, PAYLOAD_BYTES_MAX, Reader, verify};
+use journal::{
+    Committer, Durability, Error, Options, PAYLOAD_BYTES_MAX, QUEUE_RECORDS_MAX, Reader, verify,
+};
 use support::*;
 
 #[test]
@@ -52,8 +52,8 @@ fn an_answer_comes_after_the_promise_is_kept() {
     shutdown.shutdown().unwrap();
 }
 
-/// Counts the answers, of 40, that came when their record could be read and, where promised, was
-/// fsynced.
+/// Appends 40 records and counts the answers that kept their promise: the record could be read and,
+/// where promised, was fsynced.
 fn stored_when_answered(committer: &Committer, dir: &Path) -> usize {
     let mut reader = Reader::open(dir, &main_stream(), 0).unwrap();
     let mut kept = 0;
@@ -89,6 +89,99 @@ fn tasks_append_at_the_same_time() {
     });
     shutdown.shutdown().unwrap();
     assert_eq!(read_all(dir).len(), 100);
+}
+
+/// Appends records `from..=to` as one list.
+fn append_list(
+    committer: &Committer,
+    from: u64,
+    to: u64,
+    durability: Durability,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(committer.append_all((from..=to).map(payload), durability))
+}
+
+#[test]
+fn a_list_is_stored_in_its_order_and_on_disk_when_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (writer, _) = open_small(dir);
+    let (committer, shutdown) = Committer::spawn(writer, || NOW_MS);
+    append_list(&committer, 1, 100, Durability::Disk).unwrap();
+    assert!(committer.health().last_synced() >= 100);
+    append_list(&committer, 101, 150, Durability::Os).unwrap();
+    expect_records(dir, 150);
+    shutdown.shutdown().unwrap();
+}
+
+#[test]
+fn an_empty_list_is_answered_at_once_and_stores_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (committer, shutdown) = Committer::spawn(open(dir).0, || NOW_MS);
+    append_list(&committer, 1, 0, Durability::Disk).unwrap();
+    shutdown.shutdown().unwrap();
+    expect_records(dir, 0);
+}
+
+#[test]
+fn a_list_may_be_longer_than_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (committer, shutdown) = Committer::spawn(open(dir).0, || NOW_MS);
+    let count = QUEUE_RECORDS_MAX as u64 + 10;
+    append_list(&committer, 1, count, Durability::Disk).unwrap();
+    assert!(committer.health().last_synced() >= count);
+    expect_records(dir, count);
+    shutdown.shutdown().unwrap();
+}
+
+#[test]
+fn lists_of_several_callers_each_keep_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (committer, shutdown) = Committer::spawn(open(dir).0, || NOW_MS);
+    thread::scope(|scope| {
+        for caller in 0..4 {
+            let committer = committer.clone();
+            let from = caller * 10_000 + 1;
+            scope.spawn(move || append_list(&committer, from, from + 9_999, Durability::Disk));
+        }
+    });
+    shutdown.shutdown().unwrap();
+    let number = |stored: &[u8]| -> u64 {
+        str::from_utf8(stored).unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    let stored: Vec<u64> = read_all(dir).iter().map(|stored| number(stored)).collect();
+    assert_eq!(stored.len(), 40_000);
+    for caller in 0..4 {
+        let own = stored.iter().copied().filter(|number| (number - 1) / 10_000 == caller);
+        assert!(own.eq(caller * 10_000 + 1..=caller * 10_000 + 10_000), "caller {caller}");
+    }
+}
+
+#[test]
+fn a_list_ends_before_a_payload_above_the_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (committer, shutdown) = Committer::spawn(open(dir).0, || NOW_MS);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let too_large = vec![0; PAYLOAD_BYTES_MAX + 1];
+    let list = [payload(1), too_large, payload(2)];
+    let refused = runtime.block_on(committer.append_all(list, Durability::Disk));
+    assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
+    shutdown.shutdown().unwrap();
+    expect_records(dir, 1);
+}
+
+#[test]
+fn a_list_after_the_shutdown_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (committer, shutdown) = Committer::spawn(open(folder.path()).0, || NOW_MS);
+    shutdown.shutdown().unwrap();
+    let refused = append_list(&committer, 1, 3, Durability::Os);
+    assert!(matches!(refused, Err(Error::Closed { .. })), "{refused:?}");
 }
 
 #[test]
@@ -146,7 +239,7 @@ fn a_thread_that_dies_leaves_nobody_waiting() {
     }
     assert!(
         matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })),
-        "and readiness checks see it"
+        "readiness checks must see the failure"
     );
 }
 
@@ -158,7 +251,7 @@ fn a_payload_above_the_limit_is_refused_before_it_waits() {
     assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
 }
 
-/// The part of the kill test that is killed: appends for ever and prints every answer.
+/// The child process that the kill tests kill: appends for ever and prints every answer.
 #[test]
 #[ignore = "a child process of the kill tests"]
 fn killed_child() {
@@ -180,8 +273,7 @@ fn killed_child() {
     }
 }
 
-/// Runs the child until it answered `answers` more times, kills it, and returns the last answer it
-/// gave.
+/// Runs the child until it has given `answers` answers, kills it, and returns the last answer.
 fn run_and_kill(dir: &Path, fault: &str, answers: usize) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed_child", "--ignored", "--nocapture"])
@@ -196,7 +288,7 @@ fn run_and_kill(dir: &Path, fault: &str, answers: usize) -> u64 {
     let mut last = seqs.by_ref().take(answers).last().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it still said before it died was said as well.
+    // It may have answered more before it died.
     last = seqs.last().unwrap_or(last);
     last
 }
@@ -296,6 +388,28 @@ mod planted {
                 assert!(expected || matches!(answer, Err(Error::Poisoned { .. })));
             }
             assert!(matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })));
+        }
+    }
+
+    #[test]
+    fn a_list_whose_middle_meets_a_failure_fails_and_leaves_a_prefix() {
+        for (fault, stored_min) in [
+            (Fault::FailWriteAfter(0), 0),
+            (Fault::FailWriteAfter(1), 1),
+            (Fault::ShortWriteAfter(1), 1),
+            (Fault::FailSyncAfter(0), 0),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path();
+            let (committer, shutdown) = Committer::spawn(open_faulty(dir, fault), || NOW_MS);
+            let failed = append_list(&committer, 1, 10_000, Durability::Disk);
+            assert!(matches!(failed, Err(Error::Poisoned { .. })), "{fault:?}: {failed:?}");
+            let again = append_list(&committer, 1, 1, Durability::Os);
+            assert!(matches!(again, Err(Error::Poisoned { .. })), "{fault:?}: {again:?}");
+            assert!(matches!(shutdown.shutdown(), Err(Error::Poisoned { .. })));
+            let last_seq = open(dir).1.last_seq;
+            assert!(last_seq >= stored_min, "{fault:?}: {last_seq}");
+            expect_records(dir, last_seq);
         }
     }
 

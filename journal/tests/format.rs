@@ -1,15 +1,16 @@
-//! The files on disk: what is found when they are audited, and that old ones stay readable.
+//! The files on disk: an audit finds all damage, and files of older formats stay readable.
 
 #![allow(clippy::unwrap_used, reason = "a test helper that fails should say where")]
 
 mod support;
 
-use std::{fs, path::Path};
+use std::fs;
+use std::path::Path;
 
 use journal::{Options, Writer, verify};
 use support::*;
 
-/// The journal committed to the repository, written by format version 1.
+/// Returns the folder of the golden journal, which format version 1 wrote.
 fn golden() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/v1"))
 }
@@ -24,7 +25,7 @@ fn write_golden(dir: &Path) {
 }
 
 #[test]
-#[ignore = "writes the golden files anew: only when a new format version is added"]
+#[ignore = "rewrites the golden files: run it only when a new format version is added"]
 fn golden_segments_are_written() {
     write_golden(golden());
     fs::remove_file(golden().join("main/lock")).unwrap();
@@ -98,7 +99,7 @@ fn an_audit_reads_on_behind_a_damaged_payload() {
 }
 
 #[test]
-fn an_audit_counts_what_is_there_and_names_what_should_not_be() {
+fn an_audit_counts_records_and_names_unknown_files() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     for name in ["main", "core-0"] {
@@ -132,7 +133,7 @@ fn an_audit_counts_what_is_there_and_names_what_should_not_be() {
 }
 
 #[test]
-fn a_segment_cut_short_removed_or_renamed_breaks_the_chain() {
+fn a_segment_cut_short_removed_or_renamed_is_found() {
     type Spoil = (&'static str, fn(&Path), &'static [&'static str]);
     const ENDS: &str = "a sealed segment ends inside a record";
     const MISSING: &str = "records are missing between this segment and the one before";
@@ -179,7 +180,7 @@ fn a_segment_cut_short_removed_or_renamed_breaks_the_chain() {
                 other => break other.map(|_| ()),
             }
         };
-        assert!(stopped.is_err(), "a reader must not wait for ever behind a segment {name}");
+        assert!(stopped.is_err(), "a reader must not wait for ever at a segment that was {name}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is left after kills, power cuts and damage.
+//! What a stream still holds after kills, power cuts and damage.
 
 #![allow(clippy::unwrap_used, reason = "a test helper that fails should say where")]
 
@@ -10,7 +10,7 @@ use journal::{Error, RECORD_HEADER_BYTES, Reader, SEGMENT_HEADER_BYTES, Writer, 
 use proptest::prelude::*;
 use support::*;
 
-/// The file offsets at which records end, the header's end first.
+/// Returns the file offsets at which records end. The first one is the end of the segment header.
 fn record_ends(count: u64) -> Vec<u64> {
     let mut ends = vec![SEGMENT_HEADER_BYTES as u64];
     for seq in 1..=count {
@@ -255,7 +255,7 @@ fn a_cursor_into_an_empty_journal_is_ahead_not_waiting() {
 }
 
 #[test]
-#[ignore = "measures: run with --release --no-capture"]
+#[ignore = "a measurement: run it with --release --no-capture"]
 fn recovery_speed_is_printed() {
     let folder =
         tempfile::tempdir_in(std::env::var_os("JOURNAL_TEST_DIR").unwrap_or("/tmp".into()))
@@ -335,17 +335,17 @@ fn a_reader_goes_over_to_a_copy_that_took_its_segment_s_place() {
     assert_eq!(found, Some(6));
 }
 
-/// One step in the life of a stream.
+/// One step of a random test.
 #[derive(Clone, Debug)]
 enum Step {
     Append(usize),
     Commit,
     Sync,
-    /// Closes and opens again: everything survives.
+    /// Closes and opens again: every record survives.
     Restart,
-    /// Drops without a commit, as a kill does: what was committed survives.
+    /// Drops without a commit, as a kill does: committed records survive.
     Kill,
-    /// Drops and cuts bytes off the last segment, as a power cut may: a whole prefix survives.
+    /// Drops and cuts bytes off the last segment, as a power cut may: the first records survive.
     Tear(u64),
 }
 

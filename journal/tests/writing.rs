@@ -4,12 +4,10 @@
 
 mod support;
 
-use std::{
-    fs,
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use journal::{Error, Options, PAYLOAD_BYTES_MAX, Reader, Writer};
 use support::*;
@@ -49,8 +47,8 @@ fn nothing_is_readable_before_the_commit_and_all_of_it_after() {
     assert_eq!(writer.health().last_synced(), 3);
 }
 
-/// Recovery looks at the last two segments only, so no older one may depend on a syncer that never
-/// came.
+/// Recovery reads the last two segments only, so the writer must fsync older ones itself when nobody
+/// else does.
 #[test]
 fn at_most_two_segments_wait_for_their_fsync() {
     let folder = tempfile::tempdir().unwrap();
@@ -63,7 +61,7 @@ fn at_most_two_segments_wait_for_their_fsync() {
         let first_seq: u64 = last_two.file_stem().unwrap().to_str().unwrap().parse().unwrap();
         assert!(writer.health().last_synced() >= first_seq - 1, "at record {seq}");
     }
-    assert!(writer.health().last_synced() < 100, "and a commit waits for no fsync");
+    assert!(writer.health().last_synced() < 100, "a commit must not wait for an fsync");
 }
 
 #[test]
@@ -248,7 +246,7 @@ fn a_reader_follows_a_live_writer_over_segments() {
         }
         writer.commit(NOW_MS).unwrap();
     }
-    assert!(reader.join().unwrap() > 0, "the reader was meant to catch up now and then");
+    assert!(reader.join().unwrap() > 0, "the reader must catch up now and then");
     assert!(segments(dir).len() > 100);
 }
 
@@ -261,7 +259,7 @@ fn a_reader_follows_while_torn_tails_are_cut_and_rewritten() {
     for round in 0..300_u64 {
         write_records(&mut writer, round * 10 + 1, round * 10 + 10);
         drop(writer);
-        // A killed writer's last, unfinished record: another one than will stand here.
+        // A killed writer's last, unfinished record. Another record will be written in its place.
         let mut torn = vec![0xAB; usize::try_from(round % 60).unwrap()];
         let next = round * 10 + 11;
         if let Some(first) = torn.first_chunk_mut::<12>() {

@@ -1,12 +1,10 @@
-//! What the tests share: streams in throw-away folders, and a look at what is stored.
+//! Helpers that the tests share: they open streams in throw-away folders and read what is stored.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::{
-    fs,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use journal::{Error, Options, Reader, Recovery, StreamName, Writer};
 
@@ -30,7 +28,7 @@ pub(crate) fn open_with(dir: &Path, options: Options) -> (Writer, Recovery) {
     Writer::open(dir, &main_stream(), NOW_MS, options).unwrap()
 }
 
-/// A payload that tells its sequence and has a length of its own.
+/// Returns a payload that names its sequence. Its length depends on the sequence.
 pub(crate) fn payload(seq: u64) -> Vec<u8> {
     format!("record {seq} {}", "x".repeat(usize::try_from(seq % 7).unwrap() * 3)).into_bytes()
 }
@@ -43,7 +41,7 @@ pub(crate) fn write_records(writer: &mut Writer, from: u64, to: u64) {
     }
 }
 
-/// Reads all there is, up to the first error.
+/// Reads all records up to the first error.
 pub(crate) fn read_until_error(dir: &Path) -> (Vec<Vec<u8>>, Option<Error>) {
     let mut payloads = Vec::new();
     let mut reader = match Reader::open(dir, &main_stream(), 0) {
@@ -73,7 +71,7 @@ pub(crate) fn expect_records(dir: &Path, count: u64) {
     assert_eq!(read_all(dir), expected);
 }
 
-/// The paths of the files in the stream's folder whose names contain `part`, sorted.
+/// Returns the paths of the files in the stream's folder whose names contain `part`, sorted.
 pub(crate) fn files(dir: &Path, part: &str) -> Vec<PathBuf> {
     let listing = fs::read_dir(dir.join("main")).unwrap();
     let mut found: Vec<PathBuf> = listing.map(|entry| entry.unwrap().path()).collect();
@@ -92,7 +90,7 @@ pub(crate) fn truncate(path: &Path, bytes: u64) {
     fs::OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
 }
 
-/// Flips a bit in place: writing the file anew would make some file systems flush it.
+/// Flips a bit in place, because writing the whole file would make some file systems flush it.
 pub(crate) fn flip_bit(path: &Path, bit: usize) {
     let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (mut byte, offset) = ([0], (bit / 8) as u64);

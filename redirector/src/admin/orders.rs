@@ -106,19 +106,10 @@ fn fault(field: &str, reason: impl Into<String>) -> Fault {
 }
 
 /// Records facts; all are on disk when it returns.
-async fn record(admin: &Admin, mut facts: Vec<OrderFact>) -> Result<(), Problem> {
-    let last = facts.pop();
-    // What comes before the last record in the stream is on disk when the last one is.
-    let durable = facts.into_iter().map(|fact| (fact, Durability::Os));
-    for (fact, durability) in durable.chain(last.map(|fact| (fact, Durability::Disk))) {
-        let record = Record::Order(Box::new(fact)).encode();
-        admin
-            .facts
-            .append(record, durability)
-            .await
-            .map_err(|error| Problem::unrecorded(&error))?;
-    }
-    Ok(())
+async fn record(admin: &Admin, facts: Vec<OrderFact>) -> Result<(), Problem> {
+    let records = facts.into_iter().map(|fact| Record::Order(Box::new(fact)).encode());
+    let recorded = admin.facts.append_all(records, Durability::Disk).await;
+    recorded.map_err(|error| Problem::unrecorded(&error))
 }
 
 /// `GET /api/v1/reconcile`: how looking for orders at the shops themselves went.

@@ -109,18 +109,18 @@ async fn keep(
             (Record::Unparsed(unparsed), answer)
         }
     };
-    record_on_disk(core, merchant, &record, answer).await
+    record_on_disk(core, merchant, &[record], answer).await
 }
 
-/// Gives the answer once the record is on disk.
+/// Gives the answer once the records are on disk.
 async fn record_on_disk(
     core: &Core,
     merchant: &HotMerchant,
-    record: &Record<'_>,
+    records: &[Record<'_>],
     answer: Answer,
 ) -> Answer {
-    match core.facts.append(record.encode(), Durability::Disk).await {
-        Ok(_) => answer,
+    match core.facts.append_all(records.iter().map(Record::encode), Durability::Disk).await {
+        Ok(()) => answer,
         Err(error) => {
             tracing::error!(merchant = %merchant.id, "a report could not be recorded: {error}");
             answer::unavailable()
@@ -165,12 +165,12 @@ pub(crate) async fn receive_postback(
         Ok(None) => answer::text(StatusCode::OK, dialect.accepted(parameters)),
         Ok(Some(fact)) => {
             let accepted = answer::text(StatusCode::OK, dialect.accepted(parameters));
-            record_on_disk(&core, &merchant, &Record::Order(Box::new(fact)), accepted).await
+            record_on_disk(&core, &merchant, &[Record::Order(Box::new(fact))], accepted).await
         }
         Err(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, dialect.refused(&reason));
             let report = (dialect.topic(), reason, parameters.as_bytes());
-            record_on_disk(&core, &merchant, &unparsed(&merchant, received_at, report), answer)
+            record_on_disk(&core, &merchant, &[unparsed(&merchant, received_at, report)], answer)
                 .await
         }
     }
@@ -261,13 +261,5 @@ async fn record_orders(
     }
     let status = if recorded > 0 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let answer = answer::json(status, &json!({ "recorded": recorded, "refused": refused }));
-    let Some(last) = records.pop() else { return answer };
-    for record in records {
-        // What comes before the last record in the stream is on disk when the last one is.
-        if let Err(error) = core.facts.append(record.encode(), Durability::Os).await {
-            tracing::error!(merchant = %merchant.id, "an order could not be recorded: {error}");
-            return answer::unavailable();
-        }
-    }
-    record_on_disk(core, merchant, &last, answer).await
+    record_on_disk(core, merchant, &records, answer).await
 }
