@@ -17,8 +17,8 @@ use crate::stream_name::StreamName;
 use crate::sync::Health;
 use crate::writer::Writer;
 
-/// How long several callers that wait for an fsync wait for others to share it. A single caller does
-/// not wait.
+/// How long several callers that wait for an fsync wait for others to share it. A single caller
+/// does not wait.
 ///
 /// An fsync costs the processor as much as dozens of record writes, however many records it covers.
 const GATHER_DELAY: Duration = Duration::from_millis(1);
@@ -71,8 +71,8 @@ impl Committer {
         answer.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
-    /// Appends records in their order and returns when the promise is kept for all of them. Works in
-    /// any executor.
+    /// Appends records in their order and returns when the promise is kept for all of them. Works
+    /// in any executor.
     ///
     /// The stream keeps this order, but records of other callers may come between these. An empty
     /// list succeeds at once.
@@ -83,9 +83,9 @@ impl Committer {
     /// appended.
     ///
     /// # Errors
-    /// As [`append`](Self::append), at the first group that fails; no later one is tried. The stream
-    /// may hold the first records of the list, without a gap, but none after the first missing one.
-    /// The caller must treat the whole list as not recorded.
+    /// As [`append`](Self::append), at the first group that fails; no later one is tried. The
+    /// stream may hold the first records of the list, without a gap, but none after the first
+    /// missing one. The caller must treat the whole list as not recorded.
     pub async fn append_all(
         &self,
         payloads: impl IntoIterator<Item = Vec<u8>>,
@@ -156,8 +156,8 @@ impl Committer {
 /// find room.
 const GROUP_RECORDS_MAX: usize = QUEUE_RECORDS_MAX / 16;
 
-/// Takes the next records of a list, about as many as one write takes: all but the last as jobs that
-/// need no answer, and the last one's payload. Returns `None` at the end of the list.
+/// Takes the next records of a list, about as many as one write takes: all but the last as jobs
+/// that need no answer, and the last one's payload. Returns `None` at the end of the list.
 fn next_group(
     payloads: &mut Peekable<impl Iterator<Item = Vec<u8>>>,
 ) -> Option<(Vec<Job>, Vec<u8>)> {

@@ -110,14 +110,14 @@ impl Reader {
 
     /// Returns the next record. `None` means that there is none yet: call again later.
     ///
-    /// A record is yielded as soon as the operating system has its bytes. A power cut may still lose
-    /// it, unless it is at or before [`Health::last_synced`](crate::Health::last_synced).
+    /// A record is yielded as soon as the operating system has its bytes. A power cut may still
+    /// lose it, unless it is at or before [`Health::last_synced`](crate::Health::last_synced).
     ///
     /// # Errors
     /// [`Error::Damaged`] when the next record is not as it was written, [`Error::Ahead`] when the
     /// stream lost its end, [`Error::Replaced`] after [`resume`](Self::resume), [`Error::Missing`]
-    /// when its segment was removed, [`Error::Io`] when it cannot be read. The reader stays where it
-    /// is.
+    /// when its segment was removed, [`Error::Io`] when it cannot be read. The reader stays where
+    /// it is.
     #[expect(
         clippy::should_implement_trait,
         reason = "an iterator cannot lend its buffer, and need not go on after a None"
@@ -273,8 +273,8 @@ impl Reader {
         if is_sealed && self.ends_early {
             return Err(cursor.damaged("the segment ends early although a later one follows"));
         }
-        // The writer may have gone on, and sealed the segment, since the end was seen. So the end is
-        // read once more.
+        // The writer may have gone on, and sealed the segment, since the end was seen. So the end
+        // is read once more.
         self.ends_early = is_sealed;
         self.idle_calls = if is_sealed { 0 } else { self.idle_calls };
         Ok(is_sealed)

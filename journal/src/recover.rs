@@ -1,5 +1,5 @@
-//! Cuts a stream back to its last whole record after a kill or a power cut; it never destroys a byte
-//! that could be more than a torn record, and never reads more than the last segments.
+//! Cuts a stream back to its last whole record after a kill or a power cut; it never destroys a
+//! byte that could be more than a torn record, and never reads more than the last segments.
 //!
 //! A writer fsyncs a segment before it creates the next but one. So a power cut can only damage the
 //! last two segments. The header of the last one holds the length of the one before it.

@@ -1,5 +1,5 @@
-//! Sealed segments, which have a later one and never change again. They may be copied elsewhere, and
-//! the oldest may be removed; it never removes one that a writer could still need.
+//! Sealed segments, which have a later one and never change again. They may be copied elsewhere,
+//! and the oldest may be removed; it never removes one that a writer could still need.
 
 use std::fs;
 use std::path::{Path, PathBuf};

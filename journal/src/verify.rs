@@ -34,7 +34,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns whether every byte is as it was written. A torn tail and unknown files are no damage.
+    /// Returns whether every byte is as it was written. A torn tail and unknown files are no
+    /// damage.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
     }
@@ -123,8 +124,8 @@ struct Audit<'a> {
 
 /// What the next segment must match.
 struct Expected {
-    /// Its first sequence. Unknown for the first segment, because older ones may have been archived,
-    /// and after damage.
+    /// Its first sequence. Unknown for the first segment, because older ones may have been
+    /// archived, and after damage.
     first_seq: Option<u64>,
     /// The length of the segment before it. Unknown for the first segment.
     previous_bytes: Option<u64>,
@@ -252,8 +253,8 @@ fn damage_at(cursor: &Cursor, reason: &'static str) -> Damage {
     Damage { path: cursor.path().to_owned(), offset: cursor.offset(), reason }
 }
 
-/// Returns the length of segments, in bytes. A segment that has vanished counts as 0; the audit finds
-/// that when it reads it.
+/// Returns the length of segments, in bytes. A segment that has vanished counts as 0; the audit
+/// finds that when it reads it.
 fn segments_bytes(segments: &[SegmentPath]) -> u64 {
     let length = |segment: &SegmentPath| fs::metadata(&segment.path).map_or(0, |found| found.len());
     segments.iter().map(length).sum()

@@ -1,6 +1,6 @@
 //! The one writer of a stream; it never acknowledges what the operating system has not taken, never
-//! retries a failed write or fsync, and makes neither an append nor a commit wait for an fsync while
-//! a [`Syncer`] is at work.
+//! retries a failed write or fsync, and makes neither an append nor a commit wait for an fsync
+//! while a [`Syncer`] is at work.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -87,8 +87,8 @@ pub struct Writer {
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 impl Writer {
-    /// Opens a stream for appending, or creates it: takes its lock and cuts off an unfinished record
-    /// that a kill or a power cut left.
+    /// Opens a stream for appending, or creates it: takes its lock and cuts off an unfinished
+    /// record that a kill or a power cut left.
     ///
     /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds
     /// and only dates a segment that is created.
@@ -147,8 +147,8 @@ impl Writer {
 
     /// As [`append`](Self::append), but `encode` appends the payload to the buffer itself.
     ///
-    /// The buffer holds earlier records already, so `encode` must only append. If it panics, nothing
-    /// is recorded.
+    /// The buffer holds earlier records already, so `encode` must only append. If it panics,
+    /// nothing is recorded.
     ///
     /// # Errors
     /// As [`append`](Self::append). If `encode` shortens the buffer, the stream is poisoned.

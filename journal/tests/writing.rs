@@ -47,8 +47,8 @@ fn nothing_is_readable_before_the_commit_and_all_of_it_after() {
     assert_eq!(writer.health().last_synced(), 3);
 }
 
-/// Recovery reads the last two segments only, so the writer must fsync older ones itself when nobody
-/// else does.
+/// Recovery reads the last two segments only, so the writer must fsync older ones itself when
+/// nobody else does.
 #[test]
 fn at_most_two_segments_wait_for_their_fsync() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,20 +6,19 @@ use std::io::Write as _;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use console::auth;
+use hot_state::HotState;
 use indicatif::{ProgressBar, ProgressStyle};
+use live::{clock, node};
 use rand::Rng;
 use shared::catalog::{AccessToken, Change, Entity, Role};
 use shared::record::Record;
+use shared::stream::StreamKind;
 
-use crate::admin::auth;
-use crate::catalog::STREAM_PREFIX;
 use crate::cli::RoleName;
-use crate::clock;
 use crate::config::Config;
-use crate::node;
-use crate::serve::{make_data_folder, open_stream};
-use crate::ship::Store;
-use crate::state::{self, HotState};
+use crate::jobs::ship::Store;
+use crate::journals::{make_data_folder, open_stream};
 
 /// Makes an access token, records its hash and prints it. A running server knows it within a
 /// moment.
@@ -44,7 +43,7 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     // A stream of the command line's own: a running server holds its streams, and follows this one.
     make_data_folder(&config.data)?;
     let mut writer =
-        open_stream(config, &format!("{STREAM_PREFIX}-{}-cli", node::name(&config.data)?))?;
+        open_stream(config, &StreamKind::Catalog.part_name(&node::name(&config.data)?, "cli"))?;
     writer.append(&Record::Catalog(change).encode())?;
     writer.commit(clock::now_ms())?;
     writer.close()?;
@@ -144,7 +143,7 @@ pub(crate) fn replay(config: &Config) -> Result<()> {
     let state = HotState::open(&config.state, &config.data)?;
     state.clear()?;
     let bar = progress("replaying", "records");
-    let projected = state::replay(&config.journal_dir(), &state, &bar)?;
+    let projected = hot_state::replay(&config.journal_dir(), &state, &|records| bar.inc(records))?;
     bar.finish_and_clear();
     print(&format!("{projected} records replayed\n"))
 }

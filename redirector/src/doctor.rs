@@ -12,8 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
-use ureq::http::Response;
 use url::Url;
+
+use crate::outbound::{self, Policy, header};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -48,13 +49,13 @@ struct File {
 /// is well.
 ///
 /// # Errors
-/// When the address is none, or nothing answers there.
+/// When the address is invalid, or nothing answers there.
 pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
     let url = Url::parse(address).with_context(|| {
         format!("--url: `{address}` is no address such as https://go.shop.example")
     })?;
     let origin = url.origin().ascii_serialization();
-    let agent = agent();
+    let agent = outbound::client(Policy { timeout: TIMEOUT, ..Policy::default() });
     let mut findings = Findings::default();
     let is_local = url.host_str().is_some_and(|host| {
         host.ends_with("localhost") || host.starts_with("127.") || host == "[::1]"
@@ -81,14 +82,6 @@ pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
          integrity=\"{integrity}\" crossorigin=\"anonymous\"\n"
     );
     Ok((findings.text, findings.failures == 0))
-}
-
-fn agent() -> Agent {
-    let config = Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .max_redirects(0)
-        .http_status_as_error(false);
-    config.user_agent(concat!("afterclick-doctor/", env!("CARGO_PKG_VERSION"))).build().new_agent()
 }
 
 /// The pixel's loader, and every file that it names by its hash.
@@ -179,12 +172,7 @@ fn get(agent: &Agent, url: &str) -> Result<File> {
         .header("accept-encoding", "identity")
         .call()
         .with_context(|| url.to_owned())?;
-    let bytes = answer
-        .body_mut()
-        .with_config()
-        .limit(FILE_BYTES_MAX)
-        .read_to_vec()
-        .with_context(|| url.to_owned())?;
+    let bytes = outbound::body(&mut answer, FILE_BYTES_MAX).with_context(|| url.to_owned())?;
     Ok(File {
         status: answer.status().as_u16(),
         content_type: header(&answer, "content-type"),
@@ -192,10 +180,6 @@ fn get(agent: &Agent, url: &str) -> Result<File> {
         allowed: header(&answer, "access-control-allow-origin"),
         bytes,
     })
-}
-
-fn header<B>(answer: &Response<B>, name: &str) -> String {
-    answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 fn integrity(bytes: &[u8]) -> String {

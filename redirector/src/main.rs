@@ -1,23 +1,14 @@
 //! `afterclick`: the redirector, its API and its tools. A table of contents; the chapters are the
 //! modules.
 
-mod admin;
-mod catalog;
 mod cli;
-mod clock;
 mod commands;
 mod config;
 mod doctor;
-mod edge;
-mod exchange;
-mod hooks;
-mod keys;
-mod node;
-mod reconcile;
+mod jobs;
+mod journals;
+mod outbound;
 mod serve;
-mod ship;
-mod state;
-mod tls;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -34,13 +25,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Exit statuses: 0 done, 1 failed, 2 wrong usage (clap's own), 64 bad configuration.
 fn main() -> ExitCode {
     start_log();
-    tls::use_ring_elsewhere();
+    edge::tls::use_ring_elsewhere();
     match run(Cli::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("afterclick: {error:#}");
-            ExitCode::from(if error.is::<ConfigError>() || state::is_wrong_setting(&error) {
+            ExitCode::from(if error.is::<ConfigError>() || hot_state::is_wrong_setting(&error) {
                 64
             } else {
                 1
@@ -49,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command; whether what it looked at was in order.
+/// Runs a command. Returns whether what it looked at was in order.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,

@@ -223,8 +223,9 @@ pub(crate) fn sign(secret: &str, body: &str) -> String {
 
 /// The published example order, with changes: fields to replace, and meta data to add.
 pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> String {
-    let example =
-        include_str!("../../../dev/demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
+    let example = include_str!(
+        "../../../dev/demo/fixtures/woocommerce/docs_v3_order_created_processing.json"
+    );
     let mut order: Value = serde_json::from_str(example).unwrap();
     order["id"] = id.into();
     order["number"] = id.to_string().into();

@@ -115,7 +115,8 @@ fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     }
 }
 
-/// A candidate's verdict is `Credited` here when it could be credited; `mark_winner` leaves it to one.
+/// A candidate's verdict is `Credited` here when it could be credited; `mark_winner` leaves it to
+/// one.
 fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate {
     let link = catalog.links.get(touch.link);
     let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));

@@ -1,0 +1,51 @@
+//! Who may ask: bearer tokens, of which only hashes are kept and compared in constant time.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use shared::catalog::Role;
+use subtle::ConstantTimeEq;
+
+use crate::context::Console;
+use crate::problem::Problem;
+
+/// The hash under which an access token is kept.
+pub fn hash(token: &str) -> String {
+    blake3::hash(token.as_bytes()).to_hex().to_string()
+}
+
+/// Lets a request through when its token is known and may do what it asks; its role goes along.
+pub async fn check(
+    State(console): State<Arc<Console>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let role = role(&console, request.headers()).ok_or_else(Problem::unauthorized)?;
+    let reads_figures = request.method() == Method::GET && request.uri().path() == "/stats";
+    if role != Role::Admin && !reads_figures {
+        return Err(Problem::forbidden("this access token reads its own figures at /api/v1/stats"));
+    }
+    request.extensions_mut().insert(role);
+    Ok(next.run(request).await)
+}
+
+fn role(console: &Console, headers: &HeaderMap) -> Option<Role> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let hash = hash(token.trim());
+    let is_first = console
+        .first_token
+        .as_ref()
+        .is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
+    if is_first {
+        return Some(Role::Admin);
+    }
+    // Looking a hash up gives nothing away about the token it is the hash of.
+    console.live.read().tokens.get(&hash).map(|token| token.role)
+}

@@ -1,0 +1,337 @@
+//! Figures: statistics from the live counters, and an order with everything known about it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use hot_state::{CounterKey, HotState, ListedArrival, Metric, UnreadArrival, find_order};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::attribution::Decision;
+use shared::catalog::{Catalog, Role};
+use shared::class::Class;
+use shared::id::{ClickId, MerchantId};
+use shared::ledger::{Booking, settle};
+use shared::money::{Currency, Money};
+use shared::order::{Order, OrderFact};
+use shared::rates::Conversion;
+use shared::time::{Span, Timestamp};
+
+use crate::context::Console;
+use crate::problem::{Fault, Problem};
+
+/// Unparsed arrivals that are listed when nobody says otherwise, and at most.
+const UNPARSED: usize = 100;
+const UNPARSED_MAX: usize = 1000;
+
+/// What statistics are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    Link,
+    Influencer,
+    Campaign,
+    Day,
+}
+
+impl By {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "link" => Some(Self::Link),
+            "influencer" => Some(Self::Influencer),
+            "campaign" => Some(Self::Campaign),
+            "day" => Some(Self::Day),
+            _ => None,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Influencer => "influencer",
+            Self::Campaign => "campaign",
+            Self::Day => "day",
+        }
+    }
+
+    /// The group a count belongs to; an order that a coupon brought has no link.
+    fn group(self, key: &CounterKey) -> String {
+        match self {
+            Self::Link => key.link.map_or_else(String::new, |link| link.to_string()),
+            Self::Influencer => key.influencer.to_string(),
+            Self::Campaign => key.campaign.to_string(),
+            Self::Day => date(key.day),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct StatsQuery {
+    by: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    merchant: Option<String>,
+    campaign: Option<String>,
+    influencer: Option<String>,
+    link: Option<String>,
+}
+
+/// The figures of one group.
+#[derive(Default)]
+struct Row {
+    clicks: [i64; Class::ALL.len()],
+    sessions: i64,
+    leads: i64,
+    orders: i64,
+    revenue: BTreeMap<Currency, i64>,
+    commission: BTreeMap<Currency, i64>,
+}
+
+impl Row {
+    fn add(&mut self, metric: Metric, amount: i64) {
+        match metric {
+            Metric::Clicks(class) => self.clicks[class as usize] += amount,
+            Metric::Sessions => self.sessions += amount,
+            Metric::Leads => self.leads += amount,
+            Metric::Orders => self.orders += amount,
+            Metric::Revenue(currency) => *self.revenue.entry(currency).or_default() += amount,
+            Metric::Commission(currency) => *self.commission.entry(currency).or_default() += amount,
+        }
+    }
+
+    fn show(&self) -> Map<String, Value> {
+        let mut clicks = Map::new();
+        clicks.insert("raw".to_owned(), self.clicks.iter().sum::<i64>().into());
+        for class in Class::ALL {
+            clicks.insert(class.as_str().to_owned(), self.clicks[class as usize].into());
+        }
+        let amounts = |amounts: &BTreeMap<Currency, i64>| -> Value {
+            let text = |(&currency, &minor): (&Currency, &i64)| {
+                (currency.to_string(), Value::from(Money { minor, currency }.to_string()))
+            };
+            amounts.iter().map(text).collect::<Map<_, _>>().into()
+        };
+        let mut row = Map::new();
+        row.insert("clicks".to_owned(), clicks.into());
+        row.insert("sessions".to_owned(), self.sessions.into());
+        row.insert("leads".to_owned(), self.leads.into());
+        row.insert("orders".to_owned(), self.orders.into());
+        row.insert("revenue".to_owned(), amounts(&self.revenue));
+        row.insert("commission".to_owned(), amounts(&self.commission));
+        row
+    }
+}
+
+/// `GET
+/// /api/v1/stats?by=link|influencer|campaign|day&from=&to=&merchant=&campaign=&influencer=&link=`.
+pub(crate) async fn stats(
+    State(console): State<Arc<Console>>,
+    Extension(role): Extension<Role>,
+    Query(query): Query<StatsQuery>,
+) -> Result<Json<Value>, Problem> {
+    let by = By::read(query.by.as_deref().unwrap_or("link"));
+    let by = by.ok_or_else(|| fault("by", "expected link, influencer, campaign or day"))?;
+    let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
+    let state = console.hot_state().await?;
+    let catalog = console.live.read();
+    let wanted = |key: &CounterKey| {
+        let is = |wanted: &Option<String>, id: &dyn ToString| {
+            wanted.as_ref().is_none_or(|w| *w == id.to_string())
+        };
+        let merchant = catalog.campaigns.get(&key.campaign).map(|campaign| campaign.merchant);
+        from.is_none_or(|from| from <= key.day)
+            && to.is_none_or(|to| key.day <= to)
+            && may_see(role, key, merchant)
+            && is(&query.campaign, &key.campaign)
+            && is(&query.influencer, &key.influencer)
+            && query
+                .link
+                .as_ref()
+                .is_none_or(|wanted| key.link.is_some_and(|link| *wanted == link.to_string()))
+            && query
+                .merchant
+                .as_ref()
+                .is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
+    };
+    let rows = count(state, by, &wanted).map_err(|error| Problem::internal(&error))?;
+    let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
+    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": console.is_up_to_date() })))
+}
+
+fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
+    match role {
+        Role::Admin => true,
+        Role::Merchant(id) => merchant == Some(id),
+        Role::Influencer(id) => key.influencer == id,
+    }
+}
+
+fn count(
+    state: &HotState,
+    by: By,
+    wanted: &dyn Fn(&CounterKey) -> bool,
+) -> anyhow::Result<BTreeMap<String, Row>> {
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    state.each_count(&mut |key, amount| {
+        if wanted(&key) {
+            rows.entry(by.group(&key)).or_default().add(key.metric, amount);
+        }
+    })?;
+    Ok(rows)
+}
+
+fn show(by: By, group: &str, row: &Row, catalog: &Catalog) -> Value {
+    let mut shown = Map::new();
+    shown.insert(by.as_str().to_owned(), if group.is_empty() { Value::Null } else { group.into() });
+    let name = match by {
+        By::Link => group
+            .parse()
+            .ok()
+            .and_then(|id| catalog.links.get(id))
+            .map(|link| link.slug().to_owned()),
+        By::Influencer => {
+            group.parse().ok().and_then(|id| catalog.influencers.get(&id)).map(|i| i.name.clone())
+        }
+        By::Campaign => {
+            group.parse().ok().and_then(|id| catalog.campaigns.get(&id)).map(|c| c.name.clone())
+        }
+        By::Day => None,
+    };
+    let label = if by == By::Link { "slug" } else { "name" };
+    shown.extend(name.map(|name| (label.to_owned(), name.into())));
+    shown.extend(row.show());
+    shown.into()
+}
+
+fn fault(field: &str, reason: impl Into<String>) -> Problem {
+    Problem::invalid(vec![Fault::new(field, reason)])
+}
+
+/// A UTC day such as `2026-11-25`, as its number.
+fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();
+    let day = time.and_then(|time| u32::try_from(time.utc_day()).ok());
+    day.map(Some)
+        .ok_or_else(|| fault(field, format!("`{text}`: expected a day such as 2026-11-25")))
+}
+
+fn date(day: u32) -> String {
+    Timestamp::from_ms(0).plus(Span::days(i64::from(day))).utc_date()
+}
+
+/// What is known of an order.
+///
+/// A struct, because its decision is shown as the same bytes that exports hold: a `Value` would
+/// sort its fields.
+#[derive(Serialize)]
+pub(crate) struct OrderView {
+    merchant: MerchantId,
+    order_id: String,
+    order: Value,
+    facts: Vec<OrderFact>,
+    decision: Decision,
+    conversion: Option<Conversion>,
+    unconverted: bool,
+    commission: Vec<Value>,
+    up_to_date: bool,
+}
+
+/// `GET /api/v1/orders/{merchant}/{order id}`.
+pub(crate) async fn order(
+    State(console): State<Arc<Console>>,
+    Path((merchant, order_id)): Path<(String, String)>,
+) -> Result<Json<OrderView>, Problem> {
+    let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
+    let id: MerchantId = merchant.parse().map_err(|_| missing())?;
+    let state = console.hot_state().await?;
+    let found = find_order(state, id, &order_id).map_err(|error| Problem::internal(&error))?;
+    let found = found.ok_or_else(missing)?;
+    let catalog = console.live.read();
+    let visit = |click: &ClickId| found.visit(state, click);
+    let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
+    Ok(Json(OrderView {
+        merchant: id,
+        order_id: settled.order.order_id.clone(),
+        order: show_order(&settled.order),
+        facts: found.facts,
+        commission: settled.bookings.iter().map(show_booking).collect(),
+        decision: settled.decision,
+        conversion: settled.conversion,
+        unconverted: settled.unconverted,
+        up_to_date: console.is_up_to_date(),
+    }))
+}
+
+fn show_order(order: &Order) -> Value {
+    let money =
+        |minor: Option<i64>| Some(Money { minor: minor?, currency: order.currency? }.to_string());
+    json!({
+        "status": order.status,
+        "confirmed": order.confirmed,
+        "test": order.test,
+        "placed_at": order.placed_at,
+        "paid_at": order.paid_at,
+        "currency": order.currency,
+        "goods": money(order.goods_minor),
+        "total": money(order.total_minor),
+        "refunded": money(Some(order.refunded_minor)),
+        "net_goods": money(Some(order.net_goods_minor())),
+        "coupons": order.coupons,
+    })
+}
+
+fn show_booking(booking: &Booking) -> Value {
+    json!({
+        "booked_at": booking.booked_at,
+        "reason": booking.reason.as_str(),
+        "fact": booking.fact,
+        "campaign": booking.account.campaign,
+        "influencer": booking.account.influencer,
+        "rate": booking.rate,
+        "base_minor": booking.base_minor,
+        "base_currency": booking.base_currency,
+        "amount": booking.amount().to_string(),
+        "amount_minor": booking.amount_minor,
+        "currency": booking.account.currency,
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct UnparsedQuery {
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/unparsed?limit=`: what shops sent and nobody could read, latest first.
+pub(crate) async fn unparsed(
+    State(console): State<Arc<Console>>,
+    Query(query): Query<UnparsedQuery>,
+) -> Result<Json<Value>, Problem> {
+    let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
+    let mut arrivals: VecDeque<UnreadArrival> = VecDeque::new();
+    let mut count = 0u64;
+    let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
+        match serde_json::from_slice(value) {
+            Ok(ListedArrival::Arrival(arrival)) => {
+                count += 1;
+                // Only the latest are kept while looking through all.
+                if arrivals.len() == limit {
+                    arrivals.pop_front();
+                }
+                arrivals.push_back(arrival);
+            }
+            Ok(ListedArrival::Read { read }) => {
+                if let Some(arrival) = arrivals.back_mut().filter(|arrival| arrival.id == read) {
+                    arrival.reread = true;
+                }
+            }
+            Err(error) => {
+                tracing::warn!("a delivery in the list of unread ones is not readable: {error}")
+            }
+        }
+    });
+    scanned.map_err(|error| Problem::internal(&error))?;
+    let items: Vec<_> = arrivals.into_iter().rev().collect();
+    Ok(Json(json!({ "items": items, "count": count, "up_to_date": console.is_up_to_date() })))
+}

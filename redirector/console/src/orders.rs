@@ -1,0 +1,214 @@
+//! Orders that come by way of the agency: imported as a table, or read again after a fix.
+//!
+//! Both end in the journal like any delivery, on disk before the answer. Both may be repeated,
+//! since the same delivery is the same fact however often it comes.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path as UrlPath, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use journal::{Durability, Reader};
+use live::status::Reconciliation;
+use live::{Snapshot, clock};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::catalog::Merchant;
+use shared::id::{MerchantId, UnparsedId};
+use shared::order::OrderFact;
+use shared::platform::Platform;
+use shared::record::{Record, Unparsed};
+use shared::stream::StreamKind;
+use shops::postback::{self, Dialect, Sender};
+use shops::{Arrival, Reading, plain, topic_headers};
+
+use crate::context::Console;
+use crate::problem::{Fault, Problem};
+use crate::table::{self, Row};
+
+/// Rows an import may have.
+const ROWS_MAX: usize = 100_000;
+
+#[derive(Deserialize)]
+pub(crate) struct ImportQuery {
+    merchant: String,
+}
+
+/// `POST /api/v1/orders/import?merchant=`: CSV with a header line, all or nothing.
+pub(crate) async fn import(
+    State(console): State<Arc<Console>>,
+    Query(query): Query<ImportQuery>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let unknown = || {
+        Problem::invalid(vec![Fault::new(
+            "merchant",
+            format!("`{}` does not exist", query.merchant),
+        )])
+    };
+    let id: MerchantId = query.merchant.parse().map_err(|_| unknown())?;
+    let merchant = console.live.read().merchants.get(&id).cloned().ok_or_else(unknown)?;
+    let facts = rows(&console.live.snapshot().load(), &merchant, &body)?;
+    let imported = facts.len();
+    record(&console, facts).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response())
+}
+
+/// Reads every row, or reports those that are wrong.
+fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<OrderFact>, Problem> {
+    let received_at = clock::now();
+    let arrival = Arrival {
+        merchant: merchant.id,
+        headers: &HeaderMap::new(),
+        body,
+        received_at,
+        secrets: &[],
+        token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
+    };
+    let platform = merchant.platform.unwrap_or(Platform::Other);
+    table::read(body, ROWS_MAX, |Row { line, fields }| {
+        let filled: Map<_, _> = fields.into_iter().filter(|(_, value)| *value != "").collect();
+        let wrong = |reason: String| vec![Fault::new(format!("line {line}"), reason)];
+        match plain::read(&arrival, platform, &filled) {
+            Ok(fact) if fact.notes.is_empty() => Ok(fact),
+            // Nobody sees the notes of a table's rows: what is strange there is a mistake.
+            Ok(fact) => Err(wrong(fact.notes.join("; "))),
+            Err(reason) => Err(wrong(reason)),
+        }
+    })
+}
+
+/// Records facts; all are on disk when it returns.
+async fn record(console: &Console, facts: Vec<OrderFact>) -> Result<(), Problem> {
+    let records = facts.into_iter().map(|fact| Record::Order(Box::new(fact)).encode());
+    let recorded = console.facts.append_all(records, Durability::Disk).await;
+    recorded.map_err(|error| Problem::unrecorded(&error))
+}
+
+/// `GET /api/v1/reconcile`: how asking the shops themselves for orders went.
+pub(crate) async fn reconciliations(State(console): State<Arc<Console>>) -> Json<Value> {
+    let show = |(merchant, of_shop): (MerchantId, Reconciliation)| {
+        let mut shown = json!({ "merchant": merchant });
+        if let (Some(shown), Ok(Value::Object(of_shop))) =
+            (shown.as_object_mut(), serde_json::to_value(of_shop))
+        {
+            shown.extend(of_shop);
+        }
+        shown
+    };
+    let all = console.reconciliations.all();
+    Json(json!({ "items": all.into_iter().map(show).collect::<Vec<_>>() }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ReconcileQuery {
+    since: Option<String>,
+}
+
+/// `POST /api/v1/reconcile/{merchant}?since=`: asks the shop soon, and as far back as
+/// said.
+pub(crate) async fn reconcile_now(
+    State(console): State<Arc<Console>>,
+    UrlPath(merchant): UrlPath<String>,
+    Query(query): Query<ReconcileQuery>,
+) -> Result<Response, Problem> {
+    let id: Option<MerchantId> = merchant.parse().ok();
+    let has_api = |id: &MerchantId| {
+        console.live.read().merchants.get(id).is_some_and(|m| m.shop_api.is_some())
+    };
+    let id = id.filter(has_api);
+    let id =
+        id.ok_or_else(|| Problem::not_found(format!("merchant `{merchant}` has no `shop_api`")))?;
+    let since = query.since.map(|text| text.parse()).transpose();
+    let since =
+        since.map_err(|error| Problem::invalid(vec![Fault::new("since", format!("{error}"))]))?;
+    console.reconciliations.ask_now(id, since);
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// `POST /api/v1/unparsed/replay`: reads what nobody could read once more, and records what can be
+/// read now.
+pub(crate) async fn replay(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
+    let (journal_dir, snapshot) = (console.journal_dir.clone(), console.live.snapshot());
+    let console_to_read = Arc::clone(&console);
+    let read = tokio::task::spawn_blocking(move || {
+        let merchant = |id: MerchantId| console_to_read.live.read().merchants.get(&id).cloned();
+        reread(&journal_dir, &snapshot.load(), &merchant)
+    });
+    let read = read.await.map_err(|error| Problem::internal(&error.into()))?;
+    let Reread { facts, still_unparsed } = read.map_err(|error| Problem::internal(&error))?;
+    let reread = facts.len();
+    record(&console, facts).await?;
+    Ok(Json(json!({ "reread": reread, "still_unparsed": still_unparsed })).into_response())
+}
+
+#[derive(Default)]
+struct Reread {
+    facts: Vec<OrderFact>,
+    still_unparsed: usize,
+}
+
+/// Goes through the journal for deliveries that could not be read before and can be now.
+fn reread(
+    journal_dir: &Path,
+    snapshot: &Snapshot,
+    merchant: &dyn Fn(MerchantId) -> Option<Arc<Merchant>>,
+) -> anyhow::Result<Reread> {
+    let (mut unread, mut done): (Vec<Unparsed>, HashSet<UnparsedId>) = Default::default();
+    for stream in journal::streams(journal_dir)? {
+        // Clicks have streams of their own, which are long and hold nothing else.
+        if StreamKind::of(stream.as_str()) == Some(StreamKind::Edge) {
+            continue;
+        }
+        let mut reader = Reader::open(journal_dir, &stream, 0)?;
+        while let Some(record) = reader.next()? {
+            match Record::decode(record.payload) {
+                Ok(Record::Unparsed(kept)) => unread.push(kept),
+                Ok(Record::Order(fact)) => done.extend(fact.reread),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Reread::default();
+    for kept in unread.into_iter().filter(|kept| !done.contains(&kept.id())) {
+        let merchant = merchant(kept.merchant);
+        match merchant.and_then(|merchant| read_again(snapshot, &merchant, &kept)) {
+            Some(fact) => found.facts.push(OrderFact { reread: Some(kept.id()), ..fact }),
+            None => found.still_unparsed += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// Reads what was kept as if it came now, but for its time. Its signature was checked when it came.
+fn read_again(snapshot: &Snapshot, merchant: &Merchant, kept: &Unparsed) -> Option<OrderFact> {
+    let body = STANDARD.decode(&kept.body).ok()?;
+    let topic = kept.topic.as_deref().unwrap_or_default();
+    let arrival = Arrival {
+        merchant: merchant.id,
+        headers: &topic_headers(topic),
+        body: &body,
+        received_at: kept.received_at,
+        secrets: &[],
+        token: &|text| snapshot.verify_token(text.as_bytes(), kept.received_at),
+    };
+    if let Some(dialect) = Dialect::of_topic(topic) {
+        let sender = Sender { platform: kept.platform, dialect, currency: merchant.currency };
+        return postback::read(&arrival, sender).ok()?;
+    }
+    if topic == plain::ORDERS_TOPIC {
+        let orders = plain::orders(&body).ok()?;
+        return plain::read(&arrival, kept.platform, orders.first()?).ok();
+    }
+    match shops::read(kept.platform, &arrival) {
+        Reading::Fact(fact) => Some(*fact),
+        Reading::Ignored(_) | Reading::Unparsed(_) => None,
+    }
+}

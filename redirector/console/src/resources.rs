@@ -1,0 +1,385 @@
+//! Merchants, influencers, campaigns, links and coupons: list, show, create, change, import.
+
+use std::collections::BinaryHeap;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use live::ChangeError;
+use live::clock;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
+use shared::id::LinkId;
+use shared::links::Links;
+use shared::time::Timestamp;
+use tokio::task::spawn_blocking;
+
+use crate::context::Console;
+use crate::entities::{EntityBuilder, Kind, shown_once};
+use crate::fields::Fields;
+use crate::problem::{Fault, Problem};
+use crate::table::{self, Row};
+
+/// Entities a list page has when nobody says otherwise, and at most.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1000;
+/// Rows an import may have.
+const ROWS_MAX: usize = 150_000;
+/// Characters of an idempotency key.
+const KEY_CHARS_MAX: usize = 255;
+
+#[derive(Deserialize)]
+pub(crate) struct Page {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/{resource}`.
+pub(crate) async fn list(
+    State(console): State<Arc<Console>>,
+    Path(resource): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let after = page.cursor.unwrap_or_default();
+    let mut rows = match kind {
+        Kind::Link => {
+            // All links are looked through: on another thread, in a copy that costs nothing, so
+            // that nobody waits.
+            let (all, after) = (console.live.read().links.clone(), after.clone());
+            let found = spawn_blocking(move || links(&all, &after, limit + 1)).await;
+            found.map_err(|error| Problem::internal(&error.into()))?
+        }
+        _ => entities(&console.live.read(), kind),
+    };
+    let catalog = console.live.read();
+    rows.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
+    let mut rows = rows.into_iter().filter(|(cursor, _)| *cursor > after);
+    let items: Vec<_> = rows.by_ref().take(limit).collect();
+    let next = rows.next().and(items.last()).map(|(cursor, _)| cursor.clone());
+    let items: Vec<_> = items.iter().map(|(_, entity)| show(entity, &catalog)).collect();
+    Ok(Json(json!({ "items": items, "next_cursor": next })).into_response())
+}
+
+/// `GET /api/v1/{resource}/{id}`.
+pub(crate) async fn read(
+    State(console): State<Arc<Console>>,
+    Path((resource, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let catalog = console.live.read();
+    let entity = held(&catalog, kind(&resource)?, &id)?;
+    Ok(Json(show(&entity, &catalog)).into_response())
+}
+
+/// `POST /api/v1/{resource}`.
+pub(crate) async fn create(
+    State(console): State<Arc<Console>>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let request = request_id(&headers, &resource, &body)?;
+    let prepare = |catalog: &Catalog| {
+        if let Some(before) = answered(catalog, request.as_ref())? {
+            let first = before.first.clone().unwrap_or_default();
+            return Ok((None, (held(catalog, kind, &first)?, true)));
+        }
+        let mut fields = Fields::new(object(&body)?);
+        let now = clock::now();
+        let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, None);
+        let entity = accept(made, fields)?;
+        Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
+    };
+    let (entity, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    let catalog = console.live.read();
+    let mut answer = show(&entity, &catalog);
+    merge(&mut answer, shown_once(&entity));
+    let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
+    let mut response = (StatusCode::CREATED, Json(answer)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(mark_repeated(response, repeated))
+}
+
+/// `PATCH /api/v1/{resource}/{id}`.
+pub(crate) async fn change(
+    State(console): State<Arc<Console>>,
+    Path((resource, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    let prepare = |catalog: &Catalog| {
+        let held = held(catalog, kind, &id)?;
+        let mut fields = Fields::new(object(&body)?);
+        // A version must be later than the one it replaces, whatever the clock says.
+        let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
+        let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, Some(&held));
+        let entity = accept(made, fields)?;
+        Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
+    };
+    let entity = console.live.change(prepare).await.map_err(problem)?;
+    Ok(Json(show(&entity, &console.live.read())).into_response())
+}
+
+/// `POST /api/v1/{resource}/import`: CSV with a header line, all or nothing.
+pub(crate) async fn import(
+    State(console): State<Arc<Console>>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let kind = kind(&resource)?;
+    if !matches!(kind, Kind::Link | Kind::Coupon | Kind::Influencer | Kind::Rate) {
+        return Err(Problem::not_found("links, coupons, influencers and rates can be imported"));
+    }
+    let request = request_id(&headers, &resource, &body)?;
+    let prepare = |catalog: &Catalog| {
+        if let Some(before) = answered(catalog, request.as_ref())? {
+            return Ok((None, (before.count, true)));
+        }
+        let now = clock::now();
+        let entities = rows(catalog, kind, &body, now)?;
+        let count = entities.len();
+        Ok((Some(Change { at: now, entities, request }), (count, false)))
+    };
+    let (imported, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    Ok(mark_repeated(
+        (StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response(),
+        repeated,
+    ))
+}
+
+/// Makes an entity of each row, or reports the rows that are wrong.
+fn rows(
+    catalog: &Catalog,
+    kind: Kind,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Vec<Entity>, Problem> {
+    let mut builder = EntityBuilder::new(catalog, now);
+    table::read(body, ROWS_MAX, |Row { line, fields }| {
+        let mut fields = Fields::new(fields);
+        let made = builder.make(kind, &mut fields, None);
+        let faults = fields.finish();
+        match made {
+            Some(entity) if faults.is_empty() => Ok(entity),
+            _ => Err(faults
+                .into_iter()
+                .map(|fault| Fault { field: format!("line {line}: {}", fault.field), ..fault })
+                .collect()),
+        }
+    })
+}
+
+fn kind(resource: &str) -> Result<Kind, Problem> {
+    Kind::of_path(resource).ok_or_else(|| Problem::not_found(format!("there are no `{resource}`")))
+}
+
+fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::malformed("expected a JSON object")),
+        Err(error) => Err(Problem::malformed(format!("expected a JSON object: {error}"))),
+    }
+}
+
+/// The entity, if there were no mistakes at all.
+fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
+    let faults = fields.finish();
+    match made {
+        Some(entity) if faults.is_empty() => Ok(entity),
+        _ => Err(Problem::of_faults(faults)),
+    }
+}
+
+fn request_id(
+    headers: &HeaderMap,
+    resource: &str,
+    body: &[u8],
+) -> Result<Option<RequestId>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
+    let key = key.ok_or_else(|| {
+        Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters"))
+    })?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(resource.as_bytes()).update(b"\n").update(body);
+    Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
+}
+
+/// What a repeated request was answered the first time.
+fn answered<'c>(
+    catalog: &'c Catalog,
+    request: Option<&RequestId>,
+) -> Result<Option<&'c Answered>, Problem> {
+    let Some(request) = request else { return Ok(None) };
+    let Some(before) = catalog.requests.get(&request.key) else { return Ok(None) };
+    if before.request == *request {
+        return Ok(Some(before));
+    }
+    Err(Problem::conflict(format!(
+        "Idempotency-Key `{}` was used for another request",
+        request.key
+    )))
+}
+
+fn mark_repeated(mut response: Response, repeated: bool) -> Response {
+    if repeated {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn problem(error: ChangeError<Problem>) -> Problem {
+    match error {
+        ChangeError::Refused(problem) => problem,
+        ChangeError::Journal(journal::Error::TooLarge { bytes }) => {
+            Problem::too_large(format!("{bytes} bytes of changes at once: split the file"))
+        }
+        ChangeError::Journal(error) => Problem::unrecorded(&error),
+        ChangeError::Unreadable(error) => {
+            Problem::malformed(format!("cannot be recorded: {error}"))
+        }
+    }
+}
+
+/// What sorts a list: creation time, then id.
+fn cursor(at: Timestamp, id: impl Display) -> String {
+    format!("{:015}.{id}", at.as_ms())
+}
+
+/// The first `count` links behind a cursor. Links are many: no more than these are copied.
+fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
+    let mut first = BinaryHeap::new();
+    // Ids are spelled in the order of their numbers.
+    let is_behind = |key: &(Timestamp, LinkId)| after.is_empty() || *cursor(key.0, key.1) > *after;
+    for key in links.iter().map(|link| (link.created_at(), link.id())) {
+        if first.len() < count {
+            first.extend(Some(key).filter(is_behind));
+        } else if first.peek().is_some_and(|last| key < *last) && is_behind(&key) {
+            first.pop();
+            first.push(key);
+        }
+    }
+    let found = first.into_iter().filter_map(|(_, id)| links.get(id));
+    found.map(|link| (cursor(link.created_at(), link.id()), Entity::Link(link.to_link()))).collect()
+}
+
+/// Entities of a kind, each with the cursor that sorts it.
+fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
+    macro_rules! of {
+        ($map:expr, $variant:path) => {
+            $map.values()
+                .map(|e| (cursor(e.created_at, e.id), $variant(e.as_ref().clone())))
+                .collect()
+        };
+    }
+    match kind {
+        Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
+        Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
+        Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
+        Kind::Link => links(&catalog.links, "", usize::MAX),
+        Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Rate => catalog
+            .rates
+            .iter()
+            .map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone())))
+            .collect(),
+    }
+}
+
+fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
+    let missing = || Problem::not_found(format!("`{id}` does not exist"));
+    macro_rules! of {
+        ($map:expr, $variant:path) => {
+            id.parse()
+                .ok()
+                .and_then(|id| $map.get(&id))
+                .map(|e| $variant(e.as_ref().clone()))
+                .ok_or_else(missing)
+        };
+    }
+    match kind {
+        Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
+        Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
+        Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
+        Kind::Link => {
+            let link = id.parse().ok().and_then(|id| catalog.links.get(id));
+            link.map(|link| Entity::Link(link.to_link())).ok_or_else(missing)
+        }
+        Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Rate => {
+            let rate = catalog.rates.iter().find(|rate| rate.id() == id);
+            rate.cloned().map(Entity::Rate).ok_or_else(missing)
+        }
+    }
+}
+
+fn updated_at(entity: &Entity) -> Timestamp {
+    match entity {
+        Entity::Merchant(e) => e.updated_at,
+        Entity::Influencer(e) => e.updated_at,
+        Entity::Campaign(e) => e.updated_at,
+        Entity::Link(e) => e.updated_at,
+        Entity::Coupon(e) => e.updated_at,
+        Entity::AccessToken(e) => e.created_at,
+        Entity::Rate(e) => e.created_at,
+    }
+}
+
+/// An entity as answers show it: its fields, and what follows from them. Secrets stay inside.
+fn show(entity: &Entity, catalog: &Catalog) -> Value {
+    match entity {
+        Entity::Merchant(merchant) => {
+            let mut shown = fields_of(merchant);
+            let has_secret = merchant.webhook_secret.is_some();
+            if let Some(fields) = shown.as_object_mut() {
+                for secret in ["webhook_secret", "old_webhook_secret", "shop_api"] {
+                    fields.remove(secret);
+                }
+            }
+            let has_api = merchant.shop_api.is_some();
+            merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
+            shown
+        }
+        Entity::Influencer(influencer) => fields_of(influencer),
+        Entity::Campaign(campaign) => {
+            let mut shown = fields_of(campaign);
+            merge(&mut shown, json!({ "commission_text": campaign.commission.describe() }));
+            shown
+        }
+        Entity::Link(link) => {
+            let mut shown = fields_of(link);
+            let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
+            merge(&mut shown, json!({ "merchant": merchant, "path": format!("/{}", link.slug) }));
+            shown
+        }
+        Entity::Coupon(coupon) => fields_of(coupon),
+        Entity::Rate(rate) => {
+            let mut shown = fields_of(rate);
+            shown.as_object_mut().map(|fields| fields.remove("day"));
+            let date = Timestamp::from_ms(rate.day * 86_400_000).utc_date();
+            merge(&mut shown, json!({ "id": rate.id(), "date": date }));
+            shown
+        }
+        Entity::AccessToken(_) => json!({}),
+    }
+}
+
+fn fields_of<T: Serialize>(entity: &T) -> Value {
+    serde_json::to_value(entity).unwrap_or_default()
+}
+
+fn merge(into: &mut Value, more: Value) {
+    if let (Some(into), Value::Object(more)) = (into.as_object_mut(), more) {
+        into.extend(more);
+    }
+}

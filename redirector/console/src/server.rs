@@ -1,0 +1,128 @@
+//! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so that
+//! a slow answer delays no redirect.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use live::Stop;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::context::Console;
+use crate::problem::Problem;
+use crate::{auth, figures, health, orders, problem, resources};
+
+/// Bytes of a request's body; an import of half a million links fits.
+const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// How long a connection may take to send a request's head, idle time included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a request may take in all; an import of half a million links needs some seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long requests under way may take once the server is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after the system refused a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often freed memory is given back to the system.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
+/// The size of the block that is taken and freed to make mimalloc do so: too large for one of the
+/// pages that it shares among small blocks.
+const GIVE_BACK_BYTES: usize = 1024 * 1024;
+
+/// Every path of the admin listener.
+fn router(console: Arc<Console>) -> Router {
+    let api = Router::new()
+        .route("/stats", get(figures::stats))
+        .route("/orders/import", post(orders::import))
+        .route("/orders/{merchant}/{order}", get(figures::order))
+        .route("/reconcile", get(orders::reconciliations))
+        .route("/reconcile/{merchant}", post(orders::reconcile_now))
+        .route("/unparsed", get(figures::unparsed))
+        .route("/unparsed/replay", post(orders::replay))
+        .route("/{resource}", get(resources::list).post(resources::create))
+        .route("/{resource}/import", post(resources::import))
+        .route("/{resource}/{id}", get(resources::read).patch(resources::change))
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::check))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(problem::of_any_refusal))
+        .layer(middleware::from_fn(limit_time));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/", get(|| async { Html(include_str!("start.html")) }))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(|| async { Problem::not_found("the API is at /api/v1") })
+        .with_state(console)
+}
+
+/// Serves until told to stop, then finishes what is under way, but not for ever.
+///
+/// # Errors
+/// When the runtime cannot be made or the listener fails.
+pub fn run(
+    console: Arc<Console>,
+    listener: std::net::TcpListener,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (listener, router) = (TcpListener::from_std(listener)?, router(console));
+        let connections = GracefulShutdown::new();
+        tokio::spawn(give_memory_back());
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => serve(stream, router.clone(), &connections),
+                    Err(error) => {
+                        tracing::warn!("the admin listener cannot accept for the moment: {error}");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                () = stop.wait() => break,
+            }
+        }
+        if timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
+            tracing::warn!("admin connections did not finish in time");
+        }
+        Ok(())
+    })
+}
+
+/// Has memory that a large import or the start freed given back to the system. mimalloc does so a
+/// second after the fact, but only when some thread takes or frees a page of its own, and a server
+/// at rest has none that does.
+async fn give_memory_back() {
+    loop {
+        sleep(GIVE_BACK_EVERY).await;
+        drop(black_box(Vec::<u8>::with_capacity(GIVE_BACK_BYTES)));
+    }
+}
+
+/// Serves one connection; it ends by itself when it is idle, or says nothing whole, for too long.
+fn serve(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+    let connection = http1::Builder::new()
+        // Without a timer hyper's time-out does nothing.
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // A connection's own failure is answered by hyper and of no further interest.
+    tokio::spawn(connections.watch(connection));
+}
+
+/// Bounds a whole request: body, work and answer.
+async fn limit_time(request: Request, next: Next) -> Response {
+    let answer = timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::too_slow().into_response())
+}

@@ -1,0 +1,156 @@
+//! What an event of a pixel is worth: a record, or a reason to drop it. Pure.
+//!
+//! What a browser says is a claim: nothing here pays.
+
+use live::HotMerchant;
+use shared::consent::Consent;
+use shared::event::{Event, EventName, Order, PageSource};
+use shared::id::{EventId, FactId};
+use shared::money::{Currency, Decimal};
+use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
+use shared::platform::Platform;
+use shared::record::{EventFact, Record};
+use shared::time::{Span, Timestamp};
+use shops::signed_order;
+
+use crate::collect::caller::Caller;
+
+/// How long a browser may hold an event back before its own time is no longer believed.
+const EVENT_AGE_MAX: Span = Span::days(30);
+const CLOCK_SKEW: Span = Span::minutes(2);
+
+/// What an event is worth: something to record, or a reason to drop it.
+pub(super) type Verdict = Result<Record<'static>, &'static str>;
+
+/// What all events of a request have in common.
+pub(super) struct Judge<'a> {
+    pub merchant: &'a HotMerchant,
+    pub caller: &'a Caller,
+    pub consent: Consent,
+    /// The click that the visitor came by, if a valid token came along.
+    pub touch: Option<Touch>,
+    pub now: Timestamp,
+}
+
+impl Judge<'_> {
+    pub(super) fn judge(&self, event: &Event) -> Verdict {
+        if matches!(self.caller, Caller::Foreign) {
+            return Err("foreign_origin");
+        }
+        if self.consent == Consent::Denied {
+            return Err("consent_denied");
+        }
+        match (event.name, &event.order) {
+            (EventName::Purchase, Some(order)) => {
+                Ok(Record::Order(Box::new(self.purchase(event, order))))
+            }
+            _ if self.touch.is_none() => Err("no_click"),
+            _ => Ok(Record::Event(EventFact {
+                id: self.event_id(event),
+                name: event.name,
+                at: self.believable(event),
+                received_at: self.now,
+                merchant: self.merchant.id,
+                touch: self.touch,
+                consent: self.consent,
+            })),
+        }
+    }
+
+    /// The visitor's own time where it can be right, else ours.
+    fn believable(&self, event: &Event) -> Timestamp {
+        let stated = Timestamp::from_ms(event.ts);
+        let age = self.now.since(stated);
+        let is_unbelievable = age > EVENT_AGE_MAX || age < Span::ms(-CLOCK_SKEW.as_ms());
+        if is_unbelievable { self.now } else { stated.min(self.now) }
+    }
+
+    fn event_id(&self, event: &Event) -> EventId {
+        let merchant = self.merchant.id.bits().to_be_bytes();
+        let name = event.name.as_str().as_bytes();
+        EventId::of_content(&[b"event", &merchant, name, event.id.to_ascii_lowercase().as_bytes()])
+    }
+
+    /// A purchase as the browser saw it, or as the shop's page signed it.
+    fn purchase(&self, event: &Event, order: &Order) -> OrderFact {
+        let (merchant, at) = (self.merchant, self.believable(event));
+        let mut notes = Vec::new();
+        let currency = order.currency;
+        let mut minor =
+            |field: &str, amount: Option<Decimal>| minor(field, amount, currency, &mut notes);
+        let (total, tax, shipping) = (
+            minor("value", order.value),
+            minor("tax", order.tax),
+            minor("shipping", order.shipping),
+        );
+        let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
+        let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
+        let goods = minor("items", goods);
+        let id = FactId::of_content(&[b"pixel", self.event_id(event).as_bytes()]);
+        let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
+        let source = match order.source {
+            Some(PageSource::Ga4) => Source::DataLayer,
+            Some(PageSource::Other) | None => Source::Pixel,
+        };
+        let fact = OrderFact {
+            occurred_at: at,
+            ordered_at: Some(at),
+            status: Some(Status::Paid),
+            currency,
+            goods_minor: goods,
+            tax_minor: tax,
+            shipping_minor: shipping,
+            total_minor: total,
+            touches: self.touch.into_iter().collect(),
+            consent: Some(self.consent),
+            ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
+        };
+        if is_signed == Some(true) {
+            // SECURITY: codes and whose first order it is are not signed, so they are the browser's
+            // word and left out.
+            return OrderFact {
+                id: self.signed_id(order),
+                source: Source::Postback,
+                notes,
+                ..fact
+            };
+        }
+        if is_signed == Some(false) {
+            let note = "sig: does not fit the order and the merchant's `webhook_secret`; a claim";
+            notes.push(note.to_owned());
+        }
+        let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
+        OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
+    }
+
+    fn signed_id(&self, order: &Order) -> FactId {
+        let merchant = self.merchant.id.bits().to_be_bytes();
+        let sig = order.sig.as_deref().unwrap_or_default();
+        FactId::of_content(&[b"signed", &merchant, order.id.as_bytes(), sig.as_bytes()])
+    }
+}
+
+/// Σ price × quantity of the lines; without lines, the value less tax and shipping where these are
+/// given.
+fn goods(order: &Order) -> Option<Decimal> {
+    let one = "1".parse().unwrap_or(Decimal::ZERO);
+    let lines = order.items.iter().map(|item| item.price?.checked_mul(item.qty.unwrap_or(one)));
+    let sum = lines.reduce(|sum, line| sum?.checked_add(line?)).flatten();
+    sum.or_else(|| goods_of_amounts(order))
+}
+
+/// The value less tax and shipping, where these are given.
+fn goods_of_amounts(order: &Order) -> Option<Decimal> {
+    let without_tax = order.value?.checked_sub(order.tax.unwrap_or(Decimal::ZERO))?;
+    without_tax.checked_sub(order.shipping.unwrap_or(Decimal::ZERO))
+}
+
+fn minor(
+    field: &str,
+    amount: Option<Decimal>,
+    currency: Option<Currency>,
+    notes: &mut Vec<String>,
+) -> Option<i64> {
+    let minor = shops::bounded(amount?, currency?);
+    minor.map_err(|reason| notes.push(format!("{field}: {reason}"))).ok()
+}

@@ -1,0 +1,108 @@
+//! `POST /_ac/e`: pixel events. Parse, judge what each is worth, record, answer.
+//!
+//! A 2xx means recorded or deliberately dropped, and the reason of a drop is in a header. Never
+//! sets a cookie: Safari would shorten the one that the redirect set.
+
+mod caller;
+mod judge;
+
+use std::rc::Rc;
+
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, HeaderMap,
+    HeaderValue,
+};
+use hyper::{Request, StatusCode};
+use journal::Durability;
+use live::{HotMerchant, Snapshot, clock};
+use shared::event::{BODY_BYTES_MAX, Batch};
+use shared::order::Touch;
+use shared::record::Record;
+use shared::time::Timestamp;
+use shared::token::Claims;
+
+use crate::answer::{self, Answer, DROPPED};
+use crate::body::read_body;
+use crate::collect::judge::{Judge, Verdict};
+use crate::context::WorkerContext;
+use crate::request;
+
+pub(crate) use caller::Caller;
+
+/// `OPTIONS /_ac/e`.
+pub(crate) fn preflight<B>(worker: &WorkerContext, request: &Request<B>) -> Answer {
+    let mut answer = answer::empty(StatusCode::NO_CONTENT);
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+    Caller::of(request.headers(), &worker.snapshot.load()).allow(answer)
+}
+
+/// `POST /_ac/e`.
+pub(crate) async fn events(worker: Rc<WorkerContext>, request: Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let caller = Caller::of(&head.headers, &worker.snapshot.load());
+    let answer = match read_body(body, BODY_BYTES_MAX).await {
+        Ok(body) => take(&worker, &head.headers, &caller, &body).await,
+        Err(answer) => answer,
+    };
+    caller.allow(answer)
+}
+
+/// Takes the events of a body, wherever it stood.
+pub(crate) async fn take(
+    worker: &WorkerContext,
+    headers: &HeaderMap,
+    caller: &Caller,
+    body: &[u8],
+) -> Answer {
+    let batch = match Batch::decode(body) {
+        Ok(batch) => batch,
+        Err(error) => return answer::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+    };
+    let verdicts = {
+        let snapshot = worker.snapshot.load();
+        let Some(merchant) = snapshot.merchant_by_key(&batch.merchant_key) else {
+            return answer::text(StatusCode::BAD_REQUEST, "k: no merchant has this key\n");
+        };
+        let now = clock::now();
+        let touch = token_of(&batch, headers, &snapshot, merchant, now).as_ref().map(Touch::from);
+        let judge = Judge { merchant, caller, consent: batch.consent, touch, now };
+        batch.events.iter().map(|event| judge.judge(event)).collect()
+    };
+    record(worker, verdicts).await
+}
+
+/// The latest valid token that came along, in the body or as a cookie.
+fn token_of(
+    batch: &Batch,
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+    merchant: &HotMerchant,
+    now: Timestamp,
+) -> Option<Claims> {
+    let of_merchant = |claims: &Claims| claims.merchant == merchant.id;
+    let carried = snapshot.verify_token(batch.token.as_bytes(), now).ok().filter(of_merchant);
+    let cookie = request::Headers::read(headers).cookie_token(snapshot, now, of_merchant);
+    carried.into_iter().chain(cookie).max_by_key(|claims| claims.issued_at)
+}
+
+/// Records what is worth it. With a purchase among them all are on disk before the answer, else in
+/// the system's hands.
+async fn record(worker: &WorkerContext, verdicts: Vec<Verdict>) -> Answer {
+    let dropped = verdicts.iter().find_map(|verdict| verdict.as_ref().err().copied());
+    let records: Vec<_> = verdicts.into_iter().flatten().collect();
+    let has_order = records.iter().any(|record| matches!(record, Record::Order(_)));
+    let durability = if has_order { Durability::Disk } else { Durability::Os };
+    let records = records.into_iter().map(|record| record.encode());
+    if let Err(error) = worker.facts.append_all(records, durability).await {
+        tracing::error!("pixel events could not be recorded: {error}");
+        return answer::unavailable();
+    }
+    let Some(reason) = dropped else { return answer::empty(StatusCode::NO_CONTENT) };
+    let mut answer = answer::empty(StatusCode::ACCEPTED);
+    answer.headers_mut().insert(DROPPED, HeaderValue::from_static(reason));
+    answer
+}

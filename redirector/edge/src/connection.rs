@@ -1,0 +1,182 @@
+//! One connection from its first byte to its last, in whatever its peer speaks: HTTP/1.1 by the
+//! quick path and then hyper, HTTP/2, or a validator's handshake.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::context::WorkerContext;
+use crate::drain::{DRAIN_TIMEOUT, Member};
+use crate::request::OverTls;
+use crate::stream::{GatedStream, Step};
+use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
+use crate::{quick, route};
+
+/// How long a connection may take to send a request's head, idle time between requests included.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of a request's head, and of hyper's buffers for a connection.
+const HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// Requests that a connection may have under way, by HTTP/2.
+const STREAMS_MAX: u32 = 32;
+
+/// Serves one connection until it closes, fails or is told to finish.
+pub(crate) async fn serve(
+    worker: Rc<WorkerContext>,
+    member: Member,
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let Some(tls) = tls else {
+        return serve_http_1(&worker, &member, GatedStream::new(stream, Rc::clone(&worker.gate)))
+            .await;
+    };
+    let Some((handshake, slot)) = worker.handshakes.begin(&stream, &tls).await else { return };
+    let speaks = |protocol| handshake.alpn_protocol() == Some(protocol);
+    let (is_http_2, is_validator) = (speaks(HTTP_2), speaks(ACME_TLS_1));
+    let stream = GatedStream::encrypted(stream, Rc::clone(&worker.gate), handshake);
+    slot.free().await;
+    if is_http_2 {
+        serve_http_2(&worker, &member, stream).await;
+    } else if is_validator {
+        finish_handshake(&member, stream).await;
+    } else {
+        serve_http_1(&worker, &member, stream).await;
+    }
+}
+
+/// Lets a validator finish the handshake, which is all it came for.
+async fn finish_handshake(member: &Member, mut stream: GatedStream) {
+    let finished = poll_fn(|context| {
+        while stream.is_handshaking() && !member.is_draining(context.waker()) {
+            match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
+                Ok(Step::Partial) => {}
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    });
+    _ = timeout(HEAD_TIMEOUT, finished).await;
+    _ = poll_fn(|context| stream.poll_end(context)).await;
+}
+
+async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: GatedStream) {
+    let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
+    let Some(stream) = quick::serve(worker, stream, HEAD_TIMEOUT, is_draining).await else {
+        return;
+    };
+    let over_tls = stream.is_encrypted();
+    let service = service_fn(|request| {
+        let answer = route::answer(worker, marked(request, over_tls));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        // Without a timer hyper's time-out does nothing.
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX as usize)
+        .serve_connection(stream, service);
+    finish(member, connection, pending()).await;
+}
+
+/// Serves HTTP/2, which browsers speak where they may.
+async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: GatedStream) {
+    // Hyper cannot be told to finish before it has read something.
+    let begins = timeout(HEAD_TIMEOUT, begins(member, &mut stream)).await;
+    if begins != Ok(true) {
+        _ = poll_fn(|context| stream.poll_end(context)).await;
+        return;
+    }
+    let requests = Cell::new(0_u64);
+    let service = service_fn(|request| {
+        requests.set(requests.get() + 1);
+        let answer = route::answer(worker, marked(request, true));
+        async { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http2::Builder::new(OnThisWorker)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_send_buf_size(HEAD_BYTES_MAX as usize)
+        .serve_connection(stream, service);
+    // SECURITY: without this a peer could hold connections that ask for nothing.
+    let idle = async {
+        let mut seen = None;
+        while seen.replace(requests.get()) != Some(requests.get()) {
+            sleep(HEAD_TIMEOUT).await;
+        }
+    };
+    finish(member, connection, idle).await;
+}
+
+/// Whether a peer says anything before the server is to stop.
+async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
+    poll_fn(|context| {
+        loop {
+            if member.is_draining(context.waker()) {
+                return Poll::Ready(false);
+            }
+            match ready!(stream.poll_answer(context, |_, _| (0, Step::HandOn))) {
+                Ok(Step::Partial) => {}
+                Ok(step) => return Poll::Ready(step == Step::HandOn),
+                Err(_) => return Poll::Ready(false),
+            }
+        }
+    })
+    .await
+}
+
+/// A request, marked if it came over TLS.
+fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
+    if over_tls {
+        request.extensions_mut().insert(OverTls);
+    }
+    request
+}
+
+/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop.
+/// A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no
+/// further interest.
+async fn finish(
+    member: &Member,
+    connection: impl GracefulConnection,
+    idle: impl Future<Output = ()>,
+) {
+    let (mut connection, mut idle) = (pin!(connection), pin!(idle));
+    let is_told = poll_fn(|context| {
+        if member.is_draining(context.waker()) || idle.as_mut().poll(context).is_ready() {
+            connection.as_mut().graceful_shutdown();
+            return Poll::Ready(true);
+        }
+        connection.as_mut().poll(context).map(|_| false)
+    })
+    .await;
+    if is_told {
+        _ = timeout(DRAIN_TIMEOUT, connection).await;
+    }
+}
+
+/// Runs what hyper wants run on the worker it came from.
+#[derive(Clone, Copy)]
+struct OnThisWorker;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisWorker {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}

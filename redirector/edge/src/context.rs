@@ -1,0 +1,112 @@
+//! What the handlers of one worker share: the gate, the catalog's snapshot, counters, the clock.
+//!
+//! A worker is one thread of the edge. Workers share the snapshot and nothing else, so that none
+//! waits for another.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use bytes::BytesMut;
+use journal::{Committer, Writer};
+use live::status::Counters;
+use live::{Live, Snapshot, clock};
+use rand::rngs::ThreadRng;
+use shared::agent::Agents;
+use shared::time::Timestamp;
+
+use crate::agents::AgentCache;
+use crate::drain::Connections;
+use crate::gate::Gate;
+use crate::handshake::Handshakes;
+use crate::request::Headers;
+use crate::settings::{Scheme, Settings};
+use crate::tls::Tls;
+
+/// Bytes in which a worker builds header values before it takes new ones.
+const HEADER_BYTES: usize = 64 * 1024;
+
+/// What all workers are given.
+pub struct Edge {
+    pub live: Arc<Live>,
+    pub facts: Committer,
+    pub agents: Arc<Agents>,
+    pub settings: Settings,
+    /// Connections that a worker may hold.
+    pub connections_max: usize,
+    pub tls: Option<Arc<Tls>>,
+}
+
+/// What one worker's handlers use.
+pub(crate) struct WorkerContext {
+    pub gate: Rc<Gate>,
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    pub live: Arc<Live>,
+    pub facts: Committer,
+    pub agents: AgentCache,
+    pub random: RefCell<ThreadRng>,
+    pub header_bytes: RefCell<BytesMut>,
+    pub counters: &'static Counters,
+    pub security_contact: Option<String>,
+    scheme: Scheme,
+    listens_on_loopback: bool,
+    pub connections: Rc<Connections>,
+    pub connections_max: usize,
+    pub handshakes: Handshakes,
+    now: Cell<Timestamp>,
+    /// The second that was last written as a date, and the date.
+    date: RefCell<(i64, String)>,
+}
+
+impl WorkerContext {
+    pub(crate) fn new(edge: &Edge, writer: Writer, counters: &'static Counters) -> Rc<Self> {
+        Rc::new(Self {
+            gate: Gate::new(writer, edge.settings.clicks, counters),
+            snapshot: edge.live.snapshot(),
+            live: Arc::clone(&edge.live),
+            facts: edge.facts.clone(),
+            agents: AgentCache::new(Arc::clone(&edge.agents)),
+            random: RefCell::new(rand::rng()),
+            header_bytes: RefCell::new(BytesMut::with_capacity(HEADER_BYTES)),
+            counters,
+            security_contact: edge.settings.security_contact.clone(),
+            scheme: edge.settings.scheme,
+            listens_on_loopback: edge.settings.listens_on_loopback,
+            connections: Rc::default(),
+            connections_max: edge.connections_max,
+            handshakes: Handshakes::new(counters),
+            now: Cell::new(clock::now()),
+            date: RefCell::default(),
+        })
+    }
+
+    /// Now; an answer that is written next bears the same time.
+    pub(crate) fn look_at_clock(&self) -> Timestamp {
+        let now = clock::now();
+        self.now.set(now);
+        now
+    }
+
+    /// Writes the time that was last looked at, as HTTP has it.
+    pub(crate) fn put_date(&self, out: &mut Vec<u8>) {
+        let second = self.now.get().as_ms() / 1000;
+        let mut date = self.date.borrow_mut();
+        if date.0 != second {
+            let since_epoch = Duration::from_secs(u64::try_from(second).unwrap_or(0));
+            *date = (second, httpdate::fmt_http_date(UNIX_EPOCH + since_epoch));
+        }
+        out.extend_from_slice(date.1.as_bytes());
+    }
+
+    /// Whether the visitor's browser speaks HTTPS, as far as can be told.
+    pub(crate) fn is_https(&self, headers: &Headers<'_>) -> bool {
+        match self.scheme {
+            _ if headers.over_tls => true,
+            Scheme::Https => true,
+            Scheme::Http => false,
+            Scheme::Auto => !self.listens_on_loopback || headers.forwarded_proto == Some(b"https"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The connections of a worker, so that they can be told to finish.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// How long answers that are under way may take once the server is told to stop.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The open connections of a worker.
+#[derive(Default)]
+pub(crate) struct Connections {
+    pub open: Cell<usize>,
+    draining: Cell<bool>,
+    /// Each connection's task, registered once: so being told costs nothing while nobody is told.
+    tasks: RefCell<Vec<Option<Waker>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// A connection's place among the others of its worker; leaves when dropped.
+pub(crate) struct Member {
+    connections: Rc<Connections>,
+    place: usize,
+    registered: Cell<bool>,
+}
+
+impl Member {
+    pub(crate) fn join(connections: &Rc<Connections>) -> Self {
+        let place = connections.take_place();
+        Self { connections: Rc::clone(connections), place, registered: Cell::new(false) }
+    }
+
+    /// Returns whether the server is to stop; the task is woken when it is.
+    pub(crate) fn is_draining(&self, task: &Waker) -> bool {
+        let connections = &self.connections;
+        if !self.registered.replace(true) {
+            connections.tasks.borrow_mut()[self.place] = Some(task.clone());
+        }
+        connections.draining.get()
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.connections.leave(self.place);
+    }
+}
+
+impl Connections {
+    fn take_place(&self) -> usize {
+        self.open.set(self.open.get() + 1);
+        self.free.borrow_mut().pop().unwrap_or_else(|| {
+            self.tasks.borrow_mut().push(None);
+            self.tasks.borrow().len() - 1
+        })
+    }
+
+    fn leave(&self, place: usize) {
+        self.open.set(self.open.get() - 1);
+        self.tasks.borrow_mut()[place] = None;
+        self.free.borrow_mut().push(place);
+    }
+
+    /// Tells every connection to finish its answer, and waits for them, but not for ever.
+    pub(crate) async fn drain(&self) {
+        self.draining.set(true);
+        self.tasks.borrow().iter().flatten().for_each(Waker::wake_by_ref);
+        let all_left = async {
+            while self.open.get() > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if timeout(DRAIN_TIMEOUT, all_left).await.is_err() {
+            tracing::warn!("{} connections did not finish in time", self.open.get());
+        }
+    }
+}

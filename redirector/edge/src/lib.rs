@@ -1,0 +1,34 @@
+//! The edge: redirects, pixel events and webhooks on the public listener.
+//!
+//! Never waits for Redis, for a look-up on disk or for another request. Knows nothing of the hot
+//! state, and decides nothing about money.
+
+#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+
+mod agents;
+mod answer;
+mod bind;
+mod body;
+mod collect;
+mod connection;
+mod context;
+mod drain;
+mod gate;
+mod handshake;
+mod image;
+mod outbox;
+mod pages;
+mod quick;
+mod redirect;
+mod request;
+mod route;
+mod settings;
+mod stream;
+pub mod tls;
+mod webhook;
+mod worker;
+
+pub use bind::{Listeners, bind};
+pub use context::Edge;
+pub use settings::{Scheme, Settings};
+pub use worker::run;

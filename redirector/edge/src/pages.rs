@@ -1,0 +1,162 @@
+//! Small pages and files: where a link leads, its QR code, robots.txt, security.txt, the pixel's
+//! files.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, HeaderName,
+    HeaderValue, VARY,
+};
+use hyper::{Request, StatusCode};
+use live::clock;
+use shared::catalog::Catalog;
+use shared::links::Scope;
+use shared::time::Span;
+use tokio::time::sleep;
+
+use crate::answer::{self, Answer};
+use crate::context::WorkerContext;
+use crate::request;
+
+/// The pixel's files with their pre-compressed forms, by name.
+const PIXEL: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pixel_files.rs"));
+
+/// How long to leave a catalog alone that is being changed.
+const CATALOG_PAUSE: Duration = Duration::from_millis(1);
+
+/// `GET /{slug}+`: where the link leads and for whom. No redirect, no click.
+pub(crate) async fn preview(worker: Rc<WorkerContext>, scope: Scope, slug: String) -> Answer {
+    loop {
+        // A catalog that is being changed is not waited for here: this thread has redirects to
+        // answer meanwhile.
+        match worker.live.try_read() {
+            Some(catalog) => return preview_page(&catalog, scope, &slug),
+            None => sleep(CATALOG_PAUSE).await,
+        }
+    }
+}
+
+fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
+    let Some(link) = catalog.links.by_slug(scope, slug) else { return answer::not_found() };
+    let influencer = catalog
+        .influencers
+        .get(&link.influencer())
+        .map_or("", |influencer| influencer.name.as_str());
+    let merchant = catalog
+        .campaign_and_merchant(link.campaign())
+        .map_or("", |(_, merchant)| merchant.name.as_str());
+    answer::page(format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
+         <title>Where this link leads</title><style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:4rem auto;\
+         padding:0 1rem}}code{{word-break:break-all}}</style><h1>Where this link leads</h1>\
+         <p>A recommendation by <b>{}</b> for <b>{}</b>. It is a paid link: {} may earn a commission.</p>\
+         <p>It leads to<br><code>{}</code></p></html>",
+        escape(influencer),
+        escape(merchant),
+        escape(influencer),
+        escape(link.destination()),
+    ))
+}
+
+/// `GET /{slug}.qr`: the link as an SVG.
+pub(crate) fn qr<B>(worker: &WorkerContext, request: &Request<B>, slug: &str) -> Answer {
+    let snapshot = worker.snapshot.load();
+    let Some(host) = request::host(request) else { return answer::misdirected() };
+    let Some(scope) = snapshot.scope_of(&host) else { return answer::misdirected() };
+    if snapshot.link(scope, slug).is_none() {
+        return answer::not_found();
+    }
+    let https = worker.is_https(&request::Headers::of(request));
+    let authority = request
+        .headers()
+        .get(hyper::header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or(&host);
+    let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });
+    match fast_qr::QRBuilder::new(address).build() {
+        Ok(code) => {
+            let svg = fast_qr::convert::svg::SvgBuilder::default().to_str(&code);
+            answer::with_body(svg.into(), "image/svg+xml")
+        }
+        Err(_) => answer::not_found(),
+    }
+}
+
+/// `GET /robots.txt`: nothing here is for crawlers.
+pub(crate) fn robots() -> Answer {
+    answer::text(StatusCode::OK, "User-agent: *\nDisallow: /\n")
+}
+
+/// `GET /.well-known/security.txt` (RFC 9116), where a contact is configured.
+pub(crate) fn security(worker: &WorkerContext) -> Answer {
+    let Some(contact) = &worker.security_contact else { return answer::not_found() };
+    let expires = clock::now().plus(Span::days(180));
+    answer::text(
+        StatusCode::OK,
+        format!("Contact: {contact}\nExpires: {expires}\nPreferred-Languages: en\n"),
+    )
+}
+
+/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, compressed as the browser
+/// likes it.
+pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
+    let accepted = request
+        .headers()
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let accepts = |coding: &str| {
+        accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding))
+    };
+    let codings = [("br", ".br"), ("gzip", ".gz"), ("", "")];
+    let forms = codings.into_iter().filter(|(coding, _)| coding.is_empty() || accepts(coding));
+    let found = forms.into_iter().find_map(|(coding, suffix)| Some((coding, file(name, suffix)?)));
+    let Some((coding, body)) = found else {
+        let missing = PIXEL.is_empty() && name == "px.js";
+        return if missing { built_without_pixel() } else { answer::not_found() };
+    };
+    let content_type =
+        if name.ends_with(".wasm") { "application/wasm" } else { "text/javascript; charset=utf-8" };
+    // Files that pages name by hand are asked for again; those that are named by their hash never
+    // change.
+    let is_named_by_hand = matches!(name, "px.js" | "px-shopify.js");
+    let caching = if is_named_by_hand {
+        "public, max-age=300"
+    } else {
+        "public, max-age=31536000, immutable"
+    };
+    let mut answer = answer::with_body(Bytes::from_static(body), content_type);
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    // The script runs on the shop's origin and fetches the core from ours.
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("cross-origin"));
+    if !coding.is_empty() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    answer
+}
+
+fn file(name: &str, suffix: &str) -> Option<&'static [u8]> {
+    let wanted = |entry: &str| entry.strip_suffix(suffix) == Some(name);
+    PIXEL.iter().find(|(entry, _)| wanted(entry)).map(|(_, bytes)| *bytes)
+}
+
+fn built_without_pixel() -> Answer {
+    answer::text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "this afterclick was built without the pixel: run `cargo xtask pixel`, then build again\n",
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}

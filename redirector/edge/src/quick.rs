@@ -1,0 +1,314 @@
+//! The quick path: plain requests to links, answered from the bytes that arrived.
+//!
+//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Those are
+//! read with the same parser that hyper uses, and their answers are written in one piece: no map of
+//! headers, no future, no allocation. Whatever is not exactly that (another method, another
+//! version, a body, a path of our own, a strange byte) is given to hyper with everything that was
+//! not yet answered, and stays there. So there is one set of rules for the unusual, and this file
+//! refuses nothing: what it does not know, it hands on.
+
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use httparse::Status;
+use hyper::body::Body;
+use tokio::time::{Instant, sleep_until};
+
+use crate::answer::{self, Answer};
+use crate::context::WorkerContext;
+use crate::redirect::{self, LinkRequest, Reply};
+use crate::request::Headers;
+use crate::stream::{GatedStream, Step};
+
+/// Headers that are read here; browsers send about twenty.
+const HEADERS_MAX: usize = 48;
+
+const FOUND: &[u8] = b"HTTP/1.1 302 Found\r\nlocation: ";
+const AFTER_LOCATION: &[u8] =
+    b"\r\ncache-control: private, no-store\r\nreferrer-policy: strict-origin-when-cross-origin\r\n\
+    x-robots-tag: noindex\r\ncontent-length: 0\r\ndate: ";
+
+/// What stands at the front of the bytes that arrived.
+enum Front<'a> {
+    /// A plain request to a link, and its length.
+    Plain(LinkRequest<'a>, usize),
+    /// The beginning of a request.
+    Partial,
+    /// Anything else.
+    Other,
+}
+
+/// Serves a connection as long as its requests are plain; what it returns is hyper's to go on with.
+/// `is_draining` says that the server is to stop.
+pub(crate) async fn serve(
+    worker: &WorkerContext,
+    mut stream: GatedStream,
+    head_timeout: Duration,
+    is_draining: impl Fn(&Context<'_>) -> bool,
+) -> Option<GatedStream> {
+    let mut deadline = pin!(sleep_until(Instant::now() + head_timeout));
+    // Whether anything was answered since the deadline was set: cheaper than to look at the clock
+    // each time.
+    let mut was_busy = false;
+    let is_for_hyper = poll_fn(|context| {
+        loop {
+            if ready!(stream.poll_room(context)).is_err() {
+                return Poll::Ready(false);
+            }
+            if is_draining(context) {
+                // Hyper answers what has begun, says that it is the last, and closes.
+                return Poll::Ready(stream.has_unread());
+            }
+            let over_tls = stream.is_encrypted();
+            match stream.poll_answer(context, |bytes, out| answer_all(worker, over_tls, bytes, out))
+            {
+                Poll::Ready(Ok(Step::Answered)) => was_busy = true,
+                // SECURITY: bytes alone are no work done, or a peer could hold a connection by a
+                // byte now and then.
+                Poll::Ready(Ok(Step::Partial)) => {}
+                Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
+                Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {
+                    ready!(deadline.as_mut().poll(context));
+                    if !std::mem::take(&mut was_busy) {
+                        return Poll::Ready(false);
+                    }
+                    deadline.as_mut().reset(Instant::now() + head_timeout);
+                }
+            }
+        }
+    })
+    .await;
+    if is_for_hyper {
+        return Some(stream);
+    }
+    // What was answered leaves before the connection does.
+    _ = poll_fn(|context| stream.poll_end(context)).await;
+    None
+}
+
+/// Answers every whole request and returns how many bytes that took.
+fn answer_all(
+    worker: &WorkerContext,
+    over_tls: bool,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+) -> (usize, Step) {
+    let mut done = 0;
+    while let Some(left @ [_, ..]) = bytes.get(done..) {
+        match front(left) {
+            Front::Plain(mut request, length) => {
+                request.headers.over_tls = over_tls;
+                request.https = worker.is_https(&request.headers);
+                redirect::follow(worker, &request, |reply| put(worker, &reply, out));
+                done += length;
+            }
+            Front::Partial => break,
+            Front::Other => return (done, Step::HandOn),
+        }
+    }
+    (done, Step::Answered)
+}
+
+fn front(bytes: &[u8]) -> Front<'_> {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, &mut headers) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Front::Partial,
+        Err(_) => return Front::Other,
+    };
+    link_request(&request).map_or(Front::Other, |request| Front::Plain(request, length))
+}
+
+/// The request to a link that this is, if it is a plain one.
+fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'a>> {
+    let (Some("GET"), Some(1), Some(path)) = (request.method, request.version, request.path) else {
+        return None;
+    };
+    let path = path.strip_prefix('/')?;
+    let (slug, query) = match path.bytes().position(|byte| byte == b'?') {
+        Some(end) => (&path[..end], &path[end + 1..]),
+        None => (path, ""),
+    };
+    if !is_plain_slug(slug) || !query.bytes().all(is_plain_query_byte) {
+        return None;
+    }
+    let (mut headers, mut named) = (Headers::default(), None);
+    for header in &*request.headers {
+        let name = header.name.as_bytes();
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match (name.len(), name.last().map_or(0, |last| last | 0x20)) {
+            (4, b't') if is(b"host") => {
+                if named.replace(header.value).is_some() {
+                    return None;
+                }
+            }
+            (10, b'n') if is(b"connection") => {
+                if !header.value.eq_ignore_ascii_case(b"keep-alive") {
+                    return None;
+                }
+            }
+            (6, b't') if is(b"expect") => return None,
+            (7, b'e') if is(b"upgrade") => return None,
+            (14, b'h') if is(b"content-length") => return None,
+            (17, b'g') if is(b"transfer-encoding") => return None,
+            _ => headers.take(name, header.value),
+        }
+    }
+    let host = plain_host_name(named?)?;
+    Some(LinkRequest { host, slug, query, headers, head: false, https: false })
+}
+
+/// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an
+/// IPv4 address.
+fn plain_host_name(named: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
+    };
+    let end = named.iter().position(|byte| !is_plain(byte)).unwrap_or(named.len());
+    let is_port = |rest: &[u8]| {
+        rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit)
+    };
+    if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
+}
+
+/// A name with nothing to decode that is no path of our own.
+fn is_plain_slug(slug: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !slug.is_empty() && slug.bytes().all(is_plain)
+}
+
+const fn is_plain_query_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'='
+                | b'&'
+                | b'+'
+                | b'*'
+                | b','
+                | b':'
+                | b';'
+                | b'/'
+                | b'!'
+        )
+}
+
+/// Writes an answer.
+fn put(worker: &WorkerContext, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Redirect(redirect) => {
+            out.extend_from_slice(FOUND);
+            redirect.put_location(out);
+            if redirect.has_cookie() {
+                out.extend_from_slice(b"\r\nset-cookie: ");
+                redirect.put_cookie(out);
+            }
+            out.extend_from_slice(AFTER_LOCATION);
+            worker.put_date(out);
+            out.extend_from_slice(b"\r\n\r\n");
+        }
+        Reply::Fallback(fallback) => put_answer(worker, answer::redirect_to(fallback), out),
+        Reply::NotFound => put_answer(worker, answer::not_found(), out),
+        Reply::Misdirected => put_answer(worker, answer::misdirected(), out),
+        Reply::Refused => put_answer(worker, answer::prefetch_refused(), out),
+    }
+}
+
+/// Writes an answer that is not worth a way of its own.
+fn put_answer(worker: &WorkerContext, answer: Answer, out: &mut Vec<u8>) {
+    let (head, mut body) = answer.into_parts();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(head.status.as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
+    for (name, value) in &head.headers {
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+    }
+    // All of our bodies are there at once.
+    let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+    let data = match frame {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+        _ => bytes::Bytes::new(),
+    };
+    out.extend_from_slice(format!("\r\ncontent-length: {}\r\ndate: ", data.len()).as_bytes());
+    worker.put_date(out);
+    out.extend_from_slice(b"\r\n\r\n");
+    out.extend_from_slice(&data);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "GET /anna?s=1 HTTP/1.1\r\nHost: go.shop.example:8080\r\nUser-Agent: x\r\nConnection: Keep-Alive\r\n\r\n";
+
+    #[test]
+    fn a_plain_request_is_read_whole() {
+        let two = format!("{PLAIN}{PLAIN}");
+        let Front::Plain(request, length) = front(two.as_bytes()) else { panic!("it is plain") };
+        assert_eq!((request.host, request.slug, request.query), ("go.shop.example", "anna", "s=1"));
+        assert_eq!((request.headers.user_agent, length), (&b"x"[..], PLAIN.len()));
+    }
+
+    #[test]
+    fn every_cut_of_a_plain_request_waits_for_the_rest() {
+        for cut in 1..PLAIN.len() {
+            assert!(matches!(front(&PLAIN.as_bytes()[..cut]), Front::Partial), "{cut}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_unusual_is_handed_on() {
+        for (from, to) in [
+            ("GET", "HEAD"),
+            ("GET", "POST"),
+            ("GET", "get"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("HTTP/1.1", "HTTP/2.0"),
+            ("/anna", "/"),
+            ("/anna", "/_ac/px.js"),
+            ("/anna", "/anna+"),
+            ("/anna", "/anna.qr"),
+            ("/anna", "/robots.txt"),
+            ("/anna", "/an%6Ea"),
+            ("/anna", "http://go.shop.example/anna"),
+            ("?s=1", "?s=\""),
+            ("?s=1", "?s=\u{e9}"),
+            ("Host:", "Hos:"),
+            ("go.shop.example:8080", "GO.shop.example"),
+            ("go.shop.example:8080", "a@go.shop.example"),
+            ("User-Agent: x", "Host: other.example"),
+            ("User-Agent: x", "Content-Length: 0"),
+            ("User-Agent: x", "Content-Length: 5"),
+            ("User-Agent: x", "Transfer-Encoding: chunked"),
+            ("User-Agent: x", "Expect: 100-continue"),
+            ("User-Agent: x", "Upgrade: h2c"),
+            ("Keep-Alive", "close"),
+            ("Keep-Alive", "keep-alive, Upgrade"),
+            ("User-Agent: x", "User Agent: x"),
+            ("User-Agent: x", "User-Agent : x"),
+            ("User-Agent: x", "User-Agent: \u{1}"),
+        ] {
+            let request = PLAIN.replace(from, to);
+            assert_ne!(request, PLAIN);
+            assert!(matches!(front(request.as_bytes()), Front::Other), "{request}");
+        }
+        let many = "X-A: b\r\n".repeat(HEADERS_MAX);
+        assert!(matches!(
+            front(PLAIN.replace("User-Agent", &format!("{many}User-Agent")).as_bytes()),
+            Front::Other
+        ));
+    }
+}

@@ -1,0 +1,50 @@
+//! The shell around the decision: brings the time and the random bits, records, counts, answers.
+
+use hyper::Request;
+use rand::RngExt;
+use shared::id::ClickId;
+
+use crate::answer::{self, Answer};
+use crate::context::WorkerContext;
+use crate::redirect::decide::{LinkRequest, Reply, decide};
+use crate::request::{self, Headers};
+
+/// Decides a request to a link, records the click, and answers.
+pub(crate) fn follow<R>(
+    worker: &WorkerContext,
+    request: &LinkRequest<'_>,
+    answer: impl FnOnce(Reply<'_>) -> R,
+) -> R {
+    let now = worker.look_at_clock();
+    let snapshot = worker.snapshot.load();
+    let id = ClickId::from_bytes(worker.random.borrow_mut().random::<u128>().to_le_bytes());
+    let judge = |user_agent: &[u8]| worker.agents.judge(user_agent);
+    let decision = decide(&snapshot, request, judge, now, id);
+    match (decision.click(), &decision.reply) {
+        (Some(click), _) => worker.gate.record(&click),
+        (None, Reply::NotFound) => worker.counters.not_found(),
+        (None, _) => {}
+    }
+    answer(decision.reply)
+}
+
+/// Answers a request that hyper has read.
+pub(crate) fn answer<B>(
+    worker: &WorkerContext,
+    request: &Request<B>,
+    slug: &str,
+    head: bool,
+) -> Answer {
+    let Some(host) = request::host(request) else { return answer::misdirected() };
+    let headers = Headers::of(request);
+    let query = request.uri().query().unwrap_or_default();
+    let https = worker.is_https(&headers);
+    let request = LinkRequest { host: &host, slug, query, headers, head, https };
+    follow(worker, &request, |reply| match reply {
+        Reply::Redirect(redirect) => redirect.answer(&mut worker.header_bytes.borrow_mut()),
+        Reply::Fallback(fallback) => answer::redirect_to(fallback),
+        Reply::NotFound => answer::not_found(),
+        Reply::Misdirected => answer::misdirected(),
+        Reply::Refused => answer::prefetch_refused(),
+    })
+}

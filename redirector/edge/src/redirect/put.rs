@@ -1,0 +1,95 @@
+//! Writing a redirect's headers, into whatever takes bytes.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use hyper::header::{HeaderValue, SET_COOKIE};
+
+use crate::answer::{self, Answer};
+use crate::redirect::decide::Redirect;
+use crate::redirect::query::UTM_BYTES_MAX;
+use crate::request::{PLAIN_COOKIE, SECURE_COOKIE};
+
+impl Redirect<'_> {
+    /// The answer for hyper. Header values are built in `bytes`, so that most cost no allocation.
+    pub(crate) fn answer(&self, bytes: &mut BytesMut) -> Answer {
+        bytes.reserve(self.target.link.destination().len() + UTM_BYTES_MAX + 512);
+        let Some(location) = value(bytes, |bytes| self.put_location(bytes)) else {
+            return answer::not_found();
+        };
+        let mut answer = answer::redirect(location);
+        if self.has_cookie()
+            && let Some(cookie) = value(bytes, |bytes| self.put_cookie(bytes))
+        {
+            answer.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        answer
+    }
+
+    /// Returns whether a cookie is set too: only with a token.
+    pub(crate) const fn has_cookie(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// `destination?…&ac=<token>&utm_…#fragment`.
+    pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
+        let link = self.target.link;
+        let (before, fragment) = link.destination_around_fragment();
+        bytes.put_slice(before);
+        let mut joint = link.joint();
+        if let Some(token) = &self.token {
+            bytes.put_slice(joint.as_bytes());
+            bytes.put_slice(b"ac=");
+            bytes.put_slice(token);
+            joint = "&";
+        }
+        if !self.query.text.is_empty() {
+            for parameter in self.query.utm() {
+                bytes.put_slice(joint.as_bytes());
+                bytes.put_slice(parameter.as_bytes());
+                joint = "&";
+            }
+        }
+        bytes.put_slice(fragment);
+    }
+
+    /// The signed first-party cookie. `Domain` is set only where the link's host lies under the
+    /// merchant's own domain.
+    pub(crate) fn put_cookie(&self, bytes: &mut impl BufMut) {
+        bytes.put_slice(if self.https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
+        bytes.put_slice(b"=");
+        bytes.put_slice(self.token.as_ref().map_or(&[][..], |token| token));
+        bytes.put_slice(self.target.campaign.cookie_life.as_bytes());
+        let domain = self.target.merchant.domain_of(self.host).filter(|domain| may_span(domain));
+        if let Some(domain) = domain {
+            bytes.put_slice(b"; Domain=");
+            bytes.put_slice(domain.as_bytes());
+        }
+        if self.https {
+            bytes.put_slice(b"; Secure");
+        }
+        bytes.put_slice(b"; HttpOnly; SameSite=Lax");
+    }
+}
+
+/// Browsers refuse `Domain` for addresses and for names of one label.
+fn may_span(domain: &str) -> bool {
+    let bytes = domain.as_bytes();
+    bytes.contains(&b'.') && !bytes.last().is_some_and(u8::is_ascii_digit) && !bytes.contains(&b':')
+}
+
+/// Builds a header value in the worker's buffer, so that most values cost no allocation.
+fn value(bytes: &mut BytesMut, put: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+    put(bytes);
+    let built: Bytes = bytes.split().freeze();
+    HeaderValue::from_maybe_shared(built).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_spans_only_names_that_browsers_let_it_span() {
+        assert!(may_span("shop.example"));
+        assert!(!may_span("localhost") && !may_span("127.0.0.1") && !may_span("::1"));
+    }
+}

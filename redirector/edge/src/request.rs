@@ -1,0 +1,237 @@
+//! What a request says, read from its headers once. Nothing here is believed: it is only read.
+
+use std::borrow::Cow;
+
+use hyper::Request;
+use hyper::header::{HOST, HeaderMap};
+use live::Snapshot;
+use shared::time::Timestamp;
+use shared::token::Claims;
+
+/// The cookie's name over HTTPS.
+pub(crate) const SECURE_COOKIE: &str = "__Secure-ac";
+/// The cookie's name over plain HTTP on loopback.
+pub(crate) const PLAIN_COOKIE: &str = "ac";
+
+/// Marks a request that came over an encrypted connection.
+#[derive(Clone, Copy)]
+pub(crate) struct OverTls;
+
+/// The headers of a request to a link.
+#[derive(Default)]
+pub(crate) struct Headers<'a> {
+    pub user_agent: &'a [u8],
+    pub referer: &'a [u8],
+    /// `Sec-Purpose` and its older names say that nobody has clicked yet.
+    pub prefetch: bool,
+    /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
+    pub not_navigation: bool,
+    /// The connection is encrypted.
+    pub over_tls: bool,
+    /// `X-Forwarded-Proto`.
+    pub forwarded_proto: Option<&'a [u8]>,
+    cookie: Option<&'a [u8]>,
+    /// Further `Cookie` headers, as HTTP/2 may have them.
+    more_cookies: Vec<&'a [u8]>,
+}
+
+impl<'a> Headers<'a> {
+    /// Reads a request to a link.
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
+        let over_tls = request.extensions().get::<OverTls>().is_some();
+        Self { over_tls, ..Self::read(request.headers()) }
+    }
+
+    /// Reads what matters in one pass.
+    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
+        let mut read = Self::default();
+        for (name, value) in headers {
+            read.take(name.as_str().as_bytes(), value.as_bytes());
+        }
+        read
+    }
+
+    /// Reads one header. Length and last letter tell nearly all names apart, so that most cost no
+    /// comparison.
+    pub(crate) fn take(&mut self, name: &[u8], value: &'a [u8]) {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match (name.len(), name.last().map_or(0, |last| last | 0x20)) {
+            (5, b'z') if is(b"x-moz") => self.prefetch |= says_prefetch(value),
+            (6, b'e') if is(b"cookie") => match self.cookie {
+                None => self.cookie = Some(value),
+                Some(_) => self.more_cookies.push(value),
+            },
+            (7, b'r') if is(b"referer") => self.referer = value,
+            (7, b'e') if is(b"purpose") => self.prefetch |= says_prefetch(value),
+            (9, b'e') if is(b"x-purpose") => self.prefetch |= says_prefetch(value),
+            (10, b't') if is(b"user-agent") => self.user_agent = value,
+            (11, b'e') if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
+            (14, b't') if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
+            (14, b'e') if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
+            (17, b'o') if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
+            _ => {}
+        }
+    }
+
+    /// The host the visitor came from, lower case; never the path, which may name a person.
+    pub(crate) fn referrer_host(&self) -> Cow<'a, str> {
+        let scheme_end = self.referer.iter().position(|byte| *byte == b':');
+        let rest =
+            scheme_end.and_then(|end| self.referer[end..].strip_prefix(b"://")).unwrap_or_default();
+        let (mut length, mut has_capitals) = (0, false);
+        for byte in rest {
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' => {}
+                b'A'..=b'Z' => has_capitals = true,
+                b'/' | b'?' | b'#' | b':' => break,
+                _ => return Cow::Borrowed(""),
+            }
+            length += 1;
+        }
+        let host =
+            if length > 253 { "" } else { str::from_utf8(&rest[..length]).unwrap_or_default() };
+        if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
+    }
+
+    /// The latest valid token among the cookies that `wanted` accepts.
+    ///
+    /// A sub-domain can plant a second cookie of the name; so every one is looked at.
+    pub(crate) fn cookie_token(
+        &self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        wanted: impl Fn(&Claims) -> bool,
+    ) -> Option<Claims> {
+        let headers = self.cookie.iter().chain(&self.more_cookies);
+        let cookies = headers.filter_map(|header| visible_text(header));
+        let pairs = cookies
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        let tokens = pairs
+            .filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE))
+            .map(|(_, value)| value);
+        let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
+        claims.filter(wanted).max_by_key(|claims| claims.issued_at)
+    }
+}
+
+/// A header's value, if it is plain text as `HeaderValue::to_str` understands it.
+fn visible_text(value: &[u8]) -> Option<&str> {
+    let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    value.iter().all(is_visible).then(|| str::from_utf8(value).ok())?
+}
+
+/// `prefetch`, `prefetch;prerender`, `preview`, in any case.
+fn says_prefetch(value: &[u8]) -> bool {
+    let word = value.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
+    [&b"prefetch"[..], b"prerender", b"preview"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The host a request is for, lower case and without port; nothing when it names none, two
+/// different ones, or something that is no host name.
+pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
+    let mut named = request.headers().get_all(HOST).iter();
+    let header = named.next().and_then(|host| host.to_str().ok());
+    if named.next().is_some() {
+        return None;
+    }
+    let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
+    match (header, target) {
+        // SECURITY: a request line for one host and a Host header for another is how caches are
+        // poisoned.
+        (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target) => None,
+        (Some(name), _) | (None, Some(name)) => plain_host(without_port(name)),
+        (None, None) => None,
+    }
+}
+
+/// A host name in lower case, if it is one; borrowed where it already is.
+pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
+    let is_plain =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    if host.bytes().all(is_plain) {
+        return Some(Cow::Borrowed(host));
+    }
+    let lower = host.to_ascii_lowercase();
+    lower.bytes().all(is_plain).then_some(Cow::Owned(lower))
+}
+
+/// `shop.example:8080` and `[::1]:8080` without the port.
+pub(crate) fn without_port(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    let end = host.bytes().position(|byte| byte == b':').unwrap_or(host.len());
+    &host[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> (bool, bool, String) {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let headers = Headers::read(&map);
+        (headers.prefetch, headers.not_navigation, headers.referrer_host().into_owned())
+    }
+
+    #[test]
+    fn purposes_of_every_browser_are_a_prefetch() {
+        for (name, value) in [
+            ("sec-purpose", "prefetch"),
+            ("sec-purpose", "prefetch;prerender"),
+            ("purpose", "prefetch"),
+            ("x-moz", "prefetch"),
+            ("x-purpose", "preview"),
+        ] {
+            assert!(read(&[(name, value)]).0, "{name}: {value}");
+        }
+        assert!(!read(&[("sec-purpose", "something")]).0);
+    }
+
+    #[test]
+    fn only_opening_a_page_is_a_navigation() {
+        assert!(!read(&[("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate")]).1);
+        for dest in ["iframe", "image", "script", "empty"] {
+            assert!(read(&[("sec-fetch-dest", dest)]).1, "{dest}");
+        }
+        assert!(read(&[("sec-fetch-mode", "no-cors")]).1);
+        assert!(!read(&[]).1, "old browsers say nothing");
+    }
+
+    #[test]
+    fn a_referrer_is_cut_to_its_host() {
+        assert_eq!(read(&[("referer", "https://L.Instagram.com/?u=secret")]).2, "l.instagram.com");
+        assert_eq!(read(&[("referer", "android-app://com.app/")]).2, "com.app");
+        assert_eq!(read(&[("referer", "nonsense")]).2, "");
+        assert_eq!(read(&[("referer", "https://a b/")]).2, "");
+    }
+
+    #[test]
+    fn a_host_is_named_once_and_consistently() {
+        let request = |hosts: &[&'static str], target: &'static str| {
+            let mut request = Request::builder().uri(target);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            let request = request.body(()).unwrap();
+            host(&request).map(Cow::into_owned)
+        };
+        assert_eq!(request(&["go.shop.example:8080"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(request(&["GO.Shop.Example"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(request(&["evil@shop.example"], "/anna"), None);
+        assert_eq!(request(&["<b>.shop.example"], "/anna"), None);
+        assert_eq!(request(&["[::1]:80"], "/anna").as_deref(), Some("::1"));
+        assert_eq!(request(&["a.example", "b.example"], "/anna"), None);
+        assert_eq!(request(&["a.example"], "http://b.example/anna"), None);
+        assert_eq!(request(&["a.example"], "http://a.example/anna").as_deref(), Some("a.example"));
+        assert_eq!(request(&[], "/anna"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Which handler answers which path: the only list of public paths.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+use shops::postback::Dialect;
+
+use crate::answer::{self, Answer};
+use crate::context::WorkerContext;
+use crate::{collect, image, pages, redirect, request, webhook};
+
+/// An answer that is there, or one that waits for a body or for the disk. Redirects are there.
+pub(crate) enum Answering {
+    Now(Option<Answer>),
+    Later(Pin<Box<dyn Future<Output = Answer>>>),
+}
+
+impl Future for Answering {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        match self.get_mut() {
+            Self::Now(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Later(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
+
+impl From<Answer> for Answering {
+    fn from(answer: Answer) -> Self {
+        Self::Now(Some(answer))
+    }
+}
+
+/// Answers a request on the public listener.
+pub(crate) fn answer(worker: &Rc<WorkerContext>, request: Request<Incoming>) -> Answering {
+    let path = request.uri().path();
+    if let Some(rest) = path.strip_prefix("/_ac/") {
+        return own_path(worker, rest.to_owned(), request);
+    }
+    let head = match *request.method() {
+        Method::GET => false,
+        Method::HEAD => true,
+        _ => return answer::method_not_allowed("GET, HEAD").into(),
+    };
+    match path {
+        "/robots.txt" => pages::robots().into(),
+        "/.well-known/security.txt" => pages::security(worker).into(),
+        _ => match path.strip_prefix('/') {
+            Some(name) => slug_path(worker, &request, name, head),
+            // `GET host:80`: a target that is no path.
+            None => answer::not_found().into(),
+        },
+    }
+}
+
+/// `/{slug}`, `/{slug}+` and `/{slug}.qr`.
+fn slug_path<B>(
+    worker: &Rc<WorkerContext>,
+    request: &Request<B>,
+    name: &str,
+    head: bool,
+) -> Answering {
+    if let Some(slug) = name.strip_suffix('+') {
+        let scope = request::host(request).and_then(|host| worker.snapshot.load().scope_of(&host));
+        let Some(scope) = scope else { return answer::misdirected().into() };
+        later(pages::preview(Rc::clone(worker), scope, slug.to_owned()))
+    } else if let Some(slug) = name.strip_suffix(".qr") {
+        pages::qr(worker, request, slug).into()
+    } else {
+        redirect::answer(worker, request, name, head).into()
+    }
+}
+
+/// Paths under `/_ac/`.
+fn own_path(worker: &Rc<WorkerContext>, path: String, request: Request<Incoming>) -> Answering {
+    let method = request.method().clone();
+    let get = matches!(method, Method::GET | Method::HEAD);
+    match path.as_str() {
+        "e" => match method {
+            Method::POST => later(collect::events(Rc::clone(worker), request)),
+            Method::OPTIONS => collect::preflight(worker, &request).into(),
+            _ => answer::method_not_allowed("POST, OPTIONS").into(),
+        },
+        "e.gif" => match method {
+            Method::GET => later(image::event(Rc::clone(worker), request)),
+            _ => answer::method_not_allowed("GET").into(),
+        },
+        "robots.txt" if get => pages::robots().into(),
+        name if name.starts_with("px") => {
+            if get { pages::pixel(&request, name) } else { answer::method_not_allowed("GET, HEAD") }
+                .into()
+        }
+        name if name.starts_with("pb/") => match method {
+            Method::GET | Method::POST => postback(worker, &name["pb/".len()..], request),
+            _ => answer::method_not_allowed("GET, POST").into(),
+        },
+        name if name.starts_with("orders/") => match method {
+            Method::POST => {
+                let key = name["orders/".len()..].to_owned();
+                later(webhook::receive_orders(Rc::clone(worker), key, request))
+            }
+            _ => answer::method_not_allowed("POST").into(),
+        },
+        _ => match path.strip_prefix("hooks/").and_then(|rest| rest.split_once('/')) {
+            Some((platform, key)) => hook(worker, platform, key, request),
+            None => answer::not_found().into(),
+        },
+    }
+}
+
+fn hook(
+    worker: &Rc<WorkerContext>,
+    platform: &str,
+    merchant_key: &str,
+    request: Request<Incoming>,
+) -> Answering {
+    let Some(platform) = shops::platform(platform) else { return answer::not_found().into() };
+    if request.method() != Method::POST {
+        return answer::method_not_allowed("POST").into();
+    }
+    later(webhook::receive(Rc::clone(worker), platform, merchant_key.to_owned(), request))
+}
+
+/// `pb/{merchant key}` in our own form, `pb/{dialect}/{merchant key}` in a network's.
+fn postback(worker: &Rc<WorkerContext>, path: &str, request: Request<Incoming>) -> Answering {
+    let (dialect, key) = match path.split_once('/') {
+        None => (Some(Dialect::Own), path),
+        Some((dialect, key)) => (Dialect::of_path(dialect), key),
+    };
+    let Some(dialect) = dialect else { return answer::not_found().into() };
+    later(webhook::receive_postback(Rc::clone(worker), dialect, key.to_owned(), request))
+}
+
+fn later(answer: impl Future<Output = Answer> + 'static) -> Answering {
+    Answering::Later(Box::pin(answer))
+}

@@ -1,0 +1,115 @@
+//! One worker: a thread of the edge with its own listeners, runtime and journal stream.
+
+use std::net::TcpListener as StdListener;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal::Writer;
+use live::Stop;
+use live::status::Counters;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::bind::Listeners;
+use crate::connection;
+use crate::context::{Edge, WorkerContext};
+use crate::drain::Member;
+use crate::tls::Tls;
+
+/// The answer where there is no room for another connection.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Pause after the system refused a connection, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often connections are looked through for peers that read nothing.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs a worker until the server is told to stop and its connections are done, then closes its
+/// stream.
+///
+/// # Errors
+/// When the runtime cannot be made, or the journal could not be brought to the disk.
+pub fn run(
+    edge: &Edge,
+    listeners: Listeners,
+    writer: Writer,
+    counters: &'static Counters,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())?;
+    runtime.block_on(async {
+        let worker = WorkerContext::new(edge, writer, counters);
+        let turns = tokio::task::spawn_local(Rc::clone(&worker.gate).run());
+        let sweeps = tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+        let plain = accept(&worker, listeners.plain, stop, None);
+        let encrypted = async {
+            let Some(listener) = listeners.tls else { return Ok(()) };
+            accept(&worker, listener, stop, edge.tls.as_ref()).await
+        };
+        tokio::try_join!(plain, encrypted)?;
+        worker.connections.drain().await;
+        turns.abort();
+        sweeps.abort();
+        Ok(worker.gate.close()?)
+    })
+}
+
+/// Drops peers that read nothing; otherwise they could hold connections, and the end, up for ever.
+async fn sweep(worker: Rc<WorkerContext>) {
+    loop {
+        sleep(SWEEP_EVERY).await;
+        worker.gate.drop_stalled();
+    }
+}
+
+/// Takes connections until the server is to stop; with `tls` encrypted ones.
+async fn accept(
+    worker: &Rc<WorkerContext>,
+    listener: StdListener,
+    stop: &Stop,
+    tls: Option<&Arc<Tls>>,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut stopped = pin!(stop.wait());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stopped => return Ok(()),
+        };
+        match accepted {
+            Ok((stream, _)) if worker.connections.open.get() >= worker.connections_max => {
+                worker.counters.refused_connection();
+                if tls.is_none() {
+                    refuse(&stream);
+                }
+            }
+            Ok((stream, _)) => {
+                worker.counters.connected();
+                let member = Member::join(&worker.connections);
+                tokio::task::spawn_local(connection::serve(
+                    Rc::clone(worker),
+                    member,
+                    stream,
+                    tls.cloned(),
+                ));
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept connections for the moment: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake,
+/// so there the connection is just closed.
+fn refuse(stream: &TcpStream) {
+    // Unread bytes would make the system take the answer back.
+    if stream.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+        _ = stream.try_write(NO_ROOM);
+    }
+}

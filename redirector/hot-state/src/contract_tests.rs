@@ -1,0 +1,433 @@
+//! What every store must do, run for each: embedded, one Redis server, a cluster.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use harness::RedisCluster;
+use journal::StreamName;
+use proptest::prelude::*;
+use shared::agent::{Device, InApp};
+use shared::catalog::Catalog;
+use shared::class::Class;
+use shared::consent::Consent;
+use shared::event::EventName;
+use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId};
+use shared::order::{Alias, AliasKind, OrderFact, OrderKey, Source, by_order, distinct};
+use shared::platform::Platform;
+use shared::record::{Click, EventFact, Record, Unparsed};
+use shared::time::{Span, Timestamp};
+
+use crate::model::{Entry, Metric, Position, name_key};
+use crate::orders::{NamedEntries, find_order};
+use crate::projection::Projection;
+use crate::state::{HotState, is_lost};
+use crate::url::StateUrl;
+
+const MERCHANT: MerchantId = MerchantId::from_bits(1);
+const LINK: LinkId = LinkId::from_bits(5);
+
+/// Redis goes by the real time.
+fn now() -> Timestamp {
+    static NOW: std::sync::LazyLock<Timestamp> = std::sync::LazyLock::new(live::clock::now);
+    *NOW
+}
+
+/// The state of a node of its own.
+fn on_redis(url: &str) -> (tempfile::TempDir, HotState) {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Redis(url.to_owned()), folder.path()).unwrap();
+    (folder, state)
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::new(name).unwrap()
+}
+
+fn position(seq: u64) -> Position {
+    Position { seq, checksum: u32::try_from(seq).unwrap() }
+}
+
+/// A catalog with one link, so that clicks on it are counted.
+fn catalog() -> Catalog {
+    let at = Timestamp::from_ms(0);
+    let json = serde_json::json!({
+        "id": LINK, "campaign": CampaignId::from_bits(2), "influencer": InfluencerId::from_bits(3),
+        "destination": "https://shop.test/", "slug": "anna", "starts_at": null, "ends_at": null, "fallback": null,
+        "paused": false, "created_at": at, "updated_at": at,
+    });
+    let link = shared::catalog::Entity::Link(serde_json::from_value(json).unwrap());
+    let mut catalog = Catalog::default();
+    catalog.apply(&shared::catalog::Change { at, entities: vec![link], request: None });
+    catalog
+}
+
+fn click(number: u8, previous: Option<u8>) -> Record<'static> {
+    Record::Click(Click {
+        id: ClickId::from_bytes([number; 16]),
+        at: now(),
+        link: LINK,
+        class: Class::Billable,
+        window_minutes: 43_200,
+        previous: previous.map(|number| ClickId::from_bytes([number; 16])),
+        sub_id: None,
+        country: None,
+        device: Device::Mobile,
+        in_app: InApp::None,
+        referrer_host: "",
+    })
+}
+
+fn session(number: u8) -> Record<'static> {
+    let Record::Click(click) = click(1, None) else { unreachable!() };
+    Record::Event(EventFact {
+        id: EventId::from_bytes([number; 16]),
+        name: EventName::Session,
+        at: now(),
+        received_at: now(),
+        merchant: MERCHANT,
+        touch: Some(click.visit().unwrap().touch),
+        consent: Consent::Granted,
+    })
+}
+
+fn order(number: u8, name: &str, aliases: &[&str]) -> OrderFact {
+    let id = FactId::from_bytes([number; 16]);
+    let alias = |value: &&str| Alias { kind: AliasKind::OrderNumber, value: (*value).to_owned() };
+    OrderFact {
+        aliases: aliases.iter().map(alias).collect(),
+        clicks: vec![ClickId::from_bytes([2; 16])],
+        ..OrderFact::blank(
+            id,
+            MERCHANT,
+            (Platform::Woocommerce, name.into()),
+            Source::Webhook,
+            now(),
+        )
+    }
+}
+
+/// Projects records from `first` on.
+fn project(state: &HotState, of: &str, counted: u64, first: u64, records: Vec<Record<'static>>) {
+    let mut projection = Projection::new(&stream(of), position(counted));
+    let last = first + records.len() as u64 - 1;
+    for (seq, record) in (first..).zip(records) {
+        projection.take(seq, record, &catalog());
+    }
+    projection.store(state, position(last), &catalog(), now()).unwrap();
+}
+
+/// Everything counted, by metric.
+fn counted(state: &HotState) -> BTreeMap<Metric, i64> {
+    let mut counted = BTreeMap::new();
+    state.each_count(&mut |key, amount| *counted.entry(key.metric).or_default() += amount).unwrap();
+    counted.retain(|_, amount| *amount != 0);
+    counted
+}
+
+fn honours_the_contract(state: &HotState) {
+    let (clicks, sessions) = (Metric::Clicks(Class::Billable), Metric::Sessions);
+    assert_eq!(state.reach(&stream("edge")).unwrap().least, Position::default());
+    project(state, "edge", 0, 1, vec![click(1, None), click(2, Some(1)), session(7)]);
+    state.sweep().unwrap();
+    assert_eq!(counted(state), BTreeMap::from([(clicks, 2), (sessions, 1)]));
+    let visit = state.visit(&ClickId::from_bytes([2; 16])).unwrap().unwrap();
+    assert_eq!(visit.previous, Some(ClickId::from_bytes([1; 16])));
+    assert_eq!(state.visit(&ClickId::from_bytes([9; 16])).unwrap(), None);
+
+    // What was half stored before a crash is stored again, and counted once.
+    project(state, "edge", 3, 2, vec![click(2, Some(1)), session(7), click(3, None), session(7)]);
+    assert_eq!(counted(state), BTreeMap::from([(clicks, 3), (sessions, 1)]));
+    // The same event by another stream is the same event.
+    project(state, "other", 0, 1, vec![session(7), session(8), click(4, None)]);
+    assert_eq!(counted(state), BTreeMap::from([(clicks, 4), (sessions, 2)]));
+    state.sweep().unwrap();
+    let reach = state.reach(&stream("edge")).unwrap();
+    assert_eq!((reach.least, reach.most, reach.counted), (position(5), position(5), position(5)));
+
+    // An order is found by every name, with the clicks that led to it, however its reports came.
+    project(
+        state,
+        "facts",
+        0,
+        1,
+        vec![Record::Order(Box::new(order(1, "727", &["#1001", "wc_key"])))],
+    );
+    let claim = OrderFact { source: Source::Pixel, ..order(2, "WC_KEY", &[]) };
+    project(
+        state,
+        "facts",
+        1,
+        2,
+        vec![Record::Order(Box::new(claim.clone())), Record::Order(Box::new(claim))],
+    );
+    for name in ["727", "1001", "wc_key"] {
+        let found = find_order(state, MERCHANT, name).unwrap().unwrap();
+        assert_eq!(found.facts.len(), 2, "{name}");
+    }
+    assert!(find_order(state, MERCHANT, "1002").unwrap().is_none());
+    assert!(find_order(state, MerchantId::from_bits(2), "727").unwrap().is_none());
+    let entries = state.entries(&[name_key(MERCHANT, "727")]).unwrap().remove(0);
+    let led = entries.iter().filter(|entry| matches!(entry, Entry::Led(_))).count();
+    assert_eq!(led, 2, "the click that the report names, and the one before it");
+    assert_eq!(state.names_with_totals(MERCHANT).unwrap().len(), 2);
+
+    let unparsed = Unparsed {
+        merchant: MERCHANT,
+        platform: Platform::Shopify,
+        received_at: now(),
+        topic: None,
+        reason: "no".into(),
+        body: "e30=".into(),
+    };
+    project(state, "facts", 3, 4, vec![Record::Unparsed(unparsed)]);
+    let mut listed = 0;
+    state.each_unparsed(&mut |_| listed += 1).unwrap();
+    assert_eq!(listed, 1);
+
+    state.clear().unwrap();
+    assert_eq!(counted(state), BTreeMap::new());
+    assert!(find_order(state, MERCHANT, "727").unwrap().is_none());
+    assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
+    state.each_unparsed(&mut |_| panic!("a report is left")).unwrap();
+    // And the same once more, in what was emptied.
+    project(state, "edge", 0, 1, vec![click(1, None), session(7)]);
+    assert_eq!(counted(state), BTreeMap::from([(clicks, 1), (sessions, 1)]));
+}
+
+#[test]
+fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    let state = open();
+    honours_the_contract(&state);
+    drop(state);
+    assert_eq!(open().reach(&stream("edge")).unwrap().counted, position(2));
+}
+
+#[test]
+fn windows_and_events_are_forgotten_when_their_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    project(&state, "edge", 0, 1, vec![click(1, None), session(7)]);
+    let window = || state.visit(&ClickId::from_bytes([1; 16])).unwrap();
+    state.retire(now().plus(Span::days(36))).unwrap();
+    assert!(window().is_some(), "orders come late");
+    state.retire(now().plus(Span::days(37))).unwrap();
+    assert!(window().is_none());
+    project(&state, "edge", 2, 3, vec![session(7)]);
+    assert_eq!(counted(&state)[&Metric::Sessions], 1, "an event that is sent again is known");
+    state.retire(now().plus(Span::days(61))).unwrap();
+    project(&state, "edge", 3, 4, vec![session(7)]);
+    assert_eq!(
+        counted(&state)[&Metric::Sessions],
+        2,
+        "after a time in which nobody sends again, no more"
+    );
+}
+
+#[test]
+fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
+    let server = harness::Redis::start(&[]).unwrap();
+    server.cli(&["set", "somebody else's", "1"]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    honours_the_contract(&state);
+    assert_eq!(server.cli(&["get", "somebody else's"]).unwrap(), "1\n");
+    let expires = server.cli(&["--raw", "eval", EXPIRY, "0"]).unwrap();
+    assert!(expires.trim().parse::<i64>().unwrap() > 30 * 24 * 3600, "{expires}");
+}
+
+/// The shortest life among windows, in seconds.
+const EXPIRY: &str = "local least = -1
+    for _, key in ipairs(redis.call('KEYS', 'ac:{*}w*')) do
+        local ttl = redis.call('TTL', key)
+        if least < 0 or ttl < least then least = ttl end
+    end
+    return least";
+
+#[test]
+fn a_cluster_honours_the_contract() {
+    let cluster = RedisCluster::start(3, 0).unwrap();
+    let (_folder, state) = on_redis(&cluster.url());
+    honours_the_contract(&state);
+    state.sweep().unwrap();
+    let keys =
+        |node: &harness::Redis| node.cli(&["dbsize"]).unwrap().trim().parse::<u32>().unwrap();
+    assert!(cluster.nodes.iter().all(|node| keys(node) > 10), "the buckets spread over the nodes");
+}
+
+#[test]
+fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    project(&state, "edge", 0, 1, vec![click(1, None), click(2, None)]);
+    server.cli(&["flushall"]).unwrap();
+    assert!(is_lost(&state.sweep().unwrap_err()), "before anybody looked");
+    project(&state, "edge", 0, 1, vec![click(1, None), click(2, None)]);
+    state.sweep().unwrap();
+    server.cli(&["flushall"]).unwrap();
+    // Between two looks, in the middle of a batch: counters first.
+    let mut projection = Projection::new(&stream("edge"), position(2));
+    projection.take(3, click(3, None), &catalog());
+    let error = projection.store(&state, position(3), &catalog(), now()).unwrap_err();
+    assert!(is_lost(&error), "{error:#}");
+    assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
+    project(&state, "edge", 0, 1, vec![click(1, None), click(2, None), click(3, None)]);
+    state.sweep().unwrap();
+    assert_eq!(counted(&state)[&Metric::Clicks(Class::Billable)], 3);
+    // One bucket alone, as when one master of a cluster fails over to a replica that lags.
+    server.cli(&["del", "ac:{11}p"]).unwrap();
+    assert!(is_lost(&state.sweep().unwrap_err()));
+    let reach = state.reach(&stream("edge")).unwrap();
+    assert_eq!((reach.least.seq, reach.most.seq, reach.counted.seq), (0, 3, 3));
+    server.cli(&["hset", "ac:{11}p", "edge", "x"]).unwrap();
+    state.forget();
+    assert_eq!(
+        state.reach(&stream("edge")).unwrap().least.seq,
+        0,
+        "a position that nobody wrote is the beginning"
+    );
+}
+
+/// The buckets in which a write leaves a new mark; each kind of write must, or its loss is
+/// overlooked.
+#[test]
+fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    let buckets = || -> BTreeMap<String, String> {
+        let keys = server.cli(&["--raw", "keys", "ac:{*}p"]).unwrap();
+        keys.lines().map(|key| (key.to_owned(), server.cli(&["hvals", key]).unwrap())).collect()
+    };
+    let fact =
+        || Record::Order(Box::new(OrderFact { clicks: vec![], ..order(1, "727", &["1001"]) }));
+    // What else changes: counters, in the bucket of their stream.
+    for (seq, record, written) in [(1, click(1, None), "w"), (2, session(7), "e"), (3, fact(), "n")]
+    {
+        let before = buckets();
+        project(&state, "edge", seq - 1, seq, vec![record]);
+        let after = buckets();
+        let changed: Vec<&String> =
+            after.keys().filter(|key| before.get(*key) != after.get(*key)).collect();
+        let keys = server.cli(&["--raw", "keys", &format!("ac:{{*}}{written}*")]).unwrap();
+        for key in keys.lines().filter(|key| key.starts_with("ac:{")) {
+            let bucket = format!("{}p", &key[..7]);
+            assert!(
+                changed.contains(&&bucket),
+                "{written}: {bucket} has no new mark, only {changed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nodes_that_share_a_server_count_an_order_once() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let ((_one, one), (_two, two)) = (on_redis(&server.url()), on_redis(&server.url()));
+    let by = |state: HotState, name: &'static str| {
+        std::thread::spawn(move || {
+            for number in 1..=40u8 {
+                let aliases = [format!("shared-{}", number % 5)];
+                let fact = order(number, &format!("{}-{number}", name), &[&aliases[0]]);
+                let fact =
+                    OrderFact { id: FactId::of_content(&[name.as_bytes(), &[number]]), ..fact };
+                let seq = u64::from(number);
+                project(&state, name, seq - 1, seq, vec![Record::Order(Box::new(fact))]);
+            }
+        })
+    };
+    let threads = [by(one.clone(), "facts-a"), by(two.clone(), "facts-b")];
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for number in 1..=40 {
+        for name in ["facts-a", "facts-b"] {
+            let found = find_order(&one, MERCHANT, &format!("{name}-{number}")).unwrap().unwrap();
+            assert_eq!(found.facts.len(), 1);
+        }
+    }
+    for name in 0..5 {
+        let mut known = NamedEntries::default();
+        let root = name_key(MERCHANT, &format!("shared-{name}"));
+        known.read(&two, [root.clone()]).unwrap();
+        assert_eq!(known.group(&root).facts.len(), 16, "every report of both nodes");
+    }
+}
+
+/// Facts of few orders with few names, so that they meet in every way.
+fn any_fact() -> impl Strategy<Value = OrderFact> {
+    let platform =
+        prop::sample::select(vec![Platform::Shopify, Platform::Woocommerce, Platform::Stripe]);
+    let source = prop::sample::select(vec![
+        Source::Webhook,
+        Source::Webhook,
+        Source::Postback,
+        Source::Pixel,
+    ]);
+    let names = prop::collection::vec(0u8..7, 1..4);
+    (platform, source, names, 0u8..3).prop_map(|(platform, source, names, version)| {
+        let content = format!("{platform:?} {source:?} {names:?} {version}");
+        let id = FactId::of_content(&[content.as_bytes()]);
+        let received_at = Timestamp::from_ms(i64::from(version));
+        let own = (platform, names[0].to_string());
+        let alias = |name: &u8| Alias { kind: AliasKind::OrderNumber, value: name.to_string() };
+        let aliases =
+            if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
+        OrderFact { aliases, ..OrderFact::blank(id, MERCHANT, own, source, received_at) }
+    })
+}
+
+type Orders = BTreeMap<OrderKey, Vec<FactId>>;
+
+fn ids(orders: impl IntoIterator<Item = (OrderKey, Vec<OrderFact>)>) -> Orders {
+    let sorted = |facts: Vec<OrderFact>| {
+        let mut ids: Vec<FactId> = facts.iter().map(|fact| fact.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    orders.into_iter().map(|(key, facts)| (key, sorted(facts))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever order and batches facts arrive in, twice or with restarts between, by one node or
+    /// two, the state holds the orders that all facts together make.
+    #[test]
+    fn the_state_holds_the_orders_that_all_facts_make(
+        (facts, shuffled) in prop::collection::vec(any_fact(), 1..14)
+            .prop_flat_map(|facts| {
+                let twice = [facts.clone(), facts.clone()].concat();
+                (Just(facts), Just(twice).prop_shuffle())
+            }),
+        batch in 1usize..5,
+        restart_every in 1usize..9,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || HotState::open(&StateUrl::Embedded, Path::new(folder.path())).unwrap();
+        let mut state = open();
+        let mut seq = 0;
+        for (number, some) in shuffled.chunks(batch).enumerate() {
+            if number % restart_every == restart_every - 1 {
+                drop(state);
+                state = open();
+            }
+            let records = some.iter().map(|fact| Record::Order(Box::new(fact.clone()))).collect();
+            project(&state, "facts", seq, seq + 1, records);
+            seq += some.len() as u64;
+        }
+        let mut held = Orders::new();
+        for name in 0u8..7 {
+            let root = name_key(MERCHANT, &name.to_string());
+            let mut known = NamedEntries::default();
+            known.read(&state, [root.clone()]).unwrap();
+            held.extend(ids(known.group(&root).orders()));
+            let found = find_order(&state, MERCHANT, &name.to_string()).unwrap();
+            let named = shuffled.iter().any(|fact| fact.names().contains(&name.to_string()));
+            prop_assert_eq!(found.is_some(), named);
+        }
+        let whole = |facts: Vec<&OrderFact>| {
+            let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
+            distinct(&facts).into_iter().cloned().collect()
+        };
+        let expected = ids(by_order(&facts).into_iter().map(|(key, facts)| (key, whole(facts))));
+        prop_assert_eq!(held, expected);
+    }
+}

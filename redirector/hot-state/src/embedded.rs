@@ -1,0 +1,264 @@
+//! The embedded store: fjall, an LSM tree, in the data folder. An index only: it is never fsynced
+//! for its own sake, since a lost tail is projected again from the journal.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use journal::StreamName;
+use shared::id::{ClickId, MerchantId};
+use shared::order::Visit;
+use shared::time::Timestamp;
+
+use crate::model::{
+    CounterKey, Entry, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
+    visit_to_bytes, window_expires_at,
+};
+
+/// Keys removed at a time.
+const REMOVALS: usize = 10_000;
+/// What the store keeps in its log and reads again when it opens; the least that it allows.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// What a space holds in memory before it becomes a file, and the log can shrink.
+const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
+/// The layout of keys and values, and where it is noted; no stream has this name.
+const LAYOUT: &[u8] = b"3";
+const LAYOUT_KEY: &[u8] = b"(layout)";
+
+/// A handle; cheap to clone.
+#[derive(Clone)]
+pub struct Embedded {
+    database: Database,
+    /// Click id → the touch and the click before it: an attribution window.
+    windows: Keyspace,
+    /// Event id → which record was first to bring it, and until when that is kept.
+    events: Keyspace,
+    /// Name and entry → what stands under an order's name.
+    entries: Keyspace,
+    /// Name → what its order counts for.
+    totals: Keyspace,
+    /// Stream and counter → how many.
+    counters: Keyspace,
+    /// Stream → the last record that is projected.
+    positions: Keyspace,
+    /// Time of arrival and a hash → a report that nobody could read, without its body.
+    unparsed: Keyspace,
+}
+
+impl Embedded {
+    /// Opens or makes the store. One of an older layout is emptied, and built anew.
+    ///
+    /// # Errors
+    /// When it cannot be opened, most often because a running server has it.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let open = || -> Result<Self, fjall::Error> {
+            let database = Database::builder(folder).max_journaling_size(LOG_BYTES_MAX).open()?;
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+            let space = |name: &str| database.keyspace(name, options);
+            let [windows, events, entries, totals] =
+                [space("windows")?, space("events")?, space("entries")?, space("totals")?];
+            let [counters, positions, unparsed] =
+                [space("counters")?, space("positions")?, space("unparsed")?];
+            Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
+        };
+        let store = open().with_context(|| {
+            format!("hot state in {}: is another afterclick using it?", folder.display())
+        })?;
+        if store.positions.get(LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
+            store.clear()?;
+        }
+        Ok(store)
+    }
+
+    /// Removes every key: the store's own way of clearing has lost data in the past.
+    pub fn clear(&self) -> Result<()> {
+        let spaces = [
+            &self.positions,
+            &self.counters,
+            &self.windows,
+            &self.events,
+            &self.entries,
+            &self.totals,
+            &self.unparsed,
+        ];
+        spaces.into_iter().try_for_each(|space| self.remove_where(space, |_, _| true))?;
+        Ok(self.positions.insert(LAYOUT_KEY, LAYOUT)?)
+    }
+
+    fn remove_where(
+        &self,
+        space: &Keyspace,
+        mut is_wanted: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<()> {
+        let mut removals = self.database.batch();
+        for entry in space.iter() {
+            let (key, value) = entry.into_inner()?;
+            if is_wanted(&key, &value) {
+                removals.remove(space, key);
+            }
+            if removals.len() >= REMOVALS {
+                std::mem::replace(&mut removals, self.database.batch()).commit()?;
+            }
+        }
+        Ok(removals.commit()?)
+    }
+
+    /// Forgets windows and events whose time is over.
+    pub fn retire(&self, now: Timestamp) -> Result<()> {
+        self.remove_where(&self.windows, |key, value| {
+            let click = key.try_into().map(ClickId::from_bytes);
+            let visit = click.ok().and_then(|click| visit_from_bytes(click, value));
+            // What a rebuild brought back is kept for a day from now: the time that it was written
+            // is not known.
+            visit.is_none_or(|visit| window_expires_at(&visit.touch, Timestamp::from_ms(0)) <= now)
+        })?;
+        self.remove_where(&self.events, |_, value| {
+            expiry_of(value).is_none_or(|expires_at| expires_at <= now)
+        })
+    }
+
+    pub fn reach(&self, stream: &StreamName) -> Result<Reach> {
+        let stored = self.positions.get(stream.as_str())?;
+        let position = stored.map_or_else(Position::default, |bytes| Position::from_bytes(&bytes));
+        Ok(Reach { least: position, most: position, counted: position })
+    }
+
+    pub fn store(&self, stored: &Stored) -> Result<()> {
+        let mut writes = self.database.batch();
+        for window in &stored.windows {
+            writes.insert(
+                &self.windows,
+                window.visit.touch.click.as_bytes(),
+                visit_to_bytes(&window.visit),
+            );
+        }
+        for (name, entry) in &stored.entries {
+            writes.insert(&self.entries, entry_key(name, &entry.key()), entry.to_bytes()?);
+        }
+        for (key, report) in &stored.unparsed {
+            writes.insert(&self.unparsed, key.as_slice(), report.as_slice());
+        }
+        Ok(writes.commit()?)
+    }
+
+    pub fn are_first(
+        &self,
+        bringers: &[FirstBringer],
+        expires_at: &dyn Fn(&FirstBringer) -> Timestamp,
+    ) -> Result<Vec<bool>> {
+        let mut first = Vec::with_capacity(bringers.len());
+        for bringer in bringers {
+            let held = self.events.get(bringer.event.as_bytes())?;
+            if let Some(held) = held {
+                first.push(held.get(8..) == Some(&bringer.origin));
+                continue;
+            }
+            let value = [&expires_at(bringer).as_ms().to_be_bytes()[..], &bringer.origin].concat();
+            self.events.insert(bringer.event.as_bytes(), value)?;
+            first.push(true);
+        }
+        Ok(first)
+    }
+
+    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+        let mut writes = self.database.batch();
+        for (name, value) in totals {
+            writes.insert(&self.totals, name.as_slice(), value.as_slice());
+        }
+        Ok(writes.commit()?)
+    }
+
+    /// Counters and position in one step: after a crash both are there, or neither.
+    pub fn count(
+        &self,
+        stream: &StreamName,
+        position: Position,
+        counts: &BTreeMap<CounterKey, i64>,
+    ) -> Result<()> {
+        let mut writes = self.database.batch();
+        for (key, amount) in counts {
+            let key = counter_key(stream, key);
+            let held = self.counters.get(&key)?.map_or(0, |bytes| amount_of(&bytes));
+            writes.insert(&self.counters, key, (held + amount).to_be_bytes());
+        }
+        writes.insert(&self.positions, stream.as_str(), position.to_bytes());
+        Ok(writes.commit()?)
+    }
+
+    pub fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
+        let mut found = Vec::new();
+        for click in clicks {
+            let stored = self.windows.get(click.as_bytes())?;
+            found.extend(stored.and_then(|bytes| visit_from_bytes(*click, &bytes)));
+        }
+        Ok(found)
+    }
+
+    pub fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
+        let of_name = |name: &NameKey| -> Result<Vec<Entry>> {
+            let prefix = entry_key(name, &[]);
+            let mut entries = Vec::new();
+            for stored in self.entries.prefix(&prefix) {
+                let (key, value) = stored.into_inner()?;
+                entries.push(Entry::from_bytes(&key[prefix.len()..], &value)?);
+            }
+            Ok(entries)
+        };
+        names.iter().map(of_name).collect()
+    }
+
+    pub fn each_total(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        each_of(&self.totals, &[], each)
+    }
+
+    pub fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
+        let mut names = Vec::new();
+        each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| {
+            names.push(name.to_vec())
+        })?;
+        Ok(names)
+    }
+
+    pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+        each_of(&self.counters, &[], &mut |key, value| {
+            let length = key.first().copied().map_or(0, usize::from);
+            if let Some(key) = key.get(1 + length..).and_then(CounterKey::from_bytes) {
+                each(key, amount_of(value));
+            }
+        })
+    }
+
+    pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
+        each_of(&self.unparsed, &[], &mut |_, value| each(value))
+    }
+}
+
+fn each_of(space: &Keyspace, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+    for entry in space.prefix(prefix) {
+        let (key, value) = entry.into_inner()?;
+        each(&key, &value);
+    }
+    Ok(())
+}
+
+/// Names have no more than some hundred bytes; their length keeps one from beginning like another.
+fn entry_key(name: &[u8], entry: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], name, entry].concat()
+}
+
+/// A stream's name has at most 64 bytes.
+fn counter_key(stream: &StreamName, counter: &CounterKey) -> Vec<u8> {
+    let name = stream.as_str().as_bytes();
+    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+    [&[length][..], name, &counter.to_bytes()].concat()
+}
+
+fn amount_of(bytes: &[u8]) -> i64 {
+    bytes.try_into().map_or(0, i64::from_be_bytes)
+}
+
+fn expiry_of(value: &[u8]) -> Option<Timestamp> {
+    Some(Timestamp::from_ms(i64::from_be_bytes(value.get(..8)?.try_into().ok()?)))
+}

@@ -1,0 +1,36 @@
+//! The hot state: attribution windows, orders and live counters, projected from the journal and
+//! disposable.
+//!
+//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers
+//! quickly. What is stored is either put once and never changed, or absolute; counters and the
+//! position they count up to are one step. So no record counts twice after a crash, and nodes can
+//! share a store.
+
+#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+
+#[cfg(test)]
+mod contract_tests;
+mod embedded;
+#[cfg(feature = "faults")]
+mod fault;
+mod lazy;
+mod model;
+mod orders;
+mod projection;
+mod projector;
+mod redis;
+mod replay;
+mod state;
+mod url;
+
+#[cfg(feature = "faults")]
+pub use fault::StateFault;
+pub use lazy::LazyState;
+pub use model::{CounterKey, Metric};
+pub use orders::find_order;
+pub use projection::{ListedArrival, UnreadArrival};
+pub use projector::Projector;
+pub use redis::Redis;
+pub use replay::replay;
+pub use state::{HotState, is_lost, is_wrong_setting};
+pub use url::{StateUrl, without_password};

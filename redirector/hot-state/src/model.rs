@@ -1,0 +1,319 @@
+//! Keys and values of the hot state: layouts that every store shares.
+
+use anyhow::{Context, Result, bail};
+use shared::class::Class;
+use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId};
+use shared::money::Currency;
+use shared::order::{OrderFact, Touch, Visit};
+use shared::time::{Span, Timestamp};
+
+/// What records put into the state, once and for all.
+#[derive(Default)]
+pub struct Stored {
+    pub windows: Vec<Window>,
+    /// What stands under names of orders.
+    pub entries: Vec<(NameKey, Entry)>,
+    /// Reports that nobody could read.
+    pub unparsed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A click that may earn, and until when it must be remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub visit: Visit,
+    pub expires_at: Timestamp,
+}
+
+/// A record that brings an event. Of several records that bring the same event, the one that is
+/// projected first counts; the others are repetitions.
+#[derive(Debug, Clone)]
+pub struct FirstBringer {
+    pub event: EventId,
+    /// Stream and sequence.
+    pub origin: Vec<u8>,
+    pub seq: u64,
+    pub received_at: Timestamp,
+}
+
+/// How far a stream is projected: its last record's number, and the checksum that tells it from
+/// another record which got the same number after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Position {
+    pub seq: u64,
+    pub checksum: u32,
+}
+
+impl Position {
+    pub fn to_bytes(self) -> Vec<u8> {
+        [&self.seq.to_be_bytes()[..], &self.checksum.to_be_bytes()].concat()
+    }
+
+    /// Reads a stored position; anything else is the beginning.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let seq = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let checksum =
+            bytes.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        seq.zip(checksum).map_or_else(Self::default, |(seq, checksum)| Self { seq, checksum })
+    }
+}
+
+/// How far a stream is projected, in a store whose parts may lose what they were given apart from
+/// each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Every part has all up to here.
+    pub least: Position,
+    /// Some part has all up to here.
+    pub most: Position,
+    /// The stream's counters contain all up to here.
+    pub counted: Position,
+}
+
+/// An order's name: the merchant, then the folded name.
+pub(crate) type NameKey = Vec<u8>;
+
+/// The key of an order's name.
+pub(crate) fn name_key(merchant: MerchantId, name: &str) -> NameKey {
+    let mut key = merchant.bits().to_be_bytes().to_vec();
+    key.extend(name.as_bytes());
+    key
+}
+
+/// Names an entry among those of its name.
+pub(crate) type EntryKey = [u8; 17];
+
+/// What stands under an order's name. Entries are put once and never change, by however many nodes:
+/// so it does not matter who comes first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// A report whose own order id the name is.
+    Fact(Box<OrderFact>),
+    /// A report that bears the name stands under its own order id, this one.
+    Elsewhere(FactId, NameKey),
+    /// A click that led to the order, kept for as long as the order is.
+    Led(Visit),
+}
+
+impl Entry {
+    pub fn key(&self) -> EntryKey {
+        let (kind, id) = match self {
+            Self::Fact(fact) => (0, *fact.id.as_bytes()),
+            Self::Elsewhere(fact, _) => (1, *fact.as_bytes()),
+            Self::Led(visit) => (2, *visit.touch.click.as_bytes()),
+        };
+        let mut key = [kind; 17];
+        key[1..].copy_from_slice(&id);
+        key
+    }
+
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Fact(fact) => serde_json::to_vec(fact).context("an order could not be stored")?,
+            Self::Elsewhere(_, home) => home.clone(),
+            Self::Led(visit) => visit_to_bytes(visit),
+        })
+    }
+
+    pub fn from_bytes(key: &[u8], bytes: &[u8]) -> Result<Self> {
+        let damaged = "an order in the hot state is damaged: run `afterclick replay`";
+        let id: [u8; 16] = key.get(1..).and_then(|id| id.try_into().ok()).context(damaged)?;
+        Ok(match key[0] {
+            0 => Self::Fact(serde_json::from_slice(bytes).context(damaged)?),
+            1 => Self::Elsewhere(FactId::from_bytes(id), bytes.to_vec()),
+            2 => Self::Led(visit_from_bytes(ClickId::from_bytes(id), bytes).context(damaged)?),
+            _ => bail!(damaged),
+        })
+    }
+}
+
+/// Bytes of a window without the click before it.
+const VISIT_BYTES: usize = 20;
+
+/// A window as it is stored under its click id: link, time, length, and the click before it where
+/// there was one.
+pub(crate) fn visit_to_bytes(visit: &Visit) -> Vec<u8> {
+    let Visit { touch: Touch { clicked_at, click: _, link, window_minutes }, previous } = visit;
+    let mut bytes = Vec::with_capacity(VISIT_BYTES + 16);
+    bytes.extend(link.bits().to_be_bytes());
+    bytes.extend(clicked_at.as_ms().to_be_bytes());
+    bytes.extend(window_minutes.to_be_bytes());
+    bytes.extend(previous.iter().flat_map(|click| click.as_bytes()));
+    bytes
+}
+
+/// Reads a stored window; `None` for anything else.
+pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
+    let number = |range: std::ops::Range<usize>| bytes.get(range);
+    let link = u64::from_be_bytes(number(0..8)?.try_into().ok()?);
+    let clicked_at = i64::from_be_bytes(number(8..16)?.try_into().ok()?);
+    let window_minutes = u32::from_be_bytes(number(16..VISIT_BYTES)?.try_into().ok()?);
+    let previous = match &bytes[VISIT_BYTES..] {
+        [] => None,
+        id => Some(ClickId::from_bytes(id.try_into().ok()?)),
+    };
+    let (clicked_at, link) = (Timestamp::from_ms(clicked_at), LinkId::from_bits(link));
+    Some(Visit { touch: Touch { clicked_at, click, link, window_minutes }, previous })
+}
+
+/// How long a window is kept after it has closed: orders come late, and are labelled then.
+const WINDOW_GRACE: Span = Span::days(7);
+/// How long an event's id is kept: browsers send nothing older than thirty days again.
+const EVENT_KEPT: Span = Span::days(60);
+/// What is rebuilt is kept for at least so long, so that orders of the same rebuild find it.
+const REBUILT_KEPT: Span = Span::days(1);
+
+/// When a window may be forgotten. Garbage collection only: whether a click counts is decided by
+/// its own time.
+pub(crate) fn window_expires_at(touch: &Touch, now: Timestamp) -> Timestamp {
+    let closes = touch.clicked_at.plus(Span::minutes(i64::from(touch.window_minutes)));
+    closes.plus(WINDOW_GRACE).max(now.plus(REBUILT_KEPT))
+}
+
+/// When an event's id may be forgotten.
+pub(crate) fn event_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
+    received_at.plus(EVENT_KEPT).max(now.plus(REBUILT_KEPT))
+}
+
+/// Amounts that an order counts for, as they are stored under its name.
+pub(crate) fn totals_to_bytes(totals: &[(CounterKey, i64)]) -> Vec<u8> {
+    totals
+        .iter()
+        .flat_map(|(key, amount)| [key.to_bytes(), amount.to_be_bytes().to_vec()].concat())
+        .collect()
+}
+
+/// Reads what [`totals_to_bytes`] wrote; entries of another shape are left out.
+pub(crate) fn totals_from_bytes(bytes: &[u8]) -> impl Iterator<Item = (CounterKey, i64)> {
+    bytes.chunks_exact(KEY_BYTES + 8).filter_map(|entry| {
+        let (key, amount) = entry.split_at(KEY_BYTES);
+        Some((CounterKey::from_bytes(key)?, i64::from_be_bytes(amount.try_into().ok()?)))
+    })
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Clicks of one class.
+    Clicks(Class),
+    /// Sessions.
+    Sessions,
+    /// Leads.
+    Leads,
+    /// Credited orders that are not void.
+    Orders,
+    /// Their net goods, in minor units.
+    Revenue(Currency),
+    /// Commission booked, in minor units.
+    Commission(Currency),
+}
+
+/// What a count is of: one day, one link or none, one influencer in one campaign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CounterKey {
+    /// Days since 1970, UTC.
+    pub day: u32,
+    pub campaign: CampaignId,
+    pub influencer: InfluencerId,
+    /// None for an order that a coupon brought.
+    pub link: Option<LinkId>,
+    pub metric: Metric,
+}
+
+const KEY_BYTES: usize = 4 + 8 + 8 + 9 + 4;
+
+impl CounterKey {
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(KEY_BYTES);
+        key.extend(self.day.to_be_bytes());
+        key.extend(self.campaign.bits().to_be_bytes());
+        key.extend(self.influencer.bits().to_be_bytes());
+        key.push(u8::from(self.link.is_some()));
+        key.extend(self.link.map_or(0, LinkId::bits).to_be_bytes());
+        let (kind, detail) = match &self.metric {
+            Metric::Clicks(class) => (0, [*class as u8, 0, 0]),
+            Metric::Sessions => (1, [0; 3]),
+            Metric::Leads => (2, [0; 3]),
+            Metric::Orders => (3, [0; 3]),
+            Metric::Revenue(currency) => (4, code(currency)),
+            Metric::Commission(currency) => (5, code(currency)),
+        };
+        key.push(kind);
+        key.extend(detail);
+        key
+    }
+
+    /// Reads a key; one of another shape is none.
+    pub fn from_bytes(key: &[u8]) -> Option<Self> {
+        let number = |range: std::ops::Range<usize>| {
+            Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?))
+        };
+        let detail = key.get(30..33)?;
+        let currency = || str::from_utf8(detail).ok()?.parse().ok();
+        Some(Self {
+            day: u32::from_be_bytes(key.get(..4)?.try_into().ok()?),
+            campaign: CampaignId::from_bits(number(4..12)?),
+            influencer: InfluencerId::from_bits(number(12..20)?),
+            link: (*key.get(20)? == 1).then_some(LinkId::from_bits(number(21..29)?)),
+            metric: match key.get(29)? {
+                0 => Metric::Clicks(*Class::ALL.get(usize::from(detail[0]))?),
+                1 => Metric::Sessions,
+                2 => Metric::Leads,
+                3 => Metric::Orders,
+                4 => Metric::Revenue(currency()?),
+                5 => Metric::Commission(currency()?),
+                _ => return None,
+            },
+        })
+    }
+}
+
+fn code(currency: &Currency) -> [u8; 3] {
+    let mut code = [0; 3];
+    code.copy_from_slice(currency.code().as_bytes());
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_read_back_in_few_bytes() {
+        let click = ClickId::from_bytes([1; 16]);
+        let touch = Touch {
+            clicked_at: Timestamp::from_ms(1_763_800_000_000),
+            click,
+            link: LinkId::from_bits(u64::MAX),
+            window_minutes: 43_200,
+        };
+        for previous in [None, Some(ClickId::from_bytes([2; 16]))] {
+            let visit = Visit { touch, previous };
+            let bytes = visit_to_bytes(&visit);
+            // Redis keeps values of up to 44 bytes in one piece with their header.
+            assert!(bytes.len() <= 44, "{}", bytes.len());
+            assert_eq!(visit_from_bytes(click, &bytes), Some(visit));
+            assert_eq!(visit_from_bytes(click, &bytes[1..]), None);
+        }
+    }
+
+    #[test]
+    fn counter_keys_read_back() {
+        let eur = "EUR".parse().unwrap();
+        let mut metrics = vec![
+            Metric::Sessions,
+            Metric::Leads,
+            Metric::Orders,
+            Metric::Revenue(eur),
+            Metric::Commission(eur),
+        ];
+        metrics.extend(Class::ALL.map(Metric::Clicks));
+        for metric in metrics {
+            for link in [None, Some(LinkId::from_bits(9))] {
+                let (campaign, influencer) = (CampaignId::from_bits(1), InfluencerId::from_bits(2));
+                let key = CounterKey { day: 20_000, campaign, influencer, link, metric };
+                assert_eq!(key.to_bytes().len(), KEY_BYTES);
+                assert_eq!(CounterKey::from_bytes(&key.to_bytes()), Some(key));
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The projector: follows every stream of the journal and keeps the hot state up with it.
+//!
+//! It runs behind the redirects, at the lowest priority: under load it falls behind and catches up
+//! afterwards, and says how far behind it is. It resumes where the last applied batch ended.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use journal::{Reader, StreamName};
+use live::status::Lag;
+use live::{Live, Stop, clock};
+use shared::catalog::{Catalog, Change, Entity, Merchant};
+use shared::id::MerchantId;
+use shared::record::Record;
+
+use crate::model::Position;
+use crate::projection::Projection;
+use crate::state::{HotState, is_lost};
+
+/// Records gathered into one batch.
+pub(crate) const BATCH_RECORDS: u64 = 4096;
+/// How long to wait when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(20);
+/// How long to wait before trying again after a failure.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(600);
+/// How often the store is asked whether it still has what it was given.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often expired data is deleted.
+const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// Follows the journal.
+pub struct Projector {
+    journal_dir: PathBuf,
+    state: HotState,
+    live: Arc<Live>,
+    /// Where each stream is read on, and up to where its counters count.
+    readers: BTreeMap<StreamName, (Reader, Position)>,
+    lag: Arc<Lag>,
+    swept_at: Instant,
+    retired_at: Instant,
+}
+
+impl Projector {
+    /// A projector that goes on where the state says.
+    pub fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
+        let now = Instant::now();
+        Self {
+            journal_dir,
+            state,
+            live,
+            readers: BTreeMap::new(),
+            lag,
+            swept_at: now,
+            retired_at: now,
+        }
+    }
+
+    /// Projects until told to stop, then once more, so that a clean shutdown leaves nothing behind.
+    pub fn run(mut self, stop: &Stop) {
+        loop {
+            let stopping = stop.is_set();
+            match self.catch_up() {
+                Ok(()) => {
+                    self.lag.failing.store(false, Relaxed);
+                    self.lag.caught_up.store(true, Relaxed);
+                    if stopping {
+                        return;
+                    }
+                    std::thread::sleep(IDLE);
+                }
+                Err(error) if is_ahead(&error) => {
+                    tracing::warn!(
+                        "the journal lost its end, the hot state is built anew: {error:#}"
+                    );
+                    self.begin_anew();
+                    if let Err(error) = self.state.clear() {
+                        tracing::error!("the hot state cannot be emptied: {error:#}");
+                        std::thread::sleep(PAUSE_AFTER_FAILURE);
+                    }
+                }
+                Err(error) if is_lost(&error) => {
+                    tracing::warn!("{error:#}");
+                    self.lag.caught_up.store(false, Relaxed);
+                    self.begin_anew();
+                }
+                Err(error) => {
+                    if !self.lag.failing.swap(true, Relaxed) {
+                        tracing::error!("the hot state falls behind, nothing is lost: {error:#}");
+                    }
+                    // What was read but not stored is read again.
+                    self.begin_anew();
+                    if stopping {
+                        return;
+                    }
+                    std::thread::sleep(PAUSE_AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Asks the state anew where to go on.
+    fn begin_anew(&mut self) {
+        self.readers.clear();
+        self.state.forget();
+    }
+
+    /// Projects everything the journal has now.
+    fn catch_up(&mut self) -> Result<()> {
+        for stream in journal::streams(&self.journal_dir)? {
+            while self.project(&stream)? == BATCH_RECORDS {
+                self.lag.caught_up.store(false, Relaxed);
+                self.sweep_now_and_then()?;
+            }
+        }
+        self.sweep_now_and_then()?;
+        if self.retired_at.elapsed() >= RETIRE_EVERY {
+            self.retired_at = Instant::now();
+            self.state.retire(clock::now())?;
+        }
+        Ok(())
+    }
+
+    fn sweep_now_and_then(&mut self) -> Result<()> {
+        if self.swept_at.elapsed() >= SWEEP_EVERY {
+            self.swept_at = Instant::now();
+            self.state.sweep()?;
+        }
+        Ok(())
+    }
+
+    /// Projects one batch of a stream; the number of records it had.
+    fn project(&mut self, stream: &StreamName) -> Result<u64> {
+        if !self.readers.contains_key(stream) {
+            let begun = begin(&self.journal_dir, &self.state, stream)?;
+            self.readers.insert(stream.clone(), begun);
+        }
+        let Some((reader, counted)) = self.readers.get_mut(stream) else { return Ok(0) };
+        let live = &self.live;
+        let taken = gather(
+            reader,
+            counted,
+            |seq, record, projection| {
+                if let Record::Catalog(change) = &record {
+                    // Another process may have made it; and of our own the record can be seen
+                    // before the change is.
+                    live.apply(change);
+                    recount_after(change, &live.read(), projection);
+                }
+                projection.take(seq, record, &live.read());
+            },
+            &|projection, position| {
+                projection.store(&self.state, position, &live.read(), clock::now())
+            },
+        )?;
+        self.lag.projected.fetch_add(taken, Relaxed);
+        self.lag.reached(stream, reader.position());
+        Ok(taken)
+    }
+}
+
+/// A reader that goes on where the state says, and up to where the stream's counters count.
+fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(Reader, Position)> {
+    let reach = state.reach(stream)?;
+    let oldest = journal::oldest_seq(journal_dir, stream)?;
+    // What any part has seen must still be in the journal, as far as it was not retired since.
+    for seen in [reach.most, reach.counted].into_iter().filter(|seen| seen.seq >= oldest) {
+        Reader::resume(journal_dir, stream, seen.seq, seen.checksum)?;
+    }
+    if reach.least.seq + 1 < oldest {
+        tracing::warn!(
+            "stream {stream}: records before {oldest} are retired, and the hot state does not have all of them; put their \
+             segments back and run `afterclick replay` for figures that contain them"
+        );
+        return Ok((Reader::open(journal_dir, stream, oldest - 1)?, reach.counted));
+    }
+    let reader = Reader::resume(journal_dir, stream, reach.least.seq, reach.least.checksum)?;
+    Ok((reader, reach.counted))
+}
+
+/// Reads up to one batch of records, hands each to `take`, and stores what came of them.
+pub(crate) fn gather(
+    reader: &mut Reader,
+    counted: &mut Position,
+    mut take: impl FnMut(u64, Record<'_>, &mut Projection),
+    store: &dyn Fn(Projection, Position) -> Result<()>,
+) -> Result<u64> {
+    let stream = reader.stream().clone();
+    let mut projection = Projection::new(&stream, *counted);
+    let (mut taken, mut position) = (0, Position::default());
+    while taken < BATCH_RECORDS {
+        let Some(record) = reader.next()? else { break };
+        let (seq, checksum) = (record.seq, record.checksum);
+        let decoded = Record::decode(record.payload)
+            .with_context(|| format!("stream {stream}, record {seq}"))?;
+        take(seq, decoded, &mut projection);
+        position = Position { seq, checksum };
+        taken += 1;
+    }
+    if taken > 0 {
+        store(projection, position)?;
+        if position.seq > counted.seq {
+            *counted = position;
+        }
+    }
+    Ok(taken)
+}
+
+/// A coupon or a campaign's terms may come after the orders they decide.
+fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection) {
+    let merchant_of = |entity: &Entity| match entity {
+        Entity::Coupon(coupon) => {
+            catalog.campaigns.get(&coupon.campaign).map(|campaign| campaign.merchant)
+        }
+        Entity::Campaign(campaign) => Some(campaign.merchant),
+        Entity::Merchant(merchant) => Some(merchant.id),
+        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) | Entity::Rate(_) => None,
+    };
+    let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
+    for rate in change
+        .entities
+        .iter()
+        .filter_map(|e| if let Entity::Rate(rate) = e { Some(rate) } else { None })
+    {
+        let paid_in = |merchant: &&Arc<Merchant>| [rate.from, rate.to].contains(&merchant.currency);
+        merchants.extend(catalog.merchants.values().filter(paid_in).map(|merchant| merchant.id));
+    }
+    merchants.sort_unstable();
+    merchants.dedup();
+    merchants.into_iter().for_each(|merchant| projection.recount_orders_of(merchant));
+}
+
+/// Whether the state has seen records that the journal no longer has, as after a power cut.
+fn is_ahead(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(journal::Error::Ahead { .. } | journal::Error::Replaced { .. })
+    )
+}

@@ -1,0 +1,28 @@
+//! Where what lies: buckets, and the keys in them.
+
+/// How many buckets there are. Each may lose its data independently of the others.
+pub(super) const BUCKETS: u8 = 64;
+/// The bucket of data that belongs to no id: unread arrivals, changes of the catalog.
+pub(super) const FIRST: u8 = 0;
+/// The field of a stream's counters that says up to which record they count.
+pub(super) const COUNTED: &[u8] = b"@";
+
+/// FNV-1a: spreads ids and names over the buckets.
+pub(super) fn bucket_of(id: &[u8]) -> u8 {
+    let hash = id.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    u8::try_from((hash >> 32) % u64::from(BUCKETS)).unwrap_or(FIRST)
+}
+
+pub(super) fn key(bucket: u8, kind: u8, id: &[u8]) -> Vec<u8> {
+    [format!("ac:{{{bucket:02x}}}").as_bytes(), &[kind], id].concat()
+}
+
+pub(super) fn key_of(kind: u8, id: &[u8]) -> Vec<u8> {
+    key(bucket_of(id), kind, id)
+}
+
+pub(super) fn counters_of(stream: &[u8]) -> Vec<u8> {
+    key_of(b'c', stream)
+}

@@ -1,0 +1,232 @@
+//! What the hot state puts into Redis and reads from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use journal::StreamName;
+use shared::id::{ClickId, MerchantId};
+use shared::order::Visit;
+use shared::time::Timestamp;
+
+use crate::model::{
+    CounterKey, Entry, FirstBringer, NameKey, Position, Stored, visit_from_bytes, visit_to_bytes,
+};
+use crate::redis::buckets::{Buckets, in_order};
+use crate::redis::client::Redis;
+use crate::redis::keys::{BUCKETS, COUNTED, FIRST, bucket_of, counters_of, key, key_of};
+use crate::redis::watch::Lost;
+
+impl Redis {
+    /// Forgets everything of ours, and nothing else. Windows and events stay until they expire:
+    /// windows never change, and events of another generation are not asked for.
+    pub fn clear(&self) -> Result<()> {
+        self.forget();
+        for bucket in 0..BUCKETS {
+            let streams: Vec<Vec<u8>> =
+                self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b'p', &[])).query(c))?;
+            let names: Vec<Vec<u8>> =
+                self.run(|c| redis::cmd("SMEMBERS").arg(key(bucket, b'k', &[])).query(c))?;
+            let mut keys: Vec<Vec<u8>> =
+                b"ptkug".iter().map(|&kind| key(bucket, kind, &[])).collect();
+            keys.extend(names.iter().map(|name| key(bucket, b'n', name)));
+            for some in keys.chunks(1000) {
+                self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
+            }
+            for stream in streams {
+                let counters = key(bucket_of(&stream), b'c', &stream);
+                self.run(|c| redis::cmd("UNLINK").arg(&counters).query::<()>(c))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn store(&self, stored: &Stored, now: Timestamp) -> Result<()> {
+        let mut buckets = Buckets::default();
+        for window in stored.windows.iter().filter(|window| window.expires_at > now) {
+            #[cfg(feature = "faults")]
+            if crate::fault::forgets_window() {
+                continue;
+            }
+            let id = window.visit.touch.click;
+            let set = buckets.of(id.as_bytes()).cmd("SET").arg(key_of(b'w', id.as_bytes()));
+            set.arg(visit_to_bytes(&window.visit))
+                .arg("NX")
+                .arg("PXAT")
+                .arg(window.expires_at.as_ms())
+                .ignore();
+        }
+        for (name, entry) in &stored.entries {
+            let pipeline = buckets.of(name);
+            let put = pipeline.cmd("HSETNX").arg(key_of(b'n', name)).arg(&entry.key()[..]);
+            put.arg(entry.to_bytes()?).ignore();
+            pipeline.cmd("SADD").arg(key(bucket_of(name), b'k', &[])).arg(name).ignore();
+        }
+        for (report, bytes) in &stored.unparsed {
+            let set = buckets.at(FIRST).cmd("HSET").arg(key(FIRST, b'u', &[]));
+            set.arg(report).arg(bytes).ignore();
+        }
+        buckets.write::<()>(self).map(|_| ())
+    }
+
+    pub fn are_first(
+        &self,
+        bringers: &[FirstBringer],
+        expires_at: &dyn Fn(&FirstBringer) -> Timestamp,
+    ) -> Result<Vec<bool>> {
+        self.ask_buckets()?;
+        let generation = self.progress().generation.clone();
+        let mut buckets = Buckets::default();
+        for bringer in bringers {
+            let id = bringer.event.as_bytes();
+            let place = key(bucket_of(id), b'e', &[&generation[..], id].concat());
+            let set = buckets.of(id).cmd("SET").arg(place).arg(&bringer.origin);
+            set.arg("NX").arg("GET").arg("PXAT").arg(expires_at(bringer).as_ms());
+        }
+        let ids = bringers.iter().map(|bringer| &bringer.event.as_bytes()[..]);
+        let held: Vec<Option<Vec<u8>>> = in_order(buckets.write(self)?, ids)?;
+        let first = |(bringer, held): (&FirstBringer, Option<Vec<u8>>)| {
+            held.is_none_or(|held| held == bringer.origin)
+        };
+        Ok(bringers.iter().zip(held).map(first).collect())
+    }
+
+    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+        let mut buckets = Buckets::default();
+        for (name, value) in totals {
+            buckets
+                .of(name)
+                .cmd("HSET")
+                .arg(key(bucket_of(name), b't', &[]))
+                .arg(name)
+                .arg(value)
+                .ignore();
+        }
+        buckets.write::<()>(self).map(|_| ())
+    }
+
+    /// Counters and how far they count in one step.
+    ///
+    /// # Errors
+    /// [`Lost`] when the counters are not those that were stored last.
+    pub fn count(
+        &self,
+        stream: &StreamName,
+        (from, position): (Position, Position),
+        counts: &BTreeMap<CounterKey, i64>,
+    ) -> Result<()> {
+        let name = stream.as_str().as_bytes();
+        let place = counters_of(name);
+        let fields: Vec<Vec<u8>> = counts.keys().map(|counter| counter.to_bytes()).collect();
+        let held: Vec<Option<i64>> = if fields.is_empty() {
+            vec![]
+        } else {
+            self.run(|c| redis::cmd("HMGET").arg(&place).arg(&fields).query(c))?
+        };
+        // What was counted stays counted, also when records before that are projected again.
+        let said = if position.seq > from.seq { position } else { from }.to_bytes();
+        let mut pipeline = redis::pipe();
+        pipeline.atomic().cmd("HGET").arg(&place).arg(COUNTED);
+        let set = pipeline.cmd("HSET").arg(&place).arg(COUNTED).arg(&said);
+        for ((field, amount), held) in fields.iter().zip(counts.values()).zip(held) {
+            set.arg(field).arg(held.unwrap_or(0) + amount);
+        }
+        pipeline.ignore();
+        let bucket = bucket_of(name);
+        let mark = self.add_mark(bucket, &mut pipeline);
+        let (found,): (Option<Vec<u8>>,) = self.run(|c| pipeline.query(c))?;
+        self.progress().marks.insert(bucket, mark);
+        let expected = (from != Position::default()).then(|| from.to_bytes());
+        let is_whole = found == expected || found.as_ref() == Some(&said);
+        #[cfg(feature = "faults")]
+        let is_whole = is_whole || crate::fault::is_blind();
+        if !is_whole {
+            // The counters hold a part now: they are counted anew from the beginning.
+            self.run(|c| redis::cmd("UNLINK").arg(&place).query::<()>(c))?;
+            self.forget();
+            return Err(Lost.into());
+        }
+        self.progress().reached.insert(name.to_vec(), position.to_bytes());
+        Ok(())
+    }
+
+    pub fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
+        let mut buckets = Buckets::default();
+        for click in clicks {
+            buckets.of(click.as_bytes()).cmd("GET").arg(key_of(b'w', click.as_bytes()));
+        }
+        let found: Vec<Option<Vec<u8>>> =
+            buckets.answers(self, clicks.iter().map(|c| &c.as_bytes()[..]))?;
+        let read = |(click, bytes): (&ClickId, Option<Vec<u8>>)| visit_from_bytes(*click, &bytes?);
+        Ok(clicks.iter().zip(found).filter_map(read).collect())
+    }
+
+    pub fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
+        let mut buckets = Buckets::default();
+        for name in names {
+            buckets.of(name).cmd("HGETALL").arg(key_of(b'n', name));
+        }
+        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> =
+            buckets.answers(self, names.iter().map(Vec::as_slice))?;
+        let read = |entries: Vec<(Vec<u8>, Vec<u8>)>| -> Result<Vec<Entry>> {
+            entries.iter().map(|(key, bytes)| Entry::from_bytes(key, bytes)).collect()
+        };
+        found.into_iter().map(read).collect()
+    }
+
+    pub fn entry_counts(&self, names: &[NameKey]) -> Result<Vec<usize>> {
+        let mut buckets = Buckets::default();
+        for name in names {
+            buckets.of(name).cmd("HLEN").arg(key_of(b'n', name));
+        }
+        buckets.answers(self, names.iter().map(Vec::as_slice))
+    }
+
+    pub fn each_total(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+        for bucket in 0..BUCKETS {
+            let totals: Vec<(Vec<u8>, Vec<u8>)> =
+                self.run(|c| redis::cmd("HGETALL").arg(key(bucket, b't', &[])).query(c))?;
+            totals.iter().for_each(|(name, value)| each(name, value));
+        }
+        Ok(())
+    }
+
+    pub fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
+        let mut found = Vec::new();
+        for bucket in 0..BUCKETS {
+            let names: Vec<Vec<u8>> =
+                self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b't', &[])).query(c))?;
+            found.extend(
+                names.into_iter().filter(|name| name.starts_with(&merchant.bits().to_be_bytes())),
+            );
+        }
+        Ok(found)
+    }
+
+    pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+        // Every bucket knows every stream, but for those that began within the last second.
+        let streams: Vec<Vec<u8>> =
+            self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'p', &[])).query(c))?;
+        let mut streams: BTreeSet<Vec<u8>> =
+            streams.into_iter().filter(|stream| !stream.starts_with(b"~")).collect();
+        streams.extend(self.progress().reached.keys().cloned());
+        for stream in streams {
+            let counters: Vec<(Vec<u8>, Vec<u8>)> =
+                self.run(|c| redis::cmd("HGETALL").arg(counters_of(&stream)).query(c))?;
+            for (counter, amount) in counters {
+                let amount = str::from_utf8(&amount).ok().and_then(|text| text.parse().ok());
+                if let (Some(counter), Some(amount)) = (CounterKey::from_bytes(&counter), amount) {
+                    each(counter, amount);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let mut reports: Vec<(Vec<u8>, Vec<u8>)> =
+            self.run(|c| redis::cmd("HGETALL").arg(key(FIRST, b'u', &[])).query(c))?;
+        reports.sort_unstable();
+        reports.iter().for_each(|(_, report)| each(report));
+        Ok(())
+    }
+}

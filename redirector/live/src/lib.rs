@@ -1,0 +1,21 @@
+//! What all parts of a running node share: the live catalog with the frozen copy that the edge
+//! reads, the keys, the node's name, the clock, and what parts tell about themselves.
+//!
+//! Knows neither HTTP nor the hot state. Whoever reads from here never waits for the disk; only a
+//! change of the catalog does.
+
+#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+
+mod catalog;
+mod check;
+pub mod clock;
+pub mod keys;
+pub mod node;
+mod snapshot;
+pub mod status;
+pub mod stop;
+
+pub use catalog::{ChangeError, Live, for_each_change};
+pub use check::{check_code, check_destination, check_host, check_slug};
+pub use snapshot::{HotCampaign, HotMerchant, Snapshot};
+pub use stop::{Stop, Stopper};

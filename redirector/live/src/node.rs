@@ -1,0 +1,33 @@
+//! The node's name: part of every stream's name, so that the streams of several nodes can be read
+//! together.
+//!
+//! A record's identity is its stream and sequence; two nodes must never write streams of one name.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use rand::RngExt;
+
+const CHARACTERS: usize = 8;
+const ALPHABET: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// The name kept in `<data>/node`; made at random where there is none yet.
+///
+/// # Errors
+/// When the file cannot be read or written, or holds something else.
+pub fn name(data: &Path) -> Result<String> {
+    let path = data.join("node");
+    let named = || -> Result<String> {
+        if !path.exists() {
+            let mut random = rand::rng();
+            let pick = |_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]);
+            let name: String = (0..CHARACTERS).map(pick).collect();
+            std::fs::write(&path, name)?;
+        }
+        let name = std::fs::read_to_string(&path)?.trim().to_owned();
+        let fits = name.len() == CHARACTERS && name.bytes().all(|b| ALPHABET.contains(&b));
+        ensure!(fits, "expected {CHARACTERS} base32 characters");
+        Ok(name)
+    };
+    named().with_context(|| format!("the node's name in {}", path.display()))
+}

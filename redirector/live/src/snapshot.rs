@@ -1,0 +1,256 @@
+//! The catalog as the edge reads it: frozen, whole, without a lock, shared by all cores.
+//!
+//! A change makes a new snapshot that shares everything it did not touch, with the one before and
+//! with the catalog: links lie in memory once. Looking up never allocates and never waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret};
+use shared::id::{CampaignId, LinkId, MerchantId};
+use shared::links::{LinkRef, Links, Schedule, Scope};
+use shared::money::Currency;
+use shared::platform::Platform;
+use shared::time::{Span, Timestamp};
+use shared::token::{Claims, KeyRing, TokenError, TokenKey};
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// The catalog as of one change.
+#[derive(Clone)]
+pub struct Snapshot {
+    agency_hosts: Arc<Vec<String>>,
+    domains: Arc<Map<String, MerchantId>>,
+    merchants: Arc<Map<MerchantId, Arc<HotMerchant>>>,
+    merchant_keys: Arc<Map<String, MerchantId>>,
+    campaigns: Arc<Map<CampaignId, HotCampaign>>,
+    links: Links,
+    ring: Arc<KeyRing>,
+}
+
+/// A merchant, with the keys its tokens are signed and checked with.
+pub struct HotMerchant {
+    pub id: MerchantId,
+    pub domains: Vec<String>,
+    pub platform: Option<Platform>,
+    pub currency: Currency,
+    webhook_secret: Option<String>,
+    old_webhook_secret: Option<OldSecret>,
+    /// The active key and its id.
+    pub signing: (u8, TokenKey),
+    verifying: Vec<(u8, TokenKey)>,
+}
+
+impl HotMerchant {
+    /// The secrets that a webhook may be signed with at `now`.
+    pub fn webhook_secrets(&self, now: Timestamp) -> Vec<&str> {
+        let old = self.old_webhook_secret.as_ref().filter(|old| now < old.valid_until);
+        self.webhook_secret
+            .as_deref()
+            .into_iter()
+            .chain(old.map(|old| old.secret.as_str()))
+            .collect()
+    }
+
+    /// The merchant's domain that a host lies under.
+    pub fn domain_of<'h>(&self, host: &'h str) -> Option<&'h str> {
+        domain_of(host, |domain| self.domains.iter().any(|d| d == domain))
+    }
+}
+
+/// A campaign's terms that a click needs.
+#[derive(Clone)]
+pub struct HotCampaign {
+    pub merchant: MerchantId,
+    pub window_minutes: u32,
+    /// What of the cookie says how long it lives.
+    pub cookie_life: Box<str>,
+    pub dedupe: Span,
+    pub schedule: Schedule,
+}
+
+impl Snapshot {
+    /// An empty catalog with the installation's own hosts and keys.
+    pub fn new(agency_hosts: Vec<String>, ring: KeyRing) -> Self {
+        Self {
+            agency_hosts: Arc::new(agency_hosts),
+            domains: Arc::default(),
+            merchants: Arc::default(),
+            merchant_keys: Arc::default(),
+            campaigns: Arc::default(),
+            links: Links::default(),
+            ring: Arc::new(ring),
+        }
+    }
+
+    /// A whole catalog, with the installation's own hosts and keys.
+    pub fn of(catalog: &Catalog, agency_hosts: Vec<String>, ring: KeyRing) -> Self {
+        let mut snapshot = Self::new(agency_hosts, ring);
+        let mut merchants: Vec<_> = catalog.merchants.values().collect();
+        merchants.sort_unstable_by_key(|merchant| (merchant.created_at, merchant.id));
+        merchants.into_iter().for_each(|merchant| snapshot.put_merchant(merchant));
+        catalog.campaigns.values().for_each(|campaign| snapshot.put_campaign(campaign));
+        snapshot.links = catalog.links.clone();
+        snapshot
+    }
+
+    /// Takes over a change that `catalog` already contains.
+    ///
+    /// What the catalog says counts, not what the change says: the same change comes twice, from
+    /// whoever made it and from the journal, and a newer one may have come between.
+    pub fn apply(&mut self, change: &Change, catalog: &Catalog) {
+        for entity in &change.entities {
+            match entity {
+                Entity::Merchant(changed) => {
+                    let merchant = catalog.merchants.get(&changed.id);
+                    merchant.into_iter().for_each(|merchant| self.put_merchant(merchant));
+                }
+                Entity::Campaign(changed) => {
+                    let campaign = catalog.campaigns.get(&changed.id);
+                    campaign.into_iter().for_each(|campaign| self.put_campaign(campaign));
+                }
+                Entity::Link(_)
+                | Entity::Influencer(_)
+                | Entity::Coupon(_)
+                | Entity::AccessToken(_)
+                | Entity::Rate(_) => {}
+            }
+        }
+        self.links = catalog.links.clone();
+    }
+
+    fn put_campaign(&mut self, campaign: &Campaign) {
+        let window_minutes = campaign.window_days.saturating_mul(24 * 60);
+        let hot = HotCampaign {
+            merchant: campaign.merchant,
+            window_minutes,
+            cookie_life: format!("; Max-Age={}; Path=/", u64::from(window_minutes) * 60).into(),
+            dedupe: campaign.dedupe(),
+            schedule: campaign.schedule(),
+        };
+        Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
+    }
+
+    fn put_merchant(&mut self, merchant: &Merchant) {
+        let domains = Arc::make_mut(&mut self.domains);
+        domains.retain(|_, owner| *owner != merchant.id);
+        for domain in &merchant.domains {
+            domains.entry(domain.clone()).or_insert(merchant.id);
+        }
+        Arc::make_mut(&mut self.merchant_keys).insert(merchant.key.clone(), merchant.id);
+        let active = self.ring.active();
+        let ids = self.ring.keys().iter().map(|key| key.id);
+        let hot = HotMerchant {
+            id: merchant.id,
+            domains: merchant.domains.clone(),
+            platform: merchant.platform,
+            currency: merchant.currency,
+            webhook_secret: merchant.webhook_secret.clone(),
+            old_webhook_secret: merchant.old_webhook_secret.clone(),
+            signing: (active.id, TokenKey::derive(&active.secret, merchant.id)),
+            verifying: ids
+                .filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?)))
+                .collect(),
+        };
+        Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
+    }
+
+    /// Where slugs are looked up under a host; `None` for a host that is not ours.
+    pub fn scope_of(&self, host: &str) -> Option<Scope> {
+        if self.agency_hosts.iter().any(|agency| agency == host) {
+            return Some(Scope::Agency);
+        }
+        let domain = domain_of(host, |domain| self.domains.contains_key(domain))?;
+        self.domains.get(domain).copied().map(Scope::Merchant)
+    }
+
+    /// The link a slug leads to, compared without case.
+    pub fn link(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
+        self.links.by_slug(scope, slug)
+    }
+
+    /// The campaign of a link.
+    pub fn campaign_of(&self, link: LinkId) -> Option<CampaignId> {
+        self.links.get(link).map(|link| link.campaign())
+    }
+
+    /// A campaign's terms.
+    pub fn campaign(&self, id: CampaignId) -> Option<&HotCampaign> {
+        self.campaigns.get(&id)
+    }
+
+    /// A merchant.
+    pub fn merchant(&self, id: MerchantId) -> Option<&Arc<HotMerchant>> {
+        self.merchants.get(&id)
+    }
+
+    /// The merchant with a public key.
+    pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<HotMerchant>> {
+        self.merchants.get(self.merchant_keys.get(key)?)
+    }
+
+    /// Whether any merchant's shop lies at this host.
+    pub fn is_merchant_host(&self, host: &str) -> bool {
+        domain_of(host, |domain| self.domains.contains_key(domain)).is_some()
+    }
+
+    /// Checks a token of any merchant.
+    pub fn verify_token(&self, text: &[u8], now: Timestamp) -> Result<Claims, TokenError> {
+        Claims::verify(text, now, |key_id, merchant| {
+            let merchant = self.merchants.get(&merchant).ok_or(TokenError::Merchant)?;
+            let key = merchant.verifying.iter().find(|(id, _)| *id == key_id);
+            key.map(|(_, key)| *key).ok_or(TokenError::Key)
+        })
+    }
+}
+
+/// The known domain that a host is or lies under, compared label by label, longest first.
+fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
+    let mut domain = host;
+    loop {
+        if is_known(domain) {
+            return Some(domain);
+        }
+        let dot = domain.bytes().position(|byte| byte == b'.')?;
+        domain = &domain[dot + 1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::token::{KeyState, MasterKey};
+
+    use super::*;
+
+    #[test]
+    fn an_old_change_that_comes_again_takes_nothing_back() {
+        let key = MasterKey { id: 1, state: KeyState::Active, secret: [7; 32] };
+        let mut snapshot = Snapshot::new(vec![], KeyRing::new(vec![key]).unwrap());
+        let mut catalog = Catalog::default();
+        let change = |secret: &str, at: i64| {
+            let at = Timestamp::from_ms(at);
+            let merchant = Merchant {
+                id: MerchantId::from_bits(1),
+                key: "key".into(),
+                name: "Shop".into(),
+                domains: vec!["shop.example".into()],
+                currency: "EUR".parse().unwrap(),
+                timezone: "UTC".into(),
+                platform: None,
+                webhook_secret: Some(secret.into()),
+                old_webhook_secret: None,
+                shop_api: None,
+                trust_pixel: false,
+                created_at: Timestamp::from_ms(0),
+                updated_at: at,
+            };
+            Change { at, entities: vec![Entity::Merchant(merchant)], request: None }
+        };
+        for change in [change("first", 1), change("second", 2), change("first", 1)] {
+            catalog.apply(&change);
+            snapshot.apply(&change, &catalog);
+        }
+        let merchant = snapshot.merchant_by_key("key").unwrap();
+        assert_eq!(merchant.webhook_secrets(Timestamp::from_ms(3)), ["second"]);
+    }
+}

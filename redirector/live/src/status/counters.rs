@@ -1,0 +1,112 @@
+//! What a core counts: written by its own thread alone, read when somebody asks. Never the truth
+//! about money; that is the journal.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use shared::class::Class;
+
+/// One core's counters, on cache lines of their own.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+pub struct Counters {
+    clicks: [AtomicU64; Class::ALL.len()],
+    unrecorded: AtomicU64,
+    failed_commits: AtomicU64,
+    not_found: AtomicU64,
+    connections: AtomicU64,
+    refused_connections: AtomicU64,
+    refused_reports: AtomicU64,
+    handshakes: AtomicU64,
+    failed_handshakes: AtomicU64,
+}
+
+/// Adds without a locked instruction: there is one writer.
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
+}
+
+impl Counters {
+    /// Counters that live as long as the process: one for each core, made once.
+    pub fn leak() -> &'static Self {
+        Box::leak(Box::default())
+    }
+
+    pub fn count(&self, class: Class) {
+        add(&self.clicks[class as usize], 1);
+    }
+
+    pub fn unrecorded(&self, clicks: u64) {
+        add(&self.unrecorded, clicks);
+    }
+
+    pub fn not_found(&self) {
+        add(&self.not_found, 1);
+    }
+
+    pub fn connected(&self) {
+        add(&self.connections, 1);
+    }
+
+    pub fn refused_connection(&self) {
+        add(&self.refused_connections, 1);
+    }
+
+    pub fn refused_report(&self) {
+        add(&self.refused_reports, 1);
+    }
+
+    pub fn handshake(&self) {
+        add(&self.handshakes, 1);
+    }
+
+    pub fn failed_handshake(&self) {
+        add(&self.failed_handshakes, 1);
+    }
+
+    /// Logs the first failure; the stream stays poisoned, so every later one is the same.
+    pub fn failed_commit(&self, error: &journal::Error) {
+        if self.failed_commits.load(Relaxed) == 0 {
+            tracing::error!("clicks are no longer recorded, redirects go on: {error}");
+        }
+        add(&self.failed_commits, 1);
+    }
+
+    /// Every counter with its name and labels, for `/metrics`.
+    pub fn each(
+        &self,
+        mut put: impl FnMut(&'static str, Option<(&'static str, &'static str)>, u64),
+    ) {
+        for class in Class::ALL {
+            let value = self.clicks[class as usize].load(Relaxed);
+            put("afterclick_clicks_total", Some(("class", class.as_str())), value);
+        }
+        for (name, counter) in [
+            ("afterclick_clicks_unrecorded_total", &self.unrecorded),
+            ("afterclick_journal_failed_commits_total", &self.failed_commits),
+            ("afterclick_not_found_total", &self.not_found),
+            ("afterclick_connections_total", &self.connections),
+            ("afterclick_connections_refused_total", &self.refused_connections),
+            ("afterclick_reports_refused_total", &self.refused_reports),
+            ("afterclick_tls_handshakes_total", &self.handshakes),
+            ("afterclick_tls_handshakes_failed_total", &self.failed_handshakes),
+        ] {
+            put(name, None, counter.load(Relaxed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_a_counter_of_its_own() {
+        let counters = Counters::default();
+        Class::ALL.into_iter().for_each(|class| counters.count(class));
+        let mut ones = 0;
+        counters.each(|name, _, value| {
+            ones += u64::from(name == "afterclick_clicks_total" && value == 1)
+        });
+        assert_eq!(ones, Class::ALL.len() as u64);
+    }
+}

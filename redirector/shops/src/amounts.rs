@@ -1,0 +1,50 @@
+//! The one rule for amounts that come from outside: a decimal number, not below zero, and not
+//! larger than any order could be.
+
+use serde_json::Value;
+use shared::money::{AMOUNT_MAX, Currency, Decimal};
+
+/// Characters of a value that a note quotes.
+const QUOTED_CHARS: usize = 40;
+
+/// A decimal, as a text or as the literal digits of a JSON number.
+pub(crate) fn decimal(value: &Value) -> Result<Decimal, String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        other => return Err(format!("`{}` is not a decimal number", brief_of(other))),
+    };
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// The start of a value that a note quotes.
+pub(crate) fn brief(text: &str) -> String {
+    text.chars().take(QUOTED_CHARS).collect()
+}
+
+/// A decimal in minor units of its currency.
+pub(crate) fn minor(value: &Value, currency: Currency) -> Result<i64, String> {
+    decimal(value).and_then(|amount| bounded(amount, currency))
+}
+
+/// An amount in minor units, unless no order can be about it.
+pub fn bounded(amount: Decimal, currency: Currency) -> Result<i64, String> {
+    match amount.to_minor(currency) {
+        Ok(minor @ 0..=AMOUNT_MAX) => Ok(minor),
+        _ => Err(format!("`{amount}` is no amount of an order")),
+    }
+}
+
+/// The sum of an order's lines in minor units. One below zero counts as nothing.
+pub(crate) fn goods(sum: Decimal, currency: Currency, notes: &mut Vec<String>) -> Option<i64> {
+    if sum.is_negative() {
+        notes.push(format!("line_items: their sum `{sum}` is below zero; read as 0"));
+        return Some(0);
+    }
+    bounded(sum, currency).map_err(|reason| notes.push(format!("line_items: {reason}"))).ok()
+}
+
+/// The start of a JSON value that a note quotes.
+pub(crate) fn brief_of(value: &Value) -> String {
+    brief(&value.to_string())
+}

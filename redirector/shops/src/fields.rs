@@ -1,0 +1,167 @@
+//! What the readers of several platforms share: signatures, decimal texts, click tokens, and a fact
+//! with nothing in it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+use shared::event::is_order_id;
+use shared::id::{ClickId, CustomerId, FactId};
+use shared::money::{Currency, Decimal};
+use shared::order::{
+    Alias, AliasKind, Line, OrderFact, RefundList, Source, Status, Touch, normal_order_id,
+};
+use shared::platform::Platform;
+
+use crate::amounts::bounded;
+use crate::arrival::Arrival;
+use crate::hex::from_hex;
+use crate::mac;
+
+/// Notes that a fact keeps about fields that were not understood.
+const NOTES_MAX: usize = 20;
+/// Lines of an order that are kept, and bytes of an article number.
+const LINES_MAX: usize = 500;
+const NAME_BYTES_MAX: usize = 128;
+
+/// The first notes of many: a strange body must not make a large record.
+pub(crate) fn first_notes(mut notes: Vec<String>) -> Vec<String> {
+    let more = notes.len().saturating_sub(NOTES_MAX);
+    notes.truncate(NOTES_MAX);
+    if more > 0 {
+        notes.push(format!("and {more} more"));
+    }
+    notes
+}
+
+/// Returns whether a header holds base64(HMAC-SHA256(secret, body)) with any of the secrets.
+pub(crate) fn is_signed(arrival: &Arrival<'_>, header_name: &str) -> bool {
+    let code = arrival.headers.get(header_name).and_then(|value| STANDARD.decode(value).ok());
+    code.is_some_and(|code| mac::is_valid(arrival.secrets, &[arrival.body], &code))
+}
+
+/// A signed webhook's fact about an order that says nothing yet.
+pub(crate) fn blank(
+    platform: Platform,
+    arrival: &Arrival<'_>,
+    order_id: String,
+    id: FactId,
+) -> OrderFact {
+    let fact = OrderFact::blank(
+        id,
+        arrival.merchant,
+        (platform, order_id),
+        Source::Webhook,
+        arrival.received_at,
+    );
+    OrderFact { refund_list: RefundList::Whole, ..fact }
+}
+
+/// The clicks of the tokens that were found, each with the field it was found in; those refused are
+/// noted.
+pub(crate) fn touches<'t>(
+    arrival: &Arrival<'_>,
+    tokens: impl Iterator<Item = (&'t str, &'t str)>,
+    notes: &mut Vec<String>,
+) -> Vec<Touch> {
+    let mut touches = Vec::new();
+    for (field, token) in tokens {
+        match (arrival.token)(token.trim()) {
+            Ok(claims) if claims.merchant == arrival.merchant => touches.push(Touch::from(&claims)),
+            Ok(_) => notes.push(format!("{field}: the token is another merchant's")),
+            Err(error) => notes.push(format!("{field}: {error}")),
+        }
+    }
+    touches.sort_unstable();
+    touches.dedup();
+    touches
+}
+
+/// The click token in an address's query, in either spelling.
+pub(crate) fn query_token(address: &str) -> Option<&str> {
+    let query = address.split('#').next()?.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
+}
+
+/// The JSON object that a body is.
+pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("body: expected a JSON object".to_owned()),
+        Err(error) => Err(format!("body: {error}")),
+    }
+}
+
+/// A field that should be a list; anything else is an empty one.
+pub(crate) fn list<'v>(object: &'v Map<String, Value>, field: &str) -> &'v [Value] {
+    object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The codes of a list of `{"code": …}`.
+pub(crate) fn codes(entries: &[Value]) -> Vec<String> {
+    let codes = entries.iter().filter_map(|entry| entry.get("code").and_then(Value::as_str));
+    codes.filter(|code| !code.trim().is_empty()).map(str::to_owned).collect()
+}
+
+/// The text of a field, or the literal digits of a number.
+pub(crate) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Another name of an order, unless the field holds none that could tell orders apart.
+pub(crate) fn alias(kind: AliasKind, value: Option<&Value>) -> Option<Alias> {
+    let text = text_of(value?)?;
+    is_order_id(&text).then(|| Alias { kind, value: normal_order_id(&text) })
+}
+
+/// Who bought, from the first of the fields that holds an e-mail address. The address itself is not
+/// kept.
+pub(crate) fn customer<'v>(
+    arrival: &Arrival<'_>,
+    emails: impl IntoIterator<Item = Option<&'v Value>>,
+) -> Option<CustomerId> {
+    let addresses = emails.into_iter().flatten().filter_map(Value::as_str);
+    addresses.filter_map(|address| CustomerId::of_email(arrival.merchant, address)).next()
+}
+
+/// A line of an order. Returns `None` for a line without an id, and for one with a negative
+/// amount.
+pub(crate) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
+    let named =
+        |field| entry.get(field).and_then(text_of).filter(|text| text.len() <= NAME_BYTES_MAX);
+    let goods_minor = bounded(goods, currency).ok()?;
+    let id = named("id").or_else(|| named("item_id"))?;
+    Some(Line { id, sku: named("sku"), product: named("product_id"), category: None, goods_minor })
+}
+
+/// The lines that are kept: all, or none of too many.
+pub(crate) fn lines(lines: Vec<Line>, notes: &mut Vec<String>) -> Vec<Line> {
+    if lines.len() <= LINES_MAX {
+        return lines;
+    }
+    notes.push(format!(
+        "line_items: {} lines, more than {LINES_MAX}; kept without them",
+        lines.len()
+    ));
+    vec![]
+}
+
+/// A click id in any of its spellings: base64url, 32 hex digits, or a UUID.
+pub(crate) fn click_id(text: &str) -> Option<ClickId> {
+    let hex: String = text.chars().filter(|c| *c != '-').collect();
+    let of_hex = || <[u8; 16]>::try_from(from_hex(&hex)?).ok().map(ClickId::from_bytes);
+    text.parse().ok().or_else(of_hex)
+}
+
+/// The status that a word stands for, in our own postbacks and in the server API.
+pub(crate) fn status_of(word: &str) -> Result<Status, String> {
+    match word {
+        "approved" | "paid" | "completed" | "sale" => Ok(Status::Paid),
+        "pending" | "on_hold" | "unpaid" => Ok(Status::Unpaid),
+        "rejected" | "cancelled" | "canceled" | "refunded" | "void" => Ok(Status::Void),
+        other => Err(format!("status: `{other}` is not known; send approved, pending or rejected")),
+    }
+}

@@ -1,0 +1,572 @@
+//! Magento 2 and Adobe Commerce: orders, invoices and credit memos, as a queued module posts them
+//! or the REST API lists them.
+//!
+//! `state` decides, `status` is a shop's own word. Amounts are those of the website's currency
+//! (`base_…`), never the customer's. An order says how much was given back so far; a credit memo by
+//! itself adds to what the order said before it, and the next state of the order, which contains
+//! it, replaces both. Nothing personal is kept. One strange field fails that field, not the order.
+
+use serde_json::{Map, Value};
+use shared::id::FactId;
+use shared::money::{Currency, Decimal};
+use shared::order::{
+    AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+};
+use shared::platform::Platform;
+use shared::time::{Span, Timestamp};
+
+use crate::amounts::{self, bounded, brief, decimal};
+use crate::arrival::{Arrival, Authenticity, Reading};
+use crate::fields::{self, first_notes, list, text_of};
+use crate::signature::{self, OWN_HEADER};
+
+/// The id of the one refund that an order's own total is: everything given back so far.
+const REFUND_SO_FAR: &str = "so far";
+/// Bytes of an order's id.
+const ID_BYTES_MAX: usize = 64;
+
+/// Whether a delivery is signed by the module.
+pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
+    signature::timed(OWN_HEADER, arrival)
+}
+
+/// What a body is about: the name it is wrapped in, or what its fields tell.
+#[derive(Clone, Copy)]
+enum Subject {
+    Order,
+    Invoice,
+    CreditMemo,
+}
+
+/// Reads a signed arrival.
+pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
+    let body = match fields::object(arrival.body) {
+        Ok(body) => body,
+        Err(reason) => return Reading::Unparsed(reason),
+    };
+    let (subject, entity) = subject(&body);
+    let reader = Reader { arrival, entity, notes: vec![] };
+    let fact = match subject {
+        Subject::Order => reader.order(),
+        Subject::Invoice => reader.invoice(),
+        Subject::CreditMemo => reader.credit_memo(),
+    };
+    fact.map_or_else(Reading::Unparsed, |fact| Reading::Fact(Box::new(fact)))
+}
+
+fn subject(body: &Map<String, Value>) -> (Subject, &Map<String, Value>) {
+    let wrapped = |name: &str| body.get(name).and_then(Value::as_object);
+    if let Some(order) = wrapped("order") {
+        return (Subject::Order, order);
+    }
+    if let Some(memo) = wrapped("creditmemo") {
+        return (Subject::CreditMemo, memo);
+    }
+    if let Some(invoice) = wrapped("invoice") {
+        return (Subject::Invoice, invoice);
+    }
+    let has = |field: &str| body.contains_key(field);
+    // Orders are no parts of orders; only a credit memo adjusts what it gives back.
+    match has("order_id") {
+        false => (Subject::Order, body),
+        true if has("creditmemo_status")
+            || has("base_adjustment")
+            || has("base_adjustment_positive") =>
+        {
+            (Subject::CreditMemo, body)
+        }
+        true => (Subject::Invoice, body),
+    }
+}
+
+/// Reads the fields of one entity, noting those it cannot.
+struct Reader<'a> {
+    arrival: &'a Arrival<'a>,
+    entity: &'a Map<String, Value>,
+    notes: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    fn order(mut self) -> Result<OrderFact, String> {
+        let blank = self.blank("entity_id", "order")?;
+        let state = self.entity.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if state.is_empty() {
+            return Err("state: expected a word such as processing".to_owned());
+        }
+        let status = self.status(&state);
+        let currency = self.currency();
+        let (goods_minor, lines) = self.goods(currency);
+        let refunds: Vec<Refund> = self.refunded_so_far(currency).into_iter().collect();
+        let kind = match status {
+            Status::Void => FactKind::Cancel,
+            _ if !refunds.is_empty() => FactKind::Refund,
+            _ => FactKind::Order,
+        };
+        // A whole second counts: the order's state comes after the credit memo of the same second,
+        // which it contains.
+        let updated_at = self.time("updated_at").map(|time| time.plus(Span::ms(1)));
+        let fact = OrderFact {
+            kind,
+            aliases: fields::alias(AliasKind::IncrementId, self.entity.get("increment_id"))
+                .into_iter()
+                .collect(),
+            occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
+            ordered_at: self.time("created_at"),
+            status: Some(status),
+            currency,
+            goods_minor,
+            lines: fields::lines(lines, &mut self.notes),
+            tax_minor: self.amount("base_tax_amount", currency),
+            shipping_minor: self.amount("base_shipping_amount", currency),
+            total_minor: self.amount("base_grand_total", currency),
+            refunds,
+            refund_list: RefundList::Whole,
+            coupons: self.coupons(),
+            touches: self.touches(),
+            customer: fields::customer(self.arrival, [self.entity.get("customer_email")]),
+            ..blank
+        };
+        Ok(OrderFact { notes: first_notes(self.notes), ..fact })
+    }
+
+    /// An invoice says that its order was paid, once its own state is 2.
+    fn invoice(mut self) -> Result<OrderFact, String> {
+        let blank = self.blank("order_id", "invoice")?;
+        let paid = self.entity.get("state").and_then(text_of).as_deref() == Some("2");
+        let time = self.time("updated_at").or_else(|| self.time("created_at"));
+        Ok(OrderFact {
+            occurred_at: time.unwrap_or(blank.received_at).min(blank.received_at),
+            status: paid.then_some(Status::Paid),
+            partial: true,
+            notes: first_notes(self.notes),
+            ..blank
+        })
+    }
+
+    fn credit_memo(mut self) -> Result<OrderFact, String> {
+        let blank = self.blank("order_id", "creditmemo")?;
+        let id = self
+            .entity
+            .get("entity_id")
+            .and_then(text_of)
+            .ok_or("entity_id: expected the memo's number")?;
+        let currency =
+            self.currency().ok_or("base_currency_code: expected a currency such as EUR")?;
+        let total =
+            self.exact("base_grand_total")?.ok_or("base_grand_total: expected an amount")?;
+        let total_minor =
+            bounded(total, currency).map_err(|reason| format!("base_grand_total: {reason}"))?;
+        let (goods_minor, lines) = self.goods(Some(currency));
+        let lines = lines
+            .into_iter()
+            .map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
+        let refund = Refund {
+            lines: lines.collect(),
+            ..Refund::new(format!("creditmemo {id}"), total_minor, goods_minor)
+        };
+        let time = self.time("updated_at").or_else(|| self.time("created_at"));
+        Ok(OrderFact {
+            kind: FactKind::Refund,
+            occurred_at: time.unwrap_or(blank.received_at).min(blank.received_at),
+            currency: Some(currency),
+            refunds: vec![refund],
+            partial: true,
+            notes: first_notes(self.notes),
+            ..blank
+        })
+    }
+
+    /// The order that a field names, and an id of what was said of it: the same state of an entity
+    /// is one fact, whether the module posted it or the API listed it.
+    fn blank(&self, id_field: &str, of: &str) -> Result<OrderFact, String> {
+        let order_id =
+            self.entity.get(id_field).and_then(text_of).filter(|id| id.len() <= ID_BYTES_MAX);
+        let order_id =
+            order_id.ok_or_else(|| format!("{id_field}: expected the order's number"))?;
+        let content = serde_json::to_vec(self.entity).unwrap_or_default();
+        let merchant = self.arrival.merchant.bits().to_be_bytes();
+        let id = FactId::of_content(&[b"magento", &merchant, of.as_bytes(), &content]);
+        let blank = fields::blank(Platform::Magento, self.arrival, order_id, id);
+        Ok(OrderFact { refund_list: RefundList::Some, ..blank })
+    }
+
+    fn status(&mut self, state: &str) -> Status {
+        let due = self.exact("base_total_due").ok().flatten();
+        let owes = due.is_some_and(|due| due.fraction().0 > 0);
+        let has_paid =
+            self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
+        match state {
+            "canceled" | "closed" => Status::Void,
+            "new" | "pending_payment" if has_paid && !owes => Status::Paid,
+            "processing" | "complete" if !owes || has_paid => Status::Paid,
+            "new" | "pending_payment" | "processing" | "complete" | "holded" | "payment_review" => {
+                Status::Unpaid
+            }
+            other => {
+                let other = brief(other);
+                self.notes.push(format!("state: `{other}` is not known; read as unpaid"));
+                Status::Unpaid
+            }
+        }
+    }
+
+    fn currency(&mut self) -> Option<Currency> {
+        let code =
+            self.entity.get("base_currency_code").and_then(Value::as_str).unwrap_or_default();
+        code.parse().map_err(|error| self.notes.push(format!("base_currency_code: {error}"))).ok()
+    }
+
+    fn time(&mut self, field: &str) -> Option<Timestamp> {
+        let text = self.entity.get(field).and_then(Value::as_str)?;
+        Timestamp::parse_gmt(text)
+            .map_err(|error| self.notes.push(format!("{field}: {error}")))
+            .ok()
+    }
+
+    fn exact(&self, field: &str) -> Result<Option<Decimal>, String> {
+        exact(self.entity, field)
+    }
+
+    fn amount(&mut self, field: &str, currency: Option<Currency>) -> Option<i64> {
+        let currency = currency?;
+        let amount = self.exact(field).and_then(|amount| {
+            let bounded =
+                |amount| bounded(amount, currency).map_err(|reason| format!("{field}: {reason}"));
+            amount.map(bounded).transpose()
+        });
+        amount.map_err(|reason| self.notes.push(reason)).ok()?
+    }
+
+    /// Σ of the items after discounts, without tax, and each as a line. A configurable product is
+    /// listed twice: with its price, and under it what was chosen, for nothing. A payload without
+    /// items is read by its subtotal.
+    fn goods(&mut self, currency: Option<Currency>) -> (Option<i64>, Vec<Line>) {
+        let Some(currency) = currency else { return (None, vec![]) };
+        let Some(items) = self.entity.get("items").and_then(Value::as_array) else {
+            let subtotal = net(self.entity, "base_subtotal", "base_discount_amount");
+            let goods = subtotal.and_then(|goods| {
+                plus(goods, exact(self.entity, "base_shipping_discount_amount")?)
+            });
+            let goods = goods.map_err(|reason| self.notes.push(reason)).ok();
+            return (
+                goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes)),
+                vec![],
+            );
+        };
+        let (mut sum, mut lines) = (Decimal::ZERO, Vec::new());
+        for (index, item) in items.iter().enumerate() {
+            let Some(item) = item.as_object().filter(|item| !is_child(item)) else { continue };
+            match net(item, "base_row_total", "base_discount_amount") {
+                Ok(goods) => {
+                    sum = sum.checked_add(goods).unwrap_or(sum);
+                    lines.extend(line(item, goods, currency));
+                }
+                Err(reason) => self.notes.push(format!("items[{index}].{reason}")),
+            }
+        }
+        (amounts::goods(sum, currency, &mut self.notes), lines)
+    }
+
+    /// What was given back so far, as one refund.
+    fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
+        let currency = currency?;
+        let total_minor =
+            self.amount("base_total_refunded", Some(currency)).filter(|total| *total > 0)?;
+        let lines = self.refunded_lines(currency);
+        let of_lines: i64 = lines.iter().map(|line| line.goods_minor).sum();
+        let goods_minor =
+            if of_lines > 0 { Some(of_lines) } else { self.refunded_subtotal(currency) };
+        Some(Refund { lines, ..Refund::new(REFUND_SO_FAR.to_owned(), total_minor, goods_minor) })
+    }
+
+    fn refunded_lines(&self, currency: Currency) -> Vec<RefundedLine> {
+        let refunded = |item: &Value| {
+            let item = item.as_object().filter(|item| !is_child(item))?;
+            let goods = net(item, "base_amount_refunded", "base_discount_refunded").ok()?;
+            let goods_minor = bounded(goods, currency).ok().filter(|goods| *goods > 0)?;
+            Some(RefundedLine { line: item_id(item)?, goods_minor })
+        };
+        list(self.entity, "items").iter().filter_map(refunded).collect()
+    }
+
+    /// The goods in it by the order's own sums; `None` where it has none, and the refund takes its
+    /// share.
+    fn refunded_subtotal(&self, currency: Currency) -> Option<i64> {
+        self.exact("base_subtotal_refunded").ok().flatten()?;
+        let goods = net(self.entity, "base_subtotal_refunded", "base_discount_refunded").ok()?;
+        bounded(goods, currency).ok()
+    }
+
+    fn coupons(&self) -> Vec<String> {
+        let codes = self.entity.get("coupon_code").and_then(Value::as_str).unwrap_or_default();
+        codes.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Click tokens: custom or extension attributes named `ac` or `_ac`.
+    fn touches(&mut self) -> Vec<Touch> {
+        let custom = list(self.entity, "custom_attributes").iter().filter_map(|attribute| {
+            let field = match attribute.get("attribute_code")?.as_str()? {
+                "ac" => "custom_attributes.ac",
+                "_ac" => "custom_attributes._ac",
+                _ => return None,
+            };
+            Some((field, attribute.get("value")?.as_str()?))
+        });
+        let extension = self.entity.get("extension_attributes").and_then(Value::as_object);
+        let named = [("extension_attributes.ac", "ac"), ("extension_attributes._ac", "_ac")];
+        let extension = named
+            .into_iter()
+            .filter_map(|(field, name)| Some((field, extension?.get(name)?.as_str()?)));
+        fields::touches(self.arrival, custom.chain(extension), &mut self.notes)
+    }
+}
+
+fn exact(object: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, String> {
+    let value = object.get(field).filter(|value| !value.is_null());
+    value.map(decimal).transpose().map_err(|reason| format!("{field}: {reason}"))
+}
+
+/// An amount less its discount, without the tax that the discount took with it. Discounts are
+/// negative in some fields.
+fn net(object: &Map<String, Value>, field: &str, discount: &str) -> Result<Decimal, String> {
+    let amount = exact(object, field)?.ok_or_else(|| format!("{field}: missing"))?;
+    let discount = exact(object, discount)?.map_or(Decimal::ZERO, Decimal::abs);
+    let net = amount.checked_sub(discount).ok_or_else(|| format!("{field}: too large"))?;
+    let compensation =
+        if field.ends_with("refunded") { "" } else { "base_discount_tax_compensation_amount" };
+    plus(net, exact(object, compensation)?)
+}
+
+fn plus(sum: Decimal, more: Option<Decimal>) -> Result<Decimal, String> {
+    sum.checked_add(more.unwrap_or(Decimal::ZERO)).ok_or_else(|| "sum: too large".to_owned())
+}
+
+/// Whether an item is only the choice within another.
+fn is_child(item: &Map<String, Value>) -> bool {
+    ["parent_item_id", "parent_item"]
+        .into_iter()
+        .any(|field| item.get(field).is_some_and(|parent| !parent.is_null()))
+}
+
+/// An order's item by its own id, a credit memo's by the item it takes back.
+fn item_id(item: &Map<String, Value>) -> Option<String> {
+    ["order_item_id", "item_id"].into_iter().find_map(|field| item.get(field).and_then(text_of))
+}
+
+fn line(item: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
+    let line = fields::line(item, goods, currency);
+    let id = item_id(item)?;
+    let named = |field| item.get(field).and_then(text_of);
+    let goods_minor = bounded(goods, currency).ok()?;
+    let plain = || Line {
+        id: id.clone(),
+        sku: named("sku"),
+        product: named("product_id"),
+        category: None,
+        goods_minor,
+    };
+    Some(line.map_or_else(plain, |line| Line { id: id.clone(), ..line }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use http::header::HeaderMap;
+    use serde_json::json;
+    use shared::id::MerchantId;
+    use shared::order::fold;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_780_000_000_000);
+
+    fn report(body: &[u8]) -> Reading {
+        read(&Arrival::of_test(&HeaderMap::new(), body, NOW))
+    }
+
+    fn fact(body: &Value) -> OrderFact {
+        match report(body.to_string().as_bytes()) {
+            Reading::Fact(fact) => *fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn fixture(name: &str) -> Value {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/magento");
+        serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    }
+
+    /// An order as the REST API lists it: a configurable product with its choice, and a discount.
+    fn listed(changes: Value) -> Value {
+        let mut order = json!({
+            "entity_id": 31, "increment_id": "000000031", "state": "processing", "status": "closed_exchange_success",
+            "base_currency_code": "EUR", "order_currency_code": "USD", "base_grand_total": 139.9, "grand_total": 150.1,
+            "base_subtotal": 145, "base_discount_amount": -15.1, "base_shipping_amount": 10, "base_tax_amount": 0,
+            "base_total_due": 0, "base_total_paid": 139.9, "coupon_code": "ANNA15, EXTRA",
+            "created_at": "2026-05-01 10:00:00", "updated_at": "2026-05-01 10:00:05",
+            "customer_email": "Buyer@example.org",
+            "items": [
+                { "item_id": 1, "sku": "S1", "product_id": 7, "base_row_total": 100, "base_discount_amount": 15.1 },
+                { "item_id": 2, "sku": "S1-M", "product_id": 8, "base_row_total": 0, "parent_item_id": 1 },
+                { "item_id": 3, "sku": "B1", "product_id": "9", "base_row_total": "45.00" },
+            ],
+        });
+        order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        order
+    }
+
+    fn memo(changes: Value) -> Value {
+        let mut memo = json!({
+            "entity_id": 5, "order_id": 31, "base_currency_code": "EUR", "base_grand_total": 45, "base_adjustment": 0,
+            "created_at": "2026-05-03 10:00:00",
+            "items": [{ "order_item_id": 3, "base_row_total": 45, "qty": 1 }],
+        });
+        memo.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        memo
+    }
+
+    #[test]
+    fn the_published_order_is_read_without_anything_personal() {
+        let fact = fact(&fixture("mage2pro_observer_order_created.json"));
+        assert_eq!((fact.order_id.as_str(), fact.status), ("1", Some(Status::Unpaid)));
+        let amounts = (fact.goods_minor, fact.shipping_minor, fact.total_minor, fact.tax_minor);
+        assert_eq!(amounts, (Some(918_000), Some(1000), Some(919_000), Some(0)));
+        assert_eq!(fact.aliases[0].value, "000000001");
+        assert_eq!(fact.ordered_at, Some(Timestamp::parse_gmt("2018-11-10T04:35:13").unwrap()));
+        assert_eq!(
+            fact.customer,
+            shared::id::CustomerId::of_email(MerchantId::from_bits(1), "customer@example.com")
+        );
+        let kept = serde_json::to_string(&fact).unwrap();
+        for personal in
+            ["customer@example.com", "Test", "127.0.0.1", "62ef31f388160d69ee03991765ae1b52"]
+        {
+            assert!(!kept.contains(personal), "{personal} is kept");
+        }
+        assert_eq!(fact.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_published_invoice_pays_its_order_and_the_refund_request_is_none_of_ours() {
+        let fact = fact(&fixture("adobe_docs_invoice_created.json"));
+        assert_eq!(
+            (fact.order_id.as_str(), fact.status, fact.partial),
+            ("3", Some(Status::Paid), true)
+        );
+        let request = fixture("adobe_docs_refund_request.json").to_string();
+        assert!(
+            matches!(report(request.as_bytes()), Reading::Unparsed(reason) if reason.starts_with("entity_id:"))
+        );
+    }
+
+    #[test]
+    fn parents_count_in_the_websites_currency_by_state() {
+        let order = fact(&listed(json!({})));
+        assert_eq!((order.goods_minor, order.currency), (Some(12_990), "EUR".parse().ok()));
+        assert_eq!(
+            order.lines.iter().map(|l| (l.id.as_str(), l.goods_minor)).collect::<Vec<_>>(),
+            [("1", 8490), ("3", 4500)]
+        );
+        assert_eq!(order.coupons, ["ANNA15", "EXTRA"]);
+        assert_eq!(
+            fact(&json!({ "order": listed(json!({})) })).id,
+            order.id,
+            "wrapped or not is one fact"
+        );
+        for (state, due, status) in [
+            ("new", 139, Status::Unpaid),
+            ("new", 0, Status::Paid),
+            ("processing", 0, Status::Paid),
+            ("complete", 0, Status::Paid),
+            ("holded", 0, Status::Unpaid),
+            ("payment_review", 0, Status::Unpaid),
+            ("canceled", 0, Status::Void),
+            ("closed", 0, Status::Void),
+            ("odd", 0, Status::Unpaid),
+        ] {
+            assert_eq!(
+                fact(&listed(json!({ "state": state, "base_total_due": due }))).status,
+                Some(status),
+                "{state}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_credit_memo_and_the_orders_own_total_are_the_same_money() {
+        let order = fact(&listed(json!({})));
+        let memo = fact(&memo(json!({})));
+        assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), 8490);
+        let refunded = json!({ "base_total_refunded": 45, "base_subtotal_refunded": 45, "updated_at": "2026-05-03 10:00:00" });
+        let after = fact(&listed(refunded));
+        for facts in [
+            vec![order.clone(), memo.clone(), after.clone()],
+            vec![after.clone(), memo, order.clone()],
+        ] {
+            let folded = fold(&facts).unwrap();
+            assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (8490, 4500));
+        }
+        let mut by_item =
+            listed(json!({ "base_total_refunded": 100.9, "updated_at": "2026-05-04 10:00:00" }));
+        by_item["items"][0]["base_amount_refunded"] = json!(100);
+        by_item["items"][0]["base_discount_refunded"] = json!(15.1);
+        let folded = fold(&[order, after, fact(&by_item)]).unwrap();
+        assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (4500, 8490));
+    }
+
+    #[test]
+    fn shipping_alone_takes_no_goods() {
+        let shipping = json!({ "base_total_refunded": 10, "base_subtotal_refunded": 0, "base_shipping_refunded": 10 });
+        assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), 12_990);
+        let unknown = json!({ "base_total_refunded": 69.95 });
+        assert_eq!(fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(), 6495, "pro rata");
+        let memo = memo(json!({ "base_grand_total": 10, "items": [] }));
+        assert_eq!(
+            fold(&[fact(&listed(json!({}))), fact(&memo)]).unwrap().net_goods_minor(),
+            12_990
+        );
+    }
+
+    #[test]
+    fn a_strange_field_fails_that_field_and_no_body_panics() {
+        let strange = json!({
+            "base_grand_total": "many", "base_tax_amount": {}, "updated_at": "yesterday", "items": [{ "item_id": 1 }, 5],
+            "coupon_code": 7, "custom_attributes": "ac", "customer_email": ["x"],
+        });
+        let fact = fact(&listed(strange));
+        assert_eq!(
+            (fact.status, fact.goods_minor, fact.total_minor),
+            (Some(Status::Paid), Some(0), None)
+        );
+        for field in [
+            "base_grand_total: `many`",
+            "base_tax_amount",
+            "updated_at",
+            "items[0].base_row_total: missing",
+        ] {
+            assert!(
+                fact.notes.iter().any(|note| note.starts_with(field)),
+                "{field} in {:?}",
+                fact.notes
+            );
+        }
+        for (body, named) in [
+            ("{", "body"),
+            ("[]", "JSON object"),
+            ("{}", "entity_id"),
+            (r#"{"entity_id":1}"#, "state"),
+            (r#"{"creditmemo":{"order_id":1}}"#, "entity_id"),
+            (r#"{"creditmemo":{"order_id":1,"entity_id":2}}"#, "base_currency_code"),
+        ] {
+            assert!(
+                matches!(report(body.as_bytes()), Reading::Unparsed(reason) if reason.contains(named)),
+                "{body}"
+            );
+        }
+        let whole = listed(json!({})).to_string();
+        for length in 0..whole.len() {
+            report(&whole.as_bytes()[..length]);
+        }
+    }
+}

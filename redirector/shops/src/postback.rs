@@ -1,0 +1,570 @@
+//! Postbacks: one report about an order as URL parameters, from a shop or a tracking system, in our
+//! own form or in that of a network.
+//!
+//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id),
+//! `amount`, `currency`, `status`, `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the
+//! merchant's secret, of the other parameters sorted by name and joined by `&`, percent-encoded as
+//! they were sent. Whoever cannot sign sends the merchant's postback token instead. Without an
+//! order id there is one order a click. The same order with a new status is a transition; the same
+//! postback twice is one fact. Which dialect a postback is in is said by its address, never
+//! guessed: `transaction_id` is the order to some and the click to others.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use shared::event::is_order_id;
+use shared::id::{ClickId, FactId};
+use shared::money::{Currency, Decimal};
+use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
+use shared::platform::Platform;
+use shared::time::Timestamp;
+use shared::token::TOKEN_CHARS;
+use subtle::ConstantTimeEq;
+use url::form_urlencoded;
+
+use crate::amounts::bounded;
+use crate::arrival::Arrival;
+use crate::fields::{click_id, status_of};
+use crate::hex::from_hex;
+use crate::mac;
+
+/// What a template leaves behind when nobody filled it in.
+const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
+/// Parameters that say who sends, not what happened.
+const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
+/// Characters of an answer that a sender may choose.
+const REPLY_CHARS_MAX: usize = 64;
+
+/// Whose form a postback has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Our own.
+    Own,
+    Voluum,
+    Keitaro,
+    Tune,
+    Everflow,
+}
+
+/// The names that a dialect has for what we ask; of several the first that is there counts.
+struct Names {
+    click: &'static [&'static str],
+    order: &'static [&'static str],
+    amount: &'static [&'static str],
+}
+
+impl Dialect {
+    /// The dialect that a path names.
+    pub fn of_path(name: &str) -> Option<Self> {
+        match name {
+            "voluum" => Some(Self::Voluum),
+            "keitaro" => Some(Self::Keitaro),
+            "tune" => Some(Self::Tune),
+            "everflow" => Some(Self::Everflow),
+            _ => None,
+        }
+    }
+
+    /// What its reports are called when they are kept unread.
+    pub const fn topic(self) -> &'static str {
+        match self {
+            Self::Own => "postback",
+            Self::Voluum => "postback/voluum",
+            Self::Keitaro => "postback/keitaro",
+            Self::Tune => "postback/tune",
+            Self::Everflow => "postback/everflow",
+        }
+    }
+
+    /// The dialect of a report that was kept unread.
+    pub fn of_topic(topic: &str) -> Option<Self> {
+        if topic == "postback" {
+            Some(Self::Own)
+        } else {
+            Self::of_path(topic.strip_prefix("postback/")?)
+        }
+    }
+
+    const fn names(self) -> Names {
+        match self {
+            Self::Own => Names { click: &["click_id"], order: &["txid"], amount: &["amount"] },
+            Self::Voluum => {
+                Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] }
+            }
+            Self::Keitaro => {
+                Names { click: &["subid"], order: &["tid"], amount: &["revenue", "payout"] }
+            }
+            Self::Tune => {
+                Names { click: &["transaction_id"], order: &["adv_sub"], amount: &["amount"] }
+            }
+            Self::Everflow => Names {
+                click: &["transaction_id"],
+                order: &["order_id", "adv1"],
+                amount: &["amount"],
+            },
+        }
+    }
+
+    /// The answer to a report that was recorded.
+    pub fn accepted(self, parameters: &str) -> String {
+        let reply = || {
+            let mut pairs = form_urlencoded::parse(parameters.as_bytes());
+            let (_, reply) = pairs.find(|(name, _)| name == "return")?;
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || " ._-".contains(c);
+            (reply.chars().count() <= REPLY_CHARS_MAX && reply.chars().all(is_plain))
+                .then(|| reply.into_owned())
+        };
+        match self {
+            Self::Tune => "success=true;".to_owned(),
+            Self::Keitaro => reply().unwrap_or_else(|| "ok\n".to_owned()),
+            Self::Own | Self::Voluum | Self::Everflow => "ok\n".to_owned(),
+        }
+    }
+
+    /// The answer to a report that was not understood.
+    pub fn refused(self, reason: &str) -> String {
+        match self {
+            Self::Tune => format!("success=false; err_msg={reason}"),
+            _ => format!("{reason}\nkept as unparsed\n"),
+        }
+    }
+}
+
+/// Returns whether the sender is who it says: by `sig` over the other parameters, or by the
+/// postback token. Compared in constant time.
+pub fn is_authentic(arrival: &Arrival<'_>) -> bool {
+    let parameters = parameters_of(arrival);
+    is_signed(arrival.secrets, parameters) || has_token(arrival.secrets, parameters)
+}
+
+fn parameters_of<'a>(arrival: &Arrival<'a>) -> &'a str {
+    str::from_utf8(arrival.body).unwrap_or_default()
+}
+
+/// Returns whether `sig` fits the other parameters, by any of the secrets.
+fn is_signed(secrets: &[&str], parameters: &str) -> bool {
+    let pairs = || parameters.split('&').filter(|pair| !pair.is_empty());
+    let Some(code) = pairs().find_map(|pair| pair.strip_prefix("sig=")).and_then(from_hex) else {
+        return false;
+    };
+    let mut signed: Vec<_> = pairs().filter(|pair| !pair.starts_with("sig=")).collect();
+    signed.sort_by_key(|pair| pair.split('=').next());
+    mac::is_valid(secrets, &[signed.join("&").as_bytes()], &code)
+}
+
+/// The token for senders that cannot sign. It follows from the secret and does not give it away: it
+/// stands in addresses, which are logged in many places.
+pub fn token(secret: &str) -> Option<String> {
+    Some(URL_SAFE_NO_PAD.encode(mac::code(secret, &[b"afterclick postback token v1"])?))
+}
+
+fn has_token(secrets: &[&str], parameters: &str) -> bool {
+    let sent = form_urlencoded::parse(parameters.as_bytes())
+        .find(|(name, _)| name == "token" || name == "security_token");
+    let Some((_, sent)) = sent else { return false };
+    let expected = secrets.iter().filter_map(|secret| token(secret));
+    expected.fold(false, |found, token| found | bool::from(token.as_bytes().ct_eq(sent.as_bytes())))
+}
+
+/// Whose postback is read.
+#[derive(Clone, Copy)]
+pub struct Sender {
+    pub platform: Platform,
+    pub dialect: Dialect,
+    /// What amounts are in when a network's postback does not say.
+    pub currency: Currency,
+}
+
+/// Reads an authentic postback; `None` for one that its sender wants to be ignored.
+///
+/// # Errors
+/// Names the parameter that is missing or wrong, with its value.
+pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, String> {
+    let parameters = parameters_of(arrival).as_bytes();
+    let fields = Fields { sender, pairs: form_urlencoded::parse(parameters).collect() };
+    fields.check_filled_in()?;
+    if sender.dialect == Dialect::Own
+        && !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale")
+    {
+        return Err("event: only `purchase` and `sale` are understood".to_owned());
+    }
+    let Some(outcome) = fields.outcome()? else { return Ok(None) };
+    let click = fields.click(arrival)?;
+    let order_id = fields.order_id(click.as_ref())?;
+    let (amount_minor, currency) = fields.amount()?;
+    let occurred_at =
+        fields.time()?.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
+    let merchant = arrival.merchant.bits().to_be_bytes();
+    let id =
+        FactId::of_content(&[sender.dialect.topic().as_bytes(), &merchant, &fields.canonical()]);
+    let name = (sender.platform, order_id);
+    let blank = OrderFact::blank(id, arrival.merchant, name, Source::Postback, arrival.received_at);
+    let (touches, clicks) = match click {
+        Some(Click::Token(touch)) => (vec![touch], vec![]),
+        Some(Click::Id(click)) => (vec![], vec![click]),
+        None => (vec![], vec![]),
+    };
+    Ok(Some(OrderFact {
+        kind: if outcome.status == Status::Void { FactKind::Cancel } else { FactKind::Order },
+        occurred_at,
+        status: Some(outcome.status),
+        currency,
+        goods_minor: amount_minor,
+        total_minor: amount_minor,
+        // A postback that only moves the status says nothing of the amounts that were reported
+        // before.
+        partial: amount_minor.is_none(),
+        touches,
+        clicks,
+        renewal: outcome.renewal,
+        ..blank
+    }))
+}
+
+/// A click as a postback names it.
+enum Click {
+    /// By its token, which says everything.
+    Token(Touch),
+    /// By its id, which is looked up later.
+    Id(ClickId),
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outcome {
+    status: Status,
+    renewal: bool,
+}
+
+/// Parameters by name, decoded; of several with one name the last counts.
+struct Fields<'a> {
+    sender: Sender,
+    pairs: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+impl Fields<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.pairs.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+    }
+
+    fn check_filled_in(&self) -> Result<(), String> {
+        let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
+        let unfilled = said
+            .into_iter()
+            .find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
+        unfilled
+            .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
+    }
+
+    /// What became of the order; `None` where the sender wants the report to be ignored.
+    fn outcome(&self) -> Result<Option<Outcome>, String> {
+        if self.sender.dialect == Dialect::Keitaro {
+            return self.keitaro();
+        }
+        let status = status_of(self.text("status").unwrap_or("approved"))?;
+        Ok(Some(Outcome { status, renewal: false }))
+    }
+
+    /// Keitaro's words, and lists of a sender's own words for each:
+    /// `sale_status=confirmed,approved`.
+    fn keitaro(&self) -> Result<Option<Outcome>, String> {
+        let word = self.text("status").unwrap_or("sale");
+        let listed = |list: &str| {
+            self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word))
+        };
+        if listed("ignore_status") {
+            return Ok(None);
+        }
+        let known = ["lead", "sale", "rejected", "rebill"];
+        let remapped = known.into_iter().find(|known| listed(&format!("{known}_status")));
+        let (status, renewal) = match remapped.unwrap_or(word) {
+            "lead" => (Status::Unpaid, false),
+            "sale" => (Status::Paid, false),
+            "rebill" => (Status::Paid, true),
+            "rejected" => (Status::Void, false),
+            other => {
+                return Err(format!(
+                    "status: `{other}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
+                ));
+            }
+        };
+        Ok(Some(Outcome { status, renewal }))
+    }
+
+    fn click(&self, arrival: &Arrival<'_>) -> Result<Option<Click>, String> {
+        let Some((name, text)) = self.first(self.sender.dialect.names().click) else {
+            return Ok(None);
+        };
+        if text.len() != TOKEN_CHARS
+            && let Some(id) = click_id(text)
+        {
+            return Ok(Some(Click::Id(id)));
+        }
+        match (arrival.token)(text) {
+            Ok(claims) if claims.merchant == arrival.merchant => {
+                Ok(Some(Click::Token(Touch::from(&claims))))
+            }
+            Ok(_) => Err(format!("{name}: the token is another merchant's")),
+            Err(error) => Err(format!("{name}: {error}")),
+        }
+    }
+
+    fn order_id(&self, click: Option<&Click>) -> Result<String, String> {
+        let names = self.sender.dialect.names();
+        match (self.first(names.order), click) {
+            (Some((_, id)), _) if is_order_id(id) => Ok(normal_order_id(id)),
+            (Some((name, id)), _) => Err(format!("{name}: `{id}` is no order id")),
+            (None, Some(Click::Token(touch))) => Ok(format!("click:{}", touch.click)),
+            (None, Some(Click::Id(id))) => Ok(format!("click:{id}")),
+            (None, None) => {
+                Err(format!("{}: is required where there is no {}", names.order[0], names.click[0]))
+            }
+        }
+    }
+
+    fn amount(&self) -> Result<(Option<i64>, Option<Currency>), String> {
+        let Some((name, text)) = self.first(self.sender.dialect.names().amount) else {
+            return Ok((None, None));
+        };
+        // 12,34 is 12.34 to Everflow, and a mistake to everybody else.
+        let decimal = match self.sender.dialect {
+            Dialect::Everflow if !text.contains('.') => text.replacen(',', ".", 1),
+            _ => text.to_owned(),
+        };
+        let amount: Decimal = decimal.parse().map_err(|error| format!("{name}: {error}"))?;
+        let currency = match (self.text("currency"), self.sender.dialect) {
+            (Some(code), _) => code.parse().map_err(|error| format!("currency: {error}"))?,
+            (None, Dialect::Own) => return Err("currency: is required with an amount".to_owned()),
+            (None, _) => self.sender.currency,
+        };
+        let minor = bounded(amount, currency).map_err(|reason| format!("{name}: {reason}"))?;
+        Ok((Some(minor), Some(currency)))
+    }
+
+    /// `ts`, in seconds since 1970.
+    fn time(&self) -> Result<Option<Timestamp>, String> {
+        let Some(text) = self.text("ts") else { return Ok(None) };
+        let seconds: i64 =
+            text.parse().map_err(|_| format!("ts: `{text}` is no number of seconds since 1970"))?;
+        Ok(Some(Timestamp::from_ms(seconds.saturating_mul(1000))))
+    }
+
+    /// What was reported, without how the sender proved itself.
+    fn canonical(&self) -> Vec<u8> {
+        let mut canonical = form_urlencoded::Serializer::new(String::new());
+        canonical.extend_pairs(
+            self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref())),
+        );
+        canonical.finish().into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn signed(parameters: &str) -> String {
+        let code = mac::code("secret", &[parameters.as_bytes()]).unwrap();
+        format!("{parameters}&sig={}", crate::hex::to_hex(&code))
+    }
+
+    fn is_believed(secrets: &[&str], parameters: &str) -> bool {
+        let headers = HeaderMap::new();
+        let now = Timestamp::from_ms(1_763_800_000_000);
+        let arrival = Arrival::of_test(&headers, parameters.as_bytes(), now);
+        is_authentic(&Arrival { secrets, ..arrival })
+    }
+
+    fn read_one(parameters: &str) -> Result<OrderFact, String> {
+        read_as(Dialect::Own, parameters).map(Option::unwrap)
+    }
+
+    fn read_as(dialect: Dialect, parameters: &str) -> Result<Option<OrderFact>, String> {
+        let headers = HeaderMap::new();
+        let received_at = Timestamp::from_ms(1_763_800_000_000);
+        let arrival = Arrival::of_test(&headers, parameters.as_bytes(), received_at);
+        let sender =
+            Sender { platform: Platform::Other, dialect, currency: "EUR".parse().unwrap() };
+        read(&arrival, sender)
+    }
+
+    #[test]
+    fn the_signature_covers_the_parameters_by_name_as_they_were_sent() {
+        let sent = signed("amount=12%2E50&currency=EUR&txid=A%201");
+        assert!(is_signed(&["other", "secret"], &sent));
+        let reordered =
+            sent.replace("amount=12%2E50&currency=EUR&", "currency=EUR&amount=12%2E50&");
+        assert!(is_signed(&["secret"], &reordered), "the order of parameters does not matter");
+        for forged in [
+            sent.replace("12%2E50", "99"),
+            sent.replace("%2E", "."),
+            sent.replace("sig=", "sig=00"),
+            "txid=1".into(),
+        ] {
+            assert!(!is_signed(&["secret"], &forged), "{forged}");
+        }
+        assert!(!is_signed(&[], &sent));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_value() {
+        for (parameters, named) in [
+            ("amount=1&currency=EUR", "txid: is required"),
+            ("txid={order_id}", "txid: `{order_id}` was never filled in"),
+            ("txid=%7Border%7D", "was never filled in"),
+            ("txid=null", "txid: `null`"),
+            ("txid=1&amount=12,50&currency=EUR", "amount: `12,50`"),
+            ("txid=1&amount=12.50", "currency: is required"),
+            ("txid=1&amount=-1&currency=EUR", "amount: `-1`"),
+            ("txid=1&status=maybe", "status: `maybe`"),
+            ("txid=1&event=lead", "event"),
+            ("txid=1&ts=yesterday", "ts: `yesterday`"),
+            ("txid=1&click_id=abc", "click_id: token"),
+        ] {
+            let error = read_one(parameters).unwrap_err();
+            assert!(error.contains(named), "{error} should name {named}");
+        }
+    }
+
+    #[test]
+    fn a_postback_is_a_fact_and_the_same_postback_the_same_fact() {
+        let fact =
+            read_one("txid=%231001&amount=129.90&currency=eur&status=pending&sig=1").unwrap();
+        assert_eq!(
+            (fact.order_id.as_str(), fact.goods_minor, fact.status),
+            ("1001", Some(12990), Some(Status::Unpaid))
+        );
+        let again =
+            read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
+        assert_eq!(again.id, fact.id);
+        assert!(
+            read_one("txid=1001&status=rejected").unwrap().partial,
+            "moves the status and nothing else"
+        );
+    }
+
+    const CLICK: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
+
+    #[test]
+    fn each_dialect_has_its_own_names_and_words() {
+        for (dialect, parameters, order, minor, status) in [
+            (
+                Dialect::Voluum,
+                format!("cid={CLICK}&txid=7&payout=12.50&currency=USD&et=x"),
+                "7",
+                1250,
+                Status::Paid,
+            ),
+            (
+                Dialect::Keitaro,
+                format!("subid={CLICK}&tid=7&revenue=12.5&status=lead"),
+                "7",
+                1250,
+                Status::Unpaid,
+            ),
+            (
+                Dialect::Keitaro,
+                format!("subid={CLICK}&tid=7&payout=1&status=rejected"),
+                "7",
+                100,
+                Status::Void,
+            ),
+            (
+                Dialect::Tune,
+                format!("transaction_id={CLICK}&adv_sub=7&amount=3"),
+                "7",
+                300,
+                Status::Paid,
+            ),
+            (
+                Dialect::Everflow,
+                format!("transaction_id={CLICK}&order_id=7&amount=12,34"),
+                "7",
+                1234,
+                Status::Paid,
+            ),
+            (
+                Dialect::Everflow,
+                format!("transaction_id={CLICK}&amount=5&nid=3"),
+                "click:AQIDBAUGBwgJCgsMDQ4PEA",
+                500,
+                Status::Paid,
+            ),
+        ] {
+            let fact = read_as(dialect, &parameters).unwrap().unwrap();
+            let found = (fact.order_id.as_str(), fact.goods_minor, fact.status);
+            assert_eq!(found, (order, Some(minor), Some(status)), "{parameters}");
+            assert_eq!(fact.clicks, [CLICK.parse().unwrap()], "{parameters}");
+        }
+        assert!(
+            read_as(Dialect::Voluum, "txid=7&payout=12,34")
+                .unwrap_err()
+                .contains("payout: `12,34`")
+        );
+    }
+
+    #[test]
+    fn keitaros_words_are_remapped_ignored_and_renewed() {
+        let outcome = |parameters: &str| {
+            let fact = read_as(Dialect::Keitaro, &format!("tid=7&{parameters}")).unwrap();
+            fact.map(|fact| (fact.status.unwrap(), fact.renewal))
+        };
+        assert_eq!(
+            outcome("status=confirmed&sale_status=ok,confirmed"),
+            Some((Status::Paid, false))
+        );
+        assert_eq!(outcome("status=trash&rejected_status=trash"), Some((Status::Void, false)));
+        assert_eq!(outcome("status=rebill"), Some((Status::Paid, true)));
+        assert_eq!(outcome("status=trash&ignore_status=trash"), None);
+        assert!(
+            read_as(Dialect::Keitaro, "tid=7&status=odd").unwrap_err().contains("status: `odd`")
+        );
+    }
+
+    #[test]
+    fn a_click_id_has_three_spellings() {
+        let expected = CLICK.parse().unwrap();
+        for text in
+            [CLICK, "0102030405060708090a0b0c0d0e0f10", "01020304-0506-0708-090a-0b0c0d0e0f10"]
+        {
+            assert_eq!(click_id(text), Some(expected), "{text}");
+        }
+        assert_eq!(click_id("0102"), None);
+    }
+
+    #[test]
+    fn the_postback_token_follows_from_the_secret_and_is_not_it() {
+        let token = token("secret").unwrap();
+        assert_eq!(token.len(), 43);
+        for (parameters, expected) in [
+            (format!("txid=1&token={token}"), true),
+            (format!("txid=1&security_token={token}"), true),
+            ("txid=1&token=secret".to_owned(), false),
+            ("txid=1&token=".to_owned(), false),
+        ] {
+            assert_eq!(is_believed(&["other", "secret"], &parameters), expected, "{parameters}");
+        }
+        assert!(!is_believed(&[], &format!("token={token}")));
+    }
+
+    #[test]
+    fn a_reply_is_plain_or_ours() {
+        assert_eq!(Dialect::Keitaro.accepted("tid=1&return=OK%20thanks"), "OK thanks");
+        assert_eq!(Dialect::Keitaro.accepted("tid=1&return=%3Cscript%3E"), "ok\n");
+        assert_eq!(Dialect::Tune.accepted(""), "success=true;");
+        assert_eq!(Dialect::Tune.refused("amount: x"), "success=false; err_msg=amount: x");
+        for dialect in
+            [Dialect::Own, Dialect::Voluum, Dialect::Keitaro, Dialect::Tune, Dialect::Everflow]
+        {
+            assert_eq!(Dialect::of_topic(dialect.topic()), Some(dialect));
+        }
+    }
+}

@@ -1,0 +1,735 @@
+//! Stripe webhooks: checkout sessions, refunds and disputes.
+//!
+//! An order is a payment: its id is the payment intent, which sessions, charges and disputes all
+//! name. A session says what was bought; a charge says how much of it was given back so far; a
+//! dispute says whether the payment stands. Amounts are integers in Stripe's own minor units. One
+//! strange field fails that field, not the session.
+
+use serde_json::Value;
+use shared::id::{CustomerId, FactId};
+use shared::money::{AMOUNT_MAX, Currency};
+use shared::order::{
+    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id,
+};
+use shared::platform::Platform;
+use shared::time::Timestamp;
+use shared::token::TOKEN_CHARS;
+
+use crate::amounts::brief_of;
+use crate::arrival::{Arrival, Authenticity, Reading};
+use crate::{fields, signature};
+
+/// Characters of an order id, and of a topic that is kept.
+const NAME_CHARS_MAX: usize = 128;
+/// Where a session may hold a click token; the first place is also used for other things.
+const TOKEN_PATHS: [&str; 3] =
+    ["data.object.client_reference_id", "data.object.metadata.ac", "data.object.metadata._ac"];
+
+/// The event's type: Stripe has no header for it.
+pub(crate) fn topic(body: &[u8]) -> Option<String> {
+    let event = serde_json::from_slice::<Value>(body).ok()?;
+    Some(event.get("type")?.as_str()?.chars().take(NAME_CHARS_MAX).collect())
+}
+
+/// Whether a delivery is signed: any of its signatures by any of the secrets, and now.
+pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
+    signature::timed("Stripe-Signature", arrival)
+}
+
+/// What an event is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// A session that stands as its `payment_status` says.
+    Session,
+    /// A session whose payment failed after all.
+    Failed,
+    Refund,
+    DisputeCreated,
+    DisputeClosed,
+    FundsReinstated,
+}
+
+impl Subject {
+    fn of(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+                Self::Session
+            }
+            "checkout.session.async_payment_failed" => Self::Failed,
+            "charge.refunded" => Self::Refund,
+            "charge.dispute.created" => Self::DisputeCreated,
+            "charge.dispute.closed" => Self::DisputeClosed,
+            "charge.dispute.funds_reinstated" => Self::FundsReinstated,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads a signed arrival.
+pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
+    let event = match fields::object(arrival.body) {
+        Ok(event) => Value::Object(event),
+        Err(reason) => return Reading::Unparsed(reason),
+    };
+    let Some(kind) = event.get("type").and_then(Value::as_str) else {
+        return Reading::Unparsed(
+            "type: expected a word such as checkout.session.completed".to_owned(),
+        );
+    };
+    let Some(subject) = Subject::of(kind) else {
+        return Reading::Ignored("only checkout sessions, refunds and disputes are recorded");
+    };
+    let reader = Reader { arrival, event: &event, notes: vec![] };
+    if reader.word("data.object.mode") == Some("setup") {
+        return Reading::Ignored("a session that only keeps a payment method sells nothing");
+    }
+    match reader.fact(subject) {
+        Ok(fact) => Reading::Fact(Box::new(fact)),
+        Err(reason) => Reading::Unparsed(reason),
+    }
+}
+
+/// Reads the fields of one event, noting those it cannot. Fields are named by their path in the
+/// event.
+struct Reader<'a> {
+    arrival: &'a Arrival<'a>,
+    event: &'a Value,
+    notes: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn fact(mut self, subject: Subject) -> Result<OrderFact, String> {
+        let blank = self.blank()?;
+        let fact = match subject {
+            Subject::Session => self.session(blank, None)?,
+            Subject::Failed => self.session(blank, Some(Status::Void))?,
+            Subject::Refund => self.refund(blank)?,
+            Subject::DisputeCreated => self.dispute(blank, Self::opened)?,
+            Subject::DisputeClosed => self.dispute(blank, Self::closed)?,
+            Subject::FundsReinstated => self.dispute(blank, |_| Some(Status::Paid))?,
+        };
+        Ok(OrderFact { notes: self.notes, ..fact })
+    }
+
+    /// What every event says: which one it is, when it happened, whether money is real in it.
+    fn blank(&mut self) -> Result<OrderFact, String> {
+        let event = self
+            .word("id")
+            .filter(|id| !id.is_empty())
+            .ok_or("id: expected the event's id, evt_…")?;
+        let merchant = self.arrival.merchant.bits().to_be_bytes();
+        let id = FactId::of_content(&[b"stripe", &merchant, event.as_bytes()]);
+        if !matches!(self.field("data.object"), Some(Value::Object(_))) {
+            return Err("data.object: expected a JSON object".to_owned());
+        }
+        let blank = fields::blank(Platform::Stripe, self.arrival, String::new(), id);
+        Ok(OrderFact {
+            occurred_at: self.time("created").unwrap_or(blank.received_at).min(blank.received_at),
+            refund_list: RefundList::Some,
+            test: self.is_test(),
+            ..blank
+        })
+    }
+
+    fn session(&mut self, blank: OrderFact, status: Option<Status>) -> Result<OrderFact, String> {
+        let order_id = self.order_id("data.object.id")?;
+        let status = status.unwrap_or_else(|| self.payment_status());
+        let currency = self.currency().map_err(|reason| self.notes.push(reason)).ok();
+        let mut fact = OrderFact {
+            order_id,
+            kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
+            aliases: self.aliases(),
+            ordered_at: self.completed_at(),
+            // A session is made when the customer goes to the checkout.
+            checkout_at: self.time("data.object.created"),
+            customer: self.customer(),
+            status: Some(status),
+            touches: self.touches(),
+            currency,
+            ..blank
+        };
+        if let Some(currency) = currency {
+            fact.total_minor = self.amount("data.object.amount_total", currency);
+            fact.tax_minor = self.amount("data.object.total_details.amount_tax", currency);
+            fact.shipping_minor = self.shipping(currency);
+            fact.goods_minor = self.goods(currency);
+            self.look_for_inclusive_tax(&fact);
+        }
+        Ok(fact)
+    }
+
+    /// The session, and the shop's own name of the order where it gave one.
+    fn aliases(&self) -> Vec<Alias> {
+        let reference =
+            self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
+        let reference = reference.map(Value::from);
+        let names = [
+            (AliasKind::CheckoutToken, self.field("data.object.id")),
+            (AliasKind::OrderNumber, reference.as_ref()),
+            (AliasKind::OrderNumber, self.field("data.object.metadata.order_id")),
+        ];
+        names.into_iter().filter_map(|(kind, value)| fields::alias(kind, value)).collect()
+    }
+
+    /// The order was placed when its session was completed; a payment that comes later says nothing
+    /// about that.
+    fn completed_at(&mut self) -> Option<Timestamp> {
+        (self.word("type") == Some("checkout.session.completed"))
+            .then(|| self.time("created"))
+            .flatten()
+    }
+
+    fn customer(&self) -> Option<CustomerId> {
+        let fields = ["data.object.customer_details.email", "data.object.customer_email"];
+        fields::customer(self.arrival, fields.map(|path| self.field(path)))
+    }
+
+    /// `amount_refunded` is all that was given back so far: one refund a charge, whose newest
+    /// report stands.
+    fn refund(&self, blank: OrderFact) -> Result<OrderFact, String> {
+        let id =
+            self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
+        let currency = self.currency()?;
+        let path = "data.object.amount_refunded";
+        let total_minor =
+            self.exact(path, currency)?.ok_or(format!("{path}: expected an amount"))?;
+        Ok(OrderFact {
+            order_id: self.order_id("data.object.id")?,
+            kind: FactKind::Refund,
+            currency: Some(currency),
+            refunds: vec![Refund::new(id, total_minor, None)],
+            partial: true,
+            ..blank
+        })
+    }
+
+    fn dispute(
+        &mut self,
+        blank: OrderFact,
+        status: impl Fn(&mut Self) -> Option<Status>,
+    ) -> Result<OrderFact, String> {
+        let order_id = self.order_id("data.object.charge")?;
+        Ok(OrderFact {
+            order_id,
+            kind: FactKind::Cancel,
+            status: status(self),
+            partial: true,
+            ..blank
+        })
+    }
+
+    /// Money is taken when a dispute begins, but not by an inquiry before it.
+    fn opened(&mut self) -> Option<Status> {
+        match self.word("data.object.status") {
+            Some(status) if status.starts_with("warning_") => {
+                let note = "data.object.status: an inquiry, no dispute yet; the order stands";
+                self.notes.push(note.to_owned());
+                None
+            }
+            _ => Some(Status::Void),
+        }
+    }
+
+    fn closed(&mut self) -> Option<Status> {
+        match self.word("data.object.status") {
+            Some("won") => Some(Status::Paid),
+            Some("lost") => Some(Status::Void),
+            Some("warning_closed") => None,
+            _ => {
+                let found = self.field("data.object.status").map(brief_of).unwrap_or_default();
+                self.notes
+                    .push(format!("data.object.status: `{found}` is not known; nothing changed"));
+                None
+            }
+        }
+    }
+
+    fn payment_status(&mut self) -> Status {
+        match self.word("data.object.payment_status") {
+            Some("paid" | "no_payment_required") => Status::Paid,
+            Some("unpaid") => Status::Unpaid,
+            _ => {
+                let found =
+                    self.field("data.object.payment_status").map(brief_of).unwrap_or_default();
+                self.notes.push(format!(
+                    "data.object.payment_status: `{found}` is not known; read as unpaid"
+                ));
+                Status::Unpaid
+            }
+        }
+    }
+
+    /// The payment intent; where there is none, what stands at `other`.
+    fn order_id(&self, other: &str) -> Result<String, String> {
+        let path = "data.object.payment_intent";
+        let id = if self.field(path).is_some() { self.id(path) } else { self.id(other) };
+        id.ok_or_else(|| format!("{path}: expected an id, pi_…, or one in {other}"))
+    }
+
+    /// The id at `path`, which is a text, or stands in an expanded object.
+    fn id(&self, path: &str) -> Option<String> {
+        let value = self.field(path)?;
+        let text = normal_order_id(value.as_str().or_else(|| value.get("id")?.as_str())?);
+        (!text.is_empty() && text.len() <= NAME_CHARS_MAX).then_some(text)
+    }
+
+    fn is_test(&mut self) -> bool {
+        let mut is_test = false;
+        for path in ["livemode", "data.object.livemode"] {
+            match self.field(path) {
+                None | Some(Value::Bool(true)) => {}
+                Some(Value::Bool(false)) => is_test = true,
+                Some(other) => {
+                    self.notes
+                        .push(format!("{path}: `{}` is neither true nor false", brief_of(other)));
+                }
+            }
+        }
+        is_test
+    }
+
+    fn currency(&self) -> Result<Currency, String> {
+        let text = self.word("data.object.currency").unwrap_or_default();
+        text.parse().map_err(|error| format!("data.object.currency: {error}"))
+    }
+
+    /// Whole seconds since 1970.
+    fn time(&mut self, path: &str) -> Option<Timestamp> {
+        let value = self.field(path)?;
+        match value.as_i64().and_then(|seconds| seconds.checked_mul(1000)).filter(|ms| *ms >= 0) {
+            Some(ms) => Some(Timestamp::from_ms(ms)),
+            None => {
+                self.notes.push(format!("{path}: `{}` is no time in seconds", brief_of(value)));
+                None
+            }
+        }
+    }
+
+    /// Items before discounts, less the discounts; a field that cannot be read leaves the goods
+    /// unknown.
+    fn goods(&mut self, currency: Currency) -> Option<i64> {
+        let path = "data.object.amount_subtotal";
+        let subtotal = self.amount(path, currency)?;
+        let discount = self.exact("data.object.total_details.amount_discount", currency);
+        let discount = discount.map_err(|reason| self.notes.push(reason)).ok()?.unwrap_or(0);
+        if discount > subtotal {
+            self.notes.push(format!("{path}: the discounts are larger; goods read as 0"));
+        }
+        Some((subtotal - discount).max(0))
+    }
+
+    fn shipping(&mut self, currency: Currency) -> Option<i64> {
+        let details = "data.object.total_details.amount_shipping";
+        let path = if self.field(details).is_some() {
+            details
+        } else {
+            "data.object.shipping_cost.amount_total"
+        };
+        self.amount(path, currency)
+    }
+
+    /// Prices may include the tax; then so do the items before discounts.
+    fn look_for_inclusive_tax(&mut self, fact: &OrderFact) {
+        let (Some(total), Some(goods), Some(tax)) =
+            (fact.total_minor, fact.goods_minor, fact.tax_minor)
+        else {
+            return;
+        };
+        if total < goods + fact.shipping_minor.unwrap_or(0) + tax {
+            let note = "data.object.total_details.amount_tax: prices include tax, and so do the goods read here";
+            self.notes.push(note.to_owned());
+        }
+    }
+
+    fn amount(&mut self, path: &str, currency: Currency) -> Option<i64> {
+        self.exact(path, currency).map_err(|reason| self.notes.push(reason)).ok()?
+    }
+
+    /// An amount in the currency's own minor units, or why it is none; nothing where there is no
+    /// field.
+    fn exact(&self, path: &str, currency: Currency) -> Result<Option<i64>, String> {
+        let Some(value) = self.field(path) else { return Ok(None) };
+        let minor = value.as_i64().and_then(|units| iso_minor(units, currency));
+        match minor.filter(|minor| (0..=AMOUNT_MAX).contains(minor)) {
+            Some(minor) => Ok(Some(minor)),
+            None => Err(format!("{path}: `{}` is no amount in {currency}", brief_of(value))),
+        }
+    }
+
+    /// Click tokens: the session's reference, if it looks like one, and its metadata.
+    fn touches(&mut self) -> Vec<Touch> {
+        let found = TOKEN_PATHS.iter().filter_map(|path| Some((*path, self.word(path)?.trim())));
+        // A shop's own reference is no token, and no mistake.
+        let tokens: Vec<_> = found
+            .filter(|(path, text)| *path != TOKEN_PATHS[0] || text.len() == TOKEN_CHARS)
+            .collect();
+        fields::touches(self.arrival, tokens.into_iter(), &mut self.notes)
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// What stands at a path such as `data.object.id`; `null` is nothing.
+    fn field(&self, path: &str) -> Option<&'a Value> {
+        let found = path.split('.').try_fold(self.event, |value, name| value.get(name));
+        found.filter(|value| !value.is_null())
+    }
+
+    fn word(&self, path: &str) -> Option<&'a str> {
+        self.field(path)?.as_str()
+    }
+}
+
+/// Decimal places of the amounts that Stripe sends, which for a few currencies are not those of ISO
+/// 4217: whole ariary, and hundredths of króna and shilling.
+fn stripe_exponent(currency: Currency) -> u32 {
+    match currency.code() {
+        "ISK" | "UGX" => 2,
+        "MGA" => 0,
+        _ => currency.exponent(),
+    }
+}
+
+/// Stripe's units in the currency's own; nothing where they cannot be said exactly.
+fn iso_minor(units: i64, currency: Currency) -> Option<i64> {
+    let (theirs, ours) = (stripe_exponent(currency), currency.exponent());
+    let more = units.checked_mul(10i64.checked_pow(ours.saturating_sub(theirs))?)?;
+    let fewer = 10i64.checked_pow(theirs.saturating_sub(ours))?;
+    (more % fewer == 0).then_some(more / fewer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::{HeaderMap, HeaderValue};
+    use serde_json::json;
+
+    const SIGNED_AT: i64 = 1_700_000_000;
+    const BODY: &[u8] = br#"{"id":727,"status":"processing"}"#;
+    const VECTOR: &str = "696f03b9ccdd7c1796e868ebe222d58ee098e674afc805925c531f5404243e35";
+
+    fn authentic(header: &str, secrets: &[&str], now: i64) -> Authenticity {
+        let mut headers = HeaderMap::new();
+        headers.insert("stripe-signature", HeaderValue::from_str(header).unwrap());
+        let received_at = Timestamp::from_ms(now * 1000 + 999);
+        authenticate(&Arrival { secrets, ..Arrival::of_test(&headers, BODY, received_at) })
+    }
+
+    fn reason(authenticity: Authenticity) -> String {
+        let Authenticity::Refused(reason) = authenticity else { panic!("{authenticity:?}") };
+        reason
+    }
+
+    #[test]
+    fn the_published_vector_is_signed() {
+        let header = format!("t={SIGNED_AT},v1={VECTOR}");
+        assert_eq!(authentic(&header, &["whsec_test"], SIGNED_AT), Authenticity::Signed);
+        assert_eq!(
+            authentic(&header, &["whsec_new", "whsec_test"], SIGNED_AT),
+            Authenticity::Signed
+        );
+        assert!(reason(authentic(&header, &["whsec_tes"], SIGNED_AT)).contains("does not fit"));
+    }
+
+    #[test]
+    fn one_of_several_signatures_is_enough_and_other_schemes_do_not_count() {
+        let other = "0".repeat(64);
+        for header in [
+            format!("t={SIGNED_AT},v1={other},v1={VECTOR}"),
+            format!("t={SIGNED_AT}, v1={VECTOR}, v1={other}, v0={other}"),
+        ] {
+            assert_eq!(
+                authentic(&header, &["whsec_test"], SIGNED_AT),
+                Authenticity::Signed,
+                "{header}"
+            );
+        }
+        let header = format!("t={SIGNED_AT},v0={VECTOR}");
+        assert!(reason(authentic(&header, &["whsec_test"], SIGNED_AT)).contains("expected"));
+    }
+
+    #[test]
+    fn a_signature_is_believed_for_300_seconds_either_way() {
+        let header = format!("t={SIGNED_AT},v1={VECTOR}");
+        for (now, fresh) in
+            [(-300, true), (300, true), (-301, false), (301, false), (-SIGNED_AT, false)]
+        {
+            let found = authentic(&header, &["whsec_test"], SIGNED_AT + now);
+            assert_eq!(found == Authenticity::Signed, fresh, "{now}");
+            assert!(fresh || reason(found).contains("stale"), "{now}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_part_of_what_is_signed() {
+        for time in ["1700000001", "01700000000", " 1700000000", "", "now", "99999999999999999999"]
+        {
+            let header = format!("t={time},v1={VECTOR}");
+            assert!(
+                reason(authentic(&header, &["whsec_test"], SIGNED_AT)).contains("fit"),
+                "{time}"
+            );
+        }
+        for header in ["", ",", "=", "t=1", "v1=1", "t,v1", "t=,v1="] {
+            assert!(matches!(authentic(header, &["k"], 1), Authenticity::Refused(_)), "{header}");
+        }
+    }
+
+    fn report(event: &Value) -> Reading {
+        let body = event.to_string();
+        let received_at = Timestamp::from_ms(1_800_000_000_000);
+        read(&Arrival::of_test(&HeaderMap::new(), body.as_bytes(), received_at))
+    }
+
+    fn event(kind: &str, object: Value) -> Value {
+        json!({ "id": "evt_1", "type": kind, "created": SIGNED_AT, "livemode": true,
+                "data": { "object": object } })
+    }
+
+    fn fact(event: &Value) -> OrderFact {
+        match report(event) {
+            Reading::Fact(fact) => *fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn session(changes: Value) -> OrderFact {
+        let mut object = json!({
+            "id": "cs_1", "payment_intent": "pi_1", "currency": "eur", "payment_status": "paid",
+            "amount_subtotal": 10_000, "amount_total": 11_590, "created": SIGNED_AT - 60,
+            "total_details": { "amount_discount": 1000, "amount_shipping": 790, "amount_tax": 1800 },
+        });
+        object.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        fact(&event("checkout.session.completed", object))
+    }
+
+    fn unparsed(event: &Value) -> String {
+        match report(event) {
+            Reading::Unparsed(reason) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_says_what_was_bought() {
+        let fact = session(json!({}));
+        let amounts = (fact.goods_minor, fact.tax_minor, fact.shipping_minor, fact.total_minor);
+        assert_eq!(amounts, (Some(9000), Some(1800), Some(790), Some(11_590)));
+        assert_eq!((fact.order_id.as_str(), fact.status), ("pi_1", Some(Status::Paid)));
+        assert_eq!((fact.refund_list, fact.partial, fact.test), (RefundList::Some, false, false));
+        assert_eq!(fact.occurred_at, Timestamp::from_ms(SIGNED_AT * 1000));
+        assert_eq!(fact.checkout_at, Some(Timestamp::from_ms((SIGNED_AT - 60) * 1000)));
+        assert_eq!(fact.ordered_at, Some(Timestamp::from_ms(SIGNED_AT * 1000)));
+        assert_eq!(fact.notes, Vec::<String>::new());
+        let cost = json!({ "total_details": { "amount_tax": 0 }, "shipping_cost": { "amount_total": 490 } });
+        assert_eq!(session(cost).shipping_minor, Some(490));
+    }
+
+    #[test]
+    fn a_session_says_its_other_names_and_who_bought() {
+        let fact = session(json!({
+            "client_reference_id": "1001", "metadata": { "order_id": "W-7" }, "customer_details": { "email": "a@b.example" },
+        }));
+        let names: Vec<_> = fact.aliases.iter().map(|alias| alias.value.as_str()).collect();
+        assert_eq!(names[1..], ["1001", "W-7"]);
+        assert!(names[0].starts_with("cs_"), "{names:?}");
+        assert_eq!(fact.customer, CustomerId::of_email(fact.merchant, "a@b.example"));
+    }
+
+    #[test]
+    fn a_session_is_paid_unpaid_or_void() {
+        for (word, status, notes) in [
+            ("paid", Status::Paid, 0),
+            ("no_payment_required", Status::Paid, 0),
+            ("unpaid", Status::Unpaid, 0),
+            ("odd", Status::Unpaid, 1),
+        ] {
+            let fact = session(json!({ "payment_status": word }));
+            assert_eq!((fact.status, fact.notes.len()), (Some(status), notes), "{word}");
+        }
+        let object = json!({ "id": "cs_1", "payment_status": "unpaid" });
+        let failed = fact(&event("checkout.session.async_payment_failed", object));
+        assert_eq!((failed.status, failed.kind), (Some(Status::Void), FactKind::Cancel));
+        assert_eq!(failed.order_id, "cs_1");
+    }
+
+    #[test]
+    fn the_order_is_the_payment_intent_or_else_the_object_itself() {
+        assert_eq!(session(json!({ "payment_intent": { "id": "pi_2" } })).order_id, "pi_2");
+        assert_eq!(session(json!({ "payment_intent": null })).order_id, "cs_1");
+        let charge = json!({ "id": "ch_1", "currency": "eur", "amount_refunded": 5 });
+        assert_eq!(fact(&event("charge.refunded", charge)).order_id, "ch_1");
+        let dispute =
+            json!({ "id": "dp_1", "charge": { "id": "ch_1" }, "status": "needs_response" });
+        assert_eq!(fact(&event("charge.dispute.created", dispute)).order_id, "ch_1");
+        for odd in [json!(5), json!(""), json!([]), json!({ "id": 5 }), json!("x".repeat(129))] {
+            let object = json!({ "id": "cs_1", "payment_intent": odd });
+            let reason = unparsed(&event("checkout.session.completed", object));
+            assert!(reason.contains("data.object.payment_intent"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_read_in_stripes_units_and_kept_in_the_currencys() {
+        let total = |currency: &str, units: Value| {
+            let fact = session(
+                json!({ "currency": currency, "amount_total": units, "total_details": null }),
+            );
+            (fact.total_minor, fact.notes.len())
+        };
+        for (currency, units, expected) in [
+            ("jpy", 500, Some(500)),
+            ("kwd", 5120, Some(5120)),
+            ("huf", 1045, Some(1045)),
+            ("twd", 80_045, Some(80_045)),
+            ("isk", 500, Some(5)),
+            ("ugx", 1200, Some(12)),
+            ("mga", 500, Some(50_000)),
+            ("isk", 501, None),
+            ("eur", AMOUNT_MAX, Some(AMOUNT_MAX)),
+            ("eur", AMOUNT_MAX + 1, None),
+            ("mga", i64::MAX, None),
+            ("eur", -1, None),
+        ] {
+            let (found, notes) = total(currency, json!(units));
+            assert_eq!(found, expected, "{units} {currency}");
+            // Goods in króna and shilling divide by 100, too; only a missing total is noted.
+            assert_eq!(notes, usize::from(expected.is_none()), "{units} {currency}");
+        }
+        for currency in "bif clp djf gnf jpy kmf krw pyg rwf vnd vuv xaf xof xpf"
+            .split(' ')
+            .map(str::to_uppercase)
+        {
+            assert_eq!(stripe_exponent(currency.parse().unwrap()), 0, "{currency}");
+        }
+        for currency in ["BHD", "JOD", "KWD", "OMR", "TND"] {
+            assert_eq!(stripe_exponent(currency.parse().unwrap()), 3, "{currency}");
+        }
+    }
+
+    #[test]
+    fn strange_fields_are_noted_by_path_and_leave_the_rest() {
+        let huge: Value = serde_json::from_str("123456789012345678901234567890").unwrap();
+        let fact = session(json!({
+            "amount_total": "11590", "created": huge, "amount_subtotal": 10_000,
+            "total_details": { "amount_discount": 0, "amount_tax": huge, "amount_shipping": 7.5 },
+        }));
+        assert_eq!(
+            (fact.goods_minor, fact.total_minor, fact.tax_minor),
+            (Some(10_000), None, None)
+        );
+        for path in
+            ["amount_total", "created", "total_details.amount_tax", "total_details.amount_shipping"]
+        {
+            assert!(
+                fact.notes.iter().any(|n| n.starts_with(&format!("data.object.{path}: "))),
+                "{path}"
+            );
+        }
+        let odd = session(json!({ "total_details": { "amount_discount": "a few" } }));
+        assert_eq!(odd.goods_minor, None, "an unreadable discount is not taken for none");
+        let over = session(json!({ "total_details": { "amount_discount": 20_000 } }));
+        assert_eq!((over.goods_minor, over.notes.len()), (Some(0), 1));
+        let foreign = session(json!({ "currency": "zzz" }));
+        assert_eq!((foreign.currency, foreign.total_minor, foreign.notes.len()), (None, None, 1));
+    }
+
+    #[test]
+    fn tax_inside_the_prices_is_noted() {
+        let details = json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 1597 });
+        let fact = session(json!({ "amount_total": 10_000, "total_details": details }));
+        assert_eq!(fact.goods_minor, Some(10_000));
+        assert!(fact.notes[0].contains("include tax"), "{:?}", fact.notes);
+    }
+
+    #[test]
+    fn a_shops_own_reference_is_no_token_and_no_mistake() {
+        assert_eq!(session(json!({ "client_reference_id": "cart-17" })).notes.len(), 0);
+        assert_eq!(session(json!({ "client_reference_id": "x".repeat(76) })).notes.len(), 1);
+        let notes =
+            session(json!({ "metadata": { "ac": "short", "_ac": "x".repeat(76), "other": 1 } }))
+                .notes;
+        assert!(
+            notes.len() == 2 && notes[1].starts_with("data.object.metadata._ac: token"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn money_is_real_unless_it_is_said_not_to_be() {
+        assert!(session(json!({ "livemode": false })).test);
+        let mut charge = event(
+            "charge.refunded",
+            json!({ "id": "ch", "currency": "eur", "amount_refunded": 1 }),
+        );
+        assert!(!fact(&charge).test);
+        charge["livemode"] = json!(false);
+        assert!(fact(&charge).test);
+        charge["livemode"] = json!("no");
+        assert!(fact(&charge).notes[0].starts_with("livemode: "));
+    }
+
+    #[test]
+    fn a_dispute_voids_and_its_end_decides() {
+        for (kind, word, status, notes) in [
+            ("created", "needs_response", Some(Status::Void), 0),
+            ("created", "warning_needs_response", None, 1),
+            ("closed", "won", Some(Status::Paid), 0),
+            ("closed", "lost", Some(Status::Void), 0),
+            ("closed", "warning_closed", None, 0),
+            ("closed", "odd", None, 1),
+            ("funds_reinstated", "under_review", Some(Status::Paid), 0),
+        ] {
+            let object = json!({ "id": "dp_1", "payment_intent": "pi_1", "status": word });
+            let fact = fact(&event(&format!("charge.dispute.{kind}"), object));
+            assert_eq!((fact.status, fact.notes.len()), (status, notes), "{kind} {word}");
+            assert!(fact.partial && fact.kind == FactKind::Cancel && fact.currency.is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_needed_and_missing_is_named() {
+        let charge = json!({ "id": "ch_1", "currency": "eur", "amount_refunded": 5 });
+        let without = |field: &str| {
+            let mut charge = charge.clone();
+            charge[field] = json!(null);
+            unparsed(&event("charge.refunded", charge))
+        };
+        for field in ["id", "currency", "amount_refunded"] {
+            assert!(
+                without(field).starts_with(&format!("data.object.{field}: ")),
+                "{}",
+                without(field)
+            );
+        }
+        let mut nameless = event("charge.refunded", charge.clone());
+        nameless["id"] = json!("");
+        assert!(unparsed(&nameless).starts_with("id: "));
+        assert!(unparsed(&event("charge.refunded", json!([]))).starts_with("data.object: "));
+        assert!(
+            unparsed(&event("charge.dispute.closed", json!({}))).contains("data.object.charge")
+        );
+        assert!(unparsed(&json!({ "id": "evt_1" })).starts_with("type: "));
+        assert!(unparsed(&json!([])).starts_with("body: "));
+        assert!(matches!(report(&event("invoice.paid", json!({}))), Reading::Ignored(_)));
+        let setup = event("checkout.session.completed", json!({ "id": "cs_1", "mode": "setup" }));
+        assert!(matches!(report(&setup), Reading::Ignored(_)));
+    }
+
+    #[test]
+    fn the_event_makes_the_fact_and_its_type_is_the_topic() {
+        let one = event("charge.dispute.closed", json!({ "charge": "ch_1", "status": "won" }));
+        let mut other = one.clone();
+        other["pending_webhooks"] = json!(2);
+        assert_eq!(fact(&one).id, fact(&other).id);
+        other["id"] = json!("evt_2");
+        assert_ne!(fact(&one).id, fact(&other).id);
+        other["created"] = json!(9_000_000_000i64);
+        assert_eq!(
+            fact(&other).occurred_at,
+            fact(&other).received_at,
+            "no event is from the future"
+        );
+        assert_eq!(topic(one.to_string().as_bytes()).as_deref(), Some("charge.dispute.closed"));
+        assert_eq!((topic(b"{"), topic(br#"{"type":5}"#)), (None, None));
+    }
+}

@@ -1,0 +1,268 @@
+//! Configuration: the settings of every part, put together; every mistake is reported at once.
+//!
+//! Each part owns the type of its settings and how their texts are read. Never starts anything:
+//! what comes out of here is complete and right, or a list of mistakes and exit status 64.
+
+pub(crate) mod sources;
+pub(crate) mod values;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use edge::Scheme;
+use edge::tls::CertificateFiles;
+use hot_state::{StateUrl, without_password};
+use journal::Durability;
+use shared::time::Span;
+
+use crate::cli::Settings;
+use crate::config::sources::Sources;
+use crate::jobs::acme::{self, AcmeSettings};
+use crate::jobs::reconcile::ReconcileSettings;
+use crate::jobs::ship::{Retention, ShipTo};
+
+/// Bytes after which a segment is sealed when nobody says otherwise.
+const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A complete configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) edge: edge::Settings,
+    pub(crate) state: StateUrl,
+    /// The agency's own hosts, lower case.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) workers: usize,
+    pub(crate) segment_bytes: u64,
+    /// Where sealed segments are copied to.
+    pub(crate) ship: Option<ShipTo>,
+    /// What may then be retired.
+    pub(crate) retention: Retention,
+    pub(crate) reconcile: ReconcileSettings,
+    pub(crate) admin_token: Option<String>,
+    #[cfg(feature = "faults")]
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A listener for TLS, and what it answers with.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsSettings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) files: Vec<CertificateFiles>,
+    pub(crate) acme: Option<AcmeSettings>,
+}
+
+/// A fault that a test plants.
+#[cfg(feature = "faults")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    Journal(journal::Fault),
+    State(hot_state::StateFault),
+}
+
+/// Every mistake in a configuration. The operator is at fault; exit status 64.
+#[derive(Debug)]
+pub(crate) struct ConfigError(pub(crate) Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} in the configuration:",
+            if self.0.len() == 1 { "a mistake" } else { "mistakes" }
+        )?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Puts the settings together.
+    ///
+    /// # Errors
+    /// Every mistake, each with the setting, the value and what was expected.
+    pub(crate) fn resolve(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut sources = Sources::load(settings.config.as_deref());
+        let config = Self::assemble(&mut sources, settings);
+        let mistakes = sources.finish();
+        if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
+    }
+
+    fn assemble(sources: &mut Sources, s: &Settings) -> Self {
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let listen = sources.read_or("listen", &s.listen, loopback(8080), values::address);
+        let (ship, retention) = shipping(sources, s);
+        Self {
+            data: sources.read_or("data", &s.data, "data".into(), |t| Ok(PathBuf::from(t))),
+            listen,
+            admin: sources.read_or("admin", &s.admin, loopback(8081), values::address),
+            tls: tls(sources, s),
+            edge: edge_settings(sources, s, listen),
+            state: sources
+                .read_shown("state", &s.state, StateUrl::parse, without_password)
+                .given()
+                .unwrap_or(StateUrl::Embedded),
+            hosts: sources.read_or("hosts", &s.hosts, vec![], values::hosts),
+            workers: sources.read_or("workers", &s.workers, cores, |t| values::number(t, 1, 1024)),
+            segment_bytes: sources.read_or("segment_bytes", &s.segment_bytes, SEGMENT_BYTES, |t| {
+                values::number(t, 64 * 1024, 1 << 40)
+            }),
+            ship,
+            retention,
+            reconcile: reconciliation(sources, s),
+            admin_token: sources
+                .read_shown("admin_token", &s.admin_token, values::admin_token, |_| "…".into())
+                .given(),
+            #[cfg(feature = "faults")]
+            fault: sources.read("fault", &s.fault, planted).given(),
+        }
+    }
+
+    /// Where the journal's streams lie.
+    pub(crate) fn journal_dir(&self) -> PathBuf {
+        self.data.join("journal")
+    }
+
+    /// How streams are written.
+    pub(crate) fn journal_options(&self) -> journal::Options {
+        #[cfg_attr(not(feature = "faults"), expect(unused_mut, reason = "only faults change it"))]
+        let mut options = journal::Options::with_segment_bytes_max(self.segment_bytes);
+        #[cfg(feature = "faults")]
+        {
+            options.fault = match self.fault {
+                Some(Fault::Journal(fault)) => Some(fault),
+                _ => None,
+            };
+        }
+        options
+    }
+}
+
+fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edge::Settings {
+    edge::Settings {
+        clicks: sources.read_or("clicks", &s.clicks, Durability::Os, values::durability),
+        scheme: sources.read_or("scheme", &s.scheme, Scheme::Auto, Scheme::parse),
+        listens_on_loopback: listen.ip().is_loopback(),
+        security_contact: sources
+            .read("security_contact", &s.security_contact, values::contact)
+            .given(),
+    }
+}
+
+fn shipping(sources: &mut Sources, s: &Settings) -> (Option<ShipTo>, Retention) {
+    let ship = sources.read("ship", &s.ship, ShipTo::parse).given();
+    let days = sources.read("retain_days", &s.retain_days, |t| values::number(t, 1, 36_500));
+    let bytes = sources.read("retain_bytes", &s.retain_bytes, |t| values::number(t, 0, 1 << 50));
+    let retention = Retention { days: days.given(), bytes: bytes.given() };
+    if ship.is_none() && retention != Retention::default() {
+        sources.mistake("retain_days, retain_bytes: only what is copied may be retired; set ship");
+    }
+    (ship, retention)
+}
+
+fn reconciliation(sources: &mut Sources, s: &Settings) -> ReconcileSettings {
+    let poll =
+        sources.read_or("poll_seconds", &s.poll_seconds, 120, |t| values::number(t, 1, 86_400));
+    let reconcile = sources.read_or("reconcile_seconds", &s.reconcile_seconds, 3600, |t| {
+        values::number(t, 1, 7 * 86_400)
+    });
+    ReconcileSettings { poll_every: Span::seconds(poll), reconcile_every: Span::seconds(reconcile) }
+}
+
+/// The settings of TLS, which need each other.
+fn tls(sources: &mut Sources, s: &Settings) -> Option<TlsSettings> {
+    let listen = sources.read("listen_tls", &s.listen_tls, values::address).given();
+    let chains = sources.read_or("tls_cert", &s.tls_cert, vec![], values::paths);
+    let keys = sources.read_or("tls_key", &s.tls_key, vec![], values::paths);
+    let acme = acme_settings(sources, s);
+    if chains.len() != keys.len() {
+        let (chains, keys) = (chains.len(), keys.len());
+        sources.mistake(format!(
+            "tls_cert, tls_key: {chains} and {keys} files; each chain needs its key"
+        ));
+    } else if listen.is_some() && chains.is_empty() && acme.is_none() {
+        sources.mistake("listen_tls: needs certificates; set tls_cert and tls_key, or acme_hosts");
+    } else if listen.is_none() && !chains.is_empty() {
+        sources.mistake("tls_cert: no listener to use it; set listen_tls");
+    }
+    if listen.is_none() && acme.is_some() {
+        sources.mistake("acme_hosts: no listener for them; set listen_tls");
+    }
+    let files =
+        chains.into_iter().zip(keys).map(|(chain, key)| CertificateFiles { chain, key }).collect();
+    Some(TlsSettings { listen: listen?, files, acme })
+}
+
+fn acme_settings(sources: &mut Sources, s: &Settings) -> Option<AcmeSettings> {
+    let hosts = sources.read("acme_hosts", &s.acme_hosts, acme::names);
+    let contact = sources.read("acme_contact", &s.acme_contact, acme::mailbox);
+    let directory = sources.read("acme_directory", &s.acme_directory, acme::directory_address);
+    let roots = sources.read("acme_roots", &s.acme_roots, |t| Ok(PathBuf::from(t)));
+    AcmeSettings::assemble(hosts, contact, directory, roots).unwrap_or_else(|mistake| {
+        sources.mistake(mistake);
+        None
+    })
+}
+
+#[cfg(feature = "faults")]
+fn planted(text: &str) -> Result<Fault, String> {
+    let of_state = hot_state::StateFault::parse(text).map(Fault::State);
+    let fault = journal::Fault::parse(text).map(Fault::Journal).or(of_state);
+    fault.ok_or_else(|| "no such fault".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_setting_and_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("afterclick.toml");
+        std::fs::write(
+            &file,
+            "listen = 'nowhere'\nworkers = 0\nlissten = 'x'\nhosts = ['go.agency.example', '*.x']",
+        )
+        .unwrap();
+        let settings = Settings {
+            config: Some(file.display().to_string()),
+            clicks: Some("ram".into()),
+            state: Some("memcached://localhost".into()),
+            ..Settings::default()
+        };
+        let report = Config::resolve(&settings).unwrap_err().to_string();
+        for expected in [
+            "`nowhere`",
+            "workers = `0`",
+            "lissten: no such setting",
+            "`ram`",
+            "`memcached://localhost`",
+            "*.x",
+        ] {
+            assert!(report.contains(expected), "{report} should name {expected}");
+        }
+    }
+
+    #[test]
+    fn a_flag_comes_before_the_file_and_the_file_before_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("afterclick.toml");
+        std::fs::write(&file, "listen = '127.0.0.1:1'\nadmin = '127.0.0.1:2'\n").unwrap();
+        let settings = Settings {
+            config: Some(file.display().to_string()),
+            listen: Some("127.0.0.1:3".into()),
+            ..Settings::default()
+        };
+        let config = Config::resolve(&settings).unwrap();
+        assert_eq!(
+            (config.listen.port(), config.admin.port(), config.edge.scheme),
+            (3, 2, Scheme::Auto)
+        );
+    }
+}

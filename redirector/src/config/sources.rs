@@ -1,0 +1,118 @@
+//! Where settings come from: flags and environment, then a file, then defaults. Collects every
+//! mistake.
+
+use std::path::Path;
+
+/// A setting as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Setting<T> {
+    /// Nobody gave it.
+    Missing,
+    /// It was given and cannot be used, which is noted as a mistake.
+    Invalid,
+    Given(T),
+}
+
+impl<T> Setting<T> {
+    pub(crate) fn given(self) -> Option<T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Missing | Self::Invalid => None,
+        }
+    }
+
+    pub(crate) const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
+/// The file's values beside the flags' and environment's, and the mistakes found so far.
+pub(crate) struct Sources {
+    file: toml::Table,
+    known: Vec<&'static str>,
+    mistakes: Vec<String>,
+}
+
+impl Sources {
+    /// Reads the file, if one is named.
+    pub(crate) fn load(path: Option<&str>) -> Self {
+        let mut sources =
+            Self { file: toml::Table::new(), known: Vec::new(), mistakes: Vec::new() };
+        match path.map(|path| read_file(Path::new(path))) {
+            Some(Ok(table)) => sources.file = table,
+            Some(Err(mistake)) => sources.mistakes.push(mistake),
+            None => {}
+        }
+        sources
+    }
+
+    /// A setting from its first source.
+    pub(crate) fn read<T>(
+        &mut self,
+        key: &'static str,
+        flag: &Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Setting<T> {
+        self.read_shown(key, flag, parse, str::to_owned)
+    }
+
+    /// As [`read`](Self::read), for a setting that holds a secret: a mistake shows it as `show`
+    /// does.
+    pub(crate) fn read_shown<T>(
+        &mut self,
+        key: &'static str,
+        flag: &Option<String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+        show: impl FnOnce(&str) -> String,
+    ) -> Setting<T> {
+        self.known.push(key);
+        let from_file = || self.file.get(key).map(file_text);
+        let Some(text) = flag.clone().or_else(from_file) else { return Setting::Missing };
+        match parse(text.trim()) {
+            Ok(value) => Setting::Given(value),
+            Err(expected) => {
+                self.mistake(format!("{key} = `{}`: {expected}", show(&text)));
+                Setting::Invalid
+            }
+        }
+    }
+
+    /// A setting, or its default.
+    pub(crate) fn read_or<T>(
+        &mut self,
+        key: &'static str,
+        flag: &Option<String>,
+        default: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        self.read(key, flag, parse).given().unwrap_or(default)
+    }
+
+    pub(crate) fn mistake(&mut self, mistake: impl Into<String>) {
+        self.mistakes.push(mistake.into());
+    }
+
+    /// Every mistake, unknown keys of the file included.
+    pub(crate) fn finish(mut self) -> Vec<String> {
+        let known = &self.known;
+        let unknown = self.file.keys().filter(|key| !known.contains(&key.as_str()));
+        let mistake = |key| format!("{key}: no such setting; there are {}", known.join(", "));
+        self.mistakes.extend(unknown.map(mistake));
+        self.mistakes
+    }
+}
+
+fn read_file(path: &Path) -> Result<toml::Table, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| format!("config = `{}`: {e}", path.display()))?;
+    text.parse().map_err(|e| format!("config = `{}`: {e}", path.display()))
+}
+
+/// A file's value as the text a flag would have been; lists are joined by commas.
+fn file_text(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(values) => values.iter().map(file_text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}

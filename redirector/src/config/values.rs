@@ -1,0 +1,61 @@
+//! Values of settings, read from texts. Each says what is expected instead.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an address and port such as 127.0.0.1:8080".to_owned())
+}
+
+/// Host names in lower case, separated by commas.
+pub(crate) fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let names = text
+        .split(',')
+        .map(|host| host.trim().to_ascii_lowercase())
+        .filter(|host| !host.is_empty());
+    names.map(|host| live::check_host(&host).map(|()| host)).collect()
+}
+
+/// Paths, separated by commas.
+pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
+    let paths = text.split(',').map(str::trim).filter(|path| !path.is_empty());
+    Ok(paths.map(PathBuf::from).collect())
+}
+
+pub(crate) fn number<T: FromStr + PartialOrd + fmt::Display>(
+    text: &str,
+    least: T,
+    most: T,
+) -> Result<T, String> {
+    let expected = format!("expected a whole number from {least} to {most}");
+    text.parse().ok().filter(|value| (&least..=&most).contains(&value)).ok_or(expected)
+}
+
+pub(crate) fn durability(text: &str) -> Result<journal::Durability, String> {
+    match text {
+        "os" => Ok(journal::Durability::Os),
+        "disk" => Ok(journal::Durability::Disk),
+        _ => Err("expected `os` or `disk`".to_owned()),
+    }
+}
+
+pub(crate) fn contact(text: &str) -> Result<String, String> {
+    let fits = ["mailto:", "https://", "tel:"].iter().any(|scheme| text.starts_with(scheme))
+        && text.is_ascii();
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a mailto:, https: or tel: address".to_owned())
+    }
+}
+
+pub(crate) fn admin_token(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("expected printable characters without blanks".to_owned())
+    }
+}

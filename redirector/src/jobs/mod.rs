@@ -1,0 +1,9 @@
+//! The long-running threads beside the listeners, one file each.
+
+pub(crate) mod acme;
+pub(crate) mod certificates;
+pub(crate) mod exchange;
+pub(crate) mod project;
+pub(crate) mod reconcile;
+pub(crate) mod ship;
+pub(crate) mod sync;

@@ -1,0 +1,231 @@
+//! Reconciliation: asking shops for their recent orders, which finds what webhooks lost; for
+//! Magento it is the usual way.
+//!
+//! One thread, at the lowest priority, asks one shop after another. What is known already is not
+//! recorded again. It never holds up a redirect, the end of the process, or another shop for longer
+//! than a request may take; and it sends a shop's key nowhere but to that shop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use hot_state::{LazyState, find_order};
+use journal::{Committer, Durability};
+use live::status::Reconciliations;
+use live::{Live, Stop, clock};
+use serde_json::Value;
+use shared::catalog::{Merchant, ShopApi};
+use shared::id::{FactId, MerchantId};
+use shared::order::OrderFact;
+use shared::platform::Platform;
+use shared::record::Record;
+use shared::time::{Span, Timestamp};
+use shops::asking::{Found, Page, credentials, first};
+use shops::{Arrival, Reading, topic_headers};
+
+use crate::outbound::{self, Policy};
+
+/// How far the first reconciliation of a shop goes back.
+const FIRST_SPAN: Span = Span::days(3);
+/// How far each reconciliation overlaps the one before.
+const OVERLAP: Span = Span::minutes(10);
+/// Pages of one reconciliation.
+const PAGES_MAX: usize = 200;
+/// Bytes of one answer.
+const ANSWER_BYTES_MAX: u64 = 20 * 1024 * 1024;
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest pause after failures.
+const PAUSE_MAX: Span = Span::minutes(60);
+/// How often the thread looks at the clock.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the operator sets for reconciliation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReconcileSettings {
+    /// How often a shop without webhooks is asked for its orders.
+    pub(crate) poll_every: Span,
+    /// How often a shop with webhooks is asked for what they lost.
+    pub(crate) reconcile_every: Span,
+}
+
+/// Asks shops.
+pub(crate) struct Reconciler {
+    settings: ReconcileSettings,
+    live: Arc<Live>,
+    state: LazyState,
+    facts: Committer,
+    reconciliations: Reconciliations,
+    client: ureq::Agent,
+}
+
+impl Reconciler {
+    pub(crate) fn new(
+        settings: ReconcileSettings,
+        live: Arc<Live>,
+        state: LazyState,
+        facts: Committer,
+        reconciliations: Reconciliations,
+    ) -> Self {
+        let connect_timeout = CONNECT_TIMEOUT;
+        let client = outbound::client(Policy { connect_timeout, ..Policy::default() });
+        Self { settings, live, state, facts, reconciliations, client }
+    }
+
+    /// Asks until told to stop.
+    pub(crate) fn run(&self, stop: &Stop) {
+        while !stop.is_set() {
+            for (merchant, platform, api) in self.due() {
+                if stop.is_set() {
+                    return;
+                }
+                self.ask_shop(&merchant, platform, &api);
+            }
+            stop.sleep(TICK);
+        }
+    }
+
+    /// The shops whose time has come.
+    fn due(&self) -> Vec<(Arc<Merchant>, Platform, ShopApi)> {
+        // Without the hot state nobody can tell what is known already; asking would fail, and
+        // the next time would be put off.
+        if self.state.get().is_err() {
+            return vec![];
+        }
+        let now = clock::now();
+        let all = self.reconciliations.all();
+        let is_due = |id: &MerchantId| all.get(id).is_none_or(|of_shop| of_shop.next_run <= now);
+        let merchants: Vec<Arc<Merchant>> = self
+            .live
+            .read()
+            .merchants
+            .values()
+            .filter(|merchant| merchant.shop_api.is_some())
+            .cloned()
+            .collect();
+        let of = |merchant: Arc<Merchant>| {
+            let (platform, api) = (merchant.platform?, merchant.shop_api.clone()?);
+            is_due(&merchant.id).then_some((merchant, platform, api))
+        };
+        merchants.into_iter().filter_map(of).collect()
+    }
+
+    fn ask_shop(&self, merchant: &Merchant, platform: Platform, api: &ShopApi) {
+        let began = clock::now();
+        let since = self.reconciliations.change(merchant.id, |of_shop| of_shop.succeeded_at);
+        let since = since.map_or(began.plus(Span::ms(-FIRST_SPAN.as_ms())), |at| {
+            at.plus(Span::ms(-OVERLAP.as_ms()))
+        });
+        let walked = self.walk(merchant.id, platform, api, since);
+        let every = if platform == Platform::Magento {
+            self.settings.poll_every
+        } else {
+            self.settings.reconcile_every
+        };
+        self.reconciliations.change(merchant.id, |of_shop| {
+            of_shop.last_run = Some(began);
+            match walked {
+                Ok((read, found)) => {
+                    of_shop.read += read;
+                    of_shop.found += found;
+                    of_shop.runs += 1;
+                    of_shop.failed_in_a_row = 0;
+                    of_shop.succeeded_at = Some(began);
+                    of_shop.last_error = None;
+                    of_shop.next_run = clock::now().plus(every);
+                }
+                Err(error) => {
+                    tracing::warn!(merchant = %merchant.id, "the shop could not be asked for its orders: {error:#}");
+                    of_shop.failures += 1;
+                    of_shop.failed_in_a_row += 1;
+                    of_shop.last_error = Some(format!("{error:#}"));
+                    let doubled = every.as_ms().saturating_mul(1 << of_shop.failed_in_a_row.min(20));
+                    of_shop.next_run = clock::now().plus(Span::ms(doubled.min(PAUSE_MAX.as_ms().max(every.as_ms()))));
+                }
+            }
+        });
+    }
+
+    /// Goes through every page. Returns how many orders there were, and how many facts were new.
+    fn walk(
+        &self,
+        merchant: MerchantId,
+        platform: Platform,
+        api: &ShopApi,
+        since: Timestamp,
+    ) -> Result<(u64, u64)> {
+        let (mut read, mut found, mut pages) = (0, 0, 0);
+        for mut page in first(platform, api, since) {
+            loop {
+                pages += 1;
+                if pages > PAGES_MAX {
+                    bail!("more than {PAGES_MAX} pages: the next reconciliation goes on");
+                }
+                let (answer, link) = self.ask(&page, credentials(platform, api))?;
+                for order in page.orders(&answer).map_err(|reason| anyhow!(reason))? {
+                    read += 1;
+                    found += u64::from(self.take(merchant, platform, &order)?);
+                }
+                match page.next(&api.url, &answer, Some(&link)) {
+                    Some(next) => page = next,
+                    None => break,
+                }
+            }
+        }
+        Ok((read, found))
+    }
+
+    fn ask(&self, page: &Page, (header, value): (&'static str, String)) -> Result<(Value, String)> {
+        let answer = self
+            .client
+            .get(&page.url)
+            .header(header, value)
+            .header("accept", "application/json")
+            .call();
+        let mut answer = answer.context("no answer")?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("the shop answered {status}: check the key and its rights");
+        }
+        let link = outbound::header(&answer, "link");
+        let body = outbound::body(&mut answer, ANSWER_BYTES_MAX).context("answer")?;
+        Ok((serde_json::from_slice(&body).context("the answer is no JSON")?, link))
+    }
+
+    /// Records what an order says, unless that is known. Returns whether it was new.
+    fn take(&self, merchant: MerchantId, platform: Platform, order: &Found) -> Result<bool> {
+        let received_at = clock::now();
+        let snapshot = self.live.snapshot().load_full();
+        let arrival = Arrival {
+            merchant,
+            headers: &topic_headers(order.topic),
+            body: &order.body,
+            received_at,
+            // It came over a connection to the shop itself.
+            secrets: &[],
+            token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
+        };
+        let Reading::Fact(fact) = shops::read(platform, &arrival) else { return Ok(false) };
+        if self.is_known(&fact)? {
+            return Ok(false);
+        }
+        let record = Record::Order(fact).encode();
+        self.facts
+            .append_blocking(record, Durability::Disk)
+            .context("the order could not be recorded")?;
+        Ok(true)
+    }
+
+    /// Returns whether the same came before, by a webhook or an earlier reconciliation.
+    fn is_known(&self, fact: &OrderFact) -> Result<bool> {
+        let known = find_order(self.state.get()?, fact.merchant, &fact.order_id)?;
+        Ok(known
+            .is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
+    }
+}
+
+/// What a fact says, without how and when it came.
+fn content(fact: &OrderFact) -> OrderFact {
+    let (id, received_at) = (FactId::from_bytes([0; 16]), Timestamp::default());
+    OrderFact { id, received_at, notes: vec![], reread: None, ..fact.clone() }
+}

@@ -1,0 +1,26 @@
+//! The thread that brings clicks to the disk soon after they were written.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use journal::Syncer;
+use live::Stop;
+
+/// How long a click that is in the system's hands may wait for the disk.
+const SYNC_EVERY: Duration = Duration::from_millis(40);
+
+/// Syncs every stream again and again until told to stop.
+///
+/// # Errors
+/// Never; a failure poisons its stream, which the worker, `/readyz` and the log report.
+pub(crate) fn run(syncers: &[Syncer], stop: &Stop) -> Result<()> {
+    while !stop.is_set() {
+        for syncer in syncers {
+            if let Err(error) = syncer.sync() {
+                tracing::debug!("{error}");
+            }
+        }
+        std::thread::sleep(SYNC_EVERY);
+    }
+    Ok(())
+}
