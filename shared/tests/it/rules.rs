@@ -1,4 +1,4 @@
-//! Who is credited and what is paid: precedence, models, shields, and commission rules.
+//! Tests of attribution and commission: precedence, models, refused clicks, and commission rules.
 
 use shared::attribution::{Method, Verdict, shares};
 use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Renewals};
@@ -81,7 +81,7 @@ fn a_refund_of_a_line_takes_back_what_that_line_earned() {
         1299,
         "20 % of 50.00, 10 % of 29.90"
     );
-    // Half of the goods, from no known line: every line gives its share.
+    // A refund of half the goods names no line: every line loses its share.
     let half = refund(vec![], 6495);
     assert_eq!(
         total(&settled(&[shoes_and_book(), half], &with_rules(rules))),
