@@ -72,8 +72,9 @@ pub fn decide(
     }
 }
 
-/// Refuses a candidate because of the buyer or the kind of order: an influencer who bought from
-/// themselves, or a renewal that the campaign does not pay for.
+/// Applies the rules about the buyer and about renewals. A candidate is refused when its influencer
+/// placed the order, or when the order is a renewal that the campaign does not pay for. It stays
+/// credited outside its window when the campaign pays for all renewals.
 fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     let campaign = candidate.campaign.and_then(|id| catalog.campaigns.get(&id));
     let renewals = campaign.map_or(Renewals::None, |campaign| campaign.renewals);

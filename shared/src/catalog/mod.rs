@@ -75,7 +75,7 @@ impl Catalog {
         match entity {
             Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
             Entity::Influencer(new) => {
-                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at)
+                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at);
             }
             Entity::Campaign(new) => {
                 put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
