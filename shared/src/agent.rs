@@ -1,32 +1,34 @@
-//! What a user agent is: a person's browser, an in-app browser, a link-preview fetcher or a robot.
+//! Recognises user agents: a person's browser, an in-app browser, a link-preview fetcher or a
+//! robot.
 //!
-//! In-app browsers are recognised first and never taken for robots: they carry `Google`, `cloud`
-//! and `bot`-like words, and they are where influencers' followers are. Robots come from the
-//! crawler-user-agents list in `data/`, whose plain patterns are one Aho-Corasick automaton and
-//! whose few real expressions one `RegexSet`. Costs microseconds: the edge keeps verdicts by user
-//! agent. Never decides about money; `class` does.
+//! In-app browsers are recognised first and are never taken for robots: influencers' followers use
+//! them, and their user agents contain `Google`, `cloud` and words like `bot`. Robots are
+//! recognised by the crawler-user-agents list in `data/`. Its plain patterns make one Aho-Corasick
+//! automaton, its few regular expressions make one `RegexSet`. A judgement takes microseconds, so
+//! the edge keeps judgements by user agent. This module never decides what a click earns: `class`
+//! does.
 
 use aho_corasick::AhoCorasick;
 use regex::RegexSet;
 use serde::{Deserialize, Serialize};
 
-/// The list, as `kind<TAB>pattern` lines.
+/// The list of robots: lines of `kind<TAB>pattern`.
 const LIST: &str = include_str!("../data/crawler-user-agents.tsv");
 
-/// Who sent a request, as far as the user agent tells.
+/// The kind of visitor, by the user agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Visitor {
-    /// A browser.
+    /// A person's browser.
     Person,
-    /// A fetcher that makes a card of a link: a messenger, a social network.
+    /// A fetcher of link previews, by a messenger or a social network.
     Preview,
-    /// A crawler, a monitor, a library, or nobody (an empty user agent).
+    /// A crawler, a monitor, a library, or an empty user agent.
     Bot,
     /// `afterclick doctor`.
     SelfTest,
 }
 
-/// What kind of device it says it is.
+/// The kind of device, by the user agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Device {
@@ -34,17 +36,17 @@ pub enum Device {
     Mobile,
     /// A tablet.
     Tablet,
-    /// Anything with a desk under it.
+    /// A desktop computer or a laptop.
     Desktop,
     /// Not a browser.
     Unknown,
 }
 
-/// The app whose built-in browser it is.
+/// The app whose built-in browser sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InApp {
-    /// A browser of its own.
+    /// No app: a browser by itself.
     None,
     /// Instagram.
     Instagram,
@@ -66,7 +68,7 @@ pub enum InApp {
     Webview,
 }
 
-/// The marks of in-app browsers, most telling first.
+/// The marks of in-app browsers. The first one that is found decides.
 const IN_APP: [(&str, InApp); 16] = [
     ("Instagram", InApp::Instagram),
     ("FBAN/", InApp::Facebook),
@@ -87,7 +89,7 @@ const IN_APP: [(&str, InApp); 16] = [
 ];
 
 impl Device {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mobile => "mobile",
@@ -113,7 +115,7 @@ impl Device {
 }
 
 impl InApp {
-    /// The word in exports; empty for a browser of its own.
+    /// Returns the word that exports use; empty for a browser by itself.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "",
@@ -133,24 +135,24 @@ impl InApp {
         IN_APP.iter().find(|(mark, _)| agent.contains(mark)).map_or(Self::None, |&(_, app)| app)
     }
 
-    /// Whether the app is one whose browsers the robot list must not judge.
+    /// Returns whether the app is known, so that the robot list must not judge its browser.
     const fn is_named(self) -> bool {
         !matches!(self, Self::None | Self::Webview)
     }
 }
 
-/// The verdict on a user agent.
+/// The judgement on a user agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agent {
-    /// Who.
+    /// The kind of visitor.
     pub visitor: Visitor,
-    /// On what.
+    /// The kind of device.
     pub device: Device,
-    /// In which app.
+    /// The app whose browser it is.
     pub in_app: InApp,
 }
 
-/// The compiled list. Built once at start, some tens of milliseconds.
+/// The compiled list. It is built once at the start, which takes some tens of milliseconds.
 pub struct Agents {
     literals: AhoCorasick,
     literal_kinds: Vec<Visitor>,
@@ -158,7 +160,8 @@ pub struct Agents {
     expression_kinds: Vec<Visitor>,
 }
 
-/// Why the list in the repository does not compile: a bug of ours, found by the tests.
+/// The reason why the list in the repository does not compile. It is our own mistake, which the
+/// tests find.
 #[derive(Debug, thiserror::Error)]
 #[error("user-agent list: {0}")]
 pub struct AgentListError(String);
@@ -167,7 +170,7 @@ impl Agents {
     /// Compiles the list.
     ///
     /// # Errors
-    /// When a pattern of the vendored list cannot be compiled.
+    /// When a pattern of the list is invalid.
     pub fn new() -> Result<Self, AgentListError> {
         let (mut literals, mut literal_kinds) = (Vec::new(), Vec::new());
         let (mut expressions, mut expression_kinds) = (Vec::new(), Vec::new());
@@ -193,7 +196,7 @@ impl Agents {
         })
     }
 
-    /// Judges a user agent; an empty one is nobody's browser.
+    /// Judges a user agent. An empty one is a robot.
     pub fn judge(&self, agent: &str) -> Agent {
         let in_app = InApp::of(agent);
         Agent { visitor: self.visitor(agent, in_app), device: Device::of(agent), in_app }
@@ -206,8 +209,8 @@ impl Agents {
         if agent.trim().is_empty() {
             return Visitor::Bot;
         }
-        // Link-preview fetchers of the same networks name their app too, but never as a browser
-        // does.
+        // Link-preview fetchers of the same networks name their app too, but not in the way of a
+        // browser.
         if in_app.is_named()
             && agent.starts_with("Mozilla/")
             && !agent.contains("Bot")
@@ -230,7 +233,7 @@ impl Agents {
     }
 }
 
-/// The text a pattern stands for when it has no operator of regular expressions in it.
+/// Returns the text that a pattern matches; `None` if it has operators of regular expressions.
 fn literal(pattern: &str) -> Option<String> {
     let mut text = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();

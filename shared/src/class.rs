@@ -1,8 +1,8 @@
 //! Click classification: every request to a live link gets exactly one class, billable or one
 //! reason why not.
 //!
-//! `raw = billable + Σ reasons` holds for every link and day. A class decides what may earn, never
-//! whether the visitor is redirected.
+//! `raw = billable + Σ reasons` holds for every link and day. A class decides whether a click may
+//! earn, never whether the visitor is redirected.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,30 +18,30 @@ use crate::time::Timestamp;
 pub enum Class {
     /// A person followed the link.
     Billable,
-    /// A HEAD request: somebody looked, nobody came.
+    /// A HEAD request, which opens no page.
     Head,
-    /// Fetched ahead of a click that may never come.
+    /// Fetched by a browser in advance, before a click that may never come.
     Prefetch,
-    /// A link-preview fetcher.
+    /// A fetcher of link previews.
     Preview,
     /// A robot.
     Bot,
-    /// Loaded as an image, a frame or a script: cookie stuffing.
+    /// Loaded as an image, a frame or a script, which is how cookie stuffing works.
     NotNavigation,
     /// The same visitor again within the campaign's dedupe time.
     Duplicate,
-    /// Our own check of a set-up.
+    /// A check by `afterclick doctor`.
     SelfTest,
     /// The link or its campaign is paused.
     Paused,
-    /// Before the start or after the end of the link or its campaign.
+    /// The click came before the start or after the end of the link or its campaign.
     OutOfDates,
-    /// Over the campaign's cap.
+    /// The click exceeded the campaign's cap.
     Capped,
 }
 
 impl Class {
-    /// Every class, in the order of statistics.
+    /// All classes, in the order of statistics.
     pub const ALL: [Self; 11] = [
         Self::Billable,
         Self::Head,
@@ -56,7 +56,7 @@ impl Class {
         Self::Capped,
     ];
 
-    /// The word in exports and statistics.
+    /// Returns the word that exports and statistics use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Billable => "billable",
@@ -73,52 +73,53 @@ impl Class {
         }
     }
 
-    /// Whether the click gets a token: only what may earn does.
+    /// Returns whether the click may earn. Only such a click gets a token.
     pub const fn earns(self) -> bool {
         matches!(self, Self::Billable | Self::Duplicate)
     }
 }
 
-/// Whether a link may be followed now.
+/// The answer to whether a link may be followed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Availability {
-    /// It may.
+    /// The link may be followed.
     Live,
-    /// It, or its campaign, is paused.
+    /// The link or its campaign is paused.
     Paused,
-    /// It, or its campaign, has not started.
+    /// The link or its campaign has not started.
     NotStarted,
-    /// It, or its campaign, is over.
+    /// The link or its campaign has ended.
     Ended,
 }
 
 /// An earlier click of the same visitor, known from a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlierClick {
-    /// When.
+    /// The time of that click.
     pub clicked_at: Timestamp,
-    /// Whether it was on a link of the same campaign.
+    /// True when it was on a link of the same campaign.
     pub same_campaign: bool,
 }
 
-/// What the request says of itself.
+/// The properties of a request that decide its class.
 #[cfg(feature = "native")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// HEAD instead of GET.
+    /// True for HEAD, false for GET.
     pub head: bool,
-    /// `Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz` says prefetch, prerender or preview.
+    /// True when `Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz` is prefetch, prerender or
+    /// preview.
     pub prefetch: bool,
-    /// `Sec-Fetch-Dest` or `Sec-Fetch-Mode` says that no page is being opened.
+    /// True when `Sec-Fetch-Dest` or `Sec-Fetch-Mode` shows that no page is being opened.
     pub not_navigation: bool,
-    /// By the user agent.
+    /// The kind of visitor, by the user agent.
     pub visitor: Visitor,
 }
 
 /// Gives the request its class.
 ///
-/// What the request is comes before what the link allows, and both before who came back: a robot on
-/// a paused link is a robot.
+/// The kind of request comes first, then the state of the link, then an earlier click: a robot on a
+/// paused link is a robot.
 #[cfg(feature = "native")]
 pub fn classify(
     request: Request,

@@ -1,11 +1,10 @@
-//! Commission: what a campaign pays for an order, recomputed from the order's facts whenever they
-//! change.
+//! Commission: what a campaign pays for an order, computed anew whenever the order's facts change.
 //!
-//! An amount is rounded once, at the end. Never a float; never more than the order is worth; zero
-//! for an order that is cancelled, refunded whole or a test.
+//! An amount is rounded once, at the end. No amount is a float, and no share is more than the order
+//! is worth. An order that is cancelled, refunded whole or a test pays zero.
 //!
-//! A campaign's terms are a list of rules. Of the rules of one kind the first that fits counts, for
-//! percentages line by line of the order; what rules of different kinds pay adds up.
+//! A campaign's terms are a list of rules. Among the rules of one kind, the first that fits counts;
+//! percentages are chosen so for each line of the order. The amounts of different kinds add up.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,16 +12,16 @@ use crate::money::{AMOUNT_MAX, Currency, Decimal, Fraction, Money};
 use crate::order::{Line, Order, Status};
 use crate::rates::Conversion;
 
-/// What a percentage is taken of.
+/// The amount of which a percentage is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Base {
-    /// The goods after discounts, without tax and shipping, less what was refunded.
+    /// The goods after discounts, without tax and shipping, less refunds.
     #[default]
     NetGoods,
 }
 
-/// What a rule pays.
+/// The payment of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pays {
     /// A share of the order's goods, in percent: `15` or `7.5`.
@@ -33,12 +32,13 @@ pub enum Pays {
     PerLead(Decimal),
     /// A fixed amount for each billable click, in the merchant's currency.
     PerClick(Decimal),
-    /// So many percent more on all goods that an influencer sold in a month, from so many orders.
-    /// Of several the one with the most orders reached counts.
+    /// A bonus for volume: a number of orders, and a percentage. An influencer who reaches the
+    /// number of orders in a month earns the percentage in addition, on all goods of that month.
+    /// Among several such rules, the one with the highest number reached counts.
     Volume(u32, Decimal),
 }
 
-/// What must be so for a rule to count. Of each list one entry must fit.
+/// The conditions under which a rule counts. Of each list that is not empty, one entry must fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conditions {
@@ -48,23 +48,23 @@ pub struct Conditions {
     /// The shop's categories, compared without case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub category: Vec<String>,
-    /// Whether it must be, or must not be, the customer's first order. Never fits where that is not
-    /// known.
+    /// `true` asks for the customer's first order, `false` for a later one. An order for which this
+    /// is not known fits neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_customer: Option<bool>,
 }
 
-/// One rule: what is paid, and when.
+/// One rule: a payment and its conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RuleForm", into = "RuleForm")]
 pub struct Rule {
-    /// What it pays.
+    /// The payment.
     pub pays: Pays,
-    /// When it counts.
+    /// The conditions under which it counts.
     pub when: Conditions,
 }
 
-/// A rule as it is written: `{"kind": "percent", "rate": "15", "when": {"category": ["Shoes"]}}`.
+/// A rule in JSON: `{"kind": "percent", "rate": "15", "when": {"category": ["Shoes"]}}`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleForm {
@@ -135,7 +135,7 @@ impl From<Rule> for RuleForm {
     }
 }
 
-/// What a campaign pays: a rule, or a list of them.
+/// The terms of a campaign: a list of rules. In JSON a single rule may stand without a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "TermsForm", into = "TermsForm")]
 pub struct Terms(Vec<Rule>);
@@ -167,92 +167,93 @@ impl From<Terms> for TermsForm {
     }
 }
 
-/// Why rules cannot be used.
+/// The reason why rules are invalid. The sender is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// The fields do not make a rule of the kind.
+    /// The fields do not make a rule of its kind.
     #[error(
         "a rule is {{\"kind\": \"percent\", \"rate\": \"15\"}} or {{\"kind\": \"per_sale\", \"per_lead\" or \"per_click\", \"amount\": \"5.00\"}}"
     )]
     Shape,
-    /// Conditions where nothing is known that could meet them.
+    /// Conditions on a kind of rule that can have none.
     #[error("when: leads, clicks and months have no products, categories or customers")]
     When,
-    /// No rule, or too many.
+    /// No rule, or too many rules.
     #[error("commission: expected 1 to {RULES_MAX} rules")]
     Count,
     /// A rate outside 0 to 100 or with too many digits.
     #[error("commission.rate: `{0}` must be between 0 and 100 with at most 6 decimals")]
     Rate(Decimal),
-    /// An amount below zero or above every bound.
+    /// An amount below zero or above [`AMOUNT_MAX`].
     #[error("commission.amount: `{0}` must be zero or more and fit the merchant's currency")]
     Amount(Decimal),
-    /// A list of conditions that is too long.
+    /// A list of conditions that is too long, or an entry that is empty or too long.
     #[error(
         "commission.when: at most {ENTRIES_MAX} products and categories of 1 to 200 characters"
     )]
     Entries,
 }
 
-/// What is due for an order, and from what it was computed.
+/// An amount that is due for an order, with the figures it was computed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// The amount.
     pub amount: Money,
-    /// What the rate was taken of, or the order's net goods for a fixed amount.
+    /// The amount of which the rate was taken; for a fixed amount the order's net goods.
     pub base: Money,
     /// The rates and amounts as text: `15`, or `15 + 5.00`.
     pub rate: String,
-    /// Whether the amount is a share in a currency that the merchant does not pay in, for want of a
-    /// rate.
+    /// True when the amount is a share in the order's currency although the merchant pays in
+    /// another one, because no exchange rate is known.
     pub unconverted: bool,
 }
 
-/// Rules a campaign may have, and products and categories a rule may name.
+/// The number of rules that a campaign may have.
 pub const RULES_MAX: usize = 50;
-/// See [`RULES_MAX`].
+/// The number of products and categories that a rule may name.
 pub const ENTRIES_MAX: usize = 500;
-/// Decimals a rate may have.
+/// A rate may have six decimals: rates are computed in millionths of a percent.
 const RATE_SCALE: i128 = 1_000_000;
 
 impl Terms {
-    /// Terms of these rules.
+    /// Makes terms of these rules.
     ///
     /// # Errors
-    /// When there is none, or too many.
+    /// [`RuleError::Count`] when there is no rule, or when there are too many.
     pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
         if (1..=RULES_MAX).contains(&rules.len()) { Ok(Self(rules)) } else { Err(RuleError::Count) }
     }
 
-    /// Checks the rules' numbers.
+    /// Checks the numbers and conditions of the rules.
     ///
     /// # Errors
-    /// Names the first number that is out of bounds.
+    /// Names the first one that is out of bounds.
     pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
         self.0.iter().try_for_each(|rule| rule.check(currency))
     }
 
-    /// The terms in one line, as statements and decisions show them.
+    /// Returns the terms in one line, as statements and decisions show them.
     pub fn describe(&self) -> String {
         let texts: Vec<_> = self.0.iter().map(Rule::describe).collect();
         texts.join("; ")
     }
 
-    /// The amount for each lead.
+    /// Returns the amount for each lead.
     pub fn per_lead(&self) -> Option<Decimal> {
         self.0.iter().find_map(|rule| {
             if let Pays::PerLead(amount) = rule.pays { Some(amount) } else { None }
         })
     }
 
-    /// The amount for each billable click.
+    /// Returns the amount for each billable click.
     pub fn per_click(&self) -> Option<Decimal> {
         self.0.iter().find_map(|rule| {
             if let Pays::PerClick(amount) = rule.pays { Some(amount) } else { None }
         })
     }
 
-    /// The percentage on top for a month of so many orders, with the number it begins at.
+    /// Returns the bonus for a month with this number of orders: the number at which it begins, and
+    /// the percentage.
     pub fn volume(&self, orders: u32) -> Option<(u32, Decimal)> {
         let of_rule = |rule: &Rule| {
             if let Pays::Volume(from, rate) = rule.pays { Some((from, rate)) } else { None }
@@ -264,10 +265,11 @@ impl Terms {
             .max_by_key(|(from, _)| *from)
     }
 
-    /// What is due for the order as it stands, one amount a currency: fixed amounts are in the
-    /// merchant's currency, and shares too where `conversion` turns the order's currency into it.
+    /// Returns what is due for the order as it stands, one amount for each currency. Fixed amounts
+    /// are in the merchant's currency; so are shares where `conversion` converts the order's
+    /// currency into it.
     ///
-    /// Empty when no rule fits, or the order has no amounts to take a share of yet.
+    /// Empty when no rule fits, or when the amounts of the order are not known yet.
     pub fn due(
         &self,
         order: &Order,
@@ -287,8 +289,8 @@ impl Terms {
         }
     }
 
-    /// The share of the goods kept: each line by the first percentage that fits it, rounded once in
-    /// the end.
+    /// Returns the share of the goods that were kept. Each line counts with the first percentage
+    /// that fits it; the sum is rounded once, at the end.
     fn share(
         &self,
         order: &Order,
@@ -341,7 +343,8 @@ impl Terms {
         })
     }
 
-    /// The first fixed amount that fits, as long as anything is kept.
+    /// Returns the first fixed amount that fits. It is paid as long as anything of the order is
+    /// kept.
     fn fixed(&self, order: &Order, merchant: Currency, earning: bool) -> Option<Due> {
         let of_order = |rule: &&Rule| matches!(rule.pays, Pays::PerSale(_)) && rule.fits_any(order);
         let rule = self.0.iter().find(of_order)?;
@@ -360,8 +363,8 @@ impl Terms {
     }
 }
 
-/// The lines of an order, each with what was kept of it as a weight; an order without known lines
-/// is one line.
+/// Returns the lines of an order, each with the goods kept of it as its weight. An order whose
+/// lines are not known counts as one line.
 fn weights(order: &Order) -> Vec<(Option<&Line>, i128)> {
     let refunded = |line: &Line| order.refunded_lines.get(&line.id).copied().unwrap_or(0);
     let kept = |line: &Line| i128::from((line.goods_minor - refunded(line)).max(0));
@@ -370,7 +373,7 @@ fn weights(order: &Order) -> Vec<(Option<&Line>, i128)> {
 }
 
 impl Rule {
-    /// A rule without conditions.
+    /// Makes a rule without conditions.
     pub fn always(pays: Pays) -> Self {
         Self { pays, when: Conditions::default() }
     }
@@ -415,12 +418,13 @@ impl Rule {
         format!("{what}{}", self.when.describe())
     }
 
-    /// Whether the rule counts for a line of the order, or for an order whose lines are not known.
+    /// Returns whether the rule counts for a line of the order. `None` stands for an order whose
+    /// lines are not known.
     fn fits(&self, order: &Order, line: Option<&Line>) -> bool {
         self.when.fits_customer(order) && self.when.fits_line(line)
     }
 
-    /// Whether it counts for an order: some line that was kept fits.
+    /// Returns whether the rule counts for an order: a line fits of which something was kept.
     fn fits_any(&self, order: &Order) -> bool {
         let lines = weights(order);
         let fits =
@@ -466,7 +470,7 @@ impl Conditions {
     }
 }
 
-/// Bounds of what a campaign pays, in the merchant's currency.
+/// Upper bounds of what a campaign pays, in the merchant's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {
@@ -476,7 +480,7 @@ pub struct Caps {
     /// The most for one influencer in one month of the merchant's calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission_per_influencer_month: Option<Decimal>,
-    /// The budget: the most in all.
+    /// The most in total: the budget of the campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission_total: Option<Decimal>,
 }
@@ -499,7 +503,7 @@ impl Caps {
     }
 }
 
-/// A bound in minor units; `None` where there is none.
+/// Returns a bound in minor units; `None` where there is no bound.
 pub fn bound_minor(bound: Option<Decimal>, currency: Currency) -> Option<i64> {
     bound.and_then(|bound| bound.to_minor(currency).ok())
 }

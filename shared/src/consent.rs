@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the visitor allowed.
+/// The visitor's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Consent {
-    /// The page has not said.
+    /// The page did not report a choice.
     #[default]
     Unknown,
     /// Storage and measurement allowed.
     Granted,
-    /// Refused: nothing is stored and nothing is sent but what the law exempts.
+    /// Refused: the pixel stores nothing, and sends only what the law exempts from consent.
     Denied,
 }
 
 impl Consent {
-    /// The word used on the wire and in exports.
+    /// Returns the word that pixel events and exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",

@@ -2,8 +2,9 @@
 //! writes it.
 //!
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
-//! decimal strings. Reading is strict about what money or identity depends on and names the field
-//! that is wrong; unknown fields are ignored, so that an older server understands a newer pixel.
+//! decimal strings. Reading is strict about fields on which money or identity depend, and names
+//! the field that is wrong. Unknown fields are ignored, so that an older server understands a newer
+//! pixel.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +13,14 @@ use crate::money::{Currency, Decimal};
 use crate::order::normal_order_id;
 use crate::wire;
 
-/// Events one body may carry.
+/// The number of events that a body may have.
 pub const EVENTS_MAX: usize = 50;
-/// Bytes of a body the collector reads.
+/// The number of bytes that the collector reads of a body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Characters kept of a page or referrer address.
+/// The number of characters kept of the address of a page or referrer.
 pub const URL_CHARS_MAX: usize = 2048;
 
-/// What happened on the page.
+/// The kind of a pixel event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventName {
@@ -29,12 +30,12 @@ pub enum EventName {
     Page,
     /// A sign-up, a form, a trial.
     Lead,
-    /// An order as the browser saw it: a claim until the shop's server confirms it.
+    /// An order as the browser reports it: a claim until the shop's server confirms it.
     Purchase,
 }
 
 impl EventName {
-    /// The word used on the wire.
+    /// Returns the word that pixel events use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
@@ -48,16 +49,16 @@ impl EventName {
 /// A body as sent to `POST /_ac/e`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Batch {
-    /// Version of this shape; 1.
+    /// The version of this shape: 1.
     #[serde(rename = "v")]
     pub version: u8,
     /// The merchant's public key.
     #[serde(rename = "k")]
     pub merchant_key: String,
-    /// The click token as the page knows it; empty when only the cookie has it.
+    /// The click token that the page knows; empty when only the cookie has it.
     #[serde(rename = "t", default)]
     pub token: String,
-    /// What the visitor allowed.
+    /// The visitor's consent.
     #[serde(rename = "c", default)]
     pub consent: Consent,
     /// The events, oldest first.
@@ -68,20 +69,20 @@ pub struct Batch {
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Event {
-    /// A UUID chosen by the page (version 7), the same on every try.
+    /// A UUID of version 7. The page chooses it and keeps it for every retry.
     pub id: String,
-    /// What happened.
+    /// The kind of event.
     #[serde(rename = "n")]
     pub name: EventName,
-    /// When, by the visitor's clock, in milliseconds since the Unix epoch.
+    /// The time by the visitor's clock, in milliseconds since the Unix epoch.
     pub ts: i64,
     /// The page's address.
     #[serde(rename = "u", default)]
     pub url: String,
-    /// The address the visitor came from.
+    /// The address from which the visitor came.
     #[serde(rename = "r", default)]
     pub referrer: String,
-    /// The order, for a purchase (optional for a lead).
+    /// The order: required for a purchase, optional for a lead.
     #[serde(rename = "o", default)]
     pub order: Option<Order>,
 }
@@ -91,34 +92,34 @@ pub struct Event {
 pub struct Order {
     /// The shop's own order id.
     pub id: String,
-    /// What the customer pays, or the goods' value: shops differ.
+    /// The amount that the customer pays, or the value of the goods: shops differ.
     pub value: Option<Decimal>,
-    /// Currency of every amount here.
+    /// The currency of all amounts of the order.
     pub currency: Option<Currency>,
-    /// Tax contained or added.
+    /// The tax, contained or added.
     pub tax: Option<Decimal>,
-    /// Shipping.
+    /// The shipping costs.
     pub shipping: Option<Decimal>,
-    /// The discount code used.
+    /// The discount code that was used.
     pub coupon: Option<String>,
-    /// Whether it is the customer's first order.
+    /// True for the customer's first order, false for a later one.
     pub new_customer: Option<bool>,
-    /// The shop's own MAC over id, amounts and currency, in hex: the page only carries it.
+    /// The shop's MAC over id, amounts and currency, in hex. The page only passes it on.
     pub sig: Option<String>,
-    /// Where the page has it from; absent when the page itself reported it.
+    /// The place on the page where the pixel found it; absent when the page reported it by a call.
     pub source: Option<PageSource>,
     /// The lines.
     #[serde(default)]
     pub items: Vec<Item>,
 }
 
-/// Where on the page an order was found, when no call of the page reported it.
+/// The place on a page where the pixel found an order that no call reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PageSource {
     /// Google's data layer.
     Ga4,
-    /// A place that this version does not know.
+    /// A place unknown to this version.
     #[serde(other)]
     Other,
 }
@@ -128,13 +129,13 @@ pub enum PageSource {
 pub struct Item {
     /// The shop's article number.
     pub sku: Option<String>,
-    /// What it is called.
+    /// The name of the article.
     pub name: Option<String>,
     /// Its category.
     pub category: Option<String>,
-    /// How many.
+    /// The number of pieces.
     pub qty: Option<Decimal>,
-    /// Price of one.
+    /// The price of one piece.
     pub price: Option<Decimal>,
 }
 
@@ -142,7 +143,7 @@ impl Batch {
     /// Reads and checks a body.
     ///
     /// # Errors
-    /// Names the field that is wrong and what was expected; the sender is at fault.
+    /// Names the field that is wrong and what was expected. The sender is at fault.
     pub fn decode(body: &[u8]) -> Result<Self, EventError> {
         let batch: Self =
             serde_json::from_slice(body).map_err(|e| EventError::Malformed(e.to_string()))?;
@@ -184,21 +185,21 @@ impl Event {
     }
 }
 
-/// Whether a text can be an order id: see [`wire::is_order_id`].
+/// Returns whether a text can be an order id: see [`wire::is_order_id`].
 pub fn is_order_id(text: &str) -> bool {
     wire::is_order_id(normal_order_id(text).as_bytes())
 }
 
-/// What is wrong with a body. The sender is at fault.
+/// The reason why a body is invalid. The sender is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// Not the JSON that was expected.
+    /// The body is not JSON of the expected shape.
     #[error("body: {0}")]
     Malformed(String),
-    /// A field that is there but wrong, or missing.
+    /// A field is missing or invalid.
     #[error("{field}: {reason}")]
     Field {
-        /// Path of the field, e.g. `e[0].o.id`.
+        /// The path of the field, such as `e[0].o.id`.
         field: String,
         /// What was expected.
         reason: String,

@@ -1,9 +1,9 @@
-//! Identifiers: typed numbers inside, one short printable spelling outside.
+//! Identifiers: typed numbers in memory, and one short spelling as text.
 //!
 //! Catalog ids print as a three-letter prefix and lower-case Crockford base32 (`mer_0c1m8y5v`),
-//! click, event and fact ids as base64url. The spelling is canonical: exactly one text for each
-//! value, and nothing else parses. Ids are random, never sequential, and never made here: the
-//! caller brings the randomness.
+//! click, event and fact ids as base64url. The spelling is canonical: each value has exactly one
+//! text, and no other text parses. Ids are random or hashes, never sequential. This module makes no
+//! random number: the caller passes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Why a text is not an id of the wanted kind.
+/// The reason why a text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {kind} id: expected {expected}")]
 pub struct IdError {
@@ -23,7 +23,7 @@ pub struct IdError {
     expected: &'static str,
 }
 
-/// Spells `value` in `digits` base32 characters.
+/// Spells `value` as `digits` base32 characters.
 fn base32(value: u64, digits: u32) -> String {
     (0..digits).rev().map(|i| char::from(BASE32[((value >> (5 * i)) & 31) as usize])).collect()
 }
@@ -46,12 +46,12 @@ macro_rules! catalog_id {
         pub struct $name(u64);
 
         impl $name {
-            /// Makes the id from random bits; bits beyond its width are dropped.
+            /// Makes the id from random bits. Bits beyond its width are dropped.
             pub const fn from_bits(bits: u64) -> Self {
                 Self(bits & (u64::MAX >> (64 - $bits)))
             }
 
-            /// The number inside, as it stands in a click token.
+            /// Returns the id as a number, as click tokens hold it.
             pub const fn bits(self) -> u64 {
                 self.0
             }
@@ -97,23 +97,23 @@ macro_rules! catalog_id {
 }
 
 catalog_id!(
-    /// Who pays. 40 bits, so that it fits the click token.
+    /// A merchant. It has 40 bits, so that it fits the click token.
     MerchantId, "mer_", 40, 8, "merchant"
 );
 catalog_id!(
-    /// Who promotes.
+    /// An influencer.
     InfluencerId, "inf_", 64, 13, "influencer"
 );
 catalog_id!(
-    /// A merchant's offer.
+    /// A campaign of a merchant.
     CampaignId, "cmp_", 64, 13, "campaign"
 );
 catalog_id!(
-    /// A slug that leads to a destination, for one influencer in one campaign.
+    /// A link of one influencer in one campaign.
     LinkId, "lnk_", 64, 13, "link"
 );
 catalog_id!(
-    /// A discount code owned by one influencer in one campaign.
+    /// A coupon of one influencer in one campaign.
     CouponId, "cpn_", 64, 13, "coupon"
 );
 
@@ -124,19 +124,19 @@ macro_rules! byte_id {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// Wraps sixteen bytes.
+            /// Makes the id from its sixteen bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
 
-            /// The bytes inside.
+            /// Returns the bytes of the id.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
 
-            /// The id of some content: the first sixteen bytes of BLAKE3 over the length-prefixed
-            /// parts, so that the same content has the same id wherever and however often it
-            /// arrives.
+            /// Makes the id of some content: the first sixteen bytes of BLAKE3 over the parts, each
+            /// with its length before it. The same content has the same id wherever it arrives, and
+            /// however often.
             pub fn of_content(parts: &[&[u8]]) -> Self {
                 let mut hasher = blake3::Hasher::new();
                 for part in parts {
@@ -192,30 +192,30 @@ macro_rules! byte_id {
 }
 
 byte_id!(
-    /// One recorded request to a link. Random.
+    /// A click, one recorded request to a link. Random.
     ClickId, "click"
 );
 byte_id!(
-    /// One pixel event, chosen by the page and kept over every retry.
+    /// A pixel event. The page chooses it and keeps it for every retry.
     EventId, "event"
 );
 byte_id!(
-    /// One report about an order: a hash of what was reported, so that a repeated delivery is the
+    /// A fact, one report about an order. A hash of the report, so that a repeated delivery is the
     /// same fact.
     FactId, "fact"
 );
 byte_id!(
-    /// A shop's report that nobody could read: a hash of when it came and of its body.
+    /// A shop's report that could not be read. A hash of its time of arrival and its body.
     UnparsedId, "unparsed report"
 );
 byte_id!(
-    /// A customer of one merchant, without saying who: a hash of merchant and e-mail address.
+    /// A customer of one merchant. A hash of merchant and e-mail address, so that it holds no name.
     CustomerId, "customer"
 );
 
 impl CustomerId {
-    /// The customer with an e-mail address; `None` for a text that is none. Compared without case
-    /// and outer blanks.
+    /// Returns the customer with this e-mail address, or `None` if the address is invalid.
+    /// Addresses are compared without case and outer blanks.
     pub fn of_email(merchant: MerchantId, email: &str) -> Option<Self> {
         let email = email.trim().to_lowercase();
         let (user, host) = email.rsplit_once('@')?;

@@ -1,8 +1,10 @@
-//! The ledger of an order: what was booked when, as a pure function of the order's facts.
+//! The ledger of an order: all bookings, as a pure function of the order's facts.
 //!
-//! After each fact the commission is computed anew; what is booked is the difference to what was
-//! booked before. So replays, repeated deliveries and deleted refunds converge by construction, and
-//! a balance never falls below zero.
+//! After each fact the commission is computed anew, and the difference to the earlier bookings is
+//! booked. So replays, repeated deliveries and deleted refunds end in the same balance, and a
+//! balance never falls below zero.
+
+use std::collections::BTreeMap;
 
 use crate::attribution::{Decision, Method, decide};
 use crate::catalog::Catalog;
@@ -13,29 +15,29 @@ use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
 use crate::rates::Conversion;
 use crate::time::Timestamp;
 
-/// Why an amount was booked.
+/// The reason for a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The first amount for this order and influencer.
     Accrued,
-    /// Money was given back.
+    /// The customer got a refund.
     Refunded,
     /// The order became void.
     Voided,
-    /// The credit went to someone else.
+    /// Someone else is credited now.
     Recredited,
     /// An exchange rate became known.
     Converted,
-    /// A percentage on top for the month's orders.
+    /// A bonus for the volume of a month.
     Volume,
-    /// A bound of the campaign was reached, or left again.
+    /// A bound of the campaign was reached, or is no longer reached.
     Capped,
-    /// Anything else about the order changed.
+    /// The order changed in another way.
     Adjusted,
 }
 
 impl Reason {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accrued => "accrued",
@@ -50,14 +52,14 @@ impl Reason {
     }
 }
 
-/// Whose balance an amount is booked on.
+/// An account: the place where amounts of one campaign, influencer and currency add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Account {
     /// The campaign that pays.
     pub campaign: CampaignId,
     /// The influencer who earns.
     pub influencer: InfluencerId,
-    /// In which currency.
+    /// The currency of all its amounts.
     pub currency: Currency,
 }
 
@@ -66,49 +68,50 @@ pub struct Account {
 pub struct Booking {
     /// The fact that caused it.
     pub fact: FactId,
-    /// When that fact reached us.
+    /// The time at which that fact reached us, or the exchange rate was imported.
     pub booked_at: Timestamp,
-    /// Why.
+    /// The reason for it.
     pub reason: Reason,
-    /// Whose.
+    /// The account on which it is booked.
     pub account: Account,
-    /// What the rate was taken of, after the fact.
+    /// The amount of which the rate was taken, after the fact.
     pub base_minor: i64,
     /// The currency of the base.
     pub base_currency: Currency,
-    /// The rate, as the campaign's rule spells it.
+    /// The rate as text, as the campaign's rules spell it.
     pub rate: String,
-    /// The difference to what was booked before; negative for a reversal.
+    /// The difference to the earlier bookings; negative for a reversal.
     pub amount_minor: i64,
 }
 
-/// An order with its decision and its ledger: all that is known of it.
+/// An order with its decision and its ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// The order as it stands.
+    /// The present state of the order.
     pub order: Order,
-    /// Who is credited and why.
+    /// The decision about who is credited.
     pub decision: Decision,
-    /// Every amount booked, oldest first.
+    /// All bookings, oldest first.
     pub bookings: Vec<Booking>,
-    /// Whether the order is more than a claim: its shop confirmed it, or the merchant trusts its
+    /// True when the order is more than a claim: the shop confirmed it, or the merchant trusts the
     /// pixel.
     pub accepted: bool,
-    /// How the order's currency is turned into the merchant's, where it is another and a rate is
+    /// The conversion of the order's currency into the merchant's, if they differ and a rate is
     /// known.
     pub conversion: Option<Conversion>,
-    /// Whether commission waits for an exchange rate.
+    /// True while commission waits for an exchange rate.
     pub unconverted: bool,
 }
 
 impl Settled {
-    /// What is booked on an account in all.
+    /// Returns the balance of an account.
     pub fn balance(&self, account: &Account) -> i64 {
         self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
     }
 
-    /// Whether the order as it stands may be paid for: accepted, paid, credited and no test. What
-    /// is booked in another currency than the merchant's is not paid all the same.
+    /// Returns whether commission for the order may be approved: the order is accepted, paid,
+    /// credited and not a test. Bookings in another currency than the merchant's are not approved
+    /// even then.
     pub fn approvable(&self) -> bool {
         self.accepted
             && self.order.status == Status::Paid
@@ -117,10 +120,10 @@ impl Settled {
     }
 }
 
-/// Folds, decides and books an order from its facts.
+/// Folds an order from its facts, decides who is credited, and books.
 ///
-/// `visit` looks up a click that may earn. `None` when there are no facts. The result depends on
-/// the set of facts, the clicks they lead to, and the catalog alone.
+/// `visit` looks up a click that may earn. Returns `None` when there are no facts. The result
+/// depends only on the set of facts, the clicks to which they lead, and the catalog.
 pub fn settle(
     facts: &[OrderFact],
     catalog: &Catalog,
@@ -141,22 +144,23 @@ pub fn settle(
         let due = due(&order, &decide(&order, catalog, visit), catalog, conversion.as_ref());
         book(&mut bookings, &step, known[step.facts - 1].id, &order, &due);
     }
+    debug_assert!(are_balances_positive(&bookings), "no balance is below zero");
     let accepted = is_accepted(&order, catalog);
     let due = due(&order, &decision, catalog, conversion.as_ref());
     let unconverted = due.iter().any(|(_, due)| due.unconverted);
     Some(Settled { order, decision, bookings, accepted, conversion, unconverted })
 }
 
-/// A moment at which something became known about an order.
+/// A moment at which a fact or an exchange rate became known.
 struct Step {
     at: Timestamp,
-    /// How many of the facts, by arrival, were known then.
+    /// The number of facts, by arrival, that were known then.
     facts: usize,
-    /// Whether it was the exchange rate that became known.
+    /// True when the exchange rate became known.
     is_rate: bool,
 }
 
-/// Each fact as it arrived, and the exchange rate when it became known.
+/// Returns a step for each fact, and one for the exchange rate.
 fn steps(by_arrival: &[OrderFact], conversion: Option<&Conversion>) -> Vec<Step> {
     let arrivals = by_arrival.iter().enumerate();
     let mut steps: Vec<Step> = arrivals
@@ -171,7 +175,7 @@ fn steps(by_arrival: &[OrderFact], conversion: Option<&Conversion>) -> Vec<Step>
     steps
 }
 
-/// How the order's currency is turned into the one its merchant pays in.
+/// Returns the conversion of the order's currency into that in which the merchant pays.
 fn conversion_of(order: &Order, catalog: &Catalog) -> Option<Conversion> {
     let (from, to) = (order.currency?, catalog.merchants.get(&order.merchant)?.currency);
     if from == to { None } else { catalog.rates.conversion(from, to, order.placed_at) }
@@ -182,8 +186,8 @@ fn is_accepted(order: &Order, catalog: &Catalog) -> bool {
         || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
 }
 
-/// The accounts and amounts the order earns as it stands, one a currency; none when it earns
-/// nothing for anybody.
+/// Returns the amounts that are due for the order, with their accounts, one for each currency.
+/// Empty when nobody earns anything.
 fn due(
     order: &Order,
     decision: &Decision,
@@ -210,8 +214,8 @@ fn due(
     dues.into_iter().map(|due| (account(&due), due)).collect()
 }
 
-/// Books the difference between what is due now and what was booked before, on every account of the
-/// order.
+/// Books the difference between the amount that is due now and the earlier bookings, on every
+/// account of the order.
 fn book(
     bookings: &mut Vec<Booking>,
     step: &Step,
@@ -249,6 +253,12 @@ fn book(
     }
 }
 
+fn are_balances_positive(bookings: &[Booking]) -> bool {
+    let mut balances: BTreeMap<Account, i64> = BTreeMap::new();
+    bookings.iter().for_each(|b| *balances.entry(b.account).or_default() += b.amount_minor);
+    balances.values().all(|balance| *balance >= 0)
+}
+
 fn reason(
     bookings: &[Booking],
     account: Account,
@@ -270,7 +280,7 @@ fn reason(
 }
 
 impl Booking {
-    /// The amount in the account's currency.
+    /// Returns the amount in the account's currency.
     pub const fn amount(&self) -> Money {
         Money { minor: self.amount_minor, currency: self.account.currency }
     }

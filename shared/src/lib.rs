@@ -2,10 +2,12 @@
 //! them.
 //!
 //! Pure: no I/O, no clock, no randomness. Time and random bytes are parameters, so that the edge,
-//! the batch and a later audit reach the same decision from the same facts, byte for byte. Builds
-//! for wasm32; the feature `native` adds what only servers need. Without the feature `domain`
-//! nothing is left but [`wire`], without the standard library: what the pixel shares with the
-//! server.
+//! the batch and a later audit reach the same decision from the same facts, byte for byte. A module
+//! imports only from modules below it, never in a circle.
+//!
+//! The crate builds for wasm32. The feature `native` adds the parts that only servers need. Without
+//! the feature `domain` only [`wire`] is left, which does without the standard library: the rules
+//! that the pixel shares with the server.
 
 #![cfg_attr(not(feature = "domain"), no_std)]
 

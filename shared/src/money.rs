@@ -1,6 +1,6 @@
 //! Amounts of money: decimal text in, integer minor units inside, decimal text out.
 //!
-//! Never a float, and never two currencies in one sum. Rounding happens in exactly one function,
+//! No amount is a float, and no sum mixes two currencies. Rounding happens in exactly one function,
 //! [`round_half_away`]: half away from zero, once, at the currency's own exponent.
 
 use std::fmt;
@@ -12,17 +12,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::wire::DIGITS_MAX;
 
-/// The largest amount a fact or a rule may carry, in minor units; keeps every product within 256
-/// bits.
+/// The largest amount that a fact or a rule may have, in minor units. It keeps every product of
+/// amounts within 256 bits.
 pub const AMOUNT_MAX: i64 = 10_000_000_000_000;
 
-/// Why a text is not an amount, a rate or a currency.
+/// The reason why a text is not an amount, a rate or a currency. The sender is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not a decimal number.
     #[error("`{0}` is not a decimal number such as 129.90")]
     NotDecimal(String),
-    /// More digits than any amount of money has.
+    /// More digits than an amount of money can have.
     #[error("`{0}` has more than 30 digits")]
     TooLong(String),
     /// The amount does not fit 64 bits of minor units.
@@ -48,6 +48,7 @@ where
         + Rem<Output = N>,
 {
     let (zero, one) = (N::from(0), N::from(1));
+    debug_assert!(denominator > zero, "a denominator is positive");
     let (quotient, remainder) = (numerator / denominator, numerator % denominator);
     let remainder = if remainder < zero { -remainder } else { remainder };
     if remainder < denominator - remainder {
@@ -59,7 +60,7 @@ where
     }
 }
 
-/// An exact fraction of minor units: what shares are computed with until they are rounded, once.
+/// An exact fraction of minor units. Shares are computed as fractions and rounded once, at the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Fraction {
     numerator: I256,
@@ -67,20 +68,22 @@ pub struct Fraction {
 }
 
 impl Fraction {
-    /// `numerator / denominator`; the denominator must be positive.
+    /// Makes `numerator / denominator`; the denominator must be positive.
     pub fn new(numerator: i128, denominator: i128) -> Self {
+        debug_assert!(denominator > 0, "a denominator is positive");
         Self { numerator: numerator.into(), denominator: denominator.into() }
     }
 
-    /// The exact product with another fraction, or `None` when it cannot be held in 256 bits.
+    /// Returns the exact product with another fraction, or `None` when it does not fit 256 bits.
     pub fn times(self, numerator: i128, denominator: i128) -> Option<Self> {
+        debug_assert!(denominator > 0, "a denominator is positive");
         Some(Self {
             numerator: self.numerator.checked_mul(numerator.into())?,
             denominator: self.denominator.checked_mul(denominator.into())?,
         })
     }
 
-    /// The nearest whole number of minor units, or `None` when it does not fit 64 bits.
+    /// Returns the nearest whole number of minor units, or `None` when it does not fit 64 bits.
     pub fn rounded(self) -> Option<i64> {
         round_half_away(self.numerator, self.denominator).try_into().ok()
     }
@@ -91,14 +94,14 @@ impl Fraction {
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD.
+    /// Returns the number of digits after the decimal point: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn exponent(self) -> u32 {
         iso_currency::Currency::from_code(self.code())
             .and_then(|c| c.exponent())
             .map_or(2, u32::from)
     }
 
-    /// The three-letter code.
+    /// Returns the three-letter code in upper case.
     pub fn code(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or("XXX")
     }
@@ -106,8 +109,8 @@ impl Currency {
 
 impl FromStr for Currency {
     type Err = MoneyError;
-    /// Reads a code in any case; currencies without minor units (XXX, XAU, …) are no money and
-    /// refused.
+    /// Reads a code in any case. Currencies without minor units (XXX, XAU, …) are refused: they are
+    /// not money.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let unknown = || MoneyError::UnknownCurrency(text.chars().take(16).collect());
         let upper = text.trim().to_ascii_uppercase();
@@ -129,8 +132,7 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// An exact decimal number: `units / 10^scale`. What shops send, before it is rounded to a
-/// currency.
+/// An exact decimal number, `units / 10^scale`, as shops send it: not yet rounded to a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal {
     units: i128,
@@ -142,12 +144,12 @@ impl Decimal {
     pub const ZERO: Self = Self { units: 0, scale: 0 };
     const SCALE_MAX: u32 = 30;
 
-    /// Minor units as an exact decimal.
+    /// Returns minor units as an exact decimal.
     pub fn from_minor(minor: i64, currency: Currency) -> Self {
         Self { units: i128::from(minor), scale: currency.exponent() }
     }
 
-    /// The exact sum, or `None` when it cannot be held.
+    /// Returns the exact sum, or `None` when it is out of range.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let scale = self.scale.max(other.scale);
@@ -155,7 +157,7 @@ impl Decimal {
         Some(Self { units, scale })
     }
 
-    /// The exact product, or `None` when it cannot be held.
+    /// Returns the exact product, or `None` when it is out of range.
     #[must_use]
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         let scale = self.scale + other.scale;
@@ -169,24 +171,24 @@ impl Decimal {
         self.units.checked_mul(10i128.checked_pow(scale - self.scale)?)
     }
 
-    /// The exact difference, or `None` when it cannot be held.
+    /// Returns the exact difference, or `None` when it is out of range.
     #[must_use]
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.checked_add(Self { units: -other.units, scale: other.scale })
     }
 
-    /// True for negative numbers.
+    /// Returns whether the number is below zero.
     pub const fn is_negative(self) -> bool {
         self.units < 0
     }
 
-    /// The number without its sign.
+    /// Returns the number without its sign.
     #[must_use]
     pub const fn abs(self) -> Self {
         Self { units: self.units.abs(), scale: self.scale }
     }
 
-    /// Numerator and denominator of the exact fraction.
+    /// Returns the numerator and the denominator of the exact fraction.
     pub const fn fraction(self) -> (i128, i128) {
         (self.units, 10i128.pow(self.scale))
     }
@@ -271,8 +273,8 @@ impl Serialize for Decimal {
 }
 
 impl<'de> Deserialize<'de> for Decimal {
-    /// Accepts a JSON string or a JSON number; a number's own digits are read, no float comes
-    /// between.
+    /// Accepts a JSON string or a JSON number. The digits of a number are read as they stand,
+    /// without a float in between.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = match serde_json::Value::deserialize(deserializer)? {
             serde_json::Value::String(text) => text,
@@ -290,7 +292,7 @@ impl<'de> Deserialize<'de> for Decimal {
 pub struct Money {
     /// Minor units: cents for EUR, yen for JPY.
     pub minor: i64,
-    /// The currency they are units of.
+    /// The currency of these units.
     pub currency: Currency,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The shop software a merchant runs.
+/// The software that a merchant's shop runs on, or that takes its payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Platform {
@@ -14,12 +14,12 @@ pub enum Platform {
     Magento,
     /// Stripe Checkout.
     Stripe,
-    /// Anything else.
+    /// Any other software.
     Other,
 }
 
 impl Platform {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify => "shopify",

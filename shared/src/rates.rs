@@ -1,9 +1,9 @@
-//! Exchange rates: imported by hand, each with its day and source, and fixed for an order once and
-//! for all.
+//! Exchange rates. People import them, each with its day and source.
 //!
-//! A rate never changes: what was converted with it may have been paid. An order uses the rate that
-//! was known first for the day it was placed, or for one of the seven days before (nobody sets
-//! rates on weekends); where none is known the amount stays in its own currency, is shown, and is
+//! A rate never changes, because amounts converted with it may have been paid. An order is
+//! converted by one rate for ever: of the rates for the day on which it was placed and for the
+//! seven days before, the one that became known first. Earlier days count because there are no
+//! rates for weekends. An order without a rate keeps its own currency: its amount is shown, but
 //! never approved.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,30 +13,30 @@ use serde::{Deserialize, Serialize};
 use crate::money::{Currency, Decimal, Fraction};
 use crate::time::Timestamp;
 
-/// Days that a rate may be older than an order.
+/// The number of days by which a rate may be older than an order.
 const DAYS_BACK: i64 = 7;
 
-/// What one unit of a currency was worth in another on a day.
+/// The worth of one unit of a currency in another currency on one day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExchangeRate {
-    /// The day, UTC, in days since 1970.
+    /// The UTC day, counted in days since 1970-01-01.
     pub day: i64,
-    /// Of what.
+    /// The currency that is converted.
     pub from: Currency,
-    /// In what.
+    /// The currency into which it is converted.
     pub to: Currency,
-    /// How many units of `to` one unit of `from` was.
+    /// The number of units of `to` for one unit of `from`.
     pub rate: Decimal,
-    /// Who said so: `ECB reference rate`.
+    /// The source as text, such as `ECB reference rate`.
     pub source: String,
-    /// When it became known here.
+    /// The time at which it was imported.
     pub created_at: Timestamp,
 }
 
-/// Why a rate cannot be used.
+/// The reason why a rate is invalid. The sender is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// Zero, negative, or with more digits than rates have.
+    /// Zero, negative, or with too many digits.
     #[error("rate: `{0}` must be above zero, with at most 18 digits and 12 of them decimals")]
     Rate(Decimal),
     /// From a currency into itself.
@@ -58,35 +58,35 @@ impl ExchangeRate {
         if self.from == self.to { Err(RateError::Same) } else { Ok(()) }
     }
 
-    /// One spelling of what it is a rate of: `USD-EUR-2026-11-25`.
+    /// Returns its currencies and its day as one text: `USD-EUR-2026-11-25`.
     pub fn id(&self) -> String {
         let date = Timestamp::from_ms(self.day * 86_400_000).utc_date();
         format!("{}-{}-{date}", self.from, self.to)
     }
 }
 
-/// A conversion from one currency into another, fixed for an order.
+/// The conversion of one order from its currency into another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conversion {
-    /// From.
+    /// The currency that is converted.
     pub from: Currency,
-    /// Into.
+    /// The currency into which it is converted.
     pub to: Currency,
     /// The rate as it was imported.
     pub rate: Decimal,
-    /// Whether the imported rate is of the other direction, and is divided by.
+    /// True when the imported rate is for the other direction: amounts are divided by it.
     pub inverse: bool,
-    /// The rate's day.
+    /// The rate's UTC day, `YYYY-MM-DD`.
     pub date: String,
-    /// Who said so.
+    /// The rate's source.
     pub source: String,
-    /// When the rate became known here.
+    /// The time at which the rate was imported.
     pub known_at: Timestamp,
 }
 
 impl Conversion {
-    /// Minor units of `from` as an exact fraction of minor units of `to`; `None` when it cannot be
-    /// held.
+    /// Converts minor units of `from` into an exact fraction of minor units of `to`; `None` when it
+    /// does not fit 256 bits.
     pub fn apply(&self, amount: Fraction) -> Option<Fraction> {
         let (units, scale) = self.rate.fraction();
         let (numerator, denominator) = if self.inverse { (scale, units) } else { (units, scale) };
@@ -95,14 +95,14 @@ impl Conversion {
     }
 }
 
-/// Every rate known.
+/// All rates that are known.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
     by_pair: HashMap<(Currency, Currency), BTreeMap<i64, ExchangeRate>>,
 }
 
 impl Rates {
-    /// Takes a rate in; of two for one day the one that was known first counts.
+    /// Adds a rate. Of two rates for one day, the one that was known first counts.
     pub fn insert(&mut self, rate: &ExchangeRate) {
         let days = self.by_pair.entry((rate.from, rate.to)).or_default();
         let held = days.entry(rate.day).or_insert_with(|| rate.clone());
@@ -113,18 +113,18 @@ impl Rates {
         }
     }
 
-    /// The rate of a pair on a day.
+    /// Returns the rate of a pair of currencies on a day.
     pub fn get(&self, from: Currency, to: Currency, day: i64) -> Option<&ExchangeRate> {
         self.by_pair.get(&(from, to))?.get(&day)
     }
 
-    /// Every rate, by pair and day.
+    /// Returns all rates; those of one pair stand in order of day.
     pub fn iter(&self) -> impl Iterator<Item = &ExchangeRate> {
         self.by_pair.values().flat_map(BTreeMap::values)
     }
 
-    /// How an order placed at `at` is converted: by the rate that was known first, of those the
-    /// latest day's.
+    /// Returns the conversion of an order placed at `at`: by the rate that was known first; of
+    /// rates that were known at the same time, by that of the latest day.
     pub fn conversion(&self, from: Currency, to: Currency, at: Timestamp) -> Option<Conversion> {
         let day = at.utc_day();
         let of_pair = |from, to, inverse| {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_that_was_known_first_stays_and_an_old_one_is_none() {
+    fn the_rate_that_was_known_first_stays_and_an_old_one_is_not_used() {
         let friday = rate(100, "USD", "EUR", "0.9", 1);
         for (day, expected) in [(99, None), (100, Some(900)), (107, Some(900)), (108, None)] {
             assert_eq!(

@@ -1,8 +1,9 @@
-//! What stands in the journal: one record a fact, each with a kind byte and a version byte.
+//! Records of the journal. Each holds one fact, after a byte for its kind and a byte for its
+//! version.
 //!
-//! Clicks are many and small: postcard. Everything else is rare and must stay readable for years
-//! and to people: JSON. A record is never changed in meaning; a new shape is a new version, and
-//! every old version stays readable.
+//! Clicks are many and must be small: their format is postcard. Other records are rare, and people
+//! must be able to read them for years: their format is JSON. The meaning of a record never
+//! changes; a new shape is a new version, and every old version stays readable.
 //!
 //! # Format
 //! ```text
@@ -27,34 +28,34 @@ use crate::time::Timestamp;
 /// A recorded request to a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Click<'a> {
-    /// Its id; for a class that earns, the one in the token.
+    /// The id of the click. For a class that earns it is also in the token.
     pub id: ClickId,
-    /// When.
+    /// The time of the request.
     pub at: Timestamp,
-    /// Which link; campaign, influencer and merchant follow from it.
+    /// The link, from which campaign, influencer and merchant follow.
     pub link: LinkId,
-    /// Billable, or the one reason why not.
+    /// Billable, or the reason why it is not.
     pub class: Class,
-    /// The attribution window its token carries, in minutes.
+    /// The attribution window in its token, in minutes.
     pub window_minutes: u32,
-    /// The click whose valid token the visitor brought along.
+    /// The earlier click whose valid token the visitor had.
     pub previous: Option<ClickId>,
-    /// The influencer's own mark, `?s=`.
+    /// The influencer's own mark, from the parameter `s`.
     #[serde(borrow)]
     pub sub_id: Option<&'a str>,
-    /// Two-letter country, where a front end told it.
+    /// The two-letter code of the country, if a proxy in front sent it.
     pub country: Option<[u8; 2]>,
     /// The kind of device.
     pub device: Device,
-    /// The app whose browser it was.
+    /// The app whose built-in browser it was.
     pub in_app: InApp,
-    /// The host the visitor came from; never the path.
+    /// The host from which the visitor came; never the path.
     #[serde(borrow)]
     pub referrer_host: &'a str,
 }
 
 impl Click<'_> {
-    /// The click as it is remembered for attribution; `None` for a class that does not earn.
+    /// Returns the click as the hot state keeps it; `None` for a class that does not earn.
     pub const fn visit(&self) -> Option<Visit> {
         if !self.class.earns() {
             return None;
@@ -67,41 +68,42 @@ impl Click<'_> {
 /// A pixel event other than a purchase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventFact {
-    /// Chosen by the page, the same on every try.
+    /// The id of the event, which the page chose and keeps for every retry.
     pub id: EventId,
-    /// What happened.
+    /// The kind of event.
     pub name: EventName,
-    /// When, by the visitor's clock where that is believable.
+    /// The time of the event, by the visitor's clock if it is plausible.
     pub at: Timestamp,
-    /// When it reached us.
+    /// The time at which it reached us, by our clock.
     pub received_at: Timestamp,
-    /// Whose shop.
+    /// The merchant on whose page it happened.
     pub merchant: MerchantId,
     /// The click whose valid token came with it.
     pub touch: Option<Touch>,
-    /// What the visitor allowed.
+    /// The visitor's consent.
     pub consent: Consent,
 }
 
-/// What a shop's server sent and could not be understood: kept whole, to be read again after a fix.
+/// A report of a shop's server that could not be read. It is kept whole, so that it can be read
+/// again after a fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unparsed {
-    /// Whose shop.
+    /// The merchant whose shop sent it.
     pub merchant: MerchantId,
-    /// The shop software that sent it.
+    /// The platform that sent it.
     pub platform: Platform,
-    /// When it reached us.
+    /// The time at which it reached us, by our clock.
     pub received_at: Timestamp,
-    /// The topic its header named.
+    /// The topic in its headers.
     pub topic: Option<String>,
-    /// What could not be understood.
+    /// The reason why it could not be read.
     pub reason: String,
     /// The body as sent, in base64.
     pub body: String,
 }
 
 impl Unparsed {
-    /// Its id: a hash of when it came and what was sent.
+    /// Returns its id, a hash of its time of arrival and its body.
     pub fn id(&self) -> UnparsedId {
         UnparsedId::of_content(&[
             b"unparsed",
@@ -122,21 +124,21 @@ pub enum Record<'a> {
     Order(Box<OrderFact>),
     /// A change of the catalog.
     Catalog(Change),
-    /// A report nobody could read.
+    /// A report that could not be read.
     Unparsed(Unparsed),
 }
 
-/// Why a payload is not a record. The journal's checksums were right: it was written by a newer or
-/// another program.
+/// The reason why a payload is not a record. The journal's checksums were right, so a newer version
+/// or another program wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// A kind or version this program does not know.
+    /// A kind or version that this program does not know.
     #[error("record: kind {0} version {1} is not known to this version of afterclick")]
     Unknown(u8, u8),
     /// Shorter than kind and version.
     #[error("record: empty")]
     Empty,
-    /// The body does not read as its kind.
+    /// The body is invalid for its kind.
     #[error("record: {0}")]
     Body(String),
 }
@@ -169,7 +171,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The record's bytes.
+    /// Returns the record's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.encode_into(&mut out);
@@ -179,7 +181,7 @@ impl<'a> Record<'a> {
     /// Reads a record.
     ///
     /// # Errors
-    /// When kind or version is unknown, or the body is not of its kind.
+    /// When kind or version is unknown, or the body is invalid for its kind.
     pub fn decode(payload: &'a [u8]) -> Result<Self, RecordError> {
         let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
         match (*kind, *version) {
@@ -197,14 +199,14 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Writes a click without an allocation once `out` is warm.
+/// Appends a click to `out`. Allocates nothing if `out` has room for it.
 pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
     out.extend([CLICK, V1]);
     let appended = postcard::serialize_with_flavor(click, Appender(out));
     debug_assert!(appended.is_ok(), "a click always serialises");
 }
 
-/// Lets postcard append to a borrowed buffer, whole fields at a time.
+/// Lets postcard append to a borrowed buffer, a whole field at a time.
 struct Appender<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Appender<'_> {

@@ -1,5 +1,4 @@
-//! UTC points in time and spans, as newtypes over milliseconds. Never reads a clock: time is a
-//! parameter.
+//! Points in time (UTC) and spans, both in milliseconds. Never reads a clock: time is a parameter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,18 +13,18 @@ pub struct Timestamp(i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
-/// Why a text is not a point in time.
+/// The reason why a text is not a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an RFC 3339 time such as 2026-11-25T18:00:00Z")]
 pub struct TimeError {
     text: String,
 }
 
-/// The last millisecond that every zone can spell in a year of four digits.
+/// The last millisecond that has a year of four digits in every time zone.
 const LATEST_MS: i64 = 253_402_207_199_999;
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch, clamped to the years 1970 to 9999.
+    /// Makes a time from milliseconds since the Unix epoch, clamped to the years 1970 to 9999.
     pub const fn from_ms(ms: i64) -> Self {
         Self(if ms < 0 {
             0
@@ -36,33 +35,33 @@ impl Timestamp {
         })
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn as_ms(self) -> i64 {
         self.0
     }
 
-    /// Microseconds since the Unix epoch: the unit of exported tables.
+    /// Returns the microseconds since the Unix epoch, the unit of exported tables.
     pub const fn as_micros(self) -> i64 {
         self.0 * 1000
     }
 
-    /// The UTC calendar day, `YYYY-MM-DD`.
+    /// Returns the UTC calendar day, `YYYY-MM-DD`.
     pub fn utc_date(self) -> String {
         let text = self.to_string();
         text[..10].to_owned()
     }
 
-    /// Days since the Unix epoch, by UTC.
+    /// Returns the number of UTC days since the Unix epoch.
     pub const fn utc_day(self) -> i64 {
         self.0.div_euclid(Span::DAY_MS)
     }
 
-    /// The point `span` later.
+    /// Returns the point in time that is `span` later.
     pub const fn plus(self, span: Span) -> Self {
         Self::from_ms(self.0.saturating_add(span.0))
     }
 
-    /// The span from `earlier` to here; negative when `earlier` is later.
+    /// Returns the span from `earlier` to this time; negative if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0 - earlier.0)
     }
@@ -81,40 +80,40 @@ impl Timestamp {
 
 impl Span {
     const DAY_MS: i64 = 86_400_000;
-    /// No time at all.
+    /// The span of no length.
     pub const ZERO: Self = Self(0);
 
-    /// A number of milliseconds.
+    /// Makes a span of this number of milliseconds.
     pub const fn ms(ms: i64) -> Self {
         Self(ms)
     }
 
-    /// A number of seconds.
+    /// Makes a span of this number of seconds.
     pub const fn seconds(seconds: i64) -> Self {
         Self(seconds * 1000)
     }
 
-    /// A number of minutes.
+    /// Makes a span of this number of minutes.
     pub const fn minutes(minutes: i64) -> Self {
         Self(minutes * 60_000)
     }
 
-    /// A number of days of 24 hours.
+    /// Makes a span of this number of days, each of 24 hours.
     pub const fn days(days: i64) -> Self {
         Self(days * Self::DAY_MS)
     }
 
-    /// Whole milliseconds.
+    /// Returns the number of milliseconds.
     pub const fn as_ms(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds, rounded down.
+    /// Returns the number of whole seconds, rounded down.
     pub const fn as_seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// Whole minutes, rounded down.
+    /// Returns the number of whole minutes, rounded down.
     pub const fn as_minutes(self) -> i64 {
         self.0.div_euclid(60_000)
     }

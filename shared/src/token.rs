@@ -1,8 +1,7 @@
 //! The click token, version 1: 57 signed bytes, spelled as exactly 76 base64url characters.
 //!
-//! Everything needed to credit a click is inside, so that an order which brings its token back is
-//! credited even if every store is lost. Nothing here is secret but the key; nothing here reads a
-//! clock.
+//! A token holds everything that crediting a click needs, so that an order with a token is credited
+//! even if every store is lost. Only the key is secret. This module never reads a clock.
 //!
 //! # Format
 //! Fixed offsets, big-endian numbers, no parser:
@@ -15,7 +14,7 @@
 //!  4  5  issued at, ms since 2024-01-01T00:00:00Z
 //! ```
 //!
-//! 57 bytes are 76 characters without padding and without spare bits: one token has one spelling.
+//! 57 bytes are 76 characters without padding and without spare bits, so a token has one spelling.
 //! The key is derived from the master key for each merchant, so a token made for one merchant
 //! verifies for no other.
 
@@ -27,9 +26,9 @@ use crate::consent::Consent;
 use crate::id::{ClickId, LinkId, MerchantId};
 use crate::time::{Span, Timestamp};
 
-/// Bytes of a token.
+/// The number of bytes of a token.
 pub const TOKEN_BYTES: usize = 57;
-/// Characters of a token's text.
+/// The number of characters of a token's text.
 pub const TOKEN_CHARS: usize = 76;
 
 const VERSION: u8 = 1;
@@ -37,64 +36,64 @@ const TAG_AT: usize = 41;
 /// 2024-01-01T00:00:00Z.
 const EPOCH_MS: i64 = 1_704_067_200_000;
 const ISSUED_MAX: u64 = (1 << 40) - 1;
-/// The longest window a token can say: 24 bits of minutes, about 31 years.
+/// The longest window that a token can hold: 24 bits of minutes, about 31 years.
 pub const WINDOW_MINUTES_MAX: u32 = (1 << 24) - 1;
-/// How far ahead of our clock another node's clock may be.
+/// The time by which another node's clock may be ahead of ours.
 const CLOCK_SKEW: Span = Span::seconds(120);
 
-/// What a token stands for; a token of one kind is never accepted as another.
+/// The kind of a token. A token of one kind is never accepted as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A click on a link.
     Click,
 }
 
-/// What a valid token says.
+/// The contents of a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claims {
-    /// Which master key signed it.
+    /// The id of the master key that signed it.
     pub key_id: u8,
-    /// What it stands for.
+    /// The kind of the token.
     pub kind: Kind,
-    /// What the visitor had allowed when it was issued.
+    /// The visitor's consent when it was issued.
     pub consent: Consent,
-    /// When the click happened.
+    /// The time of the click.
     pub issued_at: Timestamp,
-    /// How long the click may earn, in minutes; at most [`WINDOW_MINUTES_MAX`].
+    /// The attribution window in minutes, at most [`WINDOW_MINUTES_MAX`].
     pub window_minutes: u32,
-    /// For whom.
+    /// The merchant for whom it is valid.
     pub merchant: MerchantId,
-    /// Through which link.
+    /// The link that was clicked.
     pub link: LinkId,
-    /// Which click.
+    /// The id of the click.
     pub click: ClickId,
 }
 
-/// Why a text is not a valid token, in the order of the checks. The sender is at fault.
+/// The reason why a token is invalid, in the order of the checks. The sender is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not 76 characters.
+    /// It does not have 76 characters.
     #[error("token: expected 76 characters")]
     Length,
-    /// Not base64url.
+    /// It is not base64url.
     #[error("token: expected base64url characters")]
     Alphabet,
-    /// Another version than 1.
+    /// Its version is not 1.
     #[error("token: unknown version")]
     Version,
-    /// Signed with a key that is not in the ring, or retired.
+    /// Its key is not in the ring, or is retired.
     #[error("token: unknown or retired key")]
     Key,
-    /// For a merchant that does not exist here.
+    /// Its merchant does not exist here.
     #[error("token: unknown merchant")]
     Merchant,
-    /// The signature does not fit: forged, damaged or for another merchant.
+    /// Its signature is invalid: the token is forged, damaged or for another merchant.
     #[error("token: signature does not fit")]
     Tag,
-    /// Signed, but with fields that no version of afterclick writes.
+    /// Its signature is valid, but it has fields that no version of afterclick writes.
     #[error("token: impossible field")]
     Field,
-    /// Issued in the future.
+    /// It was issued in the future.
     #[error("token: issued in the future")]
     Future,
 }
@@ -152,9 +151,9 @@ impl Claims {
 
     /// Checks a token's text and reads it.
     ///
-    /// `key` finds the verifying key of a merchant; it says [`TokenError::Key`] or
-    /// [`TokenError::Merchant`] where there is none. The window is not checked: a late order is
-    /// kept and labelled, not refused.
+    /// `key` finds the verifying key of a merchant, or returns [`TokenError::Key`] or
+    /// [`TokenError::Merchant`]. The window is not checked: a late order is kept and labelled, not
+    /// refused.
     ///
     /// # Errors
     /// The first check that failed, in the order length, alphabet, version, key, merchant, tag,
@@ -226,39 +225,39 @@ const fn consent_of(flags: u8) -> Result<Consent, TokenError> {
     }
 }
 
-/// Where a master key stands in its life.
+/// The state of a master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyState {
-    /// Published to every node, verifies, does not sign yet.
+    /// Every node has it. It verifies, but does not sign yet.
     Next,
-    /// Signs and verifies. Exactly one key is active.
+    /// It signs and verifies. Exactly one key is active.
     Active,
-    /// Verifies only, until the last window it signed has passed.
+    /// It only verifies, until the last window that it signed has ended.
     VerifyOnly,
-    /// Refused.
+    /// It is refused.
     Retired,
 }
 
 /// A master key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MasterKey {
-    /// The key id that stands in tokens.
+    /// The id of the key, which is part of tokens.
     pub id: u8,
-    /// Where it stands in its life.
+    /// The state of the key.
     pub state: KeyState,
     /// The secret; never logged, never exported.
     pub secret: [u8; 32],
 }
 
-/// The master keys of an installation: exactly one of them active.
+/// The master keys of an installation. Exactly one of them is active.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyRing {
     keys: Vec<MasterKey>,
     active: usize,
 }
 
-/// Why keys do not make a ring.
+/// The reason why keys do not make a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
     /// None or several keys are active.
@@ -273,7 +272,7 @@ impl KeyRing {
     /// Makes a ring.
     ///
     /// # Errors
-    /// When not exactly one key is active, or an id stands twice.
+    /// When not exactly one key is active, or when two keys have one id.
     pub fn new(keys: Vec<MasterKey>) -> Result<Self, KeyRingError> {
         let active: Vec<_> =
             (0..keys.len()).filter(|&i| keys[i].state == KeyState::Active).collect();
@@ -286,12 +285,12 @@ impl KeyRing {
         Ok(Self { keys, active })
     }
 
-    /// The key that signs.
+    /// Returns the key that signs.
     pub fn active(&self) -> &MasterKey {
         &self.keys[self.active]
     }
 
-    /// The verifying key of a merchant that is known to exist.
+    /// Returns the key that verifies tokens of a merchant, who must exist.
     ///
     /// # Errors
     /// [`TokenError::Key`] for a key id that is unknown or retired.
@@ -300,7 +299,7 @@ impl KeyRing {
         key.map(|key| TokenKey::derive(&key.secret, merchant)).ok_or(TokenError::Key)
     }
 
-    /// All keys, for listing and storing.
+    /// Returns all keys, for listing and storing.
     pub fn keys(&self) -> &[MasterKey] {
         &self.keys
     }

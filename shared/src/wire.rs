@@ -1,22 +1,22 @@
-//! What may cross from a shop's page to the collector, byte by byte: order ids, amounts and
-//! currency codes as text.
+//! The rules for text that a shop's page may send to the collector: order ids, amounts and currency
+//! codes.
 //!
-//! The pixel refuses by these rules before it sends. The server's own readers take all that passes
-//! them, and more: other senders may write `1e3`. Which currency codes exist only the server knows.
-//! Allocates nothing and cannot panic: the pixel cannot afford what either would bring.
+//! The pixel checks these rules before it sends. The server accepts every text that they accept,
+//! and more: other senders may write `1e3`. Only the server knows which currency codes exist. Never
+//! allocates and never panics: code for either would make the pixel too large.
 
-/// Bytes an order id may have.
+/// The number of bytes that an order id may have.
 pub const ORDER_ID_BYTES_MAX: usize = 128;
-/// Digits an accepted amount may have, leading and trailing zeros included.
+/// The number of digits that an amount may have, leading and trailing zeros included.
 pub const DIGITS_MAX: usize = 30;
 
-/// What broken templates leave where an order id should be.
+/// The texts that broken templates leave in the place of an order id.
 const PLACEHOLDERS: &[u8] = b"undefined|null|nan|none|0|(not set)";
 
-/// Whether a text, without outer blanks, can be an order id: not empty, not a placeholder that a
-/// broken template left behind. A leading `#` does not count.
+/// Returns whether a text without outer blanks can be an order id: it is not empty, and not a
+/// placeholder that a broken template left. A leading `#` is ignored.
 ///
-/// Google merges all purchases with an empty transaction id; such ids would do the same here.
+/// Such texts are refused because all orders with one of them would become one order.
 pub fn is_order_id(text: &[u8]) -> bool {
     let mut id = text;
     while let [b'#' | b' ', rest @ ..] = id {
@@ -35,7 +35,8 @@ fn is_placeholder(id: &[u8]) -> bool {
     while from < PLACEHOLDERS.len() {
         let end = end_of_part(PLACEHOLDERS, from, b'|');
         let mut same = 0;
-        // Only letters differ in this bit, and control characters, which are refused before.
+        // Setting this bit makes a letter lower case. It also changes control characters, which are
+        // refused before.
         while let (Some(byte), Some(expected)) = (id.get(same), PLACEHOLDERS.get(from + same))
             && byte | 0x20 == *expected
         {
@@ -49,7 +50,7 @@ fn is_placeholder(id: &[u8]) -> bool {
     false
 }
 
-/// Where the part that begins at `from` ends: at the next separator, or with the text.
+/// Returns the end of the part that begins at `from`: the next separator, or the end of the text.
 pub fn end_of_part(text: &[u8], from: usize, separator: u8) -> usize {
     let mut end = from;
     while text.get(end).is_some_and(|byte| *byte != separator) {
@@ -58,7 +59,8 @@ pub fn end_of_part(text: &[u8], from: usize, separator: u8) -> usize {
     end
 }
 
-/// Whether a text is a decimal number such as `-129.90`: a sign, digits, and digits after a point.
+/// Returns whether a text is a decimal number such as `-129.90`: a sign, digits, and digits after a
+/// point.
 pub fn is_decimal(text: &[u8]) -> bool {
     let number = if let [b'-', rest @ ..] = text { rest } else { text };
     let mut points = 0;
@@ -71,7 +73,8 @@ pub fn is_decimal(text: &[u8]) -> bool {
         && number.len() - points <= DIGITS_MAX
 }
 
-/// Whether a text has the form of an ISO 4217 code. Which codes exist only the server knows.
+/// Returns whether a text has the form of an ISO 4217 code. Only the server knows which codes
+/// exist.
 pub fn is_currency(text: &[u8]) -> bool {
     text.len() == 3 && text.iter().all(u8::is_ascii_alphabetic)
 }

@@ -1,4 +1,5 @@
-//! What a decision says: every candidate with its verdict, and who is credited.
+//! The decision about an order: every candidate with its verdict, and the one that is credited.
+//! Makes no decision itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,20 +7,20 @@ use crate::catalog::Evidence;
 use crate::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
 use crate::time::Timestamp;
 
-/// How an order was credited.
+/// The evidence by which an order was credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// To a touch.
+    /// A touch is credited.
     Click,
-    /// To a coupon's owner.
+    /// The owner of a coupon is credited.
     Coupon,
-    /// To nobody.
+    /// Nobody is credited.
     None,
 }
 
 impl Method {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Click => "click",
@@ -29,7 +30,7 @@ impl Method {
     }
 }
 
-/// What became of a candidate.
+/// The verdict on a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -39,23 +40,24 @@ pub enum Verdict {
     EarlierTouch,
     /// The campaign credits the first touch, and this is a later one.
     LaterTouch,
-    /// The click came when the customer was at the checkout already, and another led there.
+    /// The click came after the customer had gone to the checkout, and an earlier click led there.
     AfterCheckout,
-    /// The influencer bought it.
+    /// The influencer placed the order.
     SelfReferral,
-    /// A subscription's renewal, which the campaign does not pay for.
+    /// The order is a renewal of a subscription, which the campaign does not pay for.
     Renewal,
-    /// The customer has bought here before, and the campaign does not count this evidence then.
+    /// The customer has bought from this shop before, and the campaign does not count this evidence
+    /// for existing customers.
     ExistingCustomer,
     /// The campaign counts other evidence first.
     LowerPrecedence,
-    /// The order came after the touch's window.
+    /// The order was placed after the touch's window.
     OutsideWindow,
-    /// Only a browser brought the click along, while the shop's own report brought another.
+    /// Only a browser reported the click, and the shop's own reports have another one.
     LessTrusted,
     /// The order was placed before the click.
     AfterOrder,
-    /// The coupon was not the influencer's on that day.
+    /// The order was placed outside the dates of the coupon or its campaign.
     OutOfDates,
     /// The link or its campaign is not in the catalog.
     Unknown,
@@ -64,19 +66,19 @@ pub enum Verdict {
 /// A touch or a coupon that could be credited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// What it is.
+    /// The kind of evidence.
     pub evidence: Evidence,
-    /// What became of it.
+    /// The verdict on it.
     pub verdict: Verdict,
     /// The click of a touch.
     pub click: Option<ClickId>,
     /// The link of a touch.
     pub link: Option<LinkId>,
-    /// When it was clicked.
+    /// The time of the click.
     pub clicked_at: Option<Timestamp>,
-    /// The coupon.
+    /// The coupon's id.
     pub coupon: Option<CouponId>,
-    /// The code as the order spelled it.
+    /// The coupon's code as the order spells it.
     pub code: Option<String>,
     /// The campaign it belongs to.
     pub campaign: Option<CampaignId>,
@@ -84,32 +86,32 @@ pub struct Candidate {
     pub influencer: Option<InfluencerId>,
 }
 
-/// Who is credited for an order and why.
+/// The decision about an order: who is credited, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The rules it was decided by.
+    /// The version of the rules that decided.
     pub rules: String,
-    /// When the order was placed.
+    /// The time at which the order was placed.
     pub placed_at: Timestamp,
-    /// How it was credited.
+    /// The evidence by which it was credited.
     pub method: Method,
-    /// Empty, or what is remarkable: `outside_window`, `self_referral`, `renewal`,
+    /// Empty, or the reason why nobody is credited: `outside_window`, `self_referral`, `renewal`,
     /// `existing_customer`.
     pub label: String,
-    /// Why, in one sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// Number of the campaign's terms that the order is paid by, counted from 1; 0 when nobody is
+    /// The number of the campaign's terms that pay the order, counted from 1; 0 when nobody is
     /// credited.
     pub terms_version: usize,
-    /// These terms in one line.
+    /// The same terms in one line.
     pub terms: String,
-    /// Every candidate, touches by time, then coupons.
+    /// All candidates: touches by time, then coupons.
     pub candidates: Vec<Candidate>,
 }
 
 impl Decision {
-    /// The credited candidate, or, for an order that is only labelled, the last one that the label
-    /// is about.
+    /// Returns the credited candidate. For an order that is only labelled, returns the last
+    /// candidate with the verdict of the label.
     pub fn subject(&self) -> Option<&Candidate> {
         let credited = self.candidates.iter().find(|c| c.verdict == Verdict::Credited);
         credited.or_else(|| {
@@ -117,13 +119,13 @@ impl Decision {
         })
     }
 
-    /// The canonical form: what is exported and what an audit compares.
+    /// Returns the canonical form, which is exported, and which an audit compares.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// The label of an order that nobody is credited for because of this verdict.
+/// Returns the label of an order for which nobody is credited because of this verdict.
 pub(super) const fn label_of(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::SelfReferral => Some("self_referral"),

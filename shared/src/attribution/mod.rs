@@ -1,8 +1,8 @@
-//! Attribution: which click or coupon an order belongs to, and why.
+//! Attribution: decides which click or coupon is credited for an order, and why.
 //!
-//! A decision names every candidate with its verdict, so that nobody has to trust it: the same
-//! facts give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
-//! that comes too late is labelled, never dropped; a coupon is credited without inventing a click.
+//! A decision lists every candidate with its verdict, so that it can be checked: the same facts
+//! give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
+//! outside its window is labelled, never dropped. A coupon is credited without inventing a click.
 
 mod decision;
 mod models;
@@ -19,13 +19,13 @@ use crate::time::Timestamp;
 
 use decision::label_of;
 
-/// The rules this code decides by; changes whenever a decision could.
+/// The version of these rules. It must change with every change that could change a decision.
 pub const RULES: &str = "afterclick/2";
 
 /// Decides who is credited for an order.
 ///
-/// `visit` looks up a click that may earn, for as much as is known; the clicks that led to one are
-/// candidates like those the order brought itself.
+/// `visit` looks up a click that may earn. The clicks that led to a touch of the order are
+/// candidates like the touch itself.
 pub fn decide(
     order: &Order,
     catalog: &Catalog,
@@ -53,6 +53,7 @@ pub fn decide(
     let winner = pick(&candidates, order, catalog);
     mark_winner(&mut candidates, &winner);
     let winner = winner.index();
+    debug_assert!(is_only_credited(&candidates, winner), "only the winner is credited");
     let (method, label, reason) = explain(&candidates, winner);
     let campaign = winner.and_then(|index| catalog.campaigns.get(&candidates[index].campaign?));
     let (terms_version, terms) = campaign.map_or_else(Default::default, |campaign| {
@@ -71,7 +72,9 @@ pub fn decide(
     }
 }
 
-/// Takes credit from a candidate that could have it but for who bought, or how.
+/// Applies the rules about the buyer and about renewals. A candidate is refused when its influencer
+/// placed the order, or when the order is a renewal that the campaign does not pay for. It stays
+/// credited outside its window when the campaign pays for all renewals.
 fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     let campaign = candidate.campaign.and_then(|id| catalog.campaigns.get(&id));
     let renewals = campaign.map_or(Renewals::None, |campaign| campaign.renewals);
@@ -88,8 +91,8 @@ fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     }
 }
 
-/// Whether the influencer bought by their own link or code: by the e-mail address, as soon as it is
-/// known.
+/// Returns whether the influencer placed the order: its e-mail address is theirs, and was known
+/// when the order was placed.
 fn is_own_order(influencer: Option<InfluencerId>, order: &Order, catalog: &Catalog) -> bool {
     let Some(influencer) = influencer.and_then(|id| catalog.influencers.get(&id)) else {
         return false;
@@ -100,8 +103,8 @@ fn is_own_order(influencer: Option<InfluencerId>, order: &Order, catalog: &Catal
     own.is_some() && own == order.customer && known_since <= order.placed_at
 }
 
-/// Who clicks when the cart is full already was led there by another: such a click takes nothing
-/// away.
+/// Refuses clicks that came after the customer had gone to the checkout, when an earlier click led
+/// there: a late click must not take the credit.
 fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     let Some(checkout_at) = order.checkout_at else { return };
     let creditable =
@@ -115,8 +118,8 @@ fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     }
 }
 
-/// A candidate's verdict is `Credited` here when it could be credited; `mark_winner` leaves it to
-/// one.
+/// Makes a candidate of a touch. The verdict `Credited` means here that it could be credited:
+/// `mark_winner` leaves it to one candidate.
 fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate {
     let link = catalog.links.get(touch.link);
     let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
@@ -184,13 +187,13 @@ fn coupon_candidate(
     }
 }
 
-/// What a precedence comes to.
+/// The result of a precedence.
 enum Pick {
     /// This candidate is credited.
     Winner(usize),
-    /// Nobody: the customer had bought here before.
+    /// Nobody is credited: the customer had bought from this shop before.
     ExistingCustomer,
-    /// Nobody that the campaign counts.
+    /// Nobody is credited: the campaign counts none of the evidence.
     Nobody,
 }
 
@@ -203,9 +206,10 @@ impl Pick {
     }
 }
 
-/// A touch as the model says, or the first coupon, whichever evidence the campaign counts first.
+/// Picks the touch that the model credits, or the first coupon: the evidence that the campaign
+/// counts first.
 ///
-/// Where touch and coupon belong to different campaigns, the touch's campaign says which counts.
+/// When touch and coupon belong to different campaigns, the touch's campaign decides.
 fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
     let coupon = candidates
         .iter()
@@ -230,12 +234,12 @@ fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
             return Pick::Winner(index);
         }
     }
-    // A precedence that names only the other evidence excludes this one.
+    // Evidence that the precedence does not list does not count.
     Pick::Nobody
 }
 
-/// The latest touch that may be credited; the first of the same campaign where the campaign says
-/// so.
+/// Picks the latest touch that may be credited. Where its campaign credits first clicks, the first
+/// touch of the same campaign.
 fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
     let creditable =
         |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
@@ -248,7 +252,7 @@ fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
     candidates.iter().position(|c| creditable(c) && c.campaign == campaign)
 }
 
-/// Leaves the credit to one, and says of the others why it is not theirs.
+/// Leaves the credit to the winner, and gives each other candidate the reason why it has none.
 fn mark_winner(candidates: &mut [Candidate], picked: &Pick) {
     let winner = picked.index();
     let winning = winner.map(|index| candidates[index].evidence);
@@ -264,6 +268,11 @@ fn mark_winner(candidates: &mut [Candidate], picked: &Pick) {
             Pick::Winner(_) | Pick::Nobody => Verdict::LowerPrecedence,
         };
     }
+}
+
+fn is_only_credited(candidates: &[Candidate], winner: Option<usize>) -> bool {
+    let credited = candidates.iter().map(|c| c.verdict == Verdict::Credited);
+    credited.enumerate().all(|(index, is_credited)| is_credited == (Some(index) == winner))
 }
 
 fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static str, String) {

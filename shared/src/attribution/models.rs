@@ -1,15 +1,15 @@
-//! Attribution models: how the touches of a decision would share an order, for reports. It pays
-//! nobody: payout follows the campaign's rule, which the decision has applied.
+//! Attribution models for reports: they share an order among the touches of a decision. They never
+//! change a payout, which follows the decision.
 
 use super::decision::{Candidate, Decision, Method, Verdict};
 use crate::catalog::{Evidence, Model};
 use crate::money::Fraction;
 
-/// The touches of a decision that share credit under a model, each with its share of the whole,
-/// which is the sum.
+/// Returns the touches of a decision that share credit under a model, each with its share. The
+/// whole is the sum of the shares.
 ///
-/// They are those that were credited or only outrun by another touch. Shares are whole numbers, so
-/// that nothing is lost to rounding.
+/// A touch has a share if it was credited, or if it only came before or after the credited touch.
+/// Shares are whole numbers, so that nothing is lost to rounding.
 pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
     let counts = |c: &&Candidate| {
         let verdicts = [Verdict::Credited, Verdict::EarlierTouch, Verdict::LaterTouch];
@@ -40,10 +40,10 @@ pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
     shares.filter(|(_, share)| *share > 0).collect()
 }
 
-/// What each sharing touch is credited of an order's goods under a model; the sum is the goods, to
-/// the minor unit.
+/// Returns the part of an order's goods that each touch is credited under a model. The sum is
+/// exactly the goods.
 ///
-/// An order that a coupon won is its owner's under every model: there is nothing to share.
+/// An order that was credited to a coupon belongs to its owner under every model.
 pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Candidate, i64)> {
     let shares = match decision.method {
         Method::Click => shares(decision, model),
@@ -51,7 +51,7 @@ pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Cand
         Method::None => vec![],
     };
     let whole: i128 = shares.iter().map(|(_, share)| i128::from(*share)).sum();
-    // Rounded running totals: whatever one share loses to rounding, the next gets.
+    // Running totals are rounded, not shares: what one share loses to rounding, the next one gets.
     let (mut sum, mut given) = (0, 0);
     let credited = shares.into_iter().map(|(candidate, share)| {
         sum += i128::from(share);
@@ -61,5 +61,7 @@ pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Cand
         given += part;
         (candidate, part)
     });
-    credited.collect()
+    let credited: Vec<_> = credited.collect();
+    debug_assert!(credited.is_empty() || given == goods_minor, "the parts add up to the goods");
+    credited
 }

@@ -1,29 +1,29 @@
-//! Access tokens of the admin API.
+//! Access tokens of the admin API. Never holds a token itself: only its hash is kept.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InfluencerId, MerchantId};
 use crate::time::Timestamp;
 
-/// An access token of the admin API; only its hash is kept.
+/// An access token of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
     /// BLAKE3 of the token's text, in hex.
     pub hash: String,
-    /// What its holder may do.
+    /// The rights of its holder.
     pub role: Role,
-    /// When it was created.
+    /// When the API created it.
     pub created_at: Timestamp,
 }
 
-/// What the holder of an access token may do.
+/// The rights of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Everything.
+    /// May do everything.
     Admin,
-    /// Read one merchant's figures.
+    /// May read one merchant's figures.
     Merchant(MerchantId),
-    /// Read one influencer's figures.
+    /// May read one influencer's figures.
     Influencer(InfluencerId),
 }

@@ -1,4 +1,5 @@
-//! Campaigns: a merchant's offer, with its terms and its rules for attribution.
+//! Campaigns: a merchant's offer, with its terms and its rules for attribution. Computes no
+//! commission: `commission` does.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,59 +9,61 @@ use crate::links::Schedule;
 use crate::money::Decimal;
 use crate::time::{Span, Timestamp};
 
-/// A merchant's offer.
+/// A campaign: a merchant's offer to influencers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Campaign {
-    /// Its id.
+    /// The id that API and exports use.
     pub id: CampaignId,
-    /// Whose offer.
+    /// The merchant who pays.
     pub merchant: MerchantId,
-    /// What people call it.
+    /// The name for people.
     pub name: String,
     /// Attribution window in days.
     pub window_days: u32,
-    /// Minutes within which the same visitor is a duplicate; 0 switches the class off.
+    /// Minutes within which another click of the same visitor is a duplicate; 0 switches this class
+    /// off.
     pub dedupe_minutes: u32,
-    /// Days a commission waits for refunds before it is approved.
+    /// Days that a commission waits for refunds before it is approved.
     pub hold_days: u32,
-    /// When it starts.
+    /// The start; `None` for a campaign without one.
     pub starts_at: Option<Timestamp>,
-    /// When it ends.
+    /// The end, exclusive; `None` for a campaign without one.
     pub ends_at: Option<Timestamp>,
-    /// What is paid.
+    /// The terms by which commissions are paid.
     pub commission: Terms,
-    /// What was paid before, oldest first.
+    /// The terms that were valid before, oldest first.
     #[serde(default)]
     pub earlier_commissions: Vec<EarlierTerms>,
-    /// The most that is paid.
+    /// Upper bounds of what is paid.
     #[serde(default)]
     pub caps: Caps,
-    /// Less than this is not paid out but carried forward, in the merchant's currency.
+    /// The minimum payout, in the merchant's currency; a smaller amount is carried forward.
     #[serde(default)]
     pub minimum_payout: Option<Decimal>,
-    /// What renewals of a subscription earn.
+    /// The rule for renewals of a subscription.
     #[serde(default)]
     pub renewals: Renewals,
-    /// Which evidence counts first.
+    /// The order in which evidence counts; evidence that is not listed does not count. Empty: the
+    /// click counts before the coupon.
     pub precedence: Vec<Evidence>,
-    /// How credit is shared among touches.
+    /// The rule for sharing credit among touches.
     pub model: Model,
-    /// Switched off for now.
+    /// True while the campaign is switched off.
     #[serde(default)]
     pub paused: bool,
-    /// When it was created.
+    /// When the API created it.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the API last changed it: of two versions the later one wins.
     pub updated_at: Timestamp,
 }
 
 impl Campaign {
-    /// When its links may be followed.
+    /// Returns when its links may be followed.
     pub const fn schedule(&self) -> Schedule {
         Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }
     }
 
-    /// The terms for an order placed at `at`, and their number, counted from 1.
+    /// Returns the terms for an order placed at `at`, with their number, counted from 1.
     pub fn terms_at(&self, at: Timestamp) -> (usize, &Terms) {
         let earlier =
             self.earlier_commissions.iter().enumerate().find(|(_, earlier)| at < earlier.until);
@@ -70,18 +73,18 @@ impl Campaign {
             })
     }
 
-    /// The attribution window.
+    /// Returns the attribution window.
     pub const fn window(&self) -> Span {
         Span::days(self.window_days as i64)
     }
 
-    /// The time within which the same visitor is a duplicate.
+    /// Returns the time within which another click of the same visitor is a duplicate.
     pub const fn dedupe(&self) -> Span {
         Span::minutes(self.dedupe_minutes as i64)
     }
 }
 
-/// What credits an order, or keeps it from being credited.
+/// Evidence that credits an order, or keeps it from being credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
@@ -89,33 +92,35 @@ pub enum Evidence {
     Click,
     /// A discount code used on the order.
     Coupon,
-    /// The customer has bought here before: in a precedence, what stands behind it does not count
-    /// for them.
+    /// The customer has bought from this shop before. In a precedence, the evidence listed after
+    /// this entry does not count for such a customer.
     ExistingCustomer,
 }
 
-/// How credit is shared among touches.
+/// A rule for sharing credit among touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
-    /// All to the latest touch.
+    /// The latest touch gets everything.
     LastClick,
-    /// All to the first touch.
+    /// The first touch gets everything.
     FirstClick,
-    /// The same to each. For reports only.
+    /// Each touch gets the same. For reports only.
     Linear,
-    /// 40 % each to the first and the latest, the rest to those between. For reports only.
+    /// The first and the latest touch get 40 % each, those between share the rest. For reports
+    /// only.
     Position,
-    /// Half as much for every seven days before the order. For reports only.
+    /// A touch gets half as much for every seven days that it lies before the order. For reports
+    /// only.
     TimeDecay,
 }
 
 impl Model {
-    /// Every model.
+    /// All models.
     pub const ALL: [Self; 5] =
         [Self::LastClick, Self::FirstClick, Self::Linear, Self::Position, Self::TimeDecay];
 
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LastClick => "last_click",
@@ -126,30 +131,30 @@ impl Model {
         }
     }
 
-    /// Whether it credits one touch whole, so that a commission can be paid by it.
+    /// Returns whether the model credits a single touch, so that commissions can be paid by it.
     pub const fn pays(self) -> bool {
         matches!(self, Self::LastClick | Self::FirstClick)
     }
 }
 
-/// What an order that a subscription made by itself earns.
+/// A rule for renewals: orders that a subscription made without the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Renewals {
-    /// Nothing: the first order was the sale.
+    /// They earn nothing: the first order was the sale.
     #[default]
     None,
-    /// As any order, while the click's window lasts.
+    /// They earn as any order does, within the click's attribution window.
     WithinWindow,
-    /// As any order, however late.
+    /// They earn as any order does, even after the window.
     All,
 }
 
-/// Terms that were replaced.
+/// Terms of a campaign that were replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierTerms {
-    /// Orders placed before it are paid by them.
+    /// The end of these terms: they pay orders placed before it.
     pub until: Timestamp,
-    /// What was paid.
+    /// The terms.
     pub commission: Terms,
 }

@@ -1,4 +1,5 @@
-//! Changes of the catalog, as the journal records them and nodes exchange them.
+//! Changes of the catalog, as the journal records them and as nodes exchange them. A recorded
+//! change is never altered; a correction is another change.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +13,19 @@ use crate::links::Link;
 use crate::rates::ExchangeRate;
 use crate::time::Timestamp;
 
-/// A change of the catalog: all of it or nothing.
+/// A change of the catalog. It applies as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// When it was made.
+    /// The time of the change.
     pub at: Timestamp,
-    /// The new versions.
+    /// The new versions of the entities that changed.
     pub entities: Vec<Entity>,
-    /// The request that made it, so that a repeated one is answered and not done again.
+    /// The request that made it, when it had an idempotency key: a repetition is answered and not
+    /// applied again.
     pub request: Option<RequestId>,
 }
 
-/// One entity, whole.
+/// One entity with all its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entity {
@@ -44,7 +46,7 @@ pub enum Entity {
 }
 
 impl Entity {
-    /// The id's text; for an access token its hash.
+    /// Returns the id as text; for an access token the hash.
     pub fn id(&self) -> String {
         match self {
             Self::Merchant(merchant) => merchant.id.to_string(),
@@ -58,23 +60,23 @@ impl Entity {
     }
 }
 
-/// An `Idempotency-Key` and what came with it.
+/// A request to the admin API with an `Idempotency-Key`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestId {
     /// The key the client chose.
     pub key: String,
-    /// BLAKE3 of method, path and body, in hex.
+    /// BLAKE3 of resource and body, in hex: the same key with another hash is an error.
     pub hash: String,
 }
 
-/// What a request with an idempotency key was answered: enough to answer it again.
+/// The answer to a request with an idempotency key: enough to give it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
     /// The request.
     pub request: RequestId,
-    /// The first entity it made.
+    /// The id of the first entity that the request made.
     pub first: Option<String>,
-    /// How many it made.
+    /// The number of entities that it made.
     pub count: usize,
 }
 

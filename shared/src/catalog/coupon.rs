@@ -5,28 +5,28 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CampaignId, CouponId, InfluencerId};
 use crate::time::Timestamp;
 
-/// A discount code owned by one influencer in one campaign, with dates.
+/// A discount code that one influencer owns in one campaign, with dates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coupon {
-    /// Its id.
+    /// The id that API and exports use.
     pub id: CouponId,
-    /// The campaign.
+    /// The campaign whose terms pay for its orders.
     pub campaign: CampaignId,
-    /// Who owns it.
+    /// The owner, who is credited.
     pub influencer: InfluencerId,
-    /// The code as printed; compared without case and outer blanks.
+    /// The code as printed. Codes are compared without case and outer blanks.
     pub code: String,
-    /// From when it is theirs; from ever when empty.
+    /// The time from which the influencer owns the code; `None` for a code without a start.
     pub starts_at: Option<Timestamp>,
-    /// Until when.
+    /// The time until which they own it, exclusive; `None` for a code without an end.
     pub ends_at: Option<Timestamp>,
-    /// When it was created.
+    /// When the API created it.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the API last changed it: of two versions the later one wins.
     pub updated_at: Timestamp,
 }
 
-/// The form in which discount codes are compared.
+/// Returns the form in which discount codes are compared.
 pub fn fold_code(code: &str) -> String {
     code.trim().to_lowercase()
 }

@@ -1,26 +1,26 @@
-//! Influencers: who promotes and is paid.
+//! Influencers: they promote campaigns and earn commissions.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::InfluencerId;
 use crate::time::Timestamp;
 
-/// Who promotes.
+/// An influencer, who promotes campaigns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Influencer {
-    /// Their id.
+    /// The id that API and exports use.
     pub id: InfluencerId,
-    /// What people call them.
+    /// The name for people.
     pub name: String,
-    /// Where statements go; an order by the same address is their own.
+    /// The e-mail address for statements. An order with the same address is their own order.
     pub email: Option<String>,
-    /// Since when the address is known: it says nothing about earlier orders.
+    /// The time since which the address is known: earlier orders are not compared with it.
     #[serde(default)]
     pub email_since: Option<Timestamp>,
-    /// How they are paid; kept as given.
+    /// The way they are paid, kept as the API received it.
     pub payout: Option<serde_json::Value>,
-    /// When they were created.
+    /// When the API created them.
     pub created_at: Timestamp,
-    /// When they were last changed.
+    /// When the API last changed them: of two versions the later one wins.
     pub updated_at: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! Merchants: who pays, with the shops they own.
+//! Merchants: they pay commissions and own shops.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,69 +7,69 @@ use crate::money::Currency;
 use crate::platform::Platform;
 use crate::time::Timestamp;
 
-/// A secret that was replaced.
+/// A webhook secret that was replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OldSecret {
-    /// The secret.
+    /// The secret as text.
     pub secret: String,
-    /// Until when it is still believed: platforms go on signing with it for up to an hour.
+    /// The end of its use: platforms go on signing with a replaced secret for up to an hour.
     pub valid_until: Timestamp,
 }
 
-/// How a shop's own API is asked for orders that its webhooks lost, or that it has no webhooks for.
+/// Access to a shop's own API, which is asked for orders that no webhook reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopApi {
-    /// Where: `https://shop.example`, without a path.
+    /// The address, without a path: `https://shop.example`.
     pub url: String,
-    /// Magento's integration token, WooCommerce's consumer key, Shopify's Admin API access token,
-    /// Stripe's restricted key.
+    /// The credential: Magento's integration token, WooCommerce's consumer key, Shopify's
+    /// Admin API access token, Stripe's restricted key.
     pub token: String,
-    /// WooCommerce's consumer secret.
+    /// WooCommerce's consumer secret; the other platforms have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
 
-/// Who pays; owns shops.
+/// A merchant, who pays commissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
-    /// Its id.
+    /// The id that API and exports use.
     pub id: MerchantId,
-    /// Its public key: stands in pixels and in addresses of webhooks.
+    /// The public key, which is part of pixels and of webhook addresses.
     pub key: String,
-    /// What people call it.
+    /// The name for people.
     pub name: String,
-    /// The domains of its shops, lower case.
+    /// The domains of its shops, in lower case.
     pub domains: Vec<String>,
-    /// The currency it pays in.
+    /// The currency in which it pays.
     pub currency: Currency,
-    /// IANA time zone of its days and months.
+    /// The IANA time zone in which its days and months begin.
     pub timezone: String,
-    /// The shop software.
+    /// The shop software, if it is known.
     pub platform: Option<Platform>,
-    /// The secret its shop signs webhooks with.
+    /// The secret with which its shop signs webhooks.
     pub webhook_secret: Option<String>,
-    /// The secret before, which still signs for a while after a change.
+    /// The secret before the last change, which is still accepted for a while.
     #[serde(default)]
     pub old_webhook_secret: Option<OldSecret>,
-    /// How its shop is asked.
+    /// Access to its shop's own API.
     #[serde(default)]
     pub shop_api: Option<ShopApi>,
-    /// Whether an order known from the pixel alone earns.
+    /// True when an order that only the pixel reported earns commission.
     #[serde(default)]
     pub trust_pixel: bool,
-    /// When it was created.
+    /// When the API created it.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the API last changed it: of two versions the later one wins.
     pub updated_at: Timestamp,
 }
 
 impl Merchant {
-    /// Whether `host` is one of the merchant's domains or lies under one.
+    /// Returns whether `host` is one of the merchant's domains or lies under one.
     pub fn owns_host(&self, host: &str) -> bool {
         self.domain_of(host).is_some()
     }
 
-    /// The merchant's domain that `host` is or lies under; compared label by label.
+    /// Returns the merchant's domain that `host` is or lies under, compared label by label.
     pub fn domain_of(&self, host: &str) -> Option<&str> {
         let under = |domain: &&String| {
             host.strip_suffix(domain.as_str())

@@ -1,9 +1,9 @@
 //! The catalog: merchants, influencers, campaigns, links and coupons, as a fold of the changes in
 //! the journal.
 //!
-//! A change carries whole entities; applying it twice, or in another order, ends in the same
-//! catalog: for each id the latest version wins. The only exception is who owns a slug, where the
-//! earliest claim wins.
+//! A change carries whole entities. For each id the latest version wins, so that applying changes
+//! twice, or in another order, ends in the same catalog. Slugs are the exception: a slug belongs to
+//! the link that was created first. Never reads the journal: the caller hands over the changes.
 
 mod access;
 mod campaign;
@@ -39,7 +39,7 @@ pub struct Catalog {
     pub influencers: HashMap<InfluencerId, Arc<Influencer>>,
     /// Campaigns by id.
     pub campaigns: HashMap<CampaignId, Arc<Campaign>>,
-    /// Links, packed.
+    /// Links, packed into few bytes.
     pub links: Links,
     /// Coupons by id.
     pub coupons: HashMap<CouponId, Arc<Coupon>>,
@@ -50,13 +50,14 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
-    /// Links that became known before their campaigns, as changes of several nodes may: their
-    /// merchant follows.
+    /// Links that became known before their campaigns, which happens when changes come from several
+    /// nodes. Their merchant is filled in when the campaign arrives.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
 }
 
 impl Catalog {
-    /// Applies a change. Idempotent; for each entity the latest version wins.
+    /// Applies a change. Applying it again changes nothing; for each entity the latest version
+    /// wins.
     pub fn apply(&mut self, change: &Change) {
         for entity in &change.entities {
             self.put(entity);
@@ -74,7 +75,7 @@ impl Catalog {
         match entity {
             Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
             Entity::Influencer(new) => {
-                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at)
+                put_latest(&mut self.influencers, new.id, new, |e| e.updated_at);
             }
             Entity::Campaign(new) => {
                 put_latest(&mut self.campaigns, new.id, new, |e| e.updated_at);
@@ -115,7 +116,7 @@ impl Catalog {
         }
     }
 
-    /// A campaign and its merchant.
+    /// Returns a campaign and its merchant.
     pub fn campaign_and_merchant(
         &self,
         id: CampaignId,
@@ -124,12 +125,12 @@ impl Catalog {
         Some((campaign, self.merchants.get(&campaign.merchant)?))
     }
 
-    /// The merchant with a public key.
+    /// Returns the merchant with this public key.
     pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
         self.merchants.values().find(|merchant| merchant.key == key)
     }
 
-    /// Every coupon of a merchant with this code, by id.
+    /// Returns every coupon of a merchant with this code, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
         let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
         let of_merchant = |coupon: &&Arc<Coupon>| {
@@ -141,7 +142,8 @@ impl Catalog {
     }
 }
 
-/// Of two versions that were made in the same millisecond, at two nodes, always the same one stays.
+/// Decides between two versions that two nodes made in the same millisecond: every node keeps the
+/// same one.
 fn is_later_twin<V: PartialEq + Serialize>(held: &V, new: &V) -> bool {
     let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
     held != new && spelled(held) < spelled(new)

@@ -1,26 +1,31 @@
-//! Records one after another in blocks that clones share: a record is written once, and never
-//! changed where it lies.
+//! Records in blocks of bytes that clones share. A record is written once and never changed in its
+//! place.
 //!
-//! A new version of a record is written anew; what it replaces is garbage. A block that is mostly
-//! garbage is emptied by whoever owns the records (`sparse`, `release`), so that garbage is never
-//! more than what is alive, and a single change never moves more than half a block.
+//! A new version of a record is written to another place, and the old one becomes garbage. The
+//! owner of the records empties blocks that are mostly garbage (`sparse`, `release`). So garbage
+//! never takes more bytes than valid records do, and a single change never moves more than half a
+//! block.
 
 use std::sync::Arc;
 
 use super::chunks::Chunks;
 
-/// Bytes of a block: what the first change after a clone copies, at most.
+/// The bytes of a block. The first change after a clone copies at most one block.
 const BLOCK: usize = 64 << 10;
-/// Records begin at multiples of this, so that 32 bits reach 32 GB of them.
+/// Records begin at multiples of this number of bytes, so that 32 bits address 32 GB.
 const UNIT: usize = 8;
 const UNITS: usize = BLOCK / UNIT;
 
-/// Where a record lies: the block's number and the unit inside.
+/// The place of a record: the number of its block, and the unit inside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position(u32);
 
 impl Position {
     fn new(block: usize, offset: usize) -> Self {
+        debug_assert!(
+            offset.is_multiple_of(UNIT) && offset < BLOCK,
+            "a record begins in its block"
+        );
         let unit = block * UNITS + offset / UNIT;
         Self(u32::try_from(unit).expect("a catalog of 32 GB does not fit any machine this runs on"))
     }
@@ -37,7 +42,7 @@ impl Position {
 #[derive(Debug, Clone, Default)]
 struct Block {
     bytes: Arc<Vec<u8>>,
-    /// Bytes of records that were not replaced.
+    /// The bytes of records that were not replaced.
     live: usize,
 }
 
@@ -46,7 +51,7 @@ impl Block {
         self.live * 2 < self.bytes.len()
     }
 
-    /// The bytes, in memory of our own with room for as many as a block has.
+    /// Returns the bytes, in memory that no clone shares, with room for a whole block.
     fn own(&mut self, room: usize) -> &mut Vec<u8> {
         if Arc::get_mut(&mut self.bytes).is_none_or(|bytes| bytes.capacity() == 0) {
             let mut copy = Vec::with_capacity(BLOCK.max(room));
@@ -60,11 +65,11 @@ impl Block {
 #[derive(Debug, Clone)]
 pub(super) struct Arena {
     blocks: Chunks<Block>,
-    /// The block that is written to.
+    /// The number of the block to which records are appended.
     tail: usize,
-    /// Chunks that were emptied.
+    /// The blocks that were emptied.
     free: Vec<usize>,
-    /// Chunks that may have become mostly garbage.
+    /// The blocks that may be mostly garbage.
     suspects: Vec<usize>,
 }
 
@@ -79,13 +84,14 @@ impl Default for Arena {
     }
 }
 
-/// The bytes a record takes, with what fills its last unit.
+/// Returns the number of bytes that a record takes, including the rest of its last unit.
 pub(super) const fn room_of(record_bytes: usize) -> usize {
     record_bytes.next_multiple_of(UNIT)
 }
 
 impl Arena {
-    /// Everything from a record's first byte to its block's last; a record knows its own length.
+    /// Returns all bytes from the first one of a record to the last one of its block. A record
+    /// holds its own length.
     #[inline]
     pub(super) fn at(&self, position: Position) -> &[u8] {
         let block = self.blocks.get(position.block());
@@ -96,7 +102,7 @@ impl Arena {
     pub(super) fn append(&mut self, record: &[u8]) -> Position {
         let room = room_of(record.len());
         let used = self.used(self.tail);
-        // A record larger than a block gets one of its own size.
+        // A record that is larger than a block gets a block of its own size.
         if used > 0 && used + room > BLOCK {
             self.begin_block();
         }
@@ -130,13 +136,14 @@ impl Arena {
     /// Counts a record as garbage.
     pub(super) fn retire(&mut self, position: Position, record_bytes: usize) {
         if let Some(block) = self.blocks.get_mut(position.block()) {
+            debug_assert!(block.live >= room_of(record_bytes), "a record is retired once");
             block.live = block.live.saturating_sub(room_of(record_bytes));
             self.suspects.push(position.block());
         }
     }
 
-    /// The next block that is mostly garbage: its records have to be appended anew, and the block
-    /// released.
+    /// Returns the next block that is mostly garbage. The caller must append its records again and
+    /// then release it.
     pub(super) fn sparse(&mut self) -> Option<SparseBlock> {
         while let Some(number) = self.suspects.pop() {
             let block =
@@ -148,7 +155,7 @@ impl Arena {
         None
     }
 
-    /// Gives up a block whose records lie elsewhere by now.
+    /// Frees a block whose records were appended again.
     pub(super) fn release(&mut self, emptied: &SparseBlock) {
         if let Some(block) = self.blocks.get_mut(emptied.number) {
             *block = Block::default();
@@ -164,7 +171,8 @@ pub(super) struct SparseBlock {
 }
 
 impl SparseBlock {
-    /// The records, replaced ones too; `bytes_of` says how long the one is that begins a slice.
+    /// Returns all records, including those that were replaced. `bytes_of` returns the length of
+    /// the record with which a slice begins.
     pub(super) fn records(
         &self,
         bytes_of: impl Fn(&[u8]) -> Option<usize>,

@@ -1,16 +1,17 @@
-//! A vector in chunks that clones share: cloning counts one reference, a change copies one chunk
-//! and the list of chunks.
+//! A vector in chunks that clones share. A clone counts one reference; a change copies one chunk
+//! and the list of chunks. It never changes a chunk that a clone still reads.
 
 use std::sync::Arc;
 
-/// Items of a chunk. A list of 100,000 items has 1,600 chunks: both are copied within microseconds.
+/// The number of items in a chunk. A vector of 100,000 items has 1,600 chunks, so that chunk and
+/// list are both copied within microseconds.
 const CHUNK: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(super) struct Chunks<T>(Arc<Vec<Arc<Vec<T>>>>);
 
 impl<T: Clone> Chunks<T> {
-    /// `count` times the same item.
+    /// Makes a vector that holds the same item `count` times.
     pub(super) fn filled(item: T, count: usize) -> Self {
         let mut chunks = Self(Arc::default());
         (0..count).for_each(|_| chunks.push(item.clone()));
@@ -25,7 +26,7 @@ impl<T: Clone> Chunks<T> {
         self.0.get(index / CHUNK)?.get(index % CHUNK)
     }
 
-    /// The item, in a chunk of our own.
+    /// Returns the item to be changed, in a chunk that no clone shares.
     pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         let chunk = Arc::make_mut(&mut self.0).get_mut(index / CHUNK)?;
         Arc::make_mut(chunk).get_mut(index % CHUNK)

@@ -1,8 +1,8 @@
-//! A hash table of positions in shards that clones share: a change copies the shards it touches and
-//! nothing else.
+//! A hash table of positions, in shards that clones share: a change only copies the shards that it
+//! touches.
 //!
-//! Keys are not kept: whoever asks brings the hash, and says of a position whether it is the wanted
-//! one.
+//! The table holds no keys: the caller passes the hash, and decides for each position whether it is
+//! the right one.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use hashbrown::HashTable;
 use super::arena::Position;
 use super::chunks::Chunks;
 
-/// With ten million links a shard has 2,500 positions, 20 KB: what a changed link copies.
+/// With ten million links a shard has 2,500 positions. A changed link copies one shard, 20 KB.
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 12;
-/// The table inside a shard uses the lowest bits of a hash and the highest seven; these lie
-/// between.
+/// The table inside a shard uses the lowest bits and the highest seven bits of a hash. The bits
+/// that choose the shard lie between them.
 const SHARD_SHIFT: u32 = 64 - 7 - SHARD_BITS;
 
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl Default for Index {
 }
 
 impl Index {
-    /// The position under a hash that is the wanted one.
+    /// Returns the position with this hash that `is_it` accepts.
     #[inline]
     pub(super) fn find(
         &self,
@@ -38,7 +38,7 @@ impl Index {
         self.0.get(shard_of(hash))?.find(hash, |&position| is_it(position)).copied()
     }
 
-    /// Puts a position in the place of the one that is the wanted one, or beside the others.
+    /// Replaces the position that `is_it` accepts, or adds one.
     pub(super) fn put(
         &mut self,
         hash: u64,
@@ -56,14 +56,14 @@ impl Index {
         }
     }
 
-    /// Puts a position in the place of another, if that is still held.
+    /// Replaces a position by another, if the index still holds it.
     pub(super) fn replace(&mut self, hash: u64, old: Position, new: Position) {
         if self.find(hash, |held| held == old).is_some() {
             self.put(hash, new, |held| held == old, |_| hash);
         }
     }
 
-    /// Takes a position out, if it is held.
+    /// Removes a position, if the index holds it.
     pub(super) fn remove(&mut self, hash: u64, position: Position) {
         if self.find(hash, |held| held == position).is_none() {
             return;
@@ -80,7 +80,7 @@ impl Index {
         self.0.iter().map(|shard| shard.len()).sum()
     }
 
-    /// Every position, in no order.
+    /// Returns all positions, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Position> {
         self.0.iter().flat_map(|shard| shard.iter().copied())
     }

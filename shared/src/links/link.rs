@@ -1,4 +1,4 @@
-//! A link as an entity of the catalog, and the scope in which its slug is looked up.
+//! Links as entities of the catalog, and the scope in which a slug is looked up.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,51 +6,51 @@ use super::schedule::Schedule;
 use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use crate::time::Timestamp;
 
-/// Slug to destination, for one influencer in one campaign.
+/// A link: leads from a slug to a destination, for one influencer in one campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Its id.
+    /// The id that API and exports use.
     pub id: LinkId,
     /// The campaign; never changes.
     pub campaign: CampaignId,
     /// The influencer; never changes.
     pub influencer: InfluencerId,
-    /// Where it leads.
+    /// The address to which it leads.
     pub destination: String,
-    /// Its path, as it was given; compared without case.
+    /// The path under which it is found, as the API received it. Slugs are compared without case.
     pub slug: String,
-    /// When it starts.
+    /// The start; `None` for a link without one.
     pub starts_at: Option<Timestamp>,
-    /// When it ends.
+    /// The end, exclusive; `None` for a link without one.
     pub ends_at: Option<Timestamp>,
-    /// Where it leads when it is over.
+    /// The address to which it leads after its own end or its campaign's.
     pub fallback: Option<String>,
-    /// Switched off for now.
+    /// True while the link is switched off.
     #[serde(default)]
     pub paused: bool,
-    /// When it was created.
+    /// When the API created it.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the API last changed it: of two versions the later one wins.
     pub updated_at: Timestamp,
 }
 
 impl Link {
-    /// When it may be followed.
+    /// Returns when it may be followed.
     pub const fn schedule(&self) -> Schedule {
         Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }
     }
 }
 
-/// Where a slug is looked up.
+/// The set of links in which a slug is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Hosts under one merchant's domains.
+    /// One merchant's links: for hosts under the merchant's domains.
     Merchant(MerchantId),
-    /// The agency's own hosts, shared by all merchants.
+    /// All links: for the agency's own hosts, which all merchants share.
     Agency,
 }
 
-/// The form in which slugs are compared.
+/// Returns the form in which slugs are compared.
 pub fn fold_slug(slug: &str) -> String {
     slug.to_ascii_lowercase()
 }

@@ -1,12 +1,13 @@
-//! All links of a catalog, packed: ten million of them fit a small machine.
+//! All links of a catalog, packed so that ten million of them fit a small machine.
 //!
-//! A clone costs a few reference counts and never changes again: the catalog writes to one copy,
-//! the edge reads another. Whoever changes a link copies what it touches (the end of the records, a
-//! shard of each index), whatever the number of links. Decides nothing about versions: what is put
-//! replaces what was there. Never forgets a link.
+//! The catalog writes to one copy of the links, the edge reads another. A clone only counts some
+//! references, and a later change of the original does not change it. A change copies the parts
+//! that it touches (the last block of records, a shard of each index), however many links there
+//! are. This module never compares versions: a link that is put replaces the one with its id. It
+//! never forgets a link.
 //!
-//! Each link is a record in the `arena`; three `index`es find it: by id, by slug among its
-//! merchant's links, and by slug among all. Hashes are keyed at random, so that nobody can choose
+//! Each link is a record in the `arena`. Three indexes find it: by id, by slug among the links of
+//! its merchant, and by slug among all links. Hashes have a random key, so that nobody can choose
 //! slugs that collide.
 
 mod arena;
@@ -29,10 +30,10 @@ use crate::id::{LinkId, MerchantId};
 use arena::{Arena, Position};
 use index::Index;
 
-/// The bit that makes lower case of eight letters. It takes other characters for each other, but
-/// none that slugs have.
+/// The bits that make eight letters lower case. They also make other characters equal to each
+/// other, but none that a slug can have.
 const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
-/// What most records fit into.
+/// A number of bytes that is enough for most records.
 const RECORD_BYTES: usize = 256;
 
 /// All links, with the look-ups that redirects need.
@@ -45,7 +46,7 @@ pub struct Links {
     keys: Keys,
 }
 
-/// How ids and slugs are hashed.
+/// The hashes of ids and slugs, with a random key.
 #[derive(Debug, Clone, Default)]
 struct Keys(RandomState);
 
@@ -55,12 +56,12 @@ impl Keys {
         self.0.hash_one(id.bits())
     }
 
-    /// A slug is hashed as it is compared: without case.
+    /// Returns the hash of a slug in a scope. Slugs are hashed as they are compared: without case.
     #[inline]
     fn of_slug(&self, scope: Scope, slug: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
         hasher.write_u64(match scope {
-            // Merchant ids have 40 bits: no merchant has this one.
+            // No merchant has this id: merchant ids have 40 bits.
             Scope::Agency => u64::MAX,
             Scope::Merchant(id) => id.bits(),
         });
@@ -73,45 +74,44 @@ impl Keys {
 }
 
 impl Links {
-    /// How many links there are.
+    /// Returns the number of links.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no links.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many bytes the records take, those that were replaced included: about what a clone
-    /// would, unless it shared.
+    /// Returns the number of bytes of all records, including records that were replaced.
     pub fn bytes(&self) -> usize {
         self.records.bytes()
     }
 
-    /// The link with an id.
+    /// Returns the link with this id.
     #[inline]
     pub fn get(&self, id: LinkId) -> Option<LinkRef<'_>> {
         self.read(self.position(id)?)
     }
 
-    /// The link a slug leads to, compared without case: the earliest of those that want it, ties go
-    /// to the lower id.
+    /// Returns the link that has this slug, compared without case. Of several links with one slug
+    /// it is the one created first; of links created at the same time, the one with the lower id.
     #[inline]
     pub fn by_slug(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
         self.holder(scope, slug).map(|(_, link)| link)
     }
 
-    /// Every link, in no order.
+    /// Returns all links, in no order.
     pub fn iter(&self) -> impl Iterator<Item = LinkRef<'_>> {
         self.by_id.iter().filter_map(|position| self.read(position))
     }
 
-    /// Puts a link in the place of the one with its id, or as a new one. It is found among its
-    /// merchant's links once the merchant is known.
+    /// Adds a link, or replaces the one with its id. The link is found among its merchant's links
+    /// once the merchant is known.
     ///
-    /// Slug, campaign and time of creation of a link never change. If they do all the same, the old
-    /// slug is free.
+    /// The slug, the campaign and the time of creation of a link must not change. If the slug
+    /// changes nevertheless, no link has the old one any more.
     pub fn put(&mut self, link: &Link, merchant: Option<MerchantId>) {
         let mut record = Vec::with_capacity(RECORD_BYTES);
         packed::pack(link, merchant, &mut record);
@@ -127,9 +127,14 @@ impl Links {
             self.retire(replaced);
         }
         self.empty_sparse_blocks();
+        debug_assert!(
+            self.get(link.id).is_some_and(|held| held.to_link() == *link),
+            "a link reads back as it was put"
+        );
     }
 
-    /// The earliest link keeps a slug; ties go to the lower id.
+    /// Gives the slug to the link, unless an earlier link has it. Of links created at the same
+    /// time, the one with the lower id has it.
     fn claim_slug(&mut self, scope: Scope, link: &Link, position: Position) {
         let holder = self.holder(scope, &link.slug);
         let keeps = |(_, held): &(_, LinkRef<'_>)| {
@@ -152,7 +157,7 @@ impl Links {
         index.put(hash, position, |held| Some(held) == holder, hash_at);
     }
 
-    /// A record that was replaced is garbage, and no index leads to it.
+    /// Counts a replaced record as garbage, and removes it from the indexes.
     fn retire(&mut self, replaced: Position) {
         let Some(bytes) = packed::bytes_at(self.records.at(replaced)) else { return };
         let hashes = self.read(replaced).map(|link| self.slug_hashes(&link));
@@ -171,7 +176,7 @@ impl Links {
         }
     }
 
-    /// Writes a record anew, unless it was replaced, and leads every index there.
+    /// Writes a record again, unless it was replaced, and points the indexes to it.
     fn move_record(&mut self, old: Position, record: &[u8]) {
         let Some(link) = LinkRef::read(record).filter(|link| self.position(link.id()) == Some(old))
         else {
@@ -184,7 +189,7 @@ impl Links {
         of_all.iter().for_each(|hash| self.by_slug.replace(*hash, old, new));
     }
 
-    /// A slug's hashes among its merchant's links and among all.
+    /// Returns the hash of a slug among the links of its merchant, and among all links.
     fn slug_hashes(&self, link: &LinkRef<'_>) -> [Option<u64>; 2] {
         let scopes = [link.merchant().map(Scope::Merchant), Some(Scope::Agency)];
         scopes.map(|scope| scope.map(|scope| self.keys.of_slug(scope, link.slug_bytes())))
@@ -222,7 +227,7 @@ fn is_in(link: &LinkRef<'_>, scope: Scope) -> bool {
     }
 }
 
-/// The scope of the same kind that a link is found in.
+/// Returns the scope of the same kind in which a link is found.
 fn scope_like(scope: Scope, link: &LinkRef<'_>) -> Scope {
     match scope {
         Scope::Merchant(_) => link.merchant().map_or(scope, Scope::Merchant),

@@ -1,21 +1,21 @@
-//! A link as bytes, and what reads it there without copying: everything once, nothing that is not
-//! there.
+//! A link as bytes, and a view that reads its fields from them without copying. Absent fields take
+//! no bytes. The bytes never leave the process.
 
 use super::link::Link;
 use super::schedule::Schedule;
 use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use crate::time::Timestamp;
 
-// Format: head | slug | destination | updated, starts, ends where present, 6 bytes each | fallback
-// where present. Numbers are little-endian, each text begins with its length as a varint. What a
-// redirect reads stands first. Never leaves the process: it may change with any version.
+// Format: head | slug | destination | updated, starts, ends if present, 6 bytes each | fallback if
+// present. Numbers are little-endian; each text begins with its length as a varint. The fields that
+// a redirect reads come first. Any version may change the format.
 const HEAD: usize = 37;
-/// Years up to 9999 in milliseconds need 48 bits.
+/// The bytes of a time: milliseconds up to the year 9999 need 48 bits.
 const TIME: usize = 6;
-/// Merchant ids have 40 bits.
+/// The bytes of a merchant id, which has 40 bits.
 const MERCHANT: usize = 5;
 
-// What the flags say.
+// The flags: bits of a number in the head.
 const PAUSED: u16 = 1;
 const MERCHANT_KNOWN: u16 = 2;
 const UPDATED: u16 = 4;
@@ -25,20 +25,21 @@ const TIMES: u16 = UPDATED | STARTS | ENDS;
 const FALLBACK: u16 = 32;
 const FRAGMENT: u16 = 64;
 const UNFIT: u16 = 128;
-/// Two bits: what joins a parameter to the destination, by its place in [`JOINTS`].
+/// Two bits hold the index in [`JOINTS`] of the text that joins a parameter to the destination.
 const JOINT_SHIFT: u32 = 8;
 const JOINTS: [&str; 4] = ["?", "&", "", ""];
 
-/// A link where it lies.
+/// A view of a link in its record.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkRef<'a> {
     head: &'a [u8; HEAD],
-    /// What follows the head; goes on beyond the record.
+    /// The bytes after the head. They go on after the end of the record.
     rest: &'a [u8],
 }
 
-/// Appends a link's record to `out`, with its campaign's merchant where that is known.
+/// Appends a link's record to `out`, with its campaign's merchant if that is known.
 pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>) {
+    let begin = out.len();
     let updated_at = Some(link.updated_at).filter(|updated_at| *updated_at != link.created_at);
     let times = [(UPDATED, updated_at), (STARTS, link.starts_at), (ENDS, link.ends_at)];
     let mut flags = hints(link.destination.as_bytes());
@@ -61,9 +62,10 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     put_text(&link.destination, out);
     times.iter().filter_map(|(_, time)| *time).for_each(|time| put_time(time, out));
     link.fallback.iter().for_each(|fallback| put_text(fallback, out));
+    debug_assert_eq!(bytes_at(&out[begin..]), Some(out.len() - begin), "a record holds its length");
 }
 
-/// What a redirect wants to know of a destination, found once.
+/// Returns the flags that spare a redirect from reading the destination.
 fn hints(destination: &[u8]) -> u16 {
     let fragment_at = destination.iter().position(|&byte| byte == b'#');
     let before = &destination[..fragment_at.unwrap_or(destination.len())];
@@ -94,7 +96,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Takes a text off the front; what was packed has it.
+/// Takes a text from the front of `bytes`.
 #[inline]
 fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     let (length, rest) = match *bytes {
@@ -106,7 +108,7 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     text
 }
 
-/// A length of two bytes or more, and what follows it.
+/// Reads a length that takes two bytes or more. Returns it and the bytes after it.
 fn long_length(mut bytes: &[u8]) -> (usize, &[u8]) {
     let (mut length, mut shift) = (0, 0);
     while let Some((&byte, rest)) = bytes.split_first() {
@@ -120,19 +122,19 @@ fn long_length(mut bytes: &[u8]) -> (usize, &[u8]) {
     (length, bytes)
 }
 
-/// The id of the record that begins here.
+/// Returns the id of the link whose record begins here.
 #[inline]
 pub(super) fn id_at(record: &[u8]) -> Option<LinkId> {
     record.first_chunk().map(|bytes| LinkId::from_bits(u64::from_le_bytes(*bytes)))
 }
 
-/// How many bytes the record has that begins here.
+/// Returns the number of bytes of the record that begins here.
 pub(super) fn bytes_at(record: &[u8]) -> Option<usize> {
     LinkRef::read(record).map(|link| record.len() - link.fallback_and_end().1.len())
 }
 
 impl<'a> LinkRef<'a> {
-    /// The link whose record begins here.
+    /// Makes a view of the link whose record begins here.
     #[inline]
     pub(super) fn read(record: &'a [u8]) -> Option<Self> {
         let (head, rest) = record.split_first_chunk()?;
@@ -155,47 +157,47 @@ impl<'a> LinkRef<'a> {
         u64::from_le_bytes(number)
     }
 
-    /// The id.
+    /// Returns the link's id.
     #[inline]
     pub fn id(&self) -> LinkId {
         LinkId::from_bits(self.number::<8>(0))
     }
 
-    /// The campaign.
+    /// Returns the campaign's id.
     #[inline]
     pub fn campaign(&self) -> CampaignId {
         CampaignId::from_bits(self.number::<8>(8))
     }
 
-    /// The influencer.
+    /// Returns the influencer's id.
     #[inline]
     pub fn influencer(&self) -> InfluencerId {
         InfluencerId::from_bits(self.number::<8>(16))
     }
 
-    /// The campaign's merchant, once the campaign is known.
+    /// Returns the merchant of the campaign; `None` until the campaign is known.
     #[inline]
     pub fn merchant(&self) -> Option<MerchantId> {
         self.is(MERCHANT_KNOWN).then(|| MerchantId::from_bits(self.number::<MERCHANT>(24)))
     }
 
-    /// When it was created.
+    /// Returns the time at which the API created it.
     pub fn created_at(&self) -> Timestamp {
         time(&self.head[29..])
     }
 
-    /// When it was last changed.
+    /// Returns the time at which the API last changed it.
     pub fn updated_at(&self) -> Timestamp {
         self.time(UPDATED).unwrap_or_else(|| self.created_at())
     }
 
-    /// One of the times that need not be there; they stand in the order of their flags.
+    /// Returns one of the optional times, which are in the order of their flags.
     fn time(&self, flag: u16) -> Option<Timestamp> {
         let before = self.flags() & TIMES & (flag - 1);
         self.is(flag).then(|| time(self.behind_texts().get(room_of(before)..).unwrap_or_default()))
     }
 
-    /// What follows slug and destination.
+    /// Returns the bytes after slug and destination.
     fn behind_texts(&self) -> &'a [u8] {
         let mut rest = self.rest;
         take_text(&mut rest);
@@ -203,14 +205,14 @@ impl<'a> LinkRef<'a> {
         rest
     }
 
-    /// The fallback, and what follows the record.
+    /// Returns the fallback, and the bytes after the record.
     fn fallback_and_end(&self) -> (Option<&'a [u8]>, &'a [u8]) {
         let mut rest = self.behind_texts().get(room_of(self.flags() & TIMES)..).unwrap_or_default();
         let fallback = self.is(FALLBACK).then(|| take_text(&mut rest));
         (fallback, rest)
     }
 
-    /// When it may be followed.
+    /// Returns when it may be followed.
     #[inline]
     pub fn schedule(&self) -> Schedule {
         if self.flags() & (PAUSED | STARTS | ENDS) == 0 {
@@ -219,7 +221,7 @@ impl<'a> LinkRef<'a> {
         Schedule { paused: self.is(PAUSED), starts_at: self.time(STARTS), ends_at: self.time(ENDS) }
     }
 
-    /// Its path, as it was given.
+    /// Returns its path, as the API received it.
     pub fn slug(&self) -> &'a str {
         text(self.slug_bytes())
     }
@@ -229,15 +231,15 @@ impl<'a> LinkRef<'a> {
         take_text(&mut { self.rest })
     }
 
-    /// Whether this is its path, compared without case.
+    /// Returns whether this is its path, compared without case.
     #[inline]
     pub(super) fn has_slug(&self, slug: &str) -> bool {
         let own = self.slug_bytes();
-        // Nearly always it is spelled as it was given.
+        // Visitors nearly always use the spelling that the API received.
         own == slug.as_bytes() || own.eq_ignore_ascii_case(slug.as_bytes())
     }
 
-    /// Where it leads.
+    /// Returns the address to which it leads.
     pub fn destination(&self) -> &'a str {
         text(self.destination_bytes())
     }
@@ -249,7 +251,7 @@ impl<'a> LinkRef<'a> {
         take_text(&mut rest)
     }
 
-    /// Where it leads, up to its `#`, and from there on.
+    /// Returns the address to which it leads in two parts: before its `#`, and from there on.
     #[inline]
     pub fn destination_around_fragment(&self) -> (&'a [u8], &'a [u8]) {
         let destination = self.destination_bytes();
@@ -260,25 +262,26 @@ impl<'a> LinkRef<'a> {
         destination.split_at(fragment_at.unwrap_or(destination.len()))
     }
 
-    /// What joins a parameter to the destination: `?` or `&`, or nothing after a bare `?`.
+    /// Returns the text that joins a parameter to the destination: `?` or `&`, or nothing when it
+    /// ends with one of them.
     #[inline]
     pub fn joint(&self) -> &'static str {
         JOINTS[usize::from(self.flags() >> JOINT_SHIFT) % JOINTS.len()]
     }
 
-    /// Whether the destination may stand in a header: looked at once, because headers are written
-    /// as bytes.
+    /// Returns whether the destination may be part of a header. It is checked when the link is
+    /// packed, because a redirect writes headers as bytes.
     #[inline]
     pub const fn fits_a_header(&self) -> bool {
         !self.is(UNFIT)
     }
 
-    /// Where it leads when it is over.
+    /// Returns the address to which it leads after its own end or its campaign's.
     pub fn fallback(&self) -> Option<&'a str> {
         self.fallback_and_end().0.map(text)
     }
 
-    /// A copy of it all.
+    /// Returns a copy as an entity.
     pub fn to_link(&self) -> Link {
         let Schedule { paused, starts_at, ends_at } = self.schedule();
         Link {
@@ -297,7 +300,7 @@ impl<'a> LinkRef<'a> {
     }
 }
 
-/// Bytes of the times that these flags stand for.
+/// Returns the number of bytes of the times with these flags.
 const fn room_of(times: u16) -> usize {
     times.count_ones() as usize * TIME
 }
@@ -308,7 +311,7 @@ fn time(bytes: &[u8]) -> Timestamp {
     Timestamp::from_ms(i64::from_le_bytes(ms))
 }
 
-/// What was packed from a text is one.
+/// Reads a text. It is always valid UTF-8, because it was packed from a text.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

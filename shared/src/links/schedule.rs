@@ -1,21 +1,22 @@
-//! Schedules: when a link or a campaign may be followed.
+//! Schedules: when a link may be followed. A campaign has one for all its links. Reads no clock.
 
 use crate::class::Availability;
 use crate::time::Timestamp;
 
-/// When a link or a campaign may be followed.
+/// The time in which a link, or the links of a campaign, may be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Schedule {
-    /// Switched off for now.
+    /// True while it is switched off.
     pub paused: bool,
-    /// From when.
+    /// The start, inclusive; `None` for no start.
     pub starts_at: Option<Timestamp>,
-    /// Until when.
+    /// The end, exclusive; `None` for no end.
     pub ends_at: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// Whether a link on this schedule, in a campaign on that one, may be followed at `now`.
+    /// Returns whether a link with this schedule may be followed at `now`, given the schedule of
+    /// its campaign.
     pub fn availability(self, campaign: Self, now: Timestamp) -> Availability {
         let both = [self, campaign];
         if both.iter().any(|s| s.paused) {

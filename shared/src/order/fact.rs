@@ -1,8 +1,8 @@
 //! Order facts: one report about an order from one channel, as it is kept in the journal.
 //!
-//! A fact says what a channel said and nothing more: fields it could not be asked for are empty,
-//! and fields that could not be understood are noted. Facts are never changed; what they mean
-//! together is the fold's business.
+//! A fact holds what the channel reported and nothing else: a field that the channel did not report
+//! is empty, and a field that could not be read is noted. Facts are never changed. The fold decides
+//! what they mean together.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +13,13 @@ use crate::money::Currency;
 use crate::platform::Platform;
 use crate::time::Timestamp;
 
-/// Who reported a fact, least trusted first.
+/// The source of a fact, least trusted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// Picked up from a page's data layer.
+    /// The pixel found it in the page's data layer.
     DataLayer,
-    /// The pixel on the shop's page.
+    /// The shop's page reported it to the pixel.
     Pixel,
     /// An authenticated postback, server call or import.
     Postback,
@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DataLayer => "data_layer",
@@ -38,26 +38,27 @@ impl Source {
         }
     }
 
-    /// Whether the shop's server stands behind it. What only a browser said is a claim.
+    /// Returns whether the shop's server confirms the fact. A report from a browser is only a
+    /// claim.
     pub const fn confirms(self) -> bool {
         matches!(self, Self::Postback | Self::Webhook)
     }
 }
 
-/// What a fact reports.
+/// The kind of event that a fact reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactKind {
-    /// The order as it stands.
+    /// The present state of the order.
     Order,
-    /// The order as it stands, with money given back.
+    /// The present state of the order, with a refund.
     Refund,
     /// The order is void.
     Cancel,
 }
 
 impl FactKind {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
@@ -67,22 +68,22 @@ impl FactKind {
     }
 }
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not placed yet: a cart, an abandoned payment. Earns nothing.
+    /// Not placed yet, such as a cart or an abandoned payment. Earns nothing.
     Draft,
-    /// Placed, not paid. Accrues, is never approved.
+    /// Placed but not paid. Accrues commission, which is not approved yet.
     Unpaid,
-    /// Paid.
+    /// Paid: its commission may be approved.
     Paid,
     /// Cancelled, failed, refunded whole or deleted. Earns nothing.
     Void,
 }
 
 impl Status {
-    /// The word in exports.
+    /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Draft => "draft",
@@ -93,25 +94,24 @@ impl Status {
     }
 }
 
-/// Money given back on an order.
+/// A refund of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refund {
     /// The shop's id of the refund.
     pub id: String,
-    /// How much, tax and shipping included; positive.
+    /// The amount, tax and shipping included; positive.
     pub total_minor: i64,
-    /// The goods in it, without tax and shipping, where the report says which lines were given
-    /// back: zero for a refund of shipping alone. Without it the refund takes its share of the
-    /// goods pro rata.
+    /// The goods in it, without tax and shipping, if the report names the lines: zero for a refund
+    /// of shipping only. `None` reduces the goods pro rata.
     #[serde(default)]
     pub goods_minor: Option<i64>,
-    /// How the goods spread over the order's lines, where the report says so.
+    /// The goods by line, if the report names the lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<RefundedLine>,
 }
 
 impl Refund {
-    /// A refund that does not say which lines were given back.
+    /// Makes a refund that does not name the lines.
     pub const fn new(id: String, total_minor: i64, goods_minor: Option<i64>) -> Self {
         Self { id, total_minor, goods_minor, lines: vec![] }
     }
@@ -122,16 +122,16 @@ impl Refund {
 pub struct RefundedLine {
     /// The line's id, as in [`Line::id`].
     pub line: String,
-    /// The goods given back of it.
+    /// The goods of this line that were given back.
     pub goods_minor: i64,
 }
 
-/// A line of an order: what was sold, as far as commission rules may ask for it.
+/// A line of an order, with the fields that commission rules use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Line {
     /// The shop's id of the line, unique in the order.
     pub id: String,
-    /// Article number.
+    /// The article number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
     /// The shop's id of the product.
@@ -140,78 +140,78 @@ pub struct Line {
     /// The shop's category.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// What it is worth after discounts, without tax.
+    /// The worth after discounts, without tax.
     pub goods_minor: i64,
 }
 
-/// What kind of name an order has beside its id.
+/// The kind of a name that an order has beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AliasKind {
-    /// The number that the shop counts orders with and customers see.
+    /// The number by which the shop counts its orders, which customers see.
     OrderNumber,
-    /// The same with the shop's prefix or suffix.
+    /// The order number with the shop's prefix or suffix.
     OrderName,
     /// The unguessable key in the address of WooCommerce's thank-you page.
     OrderKey,
-    /// Magento's number.
+    /// The number that Magento's customers see.
     IncrementId,
-    /// The checkout it came from.
+    /// The checkout from which it came.
     CheckoutToken,
-    /// The cart it came from.
+    /// The cart from which it came.
     CartToken,
-    /// The payment, by Stripe's name. Two platforms that name one payment speak of one order.
+    /// Stripe's id of the payment. Two platforms that name the same payment report the same order.
     PaymentIntent,
 }
 
 /// Another name of an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Alias {
-    /// Its kind.
+    /// The kind of this name.
     pub kind: AliasKind,
     /// The name, normalised.
     pub value: String,
 }
 
-/// What a report's list of refunds is.
+/// The meaning of a report's list of refunds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundList {
-    /// Every refund as of the report: one that is missing was taken back.
+    /// All refunds at the time of the report: one that is missing was taken back.
     #[default]
     Whole,
-    /// Some refunds; those known from other reports stand.
+    /// Some refunds: those known from other reports stay valid.
     Some,
 }
 
 /// One report about an order from one channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFact {
-    /// A hash of what was reported: the same delivery twice is one fact.
+    /// A hash of the report, so that a repeated delivery is the same fact.
     pub id: FactId,
-    /// Whose order.
+    /// The merchant in whose shop the order was placed.
     pub merchant: MerchantId,
-    /// The shop software that reported.
+    /// The platform that reported it.
     pub platform: Platform,
     /// The shop's own order id, normalised.
     pub order_id: String,
-    /// The channel.
+    /// The channel, which decides how far the fact is trusted.
     pub source: Source,
     /// Other names of the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
-    /// What it reports.
+    /// The kind of event that it reports.
     pub kind: FactKind,
-    /// As of when, by the shop's clock.
+    /// The time of the event, by the shop's clock.
     pub occurred_at: Timestamp,
-    /// When it reached us.
+    /// The time at which the report reached us, by our clock.
     pub received_at: Timestamp,
-    /// When the order was placed, by the shop's clock.
+    /// The time at which the order was placed, by the shop's clock.
     pub ordered_at: Option<Timestamp>,
-    /// When the customer went to the checkout, where the channel knows.
+    /// The time at which the customer went to the checkout, if the channel knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout_at: Option<Timestamp>,
-    /// Where the order stands.
+    /// The state of the order.
     pub status: Option<Status>,
     /// Currency of every amount here.
     pub currency: Option<Currency>,
@@ -219,66 +219,63 @@ pub struct OrderFact {
     pub goods_minor: Option<i64>,
     /// Tax.
     pub tax_minor: Option<i64>,
-    /// Shipping.
+    /// Shipping costs.
     pub shipping_minor: Option<i64>,
-    /// What the customer pays.
+    /// The amount that the customer pays.
     pub total_minor: Option<i64>,
-    /// What was sold, where the report says it.
+    /// The lines of the order, if the report has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
-    /// Money given back.
+    /// The refunds in the report.
     #[serde(default)]
     pub refunds: Vec<Refund>,
-    /// Whether these are all refunds.
+    /// The meaning of this list: all refunds, or some.
     #[serde(default)]
     pub refund_list: RefundList,
-    /// Says one thing about the order (a refund, a deletion, a dispute) and nothing of what is in
-    /// it.
+    /// True when the report is only about one event (a refund, a deletion, a dispute) and does not
+    /// have the contents of the order.
     #[serde(default)]
     pub partial: bool,
-    /// Discount codes used.
+    /// The discount codes that were used.
     #[serde(default)]
     pub coupons: Vec<String>,
-    /// Clicks whose valid tokens came with the report.
+    /// The clicks whose valid tokens came with the report.
     #[serde(default)]
     pub touches: Vec<Touch>,
-    /// Clicks that the report names by id alone: what is known of them is looked up when the order
-    /// is settled.
+    /// Clicks that the report names by id only. They are looked up when the order is settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clicks: Vec<ClickId>,
-    /// Who bought, as a hash of the e-mail address.
+    /// The customer, as a hash of the e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
-    /// Whether it is the customer's first order.
+    /// True for the customer's first order, false for a later one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_customer: Option<bool>,
-    /// An order that a subscription made by itself.
+    /// True for an order that a subscription made without the customer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub renewal: bool,
-    /// What the visitor allowed, where the channel knows.
+    /// The visitor's consent, if the channel knows it.
     pub consent: Option<Consent>,
-    /// A test order: shown, never earns.
+    /// True for a test order, which is shown and never earns.
     #[serde(default)]
     pub test: bool,
-    /// Fields that could not be understood and were left out, each with the reason.
+    /// The fields that could not be read and were left out, each with the reason.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The report that nobody could read when it came, and that this fact was read from after a
-    /// fix.
+    /// The unparsed report from which this fact was read after a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
 }
 
 impl OrderFact {
-    /// Turns clicks that came by id into touches, for as much as is known of them.
+    /// Turns clicks that came by id into touches. Clicks that `visit` does not know are left out.
     pub fn look_up_clicks(&mut self, visit: &dyn Fn(&ClickId) -> Option<Visit>) {
         self.touches.extend(
             self.clicks.drain(..).filter_map(|click| visit(&click)).map(|visit| visit.touch),
         );
     }
 
-    /// A fact that says nothing yet but whose order it is about, who reports, and when it reached
-    /// us.
+    /// Makes a fact that only has the order, the source and the time of arrival.
     pub fn blank(
         id: FactId,
         merchant: MerchantId,

@@ -1,8 +1,8 @@
-//! Orders: everything that was reported about one, folded into what it is now.
+//! Orders: all reports about an order, folded into its present state.
 //!
-//! Facts arrive late, twice and in any order; the fold is a function of their set alone. Trust
-//! order: signed webhook, then authenticated server report, then pixel, then data-layer pickup.
-//! What only browsers said never changes what the shop's server said.
+//! Facts arrive late, twice and in any order; the fold is a function of their set alone. Sources
+//! are trusted in this order: signed webhook, authenticated server report, pixel, data layer. A
+//! report from a browser never changes what the shop's server reported.
 
 mod fact;
 mod names;
@@ -24,57 +24,59 @@ use crate::time::{Span, Timestamp};
 /// An order, folded from its facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// Whose.
+    /// The merchant in whose shop it was placed.
     pub merchant: MerchantId,
     /// The shop's own order id.
     pub order_id: String,
-    /// Where it stands.
+    /// Its state.
     pub status: Status,
-    /// Whether the shop's server has confirmed it.
+    /// True once the shop's server has confirmed it.
     pub confirmed: bool,
-    /// Whether it is a test.
+    /// True for a test order, which never earns.
     pub test: bool,
-    /// When it was placed, by the shop's clock unless that cannot be right.
+    /// The time at which it was placed, by the shop's clock unless that is impossible.
     pub placed_at: Timestamp,
-    /// When the customer went to the checkout, where that is known.
+    /// The time at which the customer went to the checkout, if it is known.
     pub checkout_at: Option<Timestamp>,
-    /// When it was first reported paid, by the most trusted who report: the hold begins here.
+    /// The time at which it was first reported as paid, by the most trusted source that reported
+    /// it. The hold begins here.
     pub paid_at: Option<Timestamp>,
     /// Currency of every amount here.
     pub currency: Option<Currency>,
     /// Goods after discounts, without tax and shipping.
     pub goods_minor: Option<i64>,
-    /// What the goods consist of; empty where nobody said it.
+    /// The lines of the goods; empty when no report has them.
     pub lines: Vec<Line>,
-    /// What the customer pays.
+    /// The amount that the customer pays.
     pub total_minor: Option<i64>,
-    /// What was given back so far, tax and shipping included.
+    /// The sum of all refunds, tax and shipping included.
     pub refunded_minor: i64,
-    /// The goods in the refunds that say which lines were given back.
+    /// The goods in refunds that name the lines.
     pub refunded_goods_minor: i64,
-    /// Those of them that belong to a line, by the line's id.
+    /// The same goods as far as they belong to a line, by the line's id.
     pub refunded_lines: BTreeMap<String, i64>,
-    /// The total of the refunds that do not say it.
+    /// The total of refunds that do not name the lines.
     pub refunded_pro_rata_minor: i64,
-    /// Discount codes used, as the most trusted source lists them.
+    /// The discount codes that were used, as the most trusted source lists them.
     pub coupons: Vec<String>,
-    /// Who bought, where that is known.
+    /// The customer, if they are known.
     pub customer: Option<CustomerId>,
-    /// Whether it is the customer's first order, where that is known.
+    /// True for the customer's first order, false for a later one, if it is known.
     pub new_customer: Option<bool>,
-    /// Made by a subscription.
+    /// True for an order that a subscription made without the customer.
     pub renewal: bool,
-    /// The clicks that may be credited, by time: those that the shop's reports brought along; only
-    /// where these brought none, those that a browser brought.
+    /// The clicks that may be credited, by time: those in the shop's reports, or those in reports
+    /// from browsers when the shop's reports have none.
     pub touches: Vec<Touch>,
-    /// Clicks that only a browser brought along, while the shop's reports brought others.
+    /// Clicks that only browsers reported although the shop's reports have others.
     pub claimed_touches: Vec<Touch>,
 }
 
 impl Order {
-    /// The goods that were kept, exactly, as a fraction of minor units: goods less the lines given
-    /// back, of which refunds without lines take their share of the total. `None` when the goods
-    /// are not known.
+    /// Returns the goods that were kept, as an exact fraction of minor units: numerator and
+    /// denominator. Refunds that name lines reduce the goods by these lines; refunds without lines
+    /// then reduce the rest pro rata, by their share of the total. `None` when the goods are not
+    /// known.
     pub fn kept_goods(&self) -> Option<(i128, i128)> {
         let goods = (self.goods_minor? - self.refunded_goods_minor).max(0);
         let (kept, whole) = match self.total_minor {
@@ -84,10 +86,11 @@ impl Order {
             _ if self.refunded_pro_rata_minor > 0 => (0, 1),
             _ => (1, 1),
         };
+        debug_assert!(0 <= kept && kept <= whole, "nobody keeps more than the order had");
         Some((i128::from(goods) * i128::from(kept), i128::from(whole)))
     }
 
-    /// Whether all of it was given back.
+    /// Returns whether the whole order was given back.
     pub fn is_given_back(&self) -> bool {
         let nothing_kept =
             self.kept_goods().is_some_and(|(kept, _)| kept == 0) && self.goods_minor > Some(0);
@@ -95,18 +98,19 @@ impl Order {
             || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
     }
 
-    /// Goods less what was given back of them, rounded.
+    /// Returns the goods that were kept, rounded to minor units.
     pub fn net_goods_minor(&self) -> i64 {
         let net = self.kept_goods().map_or(0, |(kept, whole)| round_half_away(kept, whole));
         i64::try_from(net).unwrap_or(i64::MAX)
     }
 }
 
-/// What browsers alone report about an order is kept up to this many facts: anybody can send more.
+/// The number of facts from browsers that an order keeps. It is bounded because anybody can send
+/// such facts.
 pub const BROWSER_FACTS_MAX: usize = 20;
 
-/// Removes repeated deliveries: one fact an id, as it was first received. Of what browsers reported
-/// only the first [`BROWSER_FACTS_MAX`] facts count.
+/// Removes repeated deliveries: of the facts with one id, the one that was received first stays. Of
+/// facts from browsers only the first [`BROWSER_FACTS_MAX`] count.
 pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
@@ -124,15 +128,15 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
 ///
-/// Once the shop's server has said anything, it alone says what the order is, what it is worth,
-/// which codes were used and when it was placed; browsers then only add a click that the shop's
-/// report did not bring itself.
+/// Once the shop's server has reported the order, only its reports decide the state, the amounts,
+/// the codes and the time of the order. Browsers then only add a click, when the shop's reports
+/// have none.
 ///
 /// `None` when there are no facts.
 pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let mut facts = distinct(facts);
-    // Least telling first: what is applied later replaces what was applied before.
-    facts.sort_by_key(|f| (voice(f), f.occurred_at, f.received_at, f.id));
+    // The least trusted facts first: a later fact replaces an earlier one.
+    facts.sort_by_key(|f| (rank(f), f.occurred_at, f.received_at, f.id));
     let last = *facts.last()?;
     let confirmed = last.source.confirms();
     let (base, claims): (Vec<_>, Vec<_>) =
@@ -177,42 +181,42 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     })
 }
 
-/// Where the order stands, as the last to say so, unless the money was taken back by the customer's
-/// bank: shops do not hear of that, and the payment provider is believed alone.
+/// Returns the state of the order by its last report. A dispute that the customer's bank decided
+/// against the shop comes first: only the payment provider reports it, shops do not hear of it.
 fn status(facts: &[&OrderFact]) -> Status {
-    let is_of_dispute =
+    let is_dispute =
         |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
-    let of_dispute = facts.iter().filter(is_of_dispute).filter(|f| f.status.is_some());
-    let last = of_dispute.max_by_key(|f| (f.occurred_at, f.received_at, f.id));
+    let disputes = facts.iter().filter(is_dispute).filter(|f| f.status.is_some());
+    let last = disputes.max_by_key(|f| (f.occurred_at, f.received_at, f.id));
     if last.is_some_and(|f| f.status == Some(Status::Void)) {
         return Status::Void;
     }
     facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
 }
 
-/// Who is heard first: by trust, and of platforms the shop before its payment provider, who knows
-/// what was paid but not what for.
-fn voice(fact: &OrderFact) -> (Source, bool) {
+/// Ranks a fact: first by its source, then the shop before its payment provider, which knows the
+/// amount that was paid but not the goods.
+fn rank(fact: &OrderFact) -> (Source, bool) {
     (fact.source, fact.platform != Platform::Stripe)
 }
 
-/// The refunds that stand, by id, from facts in the order in which they tell.
+/// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
 ///
-/// One voice counts the refunds: where shop and payment provider both report them, they are the
-/// same money.
+/// Only the source of the highest rank counts: when shop and payment provider both report refunds,
+/// they report the same money.
 fn refunds<'f>(
     facts: &[&'f OrderFact],
     currency: Option<Currency>,
 ) -> BTreeMap<&'f str, &'f Refund> {
-    let knows = |f: &&&OrderFact| {
+    let lists_refunds = |f: &&&OrderFact| {
         !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial)
     };
-    let Some(teller) = facts.iter().rev().find(knows).map(|f| voice(f)) else {
+    let Some(highest) = facts.iter().rev().find(lists_refunds).map(|f| rank(f)) else {
         return BTreeMap::new();
     };
     let mut refunds = BTreeMap::new();
-    let told = facts.iter().filter(|f| voice(f) == teller);
-    for fact in told.filter(|f| f.currency == currency || f.currency.is_none()) {
+    let counted = facts.iter().filter(|f| rank(f) == highest);
+    for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
         if fact.refund_list == RefundList::Whole && !fact.partial {
             refunds.clear();
         }
@@ -236,28 +240,31 @@ fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
     touches
 }
 
-/// A shop's clock that is this far behind says nothing about when an order was placed.
+/// A shop's clock that is behind by more than this is not used.
 const CLOCK_ABSURD: Span = Span::days(365);
 
-/// When the order was placed, as `facts` of one trust say it, unless that cannot be.
+/// Returns the time at which the order was placed. `facts` state it, unless it is impossible.
 ///
-/// Some shops count whole seconds only, and a shop's clock may be off: an order cannot have been
-/// placed after we first heard of it, nor before the click whose token it brought back. Where the
-/// click is a moment later its own time stands in; where it is a year later the clock is wrong, and
-/// the time we first heard of the order stands in. In between the shop is believed: the order came
-/// before the click.
+/// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
+/// placed after its first report reached us: then the time of that report counts. It cannot have
+/// been placed before the click whose token it has either. If the click is up to two minutes later,
+/// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
+/// the time of the first report counts. In between the shop is believed: the order came before the
+/// click.
 fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
     let skew = Span::minutes(2);
-    let heard_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
-    let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return heard_at };
-    if stated > heard_at.plus(skew) {
-        return heard_at;
+    let reported_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
+    let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return reported_at };
+    if stated > reported_at.plus(skew) {
+        return reported_at;
     }
-    let known =
-        touches.iter().map(|touch| touch.clicked_at).filter(|&clicked_at| clicked_at <= heard_at);
+    let known = touches
+        .iter()
+        .map(|touch| touch.clicked_at)
+        .filter(|&clicked_at| clicked_at <= reported_at);
     match known.max() {
         Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
-        Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => heard_at,
+        Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
         _ => stated,
     }
 }

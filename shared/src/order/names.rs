@@ -1,9 +1,9 @@
-//! Which reports are about the same order, when every channel calls it by another name.
+//! Groups reports by order, although each channel may use another name for it.
 //!
-//! A shop's own webhooks anchor an order: platform and id say which it is, and their aliases say
-//! what else it is called. Everybody else (payment provider, postback, import, browser) brings one
-//! name, and follows the one anchored order that bears it. A name that several orders bear names
-//! none of them: such a report stands by itself until it is clear. Amounts never match anything.
+//! A shop's own webhooks anchor an order: platform and id identify it, and aliases add more names.
+//! A report from any other channel (payment provider, postback, import, browser) has one name, and
+//! belongs to the anchored order with that name. A name that several orders have identifies none of
+//! them: such a report stands alone until the name is unambiguous. Amounts are never compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,32 +11,32 @@ use super::fact::{OrderFact, Source};
 use crate::id::MerchantId;
 use crate::platform::Platform;
 
-/// An order id in its plain spelling: without outer blanks, a leading `#`, or the path of a global
-/// id (`gid://shopify/Order/1001`).
+/// Returns an order id in its plain spelling: without outer blanks, without a leading `#`, and
+/// without the path of a global id (`gid://shopify/Order/1001`).
 pub fn normal_order_id(id: &str) -> String {
     let id = id.trim_start_matches(|c: char| c.is_whitespace() || c == '#').trim_end();
     let global = id.strip_prefix("gid://").and_then(|path| path.rsplit_once('/'));
     global.map_or(id, |(_, last)| last).to_owned()
 }
 
-/// The form in which names of orders are compared.
+/// Returns the form in which names of orders are compared.
 pub fn fold_name(name: &str) -> String {
     normal_order_id(name).to_lowercase()
 }
 
-/// Which order: sorts and compares, and never changes while the same reports are known.
+/// The identity of an order. It never changes while the same reports are known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
-    /// Whose.
+    /// The merchant in whose shop it was placed.
     pub merchant: MerchantId,
-    /// The shop software that anchors it; `None` while no webhook does.
+    /// The platform that anchors it; `None` while no webhook does.
     pub anchor: Option<Anchor>,
-    /// Its id there, or the name its reports share; folded.
+    /// Its id on that platform, or else the name that its reports share; folded.
     pub name: String,
 }
 
-/// Platforms whose webhooks anchor an order, the most telling first: a shop knows what was sold, a
-/// payment provider only what was paid.
+/// A platform whose webhooks anchor an order, the best informed first: a shop knows the goods, a
+/// payment provider only the payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Anchor {
     /// Shopify.
@@ -45,9 +45,9 @@ pub enum Anchor {
     Woocommerce,
     /// Magento.
     Magento,
-    /// Anything else that signs webhooks.
+    /// Any other platform that signs webhooks.
     Other,
-    /// Stripe: a payment that may belong to a shop's order.
+    /// Stripe, whose payment may belong to a shop's order.
     Stripe,
 }
 
@@ -62,7 +62,7 @@ impl Anchor {
         }
     }
 
-    /// The word in keys.
+    /// Returns the word that order keys use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Shopify => "shopify",
@@ -75,7 +75,8 @@ impl Anchor {
 }
 
 impl OrderKey {
-    /// The key as one text, the same for ever: what ids of conversions are made of.
+    /// Returns the key as one text, from which ids of conversions are made. It must stay the same
+    /// for ever.
     pub fn to_text(&self) -> String {
         let anchor = self.anchor.map_or("", Anchor::as_str);
         format!("{}/{anchor}/{}", self.merchant, self.name)
@@ -83,7 +84,7 @@ impl OrderKey {
 }
 
 impl OrderFact {
-    /// Every name the report calls its order by, folded, the id first.
+    /// Returns all names of the order in this report, folded, the id first.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec![fold_name(&self.order_id)];
         for alias in &self.aliases {
@@ -95,7 +96,7 @@ impl OrderFact {
         names
     }
 
-    /// The order it anchors, when it is a shop's own webhook.
+    /// Returns the order that the report anchors; `None` if it is not a signed webhook.
     fn anchor(&self) -> Option<OrderKey> {
         (self.source == Source::Webhook).then(|| OrderKey {
             merchant: self.merchant,
@@ -105,27 +106,27 @@ impl OrderFact {
     }
 }
 
-/// Reports by the order they are about. The result depends on the set of reports alone.
+/// Groups reports by order. The result depends only on the set of reports.
 pub fn by_order<'f>(
     facts: impl IntoIterator<Item = &'f OrderFact>,
 ) -> BTreeMap<OrderKey, Vec<&'f OrderFact>> {
     let (anchoring, following): (Vec<_>, Vec<_>) =
         facts.into_iter().partition(|fact| fact.source == Source::Webhook);
     let mut anchored: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
-    let mut bearers = Bearers::default();
+    let mut by_name = Anchored::default();
     for fact in anchoring {
         let Some(key) = fact.anchor() else { continue };
-        bearers.add(&key, fact);
+        by_name.add(&key, fact);
         anchored.entry(key).or_default().push(fact);
     }
     let mut orders: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
     for (key, facts) in anchored {
-        let whole = bearers.shop_order_of(&key).cloned().unwrap_or(key);
+        let whole = by_name.shop_order_of(&key).cloned().unwrap_or(key);
         orders.entry(whole).or_default().extend(facts);
     }
     for fact in following {
         let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
-        let key = bearers.order_named(merchant, &name).cloned();
+        let key = by_name.order_named(merchant, &name).cloned();
         orders
             .entry(key.unwrap_or(OrderKey { merchant, anchor: None, name }))
             .or_default()
@@ -134,14 +135,14 @@ pub fn by_order<'f>(
     orders
 }
 
-/// Who bears which name.
+/// The anchored orders by name.
 #[derive(Default)]
-struct Bearers {
+struct Anchored {
     by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
     names: BTreeMap<OrderKey, BTreeSet<String>>,
 }
 
-impl Bearers {
+impl Anchored {
     fn add(&mut self, key: &OrderKey, fact: &OrderFact) {
         for name in fact.names() {
             self.by_name.entry((fact.merchant, name.clone())).or_default().insert(key.clone());
@@ -149,7 +150,7 @@ impl Bearers {
         }
     }
 
-    /// The one shop's order that a payment belongs to.
+    /// Returns the shop's order to which a payment belongs, if there is exactly one.
     fn shop_order_of(&self, key: &OrderKey) -> Option<&OrderKey> {
         if key.anchor != Some(Anchor::Stripe) {
             return None;
@@ -160,7 +161,7 @@ impl Bearers {
         the_only(bearers.filter(|bearer| bearer.anchor != Some(Anchor::Stripe)))
     }
 
-    /// The one order that bears a name.
+    /// Returns the order with this name, if there is exactly one.
     fn order_named(&self, merchant: MerchantId, name: &str) -> Option<&OrderKey> {
         let bearers = self.by_name.get(&(merchant, name.to_owned()))?;
         the_only(bearers.iter().map(|bearer| self.shop_order_of(bearer).unwrap_or(bearer)))

@@ -1,4 +1,5 @@
-//! Touches: clicks that may be credited, and the path of earlier clicks that led to one.
+//! Touches: clicks that may be credited, and the earlier clicks that led to one. Credits nobody:
+//! `attribution` does.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +7,16 @@ use crate::id::{ClickId, LinkId};
 use crate::time::{Span, Timestamp};
 use crate::token::Claims;
 
-/// A click eligible for credit, as its token said it.
+/// A click that may be credited, with the fields of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Touch {
-    /// When it was clicked. First, so that touches sort by time.
+    /// The time of the click. It is the first field, so that touches sort by time.
     pub clicked_at: Timestamp,
-    /// Which click.
+    /// The id of the click.
     pub click: ClickId,
-    /// Through which link.
+    /// The link that was clicked.
     pub link: LinkId,
-    /// How long it may earn.
+    /// The attribution window: the time in which it may earn, in minutes.
     pub window_minutes: u32,
 }
 
@@ -31,38 +32,37 @@ impl From<&Claims> for Touch {
 }
 
 impl Touch {
-    /// Whether `time` lies in the half-open window `[clicked_at, clicked_at + window)`.
+    /// Returns whether `time` lies in the half-open window `[clicked_at, clicked_at + window)`.
     pub fn covers(&self, time: Timestamp) -> bool {
         self.clicked_at <= time
             && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
     }
 }
 
-/// Touches that a window holds: the click itself and those that led to it.
+/// The largest number of touches of one order: the click itself, and the clicks that led to it.
 pub const PATH_TOUCHES_MAX: usize = 8;
 
-/// A click that may earn, as it is remembered: the touch, and the click whose token the visitor
-/// brought along.
+/// A click that may earn, as the hot state keeps it: the touch, and the click before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
-    /// The touch.
+    /// The click itself.
     pub touch: Touch,
-    /// The click before it.
+    /// The click before it, whose token the visitor had.
     pub previous: Option<ClickId>,
 }
 
-/// The touches that led to `touch`, by time, at most seven; `visit` looks a click up.
+/// Returns the touches that led to `touch`, by time, at most seven. `visit` looks up a click.
 ///
 /// The path goes back as long as each earlier touch was inside its own window when `touch` was
-/// made. It is followed when it is needed and not copied when a click is recorded: so it does not
-/// matter in which order the clicks of several cores become known.
+/// made. It is followed when an order is settled, not stored with each click. So the order in which
+/// the clicks of several cores become known does not matter.
 pub fn path_before(touch: &Touch, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> Vec<Touch> {
     let mut earlier: Vec<Touch> = Vec::new();
     let mut previous = visit(&touch.click).and_then(|visit| visit.previous);
     while earlier.len() < PATH_TOUCHES_MAX - 1 {
         let Some(reached) = previous.and_then(|id| visit(&id)) else { break };
-        // Each touch must lie before the one it led to; this also ends a chain that bites its own
-        // tail.
+        // Each touch must lie before the one to which it led. This also ends a chain that is a
+        // circle.
         let after = earlier.last().unwrap_or(touch);
         let leads_on = reached.touch.clicked_at <= after.clicked_at
             && reached.touch.click != touch.click
@@ -74,6 +74,7 @@ pub fn path_before(touch: &Touch, visit: &dyn Fn(&ClickId) -> Option<Visit>) -> 
         previous = reached.previous;
     }
     earlier.reverse();
+    debug_assert!(earlier.is_sorted_by_key(|t| t.clicked_at), "a path goes forward in time");
     earlier
 }
 

@@ -1,4 +1,4 @@
-//! Changes of the catalog come from several nodes in any order: the catalog is the same.
+//! Changes of the catalog come from several nodes in any order, and must make the same catalog.
 
 use proptest::prelude::*;
 use shared::catalog::{Catalog, Change, Entity};
@@ -8,7 +8,7 @@ use shared::time::Span;
 
 use crate::world::{ANNA, ANNAS_LINK, BEN, CAMPAIGN, MERCHANT, NOW, click_first};
 
-/// Everything of the little world, two links more that want one slug, and a later version of each
+/// All entities of the small world, two more links with one slug, and a later version of each
 /// entity.
 fn changes() -> Vec<Change> {
     let world = click_first();

@@ -1,4 +1,5 @@
-//! `Links` against a plain map: the same answers after any puts, and clones that never change.
+//! Compares `Links` with a plain map: after any changes both give the same answers, and clones stay
+//! as they were.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,8 +8,7 @@ use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::links::{Link, LinkRef, Links, Scope};
 use shared::time::Timestamp;
 
-/// Every link that was put, and the earliest holder of every slug: what `Links` promises, without
-/// its structure.
+/// All links that were put, in a plain map. It promises the same as `Links`.
 #[derive(Debug, Clone, Default)]
 struct Model {
     links: BTreeMap<LinkId, (Link, Option<MerchantId>)>,
@@ -59,7 +59,7 @@ fn check_same(links: &Links, model: &Model, slugs: &[String]) {
 }
 
 fn slug_of(id: u64) -> String {
-    // Four links want each slug; the lengths differ, some beyond what is folded at a time.
+    // Four links have each slug. Slugs differ in length; some are longer than one hashed word.
     format!("Slug-{}{}", id / 4, "x".repeat(usize::try_from(id / 4 % 3 * 60).unwrap()))
 }
 
@@ -67,15 +67,15 @@ fn time() -> impl Strategy<Value = Option<Timestamp>> {
     prop::option::weighted(0.2, (0..i64::MAX).prop_map(Timestamp::from_ms))
 }
 
-/// A version of one of 200 links. Slug, creation and merchant follow from the id: they never
-/// change.
+/// A version of one of 200 links. Slug, time of creation and merchant follow from the id, because
+/// they never change.
 fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
     let text =
         prop_oneof![8 => "[a-z#?&ü]{0,40}", 1 => "[a-z]{3000,5000}", 1 => Just("x".repeat(70_000))];
     let times = (time(), time(), time());
     (0..200u64, text, prop::option::weighted(0.2, "[a-z]{0,200}"), times, any::<bool>()).prop_map(
         |(id, destination, fallback, (updated_at, starts_at, ends_at), paused)| {
-            // Of those that want a slug some are as old as others.
+            // Some links with one slug were created at the same time.
             let created_at = Timestamp::from_ms(i64::try_from(id * 7 % 5 / 3).unwrap());
             let link = Link {
                 id: LinkId::from_bits(id.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
@@ -136,8 +136,7 @@ fn plain(id: u64, round: i64) -> Link {
     }
 }
 
-/// Every link is changed many times over: replaced records are cleared away, and nothing is lost on
-/// the way.
+/// Every link is changed many times: replaced records are cleared away, and no link is lost.
 #[test]
 fn changing_every_link_again_and_again_loses_none() {
     let (count, merchant) = (5_000, MerchantId::from_bits(9));
@@ -147,7 +146,7 @@ fn changing_every_link_again_and_again_loses_none() {
         links.clone()
     };
     for round in 1..12 {
-        // Another order each time: garbage is everywhere.
+        // The order differs each time, so that garbage is in every block.
         (0..count).for_each(|step| links.put(&plain(step * 2_741 % count, round), Some(merchant)));
         assert!(links.bytes() < 3 * first.bytes(), "{} of {}", links.bytes(), first.bytes());
     }
@@ -164,7 +163,7 @@ fn changing_every_link_again_and_again_loses_none() {
     }
 }
 
-/// A link that turns out to be a merchant's takes its slug there, unless an earlier one has it.
+/// A link whose merchant becomes known gets its slug there, unless an earlier link has it.
 #[test]
 fn a_link_is_found_among_its_merchants_links_once_the_merchant_is_known() {
     let merchant = MerchantId::from_bits(9);

@@ -1,5 +1,5 @@
-//! Money converges: whatever the order, repetition and timing of reports, an order ends in the same
-//! decision and ledger.
+//! Reports of an order may come in any order, repeatedly and late: the decision and the ledger must
+//! be the same in the end.
 
 use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
@@ -82,7 +82,7 @@ fn refunds_with_lines_take_their_goods_and_shipping_takes_nothing() {
     let shipping = event(3, 20, refund("b", 1000, Some(0)));
     // 15 % of (129.90 - 30.00).
     assert_eq!(total(&settled(&[paid(), goods.clone(), shipping.clone()], &catalog)), 1499);
-    // A refund whose order is not known yet waits for it.
+    // A refund that comes before its order waits for it.
     assert_eq!(total(&settled(&[goods.clone(), shipping], &catalog)), 0);
     let same_again = event(4, 30, refund("a", 3500, Some(3000)));
     assert_eq!(
@@ -235,8 +235,8 @@ fn a_fixed_amount_is_paid_once_while_anything_is_kept() {
     assert_eq!(total(&settled(&[paid(), refund(13990)], &catalog)), 0);
 }
 
-/// Any life of an order: every source, every status, refunds growing and shrinking, credit moving
-/// about.
+/// Any fact of an order: every source, every status, refunds that grow and shrink, credit that
+/// moves.
 fn any_fact() -> impl Strategy<Value = OrderFact> {
     let sources = prop::sample::select(vec![
         Source::DataLayer,
@@ -257,8 +257,8 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
     );
     (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8)
         .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
-            // Equal ids must mean equal reports: everything but the time of arrival follows from
-            // the id's facts.
+            // Equal ids must mean equal reports, so everything but the time of arrival follows from
+            // the id.
             let content =
                 format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
             later(0, 0, |f| {

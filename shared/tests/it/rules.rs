@@ -1,4 +1,4 @@
-//! Who is credited and what is paid: precedence, models, shields, and commission rules.
+//! Tests of attribution and commission: precedence, models, refused clicks, and commission rules.
 
 use shared::attribution::{Method, Verdict, shares};
 use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Renewals};
@@ -81,7 +81,7 @@ fn a_refund_of_a_line_takes_back_what_that_line_earned() {
         1299,
         "20 % of 50.00, 10 % of 29.90"
     );
-    // Half of the goods, from no known line: every line gives its share.
+    // A refund of half the goods names no line: every line loses its share.
     let half = refund(vec![], 6495);
     assert_eq!(
         total(&settled(&[shoes_and_book(), half], &with_rules(rules))),
@@ -167,7 +167,7 @@ fn existing_customers_stop_a_precedence_where_the_campaign_says() {
     let catalog = with_campaign(|campaign| campaign.precedence = precedence);
     let with_code = |new_customer, touches: Vec<Touch>| {
         order(|f| {
-            (f.coupons, f.new_customer, f.touches) = (vec!["BEN15".into()], new_customer, touches)
+            (f.coupons, f.new_customer, f.touches) = (vec!["BEN15".into()], new_customer, touches);
         })
     };
     let existing = settled(&[with_code(Some(false), vec![])], &catalog);
@@ -187,7 +187,7 @@ fn a_click_at_the_checkout_does_not_displace_the_one_that_led_there() {
     let late = Touch { click: ClickId::from_bytes([9; 16]), ..touch(NOW.plus(Span::minutes(50))) };
     let fact = |checkout_minute, touches: Vec<Touch>| {
         order(|f| {
-            (f.checkout_at, f.touches) = (Some(NOW.plus(Span::minutes(checkout_minute))), touches)
+            (f.checkout_at, f.touches) = (Some(NOW.plus(Span::minutes(checkout_minute))), touches);
         })
     };
     let verdicts = |fact: OrderFact| {
