@@ -173,10 +173,10 @@ impl Audit<'_> {
             Opened::Damaged(reason) => report.damages.push(damage(segment, reason)),
             Opened::Unfinished { bytes } if is_last => report.torn_tail_bytes = bytes,
             Opened::Unfinished { .. } => {
-                report.damages.push(damage(segment, "the segment header is cut short"))
+                report.damages.push(damage(segment, "the segment header is cut short"));
             }
             Opened::Absent => {
-                report.damages.push(damage(segment, "the segment vanished during the audit"))
+                report.damages.push(damage(segment, "the segment vanished during the audit"));
             }
         }
         self.bytes = bytes_before + length;

@@ -225,7 +225,7 @@ fn follow(dir: std::path::PathBuf, last_seq: u64) -> thread::JoinHandle<u64> {
             let expected = reader.position() + 1;
             match reader.next().unwrap() {
                 Some(record) => {
-                    assert_eq!((record.seq, record.payload), (expected, &payload(expected)[..]))
+                    assert_eq!((record.seq, record.payload), (expected, &payload(expected)[..]));
                 }
                 None => waits += 1,
             }
