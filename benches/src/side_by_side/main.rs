@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use benches::api::metric;
 use benches::product::TOKEN;
 
-use crate::measure::Connections;
+use crate::servers::Connections;
 
 const BROWSERS_HEADERS: &[&str] = &[
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",

@@ -3,18 +3,10 @@
 use anyhow::Result;
 use benches::wrk::Load;
 
-use crate::servers::{LINKS, Server};
+use crate::servers::{Connections, LINKS, Server};
 
 /// Connections that stay open.
 pub(crate) const CONNECTIONS: usize = 64;
-/// What becomes of a connection after an answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connections {
-    /// Plain HTTP; the next request comes on it.
-    StayOpen,
-    /// TLS; it is closed, and the next request makes another, without a ticket.
-    TlsAnew,
-}
 
 /// One measured stretch.
 #[derive(Clone, Copy)]

@@ -13,10 +13,17 @@ use benches::api::{campaign, import_links, link_of};
 use benches::process::{cpu_seconds, cpu_seconds_of_threads, free_port, pinned};
 use benches::product::{Product, TOKEN};
 
-use crate::measure::Connections;
-
 /// Links that every server with a catalog has.
 pub(crate) const LINKS: usize = 100_000;
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// Plain HTTP; the next request comes on it.
+    StayOpen,
+    /// TLS; it is closed, and the next request makes another, without a ticket.
+    TlsAnew,
+}
 
 /// A running server.
 pub(crate) struct Server {

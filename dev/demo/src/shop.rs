@@ -10,7 +10,8 @@ use jiff::Timestamp;
 
 use crate::money::Cents;
 
-pub use server::{Hook, Shop, Site};
+pub use pages::Site;
+pub use server::{Hook, Shop};
 
 /// VAT in percent, added to net prices at checkout.
 const VAT_PERCENT: i64 = 19;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::follow::News;
 use crate::follow::load::{Crowd, Leg};
 use crate::follow::measure::{End, Phase};
 
@@ -80,14 +79,14 @@ pub struct Capacity {
 pub(crate) async fn find(
     crowd: &Rc<Crowd>,
     bound: Duration,
-    tell: &mut dyn FnMut(News<'_>),
+    tell: &mut dyn FnMut(&Step),
 ) -> Result<Capacity> {
     let mut steps = Vec::new();
     let (mut taken, mut rate) = (0.0, FIRST);
     let mut refused = None;
     while rate < LAST {
         let step = attempt(crowd, rate, bound).await?;
-        tell(News::Tried(&step));
+        tell(&step);
         steps.push(step);
         match step.limit {
             None => taken = rate,
@@ -101,7 +100,7 @@ pub(crate) async fn find(
     for _ in 0..HALVINGS {
         let Some((too_much, _)) = refused else { break };
         let step = attempt(crowd, f64::midpoint(taken, too_much), bound).await?;
-        tell(News::Tried(&step));
+        tell(&step);
         steps.push(step);
         match step.limit {
             None => taken = step.rate,

@@ -14,15 +14,14 @@ mod load;
 mod measure;
 mod pace;
 mod page;
+mod plan;
 mod plot;
 mod reconcile;
+mod report;
 mod show;
 mod stage;
 mod text;
 mod wire;
-
-use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use harness::Redis;
@@ -33,122 +32,11 @@ pub use capacity::{Capacity, Limit, Step};
 pub use cast::Kind;
 pub use disturb::Disturb;
 pub use measure::{End, OfKind, Phase, Second, Times};
+pub use plan::{FollowPlan, Load, Question};
 pub use reconcile::{Check, ClassRow, Reconciliation};
+pub use report::{FollowReport, Mark, News};
 
-use show::Show;
-
-/// How many come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Load {
-    /// Clicks a second.
-    Rate(f64),
-    /// A share of what the product can take, which is measured first.
-    OfCapacity(f64),
-}
-
-/// What is to be found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// How the product fares at a load.
-    Follow,
-    /// How much it can take.
-    Capacity,
-    /// What becomes of many times as much: this many times.
-    Overload(u32),
-}
-
-/// How to test.
-#[derive(Debug, Clone)]
-pub struct FollowPlan {
-    /// Folder of the binaries.
-    pub bin_dir: PathBuf,
-    /// Folder of the data.
-    pub data: PathBuf,
-    /// What is to be found out.
-    pub question: Question,
-    /// How many come.
-    pub load: Load,
-    /// How long each part lasts.
-    pub lasts: Duration,
-    /// Influencers' posts.
-    pub bursts: Option<Bursts>,
-    /// Of a hundred requests, so many go over a connection that stays open.
-    pub keep_alive: u8,
-    /// Connections with a request at once.
-    pub connections: usize,
-    /// With TLS; of a hundred new connections, so many resume a session.
-    pub tls: Option<u8>,
-    /// Whether the server gets a core of its own, and this program another.
-    pub pin: bool,
-    /// What is done to the product meanwhile.
-    pub disturb: Disturb,
-    /// Links that are there before, and links that an import brings.
-    pub catalog: (usize, usize),
-    /// Latency of one in a hundred clicks up to which a rate can be taken.
-    pub bound: Duration,
-    /// How long a follower waits.
-    pub patience: Duration,
-    /// The same seed draws the same moments and followers.
-    pub seed: u64,
-    /// A fault to plant into the product, which must be built with its feature `faults`.
-    pub fault: Option<String>,
-}
-
-/// Something that happened at a moment, counted from the first click of all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// When.
-    pub at: Duration,
-    /// What.
-    pub what: String,
-}
-
-/// What came of it.
-#[derive(Debug, Clone)]
-pub struct FollowReport {
-    /// How it was done, in one line.
-    pub setting: String,
-    /// Part by part.
-    pub phases: Vec<Phase>,
-    /// Second by second.
-    pub seconds: Vec<Second>,
-    /// What happened meanwhile.
-    pub marks: Vec<Mark>,
-    /// How much it could take, if that was measured.
-    pub capacity: Option<Capacity>,
-    /// Sessions, orders and repeats that would have come after the end.
-    pub not_yet_due: usize,
-    /// Whether everything agrees.
-    pub reconciliation: Reconciliation,
-}
-
-impl FollowReport {
-    /// The report as text.
-    pub fn text(&self) -> String {
-        text::render(self)
-    }
-
-    /// The report as one page that needs nothing else.
-    pub fn page(&self) -> String {
-        page::render(self)
-    }
-
-    /// Whether nothing differs.
-    pub fn is_good(&self) -> bool {
-        self.reconciliation.differences() == 0
-    }
-}
-
-/// What there is to tell while it runs.
-#[derive(Debug, Clone, Copy)]
-pub enum News<'a> {
-    /// A part begins.
-    Begins(&'a str),
-    /// A second is over.
-    Second(&'a Second),
-    /// A rate was tried.
-    Tried(&'a Step),
-}
+use show::{Show, times};
 
 /// Puts the load on the product and compares what all sides say.
 ///
@@ -176,11 +64,6 @@ pub async fn follow(plan: &FollowPlan, tell: &mut dyn FnMut(News<'_>)) -> Result
         _ => show,
     };
     show.close(capacity).await
-}
-
-#[expect(clippy::float_arithmetic, reason = "a rate, and no money")]
-fn times(rate: f64, factor: f64) -> f64 {
-    rate * factor
 }
 
 /// As many open files as the system lets this program have: each connection is one.

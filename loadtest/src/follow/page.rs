@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
-use crate::follow::FollowReport;
-use crate::follow::measure::{End, Second};
+use crate::follow::capacity::Limit;
+use crate::follow::measure::{End, Phase, Second};
 use crate::follow::plot::{Line, Moment, bars, escape, latency_over_time, nines, number_over_time};
+use crate::follow::report::FollowReport;
 use crate::follow::text::{PERCENTILES, count, short};
 
 const STYLE: &str = "\
@@ -26,8 +27,15 @@ svg{width:100%;height:auto;display:block;font:12px system-ui,sans-serif}text{fil
 .l0{stroke:var(--l0)}.l1{stroke:var(--l1)}.l2{stroke:var(--l2)}.l3{stroke:var(--l3)}.l4{stroke:var(--l4)}.l5{stroke:var(--l5)}\
 .bad{color:var(--bad)}";
 
+impl FollowReport {
+    /// The report as one page that needs nothing else.
+    pub fn page(&self) -> String {
+        render(self)
+    }
+}
+
 /// Renders it. Writing into a text does not fail.
-pub(crate) fn render(report: &FollowReport) -> String {
+fn render(report: &FollowReport) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>afterclick under load</title><style>{STYLE}</style><h1>afterclick under load</h1><p>{}</p>",
@@ -43,7 +51,7 @@ pub(crate) fn render(report: &FollowReport) -> String {
 }
 
 fn verdict(report: &FollowReport) -> String {
-    let requests: u64 = report.phases.iter().map(super::Phase::total).sum();
+    let requests: u64 = report.phases.iter().map(Phase::total).sum();
     match report.reconciliation.differences() {
         0 => format!(
             "<p><b>{} requests, no difference</b> between what was answered, the journal and the figures.</p>",
@@ -155,9 +163,9 @@ fn times(report: &FollowReport) -> String {
 
 fn capacity(report: &FollowReport) -> String {
     let Some(capacity) = &report.capacity else { return String::new() };
-    let limit = capacity.limit.map_or("no limit was found", super::Limit::name);
+    let limit = capacity.limit.map_or("no limit was found", Limit::name);
     let rows = capacity.steps.iter().map(|step| {
-        let verdict = step.limit.map_or("taken", super::Limit::name).to_owned();
+        let verdict = step.limit.map_or("taken", Limit::name).to_owned();
         vec![
             format!("{:.0}", step.rate),
             format!("{:.0}", step.answered),

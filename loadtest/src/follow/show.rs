@@ -17,10 +17,11 @@ use crate::follow::capacity::{self, Capacity};
 use crate::follow::disturb::{self, Disturb, Disturbance};
 use crate::follow::load::{Crowd, Leg, Manners};
 use crate::follow::measure::{Phase, Second};
+use crate::follow::plan::FollowPlan;
 use crate::follow::reconcile::{Check, Figures, Written, reconcile};
+use crate::follow::report::{FollowReport, Mark, News};
 use crate::follow::stage::Stage;
 use crate::follow::wire::{Peer, TlsClient};
-use crate::follow::{FollowPlan, FollowReport, Mark, News, times};
 use crate::scene::HOST;
 use crate::webhooks::run_on;
 
@@ -203,7 +204,10 @@ impl<'a> Show<'a> {
         &mut self,
         tell: &mut dyn FnMut(News<'_>),
     ) -> Result<Capacity> {
-        let capacity = capacity::find(&self.crowd, self.plan.bound, tell).await?;
+        let capacity = capacity::find(&self.crowd, self.plan.bound, &mut |step| {
+            tell(News::Tried(step));
+        })
+        .await?;
         self.not_yet_due += self.crowd.forget();
         Ok(capacity)
     }
@@ -336,4 +340,9 @@ fn setting(plan: &FollowPlan) -> String {
          {:?}; seed {}",
         plan.keep_alive, plan.connections, plan.patience, plan.seed
     )
+}
+
+#[expect(clippy::float_arithmetic, reason = "a rate, and no money")]
+pub(crate) fn times(rate: f64, factor: f64) -> f64 {
+    rate * factor
 }

@@ -8,17 +8,25 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::follow::capacity::{Capacity, Limit};
 use crate::follow::cast::Kind;
 use crate::follow::measure::{End, OfKind, Phase, Times};
 use crate::follow::reconcile::Reconciliation;
-use crate::follow::{Capacity, FollowReport};
+use crate::follow::report::FollowReport;
 
 /// The percentiles of every table.
 pub(crate) const PERCENTILES: [(&str, f64); 5] =
     [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)];
 
+impl FollowReport {
+    /// The report as text.
+    pub fn text(&self) -> String {
+        render(self)
+    }
+}
+
 /// Renders it. Writing into a text does not fail.
-pub(crate) fn render(report: &FollowReport) -> String {
+fn render(report: &FollowReport) -> String {
     let mut text = format!("{}\n", report.setting);
     if let Some(capacity) = &report.capacity {
         text += &of_capacity(capacity);
@@ -44,7 +52,7 @@ fn of_capacity(capacity: &Capacity) -> String {
         "\n### capacity\n\n| clicks/s | answered/s | p99 | own lag p99 | |\n|---:|---:|---:|---:|---|\n"
             .to_owned();
     for step in &capacity.steps {
-        let verdict = step.limit.map_or("taken", super::Limit::name);
+        let verdict = step.limit.map_or("taken", Limit::name);
         _ = writeln!(
             text,
             "| {:.0} | {:.0} | {} | {} | {verdict} |",
@@ -54,7 +62,7 @@ fn of_capacity(capacity: &Capacity) -> String {
             short(step.lag_p99)
         );
     }
-    let limit = capacity.limit.map_or("no limit was found", super::Limit::name);
+    let limit = capacity.limit.map_or("no limit was found", Limit::name);
     _ = writeln!(text, "\ncapacity: {:.0} clicks a second; beyond that, {limit}", capacity.rate);
     text
 }

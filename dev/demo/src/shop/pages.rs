@@ -5,7 +5,6 @@
 use serde_json::json;
 
 use super::{ARTICLES, Article, Cart, Order, OrderLine, Status, Sums};
-use crate::shop::server::Site;
 
 const LANDING: &str = include_str!("../../../../pixel-wasm/demo-shop/landing.html");
 const PRODUCT: &str = include_str!("../../../../pixel-wasm/demo-shop/product.html");
@@ -14,6 +13,15 @@ const THANK_YOU: &str = include_str!("../../../../pixel-wasm/demo-shop/thank-you
 const BACKOFFICE: &str = include_str!("../../../../pixel-wasm/demo-shop/backoffice.html");
 /// The style sheet of all pages.
 pub(super) const STYLE: &str = include_str!("../../../../pixel-wasm/demo-shop/style.css");
+
+/// What a page needs to know of afterclick.
+#[derive(Debug)]
+pub struct Site {
+    /// Address of the pixel's script.
+    pub pixel: String,
+    /// The merchant's public key.
+    pub merchant_key: String,
+}
 
 /// A template being filled in.
 struct Page(String);

@@ -21,7 +21,8 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Cart, Order, Status, article, pages};
+use super::pages::{self, Site};
+use super::{Cart, Order, Status, article};
 use crate::money::Cents;
 use crate::webhook;
 
@@ -32,15 +33,6 @@ const FIRST_ORDER: u32 = 1001;
 /// How long the shop takes to report a paid order by itself: long enough to see the order as a
 /// claim before.
 const CONFIRM_AFTER: Duration = Duration::from_secs(1);
-
-/// What a page needs to know of afterclick.
-#[derive(Debug)]
-pub struct Site {
-    /// Address of the pixel's script.
-    pub pixel: String,
-    /// The merchant's public key.
-    pub merchant_key: String,
-}
 
 /// Where and how the shop reports its orders.
 #[derive(Debug)]

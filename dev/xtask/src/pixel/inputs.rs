@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::read;
-
 const INPUTS: [&str; 11] = [
     "Cargo.toml",
     "pixel-wasm/Cargo.toml",
@@ -58,4 +56,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         collect(&entry?.path(), files)?;
     }
     Ok(())
+}
+
+/// The text of a file of the repository.
+pub(super) fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -11,7 +11,6 @@ mod scripts;
 mod sizes;
 mod tools;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -59,8 +58,4 @@ fn make(root: &Path, tools: &Tools) -> Result<Dist> {
 fn workspace_root() -> Result<PathBuf> {
     let member = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
     Ok(Path::new(&member).ancestors().nth(2).context("xtask lies in no workspace")?.to_path_buf())
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::read;
+use super::inputs::read;
 
 /// What a page loads: the files that count together.
 const LOADED: [&str; 3] = ["loader", "shell", "core"];

@@ -8,7 +8,7 @@ use std::{env, fs, thread};
 
 use anyhow::{Context, Result, ensure};
 
-use super::read;
+use super::inputs::read;
 
 /// Installed tools.
 pub(super) struct Tools {
