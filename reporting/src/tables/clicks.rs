@@ -3,10 +3,11 @@
 
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::{ClickRecord, Owner, Recorded, owner};
+use crate::read::dataset::Dataset;
+use crate::read::dataset::{Owner, owner};
+use crate::read::facts::{ClickRecord, Recorded};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "clicks";
 

@@ -4,10 +4,12 @@
 use shared::id::MerchantId;
 use shared::time::Timestamp;
 
-use super::DerivedRow;
-use crate::columns::{Column, required};
-use crate::ledger::{Entry, entries};
-use crate::{Conversions, Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::ledger::{Entry, entries};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::DerivedRow;
 use jiff::civil::Date;
 
 pub(super) const NAME: &str = "commissions";

@@ -5,10 +5,11 @@ use shared::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::time::Timestamp;
 
-use super::DerivedRow;
-use crate::activity::{Lead, leads};
-use crate::columns::{Column, required};
-use crate::{Conversion, Conversions, Dataset};
+use crate::read::dataset::Dataset;
+use crate::settle::activity::{Lead, leads};
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::DerivedRow;
 
 pub(super) const NAME: &str = "conversions";
 

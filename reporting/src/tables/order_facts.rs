@@ -4,10 +4,10 @@
 use shared::order::OrderFact;
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::Recorded;
+use crate::read::dataset::Dataset;
+use crate::read::facts::Recorded;
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "order_facts";
 

@@ -9,10 +9,11 @@ use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::{Owner, Recorded, owner};
+use crate::read::dataset::Dataset;
+use crate::read::dataset::{Owner, owner};
+use crate::read::facts::Recorded;
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "sessions";
 
@@ -75,14 +76,6 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
         }
     }
     pages
-}
-
-/// Started when, and through which link: what a statement counts.
-pub(crate) fn starts(dataset: &Dataset) -> impl Iterator<Item = (Timestamp, Touch)> {
-    dataset
-        .distinct_events(EventName::Session)
-        .into_iter()
-        .map(|(event, touch)| (event.fact.at, touch))
 }
 
 impl RecordedRow for Row<'_> {

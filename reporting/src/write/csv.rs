@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::{Cell, Sheet};
+use crate::tables::columns::{Cell, Sheet};
 
 pub(super) fn write(sheet: &Sheet, out: impl Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);

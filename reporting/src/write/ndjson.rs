@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::{Cell, Sheet};
+use crate::tables::columns::{Cell, Sheet};
 
 pub(super) fn write(sheet: &Sheet, mut out: impl Write) -> io::Result<()> {
     for row in 0..sheet.rows() {

@@ -8,7 +8,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use crate::Sheet;
+use crate::tables::columns::Sheet;
 
 /// Rows a reader has to hold at once.
 const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;

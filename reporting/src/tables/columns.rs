@@ -18,7 +18,7 @@ use shared::time::Timestamp;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text of our own making from a fixed alphabet: ids, words, dates.
     Id,
     /// Text that somebody else chose.
@@ -108,13 +108,13 @@ pub(crate) fn required<R>(mut column: Column<R>) -> Column<R> {
 
 /// Name and type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     /// Its name, as CONTRACT and documentation spell it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Whether rows may have no value.
-    pub nullable: bool,
+    pub(crate) nullable: bool,
 }
 
 impl Field {
@@ -131,7 +131,7 @@ impl Field {
 
 /// One value of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell<'s> {
+pub(crate) enum Cell<'s> {
     /// Not known, or not applicable.
     Null,
     /// Text that may go into a file as it is.
@@ -148,7 +148,7 @@ pub enum Cell<'s> {
 
 /// Rows put into columns.
 #[derive(Debug, Clone)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     fields: Vec<Field>,
     batch: RecordBatch,
 }
@@ -164,17 +164,17 @@ impl Sheet {
     }
 
     /// Returns the columns, in order.
-    pub fn fields(&self) -> &[Field] {
+    pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
     /// Returns the number of rows.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batch.num_rows()
     }
 
     /// Returns the sheet as Arrow holds it.
-    pub fn batch(&self) -> &RecordBatch {
+    pub(crate) fn batch(&self) -> &RecordBatch {
         &self.batch
     }
 
@@ -189,7 +189,7 @@ impl Sheet {
     }
 
     /// Returns one value.
-    pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         let array = self.batch.column(column);
         if array.is_null(row) {
             return Cell::Null;
@@ -207,7 +207,7 @@ impl Sheet {
     }
 
     /// Returns the values of one row, in order.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = Cell<'_>> {
+    pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = Cell<'_>> {
         (0..self.fields.len()).map(move |column| self.cell(row, column))
     }
 }

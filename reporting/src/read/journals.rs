@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
-use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,11 @@ use journal::{Reader, StreamName};
 use shared::record::Record;
 use tempfile::TempDir;
 
-use crate::facts::Recorded;
-use crate::files::Hashing;
-use crate::{Cursor, Dataset, Error};
+use crate::error::Error;
+use crate::hashing::hash_of_file;
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::read::facts::Recorded;
 
 /// What to do with records that this program does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +146,7 @@ fn segments(stream_dir: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Whether two files hold the same bytes.
 fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
-    let hash = |path: &Path| {
-        let mut hashing = Hashing::new(io::sink());
-        let hashed = fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hashing));
-        hashed.map_err(Error::io("read", path))?;
-        Ok::<_, Error>(hashing.finish())
-    };
+    let hash = |path: &Path| hash_of_file(path).map_err(Error::io("read", path));
     Ok(hash(one)? == hash(other)?)
 }
 

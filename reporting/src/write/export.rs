@@ -8,9 +8,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use crate::files::{TEMPORARY_SUFFIX, create_dir, sync_dir, write_whole};
+use crate::error::Error;
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::tables::part::Part;
 use crate::tables::{DERIVED, RECORDED, parts};
-use crate::{Conversions, Cursor, Dataset, Error, FileEntry, Format, Manifest, Part};
+use crate::write::files::{TEMPORARY_SUFFIX, create_dir, sync_dir, write_whole};
+use crate::write::format::Format;
+use crate::write::manifest::{FileEntry, Manifest};
 
 /// What to export, and where to.
 #[derive(Debug, Clone)]

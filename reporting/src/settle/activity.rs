@@ -16,8 +16,9 @@ use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
-use crate::zones::{local_date, start_of, zone_of};
-use crate::{Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::zones::{local_date, start_of, zone_of};
 
 /// A lead that a click led to.
 #[derive(Debug)]

@@ -9,9 +9,12 @@ use shared::id::{CampaignId, InfluencerId};
 use shared::money::{Currency, Money};
 use shared::order::Status;
 
-use crate::print::{Block, Cell, Rendering, print};
-use crate::zones::zone_of;
-use crate::{Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::period::Period;
+use crate::settle::zones::zone_of;
+use crate::write::print::{Block, Cell, Rendering, print};
 
 /// Goods that each influencer is credited for, model by model, of orders placed in a month.
 #[derive(Debug)]

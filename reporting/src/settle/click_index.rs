@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use shared::id::ClickId;
 use shared::order::Visit;
 
-use crate::facts::{ClickRecord, Recorded};
+use crate::read::facts::{ClickRecord, Recorded};
 
 /// Every click that may earn, by id.
 #[derive(Debug)]

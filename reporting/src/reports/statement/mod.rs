@@ -19,12 +19,14 @@ use shared::ledger::Booking;
 use shared::money::Currency;
 use shared::order::Status;
 
-use crate::conversion::is_payable;
-use crate::ledger::{Entry, entries};
-use crate::period::{Bounds, Month};
-use crate::tables::session_starts;
-use crate::zones::{local_date, zone_of};
-use crate::{Conversion, Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::is_payable;
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::ledger::{Entry, entries};
+use crate::settle::period::Period;
+use crate::settle::period::{Bounds, Month};
+use crate::settle::zones::{local_date, zone_of};
 
 /// What one influencer brought and earned in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +200,7 @@ impl<'a> Draft<'a> {
                 self.main_line(influencer).clicks_billable += 1;
             }
         }
-        for (started_at, touch) in session_starts(dataset) {
+        for (started_at, touch) in dataset.session_starts() {
             if self.bounds.contains(started_at)
                 && let Some(influencer) = self.owner(touch.link)
             {

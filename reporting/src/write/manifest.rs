@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_whole;
-use crate::{Cell, Error, Kind, Part, Sheet};
+use crate::error::Error;
+use crate::tables::columns::{Cell, Kind, Sheet};
+use crate::tables::part::Part;
+use crate::write::files::write_whole;
 
 /// Sums of a file: column → currency → minor units.
-type Sums = BTreeMap<String, BTreeMap<String, i128>>;
+pub(crate) type Sums = BTreeMap<String, BTreeMap<String, i128>>;
 
 /// The contents of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ pub struct FileEntry {
     pub sums: Sums,
 }
 
-pub(crate) const NAME: &str = "manifest.json";
+pub(crate) const MANIFEST_NAME: &str = "manifest.json";
 const AMOUNT_SUFFIX: &str = "_minor";
 
 impl FileEntry {
@@ -97,7 +99,7 @@ impl Manifest {
 }
 
 fn path(out: &Path) -> PathBuf {
-    out.join(NAME)
+    out.join(MANIFEST_NAME)
 }
 
 /// Adds up every column of minor units, each currency by itself. Amounts without a currency are not

@@ -3,16 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use journal::StreamName;
 
-use crate::files::Hashing;
+use crate::error::Error;
+use crate::hashing::{Hashing, hash_of_file};
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::tables::part::Part;
 use crate::tables::parts;
-use crate::{Conversions, Cursor, Dataset, Error, FileEntry, Format, Manifest, Part};
+use crate::write::format::Format;
+use crate::write::manifest::{FileEntry, MANIFEST_NAME, Manifest, Sums};
 
 /// What an audit found.
 #[derive(Debug, Default)]
@@ -100,7 +105,7 @@ impl Exported {
         let manifest =
             Manifest::read(dir)?.ok_or_else(|| Error::NoExport { dir: dir.to_owned() })?;
         let unreadable = |field, text: &str| Error::ManifestField {
-            path: dir.join(crate::manifest::NAME),
+            path: dir.join(MANIFEST_NAME),
             field,
             text: text.to_owned(),
         };
@@ -198,18 +203,14 @@ impl Exported {
     /// What is wrong with a file as it lies there.
     fn on_disk(&self, file: &FileEntry) -> Option<Finding> {
         let path = || file.path.clone();
-        match hash_of(&self.dir.join(&file.path)) {
+        match hash_of_file(&self.dir.join(&file.path)) {
             Err(error) => Some(Finding::Missing { path: path(), reason: error.to_string() }),
-            Ok(hash) if hash != file.blake3 => Some(Finding::Altered { path: path() }),
+            Ok(hash) if hash.to_hex().as_str() != file.blake3 => {
+                Some(Finding::Altered { path: path() })
+            }
             Ok(_) => None,
         }
     }
-}
-
-fn hash_of(path: &Path) -> io::Result<String> {
-    let mut hashing = Hashing::new(io::sink());
-    io::copy(&mut File::open(path)?, &mut hashing)?;
-    Ok(hashing.finish().to_hex().to_string())
 }
 
 /// Where rows belong: table, day and stream.
@@ -225,8 +226,6 @@ impl Place {
         Self(part.table.to_owned(), part.date.clone(), part.node.clone())
     }
 }
-
-type Sums = BTreeMap<String, BTreeMap<String, i128>>;
 
 fn differing(exported: &Sums, computed: &Sums) -> Vec<(String, String, i128, i128)> {
     let keys = |sums: &Sums| -> Vec<(String, String)> {

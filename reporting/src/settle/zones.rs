@@ -7,7 +7,7 @@ use jiff::{Timestamp as Instant, ToSpan};
 use shared::catalog::Merchant;
 use shared::time::Timestamp;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Returns the merchant's time zone, from the zones that come with the program.
 pub(crate) fn zone_of(merchant: &Merchant) -> Result<TimeZone, Error> {

@@ -4,7 +4,7 @@
 use shared::money::Money;
 
 use super::{CommissionLine, Line, Statement};
-use crate::print::{Block, Cell, Rendering, print};
+use crate::write::print::{Block, Cell, Rendering, print};
 
 impl Statement {
     /// Prints the statement, and with `with_lines` every commission below it, after an empty line.

@@ -12,9 +12,12 @@ use shared::id::{CampaignId, CouponId, InfluencerId};
 use shared::money::{Currency, Money, round_half_away};
 use shared::order::Status;
 
-use crate::print::{Block, Cell, Rendering, print};
-use crate::zones::zone_of;
-use crate::{Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::period::Period;
+use crate::settle::zones::zone_of;
+use crate::write::print::{Block, Cell, Rendering, print};
 
 /// Fewer orders say nothing about a code.
 const ORDERS_LEAST: u64 = 10;

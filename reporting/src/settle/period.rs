@@ -8,8 +8,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::time::Timestamp;
 
-use crate::Error;
-use crate::zones::start_of;
+use crate::error::Error;
+use crate::settle::zones::start_of;
 
 /// A calendar month, `2026-11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A place in every stream of the journals that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

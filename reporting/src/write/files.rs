@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::error::Error;
+use crate::hashing::Hashing;
 
 /// Marks a file that is being written; a leftover of a killed export.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -22,7 +23,7 @@ pub(crate) fn write_whole(
     let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
     let mut out = BufWriter::new(Hashing::new(file));
     let filled =
-        fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
+        fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner().sync_all());
     filled.map_err(Error::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
     sync_dir(path.parent().unwrap_or(path))?;
@@ -46,33 +47,4 @@ pub(crate) fn create_dir(root: &Path, below: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Hashes what passes through.
-pub(crate) struct Hashing<W> {
-    inner: W,
-    hasher: blake3::Hasher,
-}
-
-impl<W> Hashing<W> {
-    pub(crate) fn new(inner: W) -> Self {
-        Self { inner, hasher: blake3::Hasher::new() }
-    }
-
-    /// The hash of all that was written.
-    pub(crate) fn finish(&self) -> blake3::Hash {
-        self.hasher.finalize()
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

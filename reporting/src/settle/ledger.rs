@@ -13,37 +13,39 @@ use shared::ledger::{Booking, Reason};
 use shared::money::{Currency, Fraction};
 use shared::order::Status;
 
-use crate::activity::{Earned, earned_by_clicks, earned_by_leads};
-use crate::conversion::is_payable;
-use crate::period::Month;
-use crate::zones::{days_later, local_date, start_of, zone_of};
-use crate::{Conversion, Conversions, Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::activity::{Earned, earned_by_clicks, earned_by_leads};
+use crate::settle::conversion::is_payable;
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::period::Month;
+use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// One amount booked.
 #[derive(Debug, Clone)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// Its id; the same in every export.
-    pub id: FactId,
+    pub(crate) id: FactId,
     /// The conversion it belongs to; for clicks an id of the day.
-    pub conversion_id: FactId,
+    pub(crate) conversion_id: FactId,
     /// The order, where it is one's.
-    pub conversion: Option<&'a Conversion>,
+    pub(crate) conversion: Option<&'a Conversion>,
     /// The amount.
-    pub booking: Booking,
+    pub(crate) booking: Booking,
     /// The day it becomes payable.
-    pub payable_on: Option<Date>,
+    pub(crate) payable_on: Option<Date>,
     /// `pending`, `approved` or `reversed`.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
 }
 
 impl Entry<'_> {
     /// The shop's order id; empty for leads and clicks.
-    pub fn order_id(&self) -> &str {
+    pub(crate) fn order_id(&self) -> &str {
         self.conversion.map_or("", |conversion| &conversion.settled.order.order_id)
     }
 
     /// `claimed`, `confirmed` or `cancelled`; what is no order's is confirmed.
-    pub fn order_status(&self) -> &'static str {
+    pub(crate) fn order_status(&self) -> &'static str {
         self.conversion.map_or("confirmed", Conversion::status)
     }
 }
@@ -52,7 +54,7 @@ impl Entry<'_> {
 ///
 /// # Errors
 /// When a day is beyond the calendar, or a merchant's time zone is none.
-pub fn entries<'a>(
+pub(crate) fn entries<'a>(
     dataset: &Dataset,
     conversions: &'a Conversions,
     as_of: Date,

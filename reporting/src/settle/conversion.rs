@@ -14,17 +14,18 @@ use shared::money::Currency;
 use shared::order::{Order, OrderFact, Status, by_order, distinct};
 use shared::time::Timestamp;
 
-use crate::paths::Paths;
-use crate::zones::{days_later, local_date, zone_of};
-use crate::{Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::click_index::Paths;
+use crate::settle::zones::{days_later, local_date, zone_of};
 
 /// An order that is credited to a touch or a coupon, was once, or came too late to be.
 #[derive(Debug)]
-pub struct Conversion {
+pub(crate) struct Conversion {
     /// Its id; the same in every export.
-    pub id: FactId,
+    pub(crate) id: FactId,
     /// The order, the decision and the bookings.
-    pub settled: Settled,
+    pub(crate) settled: Settled,
     hold: Hold,
 }
 
@@ -48,7 +49,7 @@ struct Payer {
 
 /// All conversions by merchant and order id, with what is needed to say when they may be paid.
 #[derive(Debug)]
-pub struct Conversions {
+pub(crate) struct Conversions {
     list: Vec<Conversion>,
     payers: HashMap<MerchantId, Payer>,
     hold_days: HashMap<CampaignId, u32>,
@@ -59,7 +60,7 @@ impl Conversions {
     ///
     /// # Errors
     /// [`Error::TimeZone`] when a merchant with conversions has a time zone nobody knows.
-    pub fn of(dataset: &Dataset) -> Result<Self, Error> {
+    pub(crate) fn of(dataset: &Dataset) -> Result<Self, Error> {
         let paths = Paths::new(&dataset.clicks);
         let settle =
             |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
@@ -96,7 +97,7 @@ impl Conversions {
     }
 
     /// Returns the conversions by merchant and order id.
-    pub fn iter(&self) -> impl Iterator<Item = &Conversion> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Conversion> {
         self.list.iter()
     }
 
@@ -109,7 +110,7 @@ impl Conversions {
     ///
     /// # Errors
     /// [`Error::Calendar`] when the day is beyond the calendar.
-    pub fn payable_on(
+    pub(crate) fn payable_on(
         &self,
         conversion: &Conversion,
         account: &Account,
@@ -176,12 +177,12 @@ fn status_of(order: &Order) -> &'static str {
 
 impl Conversion {
     /// Returns `claimed`, `confirmed` or `cancelled`.
-    pub fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> &'static str {
         status_of(&self.settled.order)
     }
 
     /// Returns what is remarkable about it: the decision's label, or why the order does not count.
-    pub fn label(&self) -> &str {
+    pub(crate) fn label(&self) -> &str {
         let order = &self.settled.order;
         match self.settled.decision.label.as_str() {
             "" if order.test => "test",
@@ -191,20 +192,20 @@ impl Conversion {
     }
 
     /// Returns who is credited, or who would have been.
-    pub fn subject(&self) -> Option<&Candidate> {
+    pub(crate) fn subject(&self) -> Option<&Candidate> {
         self.settled.decision.subject()
     }
 
     /// Whether the order counts as one in statements: more than a claim, credited, placed, and no
     /// test.
-    pub fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         let order = &self.settled.order;
         let placed = order.status != Status::Draft && !order.test;
         self.settled.accepted && self.settled.decision.method != Method::None && placed
     }
 
     /// Returns the bookings, each with its id.
-    pub fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
+    pub(crate) fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
         let bookings = &self.settled.bookings;
         bookings.iter().enumerate().map(|(at, booking)| {
             // Counted among the bookings of one fact, so that an earlier fact that arrives late
@@ -216,7 +217,7 @@ impl Conversion {
     }
 
     /// Returns `approved`, `pending` or `reversed` for a booking.
-    pub fn commission_status(
+    pub(crate) fn commission_status(
         &self,
         booking: &Booking,
         payable_on: Option<Date>,
