@@ -14,42 +14,42 @@ use shared::time::Timestamp;
 use crate::error::Error;
 use crate::read::facts::{ClickRecord, Recorded};
 
-/// Everything the journals hold, streams in order of name and records in order of sequence.
+/// Everything that the journals hold: streams by name, and the records of each by sequence.
 #[derive(Debug, Default)]
 pub struct Dataset {
-    /// The catalog as it stands at the end.
+    /// The catalog after the last change that was read.
     pub catalog: Catalog,
     /// Every request to a link.
     pub clicks: Vec<Recorded<ClickRecord>>,
     /// Every session, page and lead, as often as it was recorded.
     pub events: Vec<Recorded<EventFact>>,
-    /// Every report about an order, as often as it was recorded.
-    pub orders: Vec<Recorded<OrderFact>>,
+    /// Every order fact, as often as it was recorded.
+    pub order_facts: Vec<Recorded<OrderFact>>,
     /// The last sequence read of each stream.
     pub ends: BTreeMap<StreamName, u64>,
-    /// Webhooks and postbacks that were kept although nobody could read them.
+    /// How many webhooks and postbacks the server kept although it could not understand them.
     pub unparsed: u64,
-    /// Records this program does not understand.
-    pub unknown: u64,
-    /// Stream, sequence and reason of the first of them.
+    /// How many records this release does not understand.
+    pub unknown_records: u64,
+    /// Stream, sequence and reason of the first such record.
     pub first_unknown: Option<String>,
 }
 
 impl Dataset {
-    /// A campaign with its merchant.
+    /// Returns a campaign and its merchant.
     pub(crate) fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
         let campaign = self.catalog.campaigns.get(&id).ok_or(Error::UnknownCampaign(id))?;
         let merchant = self.catalog.merchants.get(&campaign.merchant);
         Ok((campaign, merchant.ok_or(Error::UnknownMerchant(campaign.merchant))?))
     }
 
-    /// What an influencer is called; empty when the catalog does not know them.
+    /// Returns an influencer's name; empty when the catalog does not hold them.
     pub(crate) fn influencer_name(&self, id: InfluencerId) -> String {
         self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
     }
 
-    /// Events of one name that a click led to, by stream and sequence. An event recorded several
-    /// times counts as it was first received.
+    /// Returns the events of one name that a click led to, by stream and sequence. Of an event that
+    /// was recorded several times, the first one received is returned.
     pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
         let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> =
             HashMap::new();
@@ -77,19 +77,19 @@ fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
     (event.fact.received_at, event.stream.as_str(), event.seq)
 }
 
-/// Whom a link belongs to, as far as the catalog knows.
+/// The merchant, campaign and influencer of a link; `None` where the catalog does not hold them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct LinkOwner {
     pub(crate) merchant: Option<MerchantId>,
     pub(crate) campaign: Option<CampaignId>,
     pub(crate) influencer: Option<InfluencerId>,
 }
 
-/// Returns whom a link belongs to.
-pub(crate) fn owner(catalog: &Catalog, link: LinkId) -> Owner {
+/// Looks up whose link it is.
+pub(crate) fn link_owner(catalog: &Catalog, link: LinkId) -> LinkOwner {
     let link = catalog.links.get(link);
     let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
-    Owner {
+    LinkOwner {
         merchant: campaign.map(|campaign| campaign.merchant),
         campaign: link.map(|link| link.campaign()),
         influencer: link.map(|link| link.influencer()),

@@ -1,4 +1,4 @@
-//! One decoded record each, with its place in the journal.
+//! Records in memory: each decoded fact with its place in the journal. It judges no fact.
 
 use journal::StreamName;
 use shared::agent::{Device, InApp};
@@ -8,41 +8,41 @@ use shared::order::{Touch, Visit};
 use shared::record::Click;
 use shared::time::Timestamp;
 
-/// A fact and its identity: stream and sequence.
+/// A fact and its identity, which is its stream and its sequence.
 #[derive(Debug, Clone)]
 pub struct Recorded<T> {
-    /// The stream it stands in.
+    /// The stream that holds it.
     pub stream: StreamName,
-    /// Its number there.
+    /// Its sequence in the stream.
     pub seq: u64,
-    /// What was recorded.
+    /// The decoded record.
     pub fact: T,
 }
 
-/// A recorded request to a link, held for longer than its record.
+/// A request to a link, with owned texts.
 #[derive(Debug, Clone)]
 pub struct ClickRecord {
-    /// Its id.
+    /// The click's id.
     pub id: ClickId,
-    /// When.
+    /// The time of the request.
     pub at: Timestamp,
-    /// Which link.
+    /// The link that was requested.
     pub link: LinkId,
-    /// Billable, or why not.
+    /// `billable`, or the reason why the click is not.
     pub class: Class,
-    /// The attribution window its token carries.
+    /// The attribution window that the click's token carries.
     pub window_minutes: u32,
-    /// The click whose token the visitor brought along.
+    /// The earlier click whose token the visitor's request carried.
     pub previous: Option<ClickId>,
-    /// The influencer's own mark.
+    /// The influencer's own label for the link's place.
     pub sub_id: Option<Box<str>>,
-    /// Two-letter country.
+    /// Country, two letters as recorded.
     pub country: Option<[u8; 2]>,
     /// The kind of device.
     pub device: Device,
     /// The app whose browser it was.
     pub in_app: InApp,
-    /// The host the visitor came from; empty when not known.
+    /// The host of the page that the visitor came from; empty when unknown.
     pub referrer_host: Box<str>,
 }
 
@@ -65,15 +65,14 @@ impl From<Click<'_>> for ClickRecord {
 }
 
 impl ClickRecord {
-    /// Returns the click as it is remembered for attribution; `None` for a class that does not
-    /// earn.
+    /// Returns the click as attribution needs it; `None` for a class that does not earn.
     pub fn visit(&self) -> Option<Visit> {
         let Self { id, at, link, window_minutes, previous, .. } = *self;
         let touch = Touch { clicked_at: at, click: id, link, window_minutes };
         self.class.earns().then_some(Visit { touch, previous })
     }
 
-    /// Returns the country in upper case, where two letters were recorded.
+    /// Returns the country in upper case; `None` unless two letters were recorded.
     pub fn country(&self) -> Option<String> {
         let letters = self.country?;
         let known = letters.iter().all(u8::is_ascii_alphabetic);

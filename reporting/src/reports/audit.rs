@@ -1,5 +1,5 @@
-//! The audit of an export: everything in it computed once more from the journals, up to where the
-//! export had read them, and compared byte by byte; it never changes the export.
+//! The audit of an export: computes every file again from the journals, up to where the export had
+//! read them, and compares the bytes by their hash. It never changes the export.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,25 +19,25 @@ use crate::tables::parts;
 use crate::write::format::Format;
 use crate::write::manifest::{FileEntry, MANIFEST_NAME, Manifest, Sums};
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// Files computed anew.
+    /// How many files were computed again.
     pub files: u64,
-    /// Rows in them, by table.
+    /// How many rows these files hold, by table.
     pub rows: BTreeMap<String, u64>,
-    /// Everything that does not agree, by path.
+    /// Everything that does not agree.
     pub findings: Vec<Finding>,
 }
 
-/// Something that does not agree.
+/// A difference between an export and its manifest or its journals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The manifest lists a file that cannot be read.
     Missing {
         /// Its path.
         path: String,
-        /// What the operating system says.
+        /// The operating system's answer.
         reason: String,
     },
     /// A file holds other bytes than the manifest says.
@@ -51,14 +51,14 @@ pub enum Finding {
         path: String,
         /// Rows exported, and rows that the journals give.
         rows: (u64, u64),
-        /// Sums that differ: column, currency, what was exported and what the journals give.
+        /// Sums that differ: column, currency, the exported sum, and the sum that the journals give.
         sums: Vec<(String, String, i128, i128)>,
     },
-    /// The journals give rows that are in no file.
+    /// The journals give rows that no listed file holds.
     Absent {
         /// Table, day and stream.
         place: String,
-        /// How many.
+        /// How many rows.
         rows: u64,
     },
 }
@@ -85,22 +85,22 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What an export's manifest says of how to compute it again.
+/// An export on disk, with what its manifest says about how to compute it again.
 #[derive(Debug)]
-pub struct Exported {
+pub struct ExportFolder {
     dir: PathBuf,
     manifest: Manifest,
     format: Format,
     as_of: Date,
-    /// Up to where the journals were read.
+    /// The place up to which the export had read the journals.
     pub cursor: Cursor,
 }
 
-impl Exported {
+impl ExportFolder {
     /// Reads the manifest of an export's folder.
     ///
     /// # Errors
-    /// When there is none, or it is something else.
+    /// When the folder holds no manifest, or an invalid one.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let manifest =
             Manifest::read(dir)?.ok_or_else(|| Error::NoExport { dir: dir.to_owned() })?;
@@ -133,7 +133,7 @@ impl Exported {
     /// Computes every file again from a dataset that was read up to [`Self::cursor`].
     ///
     /// # Errors
-    /// When the rows cannot be computed; what does not agree is no error but a finding.
+    /// When the rows cannot be computed. A difference is not an error but a finding.
     pub fn audit(&self, dataset: &Dataset, progress: &dyn Fn(&str)) -> Result<Audit, Error> {
         let conversions = Conversions::of(dataset)?;
         let mut audit = Audit::default();
@@ -156,7 +156,7 @@ impl Exported {
         Ok(audit)
     }
 
-    /// Compares a computed part with the files that hold its rows, and takes those from the list.
+    /// Compares a computed part with the files that hold its rows, and removes those from the list.
     fn compare(
         &self,
         part: &Part,
@@ -192,7 +192,7 @@ impl Exported {
         Ok(())
     }
 
-    /// The entry that an export would write for a part.
+    /// Returns the manifest entry that an export would write for a part.
     fn describe(&self, part: &Part) -> Result<FileEntry, Error> {
         let path = part.path(self.format.as_str());
         let mut out = Hashing::new(io::sink());
@@ -200,7 +200,7 @@ impl Exported {
         Ok(FileEntry::of(part, path, &out.finish()))
     }
 
-    /// What is wrong with a file as it lies there.
+    /// Compares a file on disk with its hash in the manifest.
     fn on_disk(&self, file: &FileEntry) -> Option<Finding> {
         let path = || file.path.clone();
         match hash_of_file(&self.dir.join(&file.path)) {
@@ -213,7 +213,7 @@ impl Exported {
     }
 }
 
-/// Where rows belong: table, day and stream.
+/// Table, day and stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(String, String, String);
 

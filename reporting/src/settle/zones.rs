@@ -1,5 +1,5 @@
-//! Calendar days in a merchant's time zone; it never asks the operating system, so that a day
-//! begins at the same instant on every machine.
+//! Calendar days in a merchant's time zone. It never asks the operating system for time zones, so
+//! that a day begins at the same instant on every machine.
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};

@@ -1,5 +1,5 @@
-//! Table `conversions`: one row for every order that is credited, was once, or came too late to be,
-//! and one for every lead; it never shows an order that no click and no coupon led to.
+//! Table `conversions`: one row for every order that is credited, was credited once, or came too late
+//! for it, and one row for every lead. It never shows an order that no click and no coupon led to.
 
 use shared::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
@@ -27,7 +27,7 @@ impl Row<'_> {
     }
 }
 
-/// A value that orders and leads have each in their own way.
+/// Reads a value in one way from an order and in another from a lead.
 macro_rules! either {
     ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr) => {
         |row| match row {
@@ -107,12 +107,12 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     ]
 }
 
-/// A lead belongs to the click whose token came with it: there is nobody else.
+/// A lead is always credited to the click whose token came with it; there are no other candidates.
 fn lead_decision() -> String {
     format!("{{\"rules\":\"{RULES}\",\"reason\":\"the click whose token came with the lead\"}}")
 }
 
-/// Every conversion, by time and then by merchant and order id.
+/// Returns every conversion, by time and then by merchant and order id.
 pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
     let order = |conversion| Row::Order(conversion, model_of(conversion, &dataset.catalog));
     let leads = leads(dataset).into_iter().map(Row::Lead);
@@ -121,7 +121,7 @@ pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Ve
     rows
 }
 
-/// The model that an order was credited by.
+/// Returns the attribution model by which an order was credited.
 fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
     let campaign =
         conversion.subject().and_then(|subject| catalog.campaigns.get(&subject.campaign?));

@@ -1,8 +1,8 @@
-//! The five exported tables, cut into parts of one day each; it never puts a row into two parts.
+//! The five exported tables, cut into parts of one day each.
 //!
-//! Clicks, sessions and order facts are one row a record: their parts are named by stream and
-//! sequence and only grow. Conversions and commissions follow from all facts of an order: they are
-//! made anew in every export.
+//! Clicks, sessions and order facts have one row for each record. Their parts are named by stream and
+//! sequence, and later exports only add parts. Conversions and commissions follow from all facts of an
+//! order, so every export computes them again.
 
 mod clicks;
 pub(crate) mod columns;
@@ -20,15 +20,16 @@ use crate::read::dataset::Dataset;
 use crate::settle::conversion::Conversions;
 use crate::tables::part::{Part, cut_derived, cut_recorded};
 
-/// Tables whose rows are records: an export with a cursor adds to them.
+/// Tables with one row for each record. An export with a cursor adds to them.
 pub(crate) const RECORDED: [&str; 3] = [clicks::NAME, sessions::NAME, order_facts::NAME];
-/// Tables that every export writes whole.
+/// Tables that every export writes as a whole.
 pub(crate) const DERIVED: [&str; 2] = [conversions::NAME, commissions::NAME];
-/// Hands every part of every table to `put`, table by table, in an order that the dataset alone
-/// decides.
+/// Calls `put` with every part of every table, table by table. The order depends on the dataset
+/// alone.
 ///
 /// # Errors
-/// What `put` returns, or [`Error::Calendar`] for a commission that is payable beyond the calendar.
+/// What `put` returns; [`Error::Calendar`] when a commission becomes payable outside the range of the
+/// calendar; [`Error::TimeZone`] when a merchant's time zone is invalid.
 pub(crate) fn parts(
     dataset: &Dataset,
     conversions: &Conversions,

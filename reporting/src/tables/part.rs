@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::read::cursor::Cursor;
 use crate::tables::columns::{Cell, Column, Sheet};
 
-/// What stands for the stream's name in the parts of derived tables.
+/// Stands for the stream's name in the parts of derived tables.
 pub(crate) const ALL_NODES: &str = "all";
 
 /// A part holds at most this many rows, which bounds both file size and memory.
@@ -24,9 +24,9 @@ pub(crate) struct Part {
     pub(crate) date: String,
     /// The stream the rows were recorded in; `all` for derived tables.
     pub(crate) node: String,
-    /// Sequence of the first row; its number in derived tables.
+    /// Sequence of the first row; in derived tables its number, from 1.
     pub(crate) first_seq: u64,
-    /// Sequence of the last row; its number in derived tables.
+    /// Sequence of the last row; in derived tables its number, from 1.
     pub(crate) last_seq: u64,
     /// The rows.
     pub(crate) sheet: Sheet,
@@ -41,8 +41,8 @@ impl Part {
         format!("{table}/date={date}/part-{node}-{first_seq}-{last_seq}.{extension}")
     }
 
-    /// The rows from one sequence to another, as the file that an export would have written of
-    /// them; `None` when there are none.
+    /// Returns the rows from one sequence to another as a part of their own, as an export of only
+    /// these rows would write it; `None` when there are none.
     pub(crate) fn between(&self, first_seq: u64, last_seq: u64) -> Result<Option<Self>, Error> {
         let seq_at = |row: usize| match (self.is_recorded, self.sheet.last_cell(row)) {
             (true, Cell::Integer(seq)) => u64::try_from(seq).unwrap_or(0),
@@ -67,17 +67,17 @@ impl Part {
     }
 }
 
-/// A row that is one record.
+/// A row that stands for one record.
 pub(crate) trait RecordedRow {
-    /// The time that says in which day's folder it lies.
+    /// The time that decides in which day's folder the row is.
     fn day_of(&self) -> Timestamp;
-    /// Stream and sequence.
+    /// Stream and sequence of the record.
     fn place(&self) -> (&str, u64);
 }
 
 /// A row that follows from many records.
 pub(crate) trait DerivedRow {
-    /// The time that says in which day's folder it lies.
+    /// The time that decides in which day's folder the row is.
     fn day_of(&self) -> Timestamp;
 }
 
@@ -153,7 +153,7 @@ fn sheet<R>(table: &'static str, columns: &[Column<R>], rows: &[R]) -> Result<Sh
     Sheet::of(columns, rows).map_err(failed)
 }
 
-/// A sequence as it stands in a table; no journal comes near the end of 63 bits.
+/// Converts a sequence to a table's integer. No journal comes near 2⁶³ records.
 pub(crate) fn seq_column(seq: u64) -> Option<i64> {
     i64::try_from(seq).ok()
 }

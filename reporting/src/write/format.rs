@@ -1,5 +1,5 @@
-//! Sheets to bytes in the three formats; it never adds a time or a name of a machine, so that the
-//! same sheet gives the same bytes.
+//! The three file formats. They never add a time or the name of a machine, so that the same sheet
+//! gives the same bytes.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use crate::write::{csv, ndjson, parquet};
 /// A file format of exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Typed columns, compressed; for engines.
+    /// Typed columns, compressed; for query engines.
     Parquet,
     /// RFC 4180; for spreadsheets.
     Csv,
-    /// One JSON object a line; for programs.
+    /// One JSON object on each line; for programs.
     Ndjson,
 }
 

@@ -1,5 +1,5 @@
-//! NDJSON, one object a line with the columns in order; it never leaves a column out: what is
-//! unknown is `null`.
+//! NDJSON: one object on each line, with the columns in order. It never leaves a column out: an
+//! unknown value is `null`.
 
 use std::io::{self, Write};
 

@@ -81,7 +81,9 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
         "the hold"
     );
     let statement = trusting.statement(AUTUMN, "2026-11", LATE);
-    assert!(statement.commissions.iter().all(|line| line.counts && line.booking.base_minor == 1));
+    assert!(
+        statement.commissions.iter().all(|line| line.base_is_count && line.booking.base_minor == 1)
+    );
 
     let mut wary = World::new();
     let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerLead("2.50".parse().unwrap()))
@@ -94,7 +96,7 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
     wary.record(&Record::Catalog(change));
     let touch = wary.click(1, noon());
     wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
-    assert_eq!(anna(&wary, "2026-11", LATE)[1], "0.00", "what only a browser said is a claim");
+    assert_eq!(anna(&wary, "2026-11", LATE)[1], "0.00", "a lead that only a browser reported is a claim");
 }
 
 #[test]
