@@ -11,7 +11,12 @@ use shared::id::CampaignId;
 
 /// Exports, statements and audits from afterclick's journals.
 #[derive(Debug, Parser)]
-#[command(name = "afterclick-report", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(
+    name = "afterclick-report",
+    version,
+    arg_required_else_help = true,
+    after_help = EXIT_STATUS
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,7 +24,7 @@ struct Cli {
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 wrong usage.";
 
-/// What to do.
+/// A command with its options.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes clicks, sessions, order facts, conversions and commissions as Parquet, CSV or NDJSON.
@@ -72,8 +77,8 @@ pub(crate) struct Export {
     /// The file format.
     #[arg(long, default_value_t = Format::Parquet, value_name = "parquet|csv|ndjson")]
     pub(crate) format: Format,
-    /// Leave out the clicks, sessions and order facts of an earlier export. CURSOR is the `cursor` in
-    /// its manifest.json.
+    /// Leave out the clicks, sessions and order facts of an earlier export. CURSOR is the `cursor`
+    /// in its manifest.json.
     #[arg(long, value_name = "CURSOR")]
     pub(crate) since: Option<Cursor>,
     /// Commissions payable on or before this day are approved [default: today, UTC].
@@ -144,8 +149,8 @@ pub(crate) enum Print {
     Table,
 }
 
-/// Reads the command line. A mistake, `--help` and `--version` are printed here, and the exit status
-/// is returned.
+/// Reads the command line. A mistake, `--help` and `--version` are printed here, and the exit
+/// status is returned.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     match Cli::try_parse() {
         Ok(cli) => Ok(cli.command),

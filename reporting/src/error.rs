@@ -13,16 +13,18 @@ use shared::id::{CampaignId, MerchantId};
 pub enum Error {
     /// A journal folder does not exist.
     #[error(
-        "there is no journal at {dir}; give the folder that `afterclick serve` writes, <data>/journal"
+        "there is no journal at {dir}; give the folder that `afterclick serve` writes, \
+         <data>/journal"
     )]
     NoJournal {
-        /// What was given.
+        /// The folder as it was given.
         dir: PathBuf,
     },
-    /// Two journals hold different segments of the same stream: a record's identity would be ambiguous.
+    /// Two journals hold different segments of the same stream: a record's identity would be
+    /// ambiguous.
     #[error(
-        "{first} and {second} are different segments of the same stream {stream}: two nodes use one name; \
-         read them separately, and give each node a data folder of its own"
+        "{first} and {second} are different segments of the same stream {stream}: two nodes \
+         use one name; read them separately, and give each node a data folder of its own"
     )]
     SameStream {
         /// The stream.
@@ -37,11 +39,11 @@ pub enum Error {
     Journal(#[from] journal::Error),
     /// The journals hold records that this release does not understand.
     #[error(
-        "{count} records are not understood, the first is {first}; use a newer release, or pass \
-         --skip-unknown"
+        "{count} records are not understood, the first is {first}; use a newer release, or \
+         pass --skip-unknown"
     )]
     UnknownRecords {
-        /// How many.
+        /// The number of such records.
         count: u64,
         /// Stream, sequence and reason of the first.
         first: String,
@@ -51,13 +53,13 @@ pub enum Error {
         "`{text}` is not a cursor; take it from `cursor` in the manifest.json of an earlier export"
     )]
     Cursor {
-        /// What was given.
+        /// The beginning of the text that was given.
         text: String,
     },
     /// A cursor stands beyond the end of a stream.
     #[error(
-        "the cursor stands at record {position} of stream {stream}, which ends at {last_seq}: this is \
-         another journal, or its end was lost; export without --since"
+        "the cursor stands at record {position} of stream {stream}, which ends at {last_seq}: \
+         this is another journal, or its end was lost; export without --since"
     )]
     CursorAhead {
         /// The stream.
@@ -85,12 +87,13 @@ pub enum Error {
     },
     /// A manifest is not valid JSON, or not a manifest.
     #[error(
-        "{path} is not a manifest of afterclick-report: {source}; restore it, or export into an empty folder"
+        "{path} is not a manifest of afterclick-report: {source}; restore it, or export into \
+         an empty folder"
     )]
     Manifest {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's answer.
         source: serde_json::Error,
     },
     /// A folder holds no export.
@@ -98,13 +101,11 @@ pub enum Error {
         "{dir} holds no manifest.json; give the folder that `afterclick-report export --out` wrote"
     )]
     NoExport {
-        /// What was given.
+        /// The folder as it was given.
         dir: PathBuf,
     },
     /// A field of a manifest is invalid.
-    #[error(
-        "{path}: {field} `{text}` is invalid; restore the file, or export again"
-    )]
+    #[error("{path}: {field} `{text}` is invalid; restore the file, or export again")]
     ManifestField {
         /// The file.
         path: PathBuf,
@@ -115,21 +116,22 @@ pub enum Error {
     },
     /// The journals end before the place up to which an export had read them.
     #[error(
-        "the export had read stream {stream} up to record {exported}, these journals end at {found}; give \
-         every journal folder of the export with --journal, and run `afterclick verify` on each"
+        "the export had read stream {stream} up to record {exported}, these journals end at \
+         {found}; give every journal folder of the export with --journal, and run `afterclick \
+         verify` on each"
     )]
     Unreached {
         /// The stream.
         stream: String,
-        /// How far the export had read.
+        /// The last record that the export had read.
         exported: u64,
-        /// How far the journals reach.
+        /// The last record that the journals hold.
         found: u64,
     },
     /// The operating system refused an operation on a file.
     #[error("cannot {action} {path}: {source}; check free space and permissions")]
     Io {
-        /// What was tried, as a verb.
+        /// The action that failed, as a verb.
         action: &'static str,
         /// The file or folder it was tried on.
         path: PathBuf,
@@ -141,13 +143,13 @@ pub enum Error {
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the encoder says.
+        /// The encoder's answer.
         reason: String,
     },
     /// The catalog does not hold the campaign.
     #[error(
-        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and --journal must \
-             name the journal it was created in"
+        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and \
+         --journal must name the journal it was created in"
     )]
     UnknownCampaign(CampaignId),
     /// The catalog does not hold the merchant of a campaign or of an order.
@@ -157,17 +159,19 @@ pub enum Error {
     UnknownMerchant(MerchantId),
     /// A merchant's time zone is invalid.
     #[error(
-        "merchant {merchant}: timezone `{timezone}` is not an IANA time zone such as Europe/Berlin; correct \
-         the merchant"
+        "merchant {merchant}: timezone `{timezone}` is not an IANA time zone such as \
+         Europe/Berlin; correct the merchant"
     )]
     TimeZone {
-        /// Whose.
+        /// The merchant.
         merchant: MerchantId,
-        /// What is written there.
+        /// The invalid time zone.
         timezone: String,
     },
     /// A date is outside the range of the calendar.
-    #[error("{0} is outside the range of the calendar; check the campaign's hold_days and the period")]
+    #[error(
+        "{0} is outside the range of the calendar; check the campaign's hold_days and the period"
+    )]
     Calendar(String),
 }
 

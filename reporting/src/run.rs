@@ -62,7 +62,8 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;
         eprintln!(
-            "note: {count} orders are known from the pixel alone; they earn because this merchant trusts it"
+            "note: {count} orders are known from the pixel alone; they earn because this \
+             merchant trusts it"
         );
     }
     Ok(statement.render(command.format.into(), command.lines))

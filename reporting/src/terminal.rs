@@ -1,4 +1,5 @@
-//! Shows the progress of long work on standard error. It prints nothing when that is not a terminal.
+//! Shows the progress of long work on standard error. It prints nothing when that is not a
+//! terminal.
 
 use std::time::Duration;
 

@@ -48,7 +48,8 @@ impl Cursor {
         other.beyond(self).is_none()
     }
 
-    /// Returns the first stream in which this cursor stands further than `other`, and its place there.
+    /// Returns the first stream in which this cursor stands further than `other`, and its place
+    /// there.
     pub fn beyond(&self, other: &Self) -> Option<(String, u64)> {
         let beyond = self.0.iter().find(|(stream, seq)| **seq > other.position(stream));
         beyond.map(|(stream, seq)| (stream.clone(), *seq))
@@ -57,8 +58,8 @@ impl Cursor {
     /// Checks that no stream ends before the cursor's place in it.
     ///
     /// # Errors
-    /// [`Error::CursorAhead`] for the first stream that does. Records appended later would otherwise
-    /// be skipped.
+    /// [`Error::CursorAhead`] for the first stream that does. Records appended later would
+    /// otherwise be skipped.
     pub fn check(&self, ends: &BTreeMap<StreamName, u64>) -> Result<(), Error> {
         for (stream, &last_seq) in ends {
             let position = self.position(stream.as_str());

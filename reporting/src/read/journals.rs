@@ -1,5 +1,5 @@
-//! Reads journals into a [`Dataset`]. It never writes to a journal, never takes a journal's lock, and
-//! never skips damage.
+//! Reads journals into a [`Dataset`]. It never writes to a journal, never takes a journal's lock,
+//! and never skips damage.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -72,8 +72,8 @@ pub fn read(
     }
 }
 
-/// Lists the streams of all folders, each with the folders that hold segments of it. A folder that is
-/// given twice is read once.
+/// Lists the streams of all folders, each with the folders that hold segments of it. A folder that
+/// is given twice is read once.
 fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>>, Error> {
     let mut found: BTreeMap<StreamName, Vec<PathBuf>> = BTreeMap::new();
     for given in journal_dirs {
@@ -149,8 +149,8 @@ fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
     Ok(hash(one)? == hash(other)?)
 }
 
-/// Returns a folder's canonical path. A missing folder is an error here; the journal would read it as
-/// an empty one.
+/// Returns a folder's canonical path. A missing folder is an error here; the journal would read it
+/// as an empty one.
 fn existing(dir: &Path) -> Result<PathBuf, Error> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),

@@ -51,7 +51,8 @@ pub enum Finding {
         path: String,
         /// Rows exported, and rows that the journals give.
         rows: (u64, u64),
-        /// Sums that differ: column, currency, the exported sum, and the sum that the journals give.
+        /// Sums that differ: column, currency, the exported sum, and the sum that the journals
+        /// give.
         sums: Vec<(String, String, i128, i128)>,
     },
     /// The journals give rows that no listed file holds.

@@ -1,8 +1,8 @@
-//! Discount codes, and whether they leaked: how many orders used a code without a click of its owner.
-//! It pays nobody and takes nothing away.
+//! Discount codes, and whether they leaked: how many orders used a code without a click of its
+//! owner. It pays nobody and takes nothing away.
 //!
-//! A code that is read out in a story is used without a click too. So the score only serves to compare
-//! the codes of a campaign, and a person has to look at a code that stands out.
+//! A code that is read out in a story is used without a click too. So the score only serves to
+//! compare the codes of a campaign, and a person has to look at a code that stands out.
 
 use std::collections::BTreeMap;
 

@@ -41,8 +41,8 @@ impl Lead<'_> {
         if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
     }
 
-    /// Returns `outside_window` when the click's attribution window does not cover the lead, else an
-    /// empty text.
+    /// Returns `outside_window` when the click's attribution window does not cover the lead, else
+    /// an empty text.
     pub(crate) fn label(&self) -> &'static str {
         if self.touch.covers(self.event.at) { "" } else { "outside_window" }
     }

@@ -102,9 +102,9 @@ impl Conversions {
         self.list.iter()
     }
 
-    /// Returns the day on which a conversion's commission becomes payable. Returns `None` when there
-    /// is no such day so far, or when the commission is booked in a currency that its merchant does
-    /// not pay in.
+    /// Returns the day on which a conversion's commission becomes payable. Returns `None` when
+    /// there is no such day so far, or when the commission is booked in a currency that its
+    /// merchant does not pay in.
     ///
     /// An order that became void or lost its credit after that day keeps the day: the commission
     /// may have been paid, so the reversal has to reach the next statement. An order that became

@@ -248,8 +248,8 @@ impl<'c> VolumeAndCaps<'c> {
     }
 }
 
-/// Books an amount that follows another entry, payable on the same day. An entry of a void order may
-/// have no such day, so what follows it waits the hold from its own booking.
+/// Books an amount that follows another entry, payable on the same day. An entry of a void order
+/// may have no such day, so what follows it waits the hold from its own booking.
 fn adjustment<'a>(
     entry: &LedgerEntry<'a>,
     reason: Reason,

@@ -1,5 +1,5 @@
-//! Typed columns: one description of a table's columns, from which every format is written. A format
-//! never decides the order or the type of a column.
+//! Typed columns: one description of a table's columns, from which every format is written. A
+//! format never decides the order or the type of a column.
 //!
 //! A [`Column`] is a name, a type and a function that reads the value of a row. A [`Sheet`] holds
 //! rows as Arrow columns. Parquet takes the sheet as it is; the text formats read it cell by cell.

@@ -1,5 +1,5 @@
-//! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is a
-//! row of its own with a negative amount.
+//! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is
+//! a row of its own with a negative amount.
 
 use shared::id::MerchantId;
 use shared::time::Timestamp;

@@ -1,5 +1,6 @@
-//! Table `conversions`: one row for every order that is credited, was credited once, or came too late
-//! for it, and one row for every lead. It never shows an order that no click and no coupon led to.
+//! Table `conversions`: one row for every order that is credited, was credited once, or came too
+//! late for it, and one row for every lead. It never shows an order that no click and no coupon led
+//! to.
 
 use shared::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
@@ -29,7 +30,7 @@ impl Row<'_> {
 
 /// Reads a value in one way from an order and in another from a lead.
 macro_rules! either {
-    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr) => {
+    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr $(,)?) => {
         |row| match row {
             Row::Order($order, _) => $of_order,
             Row::Lead($lead) => $of_lead,
@@ -45,15 +46,24 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         )),
         required(Column::id(
             "merchant_id",
-            either!(o => Some(o.settled.order.merchant.to_string()), l => Some(l.event.merchant.to_string())),
+            either!(
+                o => Some(o.settled.order.merchant.to_string()),
+                l => Some(l.event.merchant.to_string()),
+            ),
         )),
         Column::id(
             "campaign_id",
-            either!(o => o.subject()?.campaign.map(|id| id.to_string()), l => Some(l.link.campaign().to_string())),
+            either!(
+                o => o.subject()?.campaign.map(|id| id.to_string()),
+                l => Some(l.link.campaign().to_string()),
+            ),
         ),
         Column::id(
             "influencer_id",
-            either!(o => o.subject()?.influencer.map(|id| id.to_string()), l => Some(l.link.influencer().to_string())),
+            either!(
+                o => o.subject()?.influencer.map(|id| id.to_string()),
+                l => Some(l.link.influencer().to_string()),
+            ),
         ),
         required(Column::text(
             "order_id",
@@ -65,7 +75,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         )),
         required(Column::id(
             "method",
-            either!(o => Some(o.settled.decision.method.as_str().into()), l => Some(if l.label().is_empty() { "click" } else { "none" }.into())),
+            either!(
+                o => Some(o.settled.decision.method.as_str().into()),
+                l => Some(if l.label().is_empty() { "click" } else { "none" }.into()),
+            ),
         )),
         required(Column::id("model", |row| match row {
             Row::Order(_, model) => Some(model.as_str().into()),
@@ -73,7 +86,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         })),
         Column::id(
             "click_id",
-            either!(o => o.subject()?.click.map(|id| id.to_string()), l => Some(l.touch.click.to_string())),
+            either!(
+                o => o.subject()?.click.map(|id| id.to_string()),
+                l => Some(l.touch.click.to_string()),
+            ),
         ),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
         Column::time(
@@ -102,7 +118,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         ),
         required(Column::text(
             "decision",
-            either!(o => Some(o.settled.decision.to_json().into()), _l => Some(lead_decision().into())),
+            either!(
+                o => Some(o.settled.decision.to_json().into()),
+                _l => Some(lead_decision().into()),
+            ),
         )),
     ]
 }

@@ -1,8 +1,8 @@
 //! The five exported tables, cut into parts of one day each.
 //!
-//! Clicks, sessions and order facts have one row for each record. Their parts are named by stream and
-//! sequence, and later exports only add parts. Conversions and commissions follow from all facts of an
-//! order, so every export computes them again.
+//! Clicks, sessions and order facts have one row for each record. Their parts are named by stream
+//! and sequence, and later exports only add parts. Conversions and commissions follow from all
+//! facts of an order, so every export computes them again.
 
 mod clicks;
 pub(crate) mod columns;
@@ -28,8 +28,8 @@ pub(crate) const DERIVED: [&str; 2] = [conversions::NAME, commissions::NAME];
 /// alone.
 ///
 /// # Errors
-/// What `put` returns; [`Error::Calendar`] when a commission becomes payable outside the range of the
-/// calendar; [`Error::TimeZone`] when a merchant's time zone is invalid.
+/// What `put` returns; [`Error::Calendar`] when a commission becomes payable outside the range of
+/// the calendar; [`Error::TimeZone`] when a merchant's time zone is invalid.
 pub(crate) fn parts(
     dataset: &Dataset,
     conversions: &Conversions,

@@ -49,8 +49,8 @@ fn coupon(fact: &OrderFact) -> Option<String> {
 }
 
 impl RecordedRow for Row<'_> {
-    /// The time of arrival. A shop's clock may be wrong by years, and a late delivery must not change
-    /// an old day's folder.
+    /// The time of arrival. A shop's clock may be wrong by years, and a late delivery must not
+    /// change an old day's folder.
     fn day_of(&self) -> Timestamp {
         self.0.fact.received_at
     }

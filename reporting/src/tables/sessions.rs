@@ -60,8 +60,8 @@ fn sessions(dataset: &Dataset) -> Vec<Row<'_>> {
     dataset.distinct_events(EventName::Session).into_iter().map(row).collect()
 }
 
-/// Returns the number of pages of each session: its first page, and the pages of the same click up to
-/// that click's next session.
+/// Returns the number of pages of each session: its first page, and the pages of the same click up
+/// to that click's next session.
 fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
     let mut by_click: HashMap<ClickId, Vec<(Timestamp, usize)>> = HashMap::new();
     for (index, row) in sessions.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! The export: writes the parts of every table, then the manifest, and then removes outdated parts. It
-//! never touches a file outside its five table folders except the manifest, and never leaves a folder
-//! that counts a record twice.
+//! The export: writes the parts of every table, then the manifest, and then removes outdated parts.
+//! It never touches a file outside its five table folders except the manifest, and never leaves a
+//! folder that counts a record twice.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -34,12 +34,13 @@ pub struct ExportOptions {
 /// Exports all five tables and returns the manifest that was written.
 ///
 /// With a cursor, clicks, sessions and order facts hold only what was recorded after it;
-/// conversions and commissions are always complete. If the folder already holds an export, the result
-/// replaces it, or, with a cursor, continues it. `progress` is called with the path of each file.
+/// conversions and commissions are always complete. If the folder already holds an export, the
+/// result replaces it, or, with a cursor, continues it. `progress` is called with the path of each
+/// file.
 ///
 /// # Errors
-/// When the cursor does not fit the journals or the folder, or a file cannot be written. The manifest
-/// is written last: until then, a reader that follows it sees the earlier export.
+/// When the cursor does not fit the journals or the folder, or a file cannot be written. The
+/// manifest is written last: until then, a reader that follows it sees the earlier export.
 pub fn export(
     dataset: &Dataset,
     options: &ExportOptions,

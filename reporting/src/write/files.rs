@@ -1,5 +1,5 @@
-//! Writes files as a whole or not at all. A reader never sees a half-written file, and a file that is
-//! reported as written survives a power cut.
+//! Writes files as a whole or not at all. A reader never sees a half-written file, and a file that
+//! is reported as written survives a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

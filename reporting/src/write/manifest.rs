@@ -102,8 +102,8 @@ fn path(out: &Path) -> PathBuf {
     out.join(MANIFEST_NAME)
 }
 
-/// Adds up every column of minor units, separately for each currency. Amounts without a currency are
-/// not added.
+/// Adds up every column of minor units, separately for each currency. Amounts without a currency
+/// are not added.
 fn sums(sheet: &Sheet) -> Sums {
     let mut sums = Sums::new();
     let Some(currency) = sheet.fields().iter().position(|field| field.name == "currency") else {

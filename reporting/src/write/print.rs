@@ -1,5 +1,5 @@
-//! Reports as text: CSV for programs and spreadsheets, aligned columns for people. It never changes a
-//! figure.
+//! Reports as text: CSV for programs and spreadsheets, aligned columns for people. It never changes
+//! a figure.
 
 use crate::write::csv::guard;
 

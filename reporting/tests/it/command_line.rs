@@ -174,7 +174,11 @@ fn two_journals_are_one_input_unless_they_share_a_stream() {
     let record = Record::Click(crate::support::click(77, noon()));
     two.record_in("node-2", &record);
     let (stdout, _) = export(&dirs[0], &dirs[1], "c", 0);
-    assert_eq!(stdout, export(&dirs[1], &dirs[0], "d", 0).0, "the order of the journals does not matter");
+    assert_eq!(
+        stdout,
+        export(&dirs[1], &dirs[0], "d", 0).0,
+        "the order of the journals does not matter"
+    );
     assert!(stdout.starts_with("clicks: 5 rows"), "{stdout}");
     let together = ["export", "--journal", &dirs[0], &dirs[1], "--out", "f"];
     assert_eq!(stdout, check(&one, &together, 0).0, "nor does it matter how they are given");

@@ -36,7 +36,8 @@ fn annas_click(world: &mut World, number: u8, days: i64, previous: Option<ClickI
 #[test]
 fn models_share_every_order_to_the_cent() {
     let mut world = World::new();
-    // Clicks of Anna, Ben and Anna: ten days before the order, three days before it, and on its day.
+    // Clicks of Anna, Ben and Anna: ten days before the order, three days before it, and on its
+    // day.
     let first = annas_click(&mut world, 1, 0, None);
     let second = bens_click(&mut world, 2, 7, Some(first.click));
     let third = annas_click(&mut world, 3, 10, Some(second.click));
@@ -57,7 +58,8 @@ fn models_share_every_order_to_the_cent() {
         "influencer_id,influencer,orders,paid,last_click,first_click,linear,position,time_decay,currency\n"
     ));
     let rows = rows(&csv);
-    // 129.90 in thirds is 43.30; by position 40, 20 and 40 %; by weeks before the order ½, 1 and 1 of 2½.
+    // 129.90 in thirds is 43.30; by position 40, 20 and 40 %; by weeks before the order ½, 1 and 1
+    // of 2½.
     assert_eq!(
         rows[0][1..],
         ["Anna", "1", "129.90", "129.90", "129.90", "86.60", "103.92", "77.94", "EUR"]

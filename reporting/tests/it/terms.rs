@@ -96,7 +96,11 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
     wary.record(&Record::Catalog(change));
     let touch = wary.click(1, noon());
     wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
-    assert_eq!(anna(&wary, "2026-11", LATE)[1], "0.00", "a lead that only a browser reported is a claim");
+    assert_eq!(
+        anna(&wary, "2026-11", LATE)[1],
+        "0.00",
+        "a lead that only a browser reported is a claim"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The statement: what each influencer of a campaign brought in a month, and what may be paid for it.
-//! It never adds amounts of two currencies, and never shows a figure that cannot be computed from the
-//! exported tables.
+//! The statement: what each influencer of a campaign brought in a month, and what may be paid for
+//! it. It never adds amounts of two currencies, and never shows a figure that cannot be computed
+//! from the exported tables.
 //!
 //! `docs/accounts/statement.md` says what each column means.
 
@@ -39,7 +39,8 @@ pub struct Line {
     pub currency: Currency,
     /// Billable clicks. They stand on the influencer's first line; other lines have 0.
     pub clicks_billable: u64,
-    /// Visits that began with a click. They stand on the influencer's first line; other lines have 0.
+    /// Visits that began with a click. They stand on the influencer's first line; other lines have
+    /// 0.
     pub sessions: u64,
     /// Credited orders.
     pub orders: u64,
@@ -53,9 +54,9 @@ pub struct Line {
     pub approved_minor: i64,
     /// The sum of reversals. It is negative, and contained in the two sums above.
     pub reversed_minor: i64,
-    /// What may be paid for the period as of the date. It is negative when reversals exceed earnings.
-    /// In a campaign with a minimum payout, it is zero until the minimum is reached; then it includes
-    /// what was carried forward.
+    /// What may be paid for the period as of the date. It is negative when reversals exceed
+    /// earnings. In a campaign with a minimum payout, it is zero until the minimum is reached; then
+    /// it includes what was carried forward.
     pub payable_minor: i64,
 }
 
@@ -157,8 +158,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Returns the influencer's line in a currency, which is created when it is missing. The line in
-    /// the merchant's currency always exists and comes first.
+    /// Returns the influencer's line in a currency, which is created when it is missing. The line
+    /// in the merchant's currency always exists and comes first.
     fn line(&mut self, influencer: InfluencerId, currency: Currency) -> &mut Line {
         let name =
             self.catalog.influencers.get(&influencer).map_or("", |known| known.name.as_str());
