@@ -162,7 +162,7 @@ fn add_record(dataset: &mut Dataset, stream: &StreamName, record: journal::Recor
     let (stream, seq) = (stream.clone(), record.seq);
     match Record::decode(record.payload) {
         Ok(Record::Click(click)) => {
-            dataset.clicks.push(Recorded { stream, seq, fact: click.into() })
+            dataset.clicks.push(Recorded { stream, seq, fact: click.into() });
         }
         Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
         Ok(Record::Order(fact)) => dataset.order_facts.push(Recorded { stream, seq, fact: *fact }),

@@ -24,9 +24,9 @@ pub(crate) fn print(rendering: Rendering, blocks: &[Block]) -> String {
 /// One printed value.
 pub(crate) enum Cell {
     /// An id, word or time that afterclick made.
-    Text(String),
+    Id(String),
     /// Text that a shop or an influencer chose.
-    Foreign(String),
+    Text(String),
     /// A count or an amount.
     Number(String),
 }

@@ -191,7 +191,7 @@ fn two_journals_are_one_input_unless_they_share_a_stream() {
 fn an_invalid_time_zone_is_named() {
     let mut world = busy();
     let lost = merchant(|merchant| {
-        (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon())
+        (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon());
     });
     world.record(&Record::Catalog(shared::catalog::Change {
         at: noon(),

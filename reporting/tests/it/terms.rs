@@ -65,7 +65,7 @@ fn hours_later(hours: i64) -> Timestamp {
 #[test]
 fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
     let per_lead = |campaign: &mut Campaign| {
-        campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#)
+        campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
     };
     let mut trusting = world(per_lead);
     let touch = trusting.click(1, noon());
@@ -106,7 +106,7 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
 #[test]
 fn clicks_are_paid_by_the_day_and_rounded_once() {
     let per_click = |campaign: &mut Campaign| {
-        campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#)
+        campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#);
     };
     let mut world = world(per_click);
     for number in 1..=3 {
