@@ -1,4 +1,5 @@
-//! The command line: what may be asked, checked before anything is read; it never opens a file.
+//! The command line: every command and its options, checked before anything is read. It never opens
+//! a file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +11,12 @@ use shared::id::CampaignId;
 
 /// Exports, statements and audits from afterclick's journals.
 #[derive(Debug, Parser)]
-#[command(name = "afterclick-report", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(
+    name = "afterclick-report",
+    version,
+    arg_required_else_help = true,
+    after_help = EXIT_STATUS
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -18,19 +24,19 @@ struct Cli {
 
 const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 wrong usage.";
 
-/// What to do.
+/// A command with its options.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes clicks, sessions, order facts, conversions and commissions as Parquet, CSV or NDJSON.
     Export(Export),
-    /// Prints what each influencer of a campaign brought in a month, and what is due.
+    /// Prints what each influencer of a campaign brought in a month, and what may be paid for it.
     Statement(Statement),
-    /// Prints what each influencer would be credited under each attribution model.
-    Models(OfCampaign),
-    /// Prints a campaign's discount codes, and how many orders used them without a click of their
-    /// owner.
-    Codes(OfCampaign),
-    /// Computes an export once more from the journals and compares every file; exit status 1 if
+    /// Prints how much each influencer would be credited with under each attribution model.
+    Models(CampaignMonth),
+    /// Prints a campaign's discount codes, and how many orders used each code without a click on a
+    /// link of its owner.
+    Codes(CampaignMonth),
+    /// Computes an export again from the journals and compares every file. The exit status is 1 if
     /// anything differs.
     Audit(Audit),
 }
@@ -38,13 +44,13 @@ pub(crate) enum Command {
 /// Where the journals are.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
-    /// A journal folder; several, or several times, for several nodes.
+    /// A journal folder. For several nodes, give several folders, or give the option several times.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     journal: Vec<PathBuf>,
-    /// The data folder of `afterclick serve`, whose journal is read when no --journal is given.
+    /// The data folder of `afterclick serve`. Its journal is read when no --journal is given.
     #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA", required_unless_present = "journal")]
     data: Option<PathBuf>,
-    /// Go on without the records that this release does not understand, and say how many there are.
+    /// Leave out the records that this release does not understand, and print how many there are.
     #[arg(long)]
     pub(crate) skip_unknown: bool,
 }
@@ -71,8 +77,8 @@ pub(crate) struct Export {
     /// The file format.
     #[arg(long, default_value_t = Format::Parquet, value_name = "parquet|csv|ndjson")]
     pub(crate) format: Format,
-    /// Leave out the clicks, sessions and order facts that an earlier export had: its manifest's
-    /// `cursor`.
+    /// Leave out the clicks, sessions and order facts of an earlier export. CURSOR is the `cursor`
+    /// in its manifest.json.
     #[arg(long, value_name = "CURSOR")]
     pub(crate) since: Option<Cursor>,
     /// Commissions payable on or before this day are approved [default: today, UTC].
@@ -91,10 +97,10 @@ pub(crate) struct Statement {
     /// The month, in the merchant's time zone.
     #[arg(long, value_name = "YYYY-MM")]
     pub(crate) period: Period,
-    /// For programs or for people.
+    /// `csv` is for programs and spreadsheets, `table` is for people.
     #[arg(long, value_enum, default_value_t = Print::Table)]
     pub(crate) format: Print,
-    /// Print every commission below.
+    /// Also print every commission, below the statement.
     #[arg(long)]
     pub(crate) lines: bool,
     /// Commissions payable on or before this day are approved [default: today, UTC].
@@ -104,7 +110,7 @@ pub(crate) struct Statement {
 
 /// `models` and `codes`.
 #[derive(Debug, Args)]
-pub(crate) struct OfCampaign {
+pub(crate) struct CampaignMonth {
     #[command(flatten)]
     pub(crate) input: Input,
     /// The campaign's id.
@@ -113,7 +119,7 @@ pub(crate) struct OfCampaign {
     /// The month in which orders were placed, in the merchant's time zone.
     #[arg(long, value_name = "YYYY-MM")]
     pub(crate) period: Period,
-    /// For programs or for people.
+    /// `csv` is for programs and spreadsheets, `table` is for people.
     #[arg(long, value_enum, default_value_t = Print::Table)]
     pub(crate) format: Print,
 }
@@ -143,12 +149,13 @@ pub(crate) enum Print {
     Table,
 }
 
-/// Reads the command line, or says what is wrong with it and with which status to end.
+/// Reads the command line. A mistake, `--help` and `--version` are printed here, and the exit
+/// status is returned.
 pub(crate) fn parse() -> Result<Command, ExitCode> {
     match Cli::try_parse() {
         Ok(cli) => Ok(cli.command),
         Err(error) => {
-            // Also how --help and --version come; printing may fail where nobody listens.
+            // --help and --version arrive here too. Printing fails when nobody reads the output.
             let _ = error.print();
             Err(if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS })
         }

@@ -1,5 +1,5 @@
-//! The only place of this program that reads a clock; nothing else may, so that a report can be
-//! repeated.
+//! The only place of this program that reads a clock. Everything else takes the date as a
+//! parameter, so that a report can be computed again.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

@@ -1,5 +1,5 @@
-//! What can go wrong in a report, each with the way out, and the one place that says which exit
-//! status it has; it never carries the contents of a record.
+//! Every error of this crate, each with what to do about it, and its exit status. An error never
+//! carries the contents of a record.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,22 +7,24 @@ use std::path::PathBuf;
 use journal::StreamName;
 use shared::id::{CampaignId, MerchantId};
 
-/// Why a report failed.
+/// Why reading, computing or writing failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A journal folder that is not there.
+    /// A journal folder does not exist.
     #[error(
-        "there is no journal at {dir}; give the folder that `afterclick serve` writes, <data>/journal"
+        "there is no journal at {dir}; give the folder that `afterclick serve` writes, \
+         <data>/journal"
     )]
     NoJournal {
-        /// What was given.
+        /// The folder as it was given.
         dir: PathBuf,
     },
-    /// Two journals claim the same stream, so that a record's identity would be ambiguous.
+    /// Two journals hold different segments of the same stream: a record's identity would be
+    /// ambiguous.
     #[error(
-        "{first} and {second} are different segments of one stream, {stream}: two nodes have one name; keep \
-         them apart, and give each a data folder of its own"
+        "{first} and {second} are different segments of the same stream {stream}: two nodes \
+         use one name; read them separately, and give each node a data folder of its own"
     )]
     SameStream {
         /// The stream.
@@ -32,32 +34,32 @@ pub enum Error {
         /// The other one.
         second: PathBuf,
     },
-    /// A journal that cannot be read.
+    /// A journal cannot be read.
     #[error(transparent)]
     Journal(#[from] journal::Error),
-    /// Records this program does not understand.
+    /// The journals hold records that this release does not understand.
     #[error(
-        "{count} records are not understood, the first is {first}; use a newer release, or pass \
-         --skip-unknown"
+        "{count} records are not understood, the first is {first}; use a newer release, or \
+         pass --skip-unknown"
     )]
-    Unknown {
-        /// How many.
+    UnknownRecords {
+        /// The number of such records.
         count: u64,
         /// Stream, sequence and reason of the first.
         first: String,
     },
-    /// A text that is no cursor.
+    /// A cursor is invalid.
     #[error(
         "`{text}` is not a cursor; take it from `cursor` in the manifest.json of an earlier export"
     )]
     Cursor {
-        /// What was given.
+        /// The beginning of the text that was given.
         text: String,
     },
-    /// A cursor that has seen more than there is.
+    /// A cursor stands beyond the end of a stream.
     #[error(
-        "the cursor stands at record {position} of stream {stream}, which ends at {last_seq}: this is \
-         another journal, or its end was lost; export without --since"
+        "the cursor stands at record {position} of stream {stream}, which ends at {last_seq}: \
+         this is another journal, or its end was lost; export without --since"
     )]
     CursorAhead {
         /// The stream.
@@ -67,44 +69,43 @@ pub enum Error {
         /// The last record there is.
         last_seq: u64,
     },
-    /// An incremental export that does not continue what the folder holds.
+    /// An incremental export does not continue what the folder holds.
     #[error(
-        "{out} {reason}; export into an empty folder, or without --since to write everything anew"
+        "{out} {reason}; export into an empty folder, or without --since to write everything again"
     )]
     Discontinuous {
         /// The folder.
         out: PathBuf,
-        /// What does not fit.
+        /// Why it does not continue, as the rest of a sentence that begins with the folder.
         reason: String,
     },
-    /// Another export is writing there.
+    /// Another export holds the folder's lock.
     #[error("another export is writing to {out}; wait for it, or choose another folder")]
     Busy {
         /// The folder.
         out: PathBuf,
     },
-    /// A manifest that cannot be read.
+    /// A manifest is not valid JSON, or not a manifest.
     #[error(
-        "{path} is not a manifest of afterclick-report: {source}; restore it, or export into an empty folder"
+        "{path} is not a manifest of afterclick-report: {source}; restore it, or export into \
+         an empty folder"
     )]
     Manifest {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's answer.
         source: serde_json::Error,
     },
-    /// A folder without an export.
+    /// A folder holds no export.
     #[error(
         "{dir} holds no manifest.json; give the folder that `afterclick-report export --out` wrote"
     )]
     NoExport {
-        /// What was given.
+        /// The folder as it was given.
         dir: PathBuf,
     },
-    /// A manifest with a value that no export writes.
-    #[error(
-        "{path}: {field} is `{text}`, which no export writes; restore the file, or export anew"
-    )]
+    /// A field of a manifest is invalid.
+    #[error("{path}: {field} `{text}` is invalid; restore the file, or export again")]
     ManifestField {
         /// The file.
         path: PathBuf,
@@ -113,61 +114,64 @@ pub enum Error {
         /// Its value.
         text: String,
     },
-    /// Journals that hold less than an export had read.
+    /// The journals end before the place up to which an export had read them.
     #[error(
-        "the export had read stream {stream} up to record {exported}, these journals have {found}; give every \
-         journal folder the export was made from with --journal, and run `afterclick verify` on it"
+        "the export had read stream {stream} up to record {exported}, these journals end at \
+         {found}; give every journal folder of the export with --journal, and run `afterclick \
+         verify` on each"
     )]
     Unreached {
         /// The stream.
         stream: String,
-        /// How far the export had read.
+        /// The last record that the export had read.
         exported: u64,
-        /// How far the journals reach.
+        /// The last record that the journals hold.
         found: u64,
     },
-    /// The operating system refused.
+    /// The operating system refused an operation on a file.
     #[error("cannot {action} {path}: {source}; check free space and permissions")]
     Io {
-        /// What was tried, as a verb.
+        /// The action that failed, as a verb.
         action: &'static str,
         /// The file or folder it was tried on.
         path: PathBuf,
         /// The operating system's answer.
         source: io::Error,
     },
-    /// A sheet could not be encoded.
-    #[error("cannot encode {path}: {reason}; this is a fault of afterclick, please report it")]
+    /// A table could not be encoded.
+    #[error("cannot encode {path}: {reason}; this is a bug in afterclick, please report it")]
     Encode {
         /// The file.
         path: PathBuf,
-        /// What the encoder says.
+        /// The encoder's answer.
         reason: String,
     },
-    /// A campaign that is not in the catalog.
+    /// The catalog does not hold the campaign.
     #[error(
-        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and --journal must \
-             name the journal it was created in"
+        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and \
+         --journal must name the journal it was created in"
     )]
     UnknownCampaign(CampaignId),
-    /// A campaign whose merchant is not in the catalog.
+    /// The catalog does not hold the merchant of a campaign or of an order.
     #[error(
         "merchant {0} is not in these journals; add the journal it was created in with --journal"
     )]
     UnknownMerchant(MerchantId),
-    /// A time zone nobody knows.
+    /// A merchant's time zone is invalid.
     #[error(
-        "merchant {merchant}: timezone `{timezone}` is not an IANA zone such as Europe/Berlin; correct \
-         the merchant"
+        "merchant {merchant}: timezone `{timezone}` is not an IANA time zone such as \
+         Europe/Berlin; correct the merchant"
     )]
     TimeZone {
-        /// Whose.
+        /// The merchant.
         merchant: MerchantId,
-        /// What is written there.
+        /// The invalid time zone.
         timezone: String,
     },
-    /// A date outside of what a calendar holds.
-    #[error("{0} is beyond the calendar; check the campaign's hold_days and the period")]
+    /// A date is outside the range of the calendar.
+    #[error(
+        "{0} is outside the range of the calendar; check the campaign's hold_days and the period"
+    )]
     Calendar(String),
 }
 
@@ -180,7 +184,7 @@ impl Error {
         }
     }
 
-    /// Returns a closure for `map_err` that says what was tried and on which path.
+    /// Returns a closure for `map_err` that adds the failed action and its path.
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

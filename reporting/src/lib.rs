@@ -1,50 +1,33 @@
 //! Batch reporting: journals in; tables (Parquet, CSV, NDJSON) and statements out.
 //!
-//! Everything here is a function of the journals' records and of the date it is asked for: it never
-//! reads a clock, never writes to a journal, and the same input gives the same bytes. The binary
+//! Everything here is a function of the journals' records and of the date it is asked for. It never
+//! reads a clock and never writes to a journal, and the same input gives the same bytes. The binary
 //! `afterclick-report` adds the command line, today's date and a progress display.
 //!
 //! ```text
-//! journals ──► Dataset ──► conversions ──► tables ──► sheets ──► files, manifest
-//!                                     └──► statement, models, codes; audit compares files
+//! read ──► settle ──► tables ──► write      journals to files
+//!             └─────────┴──────► reports    statement, models, codes; audit compares files
 //! ```
 
-mod activity;
-mod audit;
-mod codes;
-mod columns;
-mod conversion;
-mod cursor;
 mod error;
-mod export;
-mod facts;
-mod files;
-mod journals;
-mod ledger;
-mod manifest;
-mod models;
-mod paths;
-mod period;
-mod print;
-mod statement;
+mod hashing;
+mod read;
+mod reports;
+mod settle;
 mod tables;
 mod write;
-mod zones;
 
-pub use audit::{Audit, Exported, Finding};
-pub use codes::Codes;
-pub use columns::{Cell, Field, Kind, Sheet};
-pub use conversion::{Conversion, Conversions};
-pub use cursor::Cursor;
 pub use error::Error;
-pub use export::{Options, export};
-pub use facts::{ClickRecord, Dataset, Recorded};
-pub use journals::{Unknown, read};
-pub use ledger::{Entry, entries};
-pub use manifest::{FileEntry, Manifest};
-pub use models::Models;
-pub use period::Period;
-pub use print::Rendering;
-pub use statement::{CommissionLine, Line, Statement};
-pub use tables::{Part, parts};
-pub use write::Format;
+pub use read::cursor::Cursor;
+pub use read::dataset::Dataset;
+pub use read::facts::{ClickRecord, Recorded};
+pub use read::journals::{UnknownRecords, read};
+pub use reports::audit::{Audit, ExportFolder, Finding};
+pub use reports::codes::Codes;
+pub use reports::models::Models;
+pub use reports::statement::{CommissionLine, Line, Statement};
+pub use settle::period::Period;
+pub use write::export::{ExportOptions, export};
+pub use write::format::Format;
+pub use write::manifest::{FileEntry, Manifest};
+pub use write::print::Rendering;

@@ -1,4 +1,4 @@
-//! `afterclick-report`: the command line around the crate `reporting`; it never computes a figure
+//! `afterclick-report`: the command line around the crate `reporting`. It never computes a figure
 //! itself.
 
 use std::process::ExitCode;

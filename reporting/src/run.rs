@@ -1,13 +1,13 @@
-//! Runs a command: reads, computes, prints, and turns an error into an exit status; it never prints
+//! Runs a command: reads, computes, prints, and turns an error into an exit status. It never prints
 //! figures after an error.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use reporting::{Cursor, Dataset, Error, Exported, Manifest, Options, Unknown};
+use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
 
-use crate::cli::{Audit, Command, Export, Input, OfCampaign, Statement};
+use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
 use crate::clock::today_utc;
 use crate::terminal::Progress;
 
@@ -30,7 +30,7 @@ fn fail(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_status())
 }
 
-/// Somebody who stops reading, as `head` does, is no failure.
+/// A reader that stops early, as `head` does, is not a failure.
 fn print(report: &str) -> ExitCode {
     match io::stdout().lock().write_all(report.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -43,7 +43,7 @@ fn print(report: &str) -> ExitCode {
 
 fn run_export(command: &Export) -> Result<String, Error> {
     let dataset = read(&command.input, None)?;
-    let options = Options {
+    let options = ExportOptions {
         out: command.out.clone(),
         format: command.format,
         since: command.since.clone(),
@@ -62,27 +62,28 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;
         eprintln!(
-            "note: {count} orders are known from the pixel alone, which this merchant trusts"
+            "note: {count} orders are known from the pixel alone; they earn because this \
+             merchant trusts it"
         );
     }
     Ok(statement.render(command.format.into(), command.lines))
 }
 
-fn run_models(command: &OfCampaign) -> Result<String, Error> {
+fn run_models(command: &CampaignMonth) -> Result<String, Error> {
     let models =
         reporting::Models::of(&read(&command.input, None)?, command.campaign, command.period)?;
     Ok(models.render(command.format.into()))
 }
 
-fn run_codes(command: &OfCampaign) -> Result<String, Error> {
+fn run_codes(command: &CampaignMonth) -> Result<String, Error> {
     let codes =
         reporting::Codes::of(&read(&command.input, None)?, command.campaign, command.period)?;
     Ok(codes.render(command.format.into()))
 }
 
-/// Findings go where errors go; what agrees is the report.
+/// Findings go to standard error, the summary to standard output.
 fn run_audit(command: &Audit) -> Result<ExitCode, Error> {
-    let exported = Exported::open(&command.export)?;
+    let exported = ExportFolder::open(&command.export)?;
     let dataset = read(&command.input, Some(&exported.cursor))?;
     exported.check_reach(&dataset.ends)?;
     let progress = Progress::begin("computing");
@@ -97,27 +98,27 @@ fn run_audit(command: &Audit) -> Result<ExitCode, Error> {
 }
 
 fn read(input: &Input, until: Option<&Cursor>) -> Result<Dataset, Error> {
-    let unknown = if input.skip_unknown { Unknown::Skip } else { Unknown::Refuse };
+    let unknown = if input.skip_unknown { UnknownRecords::Skip } else { UnknownRecords::Refuse };
     let progress = Progress::begin("reading records");
     let dataset =
         reporting::read(&input.journal_dirs(), until, unknown, &|records| progress.show(records))?;
     drop(progress);
     if let Some(first) = &dataset.first_unknown {
         eprintln!(
-            "note: {} records are not understood and left out, the first is {first}",
-            dataset.unknown
+            "note: {} records are not understood and were left out, the first is {first}",
+            dataset.unknown_records
         );
     }
     if dataset.unparsed > 0 {
         eprintln!(
-            "note: {} webhooks or postbacks could not be understood when they came",
+            "note: {} webhooks or postbacks could not be understood when they arrived",
             dataset.unparsed
         );
     }
     Ok(dataset)
 }
 
-/// What the folder holds now: a line a table, then the cursor.
+/// Summarises what the folder holds now: one line for each table, then the cursor.
 fn summary(manifest: &Manifest) -> String {
     let mut tables: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for file in &manifest.files {

@@ -1,14 +1,15 @@
-//! Progress of long work on standard error; it never prints anything when that is no terminal.
+//! Shows the progress of long work on standard error. It prints nothing when that is not a
+//! terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A line that says what is going on, gone when it is dropped.
+/// A progress line. Dropping it removes the line.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Begins a piece of work.
+    /// Shows the line; `what` names the work.
     pub(crate) fn begin(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {prefix} {elapsed}") {
@@ -18,7 +19,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// Says how far it is.
+    /// Shows how far the work is.
     pub(crate) fn show(&self, done: impl ToString) {
         self.0.set_prefix(done.to_string());
     }

@@ -1,18 +1,19 @@
-//! Table `clicks`: one row for every request to a live link; it never leaves a class out, so that
-//! `raw = billable + Σ reasons` can be checked.
+//! Table `clicks`: one row for every request to a live link. It leaves no class out, so that anyone
+//! can check that all clicks are the billable ones plus those of every other class.
 
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::{ClickRecord, Owner, Recorded, owner};
+use crate::read::dataset::Dataset;
+use crate::read::dataset::{LinkOwner, link_owner};
+use crate::read::facts::{ClickRecord, Recorded};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "clicks";
 
 pub(super) struct Row<'a> {
     click: &'a Recorded<ClickRecord>,
-    owner: Owner,
+    owner: LinkOwner,
     slug: Option<&'a str>,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
 pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
     let row = |click| Row {
         click,
-        owner: owner(&dataset.catalog, click.fact.link),
+        owner: link_owner(&dataset.catalog, click.fact.link),
         slug: slug(dataset, click),
     };
     dataset.clicks.iter().map(row).collect()

@@ -1,19 +1,21 @@
-//! Table `commissions`: one row for every amount booked, a reversal being a row of its own with a
-//! negative amount; it never rewrites a booking.
+//! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is
+//! a row of its own with a negative amount.
 
 use shared::id::MerchantId;
 use shared::time::Timestamp;
 
-use super::DerivedRow;
-use crate::columns::{Column, required};
-use crate::ledger::{Entry, entries};
-use crate::{Conversions, Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::ledger::{LedgerEntry, ledger_entries};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::DerivedRow;
 use jiff::civil::Date;
 
 pub(super) const NAME: &str = "commissions";
 
 pub(super) struct Row<'a> {
-    entry: Entry<'a>,
+    entry: LedgerEntry<'a>,
     merchant: Option<MerchantId>,
 }
 
@@ -44,19 +46,19 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     ]
 }
 
-/// Every booking, by time and then by merchant, order id and place in the order's ledger.
+/// Returns every booking, by time and then by merchant, order id and place in the order's ledger.
 pub(super) fn rows<'a>(
     dataset: &Dataset,
     conversions: &'a Conversions,
     as_of: Date,
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
-    let row = |entry: Entry<'a>| {
+    let row = |entry: LedgerEntry<'a>| {
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant }
     };
-    Ok(entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
+    Ok(ledger_entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
 }
 
 impl DerivedRow for Row<'_> {

@@ -1,14 +1,16 @@
-//! Table `conversions`: one row for every order that is credited, was once, or came too late to be,
-//! and one for every lead; it never shows an order that no click and no coupon led to.
+//! Table `conversions`: one row for every order that is credited, was credited once, or came too
+//! late for it, and one row for every lead. It never shows an order that no click and no coupon led
+//! to.
 
 use shared::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::time::Timestamp;
 
-use super::DerivedRow;
-use crate::activity::{Lead, leads};
-use crate::columns::{Column, required};
-use crate::{Conversion, Conversions, Dataset};
+use crate::read::dataset::Dataset;
+use crate::settle::activity::{Lead, leads};
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::tables::columns::{Column, required};
+use crate::tables::part::DerivedRow;
 
 pub(super) const NAME: &str = "conversions";
 
@@ -26,9 +28,9 @@ impl Row<'_> {
     }
 }
 
-/// A value that orders and leads have each in their own way.
+/// Reads a value in one way from an order and in another from a lead.
 macro_rules! either {
-    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr) => {
+    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr $(,)?) => {
         |row| match row {
             Row::Order($order, _) => $of_order,
             Row::Lead($lead) => $of_lead,
@@ -44,15 +46,24 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         )),
         required(Column::id(
             "merchant_id",
-            either!(o => Some(o.settled.order.merchant.to_string()), l => Some(l.event.merchant.to_string())),
+            either!(
+                o => Some(o.settled.order.merchant.to_string()),
+                l => Some(l.event.merchant.to_string()),
+            ),
         )),
         Column::id(
             "campaign_id",
-            either!(o => o.subject()?.campaign.map(|id| id.to_string()), l => Some(l.link.campaign().to_string())),
+            either!(
+                o => o.subject()?.campaign.map(|id| id.to_string()),
+                l => Some(l.link.campaign().to_string()),
+            ),
         ),
         Column::id(
             "influencer_id",
-            either!(o => o.subject()?.influencer.map(|id| id.to_string()), l => Some(l.link.influencer().to_string())),
+            either!(
+                o => o.subject()?.influencer.map(|id| id.to_string()),
+                l => Some(l.link.influencer().to_string()),
+            ),
         ),
         required(Column::text(
             "order_id",
@@ -64,7 +75,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         )),
         required(Column::id(
             "method",
-            either!(o => Some(o.settled.decision.method.as_str().into()), l => Some(if l.label().is_empty() { "click" } else { "none" }.into())),
+            either!(
+                o => Some(o.settled.decision.method.as_str().into()),
+                l => Some(if l.label().is_empty() { "click" } else { "none" }.into()),
+            ),
         )),
         required(Column::id("model", |row| match row {
             Row::Order(_, model) => Some(model.as_str().into()),
@@ -72,7 +86,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         })),
         Column::id(
             "click_id",
-            either!(o => o.subject()?.click.map(|id| id.to_string()), l => Some(l.touch.click.to_string())),
+            either!(
+                o => o.subject()?.click.map(|id| id.to_string()),
+                l => Some(l.touch.click.to_string()),
+            ),
         ),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
         Column::time(
@@ -101,17 +118,20 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         ),
         required(Column::text(
             "decision",
-            either!(o => Some(o.settled.decision.to_json().into()), _l => Some(lead_decision().into())),
+            either!(
+                o => Some(o.settled.decision.to_json().into()),
+                _l => Some(lead_decision().into()),
+            ),
         )),
     ]
 }
 
-/// A lead belongs to the click whose token came with it: there is nobody else.
+/// A lead is always credited to the click whose token came with it; there are no other candidates.
 fn lead_decision() -> String {
     format!("{{\"rules\":\"{RULES}\",\"reason\":\"the click whose token came with the lead\"}}")
 }
 
-/// Every conversion, by time and then by merchant and order id.
+/// Returns every conversion, by time and then by merchant and order id.
 pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
     let order = |conversion| Row::Order(conversion, model_of(conversion, &dataset.catalog));
     let leads = leads(dataset).into_iter().map(Row::Lead);
@@ -120,7 +140,7 @@ pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Ve
     rows
 }
 
-/// The model that an order was credited by.
+/// Returns the attribution model by which an order was credited.
 fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
     let campaign =
         conversion.subject().and_then(|subject| catalog.campaigns.get(&subject.campaign?));

@@ -1,13 +1,13 @@
-//! Table `order_facts`: one row for every report about an order, as it was received; it never
-//! removes a repeated delivery, which shows as the same `fact_id` twice.
+//! Table `order_facts`: one row for every delivery of an order fact, as it was received. A repeated
+//! delivery is not removed: it is a second row with the same `fact_id`.
 
 use shared::order::OrderFact;
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::Recorded;
+use crate::read::dataset::Dataset;
+use crate::read::facts::Recorded;
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "order_facts";
 
@@ -40,17 +40,17 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
 }
 
 pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
-    dataset.orders.iter().map(Row).collect()
+    dataset.order_facts.iter().map(Row).collect()
 }
 
-/// Every code on the order, joined by commas.
+/// Joins the order's discount codes with commas; `None` when there are none.
 fn coupon(fact: &OrderFact) -> Option<String> {
     (!fact.coupons.is_empty()).then(|| fact.coupons.join(","))
 }
 
 impl RecordedRow for Row<'_> {
-    /// When it reached us: a shop's clock may be years off, and a late report must not change an
-    /// old day's folder.
+    /// The time of arrival. A shop's clock may be wrong by years, and a late delivery must not
+    /// change an old day's folder.
     fn day_of(&self) -> Timestamp {
         self.0.fact.received_at
     }

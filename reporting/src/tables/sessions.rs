@@ -1,5 +1,5 @@
-//! Table `sessions`: one row for every visit to a shop that began with a click; it never counts a
-//! visit that no click led to, and never one twice.
+//! Table `sessions`: one row for every visit to a shop that began with a click. It never counts a
+//! visit without a click, and never counts a visit twice.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,18 @@ use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
-use super::{RecordedRow, seq_column};
-use crate::Dataset;
-use crate::columns::{Column, required};
-use crate::facts::{Owner, Recorded, owner};
+use crate::read::dataset::Dataset;
+use crate::read::dataset::{LinkOwner, link_owner};
+use crate::read::facts::Recorded;
+use crate::tables::columns::{Column, required};
+use crate::tables::part::{RecordedRow, seq_column};
 
 pub(super) const NAME: &str = "sessions";
 
 pub(super) struct Row<'a> {
     event: &'a Recorded<EventFact>,
     touch: Touch,
-    owner: Owner,
+    owner: LinkOwner,
     pages: usize,
 }
 
@@ -48,18 +49,19 @@ pub(super) fn rows(dataset: &Dataset) -> Vec<Row<'_>> {
     sessions
 }
 
-/// Every session once, by stream and sequence, with one page each.
+/// Returns every session once, by stream and sequence, with one page each.
 fn sessions(dataset: &Dataset) -> Vec<Row<'_>> {
     let row = |(event, touch): (_, Touch)| Row {
         event,
         touch,
-        owner: owner(&dataset.catalog, touch.link),
+        owner: link_owner(&dataset.catalog, touch.link),
         pages: 1,
     };
     dataset.distinct_events(EventName::Session).into_iter().map(row).collect()
 }
 
-/// For each session: itself, and the pages of the same click up to that click's next session.
+/// Returns the number of pages of each session: its first page, and the pages of the same click up
+/// to that click's next session.
 fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
     let mut by_click: HashMap<ClickId, Vec<(Timestamp, usize)>> = HashMap::new();
     for (index, row) in sessions.iter().enumerate() {
@@ -75,14 +77,6 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
         }
     }
     pages
-}
-
-/// Started when, and through which link: what a statement counts.
-pub(crate) fn starts(dataset: &Dataset) -> impl Iterator<Item = (Timestamp, Touch)> {
-    dataset
-        .distinct_events(EventName::Session)
-        .into_iter()
-        .map(|(event, touch)| (event.fact.at, touch))
 }
 
 impl RecordedRow for Row<'_> {

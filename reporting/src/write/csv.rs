@@ -1,9 +1,9 @@
-//! CSV by RFC 4180 with a header; it never writes a text that a spreadsheet would run as a formula.
+//! CSV by RFC 4180 with a header. It never writes a text that a spreadsheet would run as a formula.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::{Cell, Sheet};
+use crate::tables::columns::{Cell, Sheet};
 
 pub(super) fn write(sheet: &Sheet, out: impl Write) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
@@ -20,7 +20,7 @@ pub(super) fn write(sheet: &Sheet, out: impl Write) -> io::Result<()> {
 fn text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Null => "".into(),
-        // Ids and words of ours cannot carry a formula, and a changed id would no longer join.
+        // An id cannot carry a formula, and a changed id would no longer join.
         Cell::Id(text) => text.into(),
         Cell::Text(text) => guard(text),
         Cell::Time(time) => time.to_string().into(),
@@ -31,8 +31,8 @@ fn text(cell: Cell<'_>) -> Cow<'_, str> {
 
 // SECURITY: shops, influencers and visitors choose these texts, and merchants open them in
 // spreadsheets.
-/// Puts an apostrophe before a text that a spreadsheet would take for a formula, also behind
-/// blanks.
+/// Puts an apostrophe before a text that a spreadsheet would run as a formula, even if blanks stand
+/// before the formula.
 pub(crate) fn guard(text: &str) -> Cow<'_, str> {
     let starts_formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
     let shown = text

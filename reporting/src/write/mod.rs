@@ -1,63 +1,10 @@
-//! Sheets to bytes in the three formats; it never adds a time or a name of a machine, so that the
-//! same sheet gives the same bytes.
+//! Bytes out: files, their manifest, and text for the terminal. It never changes a figure.
 
 mod csv;
+pub(crate) mod export;
+pub(crate) mod files;
+pub(crate) mod format;
+pub(crate) mod manifest;
 mod ndjson;
 mod parquet;
-
-use std::fmt;
-use std::io::{self, Write};
-use std::str::FromStr;
-
-pub(crate) use csv::guard;
-
-use crate::Sheet;
-
-/// A file format of exports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Typed columns, compressed; for engines.
-    Parquet,
-    /// RFC 4180; for spreadsheets.
-    Csv,
-    /// One JSON object a line; for programs.
-    Ndjson,
-}
-
-impl Format {
-    /// Every format.
-    pub const ALL: [Self; 3] = [Self::Parquet, Self::Csv, Self::Ndjson];
-
-    /// Returns the word on the command line, in the manifest and at the end of file names.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-        }
-    }
-
-    /// Writes a sheet.
-    pub(crate) fn write(self, sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {
-        match self {
-            Self::Parquet => parquet::write(sheet, out),
-            Self::Csv => csv::write(sheet, out),
-            Self::Ndjson => ndjson::write(sheet, out),
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|format| format.as_str() == text);
-        found.ok_or_else(|| "expected parquet, csv or ndjson".to_owned())
-    }
-}
+pub(crate) mod print;

@@ -1,9 +1,9 @@
-//! NDJSON, one object a line with the columns in order; it never leaves a column out: what is
-//! unknown is `null`.
+//! NDJSON: one object on each line, with the columns in order. It never leaves a column out: an
+//! unknown value is `null`.
 
 use std::io::{self, Write};
 
-use crate::{Cell, Sheet};
+use crate::tables::columns::{Cell, Sheet};
 
 pub(super) fn write(sheet: &Sheet, mut out: impl Write) -> io::Result<()> {
     for row in 0..sheet.rows() {

@@ -1,4 +1,4 @@
-//! Parquet with pinned settings; it never records which release or machine wrote the file.
+//! Parquet with pinned settings. It never records which release or machine wrote the file.
 
 use std::io::{self, Write};
 
@@ -8,9 +8,9 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 
-use crate::Sheet;
+use crate::tables::columns::Sheet;
 
-/// Rows a reader has to hold at once.
+/// The most rows that a reader has to hold in memory at once.
 const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 const ZSTD_LEVEL: i32 = 3;
 
@@ -31,8 +31,7 @@ fn encode(sheet: &Sheet, out: impl Write + Send) -> Result<(), ParquetError> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .build();
-    // The types of Parquet itself say all there is to say: readers other than Arrow see the same
-    // table.
+    // Parquet's own types are enough. Without Arrow's metadata, all readers see the same table.
     let options =
         ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(out, sheet.batch().schema(), options)?;

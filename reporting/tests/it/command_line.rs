@@ -1,4 +1,4 @@
-//! The binary: what it prints, and the status it ends with.
+//! The binary `afterclick-report`: its output and its exit status.
 
 use std::path::PathBuf;
 
@@ -89,7 +89,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
 }
 
 #[test]
-fn failures_end_with_1_and_name_the_way_out() {
+fn failures_end_with_1_and_say_what_to_do() {
     let world = busy();
     let (_, stderr) = check(&world, &["export", "--data", "elsewhere", "--out", "out"], 1);
     assert!(stderr.contains("no journal at elsewhere/journal"), "{stderr}");
@@ -118,7 +118,7 @@ fn the_data_folder_may_come_from_the_environment_and_a_journal_beats_it() {
 }
 
 #[test]
-fn records_of_a_newer_release_are_refused_or_left_out_aloud() {
+fn records_of_a_newer_release_are_refused_or_counted_and_left_out() {
     let mut world = busy();
     world.payload_in("main", &[9, 1, 0]);
     let arguments = ["export", "--data", "data", "--out", "out", "--format", "csv"];
@@ -129,11 +129,11 @@ fn records_of_a_newer_release_are_refused_or_left_out_aloud() {
     );
     assert!(!world.path("out").exists(), "nothing was written");
     let (_, stderr) = check(&world, &[&arguments[..], &["--skip-unknown"]].concat(), 0);
-    assert!(stderr.contains("1 records are not understood and left out"), "{stderr}");
+    assert!(stderr.contains("1 records are not understood and were left out"), "{stderr}");
 }
 
 #[test]
-fn webhooks_nobody_could_read_are_mentioned() {
+fn webhooks_that_could_not_be_understood_are_mentioned() {
     let mut world = busy();
     world.record(&Record::Unparsed(Unparsed {
         merchant: crate::support::SHOP,
@@ -174,20 +174,24 @@ fn two_journals_are_one_input_unless_they_share_a_stream() {
     let record = Record::Click(crate::support::click(77, noon()));
     two.record_in("node-2", &record);
     let (stdout, _) = export(&dirs[0], &dirs[1], "c", 0);
-    assert_eq!(stdout, export(&dirs[1], &dirs[0], "d", 0).0, "their order does not matter");
+    assert_eq!(
+        stdout,
+        export(&dirs[1], &dirs[0], "d", 0).0,
+        "the order of the journals does not matter"
+    );
     assert!(stdout.starts_with("clicks: 5 rows"), "{stdout}");
     let together = ["export", "--journal", &dirs[0], &dirs[1], "--out", "f"];
-    assert_eq!(stdout, check(&one, &together, 0).0, "nor how they are given");
+    assert_eq!(stdout, check(&one, &together, 0).0, "nor does it matter how they are given");
     two.record_in("main", &record);
     let (_, stderr) = export(&dirs[0], &dirs[1], "e", 1);
-    assert!(stderr.contains("different segments of one stream, main"), "{stderr}");
+    assert!(stderr.contains("different segments of the same stream main"), "{stderr}");
 }
 
 #[test]
-fn a_time_zone_nobody_knows_is_named() {
+fn an_invalid_time_zone_is_named() {
     let mut world = busy();
     let lost = merchant(|merchant| {
-        (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon())
+        (merchant.timezone, merchant.updated_at) = ("Mars/Olympus".into(), noon());
     });
     world.record(&Record::Catalog(shared::catalog::Change {
         at: noon(),

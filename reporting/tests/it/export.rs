@@ -13,8 +13,8 @@ use shared::time::Span;
 use crate::support::read::{self, Table};
 use crate::support::{World, busy, click, event, files, later, noon, paid};
 
-/// The columns that CONTRACT promises, in its order.
-const CONTRACT: [(&str, &str); 5] = [
+/// The columns that users were promised, in order.
+const PROMISED_COLUMNS: [(&str, &str); 5] = [
     (
         "clicks",
         "click_id, clicked_at, merchant_id, campaign_id, influencer_id, link_id, slug, sub_id, class, \
@@ -50,8 +50,8 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
         read::export(&world.path(format.as_str()), &manifest)
     };
     let parquet = read(Format::Parquet);
-    assert_eq!(parquet.len(), CONTRACT.len());
-    for (table, columns) in CONTRACT {
+    assert_eq!(parquet.len(), PROMISED_COLUMNS.len());
+    for (table, columns) in PROMISED_COLUMNS {
         assert_eq!(parquet[table].columns, columns.split(", ").collect::<Vec<_>>(), "{table}");
         assert!(!parquet[table].rows.is_empty(), "{table}");
     }
@@ -156,7 +156,7 @@ fn table(world: &World, name: &str) -> Table {
 }
 
 #[test]
-fn a_click_shows_whose_it_is_and_null_where_nobody_knows() {
+fn a_click_shows_its_owners_and_null_where_they_are_unknown() {
     let clicks = table(&busy(), "clicks");
     assert_eq!(clicks.column("slug"), [None, Some("anna"), Some("anna"), Some("anna")]);
     assert_eq!(clicks.column("merchant_id")[..2], [None, Some("mer_00000001")]);
@@ -203,7 +203,7 @@ fn every_delivery_of_a_fact_is_shown_and_booked_once() {
 }
 
 #[test]
-fn conversions_tell_how_an_order_was_credited_and_keep_late_ones() {
+fn conversions_show_how_an_order_was_credited_and_include_late_ones() {
     let conversions = table(&busy(), "conversions");
     assert_eq!(conversions.known("order_id"), ["1002", "1001", "1003"]);
     assert_eq!(conversions.known("method"), ["coupon", "click", "none"]);

@@ -1,4 +1,4 @@
-//! Exports that follow exports: cursors, folders that already hold one, and journals that grow.
+//! Exports after exports: cursors, folders that already hold an export, and journals that grow.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Models, codes and the audit: reports that pay nobody, and the one that doubts the others.
+//! Models, codes and the audit: reports that pay nobody.
 
-use reporting::{Codes, Dataset, Exported, Finding, Format, Models, Rendering, Unknown};
+use reporting::{Codes, Dataset, ExportFolder, Finding, Format, Models, Rendering, UnknownRecords};
 use shared::class::Class;
 use shared::id::ClickId;
 use shared::order::Touch;
@@ -36,7 +36,8 @@ fn annas_click(world: &mut World, number: u8, days: i64, previous: Option<ClickI
 #[test]
 fn models_share_every_order_to_the_cent() {
     let mut world = World::new();
-    // Anna, Ben, Anna, ten days before the order, three, and on its day.
+    // Clicks of Anna, Ben and Anna: ten days before the order, three days before it, and on its
+    // day.
     let first = annas_click(&mut world, 1, 0, None);
     let second = bens_click(&mut world, 2, 7, Some(first.click));
     let third = annas_click(&mut world, 3, 10, Some(second.click));
@@ -57,7 +58,8 @@ fn models_share_every_order_to_the_cent() {
         "influencer_id,influencer,orders,paid,last_click,first_click,linear,position,time_decay,currency\n"
     ));
     let rows = rows(&csv);
-    // 129.90 in thirds is 43.30; by position 40, 20 and 40 %; by weeks before the order ½, 1 and 1 of 2½.
+    // 129.90 in thirds is 43.30; by position 40, 20 and 40 %; by weeks before the order ½, 1 and 1
+    // of 2½.
     assert_eq!(
         rows[0][1..],
         ["Anna", "1", "129.90", "129.90", "129.90", "86.60", "103.92", "77.94", "EUR"]
@@ -67,7 +69,7 @@ fn models_share_every_order_to_the_cent() {
         ["Ben", "2", "129.90", "129.90", "129.90", "173.20", "155.88", "181.86", "EUR"]
     );
 
-    // 64.95, which no third divides: what one loses the next gets.
+    // 64.95 does not divide by three without a remainder, and no cent may be lost.
     world.order(refunded(&order, placed_at.plus(Span::minutes(20)), 6995));
     let models = Models::of(&world.dataset(), AUTUMN, "2026-11".parse().unwrap()).unwrap();
     let cents = |text: &str| text.replace('.', "").parse::<i64>().unwrap();
@@ -113,10 +115,14 @@ fn a_code_used_without_its_owners_clicks_stands_out() {
 }
 
 fn audited(world: &World, out: &str) -> reporting::Audit {
-    let exported = Exported::open(&world.path(out)).unwrap();
-    let dataset: Dataset =
-        reporting::read(&[world.journal_dir()], Some(&exported.cursor), Unknown::Refuse, &|_| {})
-            .unwrap();
+    let exported = ExportFolder::open(&world.path(out)).unwrap();
+    let dataset: Dataset = reporting::read(
+        &[world.journal_dir()],
+        Some(&exported.cursor),
+        UnknownRecords::Refuse,
+        &|_| {},
+    )
+    .unwrap();
     exported.check_reach(&dataset.ends).unwrap();
     exported.audit(&dataset, &|_| {}).unwrap()
 }
@@ -130,7 +136,7 @@ fn an_export_is_computed_again_to_the_byte_even_after_the_journals_grew() {
         world.order(paid("2001", noon().plus(Span::minutes(5)), &[touch]));
         let audit = audited(&world, "out");
         assert_eq!((audit.findings, audit.files), (vec![], first.files.len() as u64), "{format}");
-        // The same of a folder that a second export went on in.
+        // The same for a folder that a second export continued.
         let grown = world.export("out", format, Some(&first.cursor));
         world.click(51, noon());
         let audit = audited(&world, "out");

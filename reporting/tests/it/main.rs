@@ -1,5 +1,5 @@
-//! The crate as its users meet it: journals written by the real writer, exports and statements read
-//! back by other code than wrote them.
+//! The crate from outside. The real writer writes the journals, and other code than the crate's own
+//! reads the exports and statements back.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it, helpers included")]
 

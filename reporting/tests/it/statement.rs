@@ -98,7 +98,7 @@ fn credit_that_moves_after_the_hold_comes_off_the_next_payment_too() {
         later(&paid("1001", noon(), &[]), noon(), |fact| fact.coupons = vec!["BEN15".into()]);
     world.order(order.clone());
     world.order(later(&order, at("2027-01-05T10:00:00Z"), |fact| {
-        fact.coupons = vec!["SALE".into()]
+        fact.coupons = vec!["SALE".into()];
     }));
     let anna = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     let november = "inf_0000000000004,Ben,0,0,0,0,0.00,0.00,19.49,0.00,19.49,EUR";
@@ -125,7 +125,7 @@ fn an_unpaid_order_that_lapses_was_never_payable() {
 fn a_coupon_credits_its_owner_without_a_click() {
     let mut world = World::new();
     world.order(later(&paid("1001", noon(), &[]), noon(), |fact| {
-        fact.coupons = vec![" ben15 ".into()]
+        fact.coupons = vec![" ben15 ".into()];
     }));
     let anna = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
     let ben = "inf_0000000000004,Ben,0,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
@@ -200,7 +200,7 @@ fn drafts_tests_and_late_orders_are_no_orders() {
     let mut world = World::new();
     let touch = world.click(1, noon());
     world.order(later(&paid("draft", noon(), &[touch]), noon(), |fact| {
-        fact.status = Some(Status::Draft)
+        fact.status = Some(Status::Draft);
     }));
     world.order(later(&paid("test", noon(), &[touch]), noon(), |fact| fact.test = true));
     world.order(paid("late", at("2026-12-20T00:00:00Z"), &[touch]));

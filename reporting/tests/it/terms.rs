@@ -65,7 +65,7 @@ fn hours_later(hours: i64) -> Timestamp {
 #[test]
 fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
     let per_lead = |campaign: &mut Campaign| {
-        campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#)
+        campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
     };
     let mut trusting = world(per_lead);
     let touch = trusting.click(1, noon());
@@ -81,7 +81,9 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
         "the hold"
     );
     let statement = trusting.statement(AUTUMN, "2026-11", LATE);
-    assert!(statement.commissions.iter().all(|line| line.counts && line.booking.base_minor == 1));
+    assert!(
+        statement.commissions.iter().all(|line| line.base_is_count && line.booking.base_minor == 1)
+    );
 
     let mut wary = World::new();
     let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerLead("2.50".parse().unwrap()))
@@ -94,13 +96,17 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
     wary.record(&Record::Catalog(change));
     let touch = wary.click(1, noon());
     wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
-    assert_eq!(anna(&wary, "2026-11", LATE)[1], "0.00", "what only a browser said is a claim");
+    assert_eq!(
+        anna(&wary, "2026-11", LATE)[1],
+        "0.00",
+        "a lead that only a browser reported is a claim"
+    );
 }
 
 #[test]
 fn clicks_are_paid_by_the_day_and_rounded_once() {
     let per_click = |campaign: &mut Campaign| {
-        campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#)
+        campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#);
     };
     let mut world = world(per_click);
     for number in 1..=3 {

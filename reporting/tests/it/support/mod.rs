@@ -1,4 +1,4 @@
-//! A small agency in a throw-away folder: a catalog, a journal, and words for what happens in it.
+//! A small agency in a temporary folder: a catalog, a journal, and functions that add to them.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use journal::{Options, StreamName, Writer};
-use reporting::{Cursor, Dataset, Format, Manifest, Unknown};
+use reporting::{Cursor, Dataset, Format, Manifest, UnknownRecords};
 use shared::agent::{Device, InApp};
 use shared::catalog::{
     Campaign, Change, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
@@ -46,9 +46,9 @@ pub(crate) fn noon() -> Timestamp {
     at("2026-11-10T12:00:00Z")
 }
 
-/// A day of a statement on which no hold has passed yet.
+/// A statement's day on which no hold has passed yet.
 pub(crate) const EARLY: &str = "2026-11-30";
-/// A day on which every hold has.
+/// A statement's day on which every hold has passed.
 pub(crate) const LATE: &str = "2027-03-01";
 
 pub(crate) struct World {
@@ -128,7 +128,7 @@ impl World {
     }
 
     pub(crate) fn dataset(&self) -> Dataset {
-        reporting::read(&[self.journal_dir()], None, Unknown::Refuse, &|_| {}).unwrap()
+        reporting::read(&[self.journal_dir()], None, UnknownRecords::Refuse, &|_| {}).unwrap()
     }
 
     pub(crate) fn statement(
@@ -152,7 +152,7 @@ impl World {
         since: Option<&str>,
     ) -> Result<Manifest, reporting::Error> {
         let since = since.map(|text| text.parse::<Cursor>().unwrap());
-        let options = reporting::Options {
+        let options = reporting::ExportOptions {
             out: self.path(out),
             format,
             since,
@@ -254,7 +254,7 @@ pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> O
     }
 }
 
-/// A later report about the same order.
+/// A later fact about the same order.
 pub(crate) fn later(
     fact: &OrderFact,
     when: Timestamp,
@@ -378,7 +378,7 @@ fn catalog() -> Vec<Entity> {
     ]
 }
 
-/// A month with a bit of everything: every table has rows, some with values that are not known.
+/// A month with rows in every table, some of them with unknown values.
 pub(crate) fn busy() -> World {
     let mut world = World::new();
     let first = world.click(1, noon());

@@ -1,4 +1,4 @@
-//! Reads exports back with other code than wrote them: the crates `csv`, `serde_json` and
+//! Reads exports back without the crate's own code, with the crates `csv`, `serde_json` and
 //! `parquet`.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use parquet::record::Field;
 use reporting::{Format, Manifest};
 use shared::time::Timestamp;
 
-/// A table as read: its columns, and rows of text; `None` is a value that is not known.
+/// A table as read: its columns, and rows of text. `None` is an unknown value.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<String>,
@@ -29,7 +29,7 @@ impl Table {
         self.column(name).into_iter().map(|value| value.unwrap_or("")).collect()
     }
 
-    /// The same, with what is not known and what is empty made one, as they are in CSV.
+    /// The same table with unknown values as empty ones, because CSV does not tell them apart.
     pub(crate) fn without_nulls(mut self) -> Self {
         self.rows.iter_mut().flatten().for_each(|value| {
             value.get_or_insert_default();

@@ -1,5 +1,5 @@
-//! Where an export ended: the last sequence read of every stream, as one opaque text for `--since`;
-//! it never says anything about time.
+//! Where an export ended: the last sequence that was read of every stream, as one opaque text for
+//! `--since`. It says nothing about time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A place in every stream of the journals that were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor(BTreeMap<String, u64>);
 
-/// What stands inside the opaque text.
+/// The contents of the opaque text: this JSON in base64url.
 #[derive(Serialize, Deserialize)]
-struct Inside {
+struct CursorJson {
     v: u8,
     seq: BTreeMap<String, u64>,
 }
@@ -31,24 +31,25 @@ impl Cursor {
         self.0.get(stream).copied().unwrap_or(0)
     }
 
-    /// Whether a record lies after the cursor.
+    /// Returns whether the cursor stands before a record.
     pub fn is_before(&self, stream: &str, seq: u64) -> bool {
         self.position(stream) < seq
     }
 
-    /// Moves the cursor to the last sequences read. A stream that was not read keeps its place.
+    /// Moves the cursor to the end of every stream that was read. It keeps its place in others.
     #[must_use]
     pub fn advanced(mut self, ends: &BTreeMap<StreamName, u64>) -> Self {
         self.0.extend(ends.iter().map(|(stream, &seq)| (stream.to_string(), seq)));
         self
     }
 
-    /// Whether everything that `other` has seen was seen here too.
+    /// Returns whether this cursor stands at least as far as `other` in every stream.
     pub fn reaches(&self, other: &Self) -> bool {
         other.beyond(self).is_none()
     }
 
-    /// The first stream in which this cursor has seen more than `other`, with its place there.
+    /// Returns the first stream in which this cursor stands further than `other`, and its place
+    /// there.
     pub fn beyond(&self, other: &Self) -> Option<(String, u64)> {
         let beyond = self.0.iter().find(|(stream, seq)| **seq > other.position(stream));
         beyond.map(|(stream, seq)| (stream.clone(), *seq))
@@ -57,8 +58,8 @@ impl Cursor {
     /// Checks that no stream ends before the cursor's place in it.
     ///
     /// # Errors
-    /// [`Error::CursorAhead`] for the first stream that does: what was recorded since would be
-    /// skipped.
+    /// [`Error::CursorAhead`] for the first stream that does. Records appended later would
+    /// otherwise be skipped.
     pub fn check(&self, ends: &BTreeMap<StreamName, u64>) -> Result<(), Error> {
         for (stream, &last_seq) in ends {
             let position = self.position(stream.as_str());
@@ -72,8 +73,8 @@ impl Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inside = Inside { v: VERSION, seq: self.0.clone() };
-        let json = serde_json::to_vec(&inside).map_err(|_| fmt::Error)?;
+        let contents = CursorJson { v: VERSION, seq: self.0.clone() };
+        let json = serde_json::to_vec(&contents).map_err(|_| fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(json))
     }
 }
@@ -83,9 +84,9 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let json = URL_SAFE_NO_PAD.decode(text.trim()).ok();
-        let inside = json.and_then(|json| serde_json::from_slice::<Inside>(&json).ok());
-        match inside {
-            Some(inside) if inside.v == VERSION => Ok(Self(inside.seq)),
+        let decoded = json.and_then(|json| serde_json::from_slice::<CursorJson>(&json).ok());
+        match decoded {
+            Some(decoded) if decoded.v == VERSION => Ok(Self(decoded.seq)),
             _ => Err(Error::Cursor { text: text.chars().take(80).collect() }),
         }
     }

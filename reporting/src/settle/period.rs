@@ -1,4 +1,4 @@
-//! A month as statements name it; it never means anything until a time zone says when it begins.
+//! A calendar month. Only together with a time zone it has a beginning and an end.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::time::Timestamp;
 
-use crate::Error;
-use crate::zones::start_of;
+use crate::error::Error;
+use crate::settle::zones::start_of;
 
-/// A calendar month, `2026-11`.
+/// A calendar month, such as `2026-11`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     first_day: Date,
@@ -40,10 +40,10 @@ impl fmt::Display for Period {
     }
 }
 
-/// Year and month of a calendar.
+/// Year and month.
 pub(crate) type Month = (i16, i8);
 
-/// A half-open stretch of time.
+/// The beginning and the end of a month, `[from, until)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
     from: Timestamp,
@@ -51,12 +51,12 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// Whether the time lies in `[from, until)`.
+    /// Returns whether the time lies in the month.
     pub(crate) fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
 
-    /// Whether it ends after a time.
+    /// Returns whether the month ends after a time.
     pub(crate) fn ends_after(&self, at: Timestamp) -> bool {
         at < self.until
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_month_is_refused() {
+    fn an_invalid_month_is_refused() {
         for text in [
             "",
             "2026",

@@ -1,6 +1,6 @@
-//! The statement: what each influencer of a campaign brought in a month, and what is due for it; it
-//! never adds amounts of two currencies, and never shows a figure that the exported tables do not
-//! give.
+//! The statement: what each influencer of a campaign brought in a month, and what may be paid for
+//! it. It never adds amounts of two currencies, and never shows a figure that cannot be computed
+//! from the exported tables.
 //!
 //! `docs/accounts/statement.md` says what each column means.
 
@@ -19,74 +19,77 @@ use shared::ledger::Booking;
 use shared::money::Currency;
 use shared::order::Status;
 
-use crate::conversion::is_payable;
-use crate::ledger::{Entry, entries};
-use crate::period::{Bounds, Month};
-use crate::tables::session_starts;
-use crate::zones::{local_date, zone_of};
-use crate::{Conversion, Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::is_payable;
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::ledger::{LedgerEntry, ledger_entries};
+use crate::settle::period::Period;
+use crate::settle::period::{Bounds, Month};
+use crate::settle::zones::{local_date, zone_of};
 
 /// What one influencer brought and earned in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Their id.
+    /// The influencer's id.
     pub influencer: InfluencerId,
-    /// Their name; empty when the catalog does not know them.
+    /// The influencer's name; empty when the catalog does not hold them.
     pub name: String,
-    /// Currency of every amount here.
+    /// The currency of every amount in this line.
     pub currency: Currency,
-    /// Billable clicks. On the first of an influencer's lines, 0 on others.
+    /// Billable clicks. They stand on the influencer's first line; other lines have 0.
     pub clicks_billable: u64,
-    /// Visits that began with a click. On the first of an influencer's lines, 0 on others.
+    /// Visits that began with a click. They stand on the influencer's first line; other lines have
+    /// 0.
     pub sessions: u64,
     /// Credited orders.
     pub orders: u64,
-    /// Those of them that became void.
+    /// Credited orders that became void.
     pub orders_cancelled: u64,
-    /// Goods of the others, less refunds.
+    /// Goods of the credited orders that are not void, less refunds.
     pub goods_minor: i64,
-    /// Booked, and not payable as of the date.
+    /// The sum of bookings that are not yet payable as of the date.
     pub pending_minor: i64,
-    /// Booked, and payable as of the date.
+    /// The sum of bookings that are payable as of the date.
     pub approved_minor: i64,
-    /// Reversals; negative, and contained in the two above.
+    /// The sum of reversals. It is negative, and contained in the two sums above.
     pub reversed_minor: i64,
-    /// What may be paid for the period as of the date; negative when more was taken back than
-    /// earned. In a campaign with a minimum, nothing until the minimum is reached, and then what
-    /// was carried forward too.
+    /// What may be paid for the period as of the date. It is negative when reversals exceed
+    /// earnings. In a campaign with a minimum payout, it is zero until the minimum is reached; then
+    /// it includes what was carried forward.
     pub payable_minor: i64,
 }
 
 /// One amount booked in the period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommissionLine {
-    /// Its id, as in table `commissions`.
+    /// The commission's id, as in table `commissions`.
     pub commission_id: String,
-    /// Whose.
+    /// The influencer who earned it.
     pub influencer: InfluencerId,
-    /// The shop's order id.
+    /// The shop's order id; empty for leads and clicks.
     pub order_id: String,
     /// `claimed`, `confirmed` or `cancelled`.
     pub order_status: &'static str,
     /// The booking itself.
     pub booking: Booking,
-    /// Whether its base is a count of leads or clicks.
-    pub counts: bool,
+    /// Whether the booking's base is a count of leads or clicks, not an amount.
+    pub base_is_count: bool,
     /// `pending`, `approved` or `reversed`.
     pub status: &'static str,
-    /// The day it becomes payable.
+    /// The day on which it becomes payable; `None` when there is no such day so far.
     pub payable_on: Option<Date>,
 }
 
 /// The statement of a campaign for a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// One line an influencer and currency, by name and id.
+    /// One line for each influencer and currency, by name and id.
     pub lines: Vec<Line>,
-    /// One line a booking, influencers in the same order, then by time.
+    /// One line for each booking: influencers in the same order, then by time.
     pub commissions: Vec<CommissionLine>,
-    /// Credited orders that no server has confirmed and that earn all the same, because the
-    /// merchant trusts its pixel.
+    /// How many credited orders no server has confirmed. They earn because the merchant trusts its
+    /// pixel.
     pub unconfirmed: u64,
 }
 
@@ -94,8 +97,8 @@ impl Statement {
     /// Computes the statement.
     ///
     /// # Errors
-    /// When the catalog does not know the campaign or its merchant, or the merchant's time zone is
-    /// none.
+    /// When the catalog does not hold the campaign or its merchant, or the merchant's time zone is
+    /// invalid.
     pub fn of(
         dataset: &Dataset,
         campaign: CampaignId,
@@ -111,24 +114,24 @@ impl Statement {
         for conversion in conversions.iter() {
             draft.count_order(conversion);
         }
-        for entry in entries(dataset, &conversions, as_of)? {
+        for entry in ledger_entries(dataset, &conversions, as_of)? {
             draft.add(&entry, as_of)?;
         }
         Ok(draft.finish())
     }
 }
 
-/// A statement being added up.
+/// A statement while it is being computed.
 struct Draft<'a> {
     catalog: &'a Catalog,
     campaign: &'a Campaign,
     merchant: &'a Merchant,
     zone: TimeZone,
     bounds: Bounds,
-    bounds_month: Month,
+    month: Month,
     lines: BTreeMap<(InfluencerId, Currency), Line>,
     commissions: Vec<CommissionLine>,
-    /// What is approved of each month, in the merchant's currency.
+    /// The approved sum of each month, in the merchant's currency.
     approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
     unconfirmed: u64,
 }
@@ -147,7 +150,7 @@ impl<'a> Draft<'a> {
             merchant,
             bounds: period.bounds(&zone)?,
             zone,
-            bounds_month: period.month(),
+            month: period.month(),
             lines: BTreeMap::new(),
             commissions: Vec::new(),
             approved: BTreeMap::new(),
@@ -155,8 +158,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// The influencer's line in a currency. Their line in the merchant's currency always exists and
-    /// comes first.
+    /// Returns the influencer's line in a currency, which is created when it is missing. The line
+    /// in the merchant's currency always exists and comes first.
     fn line(&mut self, influencer: InfluencerId, currency: Currency) -> &mut Line {
         let name =
             self.catalog.influencers.get(&influencer).map_or("", |known| known.name.as_str());
@@ -174,7 +177,7 @@ impl<'a> Draft<'a> {
         self.line(influencer, self.merchant.currency)
     }
 
-    /// A line for everyone who could have brought something.
+    /// Creates a line for every influencer with a link or a coupon of the campaign.
     fn name_owners(&mut self) {
         let campaign = self.campaign.id;
         let links = self
@@ -198,7 +201,7 @@ impl<'a> Draft<'a> {
                 self.main_line(influencer).clicks_billable += 1;
             }
         }
-        for (started_at, touch) in session_starts(dataset) {
+        for (started_at, touch) in dataset.session_starts() {
             if self.bounds.contains(started_at)
                 && let Some(influencer) = self.owner(touch.link)
             {
@@ -207,7 +210,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The influencer of a link of this campaign.
+    /// Returns the influencer of a link; `None` when the link belongs to another campaign.
     fn owner(&self, link: LinkId) -> Option<InfluencerId> {
         let link = self.catalog.links.get(link)?;
         (link.campaign() == self.campaign.id).then_some(link.influencer())
@@ -218,7 +221,7 @@ impl<'a> Draft<'a> {
         let subject =
             conversion.subject().filter(|subject| subject.campaign == Some(self.campaign.id));
         let Some(influencer) = subject.and_then(|subject| subject.influencer) else { return };
-        if !conversion.counts() || !self.bounds.contains(order.placed_at) {
+        if !conversion.counts_as_order() || !self.bounds.contains(order.placed_at) {
             return;
         }
         let cancelled = order.status == Status::Void;
@@ -234,7 +237,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add(&mut self, entry: &Entry<'_>, as_of: Date) -> Result<(), Error> {
+    fn add(&mut self, entry: &LedgerEntry<'_>, as_of: Date) -> Result<(), Error> {
         let (booking, account) = (&entry.booking, entry.booking.account);
         if account.campaign != self.campaign.id {
             return Ok(());
@@ -262,40 +265,41 @@ impl<'a> Draft<'a> {
             order_id: entry.order_id().to_owned(),
             order_status: entry.order_status(),
             booking: booking.clone(),
-            counts: entry.conversion.is_none(),
+            base_is_count: entry.conversion.is_none(),
             status: entry.status,
             payable_on: entry.payable_on,
         });
         Ok(())
     }
 
-    /// Says what may be paid: what was approved, or, in a campaign with a minimum, what has
-    /// gathered up to this month.
-    fn settle_payable(&mut self) {
+    /// Sets what may be paid: the approved sum, or, in a campaign with a minimum payout, the sum
+    /// that was carried forward up to this month once it reaches the minimum.
+    fn set_payable(&mut self) {
         for ((influencer, currency), line) in &mut self.lines {
             line.payable_minor = line.approved_minor;
             let least = bound_minor(self.campaign.minimum_payout, *currency);
             if let Some(least) = least.filter(|_| *currency == self.merchant.currency) {
                 let months = self.approved.get(influencer).into_iter().flatten();
-                line.payable_minor = carried(months, self.bounds_month, least);
+                line.payable_minor = carried(months, self.month, least);
             }
         }
     }
 
     fn finish(mut self) -> Statement {
-        self.settle_payable();
+        self.set_payable();
         let main = self.merchant.currency;
         let mut lines: Vec<_> = self.lines.into_values().collect();
-        lines.sort_by(|a, b| key(a, main).cmp(&key(b, main)));
+        lines.sort_by(|a, b| sort_key(a, main).cmp(&sort_key(b, main)));
         let rank = |of: InfluencerId| lines.iter().position(|line| line.influencer == of);
         let mut commissions = self.commissions;
-        // Stable: bookings of one instant stay in the order of their orders' ledgers.
+        // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
         Statement { lines, commissions, unconfirmed: self.unconfirmed }
     }
 }
 
-/// What is payable for a month when less than `least` is carried forward; months in order.
+/// Returns what is payable for a month. Less than `least` is carried forward to the next month. The
+/// months must be in order.
 fn carried<'m>(
     months: impl Iterator<Item = (&'m Month, &'m i64)>,
     month: Month,
@@ -311,8 +315,8 @@ fn carried<'m>(
     paid
 }
 
-/// By name, then id, then the merchant's currency before others.
-fn key(line: &Line, main: Currency) -> (&str, InfluencerId, Reverse<bool>, Currency) {
+/// Sorts by name, then by id, then the merchant's currency before others.
+fn sort_key(line: &Line, main: Currency) -> (&str, InfluencerId, Reverse<bool>, Currency) {
     (&line.name, line.influencer, Reverse(line.currency == main), line.currency)
 }
 

@@ -1,5 +1,5 @@
-//! Calendar days in a merchant's time zone; it never asks the operating system, so that a day
-//! begins at the same instant on every machine.
+//! Calendar days in a merchant's time zone. It never asks the operating system for time zones, so
+//! that a day begins at the same instant on every machine.
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -7,7 +7,7 @@ use jiff::{Timestamp as Instant, ToSpan};
 use shared::catalog::Merchant;
 use shared::time::Timestamp;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Returns the merchant's time zone, from the zones that come with the program.
 pub(crate) fn zone_of(merchant: &Merchant) -> Result<TimeZone, Error> {

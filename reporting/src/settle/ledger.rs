@@ -1,6 +1,6 @@
-//! The ledger of all campaigns: every amount booked, of orders, leads and clicks, and what a
-//! campaign's volume and caps add to or take from them; it never rewrites an amount, it books the
-//! difference beside it.
+//! The ledger of all campaigns: every amount booked for orders, leads and clicks, and what volume
+//! bonuses add and caps take away. It never rewrites an amount: it books the difference as an entry
+//! of its own.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,58 +13,60 @@ use shared::ledger::{Booking, Reason};
 use shared::money::{Currency, Fraction};
 use shared::order::Status;
 
-use crate::activity::{Earned, earned_by_clicks, earned_by_leads};
-use crate::conversion::is_payable;
-use crate::period::Month;
-use crate::zones::{days_later, local_date, start_of, zone_of};
-use crate::{Conversion, Conversions, Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::activity::{Earning, earned_by_clicks, earned_by_leads};
+use crate::settle::conversion::is_payable;
+use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::period::Month;
+use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// One amount booked.
 #[derive(Debug, Clone)]
-pub struct Entry<'a> {
-    /// Its id; the same in every export.
-    pub id: FactId,
-    /// The conversion it belongs to; for clicks an id of the day.
-    pub conversion_id: FactId,
-    /// The order, where it is one's.
-    pub conversion: Option<&'a Conversion>,
-    /// The amount.
-    pub booking: Booking,
-    /// The day it becomes payable.
-    pub payable_on: Option<Date>,
+pub(crate) struct LedgerEntry<'a> {
+    /// The entry's id; the same in every export.
+    pub(crate) id: FactId,
+    /// The conversion that it belongs to; for clicks, an id of the day's clicks.
+    pub(crate) conversion_id: FactId,
+    /// The order; `None` for leads and clicks.
+    pub(crate) conversion: Option<&'a Conversion>,
+    /// The amount, and whom it is booked for.
+    pub(crate) booking: Booking,
+    /// The day on which it becomes payable; `None` when there is no such day so far.
+    pub(crate) payable_on: Option<Date>,
     /// `pending`, `approved` or `reversed`.
-    pub status: &'static str,
+    pub(crate) status: &'static str,
 }
 
-impl Entry<'_> {
-    /// The shop's order id; empty for leads and clicks.
-    pub fn order_id(&self) -> &str {
+impl LedgerEntry<'_> {
+    /// Returns the shop's order id; empty for leads and clicks.
+    pub(crate) fn order_id(&self) -> &str {
         self.conversion.map_or("", |conversion| &conversion.settled.order.order_id)
     }
 
-    /// `claimed`, `confirmed` or `cancelled`; what is no order's is confirmed.
-    pub fn order_status(&self) -> &'static str {
+    /// Returns `claimed`, `confirmed` or `cancelled`; leads and clicks are `confirmed`.
+    pub(crate) fn order_status(&self) -> &'static str {
         self.conversion.map_or("confirmed", Conversion::status)
     }
 }
 
-/// Every amount booked, by time.
+/// Returns every amount booked, by time.
 ///
 /// # Errors
-/// When a day is beyond the calendar, or a merchant's time zone is none.
-pub fn entries<'a>(
+/// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
+pub(crate) fn ledger_entries<'a>(
     dataset: &Dataset,
     conversions: &'a Conversions,
     as_of: Date,
-) -> Result<Vec<Entry<'a>>, Error> {
-    let mut entries = of_orders(conversions, as_of)?;
+) -> Result<Vec<LedgerEntry<'a>>, Error> {
+    let mut entries = entries_of_orders(conversions, as_of)?;
     for earned in earned_by_leads(dataset)?.into_iter().chain(earned_by_clicks(dataset)?) {
-        entries.push(of_activity(earned, &dataset.catalog, as_of)?);
+        entries.push(entry_of_activity(earned, &dataset.catalog, as_of)?);
     }
-    // Stable: bookings of one instant stay in the order of their orders' ledgers.
+    // The sort is stable: bookings of the same instant keep the order of their order's ledger.
     entries.sort_by_key(|entry| entry.booking.booked_at);
     let mut bounded = Vec::with_capacity(entries.len());
-    let mut terms = AcrossOrders::new(&dataset.catalog)?;
+    let mut terms = VolumeAndCaps::new(&dataset.catalog)?;
     for entry in entries {
         let volume = terms.volume(&entry, as_of)?;
         for entry in [Some(entry), volume].into_iter().flatten() {
@@ -76,14 +78,17 @@ pub fn entries<'a>(
     Ok(bounded)
 }
 
-fn of_orders(conversions: &Conversions, as_of: Date) -> Result<Vec<Entry<'_>>, Error> {
+fn entries_of_orders(
+    conversions: &Conversions,
+    as_of: Date,
+) -> Result<Vec<LedgerEntry<'_>>, Error> {
     let mut entries = Vec::new();
     for conversion in conversions.iter() {
         for (id, booking) in conversion.bookings() {
             let payable_on = conversions.payable_on(conversion, &booking.account)?;
             let status = conversion.commission_status(booking, payable_on, as_of);
             let (conversion_id, conversion) = (conversion.id, Some(conversion));
-            entries.push(Entry {
+            entries.push(LedgerEntry {
                 id,
                 conversion_id,
                 conversion,
@@ -96,14 +101,18 @@ fn of_orders(conversions: &Conversions, as_of: Date) -> Result<Vec<Entry<'_>>, E
     Ok(entries)
 }
 
-fn of_activity<'a>(earned: Earned, catalog: &Catalog, as_of: Date) -> Result<Entry<'a>, Error> {
-    let Earned { conversion, booking, earned_on } = earned;
+fn entry_of_activity<'a>(
+    earned: Earning,
+    catalog: &Catalog,
+    as_of: Date,
+) -> Result<LedgerEntry<'a>, Error> {
+    let Earning { conversion, booking, earned_on } = earned;
     let hold_days =
         catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
     let payable_on = Some(days_later(earned_on, hold_days)?);
     let id = FactId::of_content(&[b"commission", conversion.as_bytes()]);
     let status = status(booking.amount_minor, payable_on, as_of);
-    Ok(Entry { id, conversion_id: conversion, conversion: None, booking, payable_on, status })
+    Ok(LedgerEntry { id, conversion_id: conversion, conversion: None, booking, payable_on, status })
 }
 
 fn status(amount_minor: i64, payable_on: Option<Date>, as_of: Date) -> &'static str {
@@ -116,39 +125,39 @@ fn status(amount_minor: i64, payable_on: Option<Date>, as_of: Date) -> &'static 
     }
 }
 
-/// Terms that look at more than one order, and how far they are filled.
-struct AcrossOrders<'c> {
-    campaigns: HashMap<CampaignId, Rules<'c>>,
-    months: BTreeMap<(CampaignId, InfluencerId, Month), Sold>,
-    capped_month: BTreeMap<(CampaignId, InfluencerId, Month), Granted>,
-    capped_total: BTreeMap<CampaignId, Granted>,
+/// The terms that look at more than one order, volume and caps, with their sums so far.
+struct VolumeAndCaps<'c> {
+    campaigns: HashMap<CampaignId, CampaignRules<'c>>,
+    months: BTreeMap<(CampaignId, InfluencerId, Month), MonthSales>,
+    capped_month: BTreeMap<(CampaignId, InfluencerId, Month), CapUse>,
+    capped_total: BTreeMap<CampaignId, CapUse>,
 }
 
-/// A campaign with such terms.
-struct Rules<'c> {
+/// A campaign with its merchant's currency and time zone.
+struct CampaignRules<'c> {
     campaign: &'c Campaign,
     currency: Currency,
     zone: TimeZone,
 }
 
-/// What an influencer sold in a month.
+/// What an influencer sold for a campaign in a month.
 #[derive(Default)]
-struct Sold {
-    /// Goods of each order that counts, by conversion.
+struct MonthSales {
+    /// The goods of each order that counts, in minor units, by conversion.
     goods: BTreeMap<FactId, i64>,
     bonus_minor: i64,
 }
 
-/// What was booked before a cap, and what of it was granted.
+/// The sum booked before a cap, and the part of it that the cap granted.
 #[derive(Default, Clone, Copy)]
-struct Granted {
+struct CapUse {
     asked_minor: i64,
     granted_minor: i64,
 }
 
-impl Granted {
-    /// Takes an amount in; what of it is granted, negative where something is taken back.
-    fn take(&mut self, amount_minor: i64, most: Option<i64>) -> i64 {
+impl CapUse {
+    /// Adds an amount and returns the change of the granted sum; negative when it shrinks.
+    fn grant(&mut self, amount_minor: i64, most: Option<i64>) -> i64 {
         self.asked_minor += amount_minor;
         let granted = most.map_or(self.asked_minor, |most| self.asked_minor.min(most));
         let change = granted - self.granted_minor;
@@ -157,7 +166,7 @@ impl Granted {
     }
 }
 
-impl<'c> AcrossOrders<'c> {
+impl<'c> VolumeAndCaps<'c> {
     fn new(catalog: &'c Catalog) -> Result<Self, Error> {
         let mut campaigns = HashMap::new();
         for campaign in catalog.campaigns.values() {
@@ -165,8 +174,10 @@ impl<'c> AcrossOrders<'c> {
                 catalog.merchants.get(&campaign.merchant).map(AsRef::as_ref);
             if let Some(merchant) = merchant {
                 let (currency, zone) = (merchant.currency, zone_of(merchant)?);
-                campaigns
-                    .insert(campaign.id, Rules { campaign: campaign.as_ref(), currency, zone });
+                campaigns.insert(
+                    campaign.id,
+                    CampaignRules { campaign: campaign.as_ref(), currency, zone },
+                );
             }
         }
         let (months, capped_month, capped_total) =
@@ -174,11 +185,15 @@ impl<'c> AcrossOrders<'c> {
         Ok(Self { campaigns, months, capped_month, capped_total })
     }
 
-    /// What the month's volume changes after an order's booking: a percentage of all its goods,
-    /// from so many orders.
+    /// Returns how a booking changes the month's volume bonus: a percentage of all goods of the
+    /// month, once the month has enough orders.
     ///
-    /// A month is paid by the terms it began with.
-    fn volume<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
+    /// The terms at the beginning of the month apply to the whole month.
+    fn volume<'a>(
+        &mut self,
+        entry: &LedgerEntry<'a>,
+        as_of: Date,
+    ) -> Result<Option<LedgerEntry<'a>>, Error> {
         let account = entry.booking.account;
         let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
         let Some(conversion) = entry.conversion.filter(|_| account.currency == rules.currency)
@@ -206,12 +221,16 @@ impl<'c> AcrossOrders<'c> {
         let change = bonus.unwrap_or(0) - sold.bonus_minor;
         sold.bonus_minor += change;
         let rate = reached.map_or_else(String::new, |(_, rate)| rate.to_string());
-        beside(entry, Reason::Volume, change, (goods, rate), (rules, as_of))
+        adjustment(entry, Reason::Volume, change, (goods, rate), (rules, as_of))
     }
 
-    /// What the campaign's caps change after a booking: what is over is taken off, and given where
-    /// room is made again.
-    fn cap<'a>(&mut self, entry: &Entry<'a>, as_of: Date) -> Result<Option<Entry<'a>>, Error> {
+    /// Returns how the campaign's caps change a booking: they take off what exceeds a cap, and give
+    /// it back when a later reversal makes room.
+    fn cap<'a>(
+        &mut self,
+        entry: &LedgerEntry<'a>,
+        as_of: Date,
+    ) -> Result<Option<LedgerEntry<'a>>, Error> {
         let (account, amount) = (entry.booking.account, entry.booking.amount_minor);
         let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
         if account.currency != rules.currency {
@@ -221,23 +240,23 @@ impl<'c> AcrossOrders<'c> {
         let booked_on = local_date(entry.booking.booked_at, &rules.zone)?;
         let month = (account.campaign, account.influencer, (booked_on.year(), booked_on.month()));
         let most = bound_minor(caps.commission_per_influencer_month, rules.currency);
-        let granted = self.capped_month.entry(month).or_default().take(amount, most);
+        let granted = self.capped_month.entry(month).or_default().grant(amount, most);
         let most = bound_minor(caps.commission_total, rules.currency);
-        let granted = self.capped_total.entry(account.campaign).or_default().take(granted, most);
+        let granted = self.capped_total.entry(account.campaign).or_default().grant(granted, most);
         let (base, rate) = (entry.booking.base_minor, String::new());
-        beside(entry, Reason::Capped, granted - amount, (base, rate), (rules, as_of))
+        adjustment(entry, Reason::Capped, granted - amount, (base, rate), (rules, as_of))
     }
 }
 
-/// An amount that follows another, and is payable with it; one that follows the end of an order,
-/// which never is, waits its own days.
-fn beside<'a>(
-    entry: &Entry<'a>,
+/// Books an amount that follows another entry, payable on the same day. An entry of a void order
+/// may have no such day, so what follows it waits the hold from its own booking.
+fn adjustment<'a>(
+    entry: &LedgerEntry<'a>,
     reason: Reason,
     amount_minor: i64,
     (base_minor, rate): (i64, String),
-    (rules, as_of): (&Rules<'_>, Date),
-) -> Result<Option<Entry<'a>>, Error> {
+    (rules, as_of): (&CampaignRules<'_>, Date),
+) -> Result<Option<LedgerEntry<'a>>, Error> {
     if amount_minor == 0 {
         return Ok(None);
     }
@@ -253,5 +272,5 @@ fn beside<'a>(
         entry.payable_on
     };
     let status = status(amount_minor, payable_on, as_of);
-    Ok(Some(Entry { id, booking, payable_on, status, ..entry.clone() }))
+    Ok(Some(LedgerEntry { id, booking, payable_on, status, ..entry.clone() }))
 }

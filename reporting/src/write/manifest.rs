@@ -1,5 +1,5 @@
-//! `manifest.json`: what an export's folder holds and up to where; it never lists a file that is
-//! not there whole.
+//! `manifest.json`: the files of an export, and the cursor at which it ended. It never lists a file
+//! that is not complete on disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,20 +8,22 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_whole;
-use crate::{Cell, Error, Kind, Part, Sheet};
+use crate::error::Error;
+use crate::tables::columns::{Cell, ColumnType, Sheet};
+use crate::tables::part::Part;
+use crate::write::files::write_whole;
 
-/// Sums of a file: column → currency → minor units.
-type Sums = BTreeMap<String, BTreeMap<String, i128>>;
+/// The sums of a file, in minor units, by column and currency.
+pub(crate) type Sums = BTreeMap<String, BTreeMap<String, i128>>;
 
 /// The contents of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `parquet`, `csv` or `ndjson`.
     pub format: String,
-    /// The date that decided which commissions are approved.
+    /// The day that decided which commissions are approved, `YYYY-MM-DD`.
     pub as_of: String,
-    /// What to pass as `--since` for all that is recorded later.
+    /// The value of `--since` for an export of everything that is recorded later.
     pub cursor: String,
     /// Every file, by path.
     pub files: Vec<FileEntry>,
@@ -30,27 +32,27 @@ pub struct Manifest {
 /// One file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
-    /// Its path below the export's folder, with `/`.
+    /// Its path inside the export's folder, with `/`.
     pub path: String,
-    /// Its table.
+    /// The table that its rows belong to.
     pub table: String,
     /// The UTC day of its rows.
     pub date: String,
-    /// The stream its rows were recorded in; `all` for derived tables.
+    /// The stream that holds the rows' records; `all` for derived tables.
     pub node: String,
-    /// Sequence of its first row; its number in derived tables.
+    /// Sequence of its first row; in derived tables the row's number, from 1.
     pub first_seq: u64,
-    /// Sequence of its last row; its number in derived tables.
+    /// Sequence of its last row; in derived tables the row's number, from 1.
     pub last_seq: u64,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// BLAKE3 of its bytes, in hex.
+    /// The BLAKE3 hash of its bytes, in hex.
     pub blake3: String,
-    /// Sums of its amounts.
+    /// The sum of every column of minor units.
     pub sums: Sums,
 }
 
-pub(crate) const NAME: &str = "manifest.json";
+pub(crate) const MANIFEST_NAME: &str = "manifest.json";
 const AMOUNT_SUFFIX: &str = "_minor";
 
 impl FileEntry {
@@ -71,10 +73,10 @@ impl FileEntry {
 }
 
 impl Manifest {
-    /// Reads the manifest of a folder; `None` when there is none.
+    /// Reads the manifest of a folder; `None` when the folder holds none.
     ///
     /// # Errors
-    /// [`Error::Manifest`] when the file is something else, [`Error::Io`] when it cannot be read.
+    /// [`Error::Manifest`] when the file is not a manifest, [`Error::Io`] when it cannot be read.
     pub fn read(out: &Path) -> Result<Option<Self>, Error> {
         let path = path(out);
         let json = match fs::read(&path) {
@@ -85,7 +87,7 @@ impl Manifest {
         serde_json::from_slice(&json).map(Some).map_err(|source| Error::Manifest { path, source })
     }
 
-    /// Writes the manifest into a folder, in the place of an earlier one.
+    /// Writes the manifest into a folder and replaces an earlier one.
     pub(crate) fn write(&self, out: &Path) -> Result<(), Error> {
         use std::io::Write;
         write_whole(&path(out), |file| {
@@ -97,18 +99,18 @@ impl Manifest {
 }
 
 fn path(out: &Path) -> PathBuf {
-    out.join(NAME)
+    out.join(MANIFEST_NAME)
 }
 
-/// Adds up every column of minor units, each currency by itself. Amounts without a currency are not
-/// added.
+/// Adds up every column of minor units, separately for each currency. Amounts without a currency
+/// are not added.
 fn sums(sheet: &Sheet) -> Sums {
     let mut sums = Sums::new();
     let Some(currency) = sheet.fields().iter().position(|field| field.name == "currency") else {
         return sums;
     };
     for (column, field) in sheet.fields().iter().enumerate() {
-        if field.kind != Kind::Integer || !field.name.ends_with(AMOUNT_SUFFIX) {
+        if field.kind != ColumnType::Integer || !field.name.ends_with(AMOUNT_SUFFIX) {
             continue;
         }
         let by_currency = sums.entry(field.name.to_owned()).or_default();

@@ -1,10 +1,9 @@
-//! Reads journals into a [`Dataset`]; it never writes to them, never takes their locks, and never
-//! passes over damage.
+//! Reads journals into a [`Dataset`]. It never writes to a journal, never takes a journal's lock,
+//! and never skips damage.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs;
-use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -12,49 +11,50 @@ use journal::{Reader, StreamName};
 use shared::record::Record;
 use tempfile::TempDir;
 
-use crate::facts::Recorded;
-use crate::files::Hashing;
-use crate::{Cursor, Dataset, Error};
+use crate::error::Error;
+use crate::hashing::hash_of_file;
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::read::facts::Recorded;
 
-/// What to do with records that this program does not understand.
+/// What to do with records that this release does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unknown {
-    /// Fail: figures without them could be wrong.
+pub enum UnknownRecords {
+    /// Fail, because figures without them could be wrong.
     Refuse,
-    /// Count them and go on.
+    /// Count them and leave them out.
     Skip,
 }
 
-/// Records between two calls of the progress display.
+/// How many records are read between two calls of `progress`.
 const PROGRESS_STEP: u64 = 1 << 16;
 
-/// Reads every stream of every journal folder, each up to where its writer stands now, or to where
-/// `until` stands.
+/// Reads every stream of every journal folder, up to its present end or up to `until`.
 ///
-/// `progress` is told now and then how many records were read. The order of the folders does not
-/// matter.
+/// `progress` is called from time to time with the number of records read. The order of the folders
+/// does not matter.
 ///
 /// # Errors
 /// When a folder is missing, a stream name is used twice, a journal is damaged, or a record is not
-/// understood and `unknown` says [`Unknown::Refuse`].
+/// understood and `unknown` says [`UnknownRecords::Refuse`].
 pub fn read(
     journal_dirs: &[PathBuf],
     until: Option<&Cursor>,
-    unknown: Unknown,
+    unknown: UnknownRecords,
     progress: &dyn Fn(u64),
 ) -> Result<Dataset, Error> {
     let mut dataset = Dataset::default();
     let mut records = 0;
     for (stream, dirs) in streams(journal_dirs)? {
-        let whole = Whole::of(&stream, &dirs)?;
-        let mut reader = Reader::open(whole.dir(), &stream, 0)?;
+        let source = StreamSource::of(&stream, &dirs)?;
+        let mut reader = Reader::open(source.dir(), &stream, 0)?;
         let mut last_seq = 0;
         while let Some(record) = reader.next()? {
             if until.is_some_and(|until| until.is_before(stream.as_str(), record.seq)) {
                 break;
             }
             last_seq = record.seq;
-            take(&mut dataset, &stream, record);
+            add_record(&mut dataset, &stream, record);
             records += 1;
             if records % PROGRESS_STEP == 0 {
                 progress(records);
@@ -65,15 +65,15 @@ pub fn read(
     }
     progress(records);
     match &dataset.first_unknown {
-        Some(first) if unknown == Unknown::Refuse => {
-            Err(Error::Unknown { count: dataset.unknown, first: first.clone() })
+        Some(first) if unknown == UnknownRecords::Refuse => {
+            Err(Error::UnknownRecords { count: dataset.unknown_records, first: first.clone() })
         }
         _ => Ok(dataset),
     }
 }
 
-/// Lists the streams of all folders, each with the folders it lies in. A folder given twice is read
-/// once.
+/// Lists the streams of all folders, each with the folders that hold segments of it. A folder that
+/// is given twice is read once.
 fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>>, Error> {
     let mut found: BTreeMap<StreamName, Vec<PathBuf>> = BTreeMap::new();
     for given in journal_dirs {
@@ -88,24 +88,24 @@ fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>
     Ok(found)
 }
 
-/// A stream in one piece: where it lies, or, for one whose copied segments lie elsewhere, a folder
-/// of links to all.
-enum Whole {
-    Here(PathBuf),
-    Linked(TempDir),
+/// The folder to read a stream from: the only one that holds it, or, when several folders hold
+/// segments of it, a temporary one with links to all segments.
+enum StreamSource {
+    Folder(PathBuf),
+    Links(TempDir),
 }
 
-impl Whole {
+impl StreamSource {
     /// # Errors
-    /// [`Error::SameStream`] when two folders have different segments of one name: these are two
-    /// streams.
+    /// [`Error::SameStream`] when two folders hold different segments of the same name: they belong
+    /// to two streams.
     fn of(stream: &StreamName, dirs: &[PathBuf]) -> Result<Self, Error> {
         if let [only] = dirs {
-            return Ok(Self::Here(only.clone()));
+            return Ok(Self::Folder(only.clone()));
         }
-        let linked =
+        let links =
             tempfile::tempdir().map_err(Error::io("create a folder in", std::env::temp_dir()))?;
-        let folder = linked.path().join(stream.as_str());
+        let folder = links.path().join(stream.as_str());
         fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
         let mut owners: BTreeMap<std::ffi::OsString, PathBuf> = BTreeMap::new();
         for dir in dirs {
@@ -125,13 +125,13 @@ impl Whole {
             let link = folder.join(name);
             symlink(&segment, &link).map_err(Error::io("link", &link))?;
         }
-        Ok(Self::Linked(linked))
+        Ok(Self::Links(links))
     }
 
     fn dir(&self) -> &Path {
         match self {
-            Self::Here(dir) => dir,
-            Self::Linked(folder) => folder.path(),
+            Self::Folder(dir) => dir,
+            Self::Links(folder) => folder.path(),
         }
     }
 }
@@ -143,19 +143,14 @@ fn segments(stream_dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).collect())
 }
 
-/// Whether two files hold the same bytes.
+/// Returns whether two files hold the same bytes.
 fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
-    let hash = |path: &Path| {
-        let mut hashing = Hashing::new(io::sink());
-        let hashed = fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hashing));
-        hashed.map_err(Error::io("read", path))?;
-        Ok::<_, Error>(hashing.finish())
-    };
+    let hash = |path: &Path| hash_of_file(path).map_err(Error::io("read", path));
     Ok(hash(one)? == hash(other)?)
 }
 
-/// A folder by its one true path. A missing one is a mistake, although the journal would call it
-/// empty.
+/// Returns a folder's canonical path. A missing folder is an error here; the journal would read it
+/// as an empty one.
 fn existing(dir: &Path) -> Result<PathBuf, Error> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
@@ -163,19 +158,19 @@ fn existing(dir: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-fn take(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>) {
+fn add_record(dataset: &mut Dataset, stream: &StreamName, record: journal::Record<'_>) {
     let (stream, seq) = (stream.clone(), record.seq);
     match Record::decode(record.payload) {
         Ok(Record::Click(click)) => {
-            dataset.clicks.push(Recorded { stream, seq, fact: click.into() })
+            dataset.clicks.push(Recorded { stream, seq, fact: click.into() });
         }
         Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
-        Ok(Record::Order(fact)) => dataset.orders.push(Recorded { stream, seq, fact: *fact }),
-        // Rows are made after the last record, so that a change counts wherever it stands.
+        Ok(Record::Order(fact)) => dataset.order_facts.push(Recorded { stream, seq, fact: *fact }),
+        // Tables are computed after the last record, so every row sees the last change.
         Ok(Record::Catalog(change)) => dataset.catalog.apply(&change),
         Ok(Record::Unparsed(_)) => dataset.unparsed += 1,
         Err(error) => {
-            dataset.unknown += 1;
+            dataset.unknown_records += 1;
             dataset
                 .first_unknown
                 .get_or_insert_with(|| format!("record {seq} of stream {stream} ({error})"));

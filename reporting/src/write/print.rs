@@ -1,7 +1,7 @@
-//! Reports as text: CSV for programs and spreadsheets, aligned columns for people; it never changes
+//! Reports as text: CSV for programs and spreadsheets, aligned columns for people. It never changes
 //! a figure.
 
-use crate::write::guard;
+use crate::write::csv::guard;
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Rendering {
     Table,
 }
 
-/// Prints blocks, an empty line between them.
+/// Renders blocks, with an empty line between them.
 pub(crate) fn print(rendering: Rendering, blocks: &[Block]) -> String {
     let print = match rendering {
         Rendering::Csv => Block::to_csv,
@@ -23,17 +23,17 @@ pub(crate) fn print(rendering: Rendering, blocks: &[Block]) -> String {
 
 /// One printed value.
 pub(crate) enum Cell {
-    /// An id or word of ours.
+    /// An id, word or time that afterclick made.
+    Id(String),
+    /// Text that a shop or an influencer chose.
     Text(String),
-    /// A text that somebody else chose.
-    Foreign(String),
     /// A count or an amount.
     Number(String),
 }
 
 impl Cell {
     fn as_str(&self) -> &str {
-        let (Self::Text(text) | Self::Foreign(text) | Self::Number(text)) = self;
+        let (Self::Id(text) | Self::Text(text) | Self::Number(text)) = self;
         text
     }
 }
@@ -57,8 +57,8 @@ impl Block {
         let written = writer.write_record(self.header).and_then(|()| {
             self.rows.iter().try_for_each(|row| {
                 writer.write_record(row.iter().map(|cell| match cell {
-                    Cell::Foreign(text) => guard(text).into_owned(),
-                    Cell::Text(text) | Cell::Number(text) => text.clone(),
+                    Cell::Text(text) => guard(text).into_owned(),
+                    Cell::Id(text) | Cell::Number(text) => text.clone(),
                 }))
             })
         });
@@ -95,7 +95,7 @@ impl Block {
 }
 
 // SECURITY: names come from outside and must not move a terminal's cursor.
-/// A text without control characters.
+/// Replaces control characters.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

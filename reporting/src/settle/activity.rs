@@ -1,5 +1,5 @@
-//! What is earned without an order: leads, and billable clicks; it never pays for a lead that only
-//! a browser reported, unless the merchant trusts its pixel.
+//! Amounts earned without an order: by leads and by billable clicks. A lead is known from a browser
+//! alone, so it earns only when the merchant trusts its pixel.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,36 +16,38 @@ use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
-use crate::zones::{local_date, start_of, zone_of};
-use crate::{Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::zones::{local_date, start_of, zone_of};
 
 /// A lead that a click led to.
 #[derive(Debug)]
 pub(crate) struct Lead<'a> {
-    /// Its id as a conversion.
+    /// The lead's id as a conversion.
     pub(crate) id: FactId,
-    /// What was reported.
+    /// The event as the pixel sent it.
     pub(crate) event: &'a EventFact,
-    /// The click.
+    /// The click that led to it.
     pub(crate) touch: Touch,
-    /// Whose link it was.
+    /// The link that was clicked.
     pub(crate) link: LinkRef<'a>,
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
 }
 
 impl Lead<'_> {
-    /// `claimed`, or `confirmed` where the merchant trusts its pixel.
+    /// Returns `confirmed` if the merchant trusts its pixel, else `claimed`.
     pub(crate) fn status(&self) -> &'static str {
         if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
     }
 
-    /// Empty, or `outside_window`.
+    /// Returns `outside_window` when the click's attribution window does not cover the lead, else
+    /// an empty text.
     pub(crate) fn label(&self) -> &'static str {
         if self.touch.covers(self.event.at) { "" } else { "outside_window" }
     }
 
-    /// What is booked for it.
+    /// Returns what is booked for the lead; `None` when it earns nothing.
     fn booking(&self) -> Option<Booking> {
         let (_, terms) = self.campaign.terms_at(self.event.at);
         let amount =
@@ -62,15 +64,15 @@ impl Lead<'_> {
 }
 
 /// An amount booked without an order.
-pub(crate) struct Earned {
-    /// Its id as a conversion; of a day's clicks, which are none, an id all the same.
+pub(crate) struct Earning {
+    /// The id of the lead as a conversion. A day's clicks are no conversion, but have an id too.
     pub(crate) conversion: FactId,
     pub(crate) booking: Booking,
-    /// The day that the hold begins on.
+    /// The day on which the hold begins.
     pub(crate) earned_on: Date,
 }
 
-/// Every lead, by time.
+/// Returns every lead that a click led to, by time.
 pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     let mut leads = Vec::new();
     for (event, touch) in dataset.distinct_events(EventName::Lead) {
@@ -88,21 +90,21 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     leads
 }
 
-/// What leads earned.
-pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
+/// Returns what leads earned.
+pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
     let mut earned = Vec::new();
     for lead in leads(dataset) {
         if let Some(booking) = lead.booking() {
             let earned_on = local_date(lead.event.at, &zone_of(lead.merchant)?)?;
-            earned.push(Earned { conversion: lead.id, booking, earned_on });
+            earned.push(Earning { conversion: lead.id, booking, earned_on });
         }
     }
     Ok(earned)
 }
 
-/// What billable clicks earned: one amount for a day, an influencer and the terms of a campaign,
-/// rounded once.
-pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> {
+/// Returns what billable clicks earned: one amount for each day, influencer and version of a
+/// campaign's terms, rounded once.
+pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
     let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
     let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
     for click in
@@ -133,16 +135,16 @@ pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earned>, Error> 
         if let Some(booking) =
             booking(conversion, begins, (id, influencer), merchant, count, amount)
         {
-            earned.push(Earned { conversion, booking, earned_on: day });
+            earned.push(Earning { conversion, booking, earned_on: day });
         }
     }
     Ok(earned)
 }
 
-type Paying<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);
+type PayingCampaign<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);
 
-/// Campaigns that pay for clicks, or did.
-fn paying_campaigns(catalog: &Catalog) -> Result<BTreeMap<CampaignId, Paying<'_>>, Error> {
+/// Returns the campaigns that pay for clicks now, or did under earlier terms.
+fn paying_campaigns(catalog: &Catalog) -> Result<BTreeMap<CampaignId, PayingCampaign<'_>>, Error> {
     let mut paying = BTreeMap::new();
     for campaign in catalog.campaigns.values() {
         let earlier = campaign.earlier_commissions.iter().map(|earlier| &earlier.commission);
@@ -154,7 +156,7 @@ fn paying_campaigns(catalog: &Catalog) -> Result<BTreeMap<CampaignId, Paying<'_>
     Ok(paying)
 }
 
-/// `count` times an amount, rounded once.
+/// Books `count` times an amount, rounded once; `None` when the amount is too large.
 fn booking(
     fact: FactId,
     booked_at: Timestamp,

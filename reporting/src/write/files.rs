@@ -1,17 +1,17 @@
-//! Files that are there whole or not at all; it never shows a reader a half-written one, and never
-//! reports one that a power cut could still take away.
+//! Writes files as a whole or not at all. A reader never sees a half-written file, and a file that
+//! is reported as written survives a power cut.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::error::Error;
+use crate::hashing::Hashing;
 
-/// Marks a file that is being written; a leftover of a killed export.
+/// Marks a file that is being written, or that a killed export left behind.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
-/// Writes a file under a temporary name, brings it to the disk, gives it its name, and returns its
-/// BLAKE3.
+/// Writes a file under a temporary name, syncs it, gives it its name, and returns its BLAKE3 hash.
 pub(crate) fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<Hashing<File>>) -> io::Result<()>,
@@ -22,7 +22,7 @@ pub(crate) fn write_whole(
     let file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
     let mut out = BufWriter::new(Hashing::new(file));
     let filled =
-        fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner.sync_all());
+        fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner().sync_all());
     filled.map_err(Error::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
     sync_dir(path.parent().unwrap_or(path))?;
@@ -34,7 +34,7 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("fsync the folder", dir))
 }
 
-/// Creates a folder and those above it, up to and without `root`.
+/// Creates the folders of the path `below` inside `root`, which must exist.
 pub(crate) fn create_dir(root: &Path, below: &Path) -> Result<(), Error> {
     let mut dir = root.to_owned();
     for name in below {
@@ -46,33 +46,4 @@ pub(crate) fn create_dir(root: &Path, below: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Hashes what passes through.
-pub(crate) struct Hashing<W> {
-    inner: W,
-    hasher: blake3::Hasher,
-}
-
-impl<W> Hashing<W> {
-    pub(crate) fn new(inner: W) -> Self {
-        Self { inner, hasher: blake3::Hasher::new() }
-    }
-
-    /// The hash of all that was written.
-    pub(crate) fn finish(&self) -> blake3::Hash {
-        self.hasher.finalize()
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }

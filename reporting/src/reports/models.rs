@@ -1,5 +1,5 @@
-//! Attribution models side by side: what each influencer of a campaign would be credited under
-//! each; it pays nobody, and never loses a minor unit between them.
+//! Attribution models side by side: how much each influencer of a campaign would be credited with
+//! under each model. It pays nobody, and the parts of an order always add up to the order.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,14 @@ use shared::id::{CampaignId, InfluencerId};
 use shared::money::{Currency, Money};
 use shared::order::Status;
 
-use crate::print::{Block, Cell, Rendering, print};
-use crate::zones::zone_of;
-use crate::{Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::period::Period;
+use crate::settle::zones::zone_of;
+use crate::write::print::{Block, Cell, Rendering, print};
 
-/// Goods that each influencer is credited for, model by model, of orders placed in a month.
+/// The goods of a month's orders, credited to influencers under each model.
 #[derive(Debug)]
 pub struct Models {
     rows: BTreeMap<(InfluencerId, Currency), Row>,
@@ -22,9 +25,9 @@ pub struct Models {
 #[derive(Debug, Default)]
 struct Row {
     name: String,
-    /// Orders that a click or code of theirs had a part in.
+    /// Orders in which a click or a code of theirs had a part.
     orders: u64,
-    /// Goods of the orders that pay them.
+    /// Goods of the orders that are credited to them for payment.
     paid_minor: i64,
     /// By model, in the order of [`Model::ALL`].
     credited_minor: [i64; Model::ALL.len()],
@@ -34,13 +37,13 @@ impl Models {
     /// Computes the models of a campaign over a month of the merchant's calendar.
     ///
     /// # Errors
-    /// When the campaign is unknown, or its merchant's time zone is none.
+    /// When the campaign is unknown, or its merchant's time zone is invalid.
     pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period) -> Result<Self, Error> {
         let (campaign, merchant) = dataset.campaign(campaign)?;
         let bounds = period.bounds(&zone_of(merchant)?)?;
         let mut rows: BTreeMap<_, Row> = BTreeMap::new();
         let conversions = Conversions::of(dataset)?;
-        let placed = conversions.iter().filter(|conversion| conversion.counts());
+        let placed = conversions.iter().filter(|conversion| conversion.counts_as_order());
         for settled in placed.map(|conversion| &conversion.settled) {
             let order = &settled.order;
             if order.status == Status::Void || !bounds.contains(order.placed_at) {
@@ -75,18 +78,18 @@ impl Models {
         Ok(Self { rows })
     }
 
-    /// Prints a row an influencer and currency.
+    /// Renders one row for each influencer and currency.
     pub fn render(&self, rendering: Rendering) -> String {
         let cells = |((influencer, currency), row): (&(InfluencerId, Currency), &Row)| {
             let money = |minor| Cell::Number(Money { minor, currency: *currency }.to_string());
             let mut cells = vec![
-                Cell::Text(influencer.to_string()),
-                Cell::Foreign(row.name.clone()),
+                Cell::Id(influencer.to_string()),
+                Cell::Text(row.name.clone()),
                 Cell::Number(row.orders.to_string()),
                 money(row.paid_minor),
             ];
             cells.extend(row.credited_minor.map(money));
-            cells.push(Cell::Text(currency.to_string()));
+            cells.push(Cell::Id(currency.to_string()));
             cells
         };
         print(rendering, &[Block::of(&HEADER, self.rows.iter().map(cells))])

@@ -1,8 +1,8 @@
-//! Discount codes and whether they leaked: how many orders used a code without a click of its
-//! owner; it pays nobody and takes nothing away.
+//! Discount codes, and whether they leaked: how many orders used a code without a click of its
+//! owner. It pays nobody and takes nothing away.
 //!
-//! A code read out in a story is used without a click too. So the score is for comparing the codes
-//! of a campaign, and a code that stands out is for a human to look up.
+//! A code that is read out in a story is used without a click too. So the score only serves to
+//! compare the codes of a campaign, and a person has to look at a code that stands out.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,14 @@ use shared::id::{CampaignId, CouponId, InfluencerId};
 use shared::money::{Currency, Money, round_half_away};
 use shared::order::Status;
 
-use crate::print::{Block, Cell, Rendering, print};
-use crate::zones::zone_of;
-use crate::{Conversions, Dataset, Error, Period};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::settle::period::Period;
+use crate::settle::zones::zone_of;
+use crate::write::print::{Block, Cell, Rendering, print};
 
-/// Fewer orders say nothing about a code.
+/// The fewest orders for which a score is shown; fewer say nothing about a code.
 const ORDERS_LEAST: u64 = 10;
 
 /// The codes of a campaign, over the orders placed in a month.
@@ -38,8 +41,8 @@ struct Row {
 }
 
 impl Row {
-    /// Orders of a hundred that came without a click of the code's owner; `None` for too few
-    /// orders.
+    /// Returns the percentage of orders that came without a click of the code's owner; `None` when
+    /// there are too few orders.
     fn leak_score(&self) -> Option<u64> {
         let enough = self.orders >= ORDERS_LEAST;
         enough.then(|| {
@@ -51,10 +54,10 @@ impl Row {
 }
 
 impl Codes {
-    /// Looks at every code of a campaign over a month of the merchant's calendar.
+    /// Counts the orders of every code of a campaign over a month of the merchant's calendar.
     ///
     /// # Errors
-    /// When the campaign is unknown, or its merchant's time zone is none.
+    /// When the campaign is unknown, or its merchant's time zone is invalid.
     pub fn of(dataset: &Dataset, campaign: CampaignId, period: Period) -> Result<Self, Error> {
         let (campaign, merchant) = dataset.campaign(campaign)?;
         let bounds = period.bounds(&zone_of(merchant)?)?;
@@ -100,22 +103,22 @@ impl Codes {
         Ok(Self { rows })
     }
 
-    /// Prints a row a code and currency.
+    /// Renders one row for each code and currency.
     pub fn render(&self, rendering: Rendering) -> String {
         let cells = |((coupon, currency), row): (&(CouponId, Currency), &Row)| {
             let count = |count: u64| Cell::Number(count.to_string());
             vec![
-                Cell::Text(coupon.to_string()),
-                Cell::Foreign(row.code.clone()),
-                Cell::Text(row.influencer.to_string()),
-                Cell::Foreign(row.name.clone()),
+                Cell::Id(coupon.to_string()),
+                Cell::Text(row.code.clone()),
+                Cell::Id(row.influencer.to_string()),
+                Cell::Text(row.name.clone()),
                 count(row.orders),
                 count(row.without_click),
                 count(row.others_click),
                 count(row.existing_customers),
                 Cell::Number(row.leak_score().map_or_else(String::new, |score| score.to_string())),
                 Cell::Number(Money { minor: row.goods_minor, currency: *currency }.to_string()),
-                Cell::Text(currency.to_string()),
+                Cell::Id(currency.to_string()),
             ]
         };
         print(rendering, &[Block::of(&HEADER, self.rows.iter().map(cells))])

@@ -1,5 +1,6 @@
-//! Orders settled: every order that is credited, or labelled as nearly so, with what was booked and
-//! from when it may be paid; it never decides anything that `shared` has not decided.
+//! Conversions: every order that is credited, or has a label that says why it is not, with its
+//! bookings and the day from which they may be paid. Credit and amounts are decided by
+//! `shared::ledger::settle`, never here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,41 +15,42 @@ use shared::money::Currency;
 use shared::order::{Order, OrderFact, Status, by_order, distinct};
 use shared::time::Timestamp;
 
-use crate::paths::Paths;
-use crate::zones::{days_later, local_date, zone_of};
-use crate::{Dataset, Error};
+use crate::error::Error;
+use crate::read::dataset::Dataset;
+use crate::settle::click_index::ClickIndex;
+use crate::settle::zones::{days_later, local_date, zone_of};
 
-/// An order that is credited to a touch or a coupon, was once, or came too late to be.
+/// An order that is credited to a touch or a coupon, was credited once, or came too late for it.
 #[derive(Debug)]
-pub struct Conversion {
-    /// Its id; the same in every export.
-    pub id: FactId,
+pub(crate) struct Conversion {
+    /// The conversion's id; the same in every export.
+    pub(crate) id: FactId,
     /// The order, the decision and the bookings.
-    pub settled: Settled,
+    pub(crate) settled: Settled,
     hold: Hold,
 }
 
-/// Whether and from when the days of waiting count.
+/// The state of the hold: the days that a commission waits before it may be paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hold {
-    /// The order is not approvable.
+    /// The order was never approvable; the hold never begins.
     Never,
-    /// It is, and was confirmed then.
+    /// The order is approvable; the hold began when it was paid.
     Since(Timestamp),
-    /// It was, and then became void, or lost its credit.
+    /// The order was approvable until it became void or lost its credit.
     Until { paid_at: Timestamp, lapsed_at: Timestamp },
 }
 
-/// How a merchant pays.
+/// The merchant's settings that decide when and in which currency it pays.
 #[derive(Debug)]
 struct Payer {
     zone: TimeZone,
     currency: Currency,
 }
 
-/// All conversions by merchant and order id, with what is needed to say when they may be paid.
+/// All conversions by merchant and order id, with the settings that decide when they may be paid.
 #[derive(Debug)]
-pub struct Conversions {
+pub(crate) struct Conversions {
     list: Vec<Conversion>,
     payers: HashMap<MerchantId, Payer>,
     hold_days: HashMap<CampaignId, u32>,
@@ -58,18 +60,18 @@ impl Conversions {
     /// Settles every order of the dataset.
     ///
     /// # Errors
-    /// [`Error::TimeZone`] when a merchant with conversions has a time zone nobody knows.
-    pub fn of(dataset: &Dataset) -> Result<Self, Error> {
-        let paths = Paths::new(&dataset.clicks);
+    /// [`Error::TimeZone`] when the time zone of a merchant with conversions is invalid.
+    pub(crate) fn of(dataset: &Dataset) -> Result<Self, Error> {
+        let clicks = ClickIndex::new(&dataset.clicks);
         let settle =
-            |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| paths.visit(click));
+            |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| clicks.visit(click));
         let catalog = &dataset.catalog;
         let mut found =
             Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
         found
             .hold_days
             .extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
-        for (key, facts) in by_order(dataset.orders.iter().map(|recorded| &recorded.fact)) {
+        for (key, facts) in by_order(dataset.order_facts.iter().map(|recorded| &recorded.fact)) {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
             let Some(settled) = settle(&facts) else { continue };
             if settled.decision.method == Method::None
@@ -80,7 +82,7 @@ impl Conversions {
             }
             let merchant =
                 catalog.merchants.get(&key.merchant).ok_or(Error::UnknownMerchant(key.merchant))?;
-            found.learn_payer(merchant)?;
+            found.add_payer(merchant)?;
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled, &facts, &settle);
             found.list.push(Conversion { id, settled, hold });
@@ -88,7 +90,7 @@ impl Conversions {
         Ok(found)
     }
 
-    fn learn_payer(&mut self, merchant: &Merchant) -> Result<(), Error> {
+    fn add_payer(&mut self, merchant: &Merchant) -> Result<(), Error> {
         if let Entry::Vacant(unknown) = self.payers.entry(merchant.id) {
             unknown.insert(Payer { zone: zone_of(merchant)?, currency: merchant.currency });
         }
@@ -96,20 +98,21 @@ impl Conversions {
     }
 
     /// Returns the conversions by merchant and order id.
-    pub fn iter(&self) -> impl Iterator<Item = &Conversion> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Conversion> {
         self.list.iter()
     }
 
-    /// Returns the day on which a conversion's commission becomes payable; `None` when it never
-    /// does as things stand, or is booked in a currency that its merchant does not pay in.
+    /// Returns the day on which a conversion's commission becomes payable. Returns `None` when
+    /// there is no such day so far, or when the commission is booked in a currency that its
+    /// merchant does not pay in.
     ///
-    /// An order that became void, or lost its credit, after that day keeps it: what was payable
-    /// then may have been paid, and the reversal has to reach the next statement. Before that day,
-    /// it was never payable.
+    /// An order that became void or lost its credit after that day keeps the day: the commission
+    /// may have been paid, so the reversal has to reach the next statement. An order that became
+    /// void or lost its credit before that day was never payable.
     ///
     /// # Errors
-    /// [`Error::Calendar`] when the day is beyond the calendar.
-    pub fn payable_on(
+    /// [`Error::Calendar`] when the day is outside the range of the calendar.
+    pub(crate) fn payable_on(
         &self,
         conversion: &Conversion,
         account: &Account,
@@ -148,8 +151,8 @@ fn hold(
     }
 }
 
-/// When the report reached us that made an approvable order something else; `None` when it never
-/// was one.
+/// Returns when the fact arrived after which the order was no longer approvable; `None` when the
+/// order never was approvable.
 fn lapsed_at(
     facts: &[OrderFact],
     settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
@@ -164,7 +167,7 @@ fn lapsed_at(
     None
 }
 
-/// How far a conversion is confirmed, in the word of exports.
+/// Returns the order's status in the word that exports use.
 fn status_of(order: &Order) -> &'static str {
     match order.status {
         Status::Void => "cancelled",
@@ -176,12 +179,12 @@ fn status_of(order: &Order) -> &'static str {
 
 impl Conversion {
     /// Returns `claimed`, `confirmed` or `cancelled`.
-    pub fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> &'static str {
         status_of(&self.settled.order)
     }
 
-    /// Returns what is remarkable about it: the decision's label, or why the order does not count.
-    pub fn label(&self) -> &str {
+    /// Returns the decision's label, or `test` or `draft` for an order that does not count.
+    pub(crate) fn label(&self) -> &str {
         let order = &self.settled.order;
         match self.settled.decision.label.as_str() {
             "" if order.test => "test",
@@ -190,25 +193,24 @@ impl Conversion {
         }
     }
 
-    /// Returns who is credited, or who would have been.
-    pub fn subject(&self) -> Option<&Candidate> {
+    /// Returns the candidate who is credited, or would have been.
+    pub(crate) fn subject(&self) -> Option<&Candidate> {
         self.settled.decision.subject()
     }
 
-    /// Whether the order counts as one in statements: more than a claim, credited, placed, and no
-    /// test.
-    pub fn counts(&self) -> bool {
+    /// Returns whether statements count the order: it is accepted, credited, no draft and no test.
+    pub(crate) fn counts_as_order(&self) -> bool {
         let order = &self.settled.order;
         let placed = order.status != Status::Draft && !order.test;
         self.settled.accepted && self.settled.decision.method != Method::None && placed
     }
 
     /// Returns the bookings, each with its id.
-    pub fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
+    pub(crate) fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
         let bookings = &self.settled.bookings;
         bookings.iter().enumerate().map(|(at, booking)| {
-            // Counted among the bookings of one fact, so that an earlier fact that arrives late
-            // renames nothing.
+            // The index counts only the bookings of the same fact. So the ids stay the same when an
+            // earlier fact arrives late.
             let index =
                 bookings[..at].iter().filter(|earlier| earlier.fact == booking.fact).count();
             (booking_id(self.id, booking, index), booking)
@@ -216,7 +218,7 @@ impl Conversion {
     }
 
     /// Returns `approved`, `pending` or `reversed` for a booking.
-    pub fn commission_status(
+    pub(crate) fn commission_status(
         &self,
         booking: &Booking,
         payable_on: Option<Date>,
@@ -234,7 +236,7 @@ impl Conversion {
     }
 }
 
-/// Whether the days of waiting are over.
+/// Returns whether the hold has passed.
 pub(crate) fn is_payable(payable_on: Option<Date>, as_of: Date) -> bool {
     payable_on.is_some_and(|day| day <= as_of)
 }

@@ -1,13 +1,13 @@
-//! A statement as text: CSV for programs and spreadsheets, aligned columns for people; it never
+//! A statement as text: CSV for programs and spreadsheets, aligned columns for people. It never
 //! changes a figure.
 
 use shared::money::Money;
 
 use super::{CommissionLine, Line, Statement};
-use crate::print::{Block, Cell, Rendering, print};
+use crate::write::print::{Block, Cell, Rendering, print};
 
 impl Statement {
-    /// Prints the statement, and with `with_lines` every commission below it, after an empty line.
+    /// Renders the statement. With `with_lines`, every commission follows after an empty line.
     pub fn render(&self, rendering: Rendering, with_lines: bool) -> String {
         let mut blocks = vec![Block::of(&HEADER, self.lines.iter().map(Line::cells))];
         if with_lines {
@@ -40,8 +40,8 @@ impl Line {
     fn cells(&self) -> Vec<Cell> {
         let money = |minor| Cell::Number(Money { minor, currency: self.currency }.to_string());
         vec![
-            Cell::Text(self.influencer.to_string()),
-            Cell::Foreign(self.name.clone()),
+            Cell::Id(self.influencer.to_string()),
+            Cell::Text(self.name.clone()),
             Cell::Number(self.clicks_billable.to_string()),
             Cell::Number(self.sessions.to_string()),
             Cell::Number(self.orders.to_string()),
@@ -51,12 +51,12 @@ impl Line {
             money(self.approved_minor),
             money(self.reversed_minor),
             money(self.payable_minor),
-            Cell::Text(self.currency.to_string()),
+            Cell::Id(self.currency.to_string()),
         ]
     }
 }
 
-/// The columns of the commissions below it, in order.
+/// The columns of the commissions below a statement, in order.
 const COMMISSION_HEADER: [&str; 13] = [
     "commission_id",
     "influencer_id",
@@ -77,26 +77,26 @@ impl CommissionLine {
     fn cells(&self) -> Vec<Cell> {
         let currency = self.booking.account.currency;
         let base = Money { minor: self.booking.base_minor, currency: self.booking.base_currency };
-        // A count of leads or clicks is no money.
-        let (base, base_currency) = if self.counts {
+        // A count of leads or clicks is not an amount of money.
+        let (base, base_currency) = if self.base_is_count {
             (self.booking.base_minor.to_string(), String::new())
         } else {
             (base.to_string(), base.currency.to_string())
         };
         vec![
-            Cell::Text(self.commission_id.clone()),
-            Cell::Text(self.influencer.to_string()),
-            Cell::Foreign(self.order_id.clone()),
-            Cell::Text(self.order_status.to_owned()),
-            Cell::Text(self.booking.booked_at.to_string()),
-            Cell::Text(self.booking.reason.as_str().to_owned()),
+            Cell::Id(self.commission_id.clone()),
+            Cell::Id(self.influencer.to_string()),
+            Cell::Text(self.order_id.clone()),
+            Cell::Id(self.order_status.to_owned()),
+            Cell::Id(self.booking.booked_at.to_string()),
+            Cell::Id(self.booking.reason.as_str().to_owned()),
             Cell::Number(base),
-            Cell::Text(base_currency),
+            Cell::Id(base_currency),
             Cell::Number(self.booking.rate.clone()),
             Cell::Number(self.booking.amount().to_string()),
-            Cell::Text(currency.to_string()),
-            Cell::Text(self.status.to_owned()),
-            Cell::Text(self.payable_on.map_or_else(String::new, |day| day.to_string())),
+            Cell::Id(currency.to_string()),
+            Cell::Id(self.status.to_owned()),
+            Cell::Id(self.payable_on.map_or_else(String::new, |day| day.to_string())),
         ]
     }
 }

@@ -1,38 +1,43 @@
-//! The audit of an export: everything in it computed once more from the journals, up to where the
-//! export had read them, and compared byte by byte; it never changes the export.
+//! The audit of an export: computes every file again from the journals, up to where the export had
+//! read them, and compares the bytes by their hash. It never changes the export.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use journal::StreamName;
 
-use crate::files::Hashing;
+use crate::error::Error;
+use crate::hashing::{Hashing, hash_of_file};
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::tables::part::Part;
 use crate::tables::parts;
-use crate::{Conversions, Cursor, Dataset, Error, FileEntry, Format, Manifest, Part};
+use crate::write::format::Format;
+use crate::write::manifest::{FileEntry, MANIFEST_NAME, Manifest, Sums};
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// Files computed anew.
+    /// How many files were computed again.
     pub files: u64,
-    /// Rows in them, by table.
+    /// How many rows these files hold, by table.
     pub rows: BTreeMap<String, u64>,
-    /// Everything that does not agree, by path.
+    /// Everything that does not agree.
     pub findings: Vec<Finding>,
 }
 
-/// Something that does not agree.
+/// A difference between an export and its manifest or its journals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The manifest lists a file that cannot be read.
     Missing {
         /// Its path.
         path: String,
-        /// What the operating system says.
+        /// The operating system's answer.
         reason: String,
     },
     /// A file holds other bytes than the manifest says.
@@ -46,14 +51,15 @@ pub enum Finding {
         path: String,
         /// Rows exported, and rows that the journals give.
         rows: (u64, u64),
-        /// Sums that differ: column, currency, what was exported and what the journals give.
+        /// Sums that differ: column, currency, the exported sum, and the sum that the journals
+        /// give.
         sums: Vec<(String, String, i128, i128)>,
     },
-    /// The journals give rows that are in no file.
+    /// The journals give rows that no listed file holds.
     Absent {
         /// Table, day and stream.
         place: String,
-        /// How many.
+        /// How many rows.
         rows: u64,
     },
 }
@@ -80,27 +86,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What an export's manifest says of how to compute it again.
+/// An export on disk, with what its manifest says about how to compute it again.
 #[derive(Debug)]
-pub struct Exported {
+pub struct ExportFolder {
     dir: PathBuf,
     manifest: Manifest,
     format: Format,
     as_of: Date,
-    /// Up to where the journals were read.
+    /// The place up to which the export had read the journals.
     pub cursor: Cursor,
 }
 
-impl Exported {
+impl ExportFolder {
     /// Reads the manifest of an export's folder.
     ///
     /// # Errors
-    /// When there is none, or it is something else.
+    /// When the folder holds no manifest, or an invalid one.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let manifest =
             Manifest::read(dir)?.ok_or_else(|| Error::NoExport { dir: dir.to_owned() })?;
         let unreadable = |field, text: &str| Error::ManifestField {
-            path: dir.join(crate::manifest::NAME),
+            path: dir.join(MANIFEST_NAME),
             field,
             text: text.to_owned(),
         };
@@ -128,7 +134,7 @@ impl Exported {
     /// Computes every file again from a dataset that was read up to [`Self::cursor`].
     ///
     /// # Errors
-    /// When the rows cannot be computed; what does not agree is no error but a finding.
+    /// When the rows cannot be computed. A difference is not an error but a finding.
     pub fn audit(&self, dataset: &Dataset, progress: &dyn Fn(&str)) -> Result<Audit, Error> {
         let conversions = Conversions::of(dataset)?;
         let mut audit = Audit::default();
@@ -151,7 +157,7 @@ impl Exported {
         Ok(audit)
     }
 
-    /// Compares a computed part with the files that hold its rows, and takes those from the list.
+    /// Compares a computed part with the files that hold its rows, and removes those from the list.
     fn compare(
         &self,
         part: &Part,
@@ -187,7 +193,7 @@ impl Exported {
         Ok(())
     }
 
-    /// The entry that an export would write for a part.
+    /// Returns the manifest entry that an export would write for a part.
     fn describe(&self, part: &Part) -> Result<FileEntry, Error> {
         let path = part.path(self.format.as_str());
         let mut out = Hashing::new(io::sink());
@@ -195,24 +201,20 @@ impl Exported {
         Ok(FileEntry::of(part, path, &out.finish()))
     }
 
-    /// What is wrong with a file as it lies there.
+    /// Compares a file on disk with its hash in the manifest.
     fn on_disk(&self, file: &FileEntry) -> Option<Finding> {
         let path = || file.path.clone();
-        match hash_of(&self.dir.join(&file.path)) {
+        match hash_of_file(&self.dir.join(&file.path)) {
             Err(error) => Some(Finding::Missing { path: path(), reason: error.to_string() }),
-            Ok(hash) if hash != file.blake3 => Some(Finding::Altered { path: path() }),
+            Ok(hash) if hash.to_hex().as_str() != file.blake3 => {
+                Some(Finding::Altered { path: path() })
+            }
             Ok(_) => None,
         }
     }
 }
 
-fn hash_of(path: &Path) -> io::Result<String> {
-    let mut hashing = Hashing::new(io::sink());
-    io::copy(&mut File::open(path)?, &mut hashing)?;
-    Ok(hashing.finish().to_hex().to_string())
-}
-
-/// Where rows belong: table, day and stream.
+/// Table, day and stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(String, String, String);
 
@@ -225,8 +227,6 @@ impl Place {
         Self(part.table.to_owned(), part.date.clone(), part.node.clone())
     }
 }
-
-type Sums = BTreeMap<String, BTreeMap<String, i128>>;
 
 fn differing(exported: &Sums, computed: &Sums) -> Vec<(String, String, i128, i128)> {
     let keys = |sums: &Sums| -> Vec<(String, String)> {

@@ -1,22 +1,22 @@
-//! Clicks by id, for following the touches that led to one; it never knows a visitor, only clicks
-//! that name the click before them. The rule itself is `shared::order::path_before`, as the edge
-//! follows it.
+//! Clicks by id, to follow the touches that led to an order. It knows no visitors, only clicks that
+//! name the click before them. The rule itself is `shared::order::path_before`, the same as at the
+//! edge.
 
 use std::collections::HashMap;
 
 use shared::id::ClickId;
 use shared::order::Visit;
 
-use crate::facts::{ClickRecord, Recorded};
+use crate::read::facts::{ClickRecord, Recorded};
 
-/// Every click that may earn, by id.
+/// Every click of a class that earns, by id.
 #[derive(Debug)]
-pub(crate) struct Paths {
+pub(crate) struct ClickIndex {
     visits: HashMap<ClickId, Visit>,
 }
 
-impl Paths {
-    /// Indexes the clicks. Where an id was recorded twice, the first record counts.
+impl ClickIndex {
+    /// Indexes the clicks. If an id was recorded twice, the first record counts.
     pub(crate) fn new(clicks: &[Recorded<ClickRecord>]) -> Self {
         let mut visits = HashMap::new();
         for visit in clicks.iter().filter_map(|recorded| recorded.fact.visit()) {
@@ -25,7 +25,7 @@ impl Paths {
         Self { visits }
     }
 
-    /// A click that may earn.
+    /// Returns a click; `None` when it is unknown or of a class that does not earn.
     pub(crate) fn visit(&self, click: &ClickId) -> Option<Visit> {
         self.visits.get(click).copied()
     }

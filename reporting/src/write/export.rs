@@ -1,6 +1,6 @@
-//! The export: every table's parts into files, then the manifest, then what is out of date away; it
-//! never touches a file outside of its five table folders, and never leaves a folder that counts a
-//! record twice.
+//! The export: writes the parts of every table, then the manifest, and then removes outdated parts.
+//! It never touches a file outside its five table folders except the manifest, and never leaves a
+//! folder that counts a record twice.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -8,35 +8,42 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use crate::files::{TEMPORARY_SUFFIX, create_dir, sync_dir, write_whole};
+use crate::error::Error;
+use crate::read::cursor::Cursor;
+use crate::read::dataset::Dataset;
+use crate::settle::conversion::Conversions;
+use crate::tables::part::Part;
 use crate::tables::{DERIVED, RECORDED, parts};
-use crate::{Conversions, Cursor, Dataset, Error, FileEntry, Format, Manifest, Part};
+use crate::write::files::{TEMPORARY_SUFFIX, create_dir, sync_dir, write_whole};
+use crate::write::format::Format;
+use crate::write::manifest::{FileEntry, Manifest};
 
-/// What to export, and where to.
+/// What to export, and to which folder.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// The folder; created when it is not there.
+pub struct ExportOptions {
+    /// The folder to write to. It is created when it does not exist.
     pub out: PathBuf,
     /// The file format.
     pub format: Format,
-    /// Leave out what an earlier export had; everything when `None`.
+    /// The end of an earlier export, whose records are left out; `None` exports everything.
     pub since: Option<Cursor>,
-    /// The day that decides which commissions are approved.
+    /// The day that decides which commissions are approved: those payable on or before it.
     pub as_of: Date,
 }
 
 /// Exports all five tables and returns the manifest that was written.
 ///
 /// With a cursor, clicks, sessions and order facts hold only what was recorded after it;
-/// conversions and commissions are always complete. Where the folder already holds an export, the
-/// result replaces it, or with a cursor continues it from there. `progress` is told each file.
+/// conversions and commissions are always complete. If the folder already holds an export, the
+/// result replaces it, or, with a cursor, continues it. `progress` is called with the path of each
+/// file.
 ///
 /// # Errors
 /// When the cursor does not fit the journals or the folder, or a file cannot be written. The
-/// manifest is written last: until then a reader that goes by it sees the earlier export.
+/// manifest is written last: until then, a reader that follows it sees the earlier export.
 pub fn export(
     dataset: &Dataset,
-    options: &Options,
+    options: &ExportOptions,
     progress: &dyn Fn(&str),
 ) -> Result<Manifest, Error> {
     let since = options.since.clone().unwrap_or_default();
@@ -45,7 +52,7 @@ pub fn export(
     let out = options.out.as_path();
     fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let _lock = lock(out)?;
-    let mut files = kept(options)?;
+    let mut files = files_to_keep(options)?;
     parts(dataset, &conversions, &since, options.as_of, &mut |part| {
         let entry = write_part(out, options.format, &part)?;
         progress(&entry.path);
@@ -60,11 +67,11 @@ pub fn export(
         files,
     };
     manifest.write(out)?;
-    sweep(out, options.format, &manifest)?;
+    remove_unlisted(out, options.format, &manifest)?;
     Ok(manifest)
 }
 
-/// Keeps two exports from writing to one folder. The lock ends with the handle.
+/// Locks the folder, so that two exports never write to it at once. Dropping the handle unlocks it.
 fn lock(out: &Path) -> Result<File, Error> {
     let handle = File::open(out).map_err(Error::io("open", out))?;
     match handle.try_lock() {
@@ -82,14 +89,14 @@ fn write_part(out: &Path, format: Format, part: &Part) -> Result<FileEntry, Erro
     Ok(FileEntry::of(part, path, &hash))
 }
 
-/// The files of the folder's earlier export that an export with a cursor continues.
-fn kept(options: &Options) -> Result<Vec<FileEntry>, Error> {
+/// Returns the files of an earlier export that an export with a cursor keeps and continues.
+fn files_to_keep(options: &ExportOptions) -> Result<Vec<FileEntry>, Error> {
     let Some(since) = &options.since else { return Ok(Vec::new()) };
     let refuse = |reason: &str| {
         Err(Error::Discontinuous { out: options.out.clone(), reason: reason.to_owned() })
     };
     let Some(earlier) = Manifest::read(&options.out)? else {
-        let parts = ours(&options.out, options.format)?;
+        let parts = parts_on_disk(&options.out, options.format)?;
         return if parts.is_empty() {
             Ok(Vec::new())
         } else {
@@ -104,7 +111,7 @@ fn kept(options: &Options) -> Result<Vec<FileEntry>, Error> {
     }
     let mut kept: Vec<_> =
         earlier.files.into_iter().filter(|file| RECORDED.contains(&file.table.as_str())).collect();
-    // What an earlier run wrote after the same cursor is written again, and so replaced.
+    // Files that an earlier run wrote after the same cursor are written again.
     kept.retain(|file| file.first_seq <= since.position(&file.node));
     if kept.iter().any(|file| since.is_before(&file.node, file.last_seq)) {
         return refuse("has files that reach over --since");
@@ -112,26 +119,26 @@ fn kept(options: &Options) -> Result<Vec<FileEntry>, Error> {
     Ok(kept)
 }
 
-/// Removes parts that the manifest does not list: those of an earlier export, and leftovers of a
-/// killed one.
-fn sweep(out: &Path, format: Format, manifest: &Manifest) -> Result<(), Error> {
+/// Removes the parts that the manifest does not list: they belong to an earlier export, or a killed
+/// export left them behind.
+fn remove_unlisted(out: &Path, format: Format, manifest: &Manifest) -> Result<(), Error> {
     let listed: BTreeSet<PathBuf> =
         manifest.files.iter().map(|file| out.join(&file.path)).collect();
-    for path in ours(out, format)? {
+    for path in parts_on_disk(out, format)? {
         if listed.contains(&path) {
             continue;
         }
         fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         if let Some(day) = path.parent() {
-            // Fails where other files lie, and then the folder has to stay.
+            // This fails when the folder holds other files; then it has to stay.
             let _ = fs::remove_dir(day);
         }
     }
     sync_dir(out)
 }
 
-/// Every part of this format in the folder, whether a manifest knows it or not.
-fn ours(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
+/// Returns every part of this format in the folder, whether a manifest lists it or not.
+fn parts_on_disk(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
     let extension = format!(".{format}");
     let is_part = |name: &str| {
         let name = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
@@ -139,10 +146,10 @@ fn ours(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
     };
     let mut found = Vec::new();
     for table in RECORDED.iter().chain(&DERIVED) {
-        for (day, name) in entries(&out.join(table))? {
+        for (day, name) in list_dir(&out.join(table))? {
             if name.starts_with("date=") && day.is_dir() {
                 found.extend(
-                    entries(&day)?
+                    list_dir(&day)?
                         .into_iter()
                         .filter(|(_, name)| is_part(name))
                         .map(|(path, _)| path),
@@ -153,8 +160,8 @@ fn ours(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// The entries of a folder with their names; none when it is not there.
-fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
+/// Lists a folder's entries with their names. A missing folder has none.
+fn list_dir(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
     if !dir.is_dir() {
         return Ok(Vec::new());
     }

@@ -1,9 +1,8 @@
-//! Typed columns: one description of a table's columns from which every format is written; it never
-//! leaves the order or type of a column to a format.
+//! Typed columns: one description of a table's columns, from which every format is written. A
+//! format never decides the order or the type of a column.
 //!
-//! A [`Column`] is a name, a type and how to read it off a row. A [`Sheet`] is rows put into
-//! columns, as Arrow holds them; Parquet takes the sheet as it is, the text formats read it cell by
-//! cell.
+//! A [`Column`] is a name, a type and a function that reads the value of a row. A [`Sheet`] holds
+//! rows as Arrow columns. Parquet takes the sheet as it is; the text formats read it cell by cell.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,22 +15,22 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Schema, TimeUnit};
 use shared::time::Timestamp;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Text of our own making from a fixed alphabet: ids, words, dates.
+pub(crate) enum ColumnType {
+    /// Text that afterclick made, of safe characters: ids, words, dates.
     Id,
-    /// Text that somebody else chose.
+    /// Text that a shop, an influencer or a visitor chose.
     Text,
     /// A UTC point in time.
     Time,
     /// A 64-bit integer: minor units or a count.
     Integer,
-    /// Yes or no.
+    /// True or false.
     Flag,
 }
 
-/// A column of a table, and how it is read off a row.
+/// A column of a table, with the function that reads its value from a row.
 pub(crate) struct Column<R> {
     name: &'static str,
     nullable: bool,
@@ -47,12 +46,12 @@ enum Read<R> {
 }
 
 impl<R> Column<R> {
-    /// A column of ids or of words of our own.
+    /// A column of ids or of words that afterclick made.
     pub(crate) const fn id(name: &'static str, read: fn(&R) -> Option<String>) -> Self {
         Self { name, nullable: true, read: Read::Id(read) }
     }
 
-    /// A column of text that somebody else chose.
+    /// A column of text that a shop, an influencer or a visitor chose.
     pub(crate) const fn text(
         name: &'static str,
         read: for<'r> fn(&'r R) -> Option<Cow<'r, str>>,
@@ -70,18 +69,18 @@ impl<R> Column<R> {
         Self { name, nullable: true, read: Read::Integer(read) }
     }
 
-    /// A column of yes or no.
+    /// A column of true or false.
     pub(crate) const fn flag(name: &'static str, read: fn(&R) -> Option<bool>) -> Self {
         Self { name, nullable: true, read: Read::Flag(read) }
     }
 
     fn field(&self) -> Field {
         let kind = match self.read {
-            Read::Id(_) => Kind::Id,
-            Read::Text(_) => Kind::Text,
-            Read::Time(_) => Kind::Time,
-            Read::Integer(_) => Kind::Integer,
-            Read::Flag(_) => Kind::Flag,
+            Read::Id(_) => ColumnType::Id,
+            Read::Text(_) => ColumnType::Text,
+            Read::Time(_) => ColumnType::Time,
+            Read::Integer(_) => ColumnType::Integer,
+            Read::Flag(_) => ColumnType::Flag,
         };
         Field { name: self.name, kind, nullable: self.nullable }
     }
@@ -100,7 +99,7 @@ impl<R> Column<R> {
     }
 }
 
-/// The same column, with a value in every row.
+/// Marks a column as having a value in every row.
 pub(crate) fn required<R>(mut column: Column<R>) -> Column<R> {
     column.nullable = false;
     column
@@ -108,22 +107,22 @@ pub(crate) fn required<R>(mut column: Column<R>) -> Column<R> {
 
 /// Name and type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
-    /// Its name, as CONTRACT and documentation spell it.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether rows may have no value.
-    pub nullable: bool,
+pub(crate) struct Field {
+    /// Its name in every format. Users were promised it, so it never changes.
+    pub(crate) name: &'static str,
+    /// Its type.
+    pub(crate) kind: ColumnType,
+    /// Whether a row may have no value.
+    pub(crate) nullable: bool,
 }
 
 impl Field {
     fn to_arrow(self) -> arrow_schema::Field {
         let data_type = match self.kind {
-            Kind::Id | Kind::Text => DataType::Utf8,
-            Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Kind::Integer => DataType::Int64,
-            Kind::Flag => DataType::Boolean,
+            ColumnType::Id | ColumnType::Text => DataType::Utf8,
+            ColumnType::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            ColumnType::Integer => DataType::Int64,
+            ColumnType::Flag => DataType::Boolean,
         };
         arrow_schema::Field::new(self.name, data_type, self.nullable)
     }
@@ -131,24 +130,24 @@ impl Field {
 
 /// One value of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cell<'s> {
-    /// Not known, or not applicable.
+pub(crate) enum Cell<'s> {
+    /// Unknown, or not applicable.
     Null,
-    /// Text that may go into a file as it is.
+    /// Text that afterclick made; it goes into a file as it is.
     Id(&'s str),
-    /// Text that somebody else chose.
+    /// Text that a shop, an influencer or a visitor chose.
     Text(&'s str),
     /// A UTC point in time.
     Time(Timestamp),
     /// A number.
     Integer(i64),
-    /// Yes or no.
+    /// True or false.
     Flag(bool),
 }
 
 /// Rows put into columns.
 #[derive(Debug, Clone)]
-pub struct Sheet {
+pub(crate) struct Sheet {
     fields: Vec<Field>,
     batch: RecordBatch,
 }
@@ -164,50 +163,50 @@ impl Sheet {
     }
 
     /// Returns the columns, in order.
-    pub fn fields(&self) -> &[Field] {
+    pub(crate) fn fields(&self) -> &[Field] {
         &self.fields
     }
 
     /// Returns the number of rows.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batch.num_rows()
     }
 
     /// Returns the sheet as Arrow holds it.
-    pub fn batch(&self) -> &RecordBatch {
+    pub(crate) fn batch(&self) -> &RecordBatch {
         &self.batch
     }
 
-    /// Some of the rows, one after the other.
+    /// Returns `rows` rows, beginning with the row `from`.
     pub(crate) fn slice(&self, from: usize, rows: usize) -> Self {
         Self { fields: self.fields.clone(), batch: self.batch.slice(from, rows) }
     }
 
-    /// The value in a row's last column.
+    /// Returns the value in a row's last column.
     pub(crate) fn last_cell(&self, row: usize) -> Cell<'_> {
         self.cell(row, self.fields.len() - 1)
     }
 
     /// Returns one value.
-    pub fn cell(&self, row: usize, column: usize) -> Cell<'_> {
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         let array = self.batch.column(column);
         if array.is_null(row) {
             return Cell::Null;
         }
         match self.fields[column].kind {
-            Kind::Id => Cell::Id(array.as_string::<i32>().value(row)),
-            Kind::Text => Cell::Text(array.as_string::<i32>().value(row)),
-            Kind::Time => {
+            ColumnType::Id => Cell::Id(array.as_string::<i32>().value(row)),
+            ColumnType::Text => Cell::Text(array.as_string::<i32>().value(row)),
+            ColumnType::Time => {
                 let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
                 Cell::Time(Timestamp::from_ms(micros.div_euclid(1000)))
             }
-            Kind::Integer => Cell::Integer(array.as_primitive::<Int64Type>().value(row)),
-            Kind::Flag => Cell::Flag(array.as_boolean().value(row)),
+            ColumnType::Integer => Cell::Integer(array.as_primitive::<Int64Type>().value(row)),
+            ColumnType::Flag => Cell::Flag(array.as_boolean().value(row)),
         }
     }
 
     /// Returns the values of one row, in order.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = Cell<'_>> {
+    pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = Cell<'_>> {
         (0..self.fields.len()).map(move |column| self.cell(row, column))
     }
 }

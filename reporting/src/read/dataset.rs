@@ -1,0 +1,97 @@
+//! All that the journals hold, in memory: the catalog, and every click, event and order fact. It
+//! never judges what a fact means.
+
+use std::collections::{BTreeMap, HashMap};
+
+use journal::StreamName;
+use shared::catalog::{Campaign, Catalog, Merchant};
+use shared::event::EventName;
+use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId};
+use shared::order::{OrderFact, Touch};
+use shared::record::EventFact;
+use shared::time::Timestamp;
+
+use crate::error::Error;
+use crate::read::facts::{ClickRecord, Recorded};
+
+/// Everything that the journals hold: streams by name, and the records of each by sequence.
+#[derive(Debug, Default)]
+pub struct Dataset {
+    /// The catalog after the last change that was read.
+    pub catalog: Catalog,
+    /// Every request to a link.
+    pub clicks: Vec<Recorded<ClickRecord>>,
+    /// Every session, page and lead, as often as it was recorded.
+    pub events: Vec<Recorded<EventFact>>,
+    /// Every order fact, as often as it was recorded.
+    pub order_facts: Vec<Recorded<OrderFact>>,
+    /// The last sequence read of each stream.
+    pub ends: BTreeMap<StreamName, u64>,
+    /// How many webhooks and postbacks the server kept although it could not understand them.
+    pub unparsed: u64,
+    /// How many records this release does not understand.
+    pub unknown_records: u64,
+    /// Stream, sequence and reason of the first such record.
+    pub first_unknown: Option<String>,
+}
+
+impl Dataset {
+    /// Returns a campaign and its merchant.
+    pub(crate) fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
+        let campaign = self.catalog.campaigns.get(&id).ok_or(Error::UnknownCampaign(id))?;
+        let merchant = self.catalog.merchants.get(&campaign.merchant);
+        Ok((campaign, merchant.ok_or(Error::UnknownMerchant(campaign.merchant))?))
+    }
+
+    /// Returns an influencer's name; empty when the catalog does not hold them.
+    pub(crate) fn influencer_name(&self, id: InfluencerId) -> String {
+        self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
+    }
+
+    /// Returns the events of one name that a click led to, by stream and sequence. Of an event that
+    /// was recorded several times, the first one received is returned.
+    pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
+        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> =
+            HashMap::new();
+        for event in self.events.iter().filter(|event| event.fact.name == name) {
+            let Some(touch) = event.fact.touch else { continue };
+            let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));
+            if arrival(event) < arrival(held.0) {
+                *held = (event, touch);
+            }
+        }
+        let mut events: Vec<_> = first.into_values().collect();
+        events.sort_by_key(|(event, _)| (event.stream.as_str(), event.seq));
+        events
+    }
+
+    /// Returns every session once: when it started, and the click that led to it.
+    pub(crate) fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Touch)> {
+        self.distinct_events(EventName::Session)
+            .into_iter()
+            .map(|(event, touch)| (event.fact.at, touch))
+    }
+}
+
+fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
+    (event.fact.received_at, event.stream.as_str(), event.seq)
+}
+
+/// The merchant, campaign and influencer of a link; `None` where the catalog does not hold them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LinkOwner {
+    pub(crate) merchant: Option<MerchantId>,
+    pub(crate) campaign: Option<CampaignId>,
+    pub(crate) influencer: Option<InfluencerId>,
+}
+
+/// Looks up whose link it is.
+pub(crate) fn link_owner(catalog: &Catalog, link: LinkId) -> LinkOwner {
+    let link = catalog.links.get(link);
+    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
+    LinkOwner {
+        merchant: campaign.map(|campaign| campaign.merchant),
+        campaign: link.map(|link| link.campaign()),
+        influencer: link.map(|link| link.influencer()),
+    }
+}

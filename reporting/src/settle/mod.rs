@@ -1,0 +1,9 @@
+//! Facts to money: what each order, lead and click earned, and when it may be paid. The rules are
+//! those of `shared`; nothing here decides a second time.
+
+pub(crate) mod activity;
+pub(crate) mod click_index;
+pub(crate) mod conversion;
+pub(crate) mod ledger;
+pub(crate) mod period;
+pub(crate) mod zones;
