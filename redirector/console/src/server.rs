@@ -42,8 +42,7 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// Every path of the admin listener.
 fn router(console: Arc<Console>) -> Router {
-    let api = Router::new()
-        .route("/stats", get(figures::stats))
+    let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
         .route("/reconcile", get(orders::reconciliations))
@@ -53,7 +52,11 @@ fn router(console: Arc<Console>) -> Router {
         .route("/{resource}", get(resources::list).post(resources::create))
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))
-        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::check))
+        .layer(middleware::from_fn(auth::administrators_only));
+    let api = Router::new()
+        .route("/stats", get(figures::stats))
+        .merge(of_administrators)
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::from_fn(limit_time));

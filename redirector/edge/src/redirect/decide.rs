@@ -156,3 +156,209 @@ fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
     };
     claims.encode(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared::agent::{Device, InApp, Visitor};
+    use shared::catalog::{Catalog, Change, Entity};
+    use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+    use shared::token::{KeyRing, KeyState, MasterKey};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_780_000_000_000);
+    const ID: ClickId = ClickId::from_bytes([7; 16]);
+    const EARLIER: ClickId = ClickId::from_bytes([8; 16]);
+    const PERSON: Agent =
+        Agent { visitor: Visitor::Person, device: Device::Mobile, in_app: InApp::None };
+
+    fn minutes_ago(minutes: i64) -> Timestamp {
+        Timestamp::from_ms(NOW.as_ms() - minutes * 60_000)
+    }
+
+    fn link(id: u64, slug: &str, more: Value) -> Entity {
+        let mut link = json!({
+            "id": LinkId::from_bits(id), "campaign": CampaignId::from_bits(2),
+            "influencer": InfluencerId::from_bits(3), "destination": "https://shop.example/p?a=1#top",
+            "slug": slug, "starts_at": null, "ends_at": null, "fallback": null, "paused": false,
+            "created_at": minutes_ago(9000), "updated_at": minutes_ago(9000),
+        });
+        link.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Entity::Link(serde_json::from_value(link).unwrap())
+    }
+
+    /// One shop with a link that is followed, and others that are paused, over, and over with
+    /// somewhere else to go.
+    fn snapshot() -> Snapshot {
+        let at = minutes_ago(9000);
+        let merchant = json!({
+            "id": MerchantId::from_bits(1), "key": "key", "name": "Shop",
+            "domains": ["shop.example"], "currency": "EUR", "timezone": "UTC", "platform": null,
+            "webhook_secret": null, "old_webhook_secret": null, "shop_api": null,
+            "trust_pixel": false, "created_at": at, "updated_at": at,
+        });
+        let campaign = json!({
+            "id": CampaignId::from_bits(2), "merchant": MerchantId::from_bits(1), "name": "Autumn",
+            "window_days": 30, "dedupe_minutes": 30, "hold_days": 30, "starts_at": null,
+            "ends_at": null, "commission": [{ "kind": "percent", "rate": "15" }],
+            "precedence": ["click", "coupon"], "model": "last_click", "created_at": at,
+            "updated_at": at,
+        });
+        let over = json!({ "ends_at": minutes_ago(1) });
+        let moved = json!({ "ends_at": minutes_ago(1), "fallback": "https://shop.example/new" });
+        let entities = vec![
+            Entity::Merchant(serde_json::from_value(merchant).unwrap()),
+            Entity::Campaign(serde_json::from_value(campaign).unwrap()),
+            link(1, "anna", json!({})),
+            link(2, "paused", json!({ "paused": true })),
+            link(3, "over", over),
+            link(4, "moved", moved),
+        ];
+        let mut catalog = Catalog::default();
+        catalog.apply(&Change { at, entities, request: None });
+        let key = MasterKey { id: 1, state: KeyState::Active, secret: [9; 32] };
+        Snapshot::of(&catalog, vec![], KeyRing::new(vec![key]).unwrap())
+    }
+
+    /// The cookie of a click on the first link so many minutes ago.
+    fn cookie(snapshot: &Snapshot, minutes: i64) -> String {
+        let merchant = snapshot.merchant_by_key("key").unwrap();
+        let claims = Claims {
+            key_id: merchant.signing.0,
+            kind: Kind::Click,
+            consent: Consent::Unknown,
+            issued_at: minutes_ago(minutes),
+            window_minutes: 30 * 24 * 60,
+            merchant: merchant.id,
+            link: LinkId::from_bits(1),
+            click: EARLIER,
+        };
+        let token = claims.encode(&merchant.signing.1);
+        format!("other=1; __Secure-ac={}", str::from_utf8(&token).unwrap())
+    }
+
+    /// What a decision comes to, in short.
+    #[derive(Debug, PartialEq)]
+    enum Short {
+        Redirect { class: Class, with_token: bool, previous: Option<ClickId> },
+        Fallback(Class),
+        NotFound(Option<Class>),
+        Misdirected,
+        Refused(Class),
+    }
+
+    fn short(decision: &Decision<'_>) -> Short {
+        let click = decision.click();
+        let class = click.as_ref().map(|click| click.class);
+        match &decision.reply {
+            Reply::Redirect(redirect) => Short::Redirect {
+                class: class.unwrap(),
+                with_token: redirect.token.is_some(),
+                previous: click.unwrap().previous,
+            },
+            Reply::Fallback(address) => {
+                assert_eq!(*address, "https://shop.example/new");
+                Short::Fallback(class.unwrap())
+            }
+            Reply::NotFound => Short::NotFound(class),
+            Reply::Misdirected => Short::Misdirected,
+            Reply::Refused => Short::Refused(class.unwrap()),
+        }
+    }
+
+    /// Decides a request for a slug at the shop's link host.
+    fn check(slug: &str, agent: Agent, change: impl FnOnce(&mut LinkRequest<'_>), expected: Short) {
+        let snapshot = snapshot();
+        let headers = Headers::default();
+        let host = "go.shop.example";
+        let mut request = LinkRequest { host, slug, query: "", headers, head: false, https: true };
+        change(&mut request);
+        let decision = decide(&snapshot, &request, |_| agent, NOW, ID);
+        assert_eq!(short(&decision), expected, "{slug}");
+    }
+
+    fn redirect(class: Class, with_token: bool) -> Short {
+        Short::Redirect { class, with_token, previous: None }
+    }
+
+    #[test]
+    fn every_kind_of_request_gets_one_class_and_only_what_earns_gets_a_token() {
+        let of = |visitor| Agent { visitor, ..PERSON };
+        let same = |_: &mut LinkRequest<'_>| {};
+        check("anna", PERSON, same, redirect(Class::Billable, true));
+        check("ANNA", PERSON, same, redirect(Class::Billable, true));
+        check("anna", of(Visitor::Bot), same, redirect(Class::Bot, false));
+        check("anna", of(Visitor::Preview), same, redirect(Class::Preview, false));
+        check("anna", PERSON, |request| request.head = true, redirect(Class::Head, false));
+        let framed = |request: &mut LinkRequest<'_>| request.headers.not_navigation = true;
+        check("anna", PERSON, framed, redirect(Class::NotNavigation, false));
+        let ahead = |request: &mut LinkRequest<'_>| request.headers.prefetch = true;
+        check("anna", PERSON, ahead, Short::Refused(Class::Prefetch));
+        check("paused", PERSON, same, redirect(Class::Paused, false));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_said_and_recorded_only_where_there_is_a_link() {
+        let same = |_: &mut LinkRequest<'_>| {};
+        check("over", PERSON, same, Short::NotFound(Some(Class::OutOfDates)));
+        check("moved", PERSON, same, Short::Fallback(Class::OutOfDates));
+        check("nobody", PERSON, same, Short::NotFound(None));
+        let elsewhere = |request: &mut LinkRequest<'_>| request.host = "other.example";
+        check("anna", PERSON, elsewhere, Short::Misdirected);
+    }
+
+    #[test]
+    fn an_earlier_click_in_the_cookie_is_recorded_and_makes_a_duplicate_for_a_while() {
+        let snapshot = snapshot();
+        for (minutes, class) in [(5, Class::Duplicate), (31, Class::Billable)] {
+            let cookie = cookie(&snapshot, minutes);
+            let mut headers = Headers::default();
+            headers.take(b"cookie", cookie.as_bytes());
+            let (host, slug) = ("go.shop.example", "anna");
+            let request = LinkRequest { host, slug, query: "", headers, head: false, https: true };
+            let decision = decide(&snapshot, &request, |_| PERSON, NOW, ID);
+            let expected = Short::Redirect { class, with_token: true, previous: Some(EARLIER) };
+            assert_eq!(short(&decision), expected, "{minutes} minutes ago");
+        }
+    }
+
+    #[test]
+    fn the_click_bears_what_the_request_says_and_the_answer_its_token() {
+        let snapshot = snapshot();
+        let mut headers = Headers::default();
+        headers.take(b"referer", b"https://L.Instagram.com/?u=secret");
+        let request = LinkRequest {
+            host: "go.shop.example",
+            slug: "anna",
+            query: "s=story-1&utm_source=insta&x=1",
+            headers,
+            head: false,
+            https: true,
+        };
+        let decision = decide(&snapshot, &request, |_| PERSON, NOW, ID);
+        let click = decision.click().unwrap();
+        assert_eq!((click.id, click.at, click.link), (ID, NOW, LinkId::from_bits(1)));
+        assert_eq!((click.sub_id, click.referrer_host), (Some("story-1"), "l.instagram.com"));
+        assert_eq!(click.window_minutes, 30 * 24 * 60);
+        let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
+        let token = redirect.token.unwrap();
+        let claims = snapshot.verify_token(&token, NOW).unwrap();
+        assert_eq!((claims.click, claims.issued_at, claims.link), (ID, NOW, click.link));
+        let (mut location, mut cookie) = (Vec::new(), Vec::new());
+        redirect.put_location(&mut location);
+        redirect.put_cookie(&mut cookie);
+        let token = str::from_utf8(&token).unwrap();
+        assert_eq!(
+            String::from_utf8(location).unwrap(),
+            format!("https://shop.example/p?a=1&ac={token}&utm_source=insta#top")
+        );
+        assert_eq!(
+            String::from_utf8(cookie).unwrap(),
+            format!(
+                "__Secure-ac={token}; Max-Age=2592000; Path=/; Domain=shop.example; Secure; \
+                 HttpOnly; SameSite=Lax"
+            )
+        );
+    }
+}
