@@ -12,7 +12,7 @@ mod recorder;
 use std::time::Duration;
 
 use demo::browser::{Browser, Engine};
-use recorder::{Recorder, STUB, TOKEN, page, page_with, sent};
+use recorder::{Recorder, STUB, TOKEN, dist_file, page, page_with, sent};
 use serde_json::{Value, json};
 use shared::event::{Batch, Consent, EventName};
 
@@ -840,10 +840,11 @@ const SHOPIFY: &str = r#"
     const page = href => ({context: {document: {location: {href}, referrer: 'https://social.example/'}}});
     handlers.page_viewed(page('https://shop.example/?ac=TOKEN&x=1'));
     setTimeout(() => {
+        const before = requests;
         answer({customerPrivacy: {marketingAllowed: true}});
         handlers.page_viewed(page('https://shop.example/lamps'));
         for (let i = 0; i < 2; i++) handlers.checkout_completed({...page('https://shop.example/thanks'), data: CHECKOUT});
-        handlers.page_viewed(page('https://shop.example/after'));
+        handlers.page_viewed(page('https://shop.example/after?requests-before-the-answer=' + before));
     }, 600);
 "#;
 
@@ -872,8 +873,6 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     for (path, origin) in [("/worker", recorder.url("")), ("/frame", "null".to_owned())] {
         let before = recorder.events().len();
         browser.open(&recorder.url(path)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(recorder.events().len(), before, "{path}: nothing before the visitor's answer");
         recorder.event(before + 3).await;
         recorder.stays_at(before + 4, QUIET).await;
         let events = &recorder.events()[before..];
@@ -887,6 +886,8 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
         );
         assert!(events.iter().all(|batch| batch.consent == Consent::Granted));
         assert_eq!(events[0].events[0].url, "https://shop.example/?x=1");
+        let last = events[3].events[0].url.as_str();
+        assert!(last.ends_with("/after?requests-before-the-answer=0"), "{path}: {last}");
         let expected = json!({ "id": "1073459976", "value": "238.47", "currency": "EUR", "tax": "13.5", "shipping": "0",
             "new_customer": true, "items": [{ "name": "Example", "qty": "3", "price": "74.99" }] });
         assert_eq!(recorder.bodies()[before + 2]["e"][0]["o"], expected, "{path}");
@@ -904,7 +905,7 @@ async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) 
     (recorder, Browser::start_engine(engine).await.expect("a browser"))
 }
 
-/// `scripts/test` says which engines could not be installed.
+/// `scripts/test` lists what is skipped.
 async fn run_if_installed<F: Future<Output = ()>>(
     engine: Engine,
     scenario: impl FnOnce(Engine) -> F,
@@ -912,7 +913,7 @@ async fn run_if_installed<F: Future<Output = ()>>(
     if engine.is_installed() {
         scenario(engine).await;
     } else {
-        eprintln!("SKIPPED: {engine:?} or its driver is not installed");
+        eprintln!("SKIPPED pixel_behaviour: {engine:?} or its driver is not installed");
     }
 }
 
@@ -920,19 +921,6 @@ fn names_of(batches: &[Batch]) -> Vec<&'static str> {
     let mut names: Vec<_> = batches.iter().map(|batch| batch.events[0].name.as_str()).collect();
     names.sort_unstable();
     names
-}
-
-/// The name of the built file with this role.
-fn dist_file(role: &str) -> String {
-    let sizes =
-        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../pixel-wasm/dist/sizes.json"))
-            .expect("built");
-    let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
-    let mut files = sizes["files"].as_object().into_iter().flatten();
-    files
-        .find(|(_, about)| about["role"] == role)
-        .map(|(name, _)| name.clone())
-        .expect("a file of this role")
 }
 
 async fn warnings(browser: &Browser) -> Vec<String> {
