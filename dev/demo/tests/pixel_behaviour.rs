@@ -4,11 +4,16 @@
 //! The collector answers as the contract says and lets a test choose the status. It stands for any
 //! server that keeps to the contract; the loop with the real one is `browser_loop`. Every scenario
 //! runs in every engine.
+//!
+//! In Chromium and WebKit each has a browser of its own. Firefox takes eight seconds of a processor
+//! to start, so there all scenarios share one, each in a window and at an origin of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 mod recorder;
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use demo::browser::{Browser, Engine};
@@ -28,6 +33,13 @@ const KEPT: &str =
 /// How many events wait.
 const WAITING: &str = "return Object.keys(localStorage).filter(key => key.includes('.e.')).length";
 
+tokio::task_local! {
+    /// The browser that scenarios share.
+    static SHARED: Arc<Browser>;
+}
+
+type Scenario = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A test of each scenario in each engine.
 macro_rules! in_every_engine {
     ($($scenario:ident),* $(,)?) => {
@@ -40,15 +52,21 @@ macro_rules! in_every_engine {
             }
 
             #[tokio::test(flavor = "multi_thread")]
-            async fn firefox() {
-                run_if_installed(Engine::Firefox, super::$scenario).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
             async fn webkit() {
-                run_if_installed(Engine::WebKit, super::$scenario).await;
+                if is_installed(Engine::WebKit) {
+                    super::$scenario(Engine::WebKit).await;
+                }
             }
         })*
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn every_scenario_in_firefox() {
+            if is_installed(Engine::Firefox) {
+                let scenarios: Vec<(&str, Scenario)> =
+                    vec![$((stringify!($scenario), Box::pin($scenario(Engine::Firefox)))),*];
+                run_in_one_browser(Engine::Firefox, scenarios).await;
+            }
+        }
     };
 }
 
@@ -900,21 +918,37 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     assert_eq!(recorder.request(4).await.cookie, "", "no cookie travels from a sandbox");
 }
 
-async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) {
+async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Arc<Browser>) {
     let recorder = Recorder::start(pages).await;
-    (recorder, Browser::start_engine(engine).await.expect("a browser"))
+    let browser = match SHARED.try_with(Arc::clone) {
+        Ok(browser) => {
+            browser.open_only_window().await.expect("a window");
+            browser
+        }
+        Err(_) => Arc::new(Browser::start_engine(engine).await.expect("a browser")),
+    };
+    (recorder, browser)
+}
+
+/// Runs one after the other, whatever becomes of those before.
+async fn run_in_one_browser(engine: Engine, scenarios: Vec<(&str, Scenario)>) {
+    let browser = Arc::new(Browser::start_engine(engine).await.expect("a browser"));
+    let mut failed = Vec::new();
+    for (name, scenario) in scenarios {
+        eprintln!("{name}");
+        if tokio::spawn(SHARED.scope(Arc::clone(&browser), scenario)).await.is_err() {
+            failed.push(name);
+        }
+    }
+    assert_eq!(failed, [""; 0]);
 }
 
 /// `scripts/test` lists what is skipped.
-async fn run_if_installed<F: Future<Output = ()>>(
-    engine: Engine,
-    scenario: impl FnOnce(Engine) -> F,
-) {
-    if engine.is_installed() {
-        scenario(engine).await;
-    } else {
+fn is_installed(engine: Engine) -> bool {
+    if !engine.is_installed() {
         eprintln!("SKIPPED pixel_behaviour: {engine:?} or its driver is not installed");
     }
+    engine.is_installed()
 }
 
 fn names_of(batches: &[Batch]) -> Vec<&'static str> {

@@ -223,6 +223,23 @@ impl Browser {
         Ok(client.switch_to_window(window.handle).await?)
     }
 
+    /// Goes on in a new window and closes all others.
+    ///
+    /// # Errors
+    /// When the browser opens none.
+    pub async fn open_only_window(&self) -> Result<()> {
+        self.open_window().await?;
+        let client = self.client()?;
+        let own = client.window().await?;
+        for window in client.windows().await? {
+            if window != own {
+                client.switch_to_window(window).await?;
+                client.close_window().await?;
+            }
+        }
+        Ok(client.switch_to_window(own).await?)
+    }
+
     /// Writes a picture of the window to a PNG file.
     ///
     /// # Errors
