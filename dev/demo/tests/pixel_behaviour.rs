@@ -40,6 +40,13 @@ tokio::task_local! {
 
 type Scenario = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+fn named(
+    name: &'static str,
+    scenario: impl Future<Output = ()> + Send + 'static,
+) -> (&'static str, Scenario) {
+    (name, Box::pin(scenario))
+}
+
 /// A test of each scenario in each engine.
 macro_rules! in_every_engine {
     ($($scenario:ident),* $(,)?) => {
@@ -62,8 +69,7 @@ macro_rules! in_every_engine {
         #[tokio::test(flavor = "multi_thread")]
         async fn every_scenario_in_firefox() {
             if is_installed(Engine::Firefox) {
-                let scenarios: Vec<(&str, Scenario)> =
-                    vec![$((stringify!($scenario), Box::pin($scenario(Engine::Firefox)))),*];
+                let scenarios = [$(named(stringify!($scenario), $scenario(Engine::Firefox))),*];
                 run_in_one_browser(Engine::Firefox, scenarios).await;
             }
         }
@@ -931,7 +937,10 @@ async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Arc<Brows
 }
 
 /// Runs one after the other, whatever becomes of those before.
-async fn run_in_one_browser(engine: Engine, scenarios: Vec<(&str, Scenario)>) {
+async fn run_in_one_browser(
+    engine: Engine,
+    scenarios: impl IntoIterator<Item = (&'static str, Scenario)>,
+) {
     let browser = Arc::new(Browser::start_engine(engine).await.expect("a browser"));
     let mut failed = Vec::new();
     for (name, scenario) in scenarios {

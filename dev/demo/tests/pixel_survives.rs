@@ -194,9 +194,13 @@ async fn starting_costs_no_more_than_twice_what_loading_its_core_costs_and_no_lo
     let started = STARTED.trim_start_matches("return ");
     let landing = format!("/?ac={TOKEN}");
     // Each with what is true once it has started.
-    let pages =
-        [("/bare", "true"), ("/reference", "!!window.isDone"), ("/", started), (&landing, started)];
-    let mut loads = [const { Vec::new() }; 4];
+    let pages = [
+        ("/bare", "true"),
+        ("/reference", "!!window.isDone"),
+        ("/", started),
+        (landing.as_str(), started),
+    ];
+    let mut loads: [Vec<(f64, u64)>; 4] = Default::default();
     for _ in 0..LOADS {
         for ((path, is_started), loads) in pages.iter().zip(&mut loads) {
             // Otherwise every page belongs to the visit that the landing began.
