@@ -8,6 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export RUSTUP_AUTO_INSTALL=0
 
 say() { printf '\n==> %s\n' "$*" >&2; }
+
+# What is left out, said at once and once more by `scripts/test` in the end.
+skipped=()
+skip() { skipped+=("$*"); say "SKIPPED $*"; }
 die() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
 
 # Where cargo puts what it builds.
@@ -61,14 +65,14 @@ need_browser() {
 # The other engines that the pixel is tested in. What cannot be installed is skipped, visibly.
 need_other_browsers() {
     local tools="${XDG_CACHE_HOME:-$HOME/.cache}/afterclick/tools"
-    (need_debian "the pixel is also tested in Firefox" firefox-esr) || say "SKIPPED: no firefox-esr here; the pixel's tests in Firefox are left out"
+    (need_debian "the pixel is also tested in Firefox" firefox-esr) || skip "the pixel's tests in Firefox: no firefox-esr here"
     if [ ! -x "$tools/bin/geckodriver" ] && ! command -v geckodriver >/dev/null; then
         say "installing geckodriver into $tools, which drives Firefox (some minutes, once)"
         cargo install --quiet --locked geckodriver --root "$tools" || cargo install --quiet geckodriver --root "$tools" ||
-            say "SKIPPED: geckodriver cannot be installed; the pixel's tests in Firefox are left out"
+            skip "the pixel's tests in Firefox: geckodriver cannot be installed"
     fi
     (need_debian "the pixel is also tested in WebKit, the engine of every iPhone" webkit2gtk-driver xvfb) ||
-        say "SKIPPED: no webkit2gtk-driver here; the pixel's tests in WebKit are left out"
+        skip "the pixel's tests in WebKit: no webkit2gtk-driver here"
 }
 
 # The pixel, which the server embeds.

@@ -191,7 +191,7 @@ fn an_os_commit_is_fsynced_soon_without_anyone_asking() {
     let seq = committer.append_blocking(b"click".to_vec(), Durability::Os).unwrap();
     let since = Instant::now();
     while committer.health().last_synced() < seq {
-        assert!(since.elapsed() < Duration::from_secs(5), "nobody fsynced");
+        assert!(since.elapsed() < Duration::from_secs(60), "nobody fsynced");
         thread::sleep(Duration::from_millis(1));
     }
     shutdown.shutdown().unwrap();
@@ -202,17 +202,22 @@ fn a_shutdown_answers_all_that_wait_and_refuses_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let (committer, shutdown) = Committer::spawn(open(dir).0, || NOW_MS);
+    let (tell, told) = std::sync::mpsc::channel();
     let appender = thread::spawn({
         let committer = committer.clone();
         move || {
             let mut answered = 0;
             while committer.append_blocking(payload(answered + 1), Durability::Os).is_ok() {
                 answered += 1;
+                _ = tell.send(());
             }
             answered
         }
     });
-    thread::sleep(Duration::from_millis(20));
+    // Under way, and so in the middle of the next one.
+    for _ in 0..100 {
+        told.recv().unwrap();
+    }
     shutdown.shutdown().unwrap();
     let answered = appender.join().unwrap();
     assert!(answered > 0);
@@ -234,7 +239,7 @@ fn a_thread_that_dies_leaves_nobody_waiting() {
         }
     });
     for _ in 0..3 {
-        let answer = told.recv_timeout(Duration::from_secs(10)).expect("an answer must come");
+        let answer = told.recv_timeout(Duration::from_secs(60)).expect("an answer must come");
         assert!(matches!(answer, Err(Error::Closed { .. })), "{answer:?}");
     }
     assert!(

@@ -8,7 +8,7 @@ use harness::default_bin_dir;
 
 async fn a_click_becomes_a_commission_to_the_cent(engine: Engine) {
     if engine != Engine::Chromium && !engine.is_installed() {
-        eprintln!("SKIPPED: {engine:?} or its driver is not installed");
+        eprintln!("SKIPPED browser_loop: {engine:?} or its driver is not installed");
         return;
     }
     let bin_dir = default_bin_dir().expect("the test lies in a build folder");

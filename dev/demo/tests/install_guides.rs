@@ -80,8 +80,7 @@ async fn shopifys_theme() {
     let head = snippet(SHOPIFY, "4. The theme");
     let (recorder, _browser) = visit(&[("/", page(&head, "<body></body>"))]).await;
     recorder.event(0).await;
-    tokio::time::sleep(QUIET).await;
-    assert!(recorder.was_asked_for(&format!("/cart/update.js attributes%5B_ac%5D={TOKEN}")));
+    recorder.asked_for(&format!("/cart/update.js attributes%5B_ac%5D={TOKEN}")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,10 +123,12 @@ async fn magentos_success_page() {
     let (recorder, browser) =
         visit(&[("/customer", customer), ("/guest", guest), ("/other", other)]).await;
     recorder.event(1).await;
-    for path in ["/guest", "/other"] {
-        browser.open(&recorder.url(path)).await.unwrap();
-        tokio::time::sleep(QUIET).await;
-    }
+    browser.open(&recorder.url("/guest")).await.unwrap();
+    // The page, and its order.
+    recorder.event(3).await;
+    browser.open(&recorder.url("/other")).await.unwrap();
+    recorder.event(4).await;
+    recorder.stays_at(5, QUIET).await;
     let bodies = recorder.bodies();
     let orders: Vec<_> =
         bodies.iter().filter_map(|body| body["e"][0]["o"]["id"].as_str()).collect();
@@ -167,7 +168,7 @@ fn run_php(code: &str) -> Option<String> {
 async fn woocommerces_functions() {
     let Some(printed) = run_php(&snippet(WOOCOMMERCE, "The pixel, and the token in the order"))
     else {
-        eprintln!("SKIPPED: PHP is not installed");
+        eprintln!("SKIPPED install_guides: PHP is not installed");
         return;
     };
     let parts: Vec<_> = printed.split("\n--\n").collect();

@@ -4,15 +4,20 @@
 //! The collector answers as the contract says and lets a test choose the status. It stands for any
 //! server that keeps to the contract; the loop with the real one is `browser_loop`. Every scenario
 //! runs in every engine.
+//!
+//! In Chromium and WebKit each has a browser of its own. Firefox takes eight seconds of a processor
+//! to start, so there all scenarios share one, each in a window and at an origin of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 mod recorder;
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use demo::browser::{Browser, Engine};
-use recorder::{Recorder, STUB, TOKEN, page, page_with, sent};
+use recorder::{Recorder, STUB, TOKEN, dist_file, page, page_with, sent};
 use serde_json::{Value, json};
 use shared::consent::Consent;
 use shared::event::{Batch, EventName};
@@ -29,6 +34,20 @@ const KEPT: &str =
 /// How many events wait.
 const WAITING: &str = "return Object.keys(localStorage).filter(key => key.includes('.e.')).length";
 
+tokio::task_local! {
+    /// The browser that scenarios share.
+    static SHARED: Arc<Browser>;
+}
+
+type Scenario = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn named(
+    name: &'static str,
+    scenario: impl Future<Output = ()> + Send + 'static,
+) -> (&'static str, Scenario) {
+    (name, Box::pin(scenario))
+}
+
 /// A test of each scenario in each engine.
 macro_rules! in_every_engine {
     ($($scenario:ident),* $(,)?) => {
@@ -41,15 +60,20 @@ macro_rules! in_every_engine {
             }
 
             #[tokio::test(flavor = "multi_thread")]
-            async fn firefox() {
-                run_if_installed(Engine::Firefox, super::$scenario).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
             async fn webkit() {
-                run_if_installed(Engine::WebKit, super::$scenario).await;
+                if is_installed(Engine::WebKit) {
+                    super::$scenario(Engine::WebKit).await;
+                }
             }
         })*
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn every_scenario_in_firefox() {
+            if is_installed(Engine::Firefox) {
+                let scenarios = [$(named(stringify!($scenario), $scenario(Engine::Firefox))),*];
+                run_in_one_browser(Engine::Firefox, scenarios).await;
+            }
+        }
     };
 }
 
@@ -841,10 +865,11 @@ const SHOPIFY: &str = r#"
     const page = href => ({context: {document: {location: {href}, referrer: 'https://social.example/'}}});
     handlers.page_viewed(page('https://shop.example/?ac=TOKEN&x=1'));
     setTimeout(() => {
+        const before = requests;
         answer({customerPrivacy: {marketingAllowed: true}});
         handlers.page_viewed(page('https://shop.example/lamps'));
         for (let i = 0; i < 2; i++) handlers.checkout_completed({...page('https://shop.example/thanks'), data: CHECKOUT});
-        handlers.page_viewed(page('https://shop.example/after'));
+        handlers.page_viewed(page('https://shop.example/after?requests-before-the-answer=' + before));
     }, 600);
 "#;
 
@@ -873,8 +898,6 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     for (path, origin) in [("/worker", recorder.url("")), ("/frame", "null".to_owned())] {
         let before = recorder.events().len();
         browser.open(&recorder.url(path)).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(recorder.events().len(), before, "{path}: nothing before the visitor's answer");
         recorder.event(before + 3).await;
         recorder.stays_at(before + 4, QUIET).await;
         let events = &recorder.events()[before..];
@@ -888,6 +911,8 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
         );
         assert!(events.iter().all(|batch| batch.consent == Consent::Granted));
         assert_eq!(events[0].events[0].url, "https://shop.example/?x=1");
+        let last = events[3].events[0].url.as_str();
+        assert!(last.ends_with("/after?requests-before-the-answer=0"), "{path}: {last}");
         let expected = json!({ "id": "1073459976", "value": "238.47", "currency": "EUR", "tax": "13.5", "shipping": "0",
             "new_customer": true, "items": [{ "name": "Example", "qty": "3", "price": "74.99" }] });
         assert_eq!(recorder.bodies()[before + 2]["e"][0]["o"], expected, "{path}");
@@ -900,40 +925,46 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     assert_eq!(recorder.request(4).await.cookie, "", "no cookie travels from a sandbox");
 }
 
-async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Browser) {
+async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Arc<Browser>) {
     let recorder = Recorder::start(pages).await;
-    (recorder, Browser::start_engine(engine).await.expect("a browser"))
+    let browser = match SHARED.try_with(Arc::clone) {
+        Ok(browser) => {
+            browser.open_only_window().await.expect("a window");
+            browser
+        }
+        Err(_) => Arc::new(Browser::start_engine(engine).await.expect("a browser")),
+    };
+    (recorder, browser)
 }
 
-/// `scripts/test` says which engines could not be installed.
-async fn run_if_installed<F: Future<Output = ()>>(
+/// Runs one after the other, whatever becomes of those before.
+async fn run_in_one_browser(
     engine: Engine,
-    scenario: impl FnOnce(Engine) -> F,
+    scenarios: impl IntoIterator<Item = (&'static str, Scenario)>,
 ) {
-    if engine.is_installed() {
-        scenario(engine).await;
-    } else {
-        eprintln!("SKIPPED: {engine:?} or its driver is not installed");
+    let browser = Arc::new(Browser::start_engine(engine).await.expect("a browser"));
+    let mut failed = Vec::new();
+    for (name, scenario) in scenarios {
+        eprintln!("{name}");
+        if tokio::spawn(SHARED.scope(Arc::clone(&browser), scenario)).await.is_err() {
+            failed.push(name);
+        }
     }
+    assert_eq!(failed, [""; 0]);
+}
+
+/// `scripts/test` lists what is skipped.
+fn is_installed(engine: Engine) -> bool {
+    if !engine.is_installed() {
+        eprintln!("SKIPPED pixel_behaviour: {engine:?} or its driver is not installed");
+    }
+    engine.is_installed()
 }
 
 fn names_of(batches: &[Batch]) -> Vec<&'static str> {
     let mut names: Vec<_> = batches.iter().map(|batch| batch.events[0].name.as_str()).collect();
     names.sort_unstable();
     names
-}
-
-/// The name of the built file with this role.
-fn dist_file(role: &str) -> String {
-    let sizes =
-        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../pixel-wasm/dist/sizes.json"))
-            .expect("built");
-    let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
-    let mut files = sizes["files"].as_object().into_iter().flatten();
-    files
-        .find(|(_, about)| about["role"] == role)
-        .map(|(name, _)| name.clone())
-        .expect("a file of this role")
 }
 
 async fn warnings(browser: &Browser) -> Vec<String> {

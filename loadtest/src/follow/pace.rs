@@ -64,16 +64,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_moment_is_met_to_less_than_a_millisecond_most_of_the_time() {
+    async fn a_moment_is_met_better_than_by_the_runtimes_own_timer() {
         let pace = Pace::new().unwrap();
-        let mut late = Vec::new();
+        let (mut late, mut late_by_timer) = (Vec::new(), Vec::new());
+        // In turn, so that a busy machine makes both late.
         for _ in 0..50 {
             let at = Instant::now() + Duration::from_micros(700);
             pace.until(at).await.unwrap();
             late.push(at.elapsed());
             assert!(Instant::now() >= at, "never early");
+            let at = Instant::now() + Duration::from_micros(700);
+            tokio::time::sleep_until(at.into()).await;
+            late_by_timer.push(at.elapsed());
         }
         late.sort_unstable();
-        assert!(late[10] < Duration::from_millis(1), "{late:?}");
+        late_by_timer.sort_unstable();
+        assert!(late[10] < late_by_timer[10], "{late:?} {late_by_timer:?}");
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::support::{BROWSER, Stage, launch, run};
+use crate::support::{BROWSER, Stage, launch, run, until};
 
 /// Where Pebble looks at hosts.
 const TLS_PORT: u16 = 5001;
@@ -76,11 +76,11 @@ impl Authority {
     /// Waits until it answers, and keeps the root that its certificates lead to.
     async fn fetch_root(&self) {
         let url = format!("https://{}:15000/roots/0", self.address);
-        let began = Instant::now();
-        while !run("curl", &["-sSfk", "-o", &self.path("root.pem"), &url]).await.status.success() {
-            assert!(began.elapsed() < Duration::from_secs(30), "Pebble does not start");
-            sleep(Duration::from_millis(100)).await;
-        }
+        let root = self.path("root.pem");
+        until("Pebble starts", async || {
+            run("curl", &["-sSfk", "-o", &root, &url]).await.status.success()
+        })
+        .await;
     }
 
     fn path(&self, name: &str) -> String {
@@ -160,7 +160,8 @@ impl Authority {
         let to = format!("{}:{TLS_PORT}", self.address);
         let asked =
             ["s_client", "-ign_eof", "-connect", &to, "-servername", host, "-alpn", protocols];
-        let output = tokio::time::timeout(Duration::from_secs(5), run("openssl", &asked)).await;
+        // Well below the 15 seconds after which a connection that asks nothing is ended anyway.
+        let output = tokio::time::timeout(Duration::from_secs(12), run("openssl", &asked)).await;
         let output = output.expect("the connection is closed after the handshake");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
@@ -191,7 +192,8 @@ fn spawn(folder: &Path, program: &str, arguments: &[&str]) -> Child {
     started.unwrap_or_else(|error| panic!("{program}: {error}; scripts/test installs it"))
 }
 
-const SOON: Duration = Duration::from_secs(30);
+/// Bounds a hang; a busy machine has time.
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_host_gets_a_certificate_and_a_restart_asks_nobody() {
@@ -258,7 +260,8 @@ async fn visitors_do_not_notice_renewals() {
         let head = authority.curl("go.shop.test").await.unwrap();
         assert!(head.starts_with("HTTP/2 302"), "{head}");
         clicks += 1;
-        assert!(began.elapsed() < Duration::from_secs(60), "no renewal");
+        assert!(began.elapsed() < Duration::from_secs(120), "no renewal");
+        sleep(Duration::from_millis(50)).await;
     }
     assert!(authority.curl("go.shop.test").await.is_ok());
     assert_eq!(stage.figures().await["clicks"]["raw"], clicks + 1);
@@ -293,11 +296,10 @@ async fn only_validators_are_shown_the_challenge_and_only_during_an_order() {
     }
 
     drop((caught, trap));
-    let began = Instant::now();
-    while stage.metric("afterclick_acme_orders_failed_total").await == 0 {
-        assert!(began.elapsed() < SOON);
-        sleep(Duration::from_millis(100)).await;
-    }
+    until("the order fails", async || {
+        stage.metric("afterclick_acme_orders_failed_total").await > 0
+    })
+    .await;
     let shown = authority.offer("acme-tls/1", "go.shop.test").await;
     assert!(!shown.contains("BEGIN CERTIFICATE"), "{shown}");
 }

@@ -4,7 +4,7 @@ use harness::{Answer, http};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Stage, text};
+use crate::support::{Stage, text, until};
 
 async fn post(stage: &Stage, path: &str, content_type: &str, body: &str) -> Answer {
     stage.product.ask(Method::POST, path, content_type, body.to_owned()).await.unwrap()
@@ -211,17 +211,13 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
         format!("Bearer {}", token.trim())
     };
     let read = async |authorization: &str, path: &str| {
-        for _ in 0..100 {
-            let headers = [("authorization", authorization)];
-            let answer =
-                http::send(stage.product.admin, Method::GET, path, &headers, "").await.unwrap();
-            if answer.status != 401 {
-                return answer;
-            }
-            // A running server follows the command line's stream, when it gets to it.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the token was not known within five seconds");
+        let headers = [("authorization", authorization)];
+        let ask = async || {
+            http::send(stage.product.admin, Method::GET, path, &headers, "").await.unwrap()
+        };
+        // A running server follows the command line's stream, when it gets to it.
+        until("the token is known", async || ask().await.status != 401).await;
+        ask().await
     };
     let own = create("influencer", &stage.influencer).await;
     let stats = read(&own, "/api/v1/stats?by=link").await;

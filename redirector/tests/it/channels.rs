@@ -1,17 +1,14 @@
 //! Channels beside webhooks: postbacks of networks, the server API, tables, orders that the shop's
 //! page carries signed, and reports that are read again.
 
-use std::time::Duration;
-
 use harness::Answer;
 use hyper::Method;
 use serde_json::{Value, json};
 use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
-use tokio::time::sleep;
 
-use crate::support::{SECRET, Stage, click_of, hex_mac, launch, now_ms, text, woo_order};
+use crate::support::{SECRET, Stage, click_of, hex_mac, launch, now_ms, text, until, woo_order};
 
 /// The token for senders that cannot sign: new with a new merchant, so it is asked for anew.
 async fn postback_token(stage: &Stage) -> String {
@@ -237,15 +234,8 @@ async fn read_after_a_fix(older_stream: &str) {
     // for one by one.
     let path = |order: &str| format!("/api/v1/orders/{}/{order}", stage.merchant);
     for (order, goods) in [("727", "18.00"), ("9", "10.00")] {
-        let mut shown = stage.product.read(&path(order)).await;
-        for _ in 0..200 {
-            if shown.is_ok() {
-                break;
-            }
-            sleep(Duration::from_millis(20)).await;
-            shown = stage.product.read(&path(order)).await;
-        }
-        assert_eq!(shown.unwrap()["order"]["goods"], goods);
+        until(order, async || stage.product.read(&path(order)).await.is_ok()).await;
+        assert_eq!(stage.product.read(&path(order)).await.unwrap()["order"]["goods"], goods);
     }
     assert_listed(&stage).await;
     stage.product.stop().await.unwrap();
@@ -256,13 +246,11 @@ async fn read_after_a_fix(older_stream: &str) {
 
 async fn assert_listed(stage: &Stage) {
     let mut listed = Value::Null;
-    for _ in 0..200 {
+    until("three are listed", async || {
         listed = stage.product.read("/api/v1/unparsed").await.unwrap();
-        if listed["up_to_date"] == true && listed["count"] == 3 {
-            break;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+        listed["up_to_date"] == true && listed["count"] == 3
+    })
+    .await;
     let read: Vec<_> =
         listed["items"].as_array().unwrap().iter().map(|item| item["reread"].clone()).collect();
     assert_eq!(read, [json!(false), json!(true), json!(true)], "the latest first: {listed}");

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use crate::support::{Stage, launch, woo_order};
+use crate::support::{PATIENCE, Stage, launch, until, woo_order};
 
 async fn afterclick(arguments: &[&str]) -> (Option<i32>, String) {
     let program = harness::default_bin_dir().unwrap().join("afterclick");
@@ -106,15 +106,8 @@ async fn an_emptied_redis_is_filled_again_from_the_journal() {
         .unwrap();
     let order = format!("/api/v1/orders/{merchant}/727");
     let commission = async || {
-        for _ in 0..200 {
-            if let Ok(order) = product.read(&order).await {
-                return order["commission"][0]["amount"].clone();
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-        let log =
-            std::fs::read_to_string(product.data().join("afterclick.log")).unwrap_or_default();
-        panic!("not projected within 4 seconds: {:?}\n{log}", product.read(&order).await);
+        until("the order is projected", async || product.read(&order).await.is_ok()).await;
+        product.read(&order).await.unwrap()["commission"][0]["amount"].clone()
     };
     assert_eq!(commission().await, "2.70");
     let flushed = Command::new("redis-cli")
@@ -178,10 +171,10 @@ async fn requests_under_way_are_answered_before_the_end() {
     let mut connection = http::Connection::open(stage.product.public).await.unwrap();
     let headers = [("host", "go.shop.test")];
     assert_eq!(connection.send(Method::GET, "/anna", &headers, "").await.unwrap().status, 302);
-    // An idle connection must not hold the end up.
+    // An idle connection must not hold the end up: the server would wait ten seconds for it.
     let before = std::time::Instant::now();
     stage.product.stop().await.unwrap();
-    assert!(before.elapsed().as_secs() < 5);
+    assert!(before.elapsed().as_secs() < 10);
 }
 
 #[tokio::test]
@@ -213,12 +206,11 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     });
     let mut busy = TcpStream::connect(stage.product.public).await.unwrap();
     busy.write_all(b"GET /anna HTTP/1.1\r\nhost: go.shop.test\r\n\r\nGET /an").await.unwrap();
-    let closed =
-        tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut answer)).await;
+    let closed = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the time-out for heads must fire");
     trickle.abort();
     answer.clear();
-    let closed = tokio::time::timeout(Duration::from_secs(20), busy.read_to_end(&mut answer)).await;
+    let closed = tokio::time::timeout(PATIENCE, busy.read_to_end(&mut answer)).await;
     assert!(
         closed.is_ok() && answer.starts_with(b"HTTP/1.1 302"),
         "{}",
@@ -259,20 +251,10 @@ async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
     assert_eq!(ready.status, 503, "planted with `--features redirector/faults`? {}", ready.body);
     product.kill().await.unwrap();
     let sound = launch(&folder).start().await.unwrap();
-    for _ in 0..200 {
-        let stats = sound.read("/api/v1/stats?by=link").await.unwrap();
-        let row = stats["rows"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["link"] == link.as_str())
-            .cloned();
-        if row.is_some_and(|row| row["clicks"]["raw"].as_u64() >= Some(5)) {
-            return;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the five clicks before the kill are not there");
+    until("the five clicks before the kill are there", async || {
+        clicks_of(&sound, &link).await["raw"].as_u64() >= Some(5)
+    })
+    .await;
 }
 
 /// Needs a build with the feature `faults`, as `scripts/test` makes it.
@@ -380,20 +362,17 @@ async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
             302
         );
     }
-    for _ in 0..300 {
-        let stats = product.read("/api/v1/stats?by=link").await.unwrap();
-        let row = stats["rows"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["link"] == link.as_str())
-            .cloned();
-        if row.is_some_and(|row| row["clicks"]["raw"] == 5) {
-            return;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the five clicks after the power cut are not what is counted");
+    until("the five clicks after the power cut are what is counted", async || {
+        clicks_of(&product, &link).await["raw"] == 5
+    })
+    .await;
+}
+
+/// A link's clicks by class.
+async fn clicks_of(product: &harness::Product, link: &str) -> serde_json::Value {
+    let stats = product.read("/api/v1/stats?by=link").await.unwrap();
+    let rows = stats["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["link"] == link).map(|row| row["clicks"].clone()).unwrap_or_default()
 }
 
 /// Clicks so often, waits until all is counted, and gives the link's clicks by class.
@@ -412,10 +391,11 @@ async fn click_and_count(
     }
     // Longer than the projector sleeps: what is up to date afterwards has seen these clicks.
     sleep(Duration::from_millis(500)).await;
-    let stats = product.read("/api/v1/stats?by=link").await.unwrap();
-    assert_eq!(stats["up_to_date"], true);
-    let rows = stats["rows"].as_array().unwrap();
-    rows.iter().find(|row| row["link"] == link).map(|row| row["clicks"].clone()).unwrap_or_default()
+    until("the figures are up to date", async || {
+        product.read("/api/v1/stats?by=link").await.unwrap()["up_to_date"] == true
+    })
+    .await;
+    clicks_of(product, link).await
 }
 
 #[tokio::test]
@@ -458,10 +438,14 @@ async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a
     std::fs::write(&state, "no folder").unwrap();
     stage.product = launch(&stage.folder).start().await.unwrap();
     assert_eq!(stage.click(&[]).await.status, 302);
-    sleep(Duration::from_millis(1500)).await;
-    let ready = http::send(stage.product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
-    assert_eq!(ready.status, 200);
-    assert!(ready.body.contains("hot state: failing"), "{}", ready.body);
+    until("the hot state is said to fail", async || {
+        let ready = http::send(stage.product.admin, Method::GET, "/readyz", &[], "").await.unwrap();
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        ready.body.contains("hot state: failing")
+    })
+    .await;
+    // Some turns of what looks at shops, which must not fail.
+    sleep(Duration::from_secs(1)).await;
     let refused = stage.product.ask(Method::GET, "/api/v1/stats", "", "").await.unwrap();
     assert!(refused.status == 503 && refused.body.contains("not open yet"), "{}", refused.body);
     let metrics =
@@ -580,9 +564,6 @@ async fn a_connection_too_many_is_told_so_at_once() {
     }
     assert!(refused > 0, "nobody was told");
     idle.clear();
-    let freed = std::time::Instant::now();
-    while !ask().await.is_ok_and(|answer| answer.status == 200) {
-        assert!(freed.elapsed() < Duration::from_secs(5), "places are free again");
-        sleep(Duration::from_millis(20)).await;
-    }
+    let is_served = async || ask().await.is_ok_and(|answer| answer.status == 200);
+    until("places are free again", is_served).await;
 }

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{BROWSER, Stage, launch, text, token_of, woo_order};
+use crate::support::{BROWSER, PATIENCE, Stage, launch, text, token_of, until, woo_order};
 
 /// A second node: the same keys, a journal of its own.
 async fn second_node(first: &Stage, url: &str) -> (tempfile::TempDir, Launch, Product) {
@@ -29,7 +29,7 @@ async fn click(node: &Product, slug: &str) -> harness::Answer {
 async fn known_after(node: &Product, slug: &str) -> Duration {
     let begun = Instant::now();
     while click(node, slug).await.status != 302 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "{slug} is not known");
+        assert!(begun.elapsed() < PATIENCE, "{slug} is not known");
         sleep(Duration::from_millis(10)).await;
     }
     begun.elapsed()
@@ -39,7 +39,8 @@ async fn one_catalog_and_one_state(url: &str) {
     let first = Stage::set_up(&["--state", url], json!({})).await;
     let (folder, node, second) = second_node(&first, url).await;
     known_after(&second, "anna").await;
-    // A change made at either node is at the other within a second.
+    // A change made at either node is at the other within a second. Five times that is asserted: a
+    // machine that runs other tests is late, and a change that waits for something takes longer.
     let link = |slug: &str| {
         json!({ "campaign": first.campaign, "influencer": first.influencer, "slug": slug,
                 "destination": "https://shop.test/" })
@@ -49,7 +50,7 @@ async fn one_catalog_and_one_state(url: &str) {
     second.create("links", &link("from-second")).await.unwrap();
     let back = known_after(&first.product, "from-second").await;
     println!("a change was at the other node after {there:?} and {back:?}");
-    assert!(there < Duration::from_secs(1) && back < Duration::from_secs(1), "{there:?} {back:?}");
+    assert!(there < Duration::from_secs(5) && back < Duration::from_secs(5), "{there:?} {back:?}");
 
     // Clicked here, bought there: one order, and both nodes know all figures.
     let token = token_of(&click(&second, "anna").await);
@@ -62,11 +63,11 @@ async fn one_catalog_and_one_state(url: &str) {
             stats["rows"][0]["orders"].as_i64().unwrap(),
         )
     };
-    let begun = Instant::now();
-    while figures(&first.product).await != figures(&second).await || figures(&second).await.1 != 1 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", figures(&second).await);
-        sleep(Duration::from_millis(50)).await;
-    }
+    until("both nodes know the order", async || {
+        let (one, other) = (figures(&first.product).await, figures(&second).await);
+        one == other && other.1 == 1
+    })
+    .await;
 
     // The first node is lost with its disk. The second has everything, and so has a restart of it.
     let Stage { product, folder: lost, merchant, .. } = first;

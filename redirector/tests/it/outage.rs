@@ -8,31 +8,39 @@ use serde_json::json;
 
 use crate::support::{Stage, launch, woo_order};
 
-/// Shopify gives a webhook five seconds; ours has no reason to take one.
-const PROMPT: Duration = Duration::from_secs(1);
+/// Who waited for Redis would wait a second, until its connection gives up.
+const PROMPT: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
     let mut redis = Redis::start(&[]).unwrap();
     let stage = Stage::set_up(&["--state", &redis.url()], json!({})).await;
     let token = stage.token().await;
-    let deliver = async |id: u64| {
-        let begun = Instant::now();
-        let answer =
-            stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(stage.click(&[]).await.status, 302);
-        assert!(begun.elapsed() < PROMPT, "{id} took {:?}", begun.elapsed());
+    // Delivers three orders, and says how long the slowest took.
+    let deliver = async |ids: [u64; 3]| {
+        let mut slowest = Duration::ZERO;
+        for id in ids {
+            let begun = Instant::now();
+            let answer =
+                stage.webhook("order.updated", &woo_order(id, json!({}), &[("_ac", &token)])).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!(stage.click(&[]).await.status, 302);
+            slowest = slowest.max(begun.elapsed());
+        }
+        slowest
     };
-    deliver(1).await;
+    let calm = deliver([1, 2, 3]).await;
     assert_eq!(stage.commission("1").await, 270);
     redis.hang().unwrap();
-    deliver(2).await;
+    let hanging = deliver([4, 5, 6]).await;
     redis.go_on().unwrap();
     redis.kill().unwrap();
-    deliver(3).await;
+    let dead = deliver([7, 8, 9]).await;
+    // A busy machine is slow while Redis is well, too.
+    let is_prompt = |took: Duration| took < PROMPT || took < 5 * calm;
+    assert!(is_prompt(hanging) && is_prompt(dead), "{calm:?} {hanging:?} {dead:?}");
     redis.start_again().unwrap();
-    for id in ["1", "2", "3"] {
+    for id in ["1", "4", "5", "6", "7", "8", "9"] {
         assert_eq!(
             stage.commission(id).await,
             270,

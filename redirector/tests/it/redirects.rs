@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::support::{Stage, token_of};
+use crate::support::{PATIENCE, Stage, token_of};
 
 #[tokio::test]
 async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
@@ -220,7 +220,7 @@ async fn exchange(stage: &Stage, pieces: &[&str], answers: usize) -> Vec<String>
     }
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
     while text.matches("HTTP/1.1 ").count() < answers || !is_whole(&text) {
-        let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut bytes)).await;
         let read = read.unwrap_or_else(|_| panic!("{answers} answers, but only: {text}")).unwrap();
         assert!(read > 0, "closed after: {text}");
         text.push_str(str::from_utf8(&bytes[..read]).unwrap());

@@ -1,10 +1,9 @@
 //! Sealed segments are copied, and what is copied may be retired: nothing of it is lost to figures,
 //! audit or export.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::Launch;
 use hyper::Method;
@@ -12,7 +11,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
-use crate::support::{Stage, launch, woo_order};
+use crate::support::{Stage, launch, until, woo_order};
 
 /// Orders that fill some segments of the smallest size.
 const ORDERS: u64 = 300;
@@ -32,14 +31,6 @@ fn segments(journal: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}: not within 30 seconds");
-        sleep(Duration::from_millis(100)).await;
-    }
 }
 
 async fn afterclick(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -155,9 +146,7 @@ impl Moto {
 #[tokio::test]
 async fn segments_are_copied_to_an_s3_compatible_store() {
     let Some(moto) = Moto::start().await else {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
-        // passes.
-        std::io::stderr().write_all(b"SKIPPED shipping: python has no moto\n").unwrap();
+        eprintln!("SKIPPED shipping: python has no moto");
         return;
     };
     let environment = [

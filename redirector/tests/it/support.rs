@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -149,13 +149,8 @@ impl Stage {
 
     /// Waits until the projector has taken in everything recorded so far.
     async fn settle(&self) {
-        for _ in 0..500 {
-            if self.metric("afterclick_hot_state_behind_records").await == 0 {
-                return;
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the hot state did not catch up within 5 seconds");
+        let is_level = async || self.metric("afterclick_hot_state_behind_records").await == 0;
+        until("the hot state has caught up", is_level).await;
     }
 
     pub(crate) async fn metric(&self, name: &str) -> u64 {
@@ -174,6 +169,18 @@ impl Stage {
             .iter()
             .map(|booking| booking["amount_minor"].as_i64().unwrap())
             .sum()
+    }
+}
+
+/// How long something may take that must happen. It only bounds a hang, so a busy machine has time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

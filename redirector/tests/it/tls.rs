@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use crate::support::{BROWSER, Stage, launch, run};
+use crate::support::{BROWSER, PATIENCE, Stage, launch, run, until};
 
 /// A product whose public listener speaks TLS, and where its certificate lies.
 struct Secured {
@@ -133,9 +133,17 @@ async fn a_returning_visitor_goes_on_with_a_ticket() {
     let secured = Secured::set().await;
     let ticket = secured.stage.folder.path().join("ticket").display().to_string();
     for version in ["-tls1_2", "-tls1_3"] {
-        // Without a second to wait OpenSSL leaves before a ticket of 1.3 comes.
+        _ = std::fs::remove_file(&ticket);
+        // OpenSSL would leave before a ticket of 1.3 comes, so it stays until it has written one.
         let arguments = [version, "-sess_out", &ticket, "-ign_eof", "-verify_quiet"];
-        _ = tokio::time::timeout(Duration::from_secs(1), secured.openssl(&arguments)).await;
+        let is_whole = async || {
+            let written = std::fs::read_to_string(&ticket).unwrap_or_default();
+            written.contains("-----END SSL SESSION PARAMETERS-----")
+        };
+        tokio::select! {
+            said = secured.openssl(&arguments) => panic!("{version}: it left: {said}"),
+            () = until("a ticket is written", is_whole) => (),
+        }
         let second = secured.openssl(&[version, "-sess_in", &ticket]).await;
         assert!(second.contains("Reused, TLSv1"), "{version}: {second}");
     }
@@ -146,17 +154,16 @@ async fn a_new_certificate_is_used_at_once_and_a_bad_one_never() {
     let secured = Secured::set().await;
     assert!(secured.curl(&[]).await.is_ok());
     std::fs::write(secured.files.key(), "no key").unwrap();
-    sleep(Duration::from_millis(2500)).await;
+    let log = secured.stage.product.data().join("afterclick.log");
+    until("the bad one is refused", async || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.contains("the certificates in use stay") && log.contains("key.pem")
+    })
+    .await;
     assert!(secured.curl(&[]).await.is_ok(), "the old one stays");
     secured.files.write("go.shop.test");
-    let changed = Instant::now();
     // curl believes only the new certificate.
-    while let Err(error) = secured.curl(&[]).await {
-        assert!(changed.elapsed() < Duration::from_secs(10), "{error}");
-        sleep(Duration::from_millis(100)).await;
-    }
-    let log = std::fs::read_to_string(secured.stage.product.data().join("afterclick.log")).unwrap();
-    assert!(log.contains("the certificates in use stay") && log.contains("key.pem"), "{log}");
+    until("the new one is used", async || secured.curl(&[]).await.is_ok()).await;
     let expires = secured
         .stage
         .metric("afterclick_tls_certificate_expires_timestamp_seconds{name=\"go.shop.test\"}");
@@ -213,23 +220,32 @@ async fn a_body_arrives_whole_over_http_2() {
     assert_eq!(secured.stage.order("727").await["facts"].as_array().unwrap().len(), 1);
 }
 
+/// How long the server waits for a client's first words.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
+
 #[tokio::test]
 async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
     let secured = Secured::set().await;
+    let asked = async || {
+        let begun = Instant::now();
+        assert!(secured.curl(&[]).await.is_ok());
+        begun.elapsed()
+    };
+    let alone = asked().await;
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.push(TcpStream::connect(secured.address).await.unwrap());
     }
-    let asked = Instant::now();
-    assert!(secured.curl(&[]).await.is_ok());
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let beside = asked().await;
+    // Who waited for one of them would wait three seconds; a busy machine is slow with both.
+    assert!(beside < HELLO_TIMEOUT || beside < 5 * alone, "{beside:?} beside, {alone:?} alone");
     let mut nonsense = TcpStream::connect(secured.address).await.unwrap();
     nonsense.write_all(b"GET /anna HTTP/1.1\r\nHost: go.shop.test\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     _ = nonsense.read_to_end(&mut answer).await;
     assert_eq!(answer.first(), Some(&21), "an alert: {answer:?}");
     for mut stream in silent {
-        let ended = tokio::time::timeout(Duration::from_secs(6), stream.read(&mut [0; 1])).await;
+        let ended = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await;
         assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
     }
     assert_eq!(secured.stage.metric("afterclick_tls_handshakes_failed_total").await, 201);
@@ -262,7 +278,7 @@ async fn a_connection_that_asks_nothing_is_ended() {
         .unwrap();
     let mut says = client.stdin.take().unwrap();
     says.write_all(PREFACE).await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(50), client.wait()).await;
+    let ended = tokio::time::timeout(PATIENCE, client.wait()).await;
     let took = begun.elapsed();
     assert!(ended.is_ok() && took > Duration::from_secs(14), "{took:?}");
 }
@@ -328,6 +344,9 @@ async fn a_stop_ends_open_connections_properly() {
     let waiting = secured.openssl(&["-ign_eof", "-alpn", "h2"]);
     let id = i32::try_from(secured.stage.product.id().unwrap()).unwrap();
     let (said, ()) = tokio::join!(waiting, async {
+        let shaken = async || secured.stage.metric("afterclick_tls_handshakes_total").await == 1;
+        until("the connection is there", shaken).await;
+        // Its client may have to hear of it yet.
         sleep(Duration::from_millis(500)).await;
         let id = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();

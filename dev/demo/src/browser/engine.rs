@@ -69,8 +69,8 @@ impl Engine {
         }
     }
 
-    /// What is asked of the browser.
-    pub(super) fn capabilities(self, profile: &Path) -> Result<Capabilities> {
+    /// What is asked of the browser. `more` is added to Chromium's command line.
+    pub(super) fn capabilities(self, profile: &Path, more: &[&str]) -> Result<Capabilities> {
         let capabilities = match self {
             Self::Chromium => {
                 let arguments = [
@@ -88,6 +88,7 @@ impl Engine {
                     &format!("--user-data-dir={}", profile.display()),
                     &format!("--user-agent={CHROMIUM_AGENT}"),
                 ];
+                let arguments = [&arguments[..], more].concat();
                 // Without third-party cookies, as ever more people browse: only then does it clean
                 // up after trackers.
                 let preferences = json!({ "profile.block_third_party_cookies": true, "profile.cookie_controls_mode": 1 });

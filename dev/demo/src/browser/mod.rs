@@ -24,8 +24,9 @@ use tempfile::TempDir;
 
 pub use self::engine::Engine;
 
-/// How long an element or a page may take to appear.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an element or a page may take to appear. It only bounds a hang, so a busy machine has
+/// time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running browser.
 pub struct Browser {
@@ -49,12 +50,24 @@ impl Browser {
     /// # Errors
     /// When the browser or its driver is missing or does not start.
     pub async fn start_engine(engine: Engine) -> Result<Self> {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// Starts Chromium with an empty profile and more arguments on its command line.
+    ///
+    /// # Errors
+    /// When Chromium or chromedriver is missing or does not start.
+    pub async fn start_chromium_with(arguments: &[&str]) -> Result<Self> {
+        Self::start_with(Engine::Chromium, arguments).await
+    }
+
+    async fn start_with(engine: Engine, arguments: &[&str]) -> Result<Self> {
         let profile = tempfile::Builder::new().prefix("afterclick-browser-").tempdir()?;
         let driver = engine.start_driver(profile.path())?;
         let mut browser =
             Self { processes: driver.processes, client: None, port: driver.port, profile };
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(engine.capabilities(browser.profile.path())?);
+        builder.capabilities(engine.capabilities(browser.profile.path(), arguments)?);
         let client = builder.connect(&format!("http://127.0.0.1:{}", browser.port)).await;
         browser.client = Some(client.with_context(|| format!("{engine:?} did not start"))?);
         Ok(browser)
@@ -208,6 +221,23 @@ impl Browser {
         client.switch_to_window(oldest).await?;
         let window = client.new_window(true).await?;
         Ok(client.switch_to_window(window.handle).await?)
+    }
+
+    /// Goes on in a new window and closes all others.
+    ///
+    /// # Errors
+    /// When the browser opens none.
+    pub async fn open_only_window(&self) -> Result<()> {
+        self.open_window().await?;
+        let client = self.client()?;
+        let own = client.window().await?;
+        for window in client.windows().await? {
+            if window != own {
+                client.switch_to_window(window).await?;
+                client.close_window().await?;
+            }
+        }
+        Ok(client.switch_to_window(own).await?)
     }
 
     /// Writes a picture of the window to a PNG file.

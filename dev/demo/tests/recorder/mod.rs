@@ -28,8 +28,8 @@ pub(crate) const TOKEN: &str =
     "AQEBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// The snippet's queue.
 pub(crate) const STUB: &str = "window.afterclick = window.afterclick || function () { (afterclick.q = afterclick.q || []).push(arguments) }";
-/// How long an expected request may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an expected request may take. It only bounds a hang, so a busy machine has time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request to the collector.
 #[derive(Debug, Clone)]
@@ -82,6 +82,18 @@ pub(crate) fn sent(bodies: &[Value], name: &str) -> Value {
     events.into_iter().find(|event| event["n"] == name).cloned().unwrap_or_default()
 }
 
+/// The name of the built file with this role.
+pub(crate) fn dist_file(role: &str) -> String {
+    build_pixel();
+    let sizes = std::fs::read(workspace().join("pixel-wasm/dist/sizes.json")).expect("built");
+    let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
+    let mut files = sizes["files"].as_object().into_iter().flatten();
+    files
+        .find(|(_, about)| about["role"] == role)
+        .map(|(name, _)| name.clone())
+        .expect("a file of this role")
+}
+
 impl Recorder {
     pub(crate) async fn start(pages: &[(&str, String)]) -> Self {
         build_pixel();
@@ -125,6 +137,15 @@ impl Recorder {
     /// Whether a path that begins so was asked for.
     pub(crate) fn was_asked_for(&self, start: &str) -> bool {
         self.inner.state.lock().expect("no panic").paths.iter().any(|path| path.starts_with(start))
+    }
+
+    /// Waits until a path that begins so is asked for.
+    pub(crate) async fn asked_for(&self, start: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.was_asked_for(start) {
+            assert!(Instant::now() < end, "{start} was never asked for");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -252,10 +273,13 @@ fn workspace() -> &'static Path {
 }
 
 /// Builds the pixel if its sources have changed, once a run: a stale pixel would be tested instead
-/// of this one.
+/// of this one. `scripts/test` has built it, and says so: asking cargo costs each test a second.
 fn build_pixel() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if std::env::var_os("AFTERCLICK_TEST_PIXEL_IS_BUILT").is_some() {
+            return;
+        }
         let status =
             Command::new(env!("CARGO")).args(["xtask", "pixel"]).current_dir(workspace()).status();
         assert!(status.is_ok_and(|status| status.success()), "`cargo xtask pixel` failed");
