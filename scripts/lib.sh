@@ -62,9 +62,18 @@ need_browser() {
     need_debian "a real browser clicks and buys" chromium chromium-driver
 }
 
+# Where tools are kept that only checks and tests use.
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/afterclick/tools"
+
+# need_tool crate "why": a program from the crates' registry, built once.
+need_tool() {
+    [ -x "$tools/bin/$1" ] && return 0
+    say "installing $1 into $tools: $2 (some minutes, once)"
+    cargo install --quiet --locked "$1" --root "$tools" || die "$1 cannot be installed"
+}
+
 # The other engines that the pixel is tested in. What cannot be installed is skipped, visibly.
 need_other_browsers() {
-    local tools="${XDG_CACHE_HOME:-$HOME/.cache}/afterclick/tools"
     (need_debian "the pixel is also tested in Firefox" firefox-esr) || skip "the pixel's tests in Firefox: no firefox-esr here"
     if [ ! -x "$tools/bin/geckodriver" ] && ! command -v geckodriver >/dev/null; then
         say "installing geckodriver into $tools, which drives Firefox (some minutes, once)"

@@ -61,5 +61,5 @@ pub use recover::Recovery;
 pub use sealed::{Sealed, oldest_seq, remove_oldest, sealed};
 pub use stream_name::{InvalidStreamName, StreamName};
 pub use sync::{Health, Syncer};
-pub use verify::{Damage, Progress, Report, StreamReport, verify};
+pub use verify::{Damage, Findings, Progress, StreamFindings, verify};
 pub use writer::{Options, Writer};

@@ -26,14 +26,14 @@ pub struct Progress<'a> {
 /// The result of an audit.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Report {
+pub struct Findings {
     /// One entry for each stream, sorted by name.
-    pub streams: Vec<StreamReport>,
+    pub streams: Vec<StreamFindings>,
     /// Entries of the journal folder that are not streams.
     pub unknown: Vec<PathBuf>,
 }
 
-impl Report {
+impl Findings {
     /// Returns whether every byte is as it was written. A torn tail and unknown files are no
     /// damage.
     pub fn is_whole(&self) -> bool {
@@ -44,7 +44,7 @@ impl Report {
 /// The result of an audit for one stream.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct StreamReport {
+pub struct StreamFindings {
     /// The stream.
     pub stream: StreamName,
     /// How many segments it has.
@@ -88,17 +88,17 @@ pub struct Damage {
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be read, [`Error::Unsupported`] when a newer release wrote it.
-/// Damage is part of the report and not an error.
+/// Damage is part of the findings and not an error.
 pub fn verify(
     journal_dir: &Path,
     on_progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Report, Error> {
-    let mut report = Report::default();
+) -> Result<Findings, Error> {
+    let mut findings = Findings::default();
     let mut names = Vec::new();
     for path in entries(journal_dir)? {
         match stream_of_dir(&path) {
             Some(name) => names.push(name),
-            None => report.unknown.push(path),
+            None => findings.unknown.push(path),
         }
     }
     names.sort();
@@ -108,9 +108,9 @@ pub fn verify(
     }
     let mut audit = Audit { on_progress, bytes: 0, bytes_total };
     for stream in names {
-        report.streams.push(audit.stream(journal_dir, stream)?);
+        findings.streams.push(audit.stream(journal_dir, stream)?);
     }
-    Ok(report)
+    Ok(findings)
 }
 
 /// How many bytes are read between two calls of the progress function.
@@ -132,9 +132,9 @@ struct Expected {
 }
 
 impl Audit<'_> {
-    fn stream(&mut self, journal_dir: &Path, stream: StreamName) -> Result<StreamReport, Error> {
+    fn stream(&mut self, journal_dir: &Path, stream: StreamName) -> Result<StreamFindings, Error> {
         let files = stream_files(&journal_dir.join(stream.as_str()))?;
-        let mut report = StreamReport {
+        let mut findings = StreamFindings {
             stream,
             segments: files.segments.len() as u64,
             records: 0,
@@ -149,9 +149,9 @@ impl Audit<'_> {
         let mut expected = Expected { first_seq: None, previous_bytes: None };
         for (index, segment) in files.segments.iter().enumerate() {
             let is_last = index + 1 == files.segments.len();
-            expected = self.segment(segment, is_last, &expected, &mut report)?;
+            expected = self.segment(segment, is_last, &expected, &mut findings)?;
         }
-        Ok(report)
+        Ok(findings)
     }
 
     /// Reads one segment and returns what the next one must match.
@@ -160,27 +160,27 @@ impl Audit<'_> {
         segment: &SegmentPath,
         is_last: bool,
         expected: &Expected,
-        report: &mut StreamReport,
+        findings: &mut StreamFindings,
     ) -> Result<Expected, Error> {
         let length = segments_bytes(slice::from_ref(segment));
         let bytes_before = self.bytes;
         let mut next_seq = None;
-        match Cursor::open(segment, &report.stream)? {
+        match Cursor::open(segment, &findings.stream)? {
             Opened::Ready(mut cursor) => {
-                check_follows(&cursor, expected, report);
-                next_seq = self.records(&mut cursor, is_last, report)?;
+                check_follows(&cursor, expected, findings);
+                next_seq = self.records(&mut cursor, is_last, findings)?;
             }
-            Opened::Damaged(reason) => report.damages.push(damage(segment, reason)),
-            Opened::Unfinished { bytes } if is_last => report.torn_tail_bytes = bytes,
+            Opened::Damaged(reason) => findings.damages.push(damage(segment, reason)),
+            Opened::Unfinished { bytes } if is_last => findings.torn_tail_bytes = bytes,
             Opened::Unfinished { .. } => {
-                report.damages.push(damage(segment, "the segment header is cut short"));
+                findings.damages.push(damage(segment, "the segment header is cut short"));
             }
             Opened::Absent => {
-                report.damages.push(damage(segment, "the segment vanished during the audit"));
+                findings.damages.push(damage(segment, "the segment vanished during the audit"));
             }
         }
         self.bytes = bytes_before + length;
-        self.report_progress(&report.stream, &segment.path);
+        self.report_progress(&findings.stream, &segment.path);
         Ok(Expected { first_seq: next_seq, previous_bytes: Some(length) })
     }
 
@@ -190,34 +190,34 @@ impl Audit<'_> {
         &mut self,
         cursor: &mut Cursor,
         is_last: bool,
-        report: &mut StreamReport,
+        findings: &mut StreamFindings,
     ) -> Result<Option<u64>, Error> {
         let bytes_before = self.bytes;
         loop {
             let reason = match cursor.step()? {
                 Step::Record { seq, .. } => {
-                    report.records += 1;
-                    report.last_seq = seq;
+                    findings.records += 1;
+                    findings.last_seq = seq;
                     if bytes_before + cursor.offset() >= self.bytes + PROGRESS_BYTES {
                         self.bytes = bytes_before + cursor.offset();
-                        self.report_progress(&report.stream, cursor.path());
+                        self.report_progress(&findings.stream, cursor.path());
                     }
                     continue;
                 }
                 Step::End => return Ok(Some(cursor.next_seq())),
                 Step::Torn { bytes } if is_last => {
-                    report.torn_tail_bytes = bytes;
+                    findings.torn_tail_bytes = bytes;
                     return Ok(Some(cursor.next_seq()));
                 }
                 Step::Torn { .. } => "a sealed segment ends inside a record",
                 Step::Damaged { reason, record_bytes: Some(record_bytes) } => {
-                    report.damages.push(damage_at(cursor, reason));
+                    findings.damages.push(damage_at(cursor, reason));
                     cursor.skip(record_bytes);
                     continue;
                 }
                 Step::Damaged { reason, record_bytes: None } => reason,
             };
-            report.damages.push(damage_at(cursor, reason));
+            findings.damages.push(damage_at(cursor, reason));
             return Ok(None);
         }
     }
@@ -233,7 +233,7 @@ impl Audit<'_> {
 }
 
 /// Checks that a segment follows the one before it.
-fn check_follows(cursor: &Cursor, expected: &Expected, report: &mut StreamReport) {
+fn check_follows(cursor: &Cursor, expected: &Expected, findings: &mut StreamFindings) {
     let header = cursor.header();
     let reason = if expected.first_seq.is_some_and(|seq| seq != header.first_seq) {
         "records are missing between this segment and the one before"
@@ -242,7 +242,7 @@ fn check_follows(cursor: &Cursor, expected: &Expected, report: &mut StreamReport
     } else {
         return;
     };
-    report.damages.push(Damage { path: cursor.path().to_owned(), offset: 0, reason });
+    findings.damages.push(Damage { path: cursor.path().to_owned(), offset: 0, reason });
 }
 
 fn damage(segment: &SegmentPath, reason: &'static str) -> Damage {

@@ -56,17 +56,17 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
 /// When the journal cannot be read at all.
 pub(crate) fn verify(config: &Config) -> Result<bool> {
     let bar = progress("checking", "bytes");
-    let report = journal::verify(&config.journal_dir(), &mut |progress| {
+    let findings = journal::verify(&config.journal_dir(), &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
     })?;
     bar.finish_and_clear();
-    print(&describe(&report))?;
+    print(&describe(&findings))?;
     let copies_are_whole = match &config.ship {
         Some(to) => verify_copies(&Store::open(to)?)?,
         None => true,
     };
-    Ok(report.is_whole() && copies_are_whole)
+    Ok(findings.is_whole() && copies_are_whole)
 }
 
 /// Brings every copy of a segment back into a folder that is thrown away, stream by stream, and
@@ -80,17 +80,17 @@ fn verify_copies(store: &Store) -> Result<bool> {
         for key in stream {
             store.get(key, &folder.path().join(key))?;
         }
-        let report = journal::verify(folder.path(), &mut |_| ())?;
-        print(&describe(&report))?;
-        is_whole &= report.is_whole();
+        let findings = journal::verify(folder.path(), &mut |_| ())?;
+        print(&describe(&findings))?;
+        is_whole &= findings.is_whole();
     }
     Ok(is_whole)
 }
 
 /// A line a stream, and a line for everything that is wrong.
-fn describe(report: &journal::Report) -> String {
+fn describe(findings: &journal::Findings) -> String {
     let mut text = String::new();
-    for stream in &report.streams {
+    for stream in &findings.streams {
         let (first, last) = (stream.first_seq, stream.last_seq);
         // Writing to a String cannot fail, here and below.
         _ = writeln!(
@@ -122,15 +122,16 @@ fn describe(report: &journal::Report) -> String {
             _ = writeln!(text, "  set aside by an earlier recovery: {}", path.display());
         }
     }
-    let unknown = report.streams.iter().flat_map(|stream| &stream.unknown).chain(&report.unknown);
+    let unknown =
+        findings.streams.iter().flat_map(|stream| &stream.unknown).chain(&findings.unknown);
     for path in unknown {
         _ = writeln!(text, "not part of a journal: {}", path.display());
     }
-    let records: u64 = report.streams.iter().map(|stream| stream.records).sum();
+    let records: u64 = findings.streams.iter().map(|stream| stream.records).sum();
     _ = writeln!(
         text,
         "{records} records: {}",
-        if report.is_whole() { "all whole" } else { "NOT whole" }
+        if findings.is_whole() { "all whole" } else { "NOT whole" }
     );
     text
 }
