@@ -103,7 +103,7 @@ impl Received {
     /// Answers somebody who is not believed, and counts it: a shop whose secret went wrong must be
     /// seen.
     fn refused(&self, worker: &WorkerContext, reason: &str) -> Answer {
-        worker.counters.refused_report();
+        worker.counters.refused_delivery();
         tracing::warn!(merchant = %self.merchant.id, "a webhook was refused: {reason}");
         answer::text(StatusCode::UNAUTHORIZED, format!("{reason}\n"))
     }
