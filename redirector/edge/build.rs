@@ -1,5 +1,5 @@
-//! Embeds the pixel that `cargo xtask pixel` built. Without it the server still builds, and says
-//! what is missing.
+//! Embeds the pixel that `cargo xtask pixel` built. Without it the build still works, and warns
+//! that the pixel is missing.
 
 use std::fmt::Write as _;
 use std::path::Path;

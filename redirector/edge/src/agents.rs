@@ -1,5 +1,5 @@
-//! Verdicts on user agents, kept by worker: judging one costs microseconds, and followers send the
-//! same few thousand.
+//! A cache of verdicts on user agents, one for each worker. A judgement takes microseconds, and
+//! followers send the same few thousand user agents.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use shared::agent::{Agent, Agents};
 
-/// Verdicts kept; a later user agent in the same place replaces an earlier one.
+/// Verdicts that are kept. A later user agent in the same place replaces an earlier one.
 const PLACES: usize = 4096;
 
-/// A worker's verdicts.
 pub(crate) struct AgentCache {
     agents: Arc<Agents>,
     /// Keyed at random, so that nobody can choose user agents that collide.
@@ -24,7 +23,7 @@ impl AgentCache {
         Self { agents, hasher: foldhash::fast::RandomState::default(), places }
     }
 
-    /// Judges a user agent; one that is no UTF-8 is nobody's browser.
+    /// Returns the verdict on a user agent. Invalid UTF-8 is judged like an empty text.
     pub(crate) fn judge(&self, user_agent: &[u8]) -> Agent {
         let hash = self.hasher.hash_one(user_agent);
         let place = &self.places[usize::try_from(hash % PLACES as u64).unwrap_or(0)];

@@ -1,5 +1,7 @@
-//! Answers of the public listener: the constant ones, and the headers they all share. Pages never
-//! reflect a request; refusals of machines' requests name the field that is wrong, as plain text.
+//! Answers of the public listener: the constant ones, and the headers that all answers share.
+//!
+//! Pages must never repeat text from the request. Refusals of machines' requests name the wrong
+//! field, as plain text.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,17 +11,17 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-/// What the public listener sends.
+/// An answer whose body is complete in memory.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Says why an event was not recorded, to whoever looks.
+/// The header that says why an event was not recorded, for people who debug a shop's pages.
 pub(crate) const DROPPED: HeaderName = HeaderName::from_static("x-afterclick-dropped");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 const NOT_FOUND: &str = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>\
 <title>Nothing here</title><p>There is nothing behind this link.</p>";
 
-/// An answer with a status and no body, which nothing may keep.
+/// An answer with a status and no body, which no cache may keep.
 pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;
@@ -27,26 +29,25 @@ pub(crate) fn empty(status: StatusCode) -> Answer {
     answer
 }
 
-/// A short plain text, for whoever debugs a set-up.
+/// A short plain text, for people who debug a set-up.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     let mut answer = with_body(text.into().into(), "text/plain; charset=utf-8");
     *answer.status_mut() = status;
     answer
 }
 
-/// A JSON answer.
 pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Answer {
     let mut answer = with_body(value.to_string().into(), "application/json");
     *answer.status_mut() = status;
     answer
 }
 
-/// A page of our own: no scripts, no frames, nothing kept, nothing indexed.
+/// An HTML page without scripts and frames, which no cache may keep and no search engine may index.
 pub(crate) fn page(html: String) -> Answer {
     with_body(html.into(), "text/html; charset=utf-8")
 }
 
-/// Any body of our own making.
+/// An answer with a body that the server made, and the headers that all answers share.
 pub(crate) fn with_body(body: Bytes, content_type: &'static str) -> Answer {
     let mut answer = Response::new(Full::new(body));
     let headers = answer.headers_mut();
@@ -59,39 +60,40 @@ pub(crate) fn with_body(body: Bytes, content_type: &'static str) -> Answer {
     answer
 }
 
-/// Unknown, malformed or over: the same page, so that guessing tells nothing.
+/// The answer for a link that is unknown, malformed or ended. The page is the same for all three,
+/// so that guessing reveals nothing.
 pub(crate) fn not_found() -> Answer {
     let mut answer = page(NOT_FOUND.to_owned());
     *answer.status_mut() = StatusCode::NOT_FOUND;
     answer
 }
 
-/// A host that is not ours.
+/// The answer for a host that is not served here.
 pub(crate) fn misdirected() -> Answer {
     text(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n")
 }
 
-/// A method that the path does not have.
+/// The answer for a method that the path does not support.
 pub(crate) fn method_not_allowed(allowed: &'static str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     answer
 }
 
-/// It could not be recorded, so it is not acknowledged.
+/// The answer when something could not be recorded, and so must not be acknowledged.
 pub(crate) fn unavailable() -> Answer {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "cannot record now; send it again\n");
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     answer
 }
 
-/// To a browser that fetches ahead of a click. One that is refused fetches again when somebody
-/// really clicks; one that is answered may not.
+/// The answer to a prefetch, which a browser sends before a click. A refused browser fetches again
+/// when the visitor really clicks; an answered browser may not.
 pub(crate) fn prefetch_refused() -> Answer {
     empty(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// A redirect to a stored address; one that no header can hold leads nowhere.
+/// A redirect to a stored address. An address that no header can hold is answered 404.
 pub(crate) fn redirect_to(address: &str) -> Answer {
     HeaderValue::from_str(address).map_or_else(|_| not_found(), redirect)
 }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use socket2::{Domain, Socket, Type};
 
-/// A worker's listeners.
+/// The listening sockets of one worker.
 pub struct Listeners {
     pub plain: StdListener,
     /// For encrypted connections.
@@ -18,12 +18,12 @@ pub struct Listeners {
 /// When the address cannot be bound.
 pub fn bind(address: SocketAddr, workers: usize) -> anyhow::Result<(SocketAddr, Vec<StdListener>)> {
     if address.port() != 0 {
-        // A plain socket finds out whether another process has the address; sockets that share it
-        // would not notice.
+        // A socket that does not share the address fails if another process has it. Sockets that
+        // share it would not notice.
         bind_one(address, Sharing::Alone)?;
     }
     let first = bind_one(address, Sharing::WithOurWorkers)?;
-    // Port 0 has become a real one, which the others must share.
+    // Port 0 has become a real port, which the other sockets must share.
     let bound = first.local_addr()?;
     let mut listeners = vec![first];
     for _ in 1..workers {

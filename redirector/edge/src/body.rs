@@ -1,4 +1,4 @@
-//! Reading a request's body: bounded in bytes and in time.
+//! Reads a request's body. Never takes more bytes or more time than a limit.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads a body of at most `bytes_max`.
 ///
 /// # Errors
-/// The answer to give: too large, too slow, or broken off.
+/// The answer to send when the body is too large, too slow or incomplete.
 pub(crate) async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Answer> {
     let too_large = || {
         answer::text(StatusCode::PAYLOAD_TOO_LARGE, format!("body: more than {bytes_max} bytes\n"))

@@ -1,5 +1,5 @@
-//! One connection from its first byte to its last, in whatever its peer speaks: HTTP/1.1 by the
-//! quick path and then hyper, HTTP/2, or a validator's handshake.
+//! Serves one connection from its first byte to its last, in the protocol of its peer: HTTP/1.1 by
+//! the quick path and then by hyper, HTTP/2, or the handshake of an ACME validator.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -29,10 +29,10 @@ use crate::{quick, route};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head, and of hyper's buffers for a connection.
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
-/// Requests that a connection may have under way, by HTTP/2.
+/// Requests that an HTTP/2 connection may have in progress at once.
 const STREAMS_MAX: u32 = 32;
 
-/// Serves one connection until it closes, fails or is told to finish.
+/// Serves one connection until it closes, fails, or the server stops.
 pub(crate) async fn serve(
     worker: Rc<WorkerContext>,
     member: Member,
@@ -60,7 +60,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Lets a validator finish the handshake, which is all it came for.
+/// Lets an ACME validator finish the handshake. It sends no request.
 async fn finish_handshake(member: &Member, mut stream: GatedStream) {
     let finished = poll_fn(|context| {
         while stream.is_handshaking() && !member.is_draining(context.waker()) {
@@ -86,7 +86,7 @@ async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: Gated
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
-        // Without a timer hyper's time-out does nothing.
+        // Without a timer hyper's timeout has no effect.
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX as usize)
@@ -94,9 +94,9 @@ async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: Gated
     finish(member, connection, pending()).await;
 }
 
-/// Serves HTTP/2, which browsers speak where they may.
+/// Serves HTTP/2, which browsers prefer.
 async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: GatedStream) {
-    // Hyper cannot be told to finish before it has read something.
+    // Hyper cannot shut down gracefully before it has read something.
     let begins = timeout(HEAD_TIMEOUT, begins(member, &mut stream)).await;
     if begins != Ok(true) {
         _ = poll_fn(|context| stream.poll_end(context)).await;
@@ -114,7 +114,7 @@ async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: G
         .max_header_list_size(HEAD_BYTES_MAX)
         .max_send_buf_size(HEAD_BYTES_MAX as usize)
         .serve_connection(stream, service);
-    // SECURITY: without this a peer could hold connections that ask for nothing.
+    // SECURITY: without this a peer could hold connections open without sending requests.
     let idle = async {
         let mut seen = None;
         while seen.replace(requests.get()) != Some(requests.get()) {
@@ -124,7 +124,7 @@ async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: G
     finish(member, connection, idle).await;
 }
 
-/// Whether a peer says anything before the server is to stop.
+/// Returns whether a peer sends anything before the server stops.
 async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     poll_fn(|context| {
         loop {
@@ -141,7 +141,7 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     .await
 }
 
-/// A request, marked if it came over TLS.
+/// Marks a request if it came over TLS.
 fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
     if over_tls {
         request.extensions_mut().insert(OverTls);
@@ -149,16 +149,16 @@ fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
     request
 }
 
-/// Drives a connection to its end; tells it to finish when `idle` is done or the server is to stop.
-/// A connection's own failure (a peer gone, a malformed request) is answered by hyper and of no
-/// further interest.
+/// Drives a connection to its end. Shuts it down gracefully when `idle` completes or the server
+/// stops. Ignores failures of the connection itself (the peer is gone, a malformed request),
+/// because hyper has answered them.
 async fn finish(
     member: &Member,
     connection: impl GracefulConnection,
     idle: impl Future<Output = ()>,
 ) {
     let (mut connection, mut idle) = (pin!(connection), pin!(idle));
-    let is_told = poll_fn(|context| {
+    let is_shutting_down = poll_fn(|context| {
         if member.is_draining(context.waker()) || idle.as_mut().poll(context).is_ready() {
             connection.as_mut().graceful_shutdown();
             return Poll::Ready(true);
@@ -166,12 +166,12 @@ async fn finish(
         connection.as_mut().poll(context).map(|_| false)
     })
     .await;
-    if is_told {
+    if is_shutting_down {
         _ = timeout(DRAIN_TIMEOUT, connection).await;
     }
 }
 
-/// Runs what hyper wants run on the worker it came from.
+/// Runs hyper's tasks on the worker that they come from.
 #[derive(Clone, Copy)]
 struct OnThisWorker;
 

@@ -25,21 +25,20 @@ use crate::request::Headers;
 use crate::settings::{Scheme, Settings};
 use crate::tls::Tls;
 
-/// Bytes in which a worker builds header values before it takes new ones.
+/// Bytes of the buffer in which a worker builds header values.
 const HEADER_BYTES: usize = 64 * 1024;
 
-/// What all workers are given.
+/// What every worker gets at the start.
 pub struct Edge {
     pub live: Arc<Live>,
     pub facts: Committer,
     pub agents: Arc<Agents>,
     pub settings: Settings,
-    /// Connections that a worker may hold.
+    /// Connections that a worker may hold open at once.
     pub connections_max: usize,
     pub tls: Option<Arc<Tls>>,
 }
 
-/// What one worker's handlers use.
 pub(crate) struct WorkerContext {
     pub gate: Rc<Gate>,
     pub snapshot: Arc<ArcSwap<Snapshot>>,
@@ -56,7 +55,7 @@ pub(crate) struct WorkerContext {
     pub connections_max: usize,
     pub handshakes: Handshakes,
     now: Cell<Timestamp>,
-    /// The second that was last written as a date, and the date.
+    /// The second that was last written as a date, and the date's text.
     date: RefCell<(i64, String)>,
 }
 
@@ -82,14 +81,14 @@ impl WorkerContext {
         })
     }
 
-    /// Now; an answer that is written next bears the same time.
-    pub(crate) fn look_at_clock(&self) -> Timestamp {
+    /// Reads the clock. Answers that are written next have the same time as their date.
+    pub(crate) fn read_clock(&self) -> Timestamp {
         let now = clock::now();
         self.now.set(now);
         now
     }
 
-    /// Writes the time that was last looked at, as HTTP has it.
+    /// Writes the time that was last read, in HTTP's form of a date.
     pub(crate) fn put_date(&self, out: &mut Vec<u8>) {
         let second = self.now.get().as_ms() / 1000;
         let mut date = self.date.borrow_mut();
@@ -100,7 +99,7 @@ impl WorkerContext {
         out.extend_from_slice(date.1.as_bytes());
     }
 
-    /// Whether the visitor's browser speaks HTTPS, as far as can be told.
+    /// Returns whether the visitor's browser uses HTTPS, as far as the server can tell.
     pub(crate) fn is_https(&self, headers: &Headers<'_>) -> bool {
         match self.scheme {
             _ if headers.over_tls => true,

@@ -1,4 +1,4 @@
-//! The connections of a worker, so that they can be told to finish.
+//! The open connections of a worker. When the server stops, each is told to finish its answers.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// How long answers that are under way may take once the server is told to stop.
+/// How long answers in progress may take after the server was told to stop.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The open connections of a worker.
 #[derive(Default)]
 pub(crate) struct Connections {
     pub open: Cell<usize>,
     draining: Cell<bool>,
-    /// Each connection's task, registered once: so being told costs nothing while nobody is told.
+    /// The task of each connection, which the drain wakes. A task is registered only once, so that
+    /// a check for the drain costs almost nothing.
     tasks: RefCell<Vec<Option<Waker>>>,
     free: RefCell<Vec<usize>>,
 }
 
-/// A connection's place among the others of its worker; leaves when dropped.
+/// A connection's place in the list of its worker. Dropping it frees the place.
 pub(crate) struct Member {
     connections: Rc<Connections>,
     place: usize,
@@ -33,7 +33,7 @@ impl Member {
         Self { connections: Rc::clone(connections), place, registered: Cell::new(false) }
     }
 
-    /// Returns whether the server is to stop; the task is woken when it is.
+    /// Returns whether the server is stopping. Wakes `task` when that begins.
     pub(crate) fn is_draining(&self, task: &Waker) -> bool {
         let connections = &self.connections;
         if !self.registered.replace(true) {
@@ -64,7 +64,8 @@ impl Connections {
         self.free.borrow_mut().push(place);
     }
 
-    /// Tells every connection to finish its answer, and waits for them, but not for ever.
+    /// Tells every connection to finish its answers. Waits for them, but at most for
+    /// `DRAIN_TIMEOUT`.
     pub(crate) async fn drain(&self) {
         self.draining.set(true);
         self.tasks.borrow().iter().flatten().for_each(Waker::wake_by_ref);

@@ -1,13 +1,13 @@
-//! The gate: no byte of an answer leaves before the journal has the click it answers.
+//! The gate: no byte of an answer leaves before the journal has the click that it answers.
 //!
 //! One event-loop turn of a worker serves many connections. Each handler appends its click to the
-//! core's journal buffer and writes its answer; the answers wait in memory. When the turn's
+//! worker's journal buffer and writes its answer; the answers wait in memory. When the turn's
 //! connections are done, the gate commits the buffer with one write and then sends all waiting
 //! answers. So a click costs no system call of its own, and no connection is polled twice.
 //!
-//! If the journal fails, answers still leave: a redirect with a signed token is worth more than
-//! none. The failure is kept in the stream's health, and what had to be recorded to be true is
-//! refused elsewhere.
+//! If the journal fails, answers still leave: a redirect with a signed token is better than no
+//! redirect. The stream's health keeps the failure. Deliveries and pixel events must be recorded
+//! before they are acknowledged. Their own handlers record them, and answer 503 if that fails.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -34,9 +34,9 @@ pub(crate) struct Gate {
     waiting: RefCell<Vec<Rc<Outbox>>>,
     /// The list of the previous turn, kept for its capacity.
     spare: RefCell<Vec<Rc<Outbox>>>,
-    /// What a connection has sent, as it arrived.
+    /// A buffer for what a connection has sent, as it arrived.
     pub scratch: RefCell<Box<[u8]>>,
-    /// What an encrypted connection's bytes hold.
+    /// A buffer for the same bytes, decrypted.
     pub decrypted: RefCell<Vec<u8>>,
     turn: RefCell<Option<Waker>>,
     turn_is_due: Cell<bool>,
@@ -48,7 +48,6 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A gate before a stream.
     pub(crate) fn new(
         writer: Writer,
         durability: Durability,
@@ -79,7 +78,7 @@ impl Gate {
         }
     }
 
-    /// Runs the turns; spawned once on the worker's runtime and never done.
+    /// Runs the turns. It is spawned once on the worker's runtime and never completes.
     pub(crate) async fn run(self: Rc<Self>) {
         poll_fn(|context| {
             self.turn.replace(Some(context.waker().clone()));
@@ -104,7 +103,8 @@ impl Gate {
         self.spare.replace(outboxes);
     }
 
-    /// Gives up on peers that have not taken an answer for too long; called now and then.
+    /// Drops peers that have not taken an answer for `STALL_MAX`. The worker calls it every few
+    /// seconds.
     pub(crate) fn drop_stalled(&self) {
         self.slow.borrow_mut().retain(|outbox| {
             let Some(outbox) = outbox.upgrade() else { return false };
@@ -146,8 +146,8 @@ impl Gate {
         if !self.turn_is_due.replace(true)
             && let Some(waker) = &*self.turn.borrow()
         {
-            // The runtime runs tasks first come, first served: the connections that are ready now
-            // come before.
+            // The runtime runs tasks in the sequence in which they were woken. So connections that
+            // are ready now run before the turn.
             waker.wake_by_ref();
         }
     }

@@ -1,8 +1,9 @@
-//! How an encrypted connection begins: the visitor's hello, a slot, the answer.
+//! The beginning of an encrypted connection: the visitor's hello, a slot, the answer.
 //!
-//! SECURITY: a handshake costs as much as twenty redirects. So a worker computes a few between two
-//! looks at its sockets, lets a bounded number wait, and drops the rest; whoever says nothing waits
-//! for nobody. Redirects on open connections are served in between and cannot be starved.
+//! SECURITY: a handshake costs as much as twenty redirects. So a worker computes only a few between
+//! two polls of its sockets, lets a bounded number wait, and drops the rest. A peer that has not
+//! sent its hello takes no slot. Redirects on open connections are served in between, so handshakes
+//! cannot starve them.
 
 use std::cell::Cell;
 use std::io;
@@ -18,16 +19,15 @@ use tokio::time::timeout;
 
 use crate::tls::Tls;
 
-/// How long a visitor may take to say hello.
+/// How long a visitor may take to send the hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
-/// Handshakes that are computed between two looks at the sockets.
+/// Handshakes that are computed between two polls of the sockets.
 const SLOTS: usize = 4;
 /// Handshakes that may wait: a tenth of a second's work.
 const WAITING_MAX: usize = 512;
 /// Bytes read at a time; a hello is shorter.
 const READ_BYTES: usize = 4096;
 
-/// A worker's handshakes.
 pub(crate) struct Handshakes {
     slots: Semaphore,
     waiting: Cell<usize>,
@@ -39,8 +39,9 @@ impl Handshakes {
         Self { slots: Semaphore::new(SLOTS), waiting: Cell::new(0), counters }
     }
 
-    /// Waits for a hello and answers it; nothing when it does not come, cannot be answered or too
-    /// many wait. The slot is to be freed when the answer is on its way.
+    /// Waits for a hello and answers it. Returns `None` when the hello does not arrive in time,
+    /// when it cannot be answered, or when too many handshakes wait. The caller frees the slot
+    /// after it has sent the answer.
     pub(crate) async fn begin(
         &self,
         stream: &TcpStream,
@@ -67,11 +68,11 @@ impl Handshakes {
     }
 }
 
-/// A place among those whose handshakes are computed before the sockets are looked at again.
+/// The right to compute one handshake before the sockets are polled again.
 pub(crate) struct Slot<'a>(#[expect(dead_code, reason = "held, not read")] SemaphorePermit<'a>);
 
 impl Slot<'_> {
-    /// Leaves the place once the sockets have been looked at.
+    /// Frees the slot after the sockets were polled.
     pub(crate) async fn free(self) {
         yield_now().await;
     }
@@ -112,12 +113,12 @@ fn read_hello(stream: &TcpStream, acceptor: &mut Acceptor) -> io::Result<Option<
     Ok(None)
 }
 
-/// The part that costs: key exchange and signature.
+/// Computes the key exchange and the signature. This is the expensive part.
 fn answer(stream: &TcpStream, tls: &Tls, accepted: Accepted) -> Option<Box<ServerConnection>> {
     let config = std::sync::Arc::clone(tls.config_for(&accepted.client_hello()));
     match accepted.into_connection(config) {
         Ok(mut begun) => {
-            // What waits is bounded where answers are written.
+            // The outbox limits the bytes that wait.
             begun.set_buffer_limit(None);
             Some(Box::new(begun))
         }
@@ -128,7 +129,7 @@ fn answer(stream: &TcpStream, tls: &Tls, accepted: Accepted) -> Option<Box<Serve
     }
 }
 
-/// A socket that takes what it can at once.
+/// A socket as the standard library's `Write`. It never waits.
 struct TryWriter<'a>(&'a TcpStream);
 
 impl io::Write for TryWriter<'_> {

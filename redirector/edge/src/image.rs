@@ -1,9 +1,11 @@
 //! `GET /_ac/e.gif`: one pixel event as an image's address, for pages without scripts.
 //!
 //! The query has the names of the event body: `k`, `t`, `c`, `n`, `id`, `ts`, `u`, `r`, and an
-//! order's fields as `o.id`, `o.value` and so on. It is read, judged and recorded as a body is.
-//! What a page without scripts cannot know is filled in: the time, the page from the `Referer`, and
-//! an id: the order's own, so that a reload reports it once.
+//! order's fields as `o.id`, `o.value` and so on. It is read, judged and recorded like a body.
+//!
+//! A page without scripts does not know some values, so they are filled in: the time, the page
+//! (from `Referer`), and an event id. The event id follows from the order's id, so that a reload of
+//! the page counts once.
 
 use std::rc::Rc;
 
@@ -23,7 +25,7 @@ use crate::request;
 /// The smallest transparent GIF.
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
-/// `GET /_ac/e.gif`.
+/// Handles `GET /_ac/e.gif`.
 pub(crate) async fn event<B>(worker: Rc<WorkerContext>, request: Request<B>) -> Answer {
     let (head, _) = request.into_parts();
     if request::Headers::read(&head.headers).prefetch {
@@ -40,7 +42,7 @@ pub(crate) async fn event<B>(worker: Rc<WorkerContext>, request: Request<B>) -> 
     with_image(dropped)
 }
 
-/// The body that says the same.
+/// Returns the body of `POST /_ac/e` that says the same as the query.
 fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
     let (mut batch, mut event, mut order) = (json!({ "v": 1 }), Map::new(), Map::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -76,7 +78,8 @@ fn text<'a>(event: &'a Map<String, Value>, name: &str) -> &'a str {
     event.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The same for the same order: merchant and event are part of what the collector makes of it.
+/// Returns an id that is always the same for the same order. The collector adds the merchant and
+/// the event's name to it.
 fn hash_of(parts: &[&str]) -> u128 {
     let mut hasher = blake3::Hasher::new_derive_key("afterclick 2026 event id of an image");
     for part in parts {

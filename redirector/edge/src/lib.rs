@@ -1,9 +1,9 @@
 //! The edge: redirects, pixel events and webhooks on the public listener.
 //!
-//! Never waits for Redis, for a look-up on disk or for another request. Knows nothing of the hot
+//! Never waits for Redis, for a lookup on disk or for another request. Knows nothing of the hot
 //! state, and decides nothing about money.
 
-#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 mod agents;
 mod answer;

@@ -1,5 +1,5 @@
-//! A connection's answers on their way out: kept in memory until the gate's turn, then until the
-//! peer has taken them. Where the connection is encrypted, they wait as plain text and are
+//! A connection's answers on their way out. They stay in memory until the gate's turn, and then
+//! until the peer has taken them. On an encrypted connection they wait as plain text and are
 //! encrypted when they leave.
 //!
 //! Never sends by itself: the gate decides when answers leave.
@@ -13,12 +13,12 @@ use rustls::ServerConnection;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// Where an outbox stands.
+/// What an outbox waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// Nothing waits.
     Empty,
-    /// Waits for the turn.
+    /// Waits for the gate's turn.
     AwaitsTurn,
     /// Waits for the peer to read.
     AwaitsPeer,
@@ -26,23 +26,21 @@ pub(crate) enum State {
     Broken,
 }
 
-/// A connection's answers on their way out.
 pub(crate) struct Outbox {
     socket: OwnedWriteHalf,
-    /// Encrypts what leaves and decrypts what arrives, where the connection is encrypted.
+    /// Encrypts what leaves and decrypts what arrives. `None` on a plain connection.
     tls: Option<RefCell<ServerConnection>>,
     pub bytes: RefCell<Vec<u8>>,
     pub state: Cell<State>,
     /// Wakes the connection's task.
     pub task: RefCell<Waker>,
-    /// Whether the task waits for this outbox to empty.
+    /// The task waits until this outbox is empty.
     task_waits: Cell<bool>,
-    /// Since when the peer has not taken everything.
+    /// The time since when the peer has not taken everything.
     pub stalled_since: Cell<Option<Instant>>,
 }
 
 impl Outbox {
-    /// An empty one.
     pub(crate) fn new(socket: OwnedWriteHalf, tls: Option<Box<ServerConnection>>) -> Self {
         Self {
             socket,
@@ -55,7 +53,8 @@ impl Outbox {
         }
     }
 
-    /// Sends what waits. What the socket does not take stays, and the task is woken to see to it.
+    /// Sends the bytes that wait. Bytes that the socket does not take stay, and the task is woken
+    /// to send them later.
     pub(crate) fn send(&self) {
         let state = match self.push() {
             Ok(()) if self.bytes.borrow().is_empty() => {
@@ -88,10 +87,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// What arrived, in plain text: the bytes themselves where the connection is not encrypted.
+    /// Returns what arrived, in plain text. On a plain connection these are the bytes themselves.
     ///
     /// # Errors
-    /// When they were not encrypted by the peer, or not in this order; the peer is told so.
+    /// When the bytes are not what the peer's TLS must send next. The peer gets an alert.
     pub(crate) fn decrypt<'a>(
         &self,
         arrived: &'a [u8],
@@ -106,7 +105,7 @@ impl Outbox {
         while !encrypted.is_empty() && !ended {
             tls.read_tls(&mut encrypted)?;
             let state = tls.process_new_packets().map_err(|error| {
-                // The alert, if the socket takes it.
+                // Send the alert, if the socket takes it.
                 _ = tls.write_tls(&mut TryWriter(&self.socket));
                 io::Error::new(io::ErrorKind::InvalidData, error)
             })?;
@@ -119,14 +118,14 @@ impl Outbox {
         Ok(Arrived { plain: decrypted, ended })
     }
 
-    /// Whether TLS itself has something to say: the handshake's next part, an answer to a change of
-    /// keys.
-    pub(crate) fn tls_speaks(&self) -> bool {
+    /// Returns whether TLS itself has something to send: the next part of the handshake, or an
+    /// answer to a change of keys.
+    pub(crate) fn tls_has_output(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.borrow().wants_write())
     }
 
-    /// Says that nothing more will come, as far as the socket takes it.
-    pub(crate) fn say_end(&self) {
+    /// Tells the peer that nothing more follows, if the socket takes it.
+    pub(crate) fn send_end(&self) {
         if let Some(tls) = &self.tls {
             let mut tls = tls.borrow_mut();
             tls.send_close_notify();
@@ -134,7 +133,7 @@ impl Outbox {
         }
     }
 
-    /// Whether the peer has yet to finish the handshake.
+    /// Returns whether the peer has not finished the handshake yet.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.borrow().is_handshaking())
     }
@@ -147,7 +146,7 @@ impl Outbox {
         self.socket.as_ref()
     }
 
-    /// Goes on sending to a slow peer; ready when nothing waits for it any more.
+    /// Continues to send to a slow peer. Ready when nothing waits for the peer any more.
     pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.state.get() == State::AwaitsPeer {
             ready!(self.socket.as_ref().poll_write_ready(context))?;
@@ -175,11 +174,11 @@ impl Outbox {
 /// What has arrived on a connection.
 pub(crate) struct Arrived<'a> {
     pub plain: &'a [u8],
-    /// Nothing comes after it.
+    /// The peer sends nothing after it.
     pub ended: bool,
 }
 
-/// A socket as the standard library's traits want it: never waits.
+/// A socket as the standard library's `Write`. It never waits.
 struct TryWriter<'a>(&'a OwnedWriteHalf);
 
 impl io::Write for TryWriter<'_> {

@@ -23,14 +23,14 @@ use crate::request;
 /// The pixel's files with their pre-compressed forms, by name.
 const PIXEL: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pixel_files.rs"));
 
-/// How long to leave a catalog alone that is being changed.
+/// How long to wait before the next try to read a catalog that is being changed.
 const CATALOG_PAUSE: Duration = Duration::from_millis(1);
 
 /// `GET /{slug}+`: where the link leads and for whom. No redirect, no click.
 pub(crate) async fn preview(worker: Rc<WorkerContext>, scope: Scope, slug: String) -> Answer {
     loop {
-        // A catalog that is being changed is not waited for here: this thread has redirects to
-        // answer meanwhile.
+        // Never block on a catalog that is being changed: this thread must answer redirects
+        // meanwhile.
         match worker.live.try_read() {
             Some(catalog) => return preview_page(&catalog, scope, &slug),
             None => sleep(CATALOG_PAUSE).await,
@@ -84,7 +84,7 @@ pub(crate) fn qr<B>(worker: &WorkerContext, request: &Request<B>, slug: &str) ->
     }
 }
 
-/// `GET /robots.txt`: nothing here is for crawlers.
+/// `GET /robots.txt`: crawlers may read nothing.
 pub(crate) fn robots() -> Answer {
     answer::text(StatusCode::OK, "User-agent: *\nDisallow: /\n")
 }
@@ -99,8 +99,8 @@ pub(crate) fn security(worker: &WorkerContext) -> Answer {
     )
 }
 
-/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, compressed as the browser
-/// likes it.
+/// `GET /_ac/px.js`, `/_ac/px-<hash>.wasm` and the pixel's other files, in the best compression
+/// that the browser accepts.
 pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
     let accepted = request
         .headers()
@@ -119,14 +119,11 @@ pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
     };
     let content_type =
         if name.ends_with(".wasm") { "application/wasm" } else { "text/javascript; charset=utf-8" };
-    // Files that pages name by hand are asked for again; those that are named by their hash never
-    // change.
-    let is_named_by_hand = matches!(name, "px.js" | "px-shopify.js");
-    let caching = if is_named_by_hand {
-        "public, max-age=300"
-    } else {
-        "public, max-age=31536000, immutable"
-    };
+    // People write the names of some files into pages, so browsers must ask for these again. Files
+    // that are named by their hash never change.
+    let has_fixed_name = matches!(name, "px.js" | "px-shopify.js");
+    let caching =
+        if has_fixed_name { "public, max-age=300" } else { "public, max-age=31536000, immutable" };
     let mut answer = answer::with_body(Bytes::from_static(body), content_type);
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));

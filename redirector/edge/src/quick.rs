@@ -1,11 +1,12 @@
 //! The quick path: plain requests to links, answered from the bytes that arrived.
 //!
-//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Those are
-//! read with the same parser that hyper uses, and their answers are written in one piece: no map of
-//! headers, no future, no allocation. Whatever is not exactly that (another method, another
-//! version, a body, a path of our own, a strange byte) is given to hyper with everything that was
-//! not yet answered, and stays there. So there is one set of rules for the unusual, and this file
-//! refuses nothing: what it does not know, it hands on.
+//! Nearly every request is `GET /{slug}` over HTTP/1.1 on a connection that stays open. Such
+//! requests are read with the same parser that hyper uses, and their answers are written in one
+//! piece: no map of headers, no future, no allocation.
+//!
+//! Any other request (another method, another version, a body, a path of our own, an unusual byte)
+//! goes to hyper, with everything that is not answered yet, and the connection stays with hyper.
+//! This file must never refuse a request: only hyper decides about unusual ones.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -23,7 +24,7 @@ use crate::redirect::{self, LinkRequest, Reply};
 use crate::request::Headers;
 use crate::stream::{GatedStream, Step};
 
-/// Headers that are read here; browsers send about twenty.
+/// Headers that a plain request may have; browsers send about twenty.
 const HEADERS_MAX: usize = 48;
 
 const FOUND: &[u8] = b"HTTP/1.1 302 Found\r\nlocation: ";
@@ -31,18 +32,19 @@ const AFTER_LOCATION: &[u8] =
     b"\r\ncache-control: private, no-store\r\nreferrer-policy: strict-origin-when-cross-origin\r\n\
     x-robots-tag: noindex\r\ncontent-length: 0\r\ndate: ";
 
-/// What stands at the front of the bytes that arrived.
+/// What the bytes that arrived begin with.
 enum Front<'a> {
     /// A plain request to a link, and its length.
     Plain(LinkRequest<'a>, usize),
-    /// The beginning of a request.
+    /// Only the beginning of a request.
     Partial,
     /// Anything else.
     Other,
 }
 
-/// Serves a connection as long as its requests are plain; what it returns is hyper's to go on with.
-/// `is_draining` says that the server is to stop.
+/// Serves a connection as long as its requests are plain. Returns the connection if hyper must
+/// continue with it, and `None` if it is closed. `is_draining` returns whether the server is
+/// stopping.
 pub(crate) async fn serve(
     worker: &WorkerContext,
     mut stream: GatedStream,
@@ -50,8 +52,8 @@ pub(crate) async fn serve(
     is_draining: impl Fn(&Context<'_>) -> bool,
 ) -> Option<GatedStream> {
     let mut deadline = pin!(sleep_until(Instant::now() + head_timeout));
-    // Whether anything was answered since the deadline was set: cheaper than to look at the clock
-    // each time.
+    // Whether anything was answered since the deadline was set. This is cheaper than reading the
+    // clock each time.
     let mut was_busy = false;
     let is_for_hyper = poll_fn(|context| {
         loop {
@@ -59,15 +61,16 @@ pub(crate) async fn serve(
                 return Poll::Ready(false);
             }
             if is_draining(context) {
-                // Hyper answers what has begun, says that it is the last, and closes.
+                // Hyper answers a request that has begun, announces that it is the last, and
+                // closes.
                 return Poll::Ready(stream.has_unread());
             }
             let over_tls = stream.is_encrypted();
             match stream.poll_answer(context, |bytes, out| answer_all(worker, over_tls, bytes, out))
             {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
-                // SECURITY: bytes alone are no work done, or a peer could hold a connection by a
-                // byte now and then.
+                // SECURITY: an incomplete request must not extend the deadline. Otherwise a peer
+                // could hold a connection open by sending one byte from time to time.
                 Poll::Ready(Ok(Step::Partial)) => {}
                 Poll::Ready(Ok(Step::HandOn)) => return Poll::Ready(true),
                 Poll::Ready(Ok(Step::Ended) | Err(_)) => return Poll::Ready(false),
@@ -85,12 +88,12 @@ pub(crate) async fn serve(
     if is_for_hyper {
         return Some(stream);
     }
-    // What was answered leaves before the connection does.
+    // Send all answers before the connection is closed.
     _ = poll_fn(|context| stream.poll_end(context)).await;
     None
 }
 
-/// Answers every whole request and returns how many bytes that took.
+/// Answers every complete request. Returns how many bytes these requests had.
 fn answer_all(
     worker: &WorkerContext,
     over_tls: bool,
@@ -124,7 +127,7 @@ fn front(bytes: &[u8]) -> Front<'_> {
     link_request(&request).map_or(Front::Other, |request| Front::Plain(request, length))
 }
 
-/// The request to a link that this is, if it is a plain one.
+/// Returns the request to a link, or `None` if it is not a plain one.
 fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'a>> {
     let (Some("GET"), Some(1), Some(path)) = (request.method, request.version, request.path) else {
         return None;
@@ -163,8 +166,8 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
     Some(LinkRequest { host, slug, query, headers, head: false, https: false })
 }
 
-/// The host without its port, if it is spelled as hosts are looked up: lower case, a name or an
-/// IPv4 address.
+/// Returns the host without its port. Returns `None` unless the host is in the form in which hosts
+/// are looked up: in lower case, and a name or an IPv4 address.
 fn plain_host_name(named: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-')
@@ -176,7 +179,7 @@ fn plain_host_name(named: &[u8]) -> Option<&str> {
     if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
 }
 
-/// A name with nothing to decode that is no path of our own.
+/// Returns whether a name has nothing to decode and is not a path of our own.
 fn is_plain_slug(slug: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     !slug.is_empty() && slug.bytes().all(is_plain)
@@ -202,7 +205,6 @@ const fn is_plain_query_byte(byte: u8) -> bool {
         )
 }
 
-/// Writes an answer.
 fn put(worker: &WorkerContext, reply: &Reply<'_>, out: &mut Vec<u8>) {
     match reply {
         Reply::Redirect(redirect) => {
@@ -223,7 +225,7 @@ fn put(worker: &WorkerContext, reply: &Reply<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes an answer that is not worth a way of its own.
+/// Writes one of the answers that are too rare for code of their own.
 fn put_answer(worker: &WorkerContext, answer: Answer, out: &mut Vec<u8>) {
     let (head, mut body) = answer.into_parts();
     out.extend_from_slice(b"HTTP/1.1 ");
@@ -236,7 +238,7 @@ fn put_answer(worker: &WorkerContext, answer: Answer, out: &mut Vec<u8>) {
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
     }
-    // All of our bodies are there at once.
+    // All our bodies are complete in memory.
     let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
     let data = match frame {
         Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),

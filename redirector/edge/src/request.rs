@@ -1,4 +1,6 @@
-//! What a request says, read from its headers once. Nothing here is believed: it is only read.
+//! What a request says, read once from its headers.
+//!
+//! The peer may have written anything: this file verifies click tokens, and nothing else.
 
 use std::borrow::Cow;
 
@@ -42,7 +44,7 @@ impl<'a> Headers<'a> {
         Self { over_tls, ..Self::read(request.headers()) }
     }
 
-    /// Reads what matters in one pass.
+    /// Reads all headers that matter, in one pass.
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
         let mut read = Self::default();
         for (name, value) in headers {
@@ -73,7 +75,8 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The host the visitor came from, lower case; never the path, which may name a person.
+    /// Returns the host that the visitor came from, in lower case. Never returns the path, which
+    /// may name a person.
     pub(crate) fn referrer_host(&self) -> Cow<'a, str> {
         let scheme_end = self.referer.iter().position(|byte| *byte == b':');
         let rest =
@@ -93,9 +96,9 @@ impl<'a> Headers<'a> {
         if has_capitals { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) }
     }
 
-    /// The latest valid token among the cookies that `wanted` accepts.
+    /// Returns the latest valid token in the cookies that `wanted` accepts.
     ///
-    /// A sub-domain can plant a second cookie of the name; so every one is looked at.
+    /// A subdomain can plant a second cookie of the same name, so every cookie is read.
     pub(crate) fn cookie_token(
         &self,
         snapshot: &Snapshot,
@@ -115,13 +118,14 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// A header's value, if it is plain text as `HeaderValue::to_str` understands it.
+/// Returns a header's value, if it is plain text by the rules of `HeaderValue::to_str`.
 fn visible_text(value: &[u8]) -> Option<&str> {
     let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     value.iter().all(is_visible).then(|| str::from_utf8(value).ok())?
 }
 
-/// `prefetch`, `prefetch;prerender`, `preview`, in any case.
+/// Returns whether a value is `prefetch`, `prefetch;prerender` or `preview`, in upper or lower
+/// case.
 fn says_prefetch(value: &[u8]) -> bool {
     let word = value.split(|b| matches!(b, b';' | b',')).next().unwrap_or_default().trim_ascii();
     [&b"prefetch"[..], b"prerender", b"preview"]
@@ -129,8 +133,8 @@ fn says_prefetch(value: &[u8]) -> bool {
         .any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// The host a request is for, lower case and without port; nothing when it names none, two
-/// different ones, or something that is no host name.
+/// Returns the host that a request is for, in lower case and without port. Returns `None` when the
+/// request names no host, several hosts, or an invalid one.
 pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     let mut named = request.headers().get_all(HOST).iter();
     let header = named.next().and_then(|host| host.to_str().ok());
@@ -139,15 +143,16 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     }
     let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
     match (header, target) {
-        // SECURITY: a request line for one host and a Host header for another is how caches are
-        // poisoned.
+        // SECURITY: attackers poison caches with a request line for one host and a `Host` header
+        // for another.
         (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target) => None,
         (Some(name), _) | (None, Some(name)) => plain_host(without_port(name)),
         (None, None) => None,
     }
 }
 
-/// A host name in lower case, if it is one; borrowed where it already is.
+/// Returns a host name in lower case, or `None` if it is invalid. Borrows a name that is in lower
+/// case already.
 pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
     let is_plain =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
@@ -158,7 +163,7 @@ pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
     lower.bytes().all(is_plain).then_some(Cow::Owned(lower))
 }
 
-/// `shop.example:8080` and `[::1]:8080` without the port.
+/// Returns `shop.example:8080` or `[::1]:8080` without the port.
 pub(crate) fn without_port(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split(']').next().unwrap_or_default();

@@ -13,7 +13,8 @@ use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::{collect, image, pages, redirect, request, webhook};
 
-/// An answer that is there, or one that waits for a body or for the disk. Redirects are there.
+/// An answer that is ready, or one that waits for a body or for the disk. Redirects are always
+/// ready.
 pub(crate) enum Answering {
     Now(Option<Answer>),
     Later(Pin<Box<dyn Future<Output = Answer>>>),
@@ -52,7 +53,7 @@ pub(crate) fn answer(worker: &Rc<WorkerContext>, request: Request<Incoming>) -> 
         "/.well-known/security.txt" => pages::security(worker).into(),
         _ => match path.strip_prefix('/') {
             Some(name) => slug_path(worker, &request, name, head),
-            // `GET host:80`: a target that is no path.
+            // `GET host:80`: the target is not a path.
             None => answer::not_found().into(),
         },
     }

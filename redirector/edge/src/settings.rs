@@ -1,17 +1,16 @@
-//! What the operator sets for the edge.
+//! The settings of the edge, which the operator chooses.
 
 use journal::Durability;
 
-/// What the operator sets for the edge.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What a click survives.
+    /// What a recorded click survives: the end of the process, or also a power cut.
     pub clicks: Durability,
     pub scheme: Scheme,
-    /// Whether the plain listener is for this machine alone: then a proxy on it may say that the
-    /// visitor speaks HTTPS.
+    /// Only this machine reaches the plain listener. Then a proxy on this machine may say that the
+    /// visitor uses HTTPS.
     pub listens_on_loopback: bool,
-    /// The contact in `/.well-known/security.txt`; without one there is no such file.
+    /// The contact in `/.well-known/security.txt`. Without a contact there is no such file.
     pub security_contact: Option<String>,
 }
 
@@ -26,10 +25,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Reads a setting.
-    ///
     /// # Errors
-    /// Says what is expected.
+    /// The text names the expected values.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),

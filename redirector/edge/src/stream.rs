@@ -1,5 +1,5 @@
-//! A connection behind the gate: what arrives is read, decrypted and handed on; what is answered
-//! waits in the outbox for the gate's turn.
+//! A connection behind the gate. What arrives is read, decrypted and passed on; answers wait in the
+//! outbox for the gate's turn.
 //!
 //! Never writes to the socket by itself.
 
@@ -19,17 +19,17 @@ use tokio::net::tcp::OwnedReadHalf;
 use crate::gate::{Gate, READ_BYTES};
 use crate::outbox::{Arrived, Outbox, State};
 
-/// Bytes a connection may have waiting before it must wait itself.
+/// Bytes of answers that may wait before the connection itself must wait.
 const OUTBOX_BYTES_MAX: usize = 256 * 1024;
 
-/// What came of reading once from a connection.
+/// The result of one read from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Every whole request was answered, one at least.
+    /// Every complete request was answered, and there was at least one.
     Answered,
-    /// Only the beginning of a request is there.
+    /// Only the beginning of a request has arrived.
     Partial,
-    /// Something is there that the reader hands on.
+    /// Something has arrived that the reader hands on.
     HandOn,
     /// The peer sends no more.
     Ended,
@@ -40,7 +40,7 @@ pub(crate) struct GatedStream {
     gate: Rc<Gate>,
     inbox: OwnedReadHalf,
     outbox: Rc<Outbox>,
-    /// What was read before and is to be read again.
+    /// Bytes that were read from the socket and are not used yet.
     unread: Vec<u8>,
     /// The peer has said that it sends no more.
     ended: bool,
@@ -52,7 +52,7 @@ impl GatedStream {
         Self::with(stream, gate, None)
     }
 
-    /// Puts an encrypted connection behind the gate; what it has to say leaves at once.
+    /// Puts an encrypted connection behind the gate. The answer to the hello leaves at once.
     pub(crate) fn encrypted(stream: TcpStream, gate: Rc<Gate>, tls: Box<ServerConnection>) -> Self {
         let stream = Self::with(stream, gate, Some(tls));
         stream.outbox.send();
@@ -70,9 +70,9 @@ impl GatedStream {
         }
     }
 
-    /// Reads what has arrived and has it answered. `answer` gets the bytes and a place for answers,
-    /// and returns how many bytes it has dealt with; the rest is kept, and comes again with what
-    /// arrives later. Answers leave with the turn.
+    /// Reads what has arrived, and passes it to `answer` together with a buffer for answers.
+    /// `answer` returns how many bytes it has used. The rest is kept, and passed again together
+    /// with the bytes that arrive later. Answers leave with the gate's turn.
     pub(crate) fn poll_answer(
         &mut self,
         context: &mut Context<'_>,
@@ -89,7 +89,7 @@ impl GatedStream {
             self.outbox.decrypt(buffer.filled(), &mut decrypted)?;
         self.ended = ended;
         if arrived.is_empty() {
-            if self.outbox.tls_speaks() {
+            if self.outbox.tls_has_output() {
                 self.await_turn(context);
             }
             return Poll::Ready(Ok(if ended { Step::Ended } else { Step::Partial }));
@@ -111,7 +111,7 @@ impl GatedStream {
         }
         let has_answers = out.len() > before;
         drop(out);
-        if has_answers || self.outbox.tls_speaks() {
+        if has_answers || self.outbox.tls_has_output() {
             self.await_turn(context);
         }
         if !has_answers && step == Step::Answered {
@@ -120,17 +120,16 @@ impl GatedStream {
         Poll::Ready(Ok(step))
     }
 
-    /// Whether the connection is encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.outbox.is_encrypted()
     }
 
-    /// Whether the peer has yet to finish the handshake of an encrypted connection.
+    /// Returns whether the peer of an encrypted connection has not finished the handshake yet.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.outbox.is_handshaking()
     }
 
-    /// Whether something was read that nobody has dealt with.
+    /// Returns whether bytes were read that are not used yet.
     pub(crate) const fn has_unread(&self) -> bool {
         !self.unread.is_empty()
     }
@@ -155,11 +154,10 @@ impl GatedStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when everything has been sent, and the peer was told that nothing follows, where it
-    /// can be told.
+    /// Ready when everything has been sent. Over TLS, the peer was then told that nothing follows.
     pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_empty(context))?;
-        self.outbox.say_end();
+        self.outbox.send_end();
         Poll::Ready(Ok(()))
     }
 
@@ -206,7 +204,7 @@ impl Read for GatedStream {
             let mut decrypted = this.gate.decrypted.borrow_mut();
             let Arrived { plain, ended } = this.outbox.decrypt(buffer.filled(), &mut decrypted)?;
             this.ended = ended;
-            if this.outbox.tls_speaks() {
+            if this.outbox.tls_has_output() {
                 this.await_turn(context);
             }
             let now = into.remaining().min(plain.len());
@@ -244,8 +242,8 @@ impl Write for GatedStream {
         self.poll_put(context, parts)
     }
 
-    /// Ready while answers await their turn: for the connection they are as good as sent, and the
-    /// next request may be read meanwhile.
+    /// Also ready while answers wait for the turn. For the connection they count as sent, so that
+    /// it may read the next request meanwhile.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outbox.poll_send(context)
     }

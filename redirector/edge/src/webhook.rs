@@ -1,9 +1,10 @@
-//! `POST /_ac/hooks/{platform}/{merchant key}`: a shop's signed webhooks. `/_ac/pb/…/{merchant
-//! key}`: postbacks. `POST /_ac/orders/{merchant key}`: the server API.
+//! Deliveries of shops and networks. `POST /_ac/hooks/{platform}/{merchant key}` takes signed
+//! webhooks, `/_ac/pb/…/{merchant key}` takes postbacks, and `POST /_ac/orders/{merchant key}` is
+//! the server API.
 //!
-//! The signature is checked over the raw bytes before anything is read. 200 means the fact is on
-//! disk; what cannot be understood is kept as `unparsed`. Never redirects: a shop would take that
-//! for success and lose the order.
+//! The signature is checked over the raw bytes before anything is read from them. The answer 200
+//! means that the fact is on disk. A delivery that cannot be understood is kept as `unparsed`.
+//! Never redirects: a shop would take a redirect for success, and the order would be lost.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a postback's form.
 const POSTBACK_BYTES_MAX: usize = 8 * 1024;
 
-/// A request whole, and the merchant that it is for.
+/// A complete request, and the merchant that it is for.
 struct Received {
     merchant: Arc<HotMerchant>,
     head: Parts,
@@ -44,7 +45,7 @@ impl Received {
     /// Reads a request for the merchant with this key.
     ///
     /// # Errors
-    /// The answer to give: no such merchant, or no whole body.
+    /// The answer to send when there is no such merchant or no complete body.
     async fn read(
         worker: &WorkerContext,
         merchant_key: &str,
@@ -58,7 +59,7 @@ impl Received {
         Ok(Self { merchant, head, body, at: clock::now() })
     }
 
-    /// Hands the request to the readers as an arrival. `body` is what they read of it.
+    /// Passes the request to a reader as an arrival. `body` is the part that is read.
     fn hand_on<T>(
         &self,
         worker: &WorkerContext,
@@ -78,7 +79,7 @@ impl Received {
         })
     }
 
-    /// What is kept of an arrival that could not be understood.
+    /// Returns the record that keeps a delivery that could not be understood.
     fn unparsed(
         &self,
         platform: Platform,
@@ -100,15 +101,15 @@ impl Received {
         self.merchant.platform.unwrap_or(Platform::Other)
     }
 
-    /// Answers somebody who is not believed, and counts it: a shop whose secret went wrong must be
-    /// seen.
+    /// Refuses a delivery that is not authentic, and counts it: the operator must notice a shop
+    /// with a wrong secret.
     fn refused(&self, worker: &WorkerContext, reason: &str) -> Answer {
-        worker.counters.refused_report();
-        tracing::warn!(merchant = %self.merchant.id, "a webhook was refused: {reason}");
+        worker.counters.refused_delivery();
+        tracing::warn!(merchant = %self.merchant.id, "a delivery was refused: {reason}");
         answer::text(StatusCode::UNAUTHORIZED, format!("{reason}\n"))
     }
 
-    /// Gives the answer once the records are on disk.
+    /// Returns `answer` when the records are on disk, and 503 if they cannot be recorded.
     async fn record(
         &self,
         worker: &WorkerContext,
@@ -127,13 +128,14 @@ impl Received {
     }
 }
 
-/// What came of a webhook: its answer, or what to record before it.
+/// The decision about a delivery: an answer, or a record that must be on disk before the answer is
+/// sent.
 enum Outcome {
     Answered(Answer),
     Recorded(Record<'static>, Answer),
 }
 
-/// Takes a webhook.
+/// Handles a webhook.
 pub(crate) async fn receive(
     worker: Rc<WorkerContext>,
     platform: Platform,
@@ -187,7 +189,7 @@ fn decide_webhook(
     }
 }
 
-/// Takes a postback: its parameters stand in the address, or in the body of a form.
+/// Handles a postback. Its parameters are in the address, or in the body of a form.
 pub(crate) async fn receive_postback(
     worker: Rc<WorkerContext>,
     dialect: Dialect,
@@ -237,7 +239,7 @@ fn decide_postback(
     }
 }
 
-/// Takes orders from a shop's own server: the server API.
+/// Handles a call of the server API: orders from a shop's own server.
 pub(crate) async fn receive_orders(
     worker: Rc<WorkerContext>,
     merchant_key: String,
@@ -262,7 +264,7 @@ pub(crate) async fn receive_orders(
     }
 }
 
-/// An order's fact, or why there is none and what was sent.
+/// An order's fact. Or the reason why the order could not be read, and the bytes of the order.
 type ReadOrder = Result<Box<OrderFact>, (String, Vec<u8>)>;
 
 fn read_orders(arrival: &Arrival<'_>, platform: Platform) -> Vec<ReadOrder> {
@@ -276,7 +278,8 @@ fn read_orders(arrival: &Arrival<'_>, platform: Platform) -> Vec<ReadOrder> {
     }
 }
 
-/// Records what was read and keeps what was not; the answer says which is which.
+/// Records the orders that could be read, and keeps the others as `unparsed`. The answer names
+/// both.
 async fn record_orders(
     worker: &WorkerContext,
     received: &Received,

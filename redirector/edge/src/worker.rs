@@ -18,19 +18,19 @@ use crate::context::{Edge, WorkerContext};
 use crate::drain::Member;
 use crate::tls::Tls;
 
-/// The answer where there is no room for another connection.
+/// The answer when there is no room for another connection.
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// Pause after the system refused a connection, usually for want of file descriptors.
+/// Pause after the system refused a connection, usually because it has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often connections are looked through for peers that read nothing.
+/// How often the worker searches its connections for peers that read nothing.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs a worker until the server is told to stop and its connections are done, then closes its
-/// stream.
+/// Runs a worker until the server stops and the worker's connections are finished. Then closes its
+/// journal stream.
 ///
 /// # Errors
-/// When the runtime cannot be made, or the journal could not be brought to the disk.
+/// When the runtime cannot be created, or the journal could not be written to disk.
 pub fn run(
     edge: &Edge,
     listeners: Listeners,
@@ -58,7 +58,7 @@ pub fn run(
     })
 }
 
-/// Drops peers that read nothing; otherwise they could hold connections, and the end, up for ever.
+/// Drops peers that read nothing. Otherwise they could hold their connections for ever.
 async fn sweep(worker: Rc<WorkerContext>) {
     loop {
         sleep(SWEEP_EVERY).await;
@@ -66,7 +66,7 @@ async fn sweep(worker: Rc<WorkerContext>) {
     }
 }
 
-/// Takes connections until the server is to stop; with `tls` encrypted ones.
+/// Accepts connections until the server stops: encrypted ones with `tls`, plain ones without.
 async fn accept(
     worker: &Rc<WorkerContext>,
     listener: StdListener,
@@ -105,10 +105,10 @@ async fn accept(
     }
 }
 
-/// Says that there is no room, if the peer has already asked. Over TLS that would cost a handshake,
-/// so there the connection is just closed.
+/// Answers that there is no room, if the peer has already sent a request. Over TLS that would cost
+/// a handshake, so the connection is only closed.
 fn refuse(stream: &TcpStream) {
-    // Unread bytes would make the system take the answer back.
+    // The request must be read first: with unread bytes the system would discard the answer.
     if stream.try_read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
         _ = stream.try_write(NO_ROOM);
     }

@@ -1,7 +1,7 @@
-//! The live catalog: one change at a time is checked, journaled and then seen by everybody.
+//! The live catalog: one change at a time is checked, journaled and then made visible.
 //!
-//! The journal's `catalog…` streams are the truth; memory is a fold of them. Nothing is visible
-//! before it is on disk.
+//! The journal's `catalog…` streams are the truth, and the catalog in memory is a fold of them. A
+//! change must never be visible before it is on disk.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError};
@@ -21,18 +21,19 @@ pub struct Live {
     catalog: RwLock<Catalog>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     committer: Committer,
-    /// Held from check to apply, so that two changes cannot both pass a check that only one may.
+    /// Held from the check of a change until it is applied. Otherwise two changes could both pass a
+    /// check that only one of them may pass.
     changing: tokio::sync::Mutex<()>,
 }
 
 /// Why a change was not made.
 #[derive(Debug)]
 pub enum ChangeError<E> {
-    /// It was refused before anything happened.
+    /// The check refused it. Nothing has changed.
     Refused(E),
-    /// It would not read back from the journal.
+    /// Its record cannot be read back, so it was not written.
     Unreadable(RecordError),
-    /// It could not be recorded.
+    /// The journal could not record it.
     Journal(journal::Error),
 }
 
@@ -40,7 +41,7 @@ impl Live {
     /// Folds the catalog from the journal.
     ///
     /// # Errors
-    /// When a stream is damaged or holds what this version cannot read.
+    /// When a stream is damaged, or holds a record that this version cannot read.
     pub fn open(
         journal_dir: &Path,
         hosts: Vec<String>,
@@ -63,17 +64,17 @@ impl Live {
         })
     }
 
-    /// What the edge reads.
+    /// Returns the snapshot that the edge reads. Every change replaces it.
     pub fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {
         Arc::clone(&self.snapshot)
     }
 
-    /// The catalog as it stands; hold it briefly.
+    /// Returns the current catalog. Hold the lock briefly, because changes wait for it.
     pub fn read(&self) -> RwLockReadGuard<'_, Catalog> {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The catalog, unless it is being changed right now.
+    /// Returns the current catalog, or `None` while a change is being applied.
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, Catalog>> {
         match self.catalog.try_read() {
             Ok(catalog) => Some(catalog),
@@ -82,12 +83,13 @@ impl Live {
         }
     }
 
-    /// Makes a change: `prepare` checks it against the catalog as it stands, then it is on disk,
-    /// then it is visible.
+    /// Makes a change. First `prepare` checks it against the current catalog, then it is written to
+    /// disk, then it becomes visible.
     ///
     /// # Errors
-    /// What `prepare` refused: nothing has changed. Or that it could not be recorded: it is not
-    /// promised, but what was written before the disk failed may still turn up.
+    /// When `prepare` refuses the change: nothing has changed. Or when it could not be recorded:
+    /// the change is not promised, but what was written before the disk failed may still appear
+    /// later.
     pub async fn change<T, E>(
         &self,
         prepare: impl FnOnce(&Catalog) -> Result<(Option<Change>, T), E>,
@@ -96,8 +98,9 @@ impl Live {
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
             let record = Record::Catalog(change).encode();
-            // What the journal holds for ever must be readable for ever: once more, before it is
-            // written. What was read is what becomes visible, as it will after a restart.
+            // The journal keeps records for ever, so they must be readable for ever: read the
+            // record back before it is written. The change that was read back becomes visible, as
+            // it will after a restart.
             let change = read_change(&record).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);
@@ -105,7 +108,7 @@ impl Live {
         Ok(answer)
     }
 
-    /// Takes over a change that is in the journal already.
+    /// Applies a change that is already in the journal.
     pub fn apply(&self, change: &Change) {
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
         catalog.apply(change);
@@ -122,7 +125,10 @@ fn read_change(record: &[u8]) -> Result<Change, RecordError> {
     }
 }
 
-/// Reads the catalog changes of one stream, in order.
+/// Calls `each` with the catalog changes of one stream, in order.
+///
+/// # Errors
+/// When the stream is damaged, or holds a record that this version cannot read.
 pub fn for_each_change(
     journal_dir: &Path,
     stream: &StreamName,

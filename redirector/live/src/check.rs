@@ -1,8 +1,7 @@
-//! What may stand in a catalog: hosts, slugs, codes and destinations that are safe to keep and to
-//! send visitors to.
+//! Checks of what a catalog may hold: host names, slugs, codes and destinations.
 //!
-//! SECURITY: a destination comes from the catalog alone, never from a request, and is checked once,
-//! here.
+//! SECURITY: visitors are sent only to destinations from the catalog, never to one from a request.
+//! A destination is checked once, here.
 
 use std::net::IpAddr;
 
@@ -13,7 +12,7 @@ const SLUG_CHARS_MAX: usize = 64;
 /// Characters a destination may have.
 const DESTINATION_CHARS_MAX: usize = 2048;
 
-/// Checks a host name as it stands in a `Host` header, without port.
+/// Checks a host name in the form of a `Host` header without port.
 pub fn check_host(host: &str) -> Result<(), String> {
     if host.parse::<IpAddr>().is_ok() {
         return Ok(());
@@ -30,12 +29,11 @@ pub fn check_host(host: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "`{host}` is no host name: expected e.g. shop.example, without scheme and port"
+            "`{host}` is not a valid host name: expected e.g. shop.example, without scheme and port"
         ))
     }
 }
 
-/// Checks a slug.
 pub fn check_slug(slug: &str) -> Result<(), String> {
     let fits = (1..=SLUG_CHARS_MAX).contains(&slug.len())
         && slug.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -43,17 +41,18 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
     if fits {
         Ok(())
     } else {
-        Err(format!("`{slug}` is no slug: expected 1 to 64 of A-Z a-z 0-9 - _, and not `_ac`"))
+        Err(format!(
+            "`{slug}` is not a valid slug: expected 1 to 64 of A-Z a-z 0-9 - _, and not `_ac`"
+        ))
     }
 }
 
-/// Checks a discount code.
 pub fn check_code(code: &str) -> Result<(), String> {
     let fits = !code.trim().is_empty() && code.len() <= 128 && !code.chars().any(char::is_control);
     if fits { Ok(()) } else { Err("expected a discount code of 1 to 128 characters".to_owned()) }
 }
 
-/// Checks a destination and gives the spelling that is kept.
+/// Checks a destination and returns the spelling to keep.
 pub fn check_destination(text: &str) -> Result<String, String> {
     let refused = |why: &str| Err(format!("`{text}`: {why}"));
     if text.len() > DESTINATION_CHARS_MAX {
@@ -81,11 +80,11 @@ pub fn check_destination(text: &str) -> Result<String, String> {
         return refused("the query parameter `ac` is where the click token goes");
     }
     let kept = url.to_string();
-    // What another parser would read must be what this one read.
+    // The kept spelling must parse to the same address. Otherwise a browser could read another one.
     if Url::parse(&kept).as_ref() == Ok(&url) { Ok(kept) } else { refused("is ambiguous") }
 }
 
-/// Loopback and the names RFC 6761 sets aside for tests.
+/// Returns whether a host is loopback or a name that RFC 6761 reserves for tests.
 fn is_for_testing(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => {

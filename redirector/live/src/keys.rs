@@ -1,5 +1,6 @@
-//! The master keys on disk: `<data>/keys.json`, readable by the owner alone. Secrets are never
-//! logged.
+//! The master keys on disk: `<data>/keys.json`.
+//!
+//! Only the owner may read the file. Secrets are never logged.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -26,10 +27,10 @@ struct StoredKey {
     secret: String,
 }
 
-/// Loads the key ring, or makes one with a fresh active key where there is no file yet.
+/// Loads the key ring. If there is no file yet, creates one with a new active key.
 ///
 /// # Errors
-/// When the file cannot be read or written, or is no key ring.
+/// When the file cannot be read or written, or is not a valid key ring.
 pub fn load_or_create(data: &Path) -> Result<KeyRing> {
     let path = data.join("keys.json");
     let ring = if path.exists() { load(&path) } else { create(&path) };
@@ -53,8 +54,8 @@ fn create(path: &Path) -> Result<KeyRing> {
     rand::rng().fill_bytes(&mut secret);
     let stored =
         StoredKey { id: 1, state: KeyState::Active, secret: URL_SAFE_NO_PAD.encode(secret) };
-    // The name appears only once the content is on disk: half a key file would lock every token
-    // out.
+    // The file gets its name only after its content is on disk: half a key file would make every
+    // token invalid.
     let unfinished = path.with_extension("json.new");
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;

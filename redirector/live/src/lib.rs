@@ -1,10 +1,10 @@
-//! What all parts of a running node share: the live catalog with the frozen copy that the edge
-//! reads, the keys, the node's name, the clock, and what parts tell about themselves.
+//! What all parts of a running node share: the live catalog with the immutable copy that the edge
+//! reads, the keys, the node's name, the clock, and the status of its parts.
 //!
-//! Knows neither HTTP nor the hot state. Whoever reads from here never waits for the disk; only a
-//! change of the catalog does.
+//! Knows neither HTTP nor the hot state. Readers never wait for the disk; only a change of the
+//! catalog does.
 
-#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 mod catalog;
 mod check;

@@ -1,7 +1,8 @@
-//! The node's name: part of every stream's name, so that the streams of several nodes can be read
-//! together.
+//! The node's name. It is part of every stream's name, so that the streams of several nodes can be
+//! read together.
 //!
-//! A record's identity is its stream and sequence; two nodes must never write streams of one name.
+//! A record's identity is its stream and its sequence number. So two nodes must never write streams
+//! with the same name.
 
 use std::path::Path;
 
@@ -11,10 +12,11 @@ use rand::RngExt;
 const CHARACTERS: usize = 8;
 const ALPHABET: &[u8] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The name kept in `<data>/node`; made at random where there is none yet.
+/// Returns the name in `<data>/node`. If there is no file yet, chooses a name at random and writes
+/// it.
 ///
 /// # Errors
-/// When the file cannot be read or written, or holds something else.
+/// When the file cannot be read or written, or does not hold a node's name.
 pub fn name(data: &Path) -> Result<String> {
     let path = data.join("node");
     let named = || -> Result<String> {

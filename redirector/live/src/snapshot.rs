@@ -1,7 +1,7 @@
-//! The catalog as the edge reads it: frozen, whole, without a lock, shared by all cores.
+//! The catalog as the edge reads it: immutable, complete, without a lock, shared by all workers.
 //!
-//! A change makes a new snapshot that shares everything it did not touch, with the one before and
-//! with the catalog: links lie in memory once. Looking up never allocates and never waits.
+//! A change makes a new snapshot. It shares all unchanged data with the snapshot before and with
+//! the catalog, so links are in memory once. A lookup never allocates and never waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Snapshot {
     ring: Arc<KeyRing>,
 }
 
-/// A merchant, with the keys its tokens are signed and checked with.
+/// A merchant, with the keys that sign and verify its click tokens.
 pub struct HotMerchant {
     pub id: MerchantId,
     pub domains: Vec<String>,
@@ -36,13 +36,13 @@ pub struct HotMerchant {
     pub currency: Currency,
     webhook_secret: Option<String>,
     old_webhook_secret: Option<OldSecret>,
-    /// The active key and its id.
+    /// The id of the active key, and the key.
     pub signing: (u8, TokenKey),
     verifying: Vec<(u8, TokenKey)>,
 }
 
 impl HotMerchant {
-    /// The secrets that a webhook may be signed with at `now`.
+    /// Returns the secrets that may sign a webhook at `now`.
     pub fn webhook_secrets(&self, now: Timestamp) -> Vec<&str> {
         let old = self.old_webhook_secret.as_ref().filter(|old| now < old.valid_until);
         self.webhook_secret
@@ -52,25 +52,25 @@ impl HotMerchant {
             .collect()
     }
 
-    /// The merchant's domain that a host lies under.
+    /// Returns the merchant's domain that a host is or lies under.
     pub fn domain_of<'h>(&self, host: &'h str) -> Option<&'h str> {
         domain_of(host, |domain| self.domains.iter().any(|d| d == domain))
     }
 }
 
-/// A campaign's terms that a click needs.
+/// The terms of a campaign that a click needs.
 #[derive(Clone)]
 pub struct HotCampaign {
     pub merchant: MerchantId,
     pub window_minutes: u32,
-    /// What of the cookie says how long it lives.
+    /// The part of the cookie that says how long it lives: `; Max-Age=…; Path=/`.
     pub cookie_life: Box<str>,
     pub dedupe: Span,
     pub schedule: Schedule,
 }
 
 impl Snapshot {
-    /// An empty catalog with the installation's own hosts and keys.
+    /// Returns the snapshot of an empty catalog, with the installation's own hosts and keys.
     pub fn new(agency_hosts: Vec<String>, ring: KeyRing) -> Self {
         Self {
             agency_hosts: Arc::new(agency_hosts),
@@ -83,7 +83,7 @@ impl Snapshot {
         }
     }
 
-    /// A whole catalog, with the installation's own hosts and keys.
+    /// Returns the snapshot of a catalog, with the installation's own hosts and keys.
     pub fn of(catalog: &Catalog, agency_hosts: Vec<String>, ring: KeyRing) -> Self {
         let mut snapshot = Self::new(agency_hosts, ring);
         let mut merchants: Vec<_> = catalog.merchants.values().collect();
@@ -94,10 +94,10 @@ impl Snapshot {
         snapshot
     }
 
-    /// Takes over a change that `catalog` already contains.
+    /// Applies a change that `catalog` already contains.
     ///
-    /// What the catalog says counts, not what the change says: the same change comes twice, from
-    /// whoever made it and from the journal, and a newer one may have come between.
+    /// Reads the entities from the catalog, not from the change. Every change arrives twice, from
+    /// its author and from the journal, and a newer change may have arrived in between.
     pub fn apply(&mut self, change: &Change, catalog: &Catalog) {
         for entity in &change.entities {
             match entity {
@@ -155,7 +155,7 @@ impl Snapshot {
         Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
     }
 
-    /// Where slugs are looked up under a host; `None` for a host that is not ours.
+    /// Returns the scope of the slugs under a host, or `None` for a host that is not served here.
     pub fn scope_of(&self, host: &str) -> Option<Scope> {
         if self.agency_hosts.iter().any(|agency| agency == host) {
             return Some(Scope::Agency);
@@ -164,37 +164,35 @@ impl Snapshot {
         self.domains.get(domain).copied().map(Scope::Merchant)
     }
 
-    /// The link a slug leads to, compared without case.
+    /// Returns the link with a slug. Upper and lower case do not matter.
     pub fn link(&self, scope: Scope, slug: &str) -> Option<LinkRef<'_>> {
         self.links.by_slug(scope, slug)
     }
 
-    /// The campaign of a link.
     pub fn campaign_of(&self, link: LinkId) -> Option<CampaignId> {
         self.links.get(link).map(|link| link.campaign())
     }
 
-    /// A campaign's terms.
     pub fn campaign(&self, id: CampaignId) -> Option<&HotCampaign> {
         self.campaigns.get(&id)
     }
 
-    /// A merchant.
     pub fn merchant(&self, id: MerchantId) -> Option<&Arc<HotMerchant>> {
         self.merchants.get(&id)
     }
 
-    /// The merchant with a public key.
+    /// Returns the merchant with this key, which is public: shop pages and webhook addresses
+    /// contain it.
     pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<HotMerchant>> {
         self.merchants.get(self.merchant_keys.get(key)?)
     }
 
-    /// Whether any merchant's shop lies at this host.
+    /// Returns whether a host is or lies under the domain of any merchant.
     pub fn is_merchant_host(&self, host: &str) -> bool {
         domain_of(host, |domain| self.domains.contains_key(domain)).is_some()
     }
 
-    /// Checks a token of any merchant.
+    /// Verifies a click token of any merchant.
     pub fn verify_token(&self, text: &[u8], now: Timestamp) -> Result<Claims, TokenError> {
         Claims::verify(text, now, |key_id, merchant| {
             let merchant = self.merchants.get(&merchant).ok_or(TokenError::Merchant)?;
@@ -204,7 +202,7 @@ impl Snapshot {
     }
 }
 
-/// The known domain that a host is or lies under, compared label by label, longest first.
+/// Returns the longest known domain that a host is or lies under, compared label by label.
 fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
     let mut domain = host;
     loop {

@@ -1,21 +1,21 @@
-//! The one value that tells everybody to stop.
+//! The stop signal: one value that tells all threads and tasks to stop. It is never taken back.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// How often a sleeping thread looks whether it is to stop.
+/// How often a sleeping thread checks the signal.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Tells those who hold its [`Stop`] to stop. So does dropping it.
+/// The side that gives the signal. Dropping it gives the signal too.
 pub struct Stopper(watch::Sender<bool>);
 
-/// Says whether its holder is to stop. It never goes back.
+/// The side that receives the signal. All clones receive it.
 #[derive(Clone)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// A pair that nobody has told anything yet.
+/// Returns the two sides of a signal that is not given yet.
 pub fn pair() -> (Stopper, Stop) {
     let (stopper, stop) = watch::channel(false);
     (Stopper(stopper), Stop(stop))
@@ -32,13 +32,13 @@ impl Stop {
         *self.0.borrow() || self.0.has_changed().is_err()
     }
 
-    /// Waits until it is set.
+    /// Waits until the signal is given.
     pub async fn wait(&self) {
-        // An error means that the stopper is gone, which is a stop too.
+        // An error means that the stopper was dropped, which is a signal too.
         _ = self.0.clone().wait_for(|stop| *stop).await;
     }
 
-    /// Sleeps, but no longer than until it is set.
+    /// Sleeps for `duration`, or until the signal is given.
     pub fn sleep(&self, duration: Duration) {
         let until = Instant::now() + duration;
         while !self.is_set() {

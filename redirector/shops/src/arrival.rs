@@ -1,5 +1,5 @@
-//! The one doorway for what comes from outside: a webhook, a postback, a call of the server API, an
-//! answer of a shop that was asked, a row of an import.
+//! The one form of everything that comes from outside: a webhook, a postback, a call of the server
+//! API, a shop's answer to a reconciliation, a row of an import.
 
 use http::HeaderMap;
 use shared::id::MerchantId;
@@ -7,46 +7,47 @@ use shared::order::OrderFact;
 use shared::time::Timestamp;
 use shared::token::{Claims, TokenError};
 
-/// What a shop or a network sent, with all that is needed to believe it and to read it.
+/// What a shop or a network sent, with everything that is needed to authenticate and to read it.
 pub struct Arrival<'a> {
-    /// Whom it was sent for.
+    /// The merchant whose address received it.
     pub merchant: MerchantId,
     pub headers: &'a HeaderMap,
-    /// A webhook's body; the parameters of a postback; a file that is imported.
+    /// The body of a webhook, the parameters of a postback, or an imported file.
     pub body: &'a [u8],
     pub received_at: Timestamp,
-    /// The merchant's secrets that it may be signed with. Empty where it was authenticated before.
+    /// The merchant's secrets that may have signed it. Empty if it was authenticated before.
     pub secrets: &'a [&'a str],
-    /// Checks a click token.
+    /// Verifies a click token.
     pub token: &'a dyn Fn(&str) -> Result<Claims, TokenError>,
 }
 
-/// Whether an arrival comes from who it says.
+/// Whether an arrival is authentic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticity {
     /// It is signed with the merchant's secret.
     Signed,
-    /// It is the platform's own unsigned test of the address: answered and not read.
+    /// It is the platform's own unsigned test of the address. It is answered and not read.
     Ping,
-    /// Why it is not believed, for whoever sets the shop up.
+    /// It is not authentic. The text gives the reason, for the person who sets up the shop.
     Refused(String),
 }
 
-/// What an arrival turned out to be.
+/// The result of reading an arrival.
 #[derive(Debug)]
 pub enum Reading {
-    /// Something about an order.
+    /// A fact about an order.
     Fact(Box<OrderFact>),
-    /// Nothing to keep, and why.
+    /// There is nothing to keep. The text gives the reason.
     Ignored(&'static str),
-    /// Not understood, and why: the field, the value, what was expected.
+    /// It was not understood. The text gives the reason: the field, its value and what was
+    /// expected.
     Unparsed(String),
 }
 
 #[cfg(test)]
 impl<'a> Arrival<'a> {
-    /// One for a test: for the first merchant, with no secrets, at a shop whose tokens are all
-    /// forged.
+    /// Returns an arrival for a test: for the first merchant, without secrets, and with a check
+    /// that refuses every token.
     pub fn of_test(headers: &'a HeaderMap, body: &'a [u8], received_at: Timestamp) -> Self {
         let merchant = MerchantId::from_bits(1);
         let token = &|_: &str| Err(TokenError::Tag);

@@ -1,8 +1,8 @@
-//! What to ask a shop, page by page, and where the orders are in its answers. Pure: never asks
-//! anything itself.
+//! The requests that ask a shop for its orders, page by page, and where the orders are in its
+//! answers. Pure: never sends a request itself.
 //!
-//! Every platform's order is handed on in the shape in which its webhook would have brought it, so
-//! that one reader reads both.
+//! Every order is passed on in the form that the platform's webhook would have, so that one reader
+//! reads both.
 
 use serde_json::{Value, json};
 use shared::catalog::ShopApi;
@@ -35,17 +35,16 @@ enum Listing {
     Stripe,
 }
 
-/// One request.
+/// One request for a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     listing: Listing,
-    /// Where it is.
     pub url: String,
     number: usize,
     since: Timestamp,
 }
 
-/// How a shop is convinced that we may ask: a header's name and value.
+/// Returns the header that authenticates a request to a shop: its name and its value.
 pub fn credentials(platform: Platform, api: &ShopApi) -> (&'static str, String) {
     match platform {
         Platform::Shopify => ("x-shopify-access-token", api.token.clone()),
@@ -63,8 +62,8 @@ pub fn credentials(platform: Platform, api: &ShopApi) -> (&'static str, String) 
     }
 }
 
-/// The first page of each list that a platform has of what changed since a time; none for a
-/// platform without an API.
+/// Returns the first page of each list of changes since a time. Returns no page for a platform
+/// without an API.
 pub fn first(platform: Platform, api: &ShopApi, since: Timestamp) -> Vec<Page> {
     let listings: &[Listing] = match platform {
         Platform::Magento => &[Listing::MagentoOrders, Listing::MagentoCreditMemos],
@@ -101,8 +100,8 @@ impl Listing {
     }
 }
 
-/// Magento's search: the oldest change first, so that a page that is asked for later holds what
-/// came later.
+/// Returns the address of a search in Magento. The oldest change comes first, so that later pages
+/// contain later changes.
 fn magento(base: &str, list: &str, field: &str, number: usize, since: Timestamp) -> String {
     let text = since.to_string();
     let time = format!("{} {}", &text[..10], &text[11..19]);
@@ -127,10 +126,10 @@ pub struct Found {
 }
 
 impl Page {
-    /// The orders of an answer.
+    /// Returns the orders of an answer.
     ///
     /// # Errors
-    /// Says what was expected instead.
+    /// When the answer has another form. The text names what was expected.
     pub fn orders(&self, answer: &Value) -> Result<Vec<Found>, String> {
         let (field, topic) = match self.listing {
             Listing::MagentoOrders | Listing::MagentoCreditMemos => (Some("items"), ""),
@@ -156,7 +155,7 @@ impl Page {
         Ok(list.iter().map(found).collect())
     }
 
-    /// The page after this one; `link` is the answer's header of that name.
+    /// Returns the page after this one, if there is one. `link` is the answer's `Link` header.
     pub fn next(&self, base: &str, answer: &Value, link: Option<&str>) -> Option<Self> {
         let numbered = || self.listing.page(base, self.number + 1, self.since);
         match self.listing {
@@ -168,7 +167,8 @@ impl Page {
             Listing::Shopify => {
                 let next = link?.split(',').find(|part| part.contains("rel=\"next\""))?;
                 let url = next.split(['<', '>']).nth(1)?;
-                // SECURITY: the token goes only to the shop it is for, whatever an answer says.
+                // SECURITY: the access token must be sent only to its own shop, whatever address an
+                // answer names.
                 let is_own = url.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
                 is_own.then(|| Self {
                     url: url.to_owned(),

@@ -1,5 +1,5 @@
-//! What the readers of several platforms share: signatures, decimal texts, click tokens, and a fact
-//! with nothing in it.
+//! What the readers of several platforms share: signatures, click tokens, names and lines of an
+//! order, and a blank fact.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,13 +17,14 @@ use crate::arrival::Arrival;
 use crate::hex::from_hex;
 use crate::mac;
 
-/// Notes that a fact keeps about fields that were not understood.
+/// Notes that a fact may keep about fields that were not understood.
 const NOTES_MAX: usize = 20;
 /// Lines of an order that are kept, and bytes of an article number.
 const LINES_MAX: usize = 500;
 const NAME_BYTES_MAX: usize = 128;
 
-/// The first notes of many: a strange body must not make a large record.
+/// Returns the first notes, and how many more there were: an unusual body must not make a large
+/// record.
 pub(crate) fn first_notes(mut notes: Vec<String>) -> Vec<String> {
     let more = notes.len().saturating_sub(NOTES_MAX);
     notes.truncate(NOTES_MAX);
@@ -39,7 +40,7 @@ pub(crate) fn is_signed(arrival: &Arrival<'_>, header_name: &str) -> bool {
     code.is_some_and(|code| mac::is_valid(arrival.secrets, &[arrival.body], &code))
 }
 
-/// A signed webhook's fact about an order that says nothing yet.
+/// Returns a signed webhook's fact about an order, still without any values.
 pub(crate) fn blank(
     platform: Platform,
     arrival: &Arrival<'_>,
@@ -56,8 +57,8 @@ pub(crate) fn blank(
     OrderFact { refund_list: RefundList::Whole, ..fact }
 }
 
-/// The clicks of the tokens that were found, each with the field it was found in; those refused are
-/// noted.
+/// Returns the clicks of the valid tokens. Each token comes with the name of its field, so that an
+/// invalid one can be noted.
 pub(crate) fn touches<'t>(
     arrival: &Arrival<'_>,
     tokens: impl Iterator<Item = (&'t str, &'t str)>,
@@ -76,13 +77,13 @@ pub(crate) fn touches<'t>(
     touches
 }
 
-/// The click token in an address's query, in either spelling.
+/// Returns the click token in an address's query: the parameter `ac` or `_ac`.
 pub(crate) fn query_token(address: &str) -> Option<&str> {
     let query = address.split('#').next()?.split_once('?')?.1;
     query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
 }
 
-/// The JSON object that a body is.
+/// Reads a body that must be a JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
@@ -91,18 +92,18 @@ pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// A field that should be a list; anything else is an empty one.
+/// Returns a field that should be a list. Anything else counts as an empty list.
 pub(crate) fn list<'v>(object: &'v Map<String, Value>, field: &str) -> &'v [Value] {
     object.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The codes of a list of `{"code": …}`.
+/// Returns the codes of a list of `{"code": …}`.
 pub(crate) fn codes(entries: &[Value]) -> Vec<String> {
     let codes = entries.iter().filter_map(|entry| entry.get("code").and_then(Value::as_str));
     codes.filter(|code| !code.trim().is_empty()).map(str::to_owned).collect()
 }
 
-/// The text of a field, or the literal digits of a number.
+/// Returns a text, or the literal digits of a number.
 pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -111,13 +112,13 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Another name of an order, unless the field holds none that could tell orders apart.
+/// Returns another name of an order, or `None` if the value cannot tell orders apart.
 pub(crate) fn alias(kind: AliasKind, value: Option<&Value>) -> Option<Alias> {
     let text = text_of(value?)?;
     is_order_id(&text).then(|| Alias { kind, value: normal_order_id(&text) })
 }
 
-/// Who bought, from the first of the fields that holds an e-mail address. The address itself is not
+/// Returns who bought, from the first field that holds an e-mail address. The address itself is not
 /// kept.
 pub(crate) fn customer<'v>(
     arrival: &Arrival<'_>,
@@ -127,7 +128,7 @@ pub(crate) fn customer<'v>(
     addresses.filter_map(|address| CustomerId::of_email(arrival.merchant, address)).next()
 }
 
-/// A line of an order. Returns `None` for a line without an id, and for one with a negative
+/// Returns a line of an order. Returns `None` for a line without an id, and for one with an invalid
 /// amount.
 pub(crate) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
     let named =
@@ -137,7 +138,7 @@ pub(crate) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currenc
     Some(Line { id, sku: named("sku"), product: named("product_id"), category: None, goods_minor })
 }
 
-/// The lines that are kept: all, or none of too many.
+/// Returns the lines to keep: all, or none if there are more than `LINES_MAX`.
 pub(crate) fn lines(lines: Vec<Line>, notes: &mut Vec<String>) -> Vec<Line> {
     if lines.len() <= LINES_MAX {
         return lines;
@@ -149,14 +150,14 @@ pub(crate) fn lines(lines: Vec<Line>, notes: &mut Vec<String>) -> Vec<Line> {
     vec![]
 }
 
-/// A click id in any of its spellings: base64url, 32 hex digits, or a UUID.
+/// Reads a click id in any of its spellings: base64url, 32 hex digits, or a UUID.
 pub(crate) fn click_id(text: &str) -> Option<ClickId> {
     let hex: String = text.chars().filter(|c| *c != '-').collect();
     let of_hex = || <[u8; 16]>::try_from(from_hex(&hex)?).ok().map(ClickId::from_bytes);
     text.parse().ok().or_else(of_hex)
 }
 
-/// The status that a word stands for, in our own postbacks and in the server API.
+/// Returns the status that a word means in our own postbacks and in the server API.
 pub(crate) fn status_of(word: &str) -> Result<Status, String> {
     match word {
         "approved" | "paid" | "completed" | "sale" => Ok(Status::Paid),

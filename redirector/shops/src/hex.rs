@@ -1,6 +1,6 @@
-//! Hexadecimal digits, as codes and click ids are sent in.
+//! Hexadecimal digits, in which codes and click ids are sent.
 
-/// The bytes that pairs of digits stand for, in either case; `None` for anything else.
+/// Returns the bytes of pairs of digits, in upper or lower case. Returns `None` for any other text.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit =
         |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -11,7 +11,7 @@ pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(pair).collect()
 }
 
-/// Two digits a byte, in lower case.
+/// Returns two digits for each byte, in lower case.
 #[cfg(test)]
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,9 +1,9 @@
-//! Pure readers of what shops and networks send: bytes and time in, a fact about an order or a
-//! reason out. Also what to ask a shop for, when it is asked.
+//! Pure readers of what shops and networks send. From bytes and a time they make a fact about an
+//! order, or give the reason why there is none. Also the requests that ask a shop for its orders.
 //!
-//! No I/O, no clock, no catalog: whoever calls brings the time, the secrets and a check of tokens.
+//! No I/O, no clock, no catalog: the caller provides the time, the secrets and a check of tokens.
 
-#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 mod amounts;
 mod arrival;

@@ -11,7 +11,7 @@ pub(crate) fn is_valid(secrets: &[&str], message: &[&[u8]], code: &[u8]) -> bool
         .any(|secret| with(secret, message).is_some_and(|mac| mac.verify_slice(code).is_ok()))
 }
 
-/// The code of a message.
+/// Returns the code of a message. The message comes in parts.
 pub(crate) fn code(secret: &str, message: &[&[u8]]) -> Option<Vec<u8>> {
     Some(with(secret, message)?.finalize().into_bytes().to_vec())
 }

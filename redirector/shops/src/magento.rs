@@ -1,10 +1,11 @@
 //! Magento 2 and Adobe Commerce: orders, invoices and credit memos, as a queued module posts them
 //! or the REST API lists them.
 //!
-//! `state` decides, `status` is a shop's own word. Amounts are those of the website's currency
-//! (`base_…`), never the customer's. An order says how much was given back so far; a credit memo by
-//! itself adds to what the order said before it, and the next state of the order, which contains
-//! it, replaces both. Nothing personal is kept. One strange field fails that field, not the order.
+//! `state` decides; `status` is a word that each shop chooses. Amounts are in the website's
+//! currency (`base_…`), never in the customer's. An order contains all that was refunded so far. A
+//! credit memo that comes by itself adds to the order before it. The next state of the order
+//! contains the credit memo, and replaces both. Personal data is never kept. A field that cannot be
+//! read is noted and left out; the rest of the order still counts.
 
 use serde_json::{Map, Value};
 use shared::id::FactId;
@@ -20,17 +21,18 @@ use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::fields::{self, first_notes, list, text_of};
 use crate::signature::{self, OWN_HEADER};
 
-/// The id of the one refund that an order's own total is: everything given back so far.
+/// The id of the one refund that stands for an order's own total: everything that was refunded so
+/// far.
 const REFUND_SO_FAR: &str = "so far";
 /// Bytes of an order's id.
 const ID_BYTES_MAX: usize = 64;
 
-/// Whether a delivery is signed by the module.
+/// Returns whether a delivery is signed by the module.
 pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
     signature::timed(OWN_HEADER, arrival)
 }
 
-/// What a body is about: the name it is wrapped in, or what its fields tell.
+/// What a body is about. Its outer name decides, or else its fields.
 #[derive(Clone, Copy)]
 enum Subject {
     Order,
@@ -66,7 +68,7 @@ fn subject(body: &Map<String, Value>) -> (Subject, &Map<String, Value>) {
         return (Subject::Invoice, invoice);
     }
     let has = |field: &str| body.contains_key(field);
-    // Orders are no parts of orders; only a credit memo adjusts what it gives back.
+    // An order has no `order_id`. Of the other two, only a credit memo has these fields.
     match has("order_id") {
         false => (Subject::Order, body),
         true if has("creditmemo_status")
@@ -79,7 +81,7 @@ fn subject(body: &Map<String, Value>) -> (Subject, &Map<String, Value>) {
     }
 }
 
-/// Reads the fields of one entity, noting those it cannot.
+/// Reads the fields of one entity, and notes those that it cannot read.
 struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     entity: &'a Map<String, Value>,
@@ -102,8 +104,8 @@ impl<'a> Reader<'a> {
             _ if !refunds.is_empty() => FactKind::Refund,
             _ => FactKind::Order,
         };
-        // A whole second counts: the order's state comes after the credit memo of the same second,
-        // which it contains.
+        // Magento counts whole seconds. The order's state must come after a credit memo of the same
+        // second, because it contains the memo.
         let updated_at = self.time("updated_at").map(|time| time.plus(Span::ms(1)));
         let fact = OrderFact {
             kind,
@@ -129,7 +131,7 @@ impl<'a> Reader<'a> {
         Ok(OrderFact { notes: first_notes(self.notes), ..fact })
     }
 
-    /// An invoice says that its order was paid, once its own state is 2.
+    /// Reads an invoice. In its state 2 it says that its order was paid.
     fn invoice(mut self) -> Result<OrderFact, String> {
         let blank = self.blank("order_id", "invoice")?;
         let paid = self.entity.get("state").and_then(text_of).as_deref() == Some("2");
@@ -176,8 +178,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The order that a field names, and an id of what was said of it: the same state of an entity
-    /// is one fact, whether the module posted it or the API listed it.
+    /// Returns a blank fact about the order that a field names. The same state of an entity is one
+    /// fact, whether the module posted it or the API listed it.
     fn blank(&self, id_field: &str, of: &str) -> Result<OrderFact, String> {
         let order_id =
             self.entity.get(id_field).and_then(text_of).filter(|id| id.len() <= ID_BYTES_MAX);
@@ -237,9 +239,9 @@ impl<'a> Reader<'a> {
         amount.map_err(|reason| self.notes.push(reason)).ok()?
     }
 
-    /// Σ of the items after discounts, without tax, and each as a line. A configurable product is
-    /// listed twice: with its price, and under it what was chosen, for nothing. A payload without
-    /// items is read by its subtotal.
+    /// Returns the sum of the items, after discounts and without tax, and each item as a line. A
+    /// configurable product is listed twice: once with its price, and once as the chosen variant,
+    /// with the price 0. A payload without items is read by its subtotal.
     fn goods(&mut self, currency: Option<Currency>) -> (Option<i64>, Vec<Line>) {
         let Some(currency) = currency else { return (None, vec![]) };
         let Some(items) = self.entity.get("items").and_then(Value::as_array) else {
@@ -267,7 +269,7 @@ impl<'a> Reader<'a> {
         (amounts::goods(sum, currency, &mut self.notes), lines)
     }
 
-    /// What was given back so far, as one refund.
+    /// Returns everything that was refunded so far, as one refund.
     fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
         let currency = currency?;
         let total_minor =
@@ -289,8 +291,8 @@ impl<'a> Reader<'a> {
         list(self.entity, "items").iter().filter_map(refunded).collect()
     }
 
-    /// The goods in it by the order's own sums; `None` where it has none, and the refund takes its
-    /// share.
+    /// Returns the refunded goods by the order's own sums. Returns `None` if the order has no such
+    /// sums; then the goods are refunded pro rata.
     fn refunded_subtotal(&self, currency: Currency) -> Option<i64> {
         self.exact("base_subtotal_refunded").ok().flatten()?;
         let goods = net(self.entity, "base_subtotal_refunded", "base_discount_refunded").ok()?;
@@ -302,7 +304,7 @@ impl<'a> Reader<'a> {
         codes.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Click tokens: custom or extension attributes named `ac` or `_ac`.
+    /// Returns the clicks of the tokens in custom or extension attributes named `ac` or `_ac`.
     fn touches(&mut self) -> Vec<Touch> {
         let custom = list(self.entity, "custom_attributes").iter().filter_map(|attribute| {
             let field = match attribute.get("attribute_code")?.as_str()? {
@@ -326,8 +328,8 @@ fn exact(object: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, St
     value.map(decimal).transpose().map_err(|reason| format!("{field}: {reason}"))
 }
 
-/// An amount less its discount, without the tax that the discount took with it. Discounts are
-/// negative in some fields.
+/// Returns an amount less its discount. The tax that is part of the discount is added back.
+/// Discounts are negative in some fields.
 fn net(object: &Map<String, Value>, field: &str, discount: &str) -> Result<Decimal, String> {
     let amount = exact(object, field)?.ok_or_else(|| format!("{field}: missing"))?;
     let discount = exact(object, discount)?.map_or(Decimal::ZERO, Decimal::abs);
@@ -341,14 +343,15 @@ fn plus(sum: Decimal, more: Option<Decimal>) -> Result<Decimal, String> {
     sum.checked_add(more.unwrap_or(Decimal::ZERO)).ok_or_else(|| "sum: too large".to_owned())
 }
 
-/// Whether an item is only the choice within another.
+/// Returns whether an item is only the chosen variant of another item.
 fn is_child(item: &Map<String, Value>) -> bool {
     ["parent_item_id", "parent_item"]
         .into_iter()
         .any(|field| item.get(field).is_some_and(|parent| !parent.is_null()))
 }
 
-/// An order's item by its own id, a credit memo's by the item it takes back.
+/// Returns the id of an order's item, or the id of the order's item that a credit memo's item
+/// refunds.
 fn item_id(item: &Map<String, Value>) -> Option<String> {
     ["order_item_id", "item_id"].into_iter().find_map(|field| item.get(field).and_then(text_of))
 }
@@ -381,12 +384,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_ms(1_780_000_000_000);
 
-    fn report(body: &[u8]) -> Reading {
+    fn reading(body: &[u8]) -> Reading {
         read(&Arrival::of_test(&HeaderMap::new(), body, NOW))
     }
 
     fn fact(body: &Value) -> OrderFact {
-        match report(body.to_string().as_bytes()) {
+        match reading(body.to_string().as_bytes()) {
             Reading::Fact(fact) => *fact,
             other => panic!("{other:?}"),
         }
@@ -448,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_invoice_pays_its_order_and_the_refund_request_is_none_of_ours() {
+    fn the_published_invoice_pays_its_order_and_the_refund_request_is_not_understood() {
         let fact = fact(&fixture("adobe_docs_invoice_created.json"));
         assert_eq!(
             (fact.order_id.as_str(), fact.status, fact.partial),
@@ -456,7 +459,7 @@ mod tests {
         );
         let request = fixture("adobe_docs_refund_request.json").to_string();
         assert!(
-            matches!(report(request.as_bytes()), Reading::Unparsed(reason) if reason.starts_with("entity_id:"))
+            matches!(reading(request.as_bytes()), Reading::Unparsed(reason) if reason.starts_with("entity_id:"))
         );
     }
 
@@ -560,13 +563,13 @@ mod tests {
             (r#"{"creditmemo":{"order_id":1,"entity_id":2}}"#, "base_currency_code"),
         ] {
             assert!(
-                matches!(report(body.as_bytes()), Reading::Unparsed(reason) if reason.contains(named)),
+                matches!(reading(body.as_bytes()), Reading::Unparsed(reason) if reason.contains(named)),
                 "{body}"
             );
         }
         let whole = listed(json!({})).to_string();
         for length in 0..whole.len() {
-            report(&whole.as_bytes()[..length]);
+            reading(&whole.as_bytes()[..length]);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Orders in our own words: what a shop's server sends by the server API, and what an agency
-//! imports as CSV.
+//! Orders in our own form: what a shop's server sends to the server API, and what an agency imports
+//! as CSV.
 //!
-//! Whoever writes them reads our documentation and our answers: a wrong id or amount refuses the
-//! order and says why. What only helps (codes, clicks, times) costs a note. An e-mail address is
-//! hashed at once and never kept.
+//! Their authors can read our documentation and our answers. So an order with an invalid id or
+//! amount is refused, with the reason. An invalid value that only helps (a code, a click, a time)
+//! is noted, and the order is kept without it. An e-mail address is hashed at once and never kept.
 
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
@@ -20,11 +20,11 @@ use crate::amounts::{bounded, brief, decimal};
 use crate::arrival::Arrival;
 use crate::fields::{self, click_id, first_notes, list, status_of, text_of};
 
-/// What orders of the server API are called when they are kept unread.
+/// The topic under which orders of the server API that were not understood are kept.
 pub const ORDERS_TOPIC: &str = "orders";
 /// Orders that one call may bring.
 pub const ORDERS_MAX: usize = 100;
-/// Every field there is; others are noted.
+/// All fields that are understood. Others are noted.
 const FIELDS: [&str; 26] = [
     "order_id",
     "status",
@@ -54,10 +54,10 @@ const FIELDS: [&str; 26] = [
     "aliases",
 ];
 
-/// The orders of a call: one object, or a list of them.
+/// Returns the orders of a call: one object, or a list of objects.
 ///
 /// # Errors
-/// When it is neither, or too long.
+/// When the body is neither, or the list is empty or too long.
 pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
     let body: Value = serde_json::from_slice(body).map_err(|error| format!("body: {error}"))?;
     let object = |value: &Value| {
@@ -94,7 +94,7 @@ impl Reader<'_> {
     fn fact(mut self, platform: Platform) -> Result<OrderFact, String> {
         let order_id = self.text("order_id").ok_or("order_id: is required")?;
         if !is_order_id(&order_id) {
-            return Err(format!("order_id: `{order_id}` is no order id"));
+            return Err(format!("order_id: `{order_id}` is not a valid order id"));
         }
         let currency = self.currency()?;
         let [goods, tax, shipping, total] =
@@ -158,7 +158,8 @@ impl Reader<'_> {
         Ok(OrderFact { notes: first_notes(self.notes), ..fact })
     }
 
-    /// The same report is the same fact, however its fields are ordered.
+    /// Returns the id of the fact. The same order sent again is the same fact, in whatever sequence
+    /// its fields are.
     fn id(&self) -> FactId {
         let content = serde_json::to_vec(self.order).unwrap_or_default();
         FactId::of_content(&[b"plain", &self.arrival.merchant.bits().to_be_bytes(), &content])
@@ -211,7 +212,7 @@ impl Reader<'_> {
         list(self.order, "items").iter().enumerate().map(line).collect()
     }
 
-    /// The refunds of the list, or the one that a row of a table names.
+    /// Returns the refunds of the list, and the one that a row of a table names.
     fn refunds(&self, currency: Option<Currency>) -> Result<Vec<Refund>, String> {
         let mut refunds = Vec::new();
         for (index, entry) in list(self.order, "refunds").iter().enumerate() {
@@ -263,7 +264,7 @@ impl Reader<'_> {
         self.text("coupon").into_iter().chain(listed).collect()
     }
 
-    /// Clicks by token or by id; those refused are noted.
+    /// Returns the clicks that are named by token or by id. Invalid tokens are noted.
     fn clicks(&mut self) -> (Vec<Touch>, Vec<ClickId>) {
         let named: Vec<(&str, String)> = ["click_id", "ac", "_ac"]
             .into_iter()
@@ -280,7 +281,7 @@ impl Reader<'_> {
         let email = self.text("customer_email")?;
         let customer = CustomerId::of_email(self.arrival.merchant, &email);
         if customer.is_none() {
-            self.notes.push("customer_email: is no e-mail address".to_owned());
+            self.notes.push("customer_email: is not a valid e-mail address".to_owned());
         }
         customer
     }

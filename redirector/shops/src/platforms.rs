@@ -5,7 +5,7 @@ use shared::platform::Platform;
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::{magento, shopify, stripe, woocommerce};
 
-/// The platform that a path names, where its webhooks are understood.
+/// Returns the platform that a path names, or `None` if its webhooks are not understood.
 pub fn platform(name: &str) -> Option<Platform> {
     match name {
         "magento" => Some(Platform::Magento),
@@ -29,7 +29,7 @@ pub fn authenticate(platform: Platform, arrival: &Arrival<'_>) -> Authenticity {
     }
 }
 
-/// The topic that an arrival names.
+/// Returns the topic that an arrival names, if there is one.
 pub fn topic(platform: Platform, arrival: &Arrival<'_>) -> Option<String> {
     match platform {
         Platform::Shopify => shopify::topic(arrival.headers).map(str::to_owned),
@@ -52,7 +52,7 @@ pub fn read(platform: Platform, arrival: &Arrival<'_>) -> Reading {
     }
 }
 
-/// The headers that name a topic, for what comes without a webhook's head.
+/// Returns headers that name a topic, for orders that come without the headers of a webhook.
 pub fn topic_headers(topic: &str) -> http::HeaderMap {
     let mut headers = http::HeaderMap::new();
     if let Ok(topic) = http::HeaderValue::from_str(topic) {

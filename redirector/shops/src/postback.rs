@@ -1,13 +1,14 @@
-//! Postbacks: one report about an order as URL parameters, from a shop or a tracking system, in our
+//! Postbacks: one fact about an order as URL parameters, from a shop or a tracking system, in our
 //! own form or in that of a network.
 //!
 //! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id),
 //! `amount`, `currency`, `status`, `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the
 //! merchant's secret, of the other parameters sorted by name and joined by `&`, percent-encoded as
-//! they were sent. Whoever cannot sign sends the merchant's postback token instead. Without an
-//! order id there is one order a click. The same order with a new status is a transition; the same
-//! postback twice is one fact. Which dialect a postback is in is said by its address, never
-//! guessed: `transaction_id` is the order to some and the click to others.
+//! they were sent. A sender that cannot sign sends the merchant's postback token instead.
+//!
+//! Without an order id, each click has one order. The same order with a new status is a transition;
+//! the same postback twice is one fact. The address of a postback names its dialect. The dialect is
+//! never guessed: `transaction_id` is the order in some dialects and the click in others.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,17 +31,16 @@ use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
 use crate::mac;
 
-/// What a template leaves behind when nobody filled it in.
+/// Texts that stay in a template when nobody has filled it in.
 const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
-/// Parameters that say who sends, not what happened.
+/// Parameters that authenticate the sender and say nothing about the order.
 const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
 /// Characters of an answer that a sender may choose.
 const REPLY_CHARS_MAX: usize = 64;
 
-/// Whose form a postback has.
+/// The form of a postback: our own, or a network's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// Our own.
     Own,
     Voluum,
     Keitaro,
@@ -48,7 +48,7 @@ pub enum Dialect {
     Everflow,
 }
 
-/// The names that a dialect has for what we ask; of several the first that is there counts.
+/// The names of parameters in a dialect. Of several names, the first that is present counts.
 struct Names {
     click: &'static [&'static str],
     order: &'static [&'static str],
@@ -67,7 +67,7 @@ impl Dialect {
         }
     }
 
-    /// What its reports are called when they are kept unread.
+    /// Returns the topic under which postbacks that were not understood are kept.
     pub const fn topic(self) -> &'static str {
         match self {
             Self::Own => "postback",
@@ -78,7 +78,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of a report that was kept unread.
+    /// Returns the dialect of a topic under which a postback was kept.
     pub fn of_topic(topic: &str) -> Option<Self> {
         if topic == "postback" {
             Some(Self::Own)
@@ -107,7 +107,7 @@ impl Dialect {
         }
     }
 
-    /// The answer to a report that was recorded.
+    /// Returns the answer to a postback that was recorded.
     pub fn accepted(self, parameters: &str) -> String {
         let reply = || {
             let mut pairs = form_urlencoded::parse(parameters.as_bytes());
@@ -123,7 +123,7 @@ impl Dialect {
         }
     }
 
-    /// The answer to a report that was not understood.
+    /// Returns the answer to a postback that was not understood.
     pub fn refused(self, reason: &str) -> String {
         match self {
             Self::Tune => format!("success=false; err_msg={reason}"),
@@ -132,8 +132,8 @@ impl Dialect {
     }
 }
 
-/// Returns whether the sender is who it says: by `sig` over the other parameters, or by the
-/// postback token. Compared in constant time.
+/// Returns whether a postback is authentic: by `sig` over the other parameters, or by the postback
+/// token. Both are compared in constant time.
 pub fn is_authentic(arrival: &Arrival<'_>) -> bool {
     let parameters = parameters_of(arrival);
     is_signed(arrival.secrets, parameters) || has_token(arrival.secrets, parameters)
@@ -154,8 +154,8 @@ fn is_signed(secrets: &[&str], parameters: &str) -> bool {
     mac::is_valid(secrets, &[signed.join("&").as_bytes()], &code)
 }
 
-/// The token for senders that cannot sign. It follows from the secret and does not give it away: it
-/// stands in addresses, which are logged in many places.
+/// Returns the token for senders that cannot sign. It follows from the secret and does not reveal
+/// it: the token is part of addresses, which are logged in many places.
 pub fn token(secret: &str) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode(mac::code(secret, &[b"afterclick postback token v1"])?))
 }
@@ -168,16 +168,16 @@ fn has_token(secrets: &[&str], parameters: &str) -> bool {
     expected.fold(false, |found, token| found | bool::from(token.as_bytes().ct_eq(sent.as_bytes())))
 }
 
-/// Whose postback is read.
+/// What is known about the sender of a postback.
 #[derive(Clone, Copy)]
 pub struct Sender {
     pub platform: Platform,
     pub dialect: Dialect,
-    /// What amounts are in when a network's postback does not say.
+    /// The currency of the amounts when a network's postback names none.
     pub currency: Currency,
 }
 
-/// Reads an authentic postback; `None` for one that its sender wants to be ignored.
+/// Reads an authentic postback. Returns `None` if its sender wants it to be ignored.
 ///
 /// # Errors
 /// Names the parameter that is missing or wrong, with its value.
@@ -213,8 +213,7 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
         currency,
         goods_minor: amount_minor,
         total_minor: amount_minor,
-        // A postback that only moves the status says nothing of the amounts that were reported
-        // before.
+        // A postback that only changes the status says nothing about the amounts of earlier facts.
         partial: amount_minor.is_none(),
         touches,
         clicks,
@@ -225,20 +224,20 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
 
 /// A click as a postback names it.
 enum Click {
-    /// By its token, which says everything.
+    /// By its token, which contains the whole touch.
     Token(Touch),
     /// By its id, which is looked up later.
     Id(ClickId),
 }
 
-/// What became of an order.
+/// What a postback says about the state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Outcome {
     status: Status,
     renewal: bool,
 }
 
-/// Parameters by name, decoded; of several with one name the last counts.
+/// Decoded parameters by name. Of several with the same name, the last one counts.
 struct Fields<'a> {
     sender: Sender,
     pairs: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
@@ -262,7 +261,7 @@ impl Fields<'_> {
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
     }
 
-    /// What became of the order; `None` where the sender wants the report to be ignored.
+    /// Returns the state of the order, or `None` if the sender wants the postback to be ignored.
     fn outcome(&self) -> Result<Option<Outcome>, String> {
         if self.sender.dialect == Dialect::Keitaro {
             return self.keitaro();
@@ -271,7 +270,7 @@ impl Fields<'_> {
         Ok(Some(Outcome { status, renewal: false }))
     }
 
-    /// Keitaro's words, and lists of a sender's own words for each:
+    /// Reads Keitaro's words. The sender may list its own words for each of them, such as
     /// `sale_status=confirmed,approved`.
     fn keitaro(&self) -> Result<Option<Outcome>, String> {
         let word = self.text("status").unwrap_or("sale");
@@ -319,7 +318,7 @@ impl Fields<'_> {
         let names = self.sender.dialect.names();
         match (self.first(names.order), click) {
             (Some((_, id)), _) if is_order_id(id) => Ok(normal_order_id(id)),
-            (Some((name, id)), _) => Err(format!("{name}: `{id}` is no order id")),
+            (Some((name, id)), _) => Err(format!("{name}: `{id}` is not a valid order id")),
             (None, Some(Click::Token(touch))) => Ok(format!("click:{}", touch.click)),
             (None, Some(Click::Id(id))) => Ok(format!("click:{id}")),
             (None, None) => {
@@ -332,7 +331,7 @@ impl Fields<'_> {
         let Some((name, text)) = self.first(self.sender.dialect.names().amount) else {
             return Ok((None, None));
         };
-        // 12,34 is 12.34 to Everflow, and a mistake to everybody else.
+        // In Everflow's dialect 12,34 means 12.34. In all other dialects it is a mistake.
         let decimal = match self.sender.dialect {
             Dialect::Everflow if !text.contains('.') => text.replacen(',', ".", 1),
             _ => text.to_owned(),
@@ -347,15 +346,16 @@ impl Fields<'_> {
         Ok((Some(minor), Some(currency)))
     }
 
-    /// `ts`, in seconds since 1970.
+    /// Reads `ts`, in seconds since 1970.
     fn time(&self) -> Result<Option<Timestamp>, String> {
         let Some(text) = self.text("ts") else { return Ok(None) };
-        let seconds: i64 =
-            text.parse().map_err(|_| format!("ts: `{text}` is no number of seconds since 1970"))?;
+        let seconds: i64 = text
+            .parse()
+            .map_err(|_| format!("ts: `{text}` is not a number of seconds since 1970"))?;
         Ok(Some(Timestamp::from_ms(seconds.saturating_mul(1000))))
     }
 
-    /// What was reported, without how the sender proved itself.
+    /// Returns all parameters but the credentials, in one canonical form.
     fn canonical(&self) -> Vec<u8> {
         let mut canonical = form_urlencoded::Serializer::new(String::new());
         canonical.extend_pairs(
@@ -447,7 +447,7 @@ mod tests {
         assert_eq!(again.id, fact.id);
         assert!(
             read_one("txid=1001&status=rejected").unwrap().partial,
-            "moves the status and nothing else"
+            "changes the status and nothing else"
         );
     }
 

@@ -1,8 +1,9 @@
 //! Shopify webhooks (orders and refunds, REST Admin API payloads).
 //!
-//! An order topic carries the order as it stands; refunds come nested in it and by a topic of their
-//! own, in any order, and are united by id. All amounts are in the shop's own currency, never in
-//! the customer's (`presentment_money`). One strange field fails that field, not the order.
+//! An order topic contains the order in its current state. Refunds come inside it and under a topic
+//! of their own, in any sequence; those with the same id are one refund. All amounts are in the
+//! shop's own currency, never in the customer's (`presentment_money`). A field that cannot be read
+//! is noted and left out; the rest of the order still counts.
 
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
@@ -18,12 +19,13 @@ use crate::amounts::{self, bounded, brief, decimal};
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 
-/// The topic a delivery's header names.
+/// Returns the topic that a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-shopify-topic").and_then(|topic| topic.to_str().ok())
 }
 
-/// Whether a delivery is signed: `X-Shopify-Hmac-SHA256` is base64(HMAC-SHA256(secret, body)).
+/// Returns whether a delivery is signed: `X-Shopify-Hmac-SHA256` is base64(HMAC-SHA256(secret,
+/// body)).
 pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
     if fields::is_signed(arrival, "x-shopify-hmac-sha256") {
         return Authenticity::Signed;
@@ -34,7 +36,7 @@ pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
 
 /// Reads a signed arrival.
 pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
-    // SECURITY: the topic is not signed. It only chooses the shape that the body must then have.
+    // SECURITY: the topic is not signed. It only chooses the form that the body must then have.
     let reader = match topic(arrival.headers) {
         Some("orders/create" | "orders/paid" | "orders/updated" | "orders/cancelled") => order,
         Some("refunds/create") => refund_alone,
@@ -48,7 +50,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     fact.map_or_else(Reading::Unparsed, |fact| Reading::Fact(Box::new(fact)))
 }
 
-/// An order as it stands.
+/// Reads an order in its current state.
 fn order(arrival: &Arrival<'_>, order: &Map<String, Value>) -> Result<OrderFact, String> {
     let id = order.get("id").and_then(digits).ok_or("id: expected the order's number")?;
     let financial = order.get("financial_status").and_then(Value::as_str);
@@ -63,7 +65,7 @@ fn order(arrival: &Arrival<'_>, order: &Map<String, Value>) -> Result<OrderFact,
     Ok(OrderFact { notes: first_notes(reader.notes), ..fact })
 }
 
-/// One refund, reported by itself. It says nothing about what is in the order, nor whether prices
+/// Reads a refund that comes by itself. It does not say what is in the order, or whether prices
 /// include tax.
 fn refund_alone(arrival: &Arrival<'_>, entry: &Map<String, Value>) -> Result<OrderFact, String> {
     let order_id =
@@ -86,8 +88,8 @@ fn refund_alone(arrival: &Arrival<'_>, entry: &Map<String, Value>) -> Result<Ord
     })
 }
 
-/// The same state of an order under several topics is one fact; `of` keeps orders and refunds
-/// apart.
+/// Returns a blank fact. The same state of an order under several topics is one fact. `of` keeps
+/// orders and refunds apart.
 fn blank(arrival: &Arrival<'_>, order_id: String, of: &str) -> OrderFact {
     let id = FactId::of_content(&[
         b"shopify",
@@ -99,11 +101,11 @@ fn blank(arrival: &Arrival<'_>, order_id: String, of: &str) -> OrderFact {
     OrderFact { refund_list: RefundList::Some, ..fact }
 }
 
-/// Reads the fields of one order, noting those it cannot.
+/// Reads the fields of one order, and notes those that it cannot read.
 struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     order: &'a Map<String, Value>,
-    /// How its amounts are to be read; `None` when its currency is not known.
+    /// How its amounts must be read. `None` if its currency is not known.
     prices: Option<Prices>,
     lines: Vec<Line>,
     notes: Vec<String>,
@@ -176,13 +178,14 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// Older payloads count the customer's orders, this one included.
+    /// Returns whether the customer is new. Only older payloads say it: they count the customer's
+    /// orders, including this one.
     fn new_customer(&self) -> Option<bool> {
         let count = fields::text_of(self.order.get("customer")?.get("orders_count")?)?;
         count.parse::<u64>().ok().filter(|count| *count > 0).map(|count| count == 1)
     }
 
-    /// Orders that a subscription's contract made.
+    /// Returns whether a subscription contract made the order.
     fn is_renewal(&self) -> bool {
         let source = self.order.get("source_name").and_then(Value::as_str).unwrap_or_default();
         source.starts_with("subscription_contract") && !source.contains("checkout")
@@ -202,9 +205,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `updated_at` counts whole seconds, and several states of an order fall into one:
-    /// milliseconds put the state that is further along last, and any of them after a refund's own
-    /// report, which knows less than the order about it.
+    /// Returns the time of this state. `updated_at` counts whole seconds, and several states of an
+    /// order may fall into one second. So milliseconds are added: they put the most advanced state
+    /// last, and every state after a refund that came by itself, which says less about the refund
+    /// than the order does.
     fn occurred_at(&mut self, status: Status) -> Timestamp {
         let further = match status {
             Status::Draft | Status::Unpaid => 1,
@@ -233,8 +237,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Σ of the lines: after discounts, without tax and shipping. No total is a base:
-    /// `subtotal_price` is sometimes before the discounts.
+    /// Returns the sum of the lines: after discounts, without tax and shipping. The order's totals
+    /// cannot be used: `subtotal_price` is sometimes before the discounts.
     fn goods(&mut self) -> Option<i64> {
         let prices = self.prices?;
         let Some(lines) = self.order.get("line_items").and_then(Value::as_array) else {
@@ -268,8 +272,8 @@ impl<'a> Reader<'a> {
         refunds
     }
 
-    /// Click tokens: cart attributes named `ac` or `_ac`, and the addresses by which the visitor
-    /// came.
+    /// Returns the clicks of the tokens in cart attributes named `ac` or `_ac`, and in the
+    /// addresses by which the visitor came.
     fn touches(&mut self) -> Vec<Touch> {
         let text = |entry: &'a Map<String, Value>, field| entry.get(field).and_then(Value::as_str);
         let attributes = list(self.order, "note_attributes").iter().filter_map(|attribute| {
@@ -288,10 +292,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads one refund. `path` is where it stands in the body, for the notes.
+/// Reads one refund. `path` is its place in the body, for the notes.
 ///
-/// The goods in it are its lines, whatever money moved; a refund without lines is cash back less
-/// shipping and tax.
+/// The refunded goods are its lines, however much money was paid back. In a refund without lines
+/// they are the money that was paid back, less shipping and tax.
 fn refund(
     entry: &Map<String, Value>,
     prices: Prices,
@@ -313,7 +317,7 @@ fn refund(
         (Err(reason), Ok(cash)) => (cash, Err(reason)),
         (_, Err(reason)) => return Err(reason),
     };
-    // Goods that cannot be told are taken pro rata.
+    // Goods that cannot be read are refunded pro rata.
     let goods = goods.and_then(|goods| bounded(not_below_zero(goods), prices.currency));
     let goods_minor = goods.map_err(note).ok();
     let total_minor =
@@ -322,7 +326,7 @@ fn refund(
     Ok(Refund { lines, ..Refund::new(id, total_minor, goods_minor) })
 }
 
-/// How the amounts of a report are to be read.
+/// How the amounts of a delivery must be read.
 #[derive(Clone, Copy)]
 struct Prices {
     /// The shop's currency.
@@ -332,8 +336,8 @@ struct Prices {
 }
 
 impl Prices {
-    /// An amount in the shop's currency: `<field>_set.shop_money`, or the flat field, which is in
-    /// the same currency.
+    /// Returns an amount in the shop's currency: `<field>_set.shop_money`, or the flat field, which
+    /// is in the same currency.
     fn money(self, entry: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, String> {
         let shop_money = entry.get(&format!("{field}_set")).and_then(|set| set.get("shop_money"));
         let code = shop_money.and_then(|money| money.get("currency_code")).and_then(Value::as_str);
@@ -357,7 +361,7 @@ impl Prices {
         amount.map_err(|reason| format!("{field}: {reason}"))
     }
 
-    /// Σ of a field over a list's entries.
+    /// Returns the sum of a field over a list's entries.
     fn sum(
         self,
         object_of: &Map<String, Value>,
@@ -375,7 +379,7 @@ impl Prices {
         )
     }
 
-    /// What a line is worth: price × quantity, after its discounts, without its tax.
+    /// Returns the value of a line: price × quantity, after its discounts, without its tax.
     fn line(self, line: &Value) -> Result<Decimal, String> {
         let line = object(line)?;
         let quantity = line.get("quantity").map_or_else(|| Err("missing".to_owned()), decimal);
@@ -386,8 +390,8 @@ impl Prices {
         if self.with_tax { minus(net, self.sum(line, "tax_lines", "price")?) } else { Ok(net) }
     }
 
-    /// The goods of the lines that a refund names, `None` when it names none or only such of no
-    /// worth.
+    /// Returns the goods of the lines that a refund names. Returns `None` if it names no lines, or
+    /// only lines without value.
     fn refunded_lines(self, refund: &Map<String, Value>) -> Result<Option<Decimal>, String> {
         let goods = self.sum(refund, "refund_line_items", "subtotal")?;
         if goods.fraction().0 <= 0 {
@@ -401,7 +405,8 @@ impl Prices {
         minus(goods, tax).map(Some)
     }
 
-    /// How the goods spread over the order's lines. What cannot be read belongs to no line.
+    /// Returns the refunded goods of each line of the order. Lines that cannot be read are left
+    /// out.
     fn refunded_line_ids(self, refund: &Map<String, Value>) -> Vec<RefundedLine> {
         let read = |entry: &Value| {
             let entry = entry.as_object()?;
@@ -415,7 +420,7 @@ impl Prices {
         list(refund, "refund_line_items").iter().filter_map(read).collect()
     }
 
-    /// The money that a refund gave back: Σ of its successful transactions.
+    /// Returns the money that a refund paid back: the sum of its successful transactions.
     fn cash(self, refund: &Map<String, Value>) -> Result<Decimal, String> {
         let mut sum = Decimal::ZERO;
         for (index, transaction) in list(refund, "transactions").iter().enumerate() {
@@ -430,7 +435,10 @@ impl Prices {
         Ok(sum)
     }
 
-    /// A transaction's flat amount may be in the customer's currency.
+    /// Returns a transaction's amount.
+    ///
+    /// # Errors
+    /// When the amount is missing or invalid, or only in the customer's currency.
     fn transaction(self, transaction: &Map<String, Value>) -> Result<Decimal, String> {
         let currency = transaction.get("currency").and_then(Value::as_str);
         let foreign =
@@ -441,8 +449,8 @@ impl Prices {
         self.required(transaction, "amount")
     }
 
-    /// What a refund gave back of shipping and of tax that no line names. Newer payloads list the
-    /// shipping twice.
+    /// Returns the shipping, and the tax that belongs to no line, in a refund. Newer payloads list
+    /// the shipping twice; it counts once.
     fn refunded_otherwise(self, refund: &Map<String, Value>) -> Result<Decimal, String> {
         let (mut shipping, mut tax) = (Decimal::ZERO, Decimal::ZERO);
         for (index, adjustment) in list(refund, "order_adjustments").iter().enumerate() {
@@ -461,7 +469,7 @@ impl Prices {
     }
 }
 
-/// The currency of the first `shop_money` in a value.
+/// Returns the currency of the first `shop_money` in a value.
 fn shop_currency(value: &Value) -> Option<Currency> {
     match value {
         Value::Object(object) => {
@@ -474,7 +482,7 @@ fn shop_currency(value: &Value) -> Option<Currency> {
     }
 }
 
-/// An id as its literal digits: 18 of them are more than a float holds.
+/// Returns an id as its literal digits: a float cannot hold 18 of them.
 fn digits(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) if number.is_u64() => Some(number.to_string()),
@@ -488,8 +496,8 @@ fn time(object: &Map<String, Value>, field: &str, notes: &mut Vec<String>) -> Op
     text.parse().map_err(|error| notes.push(format!("{field}: {error}"))).ok()
 }
 
-/// A test order, or a test of the address. The header is not signed; only the shop holds bodies
-/// that are.
+/// Returns whether it is a test order or a test of the address. The header is not signed, but only
+/// the shop has signed bodies.
 fn is_test(object: &Map<String, Value>, headers: &HeaderMap) -> bool {
     let named = headers
         .get("x-shopify-test")
@@ -535,13 +543,13 @@ mod tests {
         fields.collect()
     }
 
-    fn report_at(received_at: Timestamp, topic: &str, body: &[u8]) -> Reading {
+    fn reading_at(received_at: Timestamp, topic: &str, body: &[u8]) -> Reading {
         let headers = headers(&[("x-shopify-topic", topic)]);
         read(&Arrival::of_test(&headers, body, received_at))
     }
 
     fn fact_of(topic: &str, body: &[u8]) -> OrderFact {
-        match report_at(NOW, topic, body) {
+        match reading_at(NOW, topic, body) {
             Reading::Fact(fact) => *fact,
             other => panic!("{topic}: {other:?}"),
         }
@@ -830,14 +838,14 @@ mod tests {
             ("orders/paid", b"{", "body:"),
         ];
         for (topic, body, named) in rows {
-            let report = report_at(NOW, topic, body);
+            let reading = reading_at(NOW, topic, body);
             assert!(
-                matches!(&report, Reading::Unparsed(why) if why.starts_with(named)),
-                "{named} {report:?}"
+                matches!(&reading, Reading::Unparsed(why) if why.starts_with(named)),
+                "{named} {reading:?}"
             );
         }
         for topic in ["orders/edited", "app/uninstalled", "carts/update"] {
-            assert!(matches!(report_at(NOW, topic, b"{}"), Reading::Ignored(_)), "{topic}");
+            assert!(matches!(reading_at(NOW, topic, b"{}"), Reading::Ignored(_)), "{topic}");
         }
     }
 
@@ -852,7 +860,7 @@ mod tests {
                 let mut order = order.clone();
                 order.insert(field.clone(), strange);
                 let body = Value::Object(order).to_string();
-                if let Reading::Fact(fact) = report_at(NOW, "orders/updated", body.as_bytes()) {
+                if let Reading::Fact(fact) = reading_at(NOW, "orders/updated", body.as_bytes()) {
                     assert!(fact.notes.len() <= 21);
                 }
             }
@@ -941,7 +949,7 @@ mod tests {
 
     #[test]
     fn within_one_second_the_state_that_is_further_along_stands() {
-        let at = |received_ms: i64, topic: &str, body: Value| match report_at(
+        let at = |received_ms: i64, topic: &str, body: Value| match reading_at(
             NOW.plus(Span::ms(received_ms)),
             topic,
             body.to_string().as_bytes(),
@@ -971,7 +979,7 @@ mod tests {
         assert_eq!(
             facts[1].refunds[0].goods_minor,
             Some(9000),
-            "the report alone cannot tell the tax"
+            "a refund by itself does not say the tax"
         );
     }
 

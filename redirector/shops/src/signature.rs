@@ -1,7 +1,7 @@
 //! The signature of Stripe and of our own calls: a time and HMACs of time and body, in one header.
 //!
-//! `t=<unix seconds>,v1=<hex HMAC-SHA256 of "{t}.{raw body}">[,v1=…]`, at most 300 seconds old.
-//! Compared in constant time.
+//! `t=<unix seconds>,v1=<hex HMAC-SHA256 of "{t}.{raw body}">[,v1=…]`, with a time at most 300
+//! seconds from the server's clock. Compared in constant time.
 
 use crate::arrival::{Arrival, Authenticity};
 use crate::hex::from_hex;
@@ -12,8 +12,8 @@ pub const OWN_HEADER: &str = "X-Afterclick-Signature";
 /// Seconds between the time in a signature and our clock.
 const TOLERANCE_SECONDS: u64 = 300;
 
-/// Returns whether an arrival is signed in the header of this name: any of its signatures by any of
-/// the secrets, and now.
+/// Returns whether an arrival is signed in the header of this name. One of the signatures must fit
+/// one of the secrets, and the signed time must be recent.
 pub fn timed(header_name: &'static str, arrival: &Arrival<'_>) -> Authenticity {
     let header = arrival.headers.get(header_name).and_then(|header| header.to_str().ok());
     let refused = |reason: &str| Authenticity::Refused(format!("{header_name}{reason}"));
@@ -32,7 +32,8 @@ pub fn timed(header_name: &'static str, arrival: &Arrival<'_>) -> Authenticity {
     refused(" is stale: its time is more than 300 seconds from the server's clock")
 }
 
-/// The time, as it was spelled and signed, and the signatures of the one scheme that is believed.
+/// Returns the time as it was written and signed, and the signatures of `v1`, the only scheme that
+/// counts.
 fn parts(header: &str) -> Option<(&str, Vec<&str>)> {
     let pairs = || header.split(',').filter_map(|pair| pair.trim().split_once('='));
     let time = pairs().find(|(name, _)| *name == "t")?.1;

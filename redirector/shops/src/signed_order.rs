@@ -1,10 +1,10 @@
-//! Orders that the shop's page carries with the shop's own MAC: the browser brings them, and cannot
-//! change them.
+//! Orders that a shop's page contains together with the shop's own MAC. The browser sends them, but
+//! cannot change them.
 //!
 //! The MAC is the hex HMAC-SHA256, with the merchant's secret, of the order's `currency`, `id`,
-//! `shipping`, `tax` and `value`, as many as there are, sorted by name, each `name=value`
-//! percent-encoded (RFC 3986), joined by `&`. Only what is signed counts: not the lines, the codes
-//! or whose first order it is.
+//! `shipping`, `tax` and `value`: those that are present, sorted by name, each as `name=value`
+//! percent-encoded (RFC 3986), joined by `&`. Only signed fields count: not the lines, the codes or
+//! `new_customer`.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub fn is_signed(secrets: &[&str], order: &Order) -> Option<bool> {
     Some(mac::is_valid(secrets, &[canonical(order).as_bytes()], &code))
 }
 
-/// What the shop signs.
+/// Returns the text that the shop signs.
 fn canonical(order: &Order) -> String {
     let amount = |amount: Option<shared::money::Decimal>| amount.map(|amount| amount.to_string());
     let fields = [

@@ -1,9 +1,9 @@
 //! Stripe webhooks: checkout sessions, refunds and disputes.
 //!
 //! An order is a payment: its id is the payment intent, which sessions, charges and disputes all
-//! name. A session says what was bought; a charge says how much of it was given back so far; a
-//! dispute says whether the payment stands. Amounts are integers in Stripe's own minor units. One
-//! strange field fails that field, not the session.
+//! name. A session says what was bought; a charge says how much was refunded so far; a dispute says
+//! whether the payment is still valid. Amounts are integers in Stripe's own minor units. A field of
+//! a session that cannot be read is noted and left out; the rest of the session still counts.
 
 use serde_json::Value;
 use shared::id::{CustomerId, FactId};
@@ -21,17 +21,17 @@ use crate::{fields, signature};
 
 /// Characters of an order id, and of a topic that is kept.
 const NAME_CHARS_MAX: usize = 128;
-/// Where a session may hold a click token; the first place is also used for other things.
+/// Where a session may contain a click token. Shops also use the first place for other values.
 const TOKEN_PATHS: [&str; 3] =
     ["data.object.client_reference_id", "data.object.metadata.ac", "data.object.metadata._ac"];
 
-/// The event's type: Stripe has no header for it.
+/// Returns the event's type. It is in the body, because Stripe has no header for it.
 pub(crate) fn topic(body: &[u8]) -> Option<String> {
     let event = serde_json::from_slice::<Value>(body).ok()?;
     Some(event.get("type")?.as_str()?.chars().take(NAME_CHARS_MAX).collect())
 }
 
-/// Whether a delivery is signed: any of its signatures by any of the secrets, and now.
+/// Returns whether a delivery is signed by one of the secrets, with a recent time.
 pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
     signature::timed("Stripe-Signature", arrival)
 }
@@ -39,9 +39,9 @@ pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
 /// What an event is about.
 #[derive(Clone, Copy)]
 enum Subject {
-    /// A session that stands as its `payment_status` says.
+    /// A session whose `payment_status` decides.
     Session,
-    /// A session whose payment failed after all.
+    /// A session whose payment failed later.
     Failed,
     Refund,
     DisputeCreated,
@@ -89,8 +89,8 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     }
 }
 
-/// Reads the fields of one event, noting those it cannot. Fields are named by their path in the
-/// event.
+/// Reads the fields of one event, and notes those that it cannot read. Fields are named by their
+/// path in the event.
 struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     event: &'a Value,
@@ -111,7 +111,7 @@ impl Reader<'_> {
         Ok(OrderFact { notes: self.notes, ..fact })
     }
 
-    /// What every event says: which one it is, when it happened, whether money is real in it.
+    /// Reads what every event says: its id, its time, and whether it is a test.
     fn blank(&mut self) -> Result<OrderFact, String> {
         let event = self
             .word("id")
@@ -140,7 +140,7 @@ impl Reader<'_> {
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
             aliases: self.aliases(),
             ordered_at: self.completed_at(),
-            // A session is made when the customer goes to the checkout.
+            // A session is created when the customer goes to the checkout.
             checkout_at: self.time("data.object.created"),
             customer: self.customer(),
             status: Some(status),
@@ -153,12 +153,12 @@ impl Reader<'_> {
             fact.tax_minor = self.amount("data.object.total_details.amount_tax", currency);
             fact.shipping_minor = self.shipping(currency);
             fact.goods_minor = self.goods(currency);
-            self.look_for_inclusive_tax(&fact);
+            self.note_inclusive_tax(&fact);
         }
         Ok(fact)
     }
 
-    /// The session, and the shop's own name of the order where it gave one.
+    /// Returns the session's id, and the shop's own names of the order, if it gave any.
     fn aliases(&self) -> Vec<Alias> {
         let reference =
             self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
@@ -171,8 +171,8 @@ impl Reader<'_> {
         names.into_iter().filter_map(|(kind, value)| fields::alias(kind, value)).collect()
     }
 
-    /// The order was placed when its session was completed; a payment that comes later says nothing
-    /// about that.
+    /// Returns when the order was placed: when its session was completed. A payment that comes
+    /// later does not change that.
     fn completed_at(&mut self) -> Option<Timestamp> {
         (self.word("type") == Some("checkout.session.completed"))
             .then(|| self.time("created"))
@@ -184,8 +184,8 @@ impl Reader<'_> {
         fields::customer(self.arrival, fields.map(|path| self.field(path)))
     }
 
-    /// `amount_refunded` is all that was given back so far: one refund a charge, whose newest
-    /// report stands.
+    /// Reads a charge. `amount_refunded` is all that was refunded so far. So each charge has one
+    /// refund, and its newest fact counts.
     fn refund(&self, blank: OrderFact) -> Result<OrderFact, String> {
         let id =
             self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
@@ -218,7 +218,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Money is taken when a dispute begins, but not by an inquiry before it.
+    /// A dispute takes the money when it begins. An inquiry before it does not.
     fn opened(&mut self) -> Option<Status> {
         match self.word("data.object.status") {
             Some(status) if status.starts_with("warning_") => {
@@ -259,14 +259,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The payment intent; where there is none, what stands at `other`.
+    /// Returns the id of the payment intent or, without one, the id at `other`.
     fn order_id(&self, other: &str) -> Result<String, String> {
         let path = "data.object.payment_intent";
         let id = if self.field(path).is_some() { self.id(path) } else { self.id(other) };
         id.ok_or_else(|| format!("{path}: expected an id, pi_…, or one in {other}"))
     }
 
-    /// The id at `path`, which is a text, or stands in an expanded object.
+    /// Returns the id at `path`: a text, or the `id` of an expanded object.
     fn id(&self, path: &str) -> Option<String> {
         let value = self.field(path)?;
         let text = normal_order_id(value.as_str().or_else(|| value.get("id")?.as_str())?);
@@ -293,20 +293,20 @@ impl Reader<'_> {
         text.parse().map_err(|error| format!("data.object.currency: {error}"))
     }
 
-    /// Whole seconds since 1970.
+    /// Reads a time in whole seconds since 1970.
     fn time(&mut self, path: &str) -> Option<Timestamp> {
         let value = self.field(path)?;
         match value.as_i64().and_then(|seconds| seconds.checked_mul(1000)).filter(|ms| *ms >= 0) {
             Some(ms) => Some(Timestamp::from_ms(ms)),
             None => {
-                self.notes.push(format!("{path}: `{}` is no time in seconds", brief_of(value)));
+                self.notes.push(format!("{path}: `{}` is not a time in seconds", brief_of(value)));
                 None
             }
         }
     }
 
-    /// Items before discounts, less the discounts; a field that cannot be read leaves the goods
-    /// unknown.
+    /// Returns the items before discounts, less the discounts. Returns `None` if one of the fields
+    /// cannot be read.
     fn goods(&mut self, currency: Currency) -> Option<i64> {
         let path = "data.object.amount_subtotal";
         let subtotal = self.amount(path, currency)?;
@@ -328,8 +328,8 @@ impl Reader<'_> {
         self.amount(path, currency)
     }
 
-    /// Prices may include the tax; then so do the items before discounts.
-    fn look_for_inclusive_tax(&mut self, fact: &OrderFact) {
+    /// Notes that prices include tax. Then the goods that are read here include it too.
+    fn note_inclusive_tax(&mut self, fact: &OrderFact) {
         let (Some(total), Some(goods), Some(tax)) =
             (fact.total_minor, fact.goods_minor, fact.tax_minor)
         else {
@@ -345,21 +345,24 @@ impl Reader<'_> {
         self.exact(path, currency).map_err(|reason| self.notes.push(reason)).ok()?
     }
 
-    /// An amount in the currency's own minor units, or why it is none; nothing where there is no
-    /// field.
+    /// Returns an amount in the currency's own minor units, or `None` if there is no such field.
+    ///
+    /// # Errors
+    /// When the amount is invalid.
     fn exact(&self, path: &str, currency: Currency) -> Result<Option<i64>, String> {
         let Some(value) = self.field(path) else { return Ok(None) };
         let minor = value.as_i64().and_then(|units| iso_minor(units, currency));
         match minor.filter(|minor| (0..=AMOUNT_MAX).contains(minor)) {
             Some(minor) => Ok(Some(minor)),
-            None => Err(format!("{path}: `{}` is no amount in {currency}", brief_of(value))),
+            None => Err(format!("{path}: `{}` is not an amount in {currency}", brief_of(value))),
         }
     }
 
-    /// Click tokens: the session's reference, if it looks like one, and its metadata.
+    /// Returns the clicks of the tokens in the session's reference, if that looks like a token, and
+    /// in its metadata.
     fn touches(&mut self) -> Vec<Touch> {
         let found = TOKEN_PATHS.iter().filter_map(|path| Some((*path, self.word(path)?.trim())));
-        // A shop's own reference is no token, and no mistake.
+        // A shop's own reference is not a token, and it is not a mistake.
         let tokens: Vec<_> = found
             .filter(|(path, text)| *path != TOKEN_PATHS[0] || text.len() == TOKEN_CHARS)
             .collect();
@@ -368,7 +371,7 @@ impl Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
-    /// What stands at a path such as `data.object.id`; `null` is nothing.
+    /// Returns the value at a path such as `data.object.id`. `null` counts as absent.
     fn field(&self, path: &str) -> Option<&'a Value> {
         let found = path.split('.').try_fold(self.event, |value, name| value.get(name));
         found.filter(|value| !value.is_null())
@@ -379,8 +382,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Decimal places of the amounts that Stripe sends, which for a few currencies are not those of ISO
-/// 4217: whole ariary, and hundredths of króna and shilling.
+/// Returns the decimal places of the amounts that Stripe sends. Three currencies differ from ISO
+/// 4217: Stripe counts whole ariary, and hundredths of króna and shilling.
 fn stripe_exponent(currency: Currency) -> u32 {
     match currency.code() {
         "ISK" | "UGX" => 2,
@@ -389,7 +392,7 @@ fn stripe_exponent(currency: Currency) -> u32 {
     }
 }
 
-/// Stripe's units in the currency's own; nothing where they cannot be said exactly.
+/// Converts Stripe's units to the currency's own. Returns `None` if that is not possible exactly.
 fn iso_minor(units: i64, currency: Currency) -> Option<i64> {
     let (theirs, ours) = (stripe_exponent(currency), currency.exponent());
     let more = units.checked_mul(10i64.checked_pow(ours.saturating_sub(theirs))?)?;
@@ -474,7 +477,7 @@ mod tests {
         }
     }
 
-    fn report(event: &Value) -> Reading {
+    fn reading(event: &Value) -> Reading {
         let body = event.to_string();
         let received_at = Timestamp::from_ms(1_800_000_000_000);
         read(&Arrival::of_test(&HeaderMap::new(), body.as_bytes(), received_at))
@@ -486,7 +489,7 @@ mod tests {
     }
 
     fn fact(event: &Value) -> OrderFact {
-        match report(event) {
+        match reading(event) {
             Reading::Fact(fact) => *fact,
             other => panic!("{other:?}"),
         }
@@ -503,7 +506,7 @@ mod tests {
     }
 
     fn unparsed(event: &Value) -> String {
-        match report(event) {
+        match reading(event) {
             Reading::Unparsed(reason) => reason,
             other => panic!("{other:?}"),
         }
@@ -710,9 +713,9 @@ mod tests {
         );
         assert!(unparsed(&json!({ "id": "evt_1" })).starts_with("type: "));
         assert!(unparsed(&json!([])).starts_with("body: "));
-        assert!(matches!(report(&event("invoice.paid", json!({}))), Reading::Ignored(_)));
+        assert!(matches!(reading(&event("invoice.paid", json!({}))), Reading::Ignored(_)));
         let setup = event("checkout.session.completed", json!({ "id": "cs_1", "mode": "setup" }));
-        assert!(matches!(report(&setup), Reading::Ignored(_)));
+        assert!(matches!(reading(&setup), Reading::Ignored(_)));
     }
 
     #[test]

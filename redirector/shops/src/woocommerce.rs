@@ -1,9 +1,10 @@
 //! WooCommerce webhooks (REST v3 order resources).
 //!
-//! Each delivery is the whole order as it stands, so it replaces what an older one said, its set of
-//! refunds included: a deleted refund vanishes. One strange field fails that field, not the order.
-//! Where the facts come from: `class-wc-webhook.php` and the REST API documentation, WooCommerce
-//! 11.
+//! Each delivery contains the whole order in its current state. It replaces older deliveries,
+//! including their refunds: a deleted refund disappears. A field that cannot be read is noted and
+//! left out; the rest of the order still counts.
+//!
+//! Sources: `class-wc-webhook.php` and the REST API documentation, WooCommerce 11.
 
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
@@ -19,12 +20,12 @@ use crate::amounts::{self, bounded, decimal, minor};
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 
-/// The topic a delivery's header names.
+/// Returns the topic that a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-wc-webhook-topic").and_then(|topic| topic.to_str().ok())
 }
 
-/// Whether a delivery is signed, or the ping.
+/// Returns whether a delivery is signed or is the ping.
 pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
     if is_ping(arrival.headers, arrival.body) {
         return Authenticity::Ping;
@@ -37,8 +38,8 @@ pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
     Authenticity::Refused(reason.to_owned())
 }
 
-/// Whether it is the unsigned form that WooCommerce posts when a webhook is saved; it wants exactly
-/// 200.
+/// Returns whether a delivery is the unsigned form that WooCommerce posts when a webhook is saved.
+/// WooCommerce expects exactly 200.
 fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
     let number = body.strip_prefix(b"webhook_id=").unwrap_or_default();
     topic(headers).is_none() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
@@ -57,7 +58,8 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     let Some(id) = order.get("id").and_then(order_id) else {
         return Reading::Unparsed("id: expected the order's number".to_owned());
     };
-    // SECURITY: the topic is not signed. Only a body that says nothing but the id is a deletion.
+    // SECURITY: the topic is not signed. Only a body that contains nothing but the id is a
+    // deletion.
     if topic == "order.deleted" && order.len() == 1 {
         return Reading::Fact(Box::new(deleted(arrival, id)));
     }
@@ -87,7 +89,8 @@ fn order_id(value: &Value) -> Option<String> {
     (!text.is_empty() && text.len() <= 128).then_some(text)
 }
 
-/// The same order state delivered twice is one fact; `of` keeps apart what the body alone does not.
+/// Returns the id of a fact. The same state of an order, delivered twice, is one fact. `of`
+/// separates facts whose bodies may be equal.
 fn fact_id(arrival: &Arrival<'_>, of: &str, body: &[u8]) -> FactId {
     FactId::of_content(&[
         b"woocommerce",
@@ -97,8 +100,8 @@ fn fact_id(arrival: &Arrival<'_>, of: &str, body: &[u8]) -> FactId {
     ])
 }
 
-/// `order.deleted` says no more than the id, and an order may be deleted, restored and deleted
-/// again: the second in which it reached us is part of what was reported.
+/// `order.deleted` contains only the id, and an order may be deleted, restored and deleted again.
+/// So the second of its arrival is part of the fact's id.
 fn deleted(arrival: &Arrival<'_>, order_id: String) -> OrderFact {
     let second = arrival.received_at.as_ms().div_euclid(1000).to_be_bytes();
     let id = fact_id(arrival, "deleted", &[order_id.as_bytes(), &second].concat());
@@ -110,7 +113,8 @@ fn deleted(arrival: &Arrival<'_>, order_id: String) -> OrderFact {
     }
 }
 
-/// A deletion is dated by our clock; what takes it back must not be dated before it by the shop's.
+/// A deletion has the time of our clock. The fact that restores the order must not get an earlier
+/// time from the shop's clock.
 fn restored(arrival: &Arrival<'_>, fact: OrderFact) -> OrderFact {
     let second = arrival.received_at.as_ms().div_euclid(1000).to_be_bytes();
     let id = fact_id(arrival, "restored", &[fact.id.as_bytes().as_slice(), &second].concat());
@@ -121,7 +125,7 @@ fn blank(arrival: &Arrival<'_>, order_id: String, id: FactId) -> OrderFact {
     fields::blank(Platform::Woocommerce, arrival, order_id, id)
 }
 
-/// Reads the fields of one order, noting those it cannot.
+/// Reads the fields of one order, and notes those that it cannot read.
 struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     order: &'a Map<String, Value>,
@@ -170,8 +174,8 @@ impl Reader<'_> {
         OrderFact { notes: first_notes(self.notes), ..fact }
     }
 
-    /// The number where it is not the id, the key of the thank-you page, and the payment where it
-    /// is Stripe's.
+    /// Returns the order's number if it is not the id, the key of the thank-you page, and the
+    /// payment if it is Stripe's.
     fn aliases(&self, order_id: &str) -> Vec<Alias> {
         let meta = self.order.get("meta_data").and_then(Value::as_array).into_iter().flatten();
         let intent =
@@ -192,8 +196,8 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// WooCommerce's states; plugins add others, for which the payment date tells whether it is
-    /// paid.
+    /// Reads WooCommerce's states. Plugins add others; for these, the payment date decides whether
+    /// the order is paid.
     fn status(&mut self, status: &str) -> Status {
         match status.strip_prefix("wc-").unwrap_or(status) {
             "processing" | "completed" => Status::Paid,
@@ -228,8 +232,8 @@ impl Reader<'_> {
         minor(value, currency?).map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
-    /// Σ of the lines' totals: after coupons, without tax, shipping and fees. `total` is no base:
-    /// gift cards lower it.
+    /// Returns the sum of the lines' totals: after coupons, without tax, shipping and fees. `total`
+    /// cannot be used, because gift cards reduce it.
     fn goods(&mut self, currency: Option<Currency>) -> Option<i64> {
         let lines = self.order.get("line_items")?.as_array()?;
         let mut sum = Decimal::ZERO;
@@ -251,7 +255,8 @@ impl Reader<'_> {
         amounts::goods(sum, currency?, &mut self.notes)
     }
 
-    /// The refunds so far, tax and shipping included, as negative texts.
+    /// Returns the refunds so far, including tax and shipping. WooCommerce sends them as negative
+    /// texts.
     fn refunds(&mut self, currency: Option<Currency>) -> Vec<Refund> {
         let (Some(entries), Some(currency)) =
             (self.order.get("refunds").and_then(Value::as_array), currency)
@@ -276,8 +281,8 @@ impl Reader<'_> {
             .filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
     }
 
-    /// Click tokens in the order's meta data: `ac`, `_ac`, or in the address of the visit's first
-    /// page.
+    /// Returns the clicks of the tokens in the order's meta data: `ac`, `_ac`, or in the address of
+    /// the visit's first page.
     fn touches(&mut self) -> Vec<Touch> {
         let mut refused = Vec::new();
         let tokens = self.meta().filter_map(|(key, value)| match key {
@@ -293,7 +298,7 @@ impl Reader<'_> {
         touches
     }
 
-    /// Whether a key is there, whatever its value.
+    /// Returns whether a key is present, with any value.
     fn has_meta(&self, key: &str) -> bool {
         let mut keys =
             list(self.order, "meta_data").iter().filter_map(|entry| entry.get("key")?.as_str());

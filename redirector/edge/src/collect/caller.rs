@@ -9,7 +9,8 @@ use live::Snapshot;
 use crate::answer::Answer;
 use crate::request;
 
-/// Who may read our answer, and with which credentials.
+/// The origin of a request. It decides whether a page may read the answer, and with which
+/// credentials.
 pub(crate) enum Caller {
     /// No `Origin`: a server, or a page of our own origin.
     SameOrigin,
@@ -17,7 +18,7 @@ pub(crate) enum Caller {
     Opaque,
     /// A page of a merchant's shop.
     Shop(HeaderValue),
-    /// A page of nobody we know.
+    /// A page of an unknown site.
     Foreign,
 }
 
@@ -37,7 +38,8 @@ impl Caller {
         }
     }
 
-    /// An image names no origin, only the page around it.
+    /// Finds the caller of an image's request, which names no origin but only the page around the
+    /// image.
     pub(crate) fn of_image(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
         let host = request::Headers::read(headers).referrer_host();
         if host.is_empty() || snapshot.is_merchant_host(&host) {
@@ -47,7 +49,7 @@ impl Caller {
         }
     }
 
-    /// Lets the page read the answer.
+    /// Adds the headers that let the page read the answer.
     pub(crate) fn allow(&self, mut answer: Answer) -> Answer {
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("origin"));

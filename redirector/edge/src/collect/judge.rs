@@ -1,6 +1,6 @@
-//! What an event of a pixel is worth: a record, or a reason to drop it. Pure.
+//! Judges an event of a pixel: it becomes a record, or it is dropped for a reason. Pure.
 //!
-//! What a browser says is a claim: nothing here pays.
+//! What only a browser says is a claim. Nothing here may decide what is paid.
 
 use live::HotMerchant;
 use shared::consent::Consent;
@@ -15,11 +15,11 @@ use shops::signed_order;
 
 use crate::collect::caller::Caller;
 
-/// How long a browser may hold an event back before its own time is no longer believed.
+/// How long a browser may hold back an event. The own time of an older event is not believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
 const CLOCK_SKEW: Span = Span::minutes(2);
 
-/// What an event is worth: something to record, or a reason to drop it.
+/// The record of an event, or the reason to drop the event.
 pub(super) type Verdict = Result<Record<'static>, &'static str>;
 
 /// What all events of a request have in common.
@@ -27,7 +27,7 @@ pub(super) struct Judge<'a> {
     pub merchant: &'a HotMerchant,
     pub caller: &'a Caller,
     pub consent: Consent,
-    /// The click that the visitor came by, if a valid token came along.
+    /// The click that brought the visitor, if the request has a valid token.
     pub touch: Option<Touch>,
     pub now: Timestamp,
 }
@@ -57,7 +57,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The visitor's own time where it can be right, else ours.
+    /// Returns the time that the browser states if it can be right, and else the server's.
     fn believable(&self, event: &Event) -> Timestamp {
         let stated = Timestamp::from_ms(event.ts);
         let age = self.now.since(stated);
@@ -71,7 +71,7 @@ impl Judge<'_> {
         EventId::of_content(&[b"event", &merchant, name, event.id.to_ascii_lowercase().as_bytes()])
     }
 
-    /// A purchase as the browser saw it, or as the shop's page signed it.
+    /// Returns a purchase as the browser saw it, or as the shop's page signed it.
     fn purchase(&self, event: &Event, order: &Order) -> OrderFact {
         let (merchant, at) = (self.merchant, self.believable(event));
         let mut notes = Vec::new();
@@ -106,8 +106,8 @@ impl Judge<'_> {
             ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
         };
         if is_signed == Some(true) {
-            // SECURITY: codes and whose first order it is are not signed, so they are the browser's
-            // word and left out.
+            // SECURITY: codes and `new_customer` are not signed: only the browser says them. So
+            // they are left out.
             return OrderFact {
                 id: self.signed_id(order),
                 source: Source::Postback,
@@ -116,7 +116,8 @@ impl Judge<'_> {
             };
         }
         if is_signed == Some(false) {
-            let note = "sig: does not fit the order and the merchant's `webhook_secret`; a claim";
+            let note =
+                "sig: does not fit the order and the merchant's `webhook_secret`; kept as a claim";
             notes.push(note.to_owned());
         }
         let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
@@ -130,8 +131,8 @@ impl Judge<'_> {
     }
 }
 
-/// Σ price × quantity of the lines; without lines, the value less tax and shipping where these are
-/// given.
+/// Returns the sum of price × quantity over the lines. Without lines, returns the value less tax
+/// and shipping, where these are given.
 fn goods(order: &Order) -> Option<Decimal> {
     let one = "1".parse().unwrap_or(Decimal::ZERO);
     let lines = order.items.iter().map(|item| item.price?.checked_mul(item.qty.unwrap_or(one)));
@@ -139,7 +140,7 @@ fn goods(order: &Order) -> Option<Decimal> {
     sum.or_else(|| goods_of_amounts(order))
 }
 
-/// The value less tax and shipping, where these are given.
+/// Returns the value less tax and shipping, where these are given.
 fn goods_of_amounts(order: &Order) -> Option<Decimal> {
     let without_tax = order.value?.checked_sub(order.tax.unwrap_or(Decimal::ZERO))?;
     without_tax.checked_sub(order.shipping.unwrap_or(Decimal::ZERO))

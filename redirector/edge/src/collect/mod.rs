@@ -1,7 +1,8 @@
-//! `POST /_ac/e`: pixel events. Parse, judge what each is worth, record, answer.
+//! `POST /_ac/e`: pixel events are parsed, judged, recorded and answered.
 //!
-//! A 2xx means recorded or deliberately dropped, and the reason of a drop is in a header. Never
-//! sets a cookie: Safari would shorten the one that the redirect set.
+//! An answer 2xx means that the events are recorded or dropped on purpose. A header gives the
+//! reason of a drop. Never sets a cookie: Safari would shorten the life of the cookie that the
+//! redirect set.
 
 mod caller;
 mod judge;
@@ -30,7 +31,7 @@ use crate::request;
 
 pub(crate) use caller::Caller;
 
-/// `OPTIONS /_ac/e`.
+/// Handles `OPTIONS /_ac/e`.
 pub(crate) fn preflight<B>(worker: &WorkerContext, request: &Request<B>) -> Answer {
     let mut answer = answer::empty(StatusCode::NO_CONTENT);
     let headers = answer.headers_mut();
@@ -40,7 +41,7 @@ pub(crate) fn preflight<B>(worker: &WorkerContext, request: &Request<B>) -> Answ
     Caller::of(request.headers(), &worker.snapshot.load()).allow(answer)
 }
 
-/// `POST /_ac/e`.
+/// Handles `POST /_ac/e`.
 pub(crate) async fn events(worker: Rc<WorkerContext>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let caller = Caller::of(&head.headers, &worker.snapshot.load());
@@ -51,7 +52,7 @@ pub(crate) async fn events(worker: Rc<WorkerContext>, request: Request<Incoming>
     caller.allow(answer)
 }
 
-/// Takes the events of a body, wherever it stood.
+/// Handles the events of a body, whether it was sent as a body or as an image's address.
 pub(crate) async fn take(
     worker: &WorkerContext,
     headers: &HeaderMap,
@@ -75,7 +76,7 @@ pub(crate) async fn take(
     record(worker, verdicts).await
 }
 
-/// The latest valid token that came along, in the body or as a cookie.
+/// Returns the latest valid token of the merchant, from the body or from a cookie.
 fn token_of(
     batch: &Batch,
     headers: &HeaderMap,
@@ -89,8 +90,8 @@ fn token_of(
     carried.into_iter().chain(cookie).max_by_key(|claims| claims.issued_at)
 }
 
-/// Records what is worth it. With a purchase among them all are on disk before the answer, else in
-/// the system's hands.
+/// Records the events that are not dropped. If one of them is a purchase, all are on disk before
+/// the answer; otherwise it is enough that the operating system has them.
 async fn record(worker: &WorkerContext, verdicts: Vec<Verdict>) -> Answer {
     let dropped = verdicts.iter().find_map(|verdict| verdict.as_ref().err().copied());
     let records: Vec<_> = verdicts.into_iter().flatten().collect();

@@ -1,7 +1,7 @@
-//! The decision: what a request to a link is answered with, and what is recorded of it. Pure: the
-//! time, the click's id and the judgement of user agents are brought in.
+//! The decision about a request to a link: its answer, and the click to record. Pure: the caller
+//! provides the time, the click's id and the judgement of user agents.
 //!
-//! Rules of links and signals of quality enter here and nowhere else.
+//! Rules of links and signals of click quality belong here and nowhere else.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use shared::token::{Claims, Kind, TOKEN_CHARS};
 use crate::redirect::query::Query;
 use crate::request::Headers;
 
-/// A request for a slug, as far as it is read.
+/// A request to a link: the parts that are used.
 pub(crate) struct LinkRequest<'a> {
     /// Lower case, without port.
     pub host: &'a str,
@@ -26,24 +26,24 @@ pub(crate) struct LinkRequest<'a> {
     pub query: &'a str,
     pub headers: Headers<'a>,
     pub head: bool,
-    /// Whether the visitor's browser speaks HTTPS, as far as can be told.
+    /// The visitor's browser uses HTTPS, as far as the server can tell.
     pub https: bool,
 }
 
-/// What a request for a slug is answered with.
+/// The answer to a request to a link.
 pub(crate) enum Reply<'a> {
     Redirect(Redirect<'a>),
-    /// The link has ended; where it leads now.
+    /// The link has ended, and now leads to this address.
     Fallback(&'a str),
-    /// No such link, or one that has ended.
+    /// There is no such link, or it has ended and leads nowhere.
     NotFound,
-    /// Not our host.
+    /// The host is not served here.
     Misdirected,
-    /// A browser that only fetches ahead.
+    /// The request is only a prefetch.
     Refused,
 }
 
-/// A redirect to a link's destination, and what its headers are made of.
+/// A redirect to a link's destination, with everything that its headers need.
 pub(crate) struct Redirect<'a> {
     pub target: Target<'a>,
     pub token: Option<[u8; TOKEN_CHARS]>,
@@ -52,7 +52,7 @@ pub(crate) struct Redirect<'a> {
     pub https: bool,
 }
 
-/// A link with all that hangs on it.
+/// A link with its campaign and its merchant.
 pub(crate) struct Target<'a> {
     pub link: LinkRef<'a>,
     pub campaign: &'a HotCampaign,
@@ -67,9 +67,9 @@ impl<'a> Target<'a> {
     }
 }
 
-/// What is recorded and answered.
+/// What to record and what to answer.
 pub(super) struct Decision<'a> {
-    /// The click, for every request that found its link; its referrer's host stands beside it.
+    /// The click of a request that found its link, and the host of its referrer.
     click: Option<(Click<'a>, Cow<'a, str>)>,
     pub reply: Reply<'a>,
 }
@@ -79,14 +79,15 @@ impl<'a> Decision<'a> {
         Self { click: None, reply }
     }
 
-    /// The click to record.
+    /// Returns the click to record.
     #[inline]
     pub(super) fn click(&self) -> Option<Click<'_>> {
         self.click.as_ref().map(|(click, referrer_host)| Click { referrer_host, ..*click })
     }
 }
 
-/// Decides a request: looks the slug up, classifies, and signs a token where the click may earn.
+/// Decides a request: finds the link, classifies the click, and signs a token if the click may
+/// earn.
 #[inline]
 pub(super) fn decide<'a>(
     snapshot: &'a Snapshot,

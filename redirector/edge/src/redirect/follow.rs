@@ -1,4 +1,5 @@
-//! The shell around the decision: brings the time and the random bits, records, counts, answers.
+//! The effects around the decision: takes the time and random bits, records the click, counts and
+//! answers. Never decides anything itself.
 
 use hyper::Request;
 use rand::RngExt;
@@ -15,7 +16,7 @@ pub(crate) fn follow<R>(
     request: &LinkRequest<'_>,
     answer: impl FnOnce(Reply<'_>) -> R,
 ) -> R {
-    let now = worker.look_at_clock();
+    let now = worker.read_clock();
     let snapshot = worker.snapshot.load();
     let id = ClickId::from_bytes(worker.random.borrow_mut().random::<u128>().to_le_bytes());
     let judge = |user_agent: &[u8]| worker.agents.judge(user_agent);

@@ -1,8 +1,8 @@
-//! `GET /{slug}`: a request to a link is decided, recorded, answered.
+//! `GET /{slug}`: a request to a link is decided, recorded and answered.
 //!
-//! SECURITY: the destination is the stored one, never one from the request. Of the request's query
-//! only `utm_…` parameters are passed on, as encoded, and only with characters that a query may
-//! have.
+//! SECURITY: the destination is the stored one, never one from the request. Only the `utm_…`
+//! parameters of the request's query are passed on. They stay encoded, and may have only characters
+//! that a query may have.
 
 mod decide;
 mod follow;

@@ -1,4 +1,4 @@
-//! Writing a redirect's headers, into whatever takes bytes.
+//! Writes a redirect's headers into any buffer.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::header::{HeaderValue, SET_COOKIE};
@@ -9,7 +9,8 @@ use crate::redirect::query::UTM_BYTES_MAX;
 use crate::request::{PLAIN_COOKIE, SECURE_COOKIE};
 
 impl Redirect<'_> {
-    /// The answer for hyper. Header values are built in `bytes`, so that most cost no allocation.
+    /// Returns the answer for hyper. Header values are built in `bytes`, so that most cost no
+    /// allocation.
     pub(crate) fn answer(&self, bytes: &mut BytesMut) -> Answer {
         bytes.reserve(self.target.link.destination().len() + UTM_BYTES_MAX + 512);
         let Some(location) = value(bytes, |bytes| self.put_location(bytes)) else {
@@ -24,12 +25,12 @@ impl Redirect<'_> {
         answer
     }
 
-    /// Returns whether a cookie is set too: only with a token.
+    /// Returns whether the redirect sets a cookie: only with a token.
     pub(crate) const fn has_cookie(&self) -> bool {
         self.token.is_some()
     }
 
-    /// `destination?…&ac=<token>&utm_…#fragment`.
+    /// Writes `destination?…&ac=<token>&utm_…#fragment`.
     pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
         let link = self.target.link;
         let (before, fragment) = link.destination_around_fragment();
@@ -51,7 +52,7 @@ impl Redirect<'_> {
         bytes.put_slice(fragment);
     }
 
-    /// The signed first-party cookie. `Domain` is set only where the link's host lies under the
+    /// Writes the signed first-party cookie. `Domain` is set only if the link's host lies under the
     /// merchant's own domain.
     pub(crate) fn put_cookie(&self, bytes: &mut impl BufMut) {
         bytes.put_slice(if self.https { SECURE_COOKIE } else { PLAIN_COOKIE }.as_bytes());
@@ -70,7 +71,7 @@ impl Redirect<'_> {
     }
 }
 
-/// Browsers refuse `Domain` for addresses and for names of one label.
+/// Returns whether `Domain` may name this domain. Browsers refuse addresses and names of one label.
 fn may_span(domain: &str) -> bool {
     let bytes = domain.as_bytes();
     bytes.contains(&b'.') && !bytes.last().is_some_and(u8::is_ascii_digit) && !bytes.contains(&b':')

@@ -20,7 +20,8 @@ impl<'a> Query<'a> {
         Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)) }
     }
 
-    /// The `utm_…` parameters as they came, as far as they are clean and few.
+    /// Returns the `utm_…` parameters as they came. Leaves out those with unexpected characters,
+    /// and stops after `UTM_BYTES_MAX` bytes.
     pub(crate) fn utm(&self) -> impl Iterator<Item = &'a str> {
         let mut left = UTM_BYTES_MAX;
         let wanted = self
@@ -40,7 +41,8 @@ fn is_sub_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Unreserved, percent-encoded and the sub-delimiters of RFC 3986 that mean nothing in a query.
+/// Returns whether a byte is unreserved, part of a percent-encoding, or a delimiter of RFC 3986
+/// that has no meaning in a query.
 const fn is_query_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -1,6 +1,7 @@
-//! Certificates by name: from files or by ACME, checked before they are used, exchanged at once.
+//! The certificates in use, by name. They come from files or from ACME, are checked before use, and
+//! are replaced at once.
 //!
-//! Never falls silent: a new file that cannot be used leaves the old certificate in its place.
+//! Never drops a certificate because a new file cannot be used: the old one stays in its place.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,28 +19,29 @@ use rustls::sign::CertifiedKey;
 use shared::time::Timestamp;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-/// A certificate chain's file and its key's.
+/// The file of a certificate chain, and the file of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
     pub chain: PathBuf,
     pub key: PathBuf,
 }
 
-/// A certificate that can be used.
+/// A certificate that was checked and can be used.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     key: Arc<CertifiedKey>,
-    /// The hosts it is for, lower case; `*.shop.example` for every host right under one.
+    /// The hosts that it is for, in lower case. `*.shop.example` stands for every host directly
+    /// below `shop.example`.
     names: Vec<String>,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
 }
 
 impl Certificate {
-    /// From a chain and its key, both PEM.
+    /// Reads a certificate from a chain and its key, both PEM.
     ///
     /// # Errors
-    /// When they cannot be read, do not belong together or are for no host.
+    /// When they cannot be read, do not belong together, or name no host.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>()?;
         let Some(leaf) = chain.first() else { bail!("no certificate in it; expected PEM") };
@@ -56,7 +58,7 @@ impl Certificate {
         Ok(Self { key: Arc::new(key), names, not_before, not_after })
     }
 
-    /// Whether it names this very host.
+    /// Returns whether it names exactly this host. Wildcards do not count.
     pub fn is_for(&self, host: &str) -> bool {
         self.names.iter().any(|name| name == host)
     }
@@ -74,14 +76,14 @@ fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
 /// The certificates of the configured files.
 pub struct Files(Vec<Certificate>);
 
-/// What tells that a file has changed.
+/// The time and the size of each file. They show that a file has changed.
 pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 impl Files {
-    /// Reads them all.
+    /// Reads all files.
     ///
     /// # Errors
-    /// The first that cannot be used.
+    /// When a certificate cannot be used. Names the files of the first such certificate.
     pub fn read(files: &[CertificateFiles]) -> Result<Self> {
         let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
         let one = |files: &CertificateFiles| {
@@ -109,29 +111,29 @@ pub struct Certificates {
 #[derive(Debug, Default)]
 struct Held {
     of_files: Vec<Certificate>,
-    /// By the host that each was ordered for.
+    /// By the host that each was requested for.
     of_acme: BTreeMap<String, Certificate>,
 }
 
 #[derive(Debug, Default)]
 struct ByName {
     names: HashMap<String, Arc<CertifiedKey>>,
-    /// For who names no host, or one that is not ours.
+    /// For visitors who name no host, or an unknown one.
     first: Option<Arc<CertifiedKey>>,
 }
 
 impl Certificates {
-    /// None yet. `status` is told of each change.
+    /// Starts without certificates. `status` gets the expiries at each change.
     pub fn new(status: Arc<CertificateStatus>) -> Self {
         Self { held: Mutex::default(), live: ArcSwap::default(), status }
     }
 
-    /// Takes these instead of those that files gave before.
+    /// Replaces all certificates that came from files.
     pub fn use_files(&self, files: Files) {
         self.change(|held| held.of_files = files.0);
     }
 
-    /// Takes this for the host instead of the one that was ordered before.
+    /// Replaces the certificate that ACME issued for a host.
     pub fn use_acme(&self, host: &str, certificate: Certificate) {
         self.change(|held| held.of_acme.insert(host.to_owned(), certificate));
     }
@@ -147,7 +149,7 @@ impl Certificates {
 }
 
 impl ByName {
-    /// Of two certificates for a name the first counts.
+    /// If two certificates have the same name, the first one counts.
     fn of<'a>(certificates: impl Iterator<Item = &'a Certificate>) -> Self {
         let mut live = Self::default();
         for certificate in certificates {

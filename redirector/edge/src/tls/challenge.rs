@@ -1,9 +1,9 @@
-//! The challenge of TLS-ALPN-01 (RFC 8737): a certificate that proves to a directory that a host
-//! leads here.
+//! The challenge of TLS-ALPN-01 (RFC 8737): a certificate that proves to an ACME directory that a
+//! host leads to this server.
 //!
-//! SECURITY: it is shown to handshakes that offer `acme-tls/1` and nothing else, while an order is
-//! under way, and for no host but that order's. A visitor never gets it, and such a connection
-//! never carries a request.
+//! SECURITY: only a handshake that offers `acme-tls/1` and nothing else gets it, only while a
+//! certificate is being requested, and only for that certificate's host. A visitor never gets it,
+//! and such a connection never carries a request.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// The protocol that validators offer.
+/// The ALPN protocol that validators offer.
 pub const ACME_TLS_1: &[u8] = b"acme-tls/1";
 
-/// What validators are answered with: hosts are proven one after another.
+/// The answer to validators. It holds one host, because hosts are proven one after another.
 #[derive(Debug, Default)]
 pub struct Challenge(ArcSwapOption<Proof>);
 
@@ -28,21 +28,21 @@ struct Proof {
     key: Arc<CertifiedKey>,
 }
 
-/// A challenge is answered until this is dropped.
+/// Keeps a challenge answered until it is dropped.
 pub struct Showing<'a>(&'a Challenge);
 
 impl Challenge {
     /// Answers a host's validators with the digest of the key authorization.
     ///
     /// # Errors
-    /// When no certificate can be made of them.
+    /// When no certificate can be created from them.
     pub fn show(&self, host: &str, digest: &[u8; 32]) -> Result<Showing<'_>> {
         let key = certificate(host, digest).context("no certificate for the challenge")?;
         self.0.store(Some(Arc::new(Proof { host: host.to_owned(), key: Arc::new(key) })));
         Ok(Showing(self))
     }
 
-    /// Whether this hello is a validator's.
+    /// Returns whether a hello comes from a validator.
     pub fn is_asked(hello: &ClientHello<'_>) -> bool {
         let Some(mut offered) = hello.alpn() else { return false };
         offered.next() == Some(ACME_TLS_1) && offered.next().is_none()

@@ -1,8 +1,8 @@
 //! TLS of the public listener: which certificate answers which name, and where certificates come
 //! from.
 //!
-//! Never touches a connection: `edge::handshake` does. TLS 1.2 and 1.3, tickets for both, no early
-//! data: a click that somebody plays again would be counted again.
+//! Supports TLS 1.2 and 1.3, with session tickets for both. Never accepts early data: a replayed
+//! click would be counted again. Never touches a connection: `handshake` does.
 
 mod certificates;
 mod challenge;
@@ -22,7 +22,7 @@ pub use challenge::{ACME_TLS_1, Challenge};
 pub const HTTP_2: &[u8] = b"h2";
 const HTTP_1_1: &[u8] = b"http/1.1";
 
-/// What handshakes are answered with.
+/// The configurations of handshakes, and what they share.
 pub struct Tls {
     serving: Arc<ServerConfig>,
     /// For validators.
@@ -32,17 +32,17 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// With the certificates of these files.
+    /// Opens TLS with the certificates of these files.
     ///
     /// # Errors
-    /// When a file cannot be read or used; says which and why.
+    /// When a file cannot be read or used. The error names the file and the reason.
     pub fn open(files: &[CertificateFiles], status: Arc<CertificateStatus>) -> Result<Self> {
         let certificates = Arc::new(Certificates::new(status));
         certificates.use_files(Files::read(files)?);
         let mut serving = config(Arc::clone(&certificates) as _)?;
         serving.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1_1.to_vec()];
-        // Tickets keep what a session was in the visitor's hands: nothing is stored here, and any
-        // core can go on.
+        // With tickets the visitor keeps the state of a TLS session: nothing is stored here, and
+        // any worker can resume it.
         serving.ticketer = aws_lc_rs::Ticketer::new().context("no key for session tickets")?;
         serving.send_tls13_tickets = 1;
         let challenge = Arc::new(Challenge::default());
@@ -53,7 +53,7 @@ impl Tls {
         Ok(Self { serving, proving, challenge, certificates })
     }
 
-    /// What a hello is answered with.
+    /// Returns the configuration that answers a hello.
     pub fn config_for(&self, hello: &ClientHello<'_>) -> &Arc<ServerConfig> {
         if Challenge::is_asked(hello) { &self.proving } else { &self.serving }
     }
@@ -70,8 +70,9 @@ fn config(certificates: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig> {
     Ok(config)
 }
 
-/// What handshakes are computed with. AES-128 comes first: AES-256 brings SHA-384, which is most of
-/// what hashing costs, and no answer is long enough for a phone without AES in hardware to notice.
+/// Returns the cryptography of handshakes. AES-128 comes first: AES-256 brings SHA-384, which
+/// causes most of the cost of hashing. No answer is so long that a phone without AES in hardware
+/// would notice.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
     let is_first = |suite| {
@@ -86,9 +87,9 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-/// What everything else that speaks TLS uses. It has to be said once, since more than one is
+/// Chooses ring for all other TLS of the process. It must be chosen once, because two providers are
 /// compiled in.
 pub fn use_ring_elsewhere() {
-    // Nobody has chosen before: this is among the first things the process does.
+    // It fails only if a provider was chosen before, and the process calls this at its start.
     _ = ring::default_provider().install_default();
 }

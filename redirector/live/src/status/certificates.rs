@@ -1,11 +1,12 @@
-//! The certificates that the public listener uses, and what became of orders for them.
+//! The status of the public listener's certificates: when they expire, and whether ACME issued the
+//! requested ones.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use shared::time::Timestamp;
 
-/// Written by TLS and by the job that orders certificates.
+/// TLS and the ACME job write it.
 #[derive(Debug, Default)]
 pub struct CertificateStatus {
     expiries: ArcSwap<Vec<(String, Timestamp)>>,
@@ -14,7 +15,7 @@ pub struct CertificateStatus {
 }
 
 impl CertificateStatus {
-    /// Each certificate's first name and when it ends.
+    /// Returns the first name of each certificate and when it expires.
     pub fn expiries(&self) -> Vec<(String, Timestamp)> {
         self.expiries.load().to_vec()
     }
@@ -23,18 +24,18 @@ impl CertificateStatus {
         self.expiries.store(expiries.into());
     }
 
-    /// Counts an order by ACME that ended.
+    /// Counts an ACME order that has ended.
     pub fn ordered(&self, was_issued: bool) {
         let counter = if was_issued { &self.issued } else { &self.failed };
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Certificates that ACME directories have issued since the start.
+    /// Returns how many certificates ACME directories have issued since the start.
     pub fn issued(&self) -> u64 {
         self.issued.load(Relaxed)
     }
 
-    /// Orders that failed since the start.
+    /// Returns how many ACME orders have failed since the start.
     pub fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
     }

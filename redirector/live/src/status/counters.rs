@@ -1,11 +1,12 @@
-//! What a core counts: written by its own thread alone, read when somebody asks. Never the truth
-//! about money; that is the journal.
+//! What a worker counts. Only its own thread writes the counters; any thread may read them.
+//!
+//! Never the truth about money: that is the journal.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shared::class::Class;
 
-/// One core's counters, on cache lines of their own.
+/// One worker's counters, on cache lines of their own.
 #[repr(align(128))]
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -15,18 +16,18 @@ pub struct Counters {
     not_found: AtomicU64,
     connections: AtomicU64,
     refused_connections: AtomicU64,
-    refused_reports: AtomicU64,
+    refused_deliveries: AtomicU64,
     handshakes: AtomicU64,
     failed_handshakes: AtomicU64,
 }
 
-/// Adds without a locked instruction: there is one writer.
+/// Adds without a locked instruction, because there is only one writer.
 fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
 impl Counters {
-    /// Counters that live as long as the process: one for each core, made once.
+    /// Returns counters that live as long as the process. Call it once for each worker.
     pub fn leak() -> &'static Self {
         Box::leak(Box::default())
     }
@@ -51,8 +52,8 @@ impl Counters {
         add(&self.refused_connections, 1);
     }
 
-    pub fn refused_report(&self) {
-        add(&self.refused_reports, 1);
+    pub fn refused_delivery(&self) {
+        add(&self.refused_deliveries, 1);
     }
 
     pub fn handshake(&self) {
@@ -63,7 +64,8 @@ impl Counters {
         add(&self.failed_handshakes, 1);
     }
 
-    /// Logs the first failure; the stream stays poisoned, so every later one is the same.
+    /// Counts a failed commit, and logs the first one. The stream stays poisoned, so every later
+    /// failure is the same.
     pub fn failed_commit(&self, error: &journal::Error) {
         if self.failed_commits.load(Relaxed) == 0 {
             tracing::error!("clicks are no longer recorded, redirects go on: {error}");
@@ -71,7 +73,7 @@ impl Counters {
         add(&self.failed_commits, 1);
     }
 
-    /// Every counter with its name and labels, for `/metrics`.
+    /// Calls `put` with the name, label and value of every counter, for `/metrics`.
     pub fn each(
         &self,
         mut put: impl FnMut(&'static str, Option<(&'static str, &'static str)>, u64),
@@ -86,7 +88,7 @@ impl Counters {
             ("afterclick_not_found_total", &self.not_found),
             ("afterclick_connections_total", &self.connections),
             ("afterclick_connections_refused_total", &self.refused_connections),
-            ("afterclick_reports_refused_total", &self.refused_reports),
+            ("afterclick_reports_refused_total", &self.refused_deliveries),
             ("afterclick_tls_handshakes_total", &self.handshakes),
             ("afterclick_tls_handshakes_failed_total", &self.failed_handshakes),
         ] {

@@ -1,4 +1,4 @@
-//! How far the hot state is behind the journal. Written by the projector.
+//! How far the hot state is behind the journal. The projector writes it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -6,21 +6,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use journal::{Health, StreamName};
 
-/// How far the hot state is behind the journal.
 #[derive(Debug, Default)]
 pub struct Lag {
     /// Records projected since the start.
     pub projected: AtomicU64,
-    /// Whether the projector found nothing left when it last looked.
+    /// The projector found nothing left to project in its last pass.
     pub caught_up: AtomicBool,
-    /// Whether projecting fails at the moment.
+    /// Projecting fails at the moment.
     pub failing: AtomicBool,
-    /// The last record projected of each stream.
+    /// The sequence number of the last projected record of each stream.
     positions: Mutex<BTreeMap<StreamName, u64>>,
 }
 
 impl Lag {
-    /// Whether figures contain everything that is recorded.
+    /// Returns whether figures contain everything that is recorded.
     pub fn is_up_to_date(&self) -> bool {
         self.caught_up.load(Relaxed) && !self.failing.load(Relaxed)
     }
@@ -39,7 +38,7 @@ impl Lag {
         self.positions().get(stream).is_some_and(|position| *position >= seq)
     }
 
-    /// Notes the last record that is projected of a stream.
+    /// Sets the last projected record of a stream.
     pub fn reached(&self, stream: &StreamName, seq: u64) {
         let mut positions = self.positions();
         match positions.get_mut(stream) {
@@ -48,7 +47,7 @@ impl Lag {
         }
     }
 
-    /// A panic of another holder leaves the map whole.
+    /// Locks the map. A panic of another holder cannot leave it half changed.
     fn positions(&self) -> MutexGuard<'_, BTreeMap<StreamName, u64>> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
-//! What parts of a running node tell about themselves, for `/metrics`, `/readyz` and the API.
+//! The status of the parts of a running node, for `/metrics`, `/readyz` and the API.
 //!
-//! The part that a figure is about writes it; everybody else only reads. Never the truth about
-//! money: that is the journal.
+//! Each figure is written by the part that it describes; all other parts only read it. Never the
+//! truth about money: that is the journal.
 
 mod certificates;
 mod counters;

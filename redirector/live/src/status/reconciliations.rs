@@ -1,5 +1,5 @@
-//! How asking each shop for its orders went, and when each is asked next. Written by the
-//! reconciler; the API can make a shop due at once.
+//! The status of reconciliations: how the last requests to each shop for its orders went, and when
+//! the next are due. The reconciler writes it; the API can make a shop due at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,24 +8,24 @@ use serde::Serialize;
 use shared::id::MerchantId;
 use shared::time::Timestamp;
 
-/// How a shop's reconciliations went.
+/// The status of one shop's reconciliations.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Reconciliation {
-    /// When the last one began.
+    /// When the last reconciliation began.
     pub last_run: Option<Timestamp>,
-    /// When the next is due.
+    /// When the next one is due.
     pub next_run: Timestamp,
-    /// How many succeeded.
+    /// Reconciliations that succeeded.
     pub runs: u64,
-    /// How many failed.
+    /// Reconciliations that failed.
     pub failures: u64,
-    /// Orders read in all.
+    /// Orders that were read, over all reconciliations.
     pub read: u64,
-    /// Facts among them that no webhook had brought.
+    /// Facts that were read and that no webhook had brought before.
     pub found: u64,
     /// Why the last one failed; `None` when it succeeded.
     pub last_error: Option<String>,
-    /// When the last one that succeeded began.
+    /// When the last successful one began.
     #[serde(skip)]
     pub succeeded_at: Option<Timestamp>,
     #[serde(skip)]
@@ -37,12 +37,11 @@ pub struct Reconciliation {
 pub struct Reconciliations(Arc<Mutex<BTreeMap<MerchantId, Reconciliation>>>);
 
 impl Reconciliations {
-    /// A copy of all.
     pub fn all(&self) -> BTreeMap<MerchantId, Reconciliation> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes a shop due now. With `since` the shop is asked for everything from that time on.
+    /// Makes a shop due now. With `since`, the shop is asked for everything from that time on.
     pub fn ask_now(&self, merchant: MerchantId, since: Option<Timestamp>) {
         self.change(merchant, |of_shop| {
             of_shop.next_run = Timestamp::default();
@@ -52,7 +51,7 @@ impl Reconciliations {
         });
     }
 
-    /// Changes what is known of a shop.
+    /// Changes the status of one shop. Returns what `change` returns.
     pub fn change<T>(
         &self,
         merchant: MerchantId,
