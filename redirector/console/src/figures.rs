@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use hot_state::{CounterKey, HotState, ListedArrival, Metric, UnreadArrival, find_order};
+use hot_state::{CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::attribution::Decision;
@@ -309,11 +309,11 @@ pub(crate) async fn unparsed(
     Query(query): Query<UnparsedQuery>,
 ) -> Result<Json<Value>, Problem> {
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
-    let mut arrivals: VecDeque<UnreadArrival> = VecDeque::new();
+    let mut arrivals: VecDeque<UnparsedDelivery> = VecDeque::new();
     let mut count = 0u64;
     let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
-            Ok(ListedArrival::Arrival(arrival)) => {
+            Ok(ListedDelivery::Delivery(arrival)) => {
                 count += 1;
                 // Only the latest are kept while looking through all.
                 if arrivals.len() == limit {
@@ -321,7 +321,7 @@ pub(crate) async fn unparsed(
                 }
                 arrivals.push_back(arrival);
             }
-            Ok(ListedArrival::Read { read }) => {
+            Ok(ListedDelivery::Read { read }) => {
                 if let Some(arrival) = arrivals.back_mut().filter(|arrival| arrival.id == read) {
                     arrival.reread = true;
                 }
