@@ -155,9 +155,9 @@ pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
     Some(Visit { touch: Touch { clicked_at, click, link, window_minutes }, previous })
 }
 
-/// How long a window is kept after it has closed. Orders come late, and are then labelled as late.
+/// How long a window is kept after it has closed, since orders may come late.
 const WINDOW_GRACE: Span = Span::days(7);
-/// How long an event's id is kept. Browsers send no event again after thirty days.
+/// How long an event's id is kept. Browsers repeat no event that is older than thirty days.
 const EVENT_KEPT: Span = Span::days(60);
 /// Rebuilt data is kept for at least this long, so that orders of the same rebuild find it.
 const REBUILT_KEPT: Span = Span::days(1);
