@@ -1,4 +1,4 @@
-//! Webhooks that Shopify's and Stripe's own libraries signed and sent.
+//! Webhooks that were signed and sent by Shopify's and Stripe's own libraries.
 //!
 //! Needs Node and the folder `node_modules` that `AFTERCLICK_TEST_NODE_MODULES` names, which
 //! `scripts/test` fills. Without it the test says so and passes, because a laptop may not have it.
@@ -14,11 +14,11 @@ use crate::support::{SECRET, Stage};
 use crate::{shopify, stripe};
 
 #[tokio::test]
-async fn the_platforms_own_libraries_sign_what_is_believed() {
+async fn webhooks_signed_by_the_platforms_own_libraries_are_accepted() {
     let modules = std::env::var("AFTERCLICK_TEST_NODE_MODULES").unwrap_or_default();
     if !std::path::Path::new(&modules).join("stripe").is_dir() {
-        // Straight to standard error: the test runner swallows what `eprintln` says in a test that
-        // passes.
+        // Writes to standard error itself: the test runner hides what `eprintln` prints in a test
+        // that passes.
         let line = "SKIPPED platform_libraries: AFTERCLICK_TEST_NODE_MODULES holds no stripe\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
