@@ -1,4 +1,4 @@
-//! What the operator sets for certificates by ACME.
+//! The settings for certificates by ACME, and how their texts are read.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -26,8 +26,8 @@ impl AcmeSettings {
     /// Puts the settings together. Returns `None` without hosts.
     ///
     /// # Errors
-    /// What is missing. A setting that was given and is invalid has been reported already, and
-    /// counts as given here.
+    /// The text says what is missing. A setting that was given but is invalid has been reported already,
+    /// and counts as given here.
     pub(crate) fn assemble(
         hosts: Setting<Vec<String>>,
         contact: Setting<String>,
