@@ -135,20 +135,20 @@ impl Stage {
 
     /// Returns what the admin API knows of an order, once everything is projected.
     pub(crate) async fn order(&self, id: &str) -> Value {
-        self.settle().await;
+        self.wait_until_projected().await;
         self.product.read(&format!("/api/v1/orders/{}/{id}", self.merchant)).await.unwrap()
     }
 
     /// Returns the figures of the link, once everything is projected.
     pub(crate) async fn figures(&self) -> Value {
-        self.settle().await;
+        self.wait_until_projected().await;
         let stats = self.product.read("/api/v1/stats?by=link").await.unwrap();
         let rows = stats["rows"].as_array().unwrap();
         rows.iter().find(|row| row["link"] == self.link).cloned().unwrap_or_default()
     }
 
     /// Waits until the projector has taken in everything recorded so far.
-    async fn settle(&self) {
+    async fn wait_until_projected(&self) {
         for _ in 0..500 {
             if self.metric("afterclick_hot_state_behind_records").await == 0 {
                 return;
