@@ -1,4 +1,4 @@
-//! The command line: names, help and nothing else. Values are checked in `config`, all at once.
+//! The command line: names and help texts, and nothing else. `config` checks all values at once.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,18 +12,19 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Redirect, record, collect, and answer the admin API.
+    /// Run the server: redirects, collector, webhooks and admin API.
     Serve(Settings),
-    /// Access tokens of the admin API.
+    /// Make access tokens for the admin API.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Check every segment's checksums and sequence; exit 1 on damage.
+    /// Check checksums and sequence of every segment; exit with status 1 on damage.
     Verify(Settings),
     /// Rebuild the hot state from the journal.
     Replay(Settings),
-    /// Check a running set-up as a browser would meet it; print snippet, policy and integrity.
+    /// Check a running installation as a browser sees it; print the pixel's snippet, its
+    /// Content-Security-Policy and its integrity hash.
     Doctor {
-        /// Origin of the link host, or a link [default: the public listener here].
+        /// Address of the link host, or of a link [default: the public listener here].
         #[arg(long, value_name = "URL")]
         url: Option<String>,
         #[command(flatten)]
@@ -35,10 +36,10 @@ pub(crate) enum Command {
 pub(crate) enum TokenCommand {
     /// Create an access token and print it; it is shown once and kept only as a hash.
     Create {
-        /// What its holder may do.
+        /// What the holder of the token may do.
         #[arg(long, value_enum)]
         role: RoleName,
-        /// The merchant's or influencer's id, for these roles.
+        /// Id of the merchant or influencer; required with these roles.
         #[arg(long = "for", value_name = "ID")]
         holder: Option<String>,
         #[command(flatten)]
@@ -48,7 +49,7 @@ pub(crate) enum TokenCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleName {
-    /// Everything.
+    /// Read and change everything.
     Admin,
     /// Read one merchant's figures.
     Merchant,
@@ -56,8 +57,8 @@ pub(crate) enum RoleName {
     Influencer,
 }
 
-/// Settings as texts: flags come before `AFTERCLICK_*`, these before the file, and that before the
-/// defaults.
+/// Settings as texts. A flag wins over the environment (`AFTERCLICK_*`), the environment over the
+/// file, the file over the default.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Settings {
     /// Configuration file (TOML).
@@ -69,27 +70,27 @@ pub(crate) struct Settings {
     /// Address of the public listener [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_LISTEN")]
     pub(crate) listen: Option<String>,
-    /// Address of the public listener for TLS [default: none; a proxy in front speaks it].
+    /// Address of the public listener for TLS [default: none; a proxy in front ends TLS].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_LISTEN_TLS")]
     pub(crate) listen_tls: Option<String>,
-    /// Certificate chains (PEM), comma-separated; read again when they change.
+    /// Files of certificate chains (PEM), comma-separated; read again when they change.
     #[arg(long, value_name = "FILES", env = "AFTERCLICK_TLS_CERT")]
     pub(crate) tls_cert: Option<String>,
-    /// Their private keys (PEM), in the same order.
+    /// Files of the chains' private keys (PEM), in the same order; read again when they change.
     #[arg(long, value_name = "FILES", env = "AFTERCLICK_TLS_KEY")]
     pub(crate) tls_key: Option<String>,
-    /// Hosts that get a certificate each by ACME, comma-separated; they must lead to this
-    /// listener's port 443.
+    /// Hosts, comma-separated; each gets a certificate by ACME. They must lead to port 443 of this
+    /// listener.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_ACME_HOSTS")]
     pub(crate) acme_hosts: Option<String>,
-    /// Whom the directory may write to, e.g. `mailto:you@agency.example`; sets that you agree to
-    /// its terms of service.
+    /// Address that the ACME directory may send e-mail to, e.g. `mailto:you@agency.example`;
+    /// required with --acme-hosts. By setting it you agree to the directory's terms of service.
     #[arg(long, value_name = "URI", env = "AFTERCLICK_ACME_CONTACT")]
     pub(crate) acme_contact: Option<String>,
-    /// The ACME directory [default: Let's Encrypt].
+    /// Address of the ACME directory [default: Let's Encrypt].
     #[arg(long, value_name = "URL", env = "AFTERCLICK_ACME_DIRECTORY")]
     pub(crate) acme_directory: Option<String>,
-    /// Roots (PEM) that a private directory's own certificate leads to [default: those of
+    /// Root certificates (PEM) for a private directory's own certificate [default: those of
     /// browsers].
     #[arg(long, value_name = "FILE", env = "AFTERCLICK_ACME_ROOTS")]
     pub(crate) acme_roots: Option<String>,
@@ -99,13 +100,14 @@ pub(crate) struct Settings {
     /// Hot state: `embedded` (the default) or `redis://host:port`.
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,
-    /// Hosts of the agency's own links, comma-separated.
+    /// The agency's own link hosts, comma-separated.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_HOSTS")]
     pub(crate) hosts: Option<String>,
-    /// Cores that serve the public listener [default: all].
+    /// Threads that serve the public listener, one a core [default: all cores].
     #[arg(long, value_name = "N", env = "AFTERCLICK_WORKERS")]
     pub(crate) workers: Option<String>,
-    /// Scheme that visitors see: `auto` (the default), `https` or `http`.
+    /// Scheme that visitors see: `auto` (the default), `https` or `http`; decides the cookie's name
+    /// and `Secure`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]
     pub(crate) scheme: Option<String>,
     /// What a click survives: `os` (a kill; the default) or `disk` (a power cut).
@@ -117,25 +119,27 @@ pub(crate) struct Settings {
     /// Where sealed segments are copied to: a folder, or `s3://bucket/prefix`.
     #[arg(long, value_name = "PLACE", env = "AFTERCLICK_SHIP")]
     pub(crate) ship: Option<String>,
-    /// Days after which a copied segment is retired here.
+    /// Days after which a copied segment is removed here.
     #[arg(long, value_name = "DAYS", env = "AFTERCLICK_RETAIN_DAYS")]
     pub(crate) retain_days: Option<String>,
-    /// Bytes of copied segments that are kept here at most.
+    /// Bytes of copied segments that stay here at most.
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_RETAIN_BYTES")]
     pub(crate) retain_bytes: Option<String>,
-    /// Seconds between two looks at a shop without webhooks (Magento) [default: 120].
+    /// How often a shop without webhooks (Magento) is asked for its orders, in seconds [default:
+    /// 120].
     #[arg(long, value_name = "SECONDS", env = "AFTERCLICK_POLL_SECONDS")]
     pub(crate) poll_seconds: Option<String>,
-    /// Seconds between two looks for orders that a shop's webhooks lost [default: 3600].
+    /// How often other shops are asked for orders whose webhooks were lost, in seconds [default:
+    /// 3600].
     #[arg(long, value_name = "SECONDS", env = "AFTERCLICK_RECONCILE_SECONDS")]
     pub(crate) reconcile_seconds: Option<String>,
     /// Contact for `/.well-known/security.txt`, e.g. `mailto:security@shop.example`.
     #[arg(long, value_name = "URI", env = "AFTERCLICK_SECURITY_CONTACT")]
     pub(crate) security_contact: Option<String>,
-    /// A first admin token, so that a new installation can be set up by its API.
+    /// A first admin token, with which a new installation can be set up through the API.
     #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
-    /// A planted fault, for tests of the tests.
+    /// A fault to plant, to show that the tests catch it.
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]
     pub(crate) fault: Option<String>,

@@ -1,4 +1,4 @@
-//! The commands that are done in one go: access tokens, verification, replay.
+//! The commands that do one thing and end: access tokens, verification, replay.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::jobs::ship::Store;
 use crate::journals::{make_data_folder, open_stream};
 
-/// Makes an access token, records its hash and prints it. A running server knows it within a
-/// moment.
+/// Makes an access token, records its hash and prints the token. A running server accepts it a
+/// moment later.
 ///
 /// # Errors
 /// When the holder's id does not fit the role, or the journal cannot be written.
@@ -40,7 +40,8 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     let entity =
         Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
     let change = Change { at: now, entities: vec![entity], request: None };
-    // A stream of the command line's own: a running server holds its streams, and follows this one.
+    // A stream of the command line's own: a running server has its own streams open, and follows
+    // this one.
     make_data_folder(&config.data)?;
     let mut writer =
         open_stream(config, &StreamKind::Catalog.part_name(&node::name(&config.data)?, "cli"))?;
@@ -50,7 +51,7 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     print(&format!("{token}\n"))
 }
 
-/// Checks every segment of every stream and prints what there is; whether all is whole.
+/// Checks every segment of every stream and prints what it found. Returns whether all are whole.
 ///
 /// # Errors
 /// When the journal cannot be read at all.
@@ -69,8 +70,8 @@ pub(crate) fn verify(config: &Config) -> Result<bool> {
     Ok(findings.is_whole() && copies_are_whole)
 }
 
-/// Brings every copy of a segment back into a folder that is thrown away, stream by stream, and
-/// checks it there.
+/// Fetches every copy of a segment into a temporary folder, stream by stream, and checks it there.
+/// Returns whether all are whole.
 fn verify_copies(store: &Store) -> Result<bool> {
     print("copies:\n")?;
     let mut is_whole = true;
@@ -136,10 +137,10 @@ fn describe(findings: &journal::Findings) -> String {
     text
 }
 
-/// Rebuilds the hot state from the journal.
+/// Deletes the hot state and rebuilds it from the journal.
 ///
 /// # Errors
-/// When the journal is damaged, or a running server has the state.
+/// When the journal is damaged, or a running server has the state open.
 pub(crate) fn replay(config: &Config) -> Result<()> {
     let state = HotState::open(&config.state, &config.data)?;
     state.clear()?;
@@ -157,7 +158,7 @@ fn progress(what: &'static str, unit: &str) -> ProgressBar {
     ProgressBar::new(0).with_style(style)
 }
 
-/// Writes to standard output; a reader that has seen enough is no failure.
+/// Writes to standard output. It is no failure when the reader closes it early.
 pub(crate) fn print(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,8 +1,8 @@
-//! `afterclick doctor`: looks at a running set-up from outside, as a browser on a shop's page would
-//! meet it.
+//! `afterclick doctor`: checks a running installation from outside, as a browser on a shop's page
+//! sees it.
 //!
-//! Sends no event and makes no click: it reads the pixel's files, asks the collector for a refusal,
-//! and asks a link by HEAD, which is counted as class `head`.
+//! It records no event and no billable click: it reads the pixel's files, sends the collector a
+//! text that must be refused, and asks a link by HEAD, which is counted as class `head`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::outbound::{self, Policy, header};
 const TIMEOUT: Duration = Duration::from_secs(10);
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// What was found, line by line.
+/// The findings, line by line.
 #[derive(Default)]
 struct Findings {
     text: String,
@@ -27,7 +27,7 @@ struct Findings {
 }
 
 impl Findings {
-    /// Notes a check: what is so, or what to do.
+    /// Notes the result of a check: what is right, or what to do.
     fn check(&mut self, is_good: bool, good: &str, bad: &str) {
         self.failures += usize::from(!is_good);
         let (word, what) = if is_good { ("ok    ", good) } else { ("FAILED", bad) };
@@ -36,7 +36,7 @@ impl Findings {
     }
 }
 
-/// A file as it came.
+/// A file as it was received.
 struct File {
     status: u16,
     content_type: String,
@@ -45,14 +45,16 @@ struct File {
     bytes: Vec<u8>,
 }
 
-/// Checks the set-up at an address, an origin or a link, and returns what to print and whether all
-/// is well.
+/// Checks an installation at the address of a link host or of a link. Returns what to print, and
+/// whether all is well.
 ///
 /// # Errors
 /// When the address is invalid, or nothing answers there.
 pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
     let url = Url::parse(address).with_context(|| {
-        format!("--url: `{address}` is no address such as https://go.shop.example")
+        format!(
+            "--url: `{address}` is invalid; expected an address such as https://go.shop.example"
+        )
     })?;
     let origin = url.origin().ascii_serialization();
     let agent = outbound::client(Policy { timeout: TIMEOUT, ..Policy::default() });
@@ -78,13 +80,13 @@ pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
          <script async src=\"{origin}/_ac/px.js\" data-key=\"<merchant key>\"></script>\n\n\
          Content-Security-Policy:\n\n  \
          script-src {origin} 'wasm-unsafe-eval'; connect-src {origin}; img-src {origin}\n\n\
-         With subresource integrity (the files that it loads are pinned by it; to be changed with each version of afterclick):\n\n  \
+         With subresource integrity (it also pins the files that the script loads; change it with each version of afterclick):\n\n  \
          integrity=\"{integrity}\" crossorigin=\"anonymous\"\n"
     );
     Ok((findings.text, findings.failures == 0))
 }
 
-/// The pixel's loader, and every file that it names by its hash.
+/// Checks the pixel's loader and every file that it names by its hash. Returns the loader.
 fn pixel(agent: &Agent, origin: &str, findings: &mut Findings) -> Result<Vec<u8>> {
     let loader = get(agent, &format!("{origin}/_ac/px.js"))?;
     if loader.status != 200 {
@@ -93,11 +95,11 @@ fn pixel(agent: &Agent, origin: &str, findings: &mut Findings) -> Result<Vec<u8>
     findings.check(
         loader.content_type.starts_with("text/javascript"),
         "px.js is a script",
-        "px.js comes with another content type: what stands in front of afterclick?",
+        "px.js comes with another content type: check the proxy in front of afterclick",
     );
     findings.check(
         loader.caching.contains("max-age=300"),
-        "px.js is asked for again after five minutes",
+        "browsers ask for px.js again after five minutes",
         "px.js comes with another Cache-Control: new versions would not arrive",
     );
     let mut named = names(&loader.bytes);
@@ -131,7 +133,7 @@ fn pixel(agent: &Agent, origin: &str, findings: &mut Findings) -> Result<Vec<u8>
     Ok(loader.bytes)
 }
 
-/// Paths of the pixel's files in a script, each with the integrity that stands behind it.
+/// Returns the paths of the pixel's files in a script, each with the integrity hash behind it.
 fn names(script: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(script);
     let texts: Vec<_> = text.split('"').collect();
@@ -142,13 +144,14 @@ fn names(script: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A body that is none must be refused: so the collector is there, and nothing was recorded.
+/// Sends a text that is no event, which the collector must refuse. The refusal shows that the
+/// collector is reachable, and nothing is recorded.
 fn collector(agent: &Agent, origin: &str, findings: &mut Findings) -> Result<()> {
     let answer = agent.post(format!("{origin}/_ac/e")).send("doctor").context("the collector")?;
     findings.check(
         answer.status() == 400 && header(&answer, "set-cookie").is_empty(),
         "the collector answers, and sets no cookie",
-        "POST /_ac/e does not reach the collector: what stands in front of afterclick?",
+        "POST /_ac/e does not reach the collector: check the proxy in front of afterclick",
     );
     Ok(())
 }
@@ -158,10 +161,7 @@ fn link(agent: &Agent, url: &Url, findings: &mut Findings) -> Result<()> {
     findings.check(
         answer.status() == 302 && header(&answer, "cache-control").contains("no-store"),
         "the link redirects, and nothing keeps the answer",
-        &format!(
-            "the link answers {}: no such link here, or a cache stands in front",
-            answer.status()
-        ),
+        &format!("the link answers {}: no such link here, or a cache is in front", answer.status()),
     );
     Ok(())
 }

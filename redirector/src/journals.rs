@@ -1,4 +1,4 @@
-//! The streams that this process writes, and the folder they lie in.
+//! The streams that this process writes, and their folder.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,8 +11,8 @@ use shared::stream::StreamKind;
 
 use crate::config::Config;
 
-/// Makes the data folder, for its owner alone: the journal holds webhook secrets and what shops
-/// sent.
+/// Makes the data folder and lets only its owner read it: the journal holds webhook secrets and the
+/// bodies of deliveries.
 pub(crate) fn make_data_folder(data: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.with_context(|| format!("data folder {}", data.display()))
@@ -20,9 +20,9 @@ pub(crate) fn make_data_folder(data: &Path) -> Result<()> {
 
 /// The streams this process writes.
 pub(crate) struct Journals {
-    /// Clicks, one stream a worker.
+    /// Clicks: one stream for each worker.
     pub(crate) edges: Vec<Writer>,
-    /// Events, order facts, deliveries that could not be read.
+    /// Events, order facts and unparsed deliveries.
     pub(crate) facts: (Committer, Shutdown),
     /// Catalog changes.
     pub(crate) catalog: (Committer, Shutdown),
@@ -47,14 +47,14 @@ impl Journals {
     }
 }
 
-/// Opens a stream for writing and says what recovery had to do.
+/// Opens a stream for writing and logs what recovery had to do.
 pub(crate) fn open_stream(config: &Config, name: &str) -> Result<Writer> {
     let stream = StreamName::new(name)?;
     let (writer, recovery) =
         Writer::open(&config.journal_dir(), &stream, clock::now_ms(), config.journal_options())?;
     if recovery.damaged {
         tracing::error!(
-            "stream {stream}: damaged end set aside in {:?}; look at the disk",
+            "stream {stream}: damaged end set aside in {:?}; check the disk",
             recovery.set_aside
         );
     } else if recovery.cut_bytes > 0 {

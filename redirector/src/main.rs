@@ -1,5 +1,5 @@
-//! `afterclick`: the redirector, its API and its tools. A table of contents; the chapters are the
-//! modules.
+//! `afterclick`: the redirector, its API and its tools. This file only reads the command line and
+//! starts the command.
 
 mod cli;
 mod commands;
@@ -22,7 +22,7 @@ use crate::config::{Config, ConfigError};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit statuses: 0 done, 1 failed, 2 wrong usage (clap's own), 64 bad configuration.
+/// Exit statuses: 0 done, 1 failed, 2 wrong usage (set by clap), 64 invalid configuration.
 fn main() -> ExitCode {
     start_log();
     edge::tls::use_ring_elsewhere();
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command. Returns whether what it looked at was in order.
+/// Runs a command. Returns false when `verify` or `doctor` found something wrong.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,
@@ -52,16 +52,16 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Doctor { url, settings } => {
             let here =
                 || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));
-            let (report, is_well) = doctor::examine(&url.map_or_else(here, Ok)?)?;
-            commands::print(&report)?;
+            let (findings, is_well) = doctor::examine(&url.map_or_else(here, Ok)?)?;
+            commands::print(&findings)?;
             return Ok(is_well);
         }
     }
     Ok(true)
 }
 
-/// Logs go to standard error: text for people, JSON for machines. Never tokens, cookies, addresses
-/// or bodies.
+/// Writes logs to standard error: text for people, JSON for machines. They never contain tokens,
+/// cookies, addresses or bodies.
 fn start_log() {
     let filter =
         EnvFilter::try_from_env("AFTERCLICK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));

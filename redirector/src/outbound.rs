@@ -1,8 +1,8 @@
-//! The one way in which this program asks others over HTTP: shops, stores, certificate authorities,
-//! and a set-up that is looked at from outside.
+//! The one HTTP client of this program. With it the program asks shops, stores, certificate
+//! authorities and, for `doctor`, an installation from outside.
 //!
-//! SECURITY: redirects are never followed, since they could carry a key elsewhere. Every request is
-//! bounded in time, and every answer in bytes by whoever reads it.
+//! SECURITY: redirects are never followed, since they could take a key to another host. Every
+//! request has a time limit. Whoever reads an answer limits its bytes.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use ureq::Body;
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 
-/// What a kind of requests may take, and whom it believes.
+/// The limits for one kind of request, and the certificates that it trusts.
 pub(crate) struct Policy {
-    /// For connecting.
+    /// How long connecting may take.
     pub(crate) connect_timeout: Duration,
-    /// For a request in all, its answer included.
+    /// How long a whole request may take, its answer included.
     pub(crate) timeout: Duration,
     /// Whether plain HTTP is refused.
     pub(crate) https_only: bool,
@@ -33,7 +33,7 @@ impl Default for Policy {
     }
 }
 
-/// A client that keeps to a policy. A status of failure is an answer, not an error.
+/// Makes a client with these limits. An answer with a failure status (4xx, 5xx) is no error.
 pub(crate) fn client(policy: Policy) -> Agent {
     Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(policy.roots).build())
@@ -47,12 +47,12 @@ pub(crate) fn client(policy: Policy) -> Agent {
         .new_agent()
 }
 
-/// Reads an answer's body of at most so many bytes.
+/// Reads an answer's body. A body of more than `bytes_max` bytes is an error.
 pub(crate) fn body(answer: &mut Response<Body>, bytes_max: u64) -> Result<Vec<u8>, ureq::Error> {
     answer.body_mut().with_config().limit(bytes_max).read_to_vec()
 }
 
-/// A header of an answer as text; empty where there is none.
+/// Returns a header of an answer as text, or an empty text.
 pub(crate) fn header<B>(answer: &Response<B>, name: &str) -> String {
     answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }

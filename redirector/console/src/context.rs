@@ -1,4 +1,4 @@
-//! What the handlers of the admin listener share.
+//! The parts that the handlers of the admin listener share.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use tokio::time::sleep;
 
 use crate::problem::Problem;
 
-/// How long a question waits for a hot state that is being opened, and between two looks.
+/// How long a request waits for a hot state that is still being opened.
 const OPENING_WAIT: Duration = Duration::from_secs(10);
+/// How long to wait before asking again whether it is open.
 const OPENING_PAUSE: Duration = Duration::from_millis(5);
 
-/// What the handlers use.
 pub struct Console {
     pub live: Arc<Live>,
     pub reconciliations: Reconciliations,
     pub state: LazyState,
-    /// Takes facts into the journal.
+    /// Writes facts to the journal.
     pub facts: Committer,
     pub journal_dir: PathBuf,
-    /// Hash of the token that the configuration gives.
+    /// The hash of the token in the configuration.
     pub first_token: Option<String>,
     pub counters: Vec<&'static Counters>,
     pub journals: Vec<Health>,
-    /// Those of the public listener, where TLS ends here.
+    /// The certificates of the public listener, if it speaks TLS.
     pub certificates: Option<Arc<CertificateStatus>>,
     pub lag: Arc<Lag>,
 }
 
 impl Console {
-    /// The hot state; waits a while for one that is still being opened.
+    /// Returns the hot state. Waits a while if it is still being opened.
     pub async fn hot_state(&self) -> Result<&HotState, Problem> {
         let asked_at = Instant::now();
         loop {
@@ -46,12 +46,12 @@ impl Console {
         }
     }
 
-    /// Records that figures do not contain yet.
+    /// Returns how many records the figures do not contain yet.
     pub fn records_behind(&self) -> u64 {
         self.lag.behind(&self.journals)
     }
 
-    /// Whether figures contain everything that is recorded.
+    /// Returns whether the figures contain everything that is recorded.
     pub fn is_up_to_date(&self) -> bool {
         self.lag.is_up_to_date()
     }

@@ -1,7 +1,6 @@
-//! Entities made of fields: every rule about what may be created or changed, in one place.
+//! Makes entities from fields. Every rule about what may be created or changed is in this file.
 //!
-//! Pure but for the random bits it is given. The same functions serve a JSON request, a change and
-//! an import's row.
+//! Pure, except for random bits. The same functions serve creation, change and import.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -28,18 +27,20 @@ use shops::postback;
 
 use crate::fields::{Fields, flag, number, parsed, shaped, text, time};
 
-/// How long a replaced webhook secret is still believed; Shopify signs with the old one for up to
+/// How long a replaced webhook secret is still accepted. Shopify signs with the old one for up to
 /// an hour.
 const OLD_SECRET_VALID: Span = Span::minutes(120);
-/// Levels and bytes of a payout description.
+/// The most levels of a payout description.
 const PAYOUT_DEPTH_MAX: usize = 4;
+/// The most bytes of a payout description.
 const PAYOUT_BYTES_MAX: usize = 4096;
-/// Days an attribution window may have.
+/// The most days of an attribution window.
 const WINDOW_DAYS_MAX: u32 = 365;
-/// Characters of generated texts that nobody should guess or confuse: no vowels, no look-alikes.
+/// Characters for generated texts that nobody should guess or confuse: no vowels, and none that
+/// look alike.
 const UNGUESSABLE: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
 
-/// The kinds of entities that the API makes.
+/// The kinds of entities that the API can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Merchant,
@@ -51,7 +52,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind a path names.
+    /// Returns the kind that a path names.
     pub(crate) fn of_path(name: &str) -> Option<Self> {
         match name {
             "merchants" => Some(Self::Merchant),
@@ -65,7 +66,8 @@ impl Kind {
     }
 }
 
-/// Makes entities against a catalog, and against what it made before in the same request.
+/// Makes entities. It checks them against a catalog, and against those that it made before in the
+/// same request.
 pub(crate) struct EntityBuilder<'a> {
     catalog: &'a Catalog,
     now: Timestamp,
@@ -79,7 +81,8 @@ impl<'a> EntityBuilder<'a> {
         Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
     }
 
-    /// Makes an entity, or a new version of `held`; `None` with the mistakes noted in `fields`.
+    /// Makes an entity, or a new version of `held`. Returns `None` if there are mistakes, which are
+    /// then noted in `fields`.
     pub(crate) fn make(
         &mut self,
         kind: Kind,
@@ -109,8 +112,10 @@ impl<'a> EntityBuilder<'a> {
             (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
             (Kind::Rate, None) => self.rate(fields).map(Entity::Rate),
             (Kind::Rate, Some(_)) => {
-                fields
-                    .fault("rate", "never changes: what was converted with it may have been paid");
+                fields.fault(
+                    "rate",
+                    "never changes: amounts that were converted with it may have been paid",
+                );
                 None
             }
         }
@@ -119,7 +124,7 @@ impl<'a> EntityBuilder<'a> {
     fn merchant(&mut self, fields: &mut Fields, held: Option<&Merchant>) -> Option<Merchant> {
         let name = field(fields, "name", held.map(|m| &m.name), text(200));
         let domains = field(fields, "domains", held.map(|m| &m.domains), domains);
-        // What decides money never changes under orders that are there already.
+        // Fields that decide about money never change, since orders may exist already.
         let currency = fixed(fields, "currency", held.map(|m| &m.currency), parsed);
         let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
         let platform =
@@ -153,8 +158,8 @@ impl<'a> EntityBuilder<'a> {
         })
     }
 
-    /// The secrets after a change: the one before goes on for a while, since deliveries under way
-    /// are signed with it.
+    /// Returns the secrets after a change. The old one stays valid for a while, since deliveries
+    /// under way are signed with it.
     fn rotated(&self, held: &Merchant, new: Option<String>) -> (Option<String>, Option<OldSecret>) {
         if new.is_none() || new == held.webhook_secret {
             return (held.webhook_secret.clone(), held.old_webhook_secret.clone());
@@ -168,7 +173,7 @@ impl<'a> EntityBuilder<'a> {
         let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
         for other in others {
             for domain in domains.iter().filter(|domain| other.domains.contains(domain)) {
-                fields.fault("domains", format!("`{domain}` is merchant {}'s", other.id));
+                fields.fault("domains", format!("`{domain}` belongs to merchant {}", other.id));
             }
         }
     }
@@ -243,8 +248,8 @@ impl<'a> EntityBuilder<'a> {
         })
     }
 
-    /// Terms that decide money never change under orders that are there already: a new commission
-    /// is for orders placed from now on.
+    /// Terms that decide about money never change for orders that exist already: a new commission
+    /// applies only to orders placed from now on.
     fn changed_campaign(&self, fields: &mut Fields, held: &Campaign) -> Option<Campaign> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
         let commission =
@@ -286,10 +291,7 @@ impl<'a> EntityBuilder<'a> {
             let slug = value.as_str().unwrap_or_default();
             check_slug(slug).map(|()| slug.to_owned())
         });
-        fields.optional(
-            "rules",
-            nothing_yet("rules by country or device are not kept by this version"),
-        );
+        fields.optional("rules", unsupported("this version has no rules by country or device"));
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
@@ -399,7 +401,7 @@ impl<'a> EntityBuilder<'a> {
             Some(held) if held.rate != rate.rate => {
                 fields.fault(
                     "rate",
-                    format!("is known as {} by {}, and never changes", held.rate, held.source),
+                    format!("is {} already (source: {}) and never changes", held.rate, held.source),
                 );
             }
             _ => {}
@@ -407,8 +409,8 @@ impl<'a> EntityBuilder<'a> {
         Some(rate)
     }
 
-    /// A change of dates says what will be, never what was: orders that are there already keep who
-    /// earned them.
+    /// Checks that a change of dates concerns the future only: it must not change who earned an
+    /// order that exists already.
     fn check_not_in_the_past(
         &self,
         fields: &mut Fields,
@@ -416,7 +418,7 @@ impl<'a> EntityBuilder<'a> {
         ends: (Option<Timestamp>, Option<Timestamp>),
     ) {
         for (name, (held, new)) in [("starts_at", starts), ("ends_at", ends)] {
-            // A start that was open lies in the past, an end that is open in the future.
+            // A start that is not given lies in the past, an end that is not given in the future.
             let was_past = held.map_or(name == "starts_at", |held| held < self.now);
             let is_past = new.map_or(name == "starts_at", |new| new < self.now);
             if held != new && (was_past || is_past) {
@@ -425,7 +427,7 @@ impl<'a> EntityBuilder<'a> {
         }
     }
 
-    /// A code has one owner at a time.
+    /// Checks that a code has only one owner at a time.
     fn check_coupon(&self, fields: &mut Fields, merchant: MerchantId, coupon: &Coupon) {
         let held =
             self.catalog.coupons_with_code(merchant, &coupon.code).into_iter().map(AsRef::as_ref);
@@ -441,7 +443,10 @@ impl<'a> EntityBuilder<'a> {
         if let Some(other) = clash {
             fields.fault(
                 "code",
-                format!("`{}` is influencer {}'s in the same dates", coupon.code, other.influencer),
+                format!(
+                    "`{}` belongs to influencer {} at the same time",
+                    coupon.code, other.influencer
+                ),
             );
         }
     }
@@ -457,7 +462,8 @@ fn overlap(a: &Coupon, b: &Coupon) -> bool {
     !before(a.ends_at, b.starts_at) && !before(b.ends_at, a.starts_at)
 }
 
-/// A field that is required on creation and kept on a change.
+/// Reads a field that is required on creation. On a change it may be missing and then keeps its
+/// value.
 fn field<T: Clone>(
     fields: &mut Fields,
     name: &'static str,
@@ -470,7 +476,7 @@ fn field<T: Clone>(
     }
 }
 
-/// A field that is required on creation and may only be repeated on a change.
+/// Reads a field that is required on creation. On a change it may only be repeated.
 fn fixed<T: Clone + PartialEq>(
     fields: &mut Fields,
     name: &'static str,
@@ -500,7 +506,7 @@ fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
     Schedule { paused: held.paused, starts_at, ends_at }
 }
 
-/// The entity an id names.
+/// Returns the entity with an id.
 fn found<'c, K, V>(value: &Value, entities: &'c HashMap<K, Arc<V>>) -> Result<&'c V, String>
 where
     K: FromStr<Err: Display> + Hash + Eq + Display,
@@ -518,8 +524,8 @@ fn domains(value: &Value) -> Result<Vec<String>, String> {
     names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
 }
 
-/// Where and how a shop is asked. Only an administrator says it, and it is asked over HTTPS, or on
-/// this machine.
+/// Reads the address and keys with which a shop is asked. Only an administrator may set
+/// them, and the shop is asked over HTTPS, or on this machine.
 fn shop_api(value: &Value) -> Result<ShopApi, String> {
     let api: ShopApi =
         shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
@@ -549,11 +555,11 @@ fn timezone(value: &Value) -> Result<String, String> {
     if known {
         Ok(name.to_owned())
     } else {
-        Err(format!("`{name}` is no IANA time zone such as Europe/Berlin"))
+        Err(format!("`{name}` is not an IANA time zone such as Europe/Berlin"))
     }
 }
 
-/// A day such as `2026-11-25`, in days since 1970.
+/// Reads a day such as `2026-11-25`, as days since 1970.
 fn day(value: &Value) -> Result<i64, String> {
     let text = value.as_str().unwrap_or_default();
     let midnight: Result<Timestamp, _> = format!("{text}T00:00:00Z").parse();
@@ -566,14 +572,14 @@ fn email(value: &Value) -> Result<String, String> {
     let address = text(254)(value)?;
     let fits =
         address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
-    if fits { Ok(address) } else { Err(format!("`{address}` is no e-mail address")) }
+    if fits { Ok(address) } else { Err(format!("`{address}` is not an e-mail address")) }
 }
 
 fn destination(value: &Value) -> Result<String, String> {
     check_destination(value.as_str().unwrap_or_default().trim())
 }
 
-/// How somebody is paid: kept as given, within reason.
+/// Reads how somebody is paid. It is stored as it was sent, within limits of depth and size.
 fn payout(value: &Value) -> Result<Value, String> {
     fn depth(value: &Value) -> usize {
         match value {
@@ -592,8 +598,8 @@ fn payout(value: &Value) -> Result<Value, String> {
     }
 }
 
-/// A field for which there is no use yet: only its absence can be kept.
-fn nothing_yet(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
+/// Reads a field that this version does not support: only an empty value is accepted.
+fn unsupported(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
     move |value| {
         let empty = value.as_array().is_some_and(Vec::is_empty)
             || value.as_object().is_some_and(Map::is_empty);
@@ -623,12 +629,13 @@ fn precedence(value: &Value) -> Result<Vec<Evidence>, String> {
     if credits && !twice {
         Ok(list)
     } else {
-        Err("expected `click`, `coupon` and `existing_customer`, each at most once and not the last alone"
+        Err("expected `click`, `coupon` and `existing_customer`, each at most once, \
+             with `click` or `coupon` among them"
             .to_owned())
     }
 }
 
-/// What a new entity's answer shows once and never again.
+/// Returns the fields that only the answer to the creation shows.
 pub(crate) fn shown_once(entity: &Entity) -> Value {
     match entity {
         Entity::Merchant(merchant) => {

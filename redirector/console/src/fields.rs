@@ -1,4 +1,5 @@
-//! Fields of a request, read one by one with every mistake kept: JSON objects and CSV rows alike.
+//! Reads the fields of a request one by one, and collects every mistake. The same code serves JSON
+//! objects and CSV rows.
 
 use std::str::FromStr;
 
@@ -15,12 +16,13 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Fields of a JSON object, or of a CSV row as texts.
+    /// Takes the fields of a JSON object, or of a CSV row as texts.
     pub(crate) fn new(sent: Map<String, Value>) -> Self {
         Self { sent, known: Vec::new(), faults: Vec::new() }
     }
 
-    /// A field that may be missing; `null` and, from CSV, an empty text count as missing.
+    /// Reads a field that may be missing. `null` counts as missing, and so does an empty text,
+    /// which CSV has.
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -37,7 +39,8 @@ impl Fields {
         }
     }
 
-    /// A field of something that exists: a new value, `null` for none, or left as it is.
+    /// Reads a field of an entity that exists: a new value, `null` to clear it, or nothing to keep
+    /// it.
     pub(crate) fn change<T>(
         &mut self,
         name: &'static str,
@@ -49,7 +52,7 @@ impl Fields {
         if cleared { None } else { new.or(held) }
     }
 
-    /// A field that must be there.
+    /// Reads a field that must be there.
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
@@ -63,17 +66,17 @@ impl Fields {
         value
     }
 
-    /// Notes a mistake that shows only beside other fields.
+    /// Notes a mistake that only other fields or entities show.
     pub(crate) fn fault(&mut self, name: &str, reason: impl Into<String>) {
         self.faults.push(Fault::new(name, reason));
     }
 
-    /// Notes a value that somebody else has already.
+    /// Notes a value that already belongs to another entity.
     pub(crate) fn taken(&mut self, name: &str, reason: impl Into<String>) {
         self.faults.push(Fault { kind: FaultKind::Taken, ..Fault::new(name, reason) });
     }
 
-    /// Every mistake, unknown fields included.
+    /// Returns every mistake, including unknown fields.
     pub(crate) fn finish(mut self) -> Vec<Fault> {
         let unknown: Vec<_> =
             self.sent.keys().filter(|key| !self.known.contains(&key.as_str())).cloned().collect();
@@ -84,7 +87,7 @@ impl Fields {
     }
 }
 
-/// A text of 1 to `most` characters.
+/// Reads a text of 1 to `most` characters.
 pub(crate) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String> {
     move |value| {
         let text = value.as_str().map(str::trim).unwrap_or_default();
@@ -98,13 +101,13 @@ pub(crate) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String>
     }
 }
 
-/// A text that parses: an id, a currency.
+/// Reads a text that can be parsed: an id, a currency.
 pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &Value) -> Result<T, String> {
     let text = value.as_str().ok_or("expected a text")?;
     text.parse().map_err(|error| format!("{error}"))
 }
 
-/// A whole number in a range, also as text.
+/// Reads a whole number in a range, also from a text.
 pub(crate) fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32, String> {
     move |value| {
         let number = match value {
@@ -118,7 +121,7 @@ pub(crate) fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32
     }
 }
 
-/// `true` or `false`, also as text.
+/// Reads `true` or `false`, also from a text.
 pub(crate) fn flag(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(flag) => Ok(*flag),
@@ -128,12 +131,12 @@ pub(crate) fn flag(value: &Value) -> Result<bool, String> {
     }
 }
 
-/// An RFC 3339 time.
+/// Reads an RFC 3339 time.
 pub(crate) fn time(value: &Value) -> Result<Timestamp, String> {
     parsed(value)
 }
 
-/// Anything that serde reads.
+/// Reads any type that serde can read.
 pub(crate) fn shaped<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|error| format!("{error}"))
 }

@@ -1,11 +1,11 @@
-//! Figures: statistics from the live counters, and an order with everything known about it.
+//! Figures: statistics from the live counters, and an order with everything that is known of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use hot_state::{CounterKey, HotState, ListedArrival, Metric, UnreadArrival, find_order};
+use hot_state::{CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::attribution::Decision;
@@ -21,11 +21,12 @@ use shared::time::{Span, Timestamp};
 use crate::context::Console;
 use crate::problem::{Fault, Problem};
 
-/// Unparsed arrivals that are listed when nobody says otherwise, and at most.
+/// How many unparsed deliveries are listed by default.
 const UNPARSED: usize = 100;
+/// How many of them are listed at most.
 const UNPARSED_MAX: usize = 1000;
 
-/// What statistics are grouped by.
+/// The property by which statistics are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum By {
@@ -55,7 +56,7 @@ impl By {
         }
     }
 
-    /// The group a count belongs to; an order that a coupon brought has no link.
+    /// Returns the group of a count; empty for an order that a coupon brought, which has no link.
     fn group(self, key: &CounterKey) -> String {
         match self {
             Self::Link => key.link.map_or_else(String::new, |link| link.to_string()),
@@ -123,8 +124,8 @@ impl Row {
     }
 }
 
-/// `GET
-/// /api/v1/stats?by=link|influencer|campaign|day&from=&to=&merchant=&campaign=&influencer=&link=`.
+/// `GET /api/v1/stats?by=&from=&to=&merchant=&campaign=&influencer=&link=`, where `by` is `link`,
+/// `influencer`, `campaign` or `day`.
 pub(crate) async fn stats(
     State(console): State<Arc<Console>>,
     Extension(role): Extension<Role>,
@@ -208,7 +209,7 @@ fn fault(field: &str, reason: impl Into<String>) -> Problem {
     Problem::invalid(vec![Fault::new(field, reason)])
 }
 
-/// A UTC day such as `2026-11-25`, as its number.
+/// Reads a UTC day such as `2026-11-25`, as days since 1970.
 fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();
@@ -221,10 +222,10 @@ fn date(day: u32) -> String {
     Timestamp::from_ms(0).plus(Span::days(i64::from(day))).utc_date()
 }
 
-/// What is known of an order.
+/// Everything that is known of an order.
 ///
-/// A struct, because its decision is shown as the same bytes that exports hold: a `Value` would
-/// sort its fields.
+/// It is a struct so that the decision is shown with the same bytes that exports hold. A `Value`
+/// would sort its fields.
 #[derive(Serialize)]
 pub(crate) struct OrderView {
     merchant: MerchantId,
@@ -303,35 +304,36 @@ pub(crate) struct UnparsedQuery {
     limit: Option<usize>,
 }
 
-/// `GET /api/v1/unparsed?limit=`: what shops sent and nobody could read, latest first.
+/// `GET /api/v1/unparsed?limit=`: lists unparsed deliveries, the latest first.
 pub(crate) async fn unparsed(
     State(console): State<Arc<Console>>,
     Query(query): Query<UnparsedQuery>,
 ) -> Result<Json<Value>, Problem> {
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
-    let mut arrivals: VecDeque<UnreadArrival> = VecDeque::new();
+    let mut deliveries: VecDeque<UnparsedDelivery> = VecDeque::new();
     let mut count = 0u64;
     let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
-            Ok(ListedArrival::Arrival(arrival)) => {
+            Ok(ListedDelivery::Delivery(delivery)) => {
                 count += 1;
-                // Only the latest are kept while looking through all.
-                if arrivals.len() == limit {
-                    arrivals.pop_front();
+                // Only the latest ones are kept while going through all.
+                if deliveries.len() == limit {
+                    deliveries.pop_front();
                 }
-                arrivals.push_back(arrival);
+                deliveries.push_back(delivery);
             }
-            Ok(ListedArrival::Read { read }) => {
-                if let Some(arrival) = arrivals.back_mut().filter(|arrival| arrival.id == read) {
-                    arrival.reread = true;
+            Ok(ListedDelivery::Read { read }) => {
+                if let Some(delivery) = deliveries.back_mut().filter(|delivery| delivery.id == read)
+                {
+                    delivery.reread = true;
                 }
             }
             Err(error) => {
-                tracing::warn!("a delivery in the list of unread ones is not readable: {error}")
+                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}")
             }
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;
-    let items: Vec<_> = arrivals.into_iter().rev().collect();
+    let items: Vec<_> = deliveries.into_iter().rev().collect();
     Ok(Json(json!({ "items": items, "count": count, "up_to_date": console.is_up_to_date() })))
 }

@@ -1,4 +1,4 @@
-//! How the process is: alive, able to record, and what it counted.
+//! The health of the process: whether it lives, whether it can record, and what it counted.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,23 +16,23 @@ pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: whether the node can record. A hot state that lags is reported and does not fail
-/// readiness: redirects and records do not need it.
+/// `GET /readyz`: tells whether the node can record. A hot state that lags is reported, but the
+/// node is still ready: redirects and recording do not need the hot state.
 pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoResponse {
-    let mut report = String::new();
+    let mut text = String::new();
     let mut can_record = true;
     for health in &console.journals {
         // Writing to a String cannot fail, here and below.
         if let Some(cause) = health.cause() {
             can_record = false;
             _ = writeln!(
-                report,
-                "journal {}: cannot record: {cause}; restart after mending the disk",
+                text,
+                "journal {}: cannot record: {cause}; repair the disk, then restart",
                 health.stream()
             );
         } else {
             _ = writeln!(
-                report,
+                text,
                 "journal {}: ok, {} records",
                 health.stream(),
                 health.last_committed()
@@ -43,22 +43,22 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
     _ = match (console.lag.failing.load(Relaxed), console.lag.caught_up.load(Relaxed)) {
         (true, _) => {
             writeln!(
-                report,
+                text,
                 "hot state: failing, {behind} records behind; catches up when it works again"
             )
         }
-        (false, true) => writeln!(report, "hot state: up to date"),
-        (false, false) => writeln!(report, "hot state: catching up, {behind} records behind"),
+        (false, true) => writeln!(text, "hot state: up to date"),
+        (false, false) => writeln!(text, "hot state: catching up, {behind} records behind"),
     };
     let status = if can_record { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, report)
+    (status, text)
 }
 
-/// `GET /metrics`: Prometheus text.
+/// `GET /metrics`: figures as text for Prometheus.
 pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoResponse {
     let mut totals: BTreeMap<_, u64> = BTreeMap::new();
-    for core in &console.counters {
-        core.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
+    for worker in &console.counters {
+        worker.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
     }
     totals
         .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));

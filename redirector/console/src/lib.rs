@@ -1,7 +1,7 @@
-//! The admin listener: API, health and metrics, and the page with live figures.
+//! The admin listener: API, health, metrics, and the page with live figures.
 //!
-//! Knows nothing of the edge: what that counts comes by `live::status`. Every change goes through
-//! the live catalog, which journals it before it is seen.
+//! It knows nothing of the edge: the edge's counters come through `live::status`. Every change goes
+//! through the live catalog, which writes it to the journal before anybody sees it.
 
 #![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
 

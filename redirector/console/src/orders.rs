@@ -1,7 +1,7 @@
-//! Orders that come by way of the agency: imported as a table, or read again after a fix.
+//! Orders that the agency itself brings: imported as a table, or read again after a fix.
 //!
-//! Both end in the journal like any delivery, on disk before the answer. Both may be repeated,
-//! since the same delivery is the same fact however often it comes.
+//! Both write to the journal like any delivery, and the answer waits for the disk. Both may be
+//! repeated, since the same delivery always gives the same fact.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -33,7 +33,7 @@ use crate::context::Console;
 use crate::problem::{Fault, Problem};
 use crate::table::{self, Row};
 
-/// Rows an import may have.
+/// The most rows of an import.
 const ROWS_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ pub(crate) async fn import(
     Ok((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response())
 }
 
-/// Reads every row, or reports those that are wrong.
+/// Reads every row, or reports the rows that are invalid.
 fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<OrderFact>, Problem> {
     let received_at = clock::now();
     let arrival = Arrival {
@@ -78,21 +78,21 @@ fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<Ord
         let wrong = |reason: String| vec![Fault::new(format!("line {line}"), reason)];
         match plain::read(&arrival, platform, &filled) {
             Ok(fact) if fact.notes.is_empty() => Ok(fact),
-            // Nobody sees the notes of a table's rows: what is strange there is a mistake.
+            // Nobody sees the notes of a table's rows, so anything strange there is a mistake.
             Ok(fact) => Err(wrong(fact.notes.join("; "))),
             Err(reason) => Err(wrong(reason)),
         }
     })
 }
 
-/// Records facts; all are on disk when it returns.
+/// Records facts. When it returns, all are on the disk.
 async fn record(console: &Console, facts: Vec<OrderFact>) -> Result<(), Problem> {
     let records = facts.into_iter().map(|fact| Record::Order(Box::new(fact)).encode());
     let recorded = console.facts.append_all(records, Durability::Disk).await;
     recorded.map_err(|error| Problem::unrecorded(&error))
 }
 
-/// `GET /api/v1/reconcile`: how asking the shops themselves for orders went.
+/// `GET /api/v1/reconcile`: tells for each shop how its reconciliations went.
 pub(crate) async fn reconciliations(State(console): State<Arc<Console>>) -> Json<Value> {
     let show = |(merchant, of_shop): (MerchantId, Reconciliation)| {
         let mut shown = json!({ "merchant": merchant });
@@ -112,8 +112,7 @@ pub(crate) struct ReconcileQuery {
     since: Option<String>,
 }
 
-/// `POST /api/v1/reconcile/{merchant}?since=`: asks the shop soon, and as far back as
-/// said.
+/// `POST /api/v1/reconcile/{merchant}?since=`: asks the shop soon, for all orders since then.
 pub(crate) async fn reconcile_now(
     State(console): State<Arc<Console>>,
     UrlPath(merchant): UrlPath<String>,
@@ -133,7 +132,7 @@ pub(crate) async fn reconcile_now(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// `POST /api/v1/unparsed/replay`: reads what nobody could read once more, and records what can be
+/// `POST /api/v1/unparsed/replay`: reads unparsed deliveries again, and records those that can be
 /// read now.
 pub(crate) async fn replay(State(console): State<Arc<Console>>) -> Result<Response, Problem> {
     let (journal_dir, snapshot) = (console.journal_dir.clone(), console.live.snapshot());
@@ -155,7 +154,7 @@ struct Reread {
     still_unparsed: usize,
 }
 
-/// Goes through the journal for deliveries that could not be read before and can be now.
+/// Searches the journal for unparsed deliveries that can be read now.
 fn reread(
     journal_dir: &Path,
     snapshot: &Snapshot,
@@ -163,7 +162,7 @@ fn reread(
 ) -> anyhow::Result<Reread> {
     let (mut unread, mut done): (Vec<Unparsed>, HashSet<UnparsedId>) = Default::default();
     for stream in journal::streams(journal_dir)? {
-        // Clicks have streams of their own, which are long and hold nothing else.
+        // Streams of the edge are long and hold only clicks.
         if StreamKind::of(stream.as_str()) == Some(StreamKind::Edge) {
             continue;
         }
@@ -187,7 +186,8 @@ fn reread(
     Ok(found)
 }
 
-/// Reads what was kept as if it came now, but for its time. Its signature was checked when it came.
+/// Reads a stored delivery as if it came now, but with its own time of arrival. Its signature was
+/// checked when it came.
 fn read_again(snapshot: &Snapshot, merchant: &Merchant, kept: &Unparsed) -> Option<OrderFact> {
     let body = STANDARD.decode(&kept.body).ok()?;
     let topic = kept.topic.as_deref().unwrap_or_default();

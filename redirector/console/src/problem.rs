@@ -1,27 +1,27 @@
-//! Errors of the admin API as problem documents (RFC 9457): whose fault, which field, what value,
-//! what was expected.
+//! Errors of the admin API as problem documents (RFC 9457). They name the field, the value and what
+//! was expected, and say whether the sender or the server is at fault.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// One thing that is wrong with a request.
+/// A mistake in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The field, or `line 7: destination` in an import.
     pub field: String,
-    /// What was expected.
+    /// What was expected instead.
     pub reason: String,
     pub kind: FaultKind,
 }
 
-/// What kind of mistake it is, which decides the status.
+/// The kind of a mistake, which decides the status of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The value cannot be used.
+    /// The value is invalid.
     Invalid,
-    /// The value is somebody else's already.
+    /// The value already belongs to another entity.
     Taken,
 }
 
@@ -31,7 +31,7 @@ impl Fault {
     }
 }
 
-/// A refusal, or a failure of ours.
+/// A refused request, or a failure of the server.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
@@ -45,12 +45,12 @@ impl Problem {
         Self { status, title, detail: detail.into(), faults: Vec::new() }
     }
 
-    /// The body is not of the form that is read here.
+    /// The body is not in the format that is read here.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "The request cannot be read", detail)
     }
 
-    /// Fields of one entity are wrong: a conflict where one of them is taken.
+    /// Fields of one entity are invalid. The answer is a conflict if a value is taken.
     pub fn of_faults(faults: Vec<Fault>) -> Self {
         if faults.iter().all(|fault| fault.kind == FaultKind::Invalid) {
             return Self::invalid(faults);
@@ -59,7 +59,7 @@ impl Problem {
         Self::conflict(each.collect::<Vec<_>>().join("; "))
     }
 
-    /// Fields are missing, wrong or unknown.
+    /// Fields are missing, invalid or unknown.
     pub fn invalid(faults: Vec<Fault>) -> Self {
         let detail = match &faults[..] {
             [only] => format!("{}: {}", only.field, only.reason),
@@ -71,42 +71,42 @@ impl Problem {
         }
     }
 
-    /// No or an unknown access token.
+    /// The access token is missing or unknown.
     pub fn unauthorized() -> Self {
         let detail = "send `Authorization: Bearer <token>`; `afterclick token create --role admin` makes one";
         Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail)
     }
 
-    /// A token that may not do this.
+    /// The access token is known, but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Not allowed with this access token", detail)
     }
 
-    /// Nothing there.
+    /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "Not found", detail)
     }
 
-    /// It exists already, or a key was used for another request.
+    /// The thing exists already, or an idempotency key was used for another request.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "Conflict", detail)
     }
 
-    /// It took too long to arrive or to do.
+    /// The request took too long to arrive or to be answered.
     pub fn too_slow() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "Too slow",
-            "the request was not whole or done in time",
+            "the request did not arrive or was not answered in time",
         )
     }
 
-    /// Too large to read.
+    /// The body is too large.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
     }
 
-    /// It could not be brought to the disk, so it is not promised.
+    /// The change could not be written to the disk, so it is not confirmed.
     pub fn unrecorded(error: &journal::Error) -> Self {
         tracing::error!("a change could not be recorded: {error}");
         Self::new(
@@ -116,7 +116,7 @@ impl Problem {
         )
     }
 
-    /// Figures are not to be had yet.
+    /// There are no figures yet.
     pub fn opening() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -125,7 +125,7 @@ impl Problem {
         )
     }
 
-    /// Our fault.
+    /// A failure of the server.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("the admin API failed: {error:#}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", "the server's log says more")
@@ -147,8 +147,8 @@ impl Problem {
     }
 }
 
-/// Makes a problem document of what the router refuses by itself: a wrong method, a body that is
-/// too large.
+/// Turns the router's own refusals into problem documents: a wrong method, a body that is too
+/// large.
 pub(crate) async fn of_any_refusal(response: Response) -> Response {
     let status = response.status();
     let kind = response
@@ -164,7 +164,7 @@ pub(crate) async fn of_any_refusal(response: Response) -> Response {
     let detail = String::from_utf8_lossy(&detail).into_owned();
     let title = status.canonical_reason().unwrap_or("The request is refused");
     let mut answer = Problem::new(status, title, detail).into_response();
-    // What the router says beside the body, such as `Allow`, is kept.
+    // Headers of the router's answer, such as `Allow`, are kept.
     for (name, value) in &head.headers {
         if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
             answer.headers_mut().insert(name, value.clone());

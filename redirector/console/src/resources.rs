@@ -1,4 +1,4 @@
-//! Merchants, influencers, campaigns, links and coupons: list, show, create, change, import.
+//! Merchants, influencers, campaigns, links, coupons and rates: list, show, create, change, import.
 
 use std::collections::BinaryHeap;
 use std::fmt::Display;
@@ -25,12 +25,13 @@ use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::table::{self, Row};
 
-/// Entities a list page has when nobody says otherwise, and at most.
+/// How many entities a page of a list has by default.
 const PAGE: usize = 100;
+/// How many it has at most.
 const PAGE_MAX: usize = 1000;
-/// Rows an import may have.
+/// The most rows of an import.
 const ROWS_MAX: usize = 150_000;
-/// Characters of an idempotency key.
+/// The most characters of an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
 
 #[derive(Deserialize)]
@@ -50,8 +51,8 @@ pub(crate) async fn list(
     let after = page.cursor.unwrap_or_default();
     let mut rows = match kind {
         Kind::Link => {
-            // All links are looked through: on another thread, in a copy that costs nothing, so
-            // that nobody waits.
+            // Searching all links takes time. It runs on another thread, in a copy that costs
+            // nothing, so that no request waits.
             let (all, after) = (console.live.read().links.clone(), after.clone());
             let found = spawn_blocking(move || links(&all, &after, limit + 1)).await;
             found.map_err(|error| Problem::internal(&error.into()))?
@@ -119,7 +120,7 @@ pub(crate) async fn change(
     let prepare = |catalog: &Catalog| {
         let held = held(catalog, kind, &id)?;
         let mut fields = Fields::new(object(&body)?);
-        // A version must be later than the one it replaces, whatever the clock says.
+        // A new version must be later than the one it replaces, even if the clock went back.
         let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
         let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, Some(&held));
         let entity = accept(made, fields)?;
@@ -157,7 +158,7 @@ pub(crate) async fn import(
     ))
 }
 
-/// Makes an entity of each row, or reports the rows that are wrong.
+/// Makes an entity of each row, or reports the rows that are invalid.
 fn rows(
     catalog: &Catalog,
     kind: Kind,
@@ -180,7 +181,8 @@ fn rows(
 }
 
 fn kind(resource: &str) -> Result<Kind, Problem> {
-    Kind::of_path(resource).ok_or_else(|| Problem::not_found(format!("there are no `{resource}`")))
+    Kind::of_path(resource)
+        .ok_or_else(|| Problem::not_found(format!("there is no resource `{resource}`")))
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
@@ -191,7 +193,7 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     }
 }
 
-/// The entity, if there were no mistakes at all.
+/// Returns the entity if there was no mistake at all.
 fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
     let faults = fields.finish();
     match made {
@@ -215,7 +217,7 @@ fn request_id(
     Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
 }
 
-/// What a repeated request was answered the first time.
+/// Returns the first answer to a repeated request.
 fn answered<'c>(
     catalog: &'c Catalog,
     request: Option<&RequestId>,
@@ -251,15 +253,16 @@ fn problem(error: ChangeError<Problem>) -> Problem {
     }
 }
 
-/// What sorts a list: creation time, then id.
+/// Returns the text by which a list is sorted: creation time, then id.
 fn cursor(at: Timestamp, id: impl Display) -> String {
     format!("{:015}.{id}", at.as_ms())
 }
 
-/// The first `count` links behind a cursor. Links are many: no more than these are copied.
+/// Returns the first `count` links behind a cursor. There are many links, so no more than these are
+/// copied.
 fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
     let mut first = BinaryHeap::new();
-    // Ids are spelled in the order of their numbers.
+    // Ids as text sort in the same order as their numbers.
     let is_behind = |key: &(Timestamp, LinkId)| after.is_empty() || *cursor(key.0, key.1) > *after;
     for key in links.iter().map(|link| (link.created_at(), link.id())) {
         if first.len() < count {
@@ -273,7 +276,7 @@ fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
     found.map(|link| (cursor(link.created_at(), link.id()), Entity::Link(link.to_link()))).collect()
 }
 
-/// Entities of a kind, each with the cursor that sorts it.
+/// Returns the entities of a kind, each with its cursor.
 fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
     macro_rules! of {
         ($map:expr, $variant:path) => {
@@ -335,7 +338,8 @@ fn updated_at(entity: &Entity) -> Timestamp {
     }
 }
 
-/// An entity as answers show it: its fields, and what follows from them. Secrets stay inside.
+/// Returns an entity as answers show it: its fields, and what follows from them. Secrets are never
+/// shown.
 fn show(entity: &Entity, catalog: &Catalog) -> Value {
     match entity {
         Entity::Merchant(merchant) => {

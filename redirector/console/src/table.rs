@@ -1,20 +1,20 @@
-//! Tables that are imported: CSV with a header line, all rows or none.
+//! Tables that are imported: CSV with a header line. All rows are taken, or none.
 
 use serde_json::{Map, Value};
 
 use crate::problem::{Fault, Problem};
 
-/// Mistakes that an import reports.
+/// The most mistakes that an import reports.
 const FAULTS_MAX: usize = 100;
 
-/// One row, and the line of the file where it stands.
+/// A row, and its line in the file.
 pub(crate) struct Row {
     pub line: u64,
-    /// Texts by the header's names.
+    /// The texts of the row, by the names in the header line.
     pub fields: Map<String, Value>,
 }
 
-/// Reads every row, or reports those that are wrong, each with its line and reason.
+/// Reads every row, or reports the rows that are invalid, each with its line and reason.
 ///
 /// # Errors
 /// Every mistake, up to a hundred; or that there is no row, or that there are too many.
@@ -23,7 +23,7 @@ pub(crate) fn read<T>(
     rows_max: usize,
     mut read_row: impl FnMut(Row) -> Result<T, Vec<Fault>>,
 ) -> Result<Vec<T>, Problem> {
-    // A byte order mark is what spreadsheets begin a file with.
+    // Spreadsheets begin a file with a byte order mark.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(body);
     let header =

@@ -1,4 +1,5 @@
-//! What every store must do, run for each: embedded, one Redis server, a cluster.
+//! Tests of what every store must do. They run for each store: embedded, one Redis server, a
+//! cluster.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,13 +27,13 @@ use crate::url::StateUrl;
 const MERCHANT: MerchantId = MerchantId::from_bits(1);
 const LINK: LinkId = LinkId::from_bits(5);
 
-/// Redis goes by the real time.
+/// The real time: Redis decides by it when a key expires.
 fn now() -> Timestamp {
     static NOW: std::sync::LazyLock<Timestamp> = std::sync::LazyLock::new(live::clock::now);
     *NOW
 }
 
-/// The state of a node of its own.
+/// Opens the state of another node.
 fn on_redis(url: &str) -> (tempfile::TempDir, HotState) {
     let folder = tempfile::tempdir().unwrap();
     let state = HotState::open(&StateUrl::Redis(url.to_owned()), folder.path()).unwrap();
@@ -116,7 +117,7 @@ fn project(state: &HotState, of: &str, counted: u64, first: u64, records: Vec<Re
     projection.store(state, position(last), &catalog(), now()).unwrap();
 }
 
-/// Everything counted, by metric.
+/// Returns everything counted, by metric.
 fn counted(state: &HotState) -> BTreeMap<Metric, i64> {
     let mut counted = BTreeMap::new();
     state.each_count(&mut |key, amount| *counted.entry(key.metric).or_default() += amount).unwrap();
@@ -134,17 +135,18 @@ fn honours_the_contract(state: &HotState) {
     assert_eq!(visit.previous, Some(ClickId::from_bytes([1; 16])));
     assert_eq!(state.visit(&ClickId::from_bytes([9; 16])).unwrap(), None);
 
-    // What was half stored before a crash is stored again, and counted once.
+    // A batch that was half stored before a crash is stored again, and counted once.
     project(state, "edge", 3, 2, vec![click(2, Some(1)), session(7), click(3, None), session(7)]);
     assert_eq!(counted(state), BTreeMap::from([(clicks, 3), (sessions, 1)]));
-    // The same event by another stream is the same event.
+    // An event that comes by another stream too is the same event.
     project(state, "other", 0, 1, vec![session(7), session(8), click(4, None)]);
     assert_eq!(counted(state), BTreeMap::from([(clicks, 4), (sessions, 2)]));
     state.sweep().unwrap();
     let reach = state.reach(&stream("edge")).unwrap();
     assert_eq!((reach.least, reach.most, reach.counted), (position(5), position(5), position(5)));
 
-    // An order is found by every name, with the clicks that led to it, however its reports came.
+    // An order is found by every name, with the clicks that led to it, in whatever order its facts
+    // came.
     project(
         state,
         "facts",
@@ -168,7 +170,7 @@ fn honours_the_contract(state: &HotState) {
     assert!(find_order(state, MerchantId::from_bits(2), "727").unwrap().is_none());
     let entries = state.entries(&[name_key(MERCHANT, "727")]).unwrap().remove(0);
     let led = entries.iter().filter(|entry| matches!(entry, Entry::Led(_))).count();
-    assert_eq!(led, 2, "the click that the report names, and the one before it");
+    assert_eq!(led, 2, "the click that the fact names, and the one before it");
     assert_eq!(state.names_with_totals(MERCHANT).unwrap().len(), 2);
 
     let unparsed = Unparsed {
@@ -188,14 +190,14 @@ fn honours_the_contract(state: &HotState) {
     assert_eq!(counted(state), BTreeMap::new());
     assert!(find_order(state, MERCHANT, "727").unwrap().is_none());
     assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
-    state.each_unparsed(&mut |_| panic!("a report is left")).unwrap();
-    // And the same once more, in what was emptied.
+    state.each_unparsed(&mut |_| panic!("an unparsed delivery is left")).unwrap();
+    // The emptied store takes the same data again.
     project(state, "edge", 0, 1, vec![click(1, None), session(7)]);
     assert_eq!(counted(state), BTreeMap::from([(clicks, 1), (sessions, 1)]));
 }
 
 #[test]
-fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
+fn the_embedded_store_honours_the_contract_and_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let open = || HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
     let state = open();
@@ -205,7 +207,7 @@ fn the_embedded_store_honours_the_contract_and_keeps_what_it_was_given() {
 }
 
 #[test]
-fn windows_and_events_are_forgotten_when_their_time_is_over() {
+fn expired_windows_and_events_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
     project(&state, "edge", 0, 1, vec![click(1, None), session(7)]);
@@ -218,15 +220,11 @@ fn windows_and_events_are_forgotten_when_their_time_is_over() {
     assert_eq!(counted(&state)[&Metric::Sessions], 1, "an event that is sent again is known");
     state.retire(now().plus(Span::days(61))).unwrap();
     project(&state, "edge", 3, 4, vec![session(7)]);
-    assert_eq!(
-        counted(&state)[&Metric::Sessions],
-        2,
-        "after a time in which nobody sends again, no more"
-    );
+    assert_eq!(counted(&state)[&Metric::Sessions], 2, "after sixty days it is new");
 }
 
 #[test]
-fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
+fn redis_honours_the_contract_and_deletes_only_our_keys() {
     let server = harness::Redis::start(&[]).unwrap();
     server.cli(&["set", "somebody else's", "1"]).unwrap();
     let (_folder, state) = on_redis(&server.url());
@@ -236,7 +234,7 @@ fn redis_honours_the_contract_and_forgets_only_what_is_ours() {
     assert!(expires.trim().parse::<i64>().unwrap() > 30 * 24 * 3600, "{expires}");
 }
 
-/// The shortest life among windows, in seconds.
+/// Prints the shortest remaining life of all windows, in seconds.
 const EXPIRY: &str = "local least = -1
     for _, key in ipairs(redis.call('KEYS', 'ac:{*}w*')) do
         local ttl = redis.call('TTL', key)
@@ -256,16 +254,16 @@ fn a_cluster_honours_the_contract() {
 }
 
 #[test]
-fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
+fn lost_data_is_noticed_at_any_time() {
     let server = harness::Redis::start(&[]).unwrap();
     let (_folder, state) = on_redis(&server.url());
     project(&state, "edge", 0, 1, vec![click(1, None), click(2, None)]);
     server.cli(&["flushall"]).unwrap();
-    assert!(is_lost(&state.sweep().unwrap_err()), "before anybody looked");
+    assert!(is_lost(&state.sweep().unwrap_err()), "before the first sweep");
     project(&state, "edge", 0, 1, vec![click(1, None), click(2, None)]);
     state.sweep().unwrap();
     server.cli(&["flushall"]).unwrap();
-    // Between two looks, in the middle of a batch: counters first.
+    // A loss between two sweeps, in the middle of a batch: counters are written first.
     let mut projection = Projection::new(&stream("edge"), position(2));
     projection.take(3, click(3, None), &catalog());
     let error = projection.store(&state, position(3), &catalog(), now()).unwrap_err();
@@ -274,7 +272,7 @@ fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
     project(&state, "edge", 0, 1, vec![click(1, None), click(2, None), click(3, None)]);
     state.sweep().unwrap();
     assert_eq!(counted(&state)[&Metric::Clicks(Class::Billable)], 3);
-    // One bucket alone, as when one master of a cluster fails over to a replica that lags.
+    // A loss of one bucket, as when one master of a cluster fails over to a replica that lags.
     server.cli(&["del", "ac:{11}p"]).unwrap();
     assert!(is_lost(&state.sweep().unwrap_err()));
     let reach = state.reach(&stream("edge")).unwrap();
@@ -284,12 +282,12 @@ fn a_server_that_lost_what_it_was_given_is_noticed_whenever_it_happens() {
     assert_eq!(
         state.reach(&stream("edge")).unwrap().least.seq,
         0,
-        "a position that nobody wrote is the beginning"
+        "an invalid position means the beginning"
     );
 }
 
-/// The buckets in which a write leaves a new mark; each kind of write must, or its loss is
-/// overlooked.
+/// Each kind of write must leave a new mark in the bucket that it writes to. Otherwise its loss goes
+/// unnoticed.
 #[test]
 fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
     let server = harness::Redis::start(&[]).unwrap();
@@ -300,7 +298,7 @@ fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
     };
     let fact =
         || Record::Order(Box::new(OrderFact { clicks: vec![], ..order(1, "727", &["1001"]) }));
-    // What else changes: counters, in the bucket of their stream.
+    // Counters change too, in the bucket of their stream.
     for (seq, record, written) in [(1, click(1, None), "w"), (2, session(7), "e"), (3, fact(), "n")]
     {
         let before = buckets();
@@ -347,7 +345,7 @@ fn nodes_that_share_a_server_count_an_order_once() {
         let mut known = NamedEntries::default();
         let root = name_key(MERCHANT, &format!("shared-{name}"));
         known.read(&two, [root.clone()]).unwrap();
-        assert_eq!(known.group(&root).facts.len(), 16, "every report of both nodes");
+        assert_eq!(known.group(&root).facts.len(), 16, "every fact of both nodes");
     }
 }
 

@@ -1,5 +1,7 @@
-//! The embedded store: fjall, an LSM tree, in the data folder. An index only: it is never fsynced
-//! for its own sake, since a lost tail is projected again from the journal.
+//! The embedded store: fjall, an LSM tree, in the data folder.
+//!
+//! It is an index only. It is never fsynced for its own sake, since a lost tail is projected again
+//! from the journal.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,41 +18,44 @@ use crate::model::{
     visit_to_bytes, window_expires_at,
 };
 
-/// Keys removed at a time.
+/// Keys that are removed in one step.
 const REMOVALS: usize = 10_000;
-/// What the store keeps in its log and reads again when it opens; the least that it allows.
+/// The largest size of the store's log, which it reads again when it opens. fjall allows no less.
 const LOG_BYTES_MAX: u64 = 64 << 20;
-/// What a space holds in memory before it becomes a file, and the log can shrink.
+/// Bytes that a keyspace holds in memory before it writes them to a file, so that the log can
+/// shrink.
 const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
-/// The layout of keys and values, and where it is noted; no stream has this name.
+/// The version of the layout of keys and values.
 const LAYOUT: &[u8] = b"3";
+/// The key of that version; no stream has this name.
 const LAYOUT_KEY: &[u8] = b"(layout)";
 
-/// A handle; cheap to clone.
+/// A handle to the store; cheap to clone.
 #[derive(Clone)]
 pub struct Embedded {
     database: Database,
     /// Click id → the touch and the click before it: an attribution window.
     windows: Keyspace,
-    /// Event id → which record was first to bring it, and until when that is kept.
+    /// Event id → the first record that brought it, and the time until which that is kept.
     events: Keyspace,
     /// Name and entry → what stands under an order's name.
     entries: Keyspace,
-    /// Name → what its order counts for.
+    /// Name → the amounts that its order counts for.
     totals: Keyspace,
-    /// Stream and counter → how many.
+    /// Stream and counter → the count.
     counters: Keyspace,
     /// Stream → the last record that is projected.
     positions: Keyspace,
-    /// Time of arrival and a hash → a report that nobody could read, without its body.
+    /// Time of arrival and a hash → an unparsed delivery, without its body.
     unparsed: Keyspace,
 }
 
 impl Embedded {
-    /// Opens or makes the store. One of an older layout is emptied, and built anew.
+    /// Opens the store, or makes it. A store of an older layout is emptied; it is then rebuilt from
+    /// the journal.
     ///
     /// # Errors
-    /// When it cannot be opened, most often because a running server has it.
+    /// When it cannot be opened, most often because a running server has it open.
     pub fn open(folder: &Path) -> Result<Self> {
         let open = || -> Result<Self, fjall::Error> {
             let database = Database::builder(folder).max_journaling_size(LOG_BYTES_MAX).open()?;
@@ -71,7 +76,7 @@ impl Embedded {
         Ok(store)
     }
 
-    /// Removes every key: the store's own way of clearing has lost data in the past.
+    /// Removes every key. The store's own way to clear a keyspace has lost data in the past.
     pub fn clear(&self) -> Result<()> {
         let spaces = [
             &self.positions,
@@ -104,13 +109,12 @@ impl Embedded {
         Ok(removals.commit()?)
     }
 
-    /// Forgets windows and events whose time is over.
+    /// Deletes windows and events that have expired.
     pub fn retire(&self, now: Timestamp) -> Result<()> {
         self.remove_where(&self.windows, |key, value| {
             let click = key.try_into().map(ClickId::from_bytes);
             let visit = click.ok().and_then(|click| visit_from_bytes(click, value));
-            // What a rebuild brought back is kept for a day from now: the time that it was written
-            // is not known.
+            // The time at which a window was written is not known here, so only its own end counts.
             visit.is_none_or(|visit| window_expires_at(&visit.touch, Timestamp::from_ms(0)) <= now)
         })?;
         self.remove_where(&self.events, |_, value| {
@@ -169,7 +173,7 @@ impl Embedded {
         Ok(writes.commit()?)
     }
 
-    /// Counters and position in one step: after a crash both are there, or neither.
+    /// Writes counters and position in one step: after a crash both are there, or neither.
     pub fn count(
         &self,
         stream: &StreamName,
@@ -242,7 +246,8 @@ fn each_of(space: &Keyspace, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) 
     Ok(())
 }
 
-/// Names have no more than some hundred bytes; their length keeps one from beginning like another.
+/// Puts the length before the name, so that no key begins like one of another name. A name has a
+/// few hundred bytes at most.
 fn entry_key(name: &[u8], entry: &[u8]) -> Vec<u8> {
     let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes()[..], name, entry].concat()

@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What goes wrong on purpose.
+/// A fault that a test plants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateFault {
     /// `state-forgets:N`: every N-th window is not stored.
     Forgets(u64),
-    /// `state-blind`: what a server lost is not noticed.
+    /// `state-blind`: data that a server lost goes unnoticed.
     Blind,
 }
 
@@ -30,7 +30,7 @@ impl StateFault {
     }
 }
 
-/// Whether the next window is forgotten.
+/// Returns whether the next window is not to be stored.
 pub fn forgets_window() -> bool {
     match PLANTED.get() {
         Some(StateFault::Forgets(every)) => WINDOWS.fetch_add(1, Relaxed) % every == every - 1,
@@ -38,7 +38,7 @@ pub fn forgets_window() -> bool {
     }
 }
 
-/// Whether losses are overlooked.
+/// Returns whether losses are to go unnoticed.
 pub fn is_blind() -> bool {
     PLANTED.get() == Some(&StateFault::Blind)
 }

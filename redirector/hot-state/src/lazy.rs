@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 
 use crate::state::HotState;
 
-/// The hot state of a running server, which redirects do not wait for: an embedded store reads its
-/// own log first.
+/// The hot state of a running server. Redirects do not wait for it: an embedded store first reads
+/// its own log.
 #[derive(Clone, Default)]
 pub struct LazyState(Arc<OnceLock<HotState>>);
 
 impl LazyState {
-    /// The state, once it is open.
+    /// Returns the state once it is open.
     ///
     /// # Errors
     /// When it is not open yet.
@@ -21,7 +21,7 @@ impl LazyState {
         Ok(state)
     }
 
-    /// Shows the state to everyone who holds this.
+    /// Gives the state to everyone who holds this handle.
     pub fn set(&self, state: HotState) {
         _ = self.0.set(state);
     }

@@ -1,10 +1,11 @@
-//! The hot state: attribution windows, orders and live counters, projected from the journal and
-//! disposable.
+//! The hot state: attribution windows, orders and live counters, projected from the journal.
 //!
-//! Wipe it, and it is rebuilt from the journal. It is never the truth about money; it only answers
-//! quickly. What is stored is either put once and never changed, or absolute; counters and the
-//! position they count up to are one step. So no record counts twice after a crash, and nodes can
-//! share a store.
+//! It is disposable: delete it, and it is rebuilt from the journal. It is never the truth about
+//! money; it only answers quickly.
+//!
+//! Windows and facts are written once and never changed; what an order counts for is always written
+//! as a whole. A stream's counters and the position up to which they count change in one step. So
+//! no record counts twice after a crash, and several nodes can share a store.
 
 #![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
 
@@ -28,7 +29,7 @@ pub use fault::StateFault;
 pub use lazy::LazyState;
 pub use model::{CounterKey, Metric};
 pub use orders::find_order;
-pub use projection::{ListedArrival, UnreadArrival};
+pub use projection::{ListedDelivery, UnparsedDelivery};
 pub use projector::Projector;
 pub use redis::Redis;
 pub use replay::replay;

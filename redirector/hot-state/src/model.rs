@@ -1,4 +1,4 @@
-//! Keys and values of the hot state: layouts that every store shares.
+//! Keys and values of the hot state: the layouts that every store shares.
 
 use anyhow::{Context, Result, bail};
 use shared::class::Class;
@@ -7,17 +7,17 @@ use shared::money::Currency;
 use shared::order::{OrderFact, Touch, Visit};
 use shared::time::{Span, Timestamp};
 
-/// What records put into the state, once and for all.
+/// What a batch of records adds to the state. Nothing of it ever changes.
 #[derive(Default)]
 pub struct Stored {
     pub windows: Vec<Window>,
-    /// What stands under names of orders.
+    /// Entries under names of orders.
     pub entries: Vec<(NameKey, Entry)>,
-    /// Reports that nobody could read.
+    /// Unparsed deliveries: the key that sorts them, and what the list shows.
     pub unparsed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// A click that may earn, and until when it must be remembered.
+/// A click that may earn, and the time until which it must be remembered.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     pub visit: Visit,
@@ -29,14 +29,14 @@ pub struct Window {
 #[derive(Debug, Clone)]
 pub struct FirstBringer {
     pub event: EventId,
-    /// Stream and sequence.
+    /// The name of the stream and the record's number.
     pub origin: Vec<u8>,
     pub seq: u64,
     pub received_at: Timestamp,
 }
 
-/// How far a stream is projected: its last record's number, and the checksum that tells it from
-/// another record which got the same number after a power cut.
+/// How far a stream is projected: the number of its last record, and that record's checksum. After
+/// a power cut another record may get the same number; the checksum tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     pub seq: u64,
@@ -48,7 +48,7 @@ impl Position {
         [&self.seq.to_be_bytes()[..], &self.checksum.to_be_bytes()].concat()
     }
 
-    /// Reads a stored position; anything else is the beginning.
+    /// Reads a stored position. Any other bytes mean the beginning.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let seq = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let checksum =
@@ -57,40 +57,40 @@ impl Position {
     }
 }
 
-/// How far a stream is projected, in a store whose parts may lose what they were given apart from
-/// each other.
+/// How far a stream is projected, in a store whose parts may lose data independently of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reach {
-    /// Every part has all up to here.
+    /// Every part has all records up to here.
     pub least: Position,
-    /// Some part has all up to here.
+    /// Some part has all records up to here.
     pub most: Position,
-    /// The stream's counters contain all up to here.
+    /// The stream's counters contain all records up to here.
     pub counted: Position,
 }
 
-/// An order's name: the merchant, then the folded name.
+/// The key of an order's name: the merchant, then the folded name.
 pub(crate) type NameKey = Vec<u8>;
 
-/// The key of an order's name.
+/// Makes the key of an order's name, which must be folded already.
 pub(crate) fn name_key(merchant: MerchantId, name: &str) -> NameKey {
     let mut key = merchant.bits().to_be_bytes().to_vec();
     key.extend(name.as_bytes());
     key
 }
 
-/// Names an entry among those of its name.
+/// The key of an entry among those under its name: its kind, then its id.
 pub(crate) type EntryKey = [u8; 17];
 
-/// What stands under an order's name. Entries are put once and never change, by however many nodes:
-/// so it does not matter who comes first.
+/// What stands under an order's name. Entries are written once and never change, by whatever number
+/// of nodes. So it does not matter which node comes first.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// A report whose own order id the name is.
+    /// A fact whose own order id is this name.
     Fact(Box<OrderFact>),
-    /// A report that bears the name stands under its own order id, this one.
+    /// A fact that bears this name, but stands under its own order id: the fact's id, and the key
+    /// of its order id.
     Elsewhere(FactId, NameKey),
-    /// A click that led to the order, kept for as long as the order is.
+    /// A click that led to the order. It is kept as long as the order.
     Led(Visit),
 }
 
@@ -126,10 +126,10 @@ impl Entry {
     }
 }
 
-/// Bytes of a window without the click before it.
+/// Bytes of a window that has no click before it.
 const VISIT_BYTES: usize = 20;
 
-/// A window as it is stored under its click id: link, time, length, and the click before it where
+/// A window as it is stored under its click id: link, time, length, and the click before it if
 /// there was one.
 pub(crate) fn visit_to_bytes(visit: &Visit) -> Vec<u8> {
     let Visit { touch: Touch { clicked_at, click: _, link, window_minutes }, previous } = visit;
@@ -155,26 +155,26 @@ pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
     Some(Visit { touch: Touch { clicked_at, click, link, window_minutes }, previous })
 }
 
-/// How long a window is kept after it has closed: orders come late, and are labelled then.
+/// How long a window is kept after it has closed, since orders may come late.
 const WINDOW_GRACE: Span = Span::days(7);
-/// How long an event's id is kept: browsers send nothing older than thirty days again.
+/// How long an event's id is kept. Browsers repeat no event that is older than thirty days.
 const EVENT_KEPT: Span = Span::days(60);
-/// What is rebuilt is kept for at least so long, so that orders of the same rebuild find it.
+/// Rebuilt data is kept for at least this long, so that orders of the same rebuild find it.
 const REBUILT_KEPT: Span = Span::days(1);
 
-/// When a window may be forgotten. Garbage collection only: whether a click counts is decided by
-/// its own time.
+/// Returns when a window may be deleted. This only frees space: whether a click counts is decided
+/// by the click's own time.
 pub(crate) fn window_expires_at(touch: &Touch, now: Timestamp) -> Timestamp {
     let closes = touch.clicked_at.plus(Span::minutes(i64::from(touch.window_minutes)));
     closes.plus(WINDOW_GRACE).max(now.plus(REBUILT_KEPT))
 }
 
-/// When an event's id may be forgotten.
+/// Returns when an event's id may be deleted.
 pub(crate) fn event_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
     received_at.plus(EVENT_KEPT).max(now.plus(REBUILT_KEPT))
 }
 
-/// Amounts that an order counts for, as they are stored under its name.
+/// Encodes the amounts that an order counts for, as they are stored under its name.
 pub(crate) fn totals_to_bytes(totals: &[(CounterKey, i64)]) -> Vec<u8> {
     totals
         .iter()
@@ -182,7 +182,7 @@ pub(crate) fn totals_to_bytes(totals: &[(CounterKey, i64)]) -> Vec<u8> {
         .collect()
 }
 
-/// Reads what [`totals_to_bytes`] wrote; entries of another shape are left out.
+/// Reads what [`totals_to_bytes`] wrote. Entries of another shape are left out.
 pub(crate) fn totals_from_bytes(bytes: &[u8]) -> impl Iterator<Item = (CounterKey, i64)> {
     bytes.chunks_exact(KEY_BYTES + 8).filter_map(|entry| {
         let (key, amount) = entry.split_at(KEY_BYTES);
@@ -193,28 +193,27 @@ pub(crate) fn totals_from_bytes(bytes: &[u8]) -> impl Iterator<Item = (CounterKe
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
-    /// Clicks of one class.
+    /// By class.
     Clicks(Class),
-    /// Sessions.
     Sessions,
-    /// Leads.
     Leads,
     /// Credited orders that are not void.
     Orders,
-    /// Their net goods, in minor units.
+    /// Net goods of these orders, in minor units.
     Revenue(Currency),
     /// Commission booked, in minor units.
     Commission(Currency),
 }
 
-/// What a count is of: one day, one link or none, one influencer in one campaign.
+/// What a number counts: one metric on one day, for one influencer in one campaign, and for one
+/// link if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
     /// Days since 1970, UTC.
     pub day: u32,
     pub campaign: CampaignId,
     pub influencer: InfluencerId,
-    /// None for an order that a coupon brought.
+    /// `None` for an order that a coupon brought.
     pub link: Option<LinkId>,
     pub metric: Metric,
 }
@@ -242,7 +241,7 @@ impl CounterKey {
         key
     }
 
-    /// Reads a key; one of another shape is none.
+    /// Reads a key; `None` for bytes of another shape.
     pub fn from_bytes(key: &[u8]) -> Option<Self> {
         let number = |range: std::ops::Range<usize>| {
             Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?))

@@ -1,9 +1,9 @@
-//! Orders in the hot state: what stands under their names, and what is one order.
+//! Orders in the hot state: which entries stand under their names, and which facts are one order.
 //!
-//! A report stands under its own order id; every other name it bears points there. So the reports
-//! that could matter to each other are found by following names, and which of them are one order is
-//! decided by `shared::order::by_order`. Reports are only ever added: nodes that share a store need
-//! not agree on anything.
+//! A fact stands under its own order id; every other name that it bears points there. So the facts
+//! that could matter to each other are found by following names. `shared::order::by_order` decides
+//! which of them are one order. Facts are only ever added, so nodes that share a store need not
+//! agree on anything.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,21 +14,23 @@ use shared::order::{OrderFact, OrderKey, Visit, by_order, distinct, fold_name};
 use crate::model::{Entry, EntryKey, NameKey, name_key};
 use crate::state::HotState;
 
-/// A name that so many reports bear which are about other ids leads nowhere: a shop that gives many
-/// orders one name must not have them all read at once. Such a name names no order anyway.
+/// A name is not followed when more than this number of facts bear it that stand under other ids. A
+/// shop may give many orders the same name, and all of them must not be read at once. Such a name
+/// identifies no order anyway.
 const BEARERS_MAX: usize = 500;
-/// Reports of browsers kept under one name: anybody can send more. Of these the first few count.
+/// Facts from browsers that are kept under one name. Anybody can send more, so only the first ones
+/// count.
 const BROWSER_ENTRIES_MAX: usize = 200;
 /// Names read at once.
 const NAMES_AT_ONCE: usize = 1000;
 
-/// What is known under some names, and under all that they lead to.
+/// The entries under some names, and under all names that they lead to.
 #[derive(Debug, Default)]
 pub(crate) struct NamedEntries {
     names: HashMap<NameKey, HashMap<EntryKey, Entry>>,
 }
 
-/// Reports that share names, directly or by others.
+/// Facts that share names, directly or through other facts.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub names: BTreeSet<NameKey>,
@@ -37,7 +39,7 @@ pub(crate) struct Group {
 }
 
 impl NamedEntries {
-    /// Reads what stands under names and under those they lead to.
+    /// Reads the entries under names, and under all names that they lead to.
     pub(crate) fn read(
         &mut self,
         state: &HotState,
@@ -60,7 +62,7 @@ impl NamedEntries {
         }
     }
 
-    /// Adds an entry; whether it is new.
+    /// Adds an entry. Returns whether it is new and was kept.
     pub(crate) fn add(&mut self, name: &NameKey, entry: Entry) -> bool {
         let entries = self.names.entry(name.clone()).or_default();
         if entries.contains_key(&entry.key()) || is_one_too_many(entries, &entry) {
@@ -70,17 +72,17 @@ impl NamedEntries {
         true
     }
 
-    /// How many entries each name has.
+    /// Returns the number of entries under a name.
     pub(crate) fn count(&self, name: &NameKey) -> usize {
         self.names.get(name).map_or(0, HashMap::len)
     }
 
-    /// Forgets what was read, so that it is read anew.
+    /// Drops the entries that were read under a name, so that they are read again.
     pub(crate) fn forget(&mut self, name: &NameKey) {
         self.names.remove(name);
     }
 
-    /// The group of a name.
+    /// Collects the facts and clicks under a name and under all names that it leads to.
     pub(crate) fn group(&self, root: &NameKey) -> Group {
         let mut group = Group::default();
         let mut wanted = vec![root.clone()];
@@ -102,7 +104,7 @@ impl NamedEntries {
     }
 }
 
-/// The names that entries lead to.
+/// Returns the names that entries lead to.
 fn leads_to(entries: &HashMap<EntryKey, Entry>) -> BTreeSet<NameKey> {
     let bearers = entries.values().filter(|entry| matches!(entry, Entry::Elsewhere(..))).count();
     let mut names = BTreeSet::new();
@@ -121,13 +123,14 @@ fn is_one_too_many(entries: &HashMap<EntryKey, Entry>, entry: &Entry) -> bool {
     by_browser(entry) && entries.values().filter(|e| by_browser(e)).count() >= BROWSER_ENTRIES_MAX
 }
 
-/// The keys of every name of a report, its own order id first.
+/// Returns the key of every name of a fact, its own order id first.
 pub(crate) fn keys_of(fact: &OrderFact) -> Vec<NameKey> {
     fact.names().iter().map(|name| name_key(fact.merchant, name)).collect()
 }
 
 impl Group {
-    /// The facts of each order, repeated deliveries and what is too much left out.
+    /// Returns the facts of each order, without repeated deliveries and without those above the
+    /// limits.
     pub(crate) fn orders(&self) -> Vec<(OrderKey, Vec<OrderFact>)> {
         let of_order = |(key, facts): (OrderKey, Vec<&OrderFact>)| {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
@@ -139,19 +142,21 @@ impl Group {
 
 /// What the hot state knows of an order.
 pub struct FoundOrder {
-    /// The reports, each once.
+    /// Each fact once.
     pub facts: Vec<OrderFact>,
     visits: HashMap<ClickId, Visit>,
 }
 
 impl FoundOrder {
-    /// A click that led to the order, or that is remembered still.
+    /// Returns the window of a click that led to the order, or of any click that is still
+    /// remembered.
     pub fn visit(&self, state: &HotState, click: &ClickId) -> Option<Visit> {
         self.visits.get(click).copied().or_else(|| state.visit(click).ok().flatten())
     }
 }
 
-/// The order that a merchant's name stands for: the one whose id it is, else one that bears it.
+/// Returns the order that a merchant's name stands for: the order with this id, or else one that
+/// bears the name.
 ///
 /// # Errors
 /// When the state cannot be read.

@@ -1,9 +1,9 @@
-//! Projection: what journal records change in the hot state.
+//! Projection: what the records of the journal change in the hot state.
 //!
-//! Taking a record in is pure; [`Projection::store`] then reads what it must and writes. Everything
-//! written is either put once and never changed (windows, reports), or absolute (what an order
-//! counts for, counters): so a batch that was half stored before a crash is stored again to the
-//! same end, and nodes that share a store need no lock.
+//! Taking a record in is pure; [`Projection::store`] then reads what it needs and writes. Windows
+//! and facts are written once and never changed. What an order counts for, and counters, are
+//! written as whole numbers, never as additions. So a batch that was half stored before a crash can
+//! be stored again with the same result, and nodes that share a store need no lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,63 +28,63 @@ use crate::model::{
 use crate::orders::{Group, NamedEntries, keys_of};
 use crate::state::HotState;
 
-/// How often what was read is read again because another node added to it.
+/// How many times names are read again because another node added to them.
 const ATTEMPTS: usize = 20;
-/// Groups settled at once.
+/// Groups of orders that are settled in one step.
 const GROUPS_AT_ONCE: usize = 1000;
 
-/// A report that nobody could read, as it is listed; its body stands in the journal.
+/// An unparsed delivery as it is listed. Its body is in the journal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UnreadArrival {
+pub struct UnparsedDelivery {
     pub id: UnparsedId,
     merchant: MerchantId,
     platform: Platform,
     pub received_at: Timestamp,
     topic: Option<String>,
     reason: String,
-    /// Whether it was read after a fix.
+    /// Whether it was read again after a fix.
     pub reread: bool,
 }
 
-/// What the list of such reports holds. Which of the two becomes known first does not matter.
+/// An entry in the list of unparsed deliveries. Either of the two may become known first.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum ListedArrival {
-    Arrival(UnreadArrival),
-    /// The report before this could be read after a fix.
+pub enum ListedDelivery {
+    Delivery(UnparsedDelivery),
+    /// The delivery before this one could be read after a fix.
     Read {
         read: UnparsedId,
     },
 }
 
-impl UnreadArrival {
-    /// Where it is listed: by time of arrival.
+impl UnparsedDelivery {
+    /// Returns the key under which it is listed: by time of arrival.
     pub fn key(id: UnparsedId, received_at: Timestamp) -> Vec<u8> {
         [&received_at.as_ms().to_be_bytes()[..], id.as_bytes()].concat()
     }
 }
 
-/// Visits by click. Nobody but us chooses click ids, so a quick hash is safe.
+/// Visits by click. Only this product chooses click ids, so a fast hash is safe.
 type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
 
 /// Gathers records of one stream until they are stored as one batch.
 pub(crate) struct Projection {
     stream: StreamName,
-    /// The last record whose counts the state has.
+    /// The last record that the state's counters contain.
     counted: Position,
     seq: u64,
     visits: Visits,
     bringers: Vec<(FirstBringer, CounterKey)>,
-    unparsed: Vec<UnreadArrival>,
+    unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
     counts: BTreeMap<CounterKey, i64>,
-    /// Merchants whose orders are settled anew.
+    /// Merchants whose orders are settled again.
     recount: BTreeSet<MerchantId>,
 }
 
 impl Projection {
-    /// Nothing gathered yet. Counters contain the stream's records up to `counted`.
+    /// Makes an empty batch. The state's counters contain the stream's records up to `counted`.
     pub(crate) fn new(stream: &StreamName, counted: Position) -> Self {
         Self {
             stream: stream.clone(),
@@ -100,22 +100,22 @@ impl Projection {
         }
     }
 
-    /// Takes in a record. Catalog changes change nothing here.
+    /// Takes in a record. Changes of the catalog have no effect here.
     pub(crate) fn take(&mut self, seq: u64, record: Record<'_>, catalog: &Catalog) {
         self.seq = seq;
         match record {
             Record::Click(click) => self.click(&click, catalog),
             Record::Event(event) => self.event(&event, catalog),
             Record::Order(fact) => {
-                self.reread.extend(fact.reread.map(|report| (report, fact.received_at)));
+                self.reread.extend(fact.reread.map(|delivery| (delivery, fact.received_at)));
                 self.facts.push(*fact);
             }
-            Record::Unparsed(report) => self.unparsed(report),
+            Record::Unparsed(delivery) => self.unparsed(delivery),
             Record::Catalog(_) => {}
         }
     }
 
-    /// Settles every order of a merchant anew, after a change of what could be credited.
+    /// Settles every order of a merchant again, after a change of what may be credited.
     pub(crate) fn recount_orders_of(&mut self, merchant: MerchantId) {
         self.recount.insert(merchant);
     }
@@ -144,10 +144,10 @@ impl Projection {
         self.bringers.push((bringer, key));
     }
 
-    fn unparsed(&mut self, report: Unparsed) {
+    fn unparsed(&mut self, delivery: Unparsed) {
         let (id, Unparsed { merchant, platform, received_at, topic, reason, body: _ }) =
-            (report.id(), report);
-        self.unparsed.push(UnreadArrival {
+            (delivery.id(), delivery);
+        self.unparsed.push(UnparsedDelivery {
             id,
             merchant,
             platform,
@@ -164,7 +164,7 @@ impl Projection {
         }
     }
 
-    /// Stores everything gathered, up to and with the stream's record `position`.
+    /// Stores everything gathered, up to and including the stream's record `position`.
     ///
     /// # Errors
     /// When the state cannot be read or written; what was stored until then does no harm.
@@ -203,7 +203,7 @@ impl Projection {
         state.count(&self.stream, (self.counted, position), &self.counts)
     }
 
-    /// Puts reports under their names; the names whose orders are to be settled anew.
+    /// Adds facts under their names. Returns the names whose orders must be settled again.
     fn take_in_facts(
         &mut self,
         state: &HotState,
@@ -234,7 +234,7 @@ impl Projection {
         Ok(touched)
     }
 
-    /// The clicks that reports bring along, and those that led to them.
+    /// Returns the clicks that facts bring along, and the clicks before them.
     fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<Visits> {
         let mut visits = Visits::default();
         let mut wanted: BTreeSet<ClickId> = facts
@@ -260,25 +260,25 @@ impl Projection {
     }
 
     fn list_unparsed(&mut self, stored: &mut Stored) -> Result<()> {
-        let reports = self.unparsed.drain(..).map(|report| {
-            let key = UnreadArrival::key(report.id, report.received_at);
-            (key, ListedArrival::Arrival(report))
+        let deliveries = self.unparsed.drain(..).map(|delivery| {
+            let key = UnparsedDelivery::key(delivery.id, delivery.received_at);
+            (key, ListedDelivery::Delivery(delivery))
         });
         let read = self.reread.drain(..).map(|(id, received_at)| {
-            // ListedArrival right behind its report.
-            let key = [UnreadArrival::key(id, received_at), b"r".to_vec()].concat();
-            (key, ListedArrival::Read { read: id })
+            // This entry follows right after its delivery.
+            let key = [UnparsedDelivery::key(id, received_at), b"r".to_vec()].concat();
+            (key, ListedDelivery::Read { read: id })
         });
-        for (key, listed) in reports.chain(read) {
+        for (key, listed) in deliveries.chain(read) {
             let bytes =
-                serde_json::to_vec(&listed).context("an unparsed report could not be stored")?;
+                serde_json::to_vec(&listed).context("an unparsed delivery could not be stored")?;
             stored.unparsed.push((key, bytes));
         }
         Ok(())
     }
 
-    /// Settles the orders of names anew, and writes what they count for. Where another node added a
-    /// report meanwhile, once more: whoever writes last has seen all.
+    /// Settles the orders under names again and writes what they count for. If another node added a
+    /// fact meanwhile, it does so again: whoever writes last has seen all facts.
     fn settle_groups(
         &self,
         state: &HotState,
@@ -317,10 +317,10 @@ impl Projection {
             changed.iter().for_each(|name| known.forget(name));
             roots = changed;
         }
-        bail!("orders change faster than they can be settled; trying again in a moment")
+        bail!("orders change faster than they can be settled; it is tried again soon")
     }
 
-    /// What the orders of a group count for, under each name that could be an order's.
+    /// Returns what the orders of a group count for, under each name that could be an order's id.
     fn totals(
         &self,
         state: &HotState,
@@ -342,7 +342,7 @@ impl Projection {
     }
 }
 
-/// A click and those that led to it, as far as is known.
+/// Returns a click and the clicks that led to it, as far as they are known.
 fn path(visits: &Visits, click: ClickId) -> Vec<Visit> {
     let mut path: Vec<Visit> = Vec::new();
     let mut next = Some(click);
@@ -371,7 +371,7 @@ fn day(at: Timestamp) -> u32 {
     u32::try_from(at.utc_day()).unwrap_or(0)
 }
 
-/// What a settled order counts for.
+/// Returns what a settled order counts for.
 fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
     let mut counts = Vec::new();
     let order = &settled.order;
@@ -393,7 +393,8 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
         let revenue = order.currency.and_then(|currency| key(Metric::Revenue(currency)));
         counts.extend(revenue.map(|key| (key, if stands { order.net_goods_minor() } else { 0 })));
     }
-    // A booking counts for whom it was booked, also where the credit has moved on since.
+    // A booking counts for the influencer it was booked for, even if the credit has moved to
+    // another since.
     let mut balances: HashMap<_, i64> = HashMap::new();
     for booking in &settled.bookings {
         *balances.entry(booking.account).or_default() += booking.amount_minor;

@@ -1,7 +1,7 @@
-//! The projector: follows every stream of the journal and keeps the hot state up with it.
+//! The projector: follows every stream of the journal and keeps the hot state up to date.
 //!
-//! It runs behind the redirects, at the lowest priority: under load it falls behind and catches up
-//! afterwards, and says how far behind it is. It resumes where the last applied batch ended.
+//! It runs at the lowest priority, so that redirects come first. Under load it falls behind,
+//! reports how far, and catches up afterwards. It resumes after the last batch that was stored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,23 +21,23 @@ use crate::model::Position;
 use crate::projection::Projection;
 use crate::state::{HotState, is_lost};
 
-/// Records gathered into one batch.
+/// Records in one batch, at most.
 pub(crate) const BATCH_RECORDS: u64 = 4096;
 /// How long to wait when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(20);
 /// How long to wait before trying again after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(600);
-/// How often the store is asked whether it still has what it was given.
+/// How often the store is checked for lost data.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often expired data is deleted.
 const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
-/// Follows the journal.
 pub struct Projector {
     journal_dir: PathBuf,
     state: HotState,
     live: Arc<Live>,
-    /// Where each stream is read on, and up to where its counters count.
+    /// For each stream: the reader at its next record, and the position up to which its counters
+    /// count.
     readers: BTreeMap<StreamName, (Reader, Position)>,
     lag: Arc<Lag>,
     swept_at: Instant,
@@ -45,7 +45,7 @@ pub struct Projector {
 }
 
 impl Projector {
-    /// A projector that goes on where the state says.
+    /// Makes a projector that resumes where the state says.
     pub fn new(journal_dir: PathBuf, state: HotState, live: Arc<Live>, lag: Arc<Lag>) -> Self {
         let now = Instant::now();
         Self {
@@ -74,7 +74,7 @@ impl Projector {
                 }
                 Err(error) if is_ahead(&error) => {
                     tracing::warn!(
-                        "the journal lost its end, the hot state is built anew: {error:#}"
+                        "the journal lost its end, the hot state is rebuilt from it: {error:#}"
                     );
                     self.begin_anew();
                     if let Err(error) = self.state.clear() {
@@ -91,7 +91,7 @@ impl Projector {
                     if !self.lag.failing.swap(true, Relaxed) {
                         tracing::error!("the hot state falls behind, nothing is lost: {error:#}");
                     }
-                    // What was read but not stored is read again.
+                    // Records that were read but not stored are read again.
                     self.begin_anew();
                     if stopping {
                         return;
@@ -102,13 +102,13 @@ impl Projector {
         }
     }
 
-    /// Asks the state anew where to go on.
+    /// Asks the state again where each stream resumes.
     fn begin_anew(&mut self) {
         self.readers.clear();
         self.state.forget();
     }
 
-    /// Projects everything the journal has now.
+    /// Projects all records that the journal has now.
     fn catch_up(&mut self) -> Result<()> {
         for stream in journal::streams(&self.journal_dir)? {
             while self.project(&stream)? == BATCH_RECORDS {
@@ -132,7 +132,7 @@ impl Projector {
         Ok(())
     }
 
-    /// Projects one batch of a stream; the number of records it had.
+    /// Projects one batch of a stream and returns the number of its records.
     fn project(&mut self, stream: &StreamName) -> Result<u64> {
         if !self.readers.contains_key(stream) {
             let begun = begin(&self.journal_dir, &self.state, stream)?;
@@ -145,8 +145,8 @@ impl Projector {
             counted,
             |seq, record, projection| {
                 if let Record::Catalog(change) = &record {
-                    // Another process may have made it; and of our own the record can be seen
-                    // before the change is.
+                    // Another process may have made the change. And a change of this process can be
+                    // read from the journal before the live catalog has it.
                     live.apply(change);
                     recount_after(change, &live.read(), projection);
                 }
@@ -162,11 +162,13 @@ impl Projector {
     }
 }
 
-/// A reader that goes on where the state says, and up to where the stream's counters count.
+/// Returns a reader that resumes where the state says, and the position up to which the stream's
+/// counters count.
 fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(Reader, Position)> {
     let reach = state.reach(stream)?;
     let oldest = journal::oldest_seq(journal_dir, stream)?;
-    // What any part has seen must still be in the journal, as far as it was not retired since.
+    // A record that some part of the store has seen must still be in the journal, unless it was
+    // retired since.
     for seen in [reach.most, reach.counted].into_iter().filter(|seen| seen.seq >= oldest) {
         Reader::resume(journal_dir, stream, seen.seq, seen.checksum)?;
     }
@@ -181,7 +183,8 @@ fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(R
     Ok((reader, reach.counted))
 }
 
-/// Reads up to one batch of records, hands each to `take`, and stores what came of them.
+/// Reads up to one batch of records, gives each to `take`, and then the whole batch to `store`.
+/// Returns the number of records.
 pub(crate) fn gather(
     reader: &mut Reader,
     counted: &mut Position,
@@ -209,7 +212,8 @@ pub(crate) fn gather(
     Ok(taken)
 }
 
-/// A coupon or a campaign's terms may come after the orders they decide.
+/// Settles the orders again that a change may decide: a coupon, a campaign's terms or a rate may
+/// come after the orders.
 fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection) {
     let merchant_of = |entity: &Entity| match entity {
         Entity::Coupon(coupon) => {
@@ -233,7 +237,7 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
     merchants.into_iter().for_each(|merchant| projection.recount_orders_of(merchant));
 }
 
-/// Whether the state has seen records that the journal no longer has, as after a power cut.
+/// Returns whether the state has seen records that the journal no longer has, as after a power cut.
 fn is_ahead(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref(),

@@ -1,4 +1,4 @@
-//! Rebuilding the hot state from the journal, in one go.
+//! Rebuilds the hot state from the journal, in one go.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::projector::{BATCH_RECORDS, gather};
 use crate::state::HotState;
 
 /// Rebuilds an empty state from the whole journal and returns the number of records projected.
-/// `progress` hears of each batch.
+/// Calls `progress` after each batch with the number of its records.
 ///
 /// # Errors
 /// When the journal is damaged or the state cannot be written.

@@ -1,4 +1,5 @@
-//! The hot state's contract: what every store must do. `contract_tests` holds each store to it.
+//! The hot state's contract: what every store must do. `contract_tests` runs the same tests for
+//! each store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::model::{
 use crate::redis::{Lost, Redis, WrongSetting};
 use crate::url::StateUrl;
 
-/// Where the hot state is kept: a closed set, one contract.
+/// The stores that can keep the hot state. The set is closed, and all fulfil the same contract.
 #[derive(Clone)]
 pub enum HotState {
     /// In the data folder.
@@ -27,11 +28,10 @@ pub enum HotState {
 }
 
 impl HotState {
-    /// Opens the state.
+    /// Opens the state. A Redis server that does not answer is no error: it may come later.
     ///
     /// # Errors
     /// When the embedded store cannot be opened, or a Redis server has settings that would lose
-    /// windows. One that is away may come later.
     pub fn open(url: &StateUrl, data: &Path) -> Result<Self> {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
@@ -39,7 +39,7 @@ impl HotState {
         }
     }
 
-    /// Forgets everything.
+    /// Deletes everything.
     pub fn clear(&self) -> Result<()> {
         match self {
             Self::Embedded(store) => store.clear(),
@@ -47,7 +47,7 @@ impl HotState {
         }
     }
 
-    /// Forgets what has had its time, where the store does not do that by itself.
+    /// Deletes expired data, where the store does not do that by itself.
     pub fn retire(&self, now: Timestamp) -> Result<()> {
         match self {
             Self::Embedded(store) => store.retire(now),
@@ -55,7 +55,7 @@ impl HotState {
         }
     }
 
-    /// How far a stream is projected.
+    /// Returns how far a stream is projected.
     pub fn reach(&self, stream: &StreamName) -> Result<Reach> {
         match self {
             Self::Embedded(store) => store.reach(stream),
@@ -63,7 +63,8 @@ impl HotState {
         }
     }
 
-    /// Looks whether the store still has what it was given, and makes it remember how far it is.
+    /// Checks that the store still has all data that was written to it, and writes down in the
+    /// store how far it is now.
     ///
     /// # Errors
     /// When it lost something ([`is_lost`]) or does not answer.
@@ -74,14 +75,15 @@ impl HotState {
         }
     }
 
-    /// After a failure: what is known of the store is asked anew.
+    /// Drops what this process knows of the store, so that it asks the store again. To be called
+    /// after a failure.
     pub fn forget(&self) {
         if let Self::Redis(redis) = self {
             redis.forget();
         }
     }
 
-    /// Puts windows, entries and reports. What is there stays.
+    /// Adds windows, entries and unparsed deliveries. What is there already stays.
     pub fn store(&self, stored: &Stored, now: Timestamp) -> Result<()> {
         match self {
             Self::Embedded(store) => store.store(stored),
@@ -89,8 +91,8 @@ impl HotState {
         }
     }
 
-    /// Returns for each whether it is the first to bring its event. The answer stays the same when
-    /// it is asked again.
+    /// Returns for each record whether it is the first that brought its event. Asking again gives
+    /// the same answer.
     pub fn are_first(
         &self,
         bringers: &[FirstBringer],
@@ -102,7 +104,7 @@ impl HotState {
         }
     }
 
-    /// Sets what orders count for.
+    /// Sets the amounts that orders count for, by the order's name.
     pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
         match self {
             Self::Embedded(store) => store.put_totals(totals),
@@ -110,8 +112,8 @@ impl HotState {
         }
     }
 
-    /// Adds to a stream's counters, which count up to `from` and then up to `position`, in one
-    /// step.
+    /// Adds to a stream's counters, and moves the position up to which they count from `from` to
+    /// `position`, in one step.
     pub fn count(
         &self,
         stream: &StreamName,
@@ -124,12 +126,12 @@ impl HotState {
         }
     }
 
-    /// A click that may earn.
+    /// Returns the window of a click that may earn, if it is still remembered.
     pub fn visit(&self, click: &ClickId) -> Result<Option<Visit>> {
         Ok(self.visits(&[*click])?.pop())
     }
 
-    /// Those of the clicks that are remembered.
+    /// Returns the windows of those clicks that are still remembered.
     pub fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
         match self {
             Self::Embedded(store) => store.visits(clicks),
@@ -137,7 +139,7 @@ impl HotState {
         }
     }
 
-    /// What stands under each name.
+    /// Returns the entries under each name.
     pub fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
         match self {
             Self::Embedded(store) => store.entries(names),
@@ -145,7 +147,7 @@ impl HotState {
         }
     }
 
-    /// How much stands under each name, where others may have put something meanwhile.
+    /// Returns the number of entries under each name, or `None` where no other node can add any.
     pub fn entry_counts(&self, names: &[NameKey]) -> Result<Vec<Option<usize>>> {
         match self {
             Self::Embedded(_) => Ok(vec![None; names.len()]),
@@ -153,7 +155,8 @@ impl HotState {
         }
     }
 
-    /// Every counter, those of a stream or an order each by itself.
+    /// Calls `each` for every counter. The counters of each stream and of each order come
+    /// separately.
     pub fn each_count(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
         let mut of_order =
             |_: &[u8], totals: &[u8]| totals_from_bytes(totals).for_each(|(key, n)| each(key, n));
@@ -167,7 +170,7 @@ impl HotState {
         }
     }
 
-    /// The names of a merchant's orders.
+    /// Returns the names under which a merchant's orders have amounts.
     pub fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
         match self {
             Self::Embedded(store) => store.names_with_totals(merchant),
@@ -175,7 +178,8 @@ impl HotState {
         }
     }
 
-    /// Every report that nobody could read ([`Listed`]), by time of arrival.
+    /// Calls `each` for every entry in the list of unparsed deliveries
+    /// ([`ListedDelivery`](crate::ListedDelivery) as JSON), by time of arrival.
     pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
         match self {
             Self::Embedded(store) => store.each_unparsed(each),
@@ -184,12 +188,12 @@ impl HotState {
     }
 }
 
-/// Whether a store lost what it was given.
+/// Returns whether the error says that a store lost data.
 pub fn is_lost(error: &anyhow::Error) -> bool {
     error.is::<Lost>()
 }
 
-/// Whether a store's settings must be changed first.
+/// Returns whether the error says that a server's settings must be changed first.
 pub fn is_wrong_setting(error: &anyhow::Error) -> bool {
     error.is::<WrongSetting>()
 }

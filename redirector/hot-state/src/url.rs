@@ -1,9 +1,9 @@
-//! Where the hot state is kept, as it is written in the configuration.
+//! The address of the hot state, as it is written in the configuration.
 
 /// One server or a cluster, with or without TLS.
 const REDIS_SCHEMES: [&str; 4] = ["redis://", "rediss://", "redis+cluster://", "rediss+cluster://"];
 
-/// Where the hot state is kept.
+/// The address of the hot state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateUrl {
     /// In the data folder.
@@ -16,7 +16,7 @@ impl StateUrl {
     /// Reads `embedded` or the address of Redis.
     ///
     /// # Errors
-    /// Says what is expected.
+    /// The text says what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "embedded" => Ok(Self::Embedded),
@@ -30,7 +30,7 @@ impl StateUrl {
     }
 }
 
-/// An address as logs may show it.
+/// Returns an address without its password, as logs may show it.
 pub fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, server))) => format!("{scheme}://…@{server}"),

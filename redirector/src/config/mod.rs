@@ -1,7 +1,8 @@
-//! Configuration: the settings of every part, put together; every mistake is reported at once.
+//! The configuration: the settings of all parts. Every mistake is reported at once.
 //!
-//! Each part owns the type of its settings and how their texts are read. Never starts anything:
-//! what comes out of here is complete and right, or a list of mistakes and exit status 64.
+//! Each part owns the type of its settings and the way their texts are read. This module never
+//! starts anything. It returns a complete and valid configuration, or a list of mistakes, which
+//! ends in exit status 64.
 
 pub(crate) mod sources;
 pub(crate) mod values;
@@ -22,7 +23,7 @@ use crate::jobs::acme::{self, AcmeSettings};
 use crate::jobs::reconcile::ReconcileSettings;
 use crate::jobs::ship::{Retention, ShipTo};
 
-/// Bytes after which a segment is sealed when nobody says otherwise.
+/// The default size, in bytes, after which a segment is sealed.
 const SEGMENT_BYTES: u64 = 128 * 1024 * 1024;
 
 /// A complete configuration.
@@ -38,9 +39,9 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     pub(crate) workers: usize,
     pub(crate) segment_bytes: u64,
-    /// Where sealed segments are copied to.
+    /// The place that sealed segments are copied to.
     pub(crate) ship: Option<ShipTo>,
-    /// What may then be retired.
+    /// Which copied segments may be removed here.
     pub(crate) retention: Retention,
     pub(crate) reconcile: ReconcileSettings,
     pub(crate) admin_token: Option<String>,
@@ -48,7 +49,7 @@ pub(crate) struct Config {
     pub(crate) fault: Option<Fault>,
 }
 
-/// A listener for TLS, and what it answers with.
+/// The listener for TLS, and its certificates.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSettings {
     pub(crate) listen: SocketAddr,
@@ -82,7 +83,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Puts the settings together.
+    /// Reads all settings.
     ///
     /// # Errors
     /// Every mistake, each with the setting, the value and what was expected.
@@ -124,12 +125,12 @@ impl Config {
         }
     }
 
-    /// Where the journal's streams lie.
+    /// Returns the folder that holds the journal's streams.
     pub(crate) fn journal_dir(&self) -> PathBuf {
         self.data.join("journal")
     }
 
-    /// How streams are written.
+    /// Returns the options for writing streams.
     pub(crate) fn journal_options(&self) -> journal::Options {
         #[cfg_attr(not(feature = "faults"), expect(unused_mut, reason = "only faults change it"))]
         let mut options = journal::Options::with_segment_bytes_max(self.segment_bytes);
@@ -161,7 +162,7 @@ fn shipping(sources: &mut Sources, s: &Settings) -> (Option<ShipTo>, Retention) 
     let bytes = sources.read("retain_bytes", &s.retain_bytes, |t| values::number(t, 0, 1 << 50));
     let retention = Retention { days: days.given(), bytes: bytes.given() };
     if ship.is_none() && retention != Retention::default() {
-        sources.mistake("retain_days, retain_bytes: only what is copied may be retired; set ship");
+        sources.mistake("retain_days, retain_bytes: only copied segments may be removed; set ship");
     }
     (ship, retention)
 }
@@ -175,7 +176,7 @@ fn reconciliation(sources: &mut Sources, s: &Settings) -> ReconcileSettings {
     ReconcileSettings { poll_every: Span::seconds(poll), reconcile_every: Span::seconds(reconcile) }
 }
 
-/// The settings of TLS, which need each other.
+/// Reads the settings of TLS and checks that they fit together.
 fn tls(sources: &mut Sources, s: &Settings) -> Option<TlsSettings> {
     let listen = sources.read("listen_tls", &s.listen_tls, values::address).given();
     let chains = sources.read_or("tls_cert", &s.tls_cert, vec![], values::paths);
@@ -214,7 +215,7 @@ fn acme_settings(sources: &mut Sources, s: &Settings) -> Option<AcmeSettings> {
 fn planted(text: &str) -> Result<Fault, String> {
     let of_state = hot_state::StateFault::parse(text).map(Fault::State);
     let fault = journal::Fault::parse(text).map(Fault::Journal).or(of_state);
-    fault.ok_or_else(|| "no such fault".to_owned())
+    fault.ok_or_else(|| "there is no such fault".to_owned())
 }
 
 #[cfg(test)]
@@ -236,7 +237,7 @@ mod tests {
             state: Some("memcached://localhost".into()),
             ..Settings::default()
         };
-        let report = Config::resolve(&settings).unwrap_err().to_string();
+        let mistakes = Config::resolve(&settings).unwrap_err().to_string();
         for expected in [
             "`nowhere`",
             "workers = `0`",
@@ -245,7 +246,7 @@ mod tests {
             "`memcached://localhost`",
             "*.x",
         ] {
-            assert!(report.contains(expected), "{report} should name {expected}");
+            assert!(mistakes.contains(expected), "{mistakes} should name {expected}");
         }
     }
 

@@ -1,14 +1,14 @@
-//! Where settings come from: flags and environment, then a file, then defaults. Collects every
+//! The sources of settings: flags and environment, then a file, then defaults. Collects every
 //! mistake.
 
 use std::path::Path;
 
-/// A setting as it was found.
+/// A setting, before defaults are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setting<T> {
-    /// Nobody gave it.
+    /// No source has it.
     Missing,
-    /// It was given and cannot be used, which is noted as a mistake.
+    /// It was given, but its value is invalid; the mistake has been noted.
     Invalid,
     Given(T),
 }
@@ -26,7 +26,8 @@ impl<T> Setting<T> {
     }
 }
 
-/// The file's values beside the flags' and environment's, and the mistakes found so far.
+/// The values of the configuration file, and the mistakes found so far. Flags and environment come
+/// with each call.
 pub(crate) struct Sources {
     file: toml::Table,
     known: Vec<&'static str>,
@@ -46,7 +47,7 @@ impl Sources {
         sources
     }
 
-    /// A setting from its first source.
+    /// Reads a setting from the first source that has it.
     pub(crate) fn read<T>(
         &mut self,
         key: &'static str,
@@ -56,8 +57,8 @@ impl Sources {
         self.read_shown(key, flag, parse, str::to_owned)
     }
 
-    /// As [`read`](Self::read), for a setting that holds a secret: a mistake shows it as `show`
-    /// does.
+    /// Like [`read`](Self::read), for a setting that holds a secret: a mistake shows the value as
+    /// `show` writes it.
     pub(crate) fn read_shown<T>(
         &mut self,
         key: &'static str,
@@ -77,7 +78,7 @@ impl Sources {
         }
     }
 
-    /// A setting, or its default.
+    /// Reads a setting, or returns its default.
     pub(crate) fn read_or<T>(
         &mut self,
         key: &'static str,
@@ -92,7 +93,7 @@ impl Sources {
         self.mistakes.push(mistake.into());
     }
 
-    /// Every mistake, unknown keys of the file included.
+    /// Returns every mistake, including unknown keys of the file.
     pub(crate) fn finish(mut self) -> Vec<String> {
         let known = &self.known;
         let unknown = self.file.keys().filter(|key| !known.contains(&key.as_str()));
@@ -108,7 +109,8 @@ fn read_file(path: &Path) -> Result<toml::Table, String> {
     text.parse().map_err(|e| format!("config = `{}`: {e}", path.display()))
 }
 
-/// A file's value as the text a flag would have been; lists are joined by commas.
+/// Returns a file's value as the text that a flag would have; the items of a list are joined by
+/// commas.
 fn file_text(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! Values of settings, read from texts. Each says what is expected instead.
+//! Parsers for the values of settings. Their errors say what was expected.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an address and port such as 127.0.0.1:8080".to_owned())
 }
 
-/// Host names in lower case, separated by commas.
+/// Reads host names, separated by commas, and turns them to lower case.
 pub(crate) fn hosts(text: &str) -> Result<Vec<String>, String> {
     let names = text
         .split(',')
@@ -18,7 +18,7 @@ pub(crate) fn hosts(text: &str) -> Result<Vec<String>, String> {
     names.map(|host| live::check_host(&host).map(|()| host)).collect()
 }
 
-/// Paths, separated by commas.
+/// Reads paths, separated by commas.
 pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     let paths = text.split(',').map(str::trim).filter(|path| !path.is_empty());
     Ok(paths.map(PathBuf::from).collect())

@@ -1,13 +1,13 @@
 //! The thread that reads certificate files again whenever they change.
 //!
-//! Never falls silent: what cannot be used is reported and changes nothing.
+//! It never fails silently: files that cannot be used are logged, and the certificates in use stay.
 
 use std::time::Duration;
 
 use edge::tls::{CertificateFiles, Files, Tls};
 use live::Stop;
 
-/// How often certificate files are looked at.
+/// How often certificate files are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Watches the files until told to stop.
@@ -25,8 +25,8 @@ pub(crate) fn run(tls: &Tls, files: &[CertificateFiles], stop: &Stop) {
                 seen = stamp;
                 tracing::info!("certificates were read again");
             }
-            // Certificate and key are two files: between the two writes they do not fit, so it is
-            // tried again.
+            // Certificate and key are two files. Between the two writes they do not fit together,
+            // so it is tried again.
             Err(error) => tracing::warn!("the certificates in use stay: {error:#}"),
         }
     }

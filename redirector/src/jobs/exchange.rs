@@ -1,9 +1,9 @@
-//! The catalog of several nodes: changes are exchanged through the Redis that they share.
+//! Exchanges the changes of the catalog between several nodes, through the Redis that they share.
 //!
-//! A change made at one node is offered there under its hash; every other node writes it into its
-//! own journal and then shows it. So each node has all changes, and any of them may be lost. The
-//! catalog is a fold that does not care in which order changes come. What Redis loses is offered
-//! again.
+//! A node offers each change that was made there, under the change's hash. Every other node writes
+//! it into its own journal and then shows it. So each node has all changes, and any node may be
+//! lost. The order in which changes come does not matter to the catalog. If Redis loses changes,
+//! they are offered again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -18,19 +18,18 @@ use shared::catalog::{ChangeId, change_id};
 use shared::record::Record;
 use shared::stream::StreamKind;
 
-/// How often to look; a change is everywhere within a second.
+/// How often changes are exchanged. A change is at every node within a second.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Changes fetched at once.
+/// How many changes are fetched in one step.
 const AT_ONCE: usize = 100;
 
-/// Exchanges changes until told to stop.
 pub(crate) struct Exchange {
     journal_dir: PathBuf,
     redis: Redis,
     live: Arc<Live>,
     committer: Committer,
     readers: BTreeMap<StreamName, Reader>,
-    /// The changes in this node's journal.
+    /// The ids of the changes in this node's journal.
     held: HashSet<ChangeId>,
 }
 
@@ -55,7 +54,7 @@ impl Exchange {
                             "changes of the catalog do not reach other nodes for now: {error:#}"
                         );
                     }
-                    // What was read but not offered is read again.
+                    // Changes that were read but not offered are read again.
                     self.readers.clear();
                 }
             }
@@ -66,7 +65,7 @@ impl Exchange {
     fn exchange(&mut self) -> Result<()> {
         let offered = self.redis.changes_count()?;
         if offered < self.held.len() {
-            // Redis lost some: everything is looked through once more.
+            // Redis lost some changes: the whole journal is read once more.
             self.readers.clear();
         }
         let is_new = self.read_and_offer()?;
@@ -76,7 +75,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Offers the changes that the journal has got since, and returns whether there were any.
+    /// Offers the changes that the journal has got since the last call. Returns whether there were
+    /// any.
     fn read_and_offer(&mut self) -> Result<bool> {
         let mut any = false;
         let known: HashSet<ChangeId> = if self.readers.is_empty() {
@@ -104,7 +104,7 @@ impl Exchange {
         Ok(any)
     }
 
-    /// Writes the changes of other nodes into this one's journal, and shows them.
+    /// Writes the changes of other nodes into this node's journal, and shows them.
     fn take_over(&mut self) -> Result<()> {
         let missing: Vec<ChangeId> =
             self.redis.change_ids()?.into_iter().filter(|id| !self.held.contains(id)).collect();

@@ -1,4 +1,4 @@
-//! The long-running threads beside the listeners, one file each.
+//! The long-running threads beside the listeners. Each has its own file.
 
 pub(crate) mod acme;
 pub(crate) mod certificates;

@@ -1,7 +1,7 @@
-//! The thread that keeps the hot state up with the journal.
+//! The thread that keeps the hot state up to date with the journal.
 //!
-//! An embedded store takes its time to open, and redirects do not wait for it. A Redis server whose
-//! settings would lose windows is refused at once.
+//! An embedded store takes its time to open, and redirects do not wait for it. A Redis server with
+//! settings by which windows would be lost is refused at once.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use live::{Live, Stop};
 
 use crate::config::Config;
 
-/// How long to wait before a hot state that cannot be opened is tried again.
+/// How long to wait before trying again to open the hot state.
 const PAUSE_BEFORE_OPENING_AGAIN: Duration = Duration::from_millis(600);
 
-/// What the thread needs.
+/// The parts that the thread needs.
 pub(crate) struct Projecting {
     url: StateUrl,
     data: PathBuf,
     journal_dir: PathBuf,
     live: Arc<Live>,
     lag: Arc<Lag>,
-    /// Where the state is shown once it is open.
+    /// Receives the state once it is open.
     state: LazyState,
-    /// Takes the first failure to open, as long as somebody waits for it.
+    /// Receives the first failure to open, as long as somebody waits for it.
     refused: Sender<Error>,
 }
 
-/// Waits until the state is open, or refused.
+/// Waits until the state is open or refused.
 pub(crate) struct Opening(Option<Receiver<Error>>);
 
 impl Projecting {
@@ -67,7 +67,7 @@ impl Projecting {
                     return Projector::new(journal_dir, opened, live, lag).run(stop);
                 }
                 Err(error) => {
-                    // Where nobody waits for the failure any more, it is logged.
+                    // Nobody waits for the failure any more, so it is logged.
                     let Err(SendError(error)) = refused.send(error) else { return };
                     if !lag.failing.swap(true, Relaxed) {
                         tracing::error!(
@@ -82,10 +82,11 @@ impl Projecting {
 }
 
 impl Opening {
-    /// Waits for Redis, whose refusal ends the start; does not wait for an embedded store.
+    /// Waits for Redis, and does not wait for an embedded store. A Redis server that is refused
+    /// ends the start.
     ///
     /// # Errors
-    /// Why the state is refused.
+    /// The reason why the state is refused.
     pub(crate) fn wait(self) -> Result<()> {
         self.0.and_then(|refusal| refusal.recv().ok()).map_or(Ok(()), Err)
     }

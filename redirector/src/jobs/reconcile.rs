@@ -1,9 +1,9 @@
-//! Reconciliation: asking shops for their recent orders, which finds what webhooks lost; for
-//! Magento it is the usual way.
+//! Reconciliation: asks shops for their recent orders and so finds orders whose webhooks were lost.
+//! For Magento it is the usual way.
 //!
-//! One thread, at the lowest priority, asks one shop after another. What is known already is not
-//! recorded again. It never holds up a redirect, the end of the process, or another shop for longer
-//! than a request may take; and it sends a shop's key nowhere but to that shop.
+//! One thread, at the lowest priority, asks one shop after another. Orders that are known already
+//! are not recorded again. The thread never delays a redirect or the end of the process, and delays
+//! another shop no longer than a request may take. It sends a shop's key only to that shop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,27 +29,26 @@ use crate::outbound::{self, Policy};
 const FIRST_SPAN: Span = Span::days(3);
 /// How far each reconciliation overlaps the one before.
 const OVERLAP: Span = Span::minutes(10);
-/// Pages of one reconciliation.
+/// The most pages that one reconciliation reads.
 const PAGES_MAX: usize = 200;
-/// Bytes of one answer.
+/// The largest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause after failures.
 const PAUSE_MAX: Span = Span::minutes(60);
-/// How often the thread looks at the clock.
+/// How often the thread checks which shops are due.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What the operator sets for reconciliation.
+/// The settings of reconciliation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReconcileSettings {
     /// How often a shop without webhooks is asked for its orders.
     pub(crate) poll_every: Span,
-    /// How often a shop with webhooks is asked for what they lost.
+    /// How often a shop with webhooks is asked for orders that its webhooks lost.
     pub(crate) reconcile_every: Span,
 }
 
-/// Asks shops.
 pub(crate) struct Reconciler {
     settings: ReconcileSettings,
     live: Arc<Live>,
@@ -72,7 +71,7 @@ impl Reconciler {
         Self { settings, live, state, facts, reconciliations, client }
     }
 
-    /// Asks until told to stop.
+    /// Asks shops until told to stop.
     pub(crate) fn run(&self, stop: &Stop) {
         while !stop.is_set() {
             for (merchant, platform, api) in self.due() {
@@ -85,10 +84,10 @@ impl Reconciler {
         }
     }
 
-    /// The shops whose time has come.
+    /// Returns the shops that are due.
     fn due(&self) -> Vec<(Arc<Merchant>, Platform, ShopApi)> {
-        // Without the hot state nobody can tell what is known already; asking would fail, and
-        // the next time would be put off.
+        // Without the hot state nobody can tell which orders are known already. Asking would fail
+        // and delay the next attempt.
         if self.state.get().is_err() {
             return vec![];
         }
@@ -146,7 +145,7 @@ impl Reconciler {
         });
     }
 
-    /// Goes through every page. Returns how many orders there were, and how many facts were new.
+    /// Reads every page. Returns how many orders there were, and how many facts were new.
     fn walk(
         &self,
         merchant: MerchantId,
@@ -159,7 +158,7 @@ impl Reconciler {
             loop {
                 pages += 1;
                 if pages > PAGES_MAX {
-                    bail!("more than {PAGES_MAX} pages: the next reconciliation goes on");
+                    bail!("more than {PAGES_MAX} pages: the next reconciliation tries again");
                 }
                 let (answer, link) = self.ask(&page, credentials(platform, api))?;
                 for order in page.orders(&answer).map_err(|reason| anyhow!(reason))? {
@@ -189,10 +188,10 @@ impl Reconciler {
         }
         let link = outbound::header(&answer, "link");
         let body = outbound::body(&mut answer, ANSWER_BYTES_MAX).context("answer")?;
-        Ok((serde_json::from_slice(&body).context("the answer is no JSON")?, link))
+        Ok((serde_json::from_slice(&body).context("the answer is not JSON")?, link))
     }
 
-    /// Records what an order says, unless that is known. Returns whether it was new.
+    /// Records the fact that an order gives, unless it is known. Returns whether it was new.
     fn take(&self, merchant: MerchantId, platform: Platform, order: &Found) -> Result<bool> {
         let received_at = clock::now();
         let snapshot = self.live.snapshot().load_full();
@@ -201,7 +200,8 @@ impl Reconciler {
             headers: &topic_headers(order.topic),
             body: &order.body,
             received_at,
-            // It came over a connection to the shop itself.
+            // The order came over a connection to the shop itself, so there is no signature to
+            // check.
             secrets: &[],
             token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
         };
@@ -216,7 +216,7 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Returns whether the same came before, by a webhook or an earlier reconciliation.
+    /// Returns whether the same fact came before, by a webhook or an earlier reconciliation.
     fn is_known(&self, fact: &OrderFact) -> Result<bool> {
         let known = find_order(self.state.get()?, fact.merchant, &fact.order_id)?;
         Ok(known
@@ -224,7 +224,7 @@ impl Reconciler {
     }
 }
 
-/// What a fact says, without how and when it came.
+/// Returns a fact's content, without how and when it came.
 fn content(fact: &OrderFact) -> OrderFact {
     let (id, received_at) = (FactId::from_bytes([0; 16]), Timestamp::default());
     OrderFact { id, received_at, notes: vec![], reread: None, ..fact.clone() }

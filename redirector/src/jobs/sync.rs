@@ -1,4 +1,4 @@
-//! The thread that brings clicks to the disk soon after they were written.
+//! The thread that syncs clicks to the disk soon after they were written.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use anyhow::Result;
 use journal::Syncer;
 use live::Stop;
 
-/// How long a click that is in the system's hands may wait for the disk.
+/// How long a click that was written to the system may wait for the disk.
 const SYNC_EVERY: Duration = Duration::from_millis(40);
 
-/// Syncs every stream again and again until told to stop.
+/// Syncs all streams again and again until told to stop.
 ///
 /// # Errors
 /// Never; a failure poisons its stream, which the worker, `/readyz` and the log report.

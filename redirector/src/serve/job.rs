@@ -1,5 +1,5 @@
-//! One kind of long-running thread: a name, a priority, what it does, and whether anybody waits for
-//! its end.
+//! One kind of long-running thread: a name, a priority, its work, and whether the end of the
+//! process waits for it.
 
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,27 +15,27 @@ pub(crate) struct Job {
     pub(crate) run: Box<dyn FnOnce(&Stop) -> Result<()> + Send>,
 }
 
-/// How a thread shares its core with redirects.
+/// How a thread shares its processor core with redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
     Normal,
-    /// At the lowest priority, with all threads that it starts.
+    /// The lowest priority, for this thread and all threads that it starts.
     BehindRedirects,
 }
 
 /// What happens to a thread when the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It has something to finish.
+    /// The process waits: the thread has something to finish.
     Wait,
-    /// It has something to finish that can also be done after the next start.
+    /// The process waits up to this time: what is left can also be done after the next start.
     WaitAtMost(Duration),
-    /// Nobody waits: what it had under way is done again after the next start.
+    /// The process does not wait: unfinished work is done again after the next start.
     Leave,
 }
 
 impl Job {
-    /// A thread that is waited for and may fail.
+    /// Makes a thread that is waited for and may fail.
     pub(crate) fn new(
         name: impl Into<String>,
         run: impl FnOnce(&Stop) -> Result<()> + Send + 'static,
@@ -44,7 +44,7 @@ impl Job {
         Self { name: name.into(), priority, end, run: Box::new(run) }
     }
 
-    /// A thread that yields to redirects and cannot fail.
+    /// Makes a thread that yields to redirects and cannot fail.
     pub(crate) fn behind(
         name: impl Into<String>,
         end: End,
@@ -90,7 +90,7 @@ impl Running {
                 while !self.thread.is_finished() {
                     if told_at.elapsed() > most {
                         tracing::warn!(
-                            "{} is not done and goes on after the next start; nothing is lost",
+                            "{} has not finished; it goes on after the next start, nothing is lost",
                             self.name
                         );
                         return Ok(());
@@ -114,7 +114,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Tells all to stop, and waits for those that are waited for.
+    /// Tells all threads to stop, and waits for those that must be waited for.
     ///
     /// # Errors
     /// The first failure; the others are waited for all the same.
@@ -125,7 +125,7 @@ impl Jobs {
     }
 }
 
-/// Lowers this thread's priority, so that redirects come first when there is not enough for both.
+/// Lowers this thread's priority, so that redirects come first when the processor is busy.
 fn yield_to_redirects() {
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
         tracing::warn!("a thread that should yield runs at normal priority: {error}");
@@ -137,10 +137,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_told_before_anybody_is_waited_for() {
+    fn all_threads_are_told_to_stop_before_any_is_waited_for() {
         let mut jobs = Jobs::default();
         let (first_saw, seen) = std::sync::mpsc::channel();
-        // The first waits for the second: in turn they would never end.
+        // The first thread waits for the second. Stopped one after the other, they would never end.
         jobs.start(Job::new("first", move |stop| {
             stop.sleep(Duration::from_secs(60));
             Ok(seen.recv()?)
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_and_a_panic_are_reported_and_who_is_left_is_not_waited_for() {
+    fn failures_and_panics_are_reported_and_threads_to_leave_are_not_waited_for() {
         let failing = || Job::new("failing", |_: &Stop| Err(anyhow!("disk")));
         let mut jobs = Jobs::default();
         jobs.start(failing()).unwrap();

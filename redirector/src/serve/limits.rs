@@ -1,12 +1,12 @@
-//! File descriptors: as many as the system allows, and how many of them connections may take.
+//! File descriptors: raises their limit, and says how many of them connections may take.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The share of file descriptors that connections may take, in percent.
 const CONNECTIONS_PERCENT: usize = 60;
 
-/// Raises the limit of file descriptors as far as the system lets us: the usual 1,024 are few
-/// visitors.
+/// Raises the limit of file descriptors as far as the system allows. The usual 1,024 are enough for
+/// few visitors only.
 pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) =
@@ -16,7 +16,8 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// Connections that a worker may hold, so that files and the journal always find a descriptor.
+/// Returns how many connections a worker may hold, so that files and the journal always find a
+/// descriptor.
 pub(crate) fn connections_max(workers: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(CONNECTIONS_PERCENT) / 100 / workers

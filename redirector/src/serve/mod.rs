@@ -1,8 +1,7 @@
-//! `afterclick serve`: bind, open, start the list of threads, wait for a signal, drain the list
+//! `afterclick serve`: bind, open, start the list of threads, wait for a signal, then end the list
 //! backwards.
 //!
-//! Sockets are bound before anything starts, so that a second server on the same address fails at
-//! once.
+//! Sockets are bound before anything starts. So a second server on the same address fails at once.
 
 mod job;
 mod limits;
@@ -34,21 +33,23 @@ use crate::journals::{Journals, make_data_folder};
 use crate::serve::job::{End, Job, Jobs, Priority};
 use crate::serve::signals::Signals;
 
-/// Characters below which somebody may guess a token.
+/// A token with fewer characters can be guessed.
 const GUESSABLE_TOKEN: usize = 20;
-/// How long a stopping server may take for its hot state, which is no more than convenience.
+/// How long a stopping server may take to bring its hot state up to date. The next start can do
+/// this too.
 const PROJECTING_REST_MAX: Duration = Duration::from_secs(5);
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When something cannot be opened or bound, or could not be brought to the disk at the end.
+/// When something cannot be opened or bound, or the journal cannot be synced to the disk at the
+/// end.
 pub(crate) fn serve(config: Config) -> Result<()> {
     let signals = Signals::catch()?;
     limits::raise_descriptor_limit();
     if config.admin_token.as_ref().is_some_and(|token| token.len() < GUESSABLE_TOKEN) {
         tracing::warn!(
-            "the configured admin token is short enough to be guessed: use it for tests only"
+            "the configured admin token is so short that it can be guessed: use it for tests only"
         );
     }
     #[cfg(feature = "faults")]
@@ -78,14 +79,14 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     server.run(signals, journals, bound)
 }
 
-/// The sockets.
+/// The bound sockets.
 struct Bound {
     workers: Vec<Listeners>,
     admin: Vec<TcpListener>,
     addresses: Addresses,
 }
 
-/// Where the server listens.
+/// The addresses on which the server listens.
 struct Addresses {
     public: SocketAddr,
     tls: Option<SocketAddr>,
@@ -108,7 +109,7 @@ impl Bound {
     }
 }
 
-/// What the threads are made of.
+/// The parts that the threads share.
 struct Server {
     config: Config,
     live: Arc<Live>,
@@ -123,7 +124,7 @@ struct Server {
 impl Server {
     /// Starts the threads, waits for a signal, and ends them in the opposite order.
     fn run(self, signals: Signals, mut journals: Journals, bound: Bound) -> Result<()> {
-        // The projector ends last: it takes in what the others wrote at the end.
+        // The projector ends last: it takes in what the other threads wrote at the end.
         let mut projection = Jobs::default();
         let (projecting, opening) =
             Projecting::new(&self.config, &self.live, &self.lag, &self.state);
@@ -163,7 +164,7 @@ impl Server {
         Ok(())
     }
 
-    /// Nodes that share a Redis exchange their catalogs.
+    /// Exchanges catalogs between nodes that share a Redis.
     fn exchange(&self, journals: &Journals) -> Result<Option<Job>> {
         let Ok(HotState::Redis(redis)) = self.state.get() else { return Ok(None) };
         let (live, catalog) = (Arc::clone(&self.live), journals.catalog.0.clone());
@@ -181,7 +182,7 @@ impl Server {
         Ok(Some(Job::behind("shipper", End::Wait, |stop| shipper.run(stop))))
     }
 
-    /// Left at the end: what it has not kept is ordered again.
+    /// Not waited for at the end: a certificate that was not stored yet is ordered again.
     fn acme(&self) -> Result<Option<Job>> {
         let settings = self.config.tls.as_ref().and_then(|tls| tls.acme.as_ref());
         let Some((settings, tls)) = settings.zip(self.tls.as_ref()) else { return Ok(None) };
@@ -190,7 +191,7 @@ impl Server {
         Ok(Some(Job::behind("acme", End::Leave, |stop| acme.run(stop))))
     }
 
-    /// Left at the end: it only reads.
+    /// Not waited for at the end: it only reads.
     fn certificate_watch(&self) -> Option<Job> {
         let files = self.config.tls.as_ref().map(|tls| tls.files.clone());
         let (tls, files) = self.tls.clone().zip(files.filter(|files| !files.is_empty()))?;
@@ -200,7 +201,7 @@ impl Server {
         Some(Job { priority: Priority::Normal, ..watch })
     }
 
-    /// Left at the end: a shop may take its time, and what it says is asked for again.
+    /// Not waited for at the end: a shop may answer slowly, and the next start asks it again.
     fn reconciler(&self, journals: &Journals) -> Job {
         let reconciler = Reconciler::new(
             self.config.reconcile,
@@ -212,7 +213,7 @@ impl Server {
         Job::behind("reconciler", End::Leave, move |stop| reconciler.run(stop))
     }
 
-    /// The edge: a thread for each worker.
+    /// The edge: one thread for each worker.
     fn workers(
         &self,
         journals: &Journals,
@@ -263,7 +264,7 @@ impl Server {
     }
 }
 
-/// Says on standard output where the server listens, as one line of JSON.
+/// Writes to standard output where the server listens, as one line of JSON.
 fn announce(Addresses { public, tls, admin }: &Addresses) -> Result<()> {
     let mut ready = serde_json::json!({ "ready": true, "public": public.to_string(), "admin": admin.to_string() });
     if let Some(tls) = tls {

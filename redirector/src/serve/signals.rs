@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first drains, the second ends the process at once.
+//! SIGTERM and SIGINT: the first signal drains, the second ends the process at once.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, caught from the moment this is made.
+/// SIGTERM and SIGINT, caught from the moment this value is made.
 pub(crate) struct Signals {
     runtime: Runtime,
     terminate: Signal,
@@ -14,7 +14,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals; done first of all, so that none ends the process before it can drain.
+    /// Catches the signals. This comes first, so that no signal ends the process before it can
+    /// drain.
     pub(crate) fn catch() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let catch = |kind| {
@@ -33,12 +34,12 @@ impl Signals {
         });
     }
 
-    /// Waits for a signal. From then on a second one ends the process at once.
+    /// Waits for the first signal. From then on a second one ends the process at once.
     pub(crate) fn wait_for_first(mut self) -> Result<()> {
         self.wait();
         let wait_for_second = move || {
             self.wait();
-            // The journal survives a kill, and nothing else may hold the end up.
+            // The journal survives a kill, and no other part may delay the end.
             _ = rustix::process::kill_process(
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,

@@ -1,6 +1,6 @@
-//! Certificates by ACME, from Pebble: the server that Let's Encrypt tests clients with. It looks at
-//! our listener as a directory does, refuses good nonces now and then, and finds hosts by a DNS of
-//! its own.
+//! Certificates by ACME, from Pebble, the server with which Let's Encrypt tests clients. It checks
+//! our listener as a directory does, refuses good nonces now and then, and finds hosts through a
+//! DNS server of its own.
 
 use std::fs::{File, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,12 +18,12 @@ use tokio::time::sleep;
 
 use crate::support::{BROWSER, Stage, launch, run, until};
 
-/// Where Pebble looks at hosts.
+/// The port on which Pebble checks hosts.
 const TLS_PORT: u16 = 5001;
 
-/// A directory, and the names that it can find.
+/// A directory, and the DNS server through which it finds hosts.
 struct Authority {
-    /// Everything of a test listens on an address of its own, so that ports are free.
+    /// Each test listens on an address of its own, so that its ports are free.
     address: Ipv4Addr,
     folder: PathBuf,
     _directory: Child,
@@ -31,7 +31,7 @@ struct Authority {
 }
 
 impl Authority {
-    /// One whose certificates live for some seconds.
+    /// Starts a directory whose certificates live for `life` seconds.
     async fn start(folder: &Path, address: Ipv4Addr, life: u64) -> Self {
         let folder = folder.join("authority");
         std::fs::create_dir_all(&folder).unwrap();
@@ -73,7 +73,7 @@ impl Authority {
         authority
     }
 
-    /// Waits until it answers, and keeps the root that its certificates lead to.
+    /// Waits until the directory answers, and stores the root that its certificates lead to.
     async fn fetch_root(&self) {
         let url = format!("https://{}:15000/roots/0", self.address);
         let root = self.path("root.pem");
@@ -87,7 +87,7 @@ impl Authority {
         self.folder.join(name).display().to_string()
     }
 
-    /// Lets a host lead to an address.
+    /// Makes a host lead to an address.
     async fn lead(&self, host: &str, to: Ipv4Addr) {
         let management = format!("http://{}:8055", self.address);
         let host = format!("{host}.");
@@ -98,13 +98,13 @@ impl Authority {
         }
     }
 
-    /// How often the directory was asked anything.
+    /// Returns how many requests the directory has received.
     fn requests(&self) -> usize {
         let log = std::fs::read_to_string(self.folder.join("pebble.log")).unwrap();
         log.lines().filter(|line| line.contains("calling handler")).count()
     }
 
-    /// A product that orders certificates for these hosts.
+    /// Makes a product that orders certificates for these hosts.
     fn launch(&self, folder: &TempDir, hosts: &str) -> Launch {
         launch(folder).arguments(&[
             "--listen-tls",
@@ -120,7 +120,7 @@ impl Authority {
         ])
     }
 
-    /// The head that curl gets for a link, if it believes the certificate.
+    /// Returns the head that curl gets for a link, if it trusts the certificate.
     async fn curl(&self, host: &str) -> Result<String, String> {
         let to = format!("{host}:{TLS_PORT}:{}", self.address);
         let (url, root) = (format!("https://{host}:{TLS_PORT}/anna"), self.path("root.pem"));
@@ -143,7 +143,7 @@ impl Authority {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
-    /// Waits until curl believes a host's certificate.
+    /// Waits until curl trusts a host's certificate.
     async fn wait_for(&self, host: &str, at_most: Duration) -> String {
         let began = Instant::now();
         loop {
@@ -155,7 +155,7 @@ impl Authority {
         }
     }
 
-    /// What a client sees that offers these protocols.
+    /// Returns what a client sees that offers these protocols.
     async fn offer(&self, protocols: &str, host: &str) -> String {
         let to = format!("{}:{TLS_PORT}", self.address);
         let asked =
@@ -167,13 +167,13 @@ impl Authority {
     }
 }
 
-/// An address that no other test has; the process has those beside it, too.
+/// Returns an address that no other test has. The programs of a test use those next to it, too.
 fn own_address() -> Ipv4Addr {
     let [.., high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, high.max(1), low, 1)
 }
 
-/// Another address of this test.
+/// Returns another address of this test.
 fn beside(address: Ipv4Addr, last: u8) -> Ipv4Addr {
     let [a, b, c, _] = address.octets();
     Ipv4Addr::new(a, b, c, last)
@@ -196,7 +196,7 @@ fn spawn(folder: &Path, program: &str, arguments: &[&str]) -> Child {
 const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn a_host_gets_a_certificate_and_a_restart_asks_nobody() {
+async fn a_host_gets_a_certificate_and_a_restart_sends_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::start(folder.path(), own_address(), 90 * 86_400).await;
     let launch = authority.launch(&folder, "go.shop.test");
@@ -217,16 +217,16 @@ async fn a_host_gets_a_certificate_and_a_restart_asks_nobody() {
     stage.product = launch.start().await.unwrap();
     assert!(authority.curl("go.shop.test").await.is_ok(), "the first visitor is served");
     sleep(Duration::from_secs(2)).await;
-    assert_eq!(authority.requests(), asked, "a restart asks nobody");
+    assert_eq!(authority.requests(), asked, "a restart sends no request");
     assert_eq!(stage.metric("afterclick_acme_orders_total").await, 0);
 }
 
 #[tokio::test]
-async fn a_host_that_fails_holds_up_no_other_and_is_tried_again() {
+async fn a_host_that_fails_delays_no_other_and_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::start(folder.path(), own_address(), 90 * 86_400).await;
-    // Hosts are taken in this order, so the one that fails comes first. Nobody listens where it
-    // leads to.
+    // Hosts are taken in this order, so the one that fails comes first. Nobody listens at its
+    // address.
     let nobody = beside(authority.address, 3);
     authority.lead("bad.shop.test", nobody).await;
     let launch = authority.launch(&folder, "bad.shop.test,go.shop.test");
@@ -271,7 +271,7 @@ async fn visitors_do_not_notice_renewals() {
 async fn only_validators_are_shown_the_challenge_and_only_during_an_order() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::start(folder.path(), own_address(), 90 * 86_400).await;
-    // The directory's validators are held up here, and so the order stays under way.
+    // The directory's validators are kept waiting here, so the order stays under way.
     let elsewhere = beside(authority.address, 2);
     let trap = TcpListener::bind(SocketAddr::from((elsewhere, TLS_PORT))).await.unwrap();
     authority.lead("go.shop.test", elsewhere).await;
@@ -316,7 +316,7 @@ async fn an_account_that_the_directory_has_forgotten_is_made_anew() {
     let account = std::fs::read(kept.join("account.json")).unwrap();
     std::fs::remove_file(kept.join("go.shop.test.pem")).unwrap();
 
-    // Pebble remembers nothing.
+    // Pebble forgets everything when it is started again.
     let address = authority.address;
     drop(authority);
     let authority = Authority::start(stage.folder.path(), address, 90 * 86_400).await;

@@ -15,7 +15,7 @@ fn parse(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn nobody_gets_in_without_a_known_token() {
+async fn a_request_without_a_known_token_is_refused() {
     let stage = Stage::set().await;
     for authorization in ["", "Bearer wrong", "Basic abc", "Bearer"] {
         let headers = [("authorization", authorization)];
@@ -185,7 +185,7 @@ async fn lists_are_paged_by_cursor_without_gaps_and_repeats() {
             None => break,
         }
     }
-    // Those made within one millisecond come in the order of their random ids.
+    // Links that were made within one millisecond come in the order of their random ids.
     names.sort_unstable();
     assert_eq!(names, ["Anna", "I0", "I1", "I2", "I3", "I4", "I5", "I6"]);
 }
@@ -234,7 +234,7 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
 }
 
 #[tokio::test]
-async fn nothing_is_accepted_that_could_not_be_read_back() {
+async fn values_that_could_not_be_read_back_are_refused() {
     let stage = Stage::set().await;
     let deep = format!(r#"{{"name":"x","payout":{}{}}}"#, "[".repeat(120), "]".repeat(120));
     let answer = post(&stage, "/api/v1/influencers", "application/json", &deep).await;
@@ -351,7 +351,7 @@ async fn an_order_in_another_currency_waits_for_its_exchange_rate() {
 }
 
 #[tokio::test]
-async fn what_this_version_does_not_keep_is_refused_and_its_absence_accepted() {
+async fn fields_that_this_version_does_not_support_must_be_empty() {
     let stage = Stage::set().await;
     let rule = json!({ "kind": "percent", "rate": "15" });
     let campaign = |commission: Value, caps: Value| {

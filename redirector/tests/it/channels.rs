@@ -1,5 +1,5 @@
 //! Channels beside webhooks: postbacks of networks, the server API, tables, orders that the shop's
-//! page carries signed, and reports that are read again.
+//! page carries signed, and deliveries that are read again.
 
 use harness::Answer;
 use hyper::Method;
@@ -10,14 +10,15 @@ use shared::time::Timestamp;
 
 use crate::support::{SECRET, Stage, click_of, hex_mac, launch, now_ms, text, until, woo_order};
 
-/// The token for senders that cannot sign: new with a new merchant, so it is asked for anew.
+/// Returns the token for senders that cannot sign. It is shown when a merchant is made, so this
+/// makes another merchant with the same secret.
 async fn postback_token(stage: &Stage) -> String {
     let secret = json!({ "name": "x", "domains": ["other.test"], "currency": "EUR", "timezone": "UTC", "webhook_secret": SECRET });
     text(&stage.product.create("merchants", &secret).await.unwrap()["postback_token"])
 }
 
 #[tokio::test]
-async fn networks_report_in_their_own_words_and_a_click_is_known_by_its_id() {
+async fn networks_send_facts_in_their_own_words_and_with_a_click_id() {
     let stage = Stage::set().await;
     let (token, secret) = (click_of(&stage.token().await), postback_token(&stage).await);
     let send = async |path: String| stage.get(&path).await;
@@ -181,9 +182,9 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_read_is_read_after_a_fix_once() {
-    // A rebuild reads streams by name: reports become known before and after the facts that were
-    // read from them.
+async fn unparsed_deliveries_are_read_once_after_a_fix() {
+    // A rebuild reads streams by name. So it finds unparsed deliveries before and after the facts
+    // that were read from them.
     read_after_a_fix("facts-00").await;
     read_after_a_fix("facts-zz").await;
 }
@@ -193,9 +194,9 @@ async fn read_after_a_fix(older_stream: &str) {
     let mut stage = Stage::set().await;
     let token = stage.token().await;
     stage.product.stop().await.unwrap();
-    // Reports as an older version would have kept them.
+    // Deliveries as an older version would have kept them.
     let merchant = stage.merchant.parse().unwrap();
-    let report = |topic: &str, received_at: i64, body: &str| {
+    let delivery = |topic: &str, received_at: i64, body: &str| {
         Record::Unparsed(Unparsed {
             merchant,
             platform: Platform::Woocommerce,
@@ -211,9 +212,9 @@ async fn read_after_a_fix(older_stream: &str) {
     let (mut writer, _) =
         journal::Writer::open(&journal_dir, &stream, 1, journal::Options::default()).unwrap();
     for record in [
-        report("order.updated", now, &woo_order(727, json!({}), &[("_ac", &token)])),
-        report("postback", now + 1, "txid=9&amount=10.00&currency=EUR"),
-        report("order.updated", now + 2, "{"),
+        delivery("order.updated", now, &woo_order(727, json!({}), &[("_ac", &token)])),
+        delivery("postback", now + 1, "txid=9&amount=10.00&currency=EUR"),
+        delivery("order.updated", now + 2, "{"),
     ] {
         writer.append(&record.encode()).unwrap();
     }
@@ -230,8 +231,8 @@ async fn read_after_a_fix(older_stream: &str) {
             .unwrap();
         assert_eq!(serde_json::from_str::<Value>(&answer.body).unwrap(), expected);
     }
-    // The stream that was written by hand is in no list of this server's, so its records are waited
-    // for one by one.
+    // This server does not know the stream that was written by hand, so the test waits for its
+    // records one by one.
     let path = |order: &str| format!("/api/v1/orders/{}/{order}", stage.merchant);
     for (order, goods) in [("727", "18.00"), ("9", "10.00")] {
         until(order, async || stage.product.read(&path(order)).await.is_ok()).await;

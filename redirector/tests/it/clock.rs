@@ -1,5 +1,5 @@
-//! A clock that jumps, as after a wrong time server or a resumed machine: nothing is refused, lost
-//! or counted twice.
+//! A clock that jumps, as after a wrong time server or when a machine wakes up: nothing is refused,
+//! lost or counted twice.
 
 use std::path::Path;
 
@@ -10,8 +10,7 @@ use tokio::time::{Duration, sleep};
 
 use crate::support::{Stage, launch, woo_order};
 
-/// Debian's package `faketime`, without its wrapper: the time stands in a file that the test
-/// rewrites.
+/// Debian's package `faketime`, without its wrapper. The time is in a file that the test rewrites.
 const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 #[tokio::test]
@@ -57,7 +56,7 @@ async fn a_jumping_clock_loses_and_doubles_nothing() {
         before.0.iter().all(|&amount| amount == 270),
         "each order by the click that led to it: {before:?}"
     );
-    // The same after a restart and a rebuild at another time of day.
+    // The figures stay the same after a restart and a rebuild at another time of day.
     jump("+3h");
     let Stage { product, folder, merchant, key, influencer, campaign, link } = stage;
     product.stop().await.unwrap();
@@ -67,7 +66,7 @@ async fn a_jumping_clock_loses_and_doubles_nothing() {
     assert_eq!(paid(&stage).await, before);
 }
 
-/// When a token was issued: its documented bytes 4 to 9.
+/// Returns when a token was issued: bytes 4 to 9, as documented.
 fn issued_ms(token: &str) -> i64 {
     let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
     bytes[4..9].iter().fold(0, |ms, &byte| ms << 8 | i64::from(byte))

@@ -1,4 +1,4 @@
-//! `POST /_ac/e`.
+//! `POST /_ac/e`, and the image for pages without scripts.
 
 use harness::Answer;
 use hyper::Method;
@@ -30,7 +30,7 @@ async fn a_session_counts_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn the_cookie_alone_is_enough_and_no_click_is_a_counted_drop() {
+async fn the_cookie_alone_is_enough_and_without_a_click_the_drop_is_counted() {
     let stage = Stage::set().await;
     let cookie = format!("ac={}", stage.token().await);
     let session = body(&stage, "", json!([event(1, "session")]));
@@ -56,7 +56,7 @@ async fn a_purchase_is_a_claim_that_pays_nothing() {
 }
 
 #[tokio::test]
-async fn malformed_bodies_are_refused_by_the_name_of_the_field() {
+async fn malformed_bodies_are_refused_with_the_name_of_the_field() {
     let stage = Stage::set().await;
     let mut purchase = event(1, "purchase");
     purchase["o"] = json!({ "id": "undefined", "value": "1", "currency": "EUR" });
@@ -111,7 +111,7 @@ async fn refused_consent_records_nothing() {
 }
 
 #[tokio::test]
-async fn an_image_says_what_a_body_says() {
+async fn the_image_records_the_same_as_a_body() {
     let stage = Stage::set().await;
     let (key, token) = (&stage.key, stage.token().await);
     let image = |query: &str| format!("/_ac/e.gif?k={key}&t={token}&{query}");
@@ -130,11 +130,7 @@ async fn an_image_says_what_a_body_says() {
     assert_eq!(stage.figures().await["sessions"], 1);
     let order = stage.order("1001").await;
     assert_eq!(order["decision"]["method"], "click");
-    assert_eq!(
-        order["facts"].as_array().map(Vec::len),
-        Some(1),
-        "{order}: a reload reports it once"
-    );
+    assert_eq!(order["facts"].as_array().map(Vec::len), Some(1), "{order}: a reload adds no fact");
     for (query, headers, dropped) in [
         ("n=page", &[("referer", "https://elsewhere.example/")][..], "foreign_origin"),
         ("n=page&c=denied", &shop, "consent_denied"),
@@ -157,7 +153,7 @@ async fn an_image_says_what_a_body_says() {
 }
 
 #[tokio::test]
-async fn what_the_data_layer_says_is_trusted_least() {
+async fn a_purchase_from_the_data_layer_is_marked_as_such() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let mut purchase = event(1, "purchase");
@@ -168,7 +164,7 @@ async fn what_the_data_layer_says_is_trusted_least() {
 }
 
 #[tokio::test]
-async fn the_guides_image_reports_its_order() {
+async fn the_image_in_the_guide_works() {
     let stage = Stage::set().await;
     let guide = include_str!("../../../docs/shops/pixel.md");
     let (_, address) = guide

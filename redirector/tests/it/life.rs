@@ -139,7 +139,7 @@ async fn damage_is_found_and_exits_with_1() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_2_and_a_bad_configuration_64_with_every_mistake() {
+async fn wrong_usage_exits_with_2_and_an_invalid_configuration_with_64_and_every_mistake() {
     assert_eq!(afterclick(&["serve", "--no-such-flag"]).await.0, Some(2));
     assert_eq!(afterclick(&[]).await.0, Some(2));
     assert_eq!(afterclick(&["--version"]).await.0, Some(0));
@@ -186,7 +186,7 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
         "GET /anna HTTP/1.1\r\nhost: go.shop.test\r\ncookie: {}\r\n\r\n",
         "x".repeat(40_000)
     );
-    // The server may close before it has read everything.
+    // The server may close the connection before it has read everything.
     _ = large.write_all(head.as_bytes()).await;
     let mut answer = Vec::new();
     _ = large.read_to_end(&mut answer).await;
@@ -197,7 +197,8 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
     );
     let mut slow = TcpStream::connect(stage.product.public).await.unwrap();
     slow.write_all(b"GET /anna HTTP/1.1\r\nhost: go").await.unwrap();
-    // A byte now and then does not put the end off, neither before a first answer nor after one.
+    // A byte now and then does not extend the deadline, neither before a first answer nor after
+    // one.
     let (mut reading, mut writing) = slow.into_split();
     let trickle = tokio::spawn(async move {
         while writing.write_all(b"x").await.is_ok() {
@@ -220,7 +221,7 @@ async fn a_slow_request_is_cut_off_and_a_large_head_refused() {
 
 /// Needs a build with the feature `faults`, as `scripts/test` makes it.
 #[tokio::test]
-async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
+async fn clicks_can_wait_for_the_disk_and_a_failing_disk_is_reported() {
     let stage = Stage::set().await;
     let (link, folder) = (stage.link.clone(), stage.folder);
     stage.product.stop().await.unwrap();
@@ -232,8 +233,8 @@ async fn clicks_may_be_promised_on_disk_and_a_failing_disk_is_said() {
             302
         );
     }
-    // A kill is no power cut: it shows that this way of promising records, not that the disk kept
-    // its word.
+    // A kill is no power cut. So this test shows that recording works this way, not that the disk
+    // kept what it confirmed.
     product.kill().await.unwrap();
     let faulty = launch(&folder)
         .arguments(&["--clicks", "disk"])
@@ -291,7 +292,7 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unfinished_request_to_the_admin_listener_does_not_hold_the_end_up() {
+async fn an_unfinished_request_to_the_admin_listener_does_not_delay_the_end() {
     use tokio::io::AsyncWriteExt;
     let stage = Stage::set().await;
     let mut unfinished = TcpStream::connect(stage.product.admin).await.unwrap();
@@ -304,7 +305,7 @@ async fn an_unfinished_request_to_the_admin_listener_does_not_hold_the_end_up() 
 }
 
 #[tokio::test]
-async fn a_target_that_is_no_path_is_answered() {
+async fn a_request_target_that_is_not_a_path_is_answered() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let stage = Stage::set().await;
     for target in ["x:80", "*", "http://go.shop.test", "//", "/%00", "/\u{e4}"] {
@@ -333,7 +334,7 @@ async fn a_taken_address_is_not_shared_with_another_process() {
     assert_eq!((status, said.contains("cannot listen")), (Some(1), true), "{said}");
 }
 
-/// What a power cut does at worst: the ends of the click streams are gone.
+/// Does what a power cut does at worst: the ends of the click streams are gone.
 fn cut_the_power(folder: &tempfile::TempDir) {
     for entry in std::fs::read_dir(folder.path().join("data/journal")).unwrap() {
         let stream = entry.unwrap();
@@ -345,7 +346,7 @@ fn cut_the_power(folder: &tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn a_state_that_saw_more_than_the_journal_kept_is_built_anew() {
+async fn a_state_that_saw_more_than_the_journal_kept_is_rebuilt() {
     let stage = Stage::set().await;
     for _ in 0..3 {
         stage.click(&[]).await;
@@ -375,7 +376,7 @@ async fn clicks_of(product: &harness::Product, link: &str) -> serde_json::Value 
     rows.iter().find(|row| row["link"] == link).map(|row| row["clicks"].clone()).unwrap_or_default()
 }
 
-/// Clicks so often, waits until all is counted, and gives the link's clicks by class.
+/// Clicks a number of times, waits until all is counted, and returns the link's clicks by class.
 async fn click_and_count(
     product: &harness::Product,
     agent: &str,
@@ -389,7 +390,8 @@ async fn click_and_count(
             302
         );
     }
-    // Longer than the projector sleeps: what is up to date afterwards has seen these clicks.
+    // This is longer than the projector sleeps: when it is up to date afterwards, it has seen these
+    // clicks.
     sleep(Duration::from_millis(500)).await;
     until("the figures are up to date", async || {
         product.read("/api/v1/stats?by=link").await.unwrap()["up_to_date"] == true
@@ -399,33 +401,33 @@ async fn click_and_count(
 }
 
 #[tokio::test]
-async fn a_state_that_saw_other_records_under_the_same_numbers_is_built_anew() {
+async fn a_state_that_saw_other_records_under_the_same_numbers_is_rebuilt() {
     let stage = Stage::set().await;
     let (link, folder) = (stage.link.clone(), stage.folder);
     stage.product.stop().await.unwrap();
-    let one_core = launch(&folder).arguments(&["--workers", "1"]);
+    let one_worker = launch(&folder).arguments(&["--workers", "1"]);
     let (state, kept) = (folder.path().join("data/state"), folder.path().join("kept"));
 
-    let product = one_core.start().await.unwrap();
+    let product = one_worker.start().await.unwrap();
     assert_eq!(click_and_count(&product, crate::support::BROWSER, 3, &link).await["billable"], 3);
     product.stop().await.unwrap();
     std::fs::rename(&state, &kept).unwrap();
 
-    // Five others get the numbers of the three while the state is elsewhere.
+    // Five other clicks get the numbers of the three, while the state is moved away.
     cut_the_power(&folder);
-    let product = one_core.start().await.unwrap();
+    let product = one_worker.start().await.unwrap();
     assert_eq!(click_and_count(&product, "curl/8", 5, &link).await["bot"], 5);
     product.stop().await.unwrap();
     std::fs::remove_dir_all(&state).unwrap();
     std::fs::rename(&kept, &state).unwrap();
 
-    let product = one_core.start().await.unwrap();
+    let product = one_worker.start().await.unwrap();
     let clicks = click_and_count(&product, "curl/8", 0, &link).await;
     assert_eq!((&clicks["billable"], &clicks["bot"]), (&json!(0), &json!(5)), "{clicks}");
 }
 
 #[tokio::test]
-async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a_shop_fails() {
+async fn a_hot_state_that_cannot_be_opened_delays_no_redirect_and_fails_no_reconciliation() {
     let mut stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let shop_api = r#"{"shop_api":{"url":"http://127.0.0.1:9","token":"t","secret":"s"}}"#;
@@ -452,14 +454,14 @@ async fn a_hot_state_that_cannot_be_opened_holds_up_no_redirect_and_no_look_at_a
         http::send(stage.product.admin, Method::GET, "/metrics", &[], "").await.unwrap().body;
     assert!(
         !metrics.contains("afterclick_reconcile_failures_total"),
-        "a look waits for it too: {metrics}"
+        "reconciliation waits for it too: {metrics}"
     );
     std::fs::remove_file(&state).unwrap();
     assert_eq!(stage.figures().await["clicks"]["billable"], 1, "taken in once it can be opened");
 }
 
 #[tokio::test]
-async fn the_doctor_finds_a_set_up_well_and_prints_what_a_shop_needs() {
+async fn the_doctor_approves_a_good_installation_and_prints_what_a_shop_needs() {
     let stage = Stage::set().await;
     let origin = format!("http://{}", stage.product.public);
     let (status, text) = afterclick(&["doctor", "--url", &origin]).await;
@@ -479,7 +481,7 @@ async fn the_doctor_finds_a_set_up_well_and_prints_what_a_shop_needs() {
     assert!(status == Some(1) && text.contains("--url"), "{text}");
 }
 
-/// Something in front of the product that caches, rewrites and swallows.
+/// A proxy in front of the product that caches, rewrites and drops.
 async fn bad_front() -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -494,7 +496,7 @@ async fn bad_front() -> String {
             let (headers, body) = if asks_for("/_ac/px.js") {
                 ("content-type: text/javascript\r\ncache-control: max-age=86400", loader)
             } else if asks_for("/_ac/px-2.js") {
-                // As it should be, but for its content.
+                // This file is right, except for its content.
                 (
                     "content-type: text/javascript\r\ncache-control: immutable\r\naccess-control-allow-origin: *",
                     "changed",
@@ -513,7 +515,7 @@ async fn bad_front() -> String {
 }
 
 #[tokio::test]
-async fn the_doctor_finds_what_stands_in_front_and_changes_things() {
+async fn the_doctor_finds_a_proxy_that_changes_answers() {
     let (status, text) = afterclick(&["doctor", "--url", &bad_front().await]).await;
     assert_eq!(status, Some(1), "{text}");
     for part in [
@@ -529,7 +531,7 @@ async fn the_doctor_finds_what_stands_in_front_and_changes_things() {
 }
 
 #[tokio::test]
-async fn a_connection_too_many_is_told_so_at_once() {
+async fn a_connection_above_the_limit_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = harness::default_bin_dir().unwrap().join("afterclick");
     let data = folder.path().join("data");
@@ -558,11 +560,11 @@ async fn a_connection_too_many_is_told_so_at_once() {
                 assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
                 refused += 1;
             }
-            // Closed before the request was there.
+            // The server closed the connection before the request was there.
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }
-    assert!(refused > 0, "nobody was told");
+    assert!(refused > 0, "no connection was refused");
     idle.clear();
     let is_served = async || ask().await.is_ok_and(|answer| answer.status == 200);
     until("places are free again", is_served).await;

@@ -1,4 +1,4 @@
-//! The product from outside: the real binary, over real HTTP, held to its contract.
+//! Tests of the product from outside: the real binary, over real HTTP, held to docs/api.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 

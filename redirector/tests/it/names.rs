@@ -1,10 +1,9 @@
-//! One order that every channel calls by another name.
+//! One order that each channel calls by another name.
 
 use serde_json::json;
 
 use crate::support::{Stage, text, woo_order};
 
-/// A purchase as the page reports it.
 #[tokio::test]
 async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
     for webhook_first in [true, false] {
@@ -34,7 +33,7 @@ async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_another_orders_id_names_neither() {
+async fn a_number_that_is_another_orders_id_identifies_neither() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     stage.webhook("order.updated", &woo_order(727, json!({ "number": "1001" }), &[])).await;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::support::{BROWSER, PATIENCE, Stage, launch, text, token_of, until, woo_order};
 
-/// A second node: the same keys, a journal of its own.
+/// Starts a second node, with the same keys and a journal of its own.
 async fn second_node(first: &Stage, url: &str) -> (tempfile::TempDir, Launch, Product) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -25,7 +25,7 @@ async fn click(node: &Product, slug: &str) -> harness::Answer {
     harness::http::send(node.public, Method::GET, &format!("/{slug}"), &headers, "").await.unwrap()
 }
 
-/// Waits until a node knows a link, and says how long that took.
+/// Waits until a node knows a link, and returns how long that took.
 async fn known_after(node: &Product, slug: &str) -> Duration {
     let begun = Instant::now();
     while click(node, slug).await.status != 302 {
@@ -52,7 +52,8 @@ async fn one_catalog_and_one_state(url: &str) {
     println!("a change was at the other node after {there:?} and {back:?}");
     assert!(there < Duration::from_secs(5) && back < Duration::from_secs(5), "{there:?} {back:?}");
 
-    // Clicked here, bought there: one order, and both nodes know all figures.
+    // A click at one node and the order at the other are one order, and both nodes have all
+    // figures.
     let token = token_of(&click(&second, "anna").await);
     first.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
     assert_eq!(first.commission("727").await, 270);
@@ -69,7 +70,7 @@ async fn one_catalog_and_one_state(url: &str) {
     })
     .await;
 
-    // The first node is lost with its disk. The second has everything, and so has a restart of it.
+    // The first node is lost with its disk. The second has everything, even after a restart.
     let Stage { product, folder: lost, merchant, .. } = first;
     product.kill().await.unwrap();
     drop(lost);

@@ -1,5 +1,5 @@
-//! Redis away: hanging, dead and emptied. Followers and shops notice nothing, and afterwards
-//! nothing is missing.
+//! Redis hangs, dies or loses its data. Followers and shops notice nothing, and afterwards nothing
+//! is missing.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::support::{Stage, launch, woo_order};
 const PROMPT: Duration = Duration::from_millis(500);
 
 #[tokio::test]
-async fn webhooks_are_promised_promptly_while_redis_hangs_or_is_dead() {
+async fn webhooks_are_answered_promptly_while_redis_hangs_or_is_dead() {
     let mut redis = Redis::start(&[]).unwrap();
     let stage = Stage::set_up(&["--state", &redis.url()], json!({})).await;
     let token = stage.token().await;
@@ -65,7 +65,7 @@ async fn a_user_with_few_rights_is_enough() {
 }
 
 #[tokio::test]
-async fn redis_is_spoken_to_by_tls() {
+async fn redis_works_over_tls() {
     let certificates = Certificates::make().unwrap();
     let redis = Redis::start_tls(&certificates).unwrap();
     let authority = certificates.authority();
@@ -79,7 +79,7 @@ fn launch_on(url: &str) -> (tempfile::TempDir, harness::Launch) {
     (folder, launch)
 }
 
-/// Clicks, orders, unparsed reports, a restart and a replay.
+/// Checks clicks, orders, unparsed deliveries, a restart and a replay.
 async fn works_on((folder, launch): (tempfile::TempDir, harness::Launch)) {
     let stage = Stage::set_on(folder, launch.clone(), json!({})).await;
     let token = stage.token().await;
@@ -112,7 +112,7 @@ async fn a_server_that_would_lose_windows_is_refused_and_one_that_is_away_is_wai
     let stage = Stage::set_on(folder, launch, json!({})).await;
     let token = stage.token().await;
     let answer = stage.webhook("order.updated", &woo_order(1, json!({}), &[("_ac", &token)])).await;
-    assert_eq!(answer.status, 200, "redirects and promises need no Redis");
+    assert_eq!(answer.status, 200, "redirects and webhooks need no Redis");
     redis.start_again().unwrap();
     assert_eq!(stage.commission("1").await, 270);
 }

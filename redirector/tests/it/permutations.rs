@@ -1,5 +1,5 @@
-//! Reports about one order in every order, twice, with the product killed between them: the same
-//! order, the same decision to the byte, the same balance.
+//! Facts about one order come in every sequence, twice, and the product is killed between them. The
+//! result is the same order, the same decision to the byte, and the same balance.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 use crate::support::{Stage, launch, now_ms, woo_order};
 
-/// One report about the order with this number.
+/// A delivery about the order with this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Report {
+enum Delivery {
     /// The thank-you page.
     Claim,
     /// The shop, before the money came.
@@ -28,11 +28,11 @@ enum Report {
     Postback,
 }
 
-const ALL: [Report; 5] =
-    [Report::Claim, Report::Unpaid, Report::Paid, Report::Refunded, Report::Postback];
+const ALL: [Delivery; 5] =
+    [Delivery::Claim, Delivery::Unpaid, Delivery::Paid, Delivery::Refunded, Delivery::Postback];
 
-impl Report {
-    async fn deliver(self, stage: &Stage, token: &str, begin: Timestamp, order: u64) {
+impl Delivery {
+    async fn send(self, stage: &Stage, token: &str, begin: Timestamp, order: u64) {
         let shop = async |status: &str, second: u8, refunds: Value| {
             let at = |second: u8| gmt(begin, second);
             let changes = json!({
@@ -58,12 +58,12 @@ impl Report {
     }
 }
 
-/// So many seconds later, as WooCommerce writes it.
+/// Returns the time so many seconds later, as WooCommerce writes it.
 fn gmt(begin: Timestamp, seconds: u8) -> String {
     begin.plus(Span::seconds(seconds.into())).to_string()[..19].to_owned()
 }
 
-/// The decision as the API spells it.
+/// Returns the decision with the bytes of the API.
 async fn decision_bytes(stage: &Stage, order: u64) -> String {
     stage.order(&order.to_string()).await;
     let path = format!("/api/v1/orders/{}/{order}", stage.merchant);
@@ -81,20 +81,20 @@ async fn killed_and_started_again(stage: Stage) -> Stage {
 }
 
 #[tokio::test]
-async fn every_order_of_reports_ends_in_the_same_decision_and_balance_over_kills() {
+async fn every_sequence_of_deliveries_ends_in_the_same_decision_and_balance_over_kills() {
     let mut stage = Stage::set().await;
     let token = stage.token().await;
     let begin = Timestamp::from_ms(now_ms());
-    // A shop that says what it will do in a moment is not believed.
+    // A fact from the future is not accepted, so the facts' times must have passed.
     sleep(Duration::from_secs(4)).await;
     let mut rng = StdRng::seed_from_u64(20_261_126);
     let orders = 9001..9013u64;
     for order in orders.clone() {
-        let mut reports = [ALL, ALL].concat();
-        reports.shuffle(&mut rng);
-        let kill_after = rng.random_range(0..reports.len());
-        for (number, report) in reports.iter().enumerate() {
-            report.deliver(&stage, &token, begin, order).await;
+        let mut deliveries = [ALL, ALL].concat();
+        deliveries.shuffle(&mut rng);
+        let kill_after = rng.random_range(0..deliveries.len());
+        for (number, delivery) in deliveries.iter().enumerate() {
+            delivery.send(&stage, &token, begin, order).await;
             if number == kill_after {
                 stage = killed_and_started_again(stage).await;
             }
@@ -121,7 +121,7 @@ async fn every_order_of_reports_ends_in_the_same_decision_and_balance_over_kills
     exported_as_the_api_says(&stage, &decision, orders.count()).await;
 }
 
-/// The batch decides from the journal alone, and comes to the same bytes.
+/// Checks that the batch, which decides from the journal alone, comes to the same bytes.
 async fn exported_as_the_api_says(stage: &Stage, decision: &str, orders: usize) {
     let out = stage.folder.path().join("export");
     let out = out.to_str().unwrap();

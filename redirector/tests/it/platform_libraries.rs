@@ -1,4 +1,4 @@
-//! Webhooks that Shopify's and Stripe's own libraries signed and sent.
+//! Webhooks that were signed and sent by Shopify's and Stripe's own libraries.
 //!
 //! Needs Node and the folder `node_modules` that `AFTERCLICK_TEST_NODE_MODULES` names, which
 //! `scripts/test` fills. Without it the test says so and passes, because a laptop may not have it.
@@ -13,7 +13,7 @@ use crate::support::{SECRET, Stage};
 use crate::{shopify, stripe};
 
 #[tokio::test]
-async fn the_platforms_own_libraries_sign_what_is_believed() {
+async fn webhooks_signed_by_the_platforms_own_libraries_are_accepted() {
     let modules = std::env::var("AFTERCLICK_TEST_NODE_MODULES").unwrap_or_default();
     if !std::path::Path::new(&modules).join("stripe").is_dir() {
         eprintln!("SKIPPED platform_libraries: AFTERCLICK_TEST_NODE_MODULES holds no stripe");

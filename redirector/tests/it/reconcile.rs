@@ -1,4 +1,5 @@
-//! Shops that are asked for their orders: what webhooks lost is found, and nothing is taken twice.
+//! Reconciliation: shops are asked for their orders. Orders whose webhooks were lost are found, and
+//! no order is taken twice.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Stage, text, until, woo_order};
 
-/// A shop's API: answers by the start of the path, and remembers what it was asked.
+/// A shop's API. It answers by the start of the path, and remembers the requests.
 struct Shop {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -59,7 +60,7 @@ impl Shop {
     }
 }
 
-/// A product that asks every second, with a merchant whose shop answers so.
+/// Starts a product that asks every second, with a merchant whose shop gives these answers.
 async fn stage(platform: &str, answers: Answers) -> (Stage, Shop) {
     let seconds = ["--poll-seconds", "1", "--reconcile-seconds", "1"];
     let stage = Stage::set_up(&seconds, json!({})).await;
@@ -102,12 +103,13 @@ async fn an_order_whose_webhook_was_lost_is_found_once_and_a_known_one_never() {
     stage.webhook("order.updated", &known).await;
     assert_eq!(stage.commission("727").await, 270);
     *orders.lock().unwrap() = format!("[{known},{lost}]");
-    let found = look(&stage, |look| look["found"].as_u64() >= Some(1)).await;
+    let found = reconciliation(&stage, |of_shop| of_shop["found"].as_u64() >= Some(1)).await;
     assert_eq!(found["found"], 1, "{found}");
     assert_eq!(stage.commission("728").await, 270);
-    let later =
-        look(&stage, |look| look["runs"].as_u64() >= Some(found["runs"].as_u64().unwrap() + 2))
-            .await;
+    let later = reconciliation(&stage, |of_shop| {
+        of_shop["runs"].as_u64() >= Some(found["runs"].as_u64().unwrap() + 2)
+    })
+    .await;
     assert_eq!((&later["found"], &later["failures"]), (&json!(1), &json!(0)), "{later}");
     assert_eq!(stage.order("727").await["facts"].as_array().unwrap().len(), 1);
     let asked = shop.asked.lock().unwrap()[0].to_lowercase();
@@ -142,18 +144,18 @@ async fn magento_is_asked_for_orders_and_credit_memos_page_by_page() {
         (200, answer.to_string())
     })).await;
     *token.lock().unwrap() = stage.token().await;
-    let found = look(&stage, |look| look["found"].as_u64() >= Some(102)).await;
+    let found = reconciliation(&stage, |of_shop| of_shop["found"].as_u64() >= Some(102)).await;
     assert_eq!((&found["found"], &found["last_error"]), (&json!(102), &Value::Null), "{found}");
     assert_eq!(stage.commission("000000101").await, 900, "15 % of 60.00");
     assert_eq!(stage.figures().await["orders"], 101);
 }
 
 #[tokio::test]
-async fn a_shop_that_refuses_or_talks_nonsense_is_reported_and_stops_nobody() {
+async fn a_shop_that_refuses_or_answers_nonsense_is_reported_and_delays_no_other() {
     let answer = Arc::new(Mutex::new((401, String::from("no"))));
     let said = Arc::clone(&answer);
     let (stage, _shop) = stage("shopify", Arc::new(move |_| said.lock().unwrap().clone())).await;
-    let refused = look(&stage, |look| look["failures"].as_u64() >= Some(1)).await;
+    let refused = reconciliation(&stage, |of_shop| of_shop["failures"].as_u64() >= Some(1)).await;
     assert!(text(&refused["last_error"]).contains("401"), "{refused}");
     *answer.lock().unwrap() = (200, "<html>".to_owned());
     let path = format!("/api/v1/reconcile/{}?since=2026-01-01T00:00:00Z", stage.merchant);
@@ -161,18 +163,20 @@ async fn a_shop_that_refuses_or_talks_nonsense_is_reported_and_stops_nobody() {
         stage.product.ask(Method::POST, &path, "application/json", "").await.unwrap().status
     };
     assert_eq!(now().await, 202);
-    let nonsense =
-        look(&stage, |look| look["last_error"].as_str().is_some_and(|e| e.contains("JSON"))).await;
+    let nonsense = reconciliation(&stage, |of_shop| {
+        of_shop["last_error"].as_str().is_some_and(|e| e.contains("JSON"))
+    })
+    .await;
     assert_eq!(nonsense["runs"], 0);
     *answer.lock().unwrap() = (200, r#"{"orders":[]}"#.to_owned());
     now().await;
-    look(&stage, |look| look["runs"].as_u64() >= Some(1)).await;
+    reconciliation(&stage, |of_shop| of_shop["runs"].as_u64() >= Some(1)).await;
     let shown = stage.product.read(&format!("/api/v1/merchants/{}", stage.merchant)).await.unwrap();
     assert_eq!((&shown["has_shop_api"], &shown["shop_api"]), (&json!(true), &Value::Null));
     let log = std::fs::read_to_string(stage.folder.path().join("data/afterclick.log")).unwrap();
     assert!(
         !log.contains("top-secret") && !nonsense.to_string().contains("top-secret"),
-        "the key is told nobody"
+        "no answer shows the key"
     );
     let cleared = patch(&stage.product, &stage.merchant, &json!({ "shop_api": null })).await;
     assert_eq!(cleared["has_shop_api"], false);
@@ -189,7 +193,7 @@ async fn a_shop_that_refuses_or_talks_nonsense_is_reported_and_stops_nobody() {
 const SLOW_SHOP: Duration = Duration::from_secs(28);
 
 #[tokio::test]
-async fn a_shop_that_takes_its_time_does_not_hold_up_the_end() {
+async fn a_slow_shop_does_not_delay_the_end() {
     let (stage, shop) = stage(
         "stripe",
         Arc::new(|_| {

@@ -1,4 +1,4 @@
-//! `GET /{slug}` and what lies beside it.
+//! `GET /{slug}` and the other paths of a link host.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn every_request_gets_one_class_and_only_people_get_tokens() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_link_is_told_apart() {
+async fn hosts_paths_and_methods_that_are_no_link_get_404_421_or_405() {
     let stage = Stage::set().await;
     for (method, path, host, status) in [
         (Method::GET, "/nobody", "go.shop.test", 404),
@@ -99,7 +99,7 @@ async fn what_is_not_a_link_is_told_apart() {
         assert_eq!(answer.status, status, "{method} {host}{path}");
         assert!(
             !answer.body.contains("nobody") && !answer.body.contains("evil"),
-            "nothing is reflected"
+            "no answer repeats the request"
         );
     }
 }
@@ -123,7 +123,7 @@ async fn a_paused_link_still_leads_to_the_shop_but_earns_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_over_leads_to_its_fallback_or_nowhere() {
+async fn a_link_that_has_ended_leads_to_its_fallback_or_nowhere() {
     let over = json!({ "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2020-02-01T00:00:00Z" });
     let stage = Stage::set_with(over.clone()).await;
     assert_eq!(stage.click(&[]).await.status, 404);
@@ -148,13 +148,13 @@ async fn a_forged_or_foreign_cookie_is_no_earlier_click() {
 }
 
 #[tokio::test]
-async fn a_catalog_that_is_being_changed_keeps_no_preview_away() {
+async fn previews_are_answered_while_the_catalog_changes() {
     let stage = Stage::set().await;
     let mut csv = "slug,campaign,influencer,destination\n".to_owned();
     for n in 0..20_000 {
         _ = writeln!(csv, "many-{n},{},{},https://shop.test/{n}", stage.campaign, stage.influencer);
     }
-    // The projector takes the change in once more, a moment after the answer.
+    // The projector takes the change in too, a moment after the answer.
     let import = async {
         let answer = stage.product.ask(Method::POST, "/api/v1/links/import", "text/csv", csv).await;
         sleep(Duration::from_millis(300)).await;
@@ -172,7 +172,7 @@ async fn a_catalog_that_is_being_changed_keeps_no_preview_away() {
 }
 
 #[tokio::test]
-async fn a_link_shows_where_it_leads_and_as_a_code() {
+async fn a_link_has_a_preview_and_a_qr_code() {
     let stage = Stage::set().await;
     let page = stage.visit(Method::GET, "/anna+", &[]).await;
     assert!(
@@ -190,7 +190,7 @@ async fn a_link_shows_where_it_leads_and_as_a_code() {
     assert_eq!(
         stage.figures().await["clicks"]["raw"].as_u64().unwrap_or(0),
         0,
-        "looking is no click"
+        "a preview is no click"
     );
 }
 
@@ -211,7 +211,7 @@ async fn loopback_names_are_hosts_where_a_merchant_has_them() {
     }
 }
 
-/// What the server answers to these bytes, sent in pieces; one answer each, without date and token.
+/// Sends these bytes in pieces. Returns each of the server's answers, without date and token.
 async fn exchange(stage: &Stage, pieces: &[&str], answers: usize) -> Vec<String> {
     let mut stream = TcpStream::connect(stage.product.public).await.unwrap();
     for piece in pieces {
@@ -228,7 +228,7 @@ async fn exchange(stage: &Stage, pieces: &[&str], answers: usize) -> Vec<String>
     text.split("HTTP/1.1 ").skip(1).map(plain).collect()
 }
 
-/// Whether the last answer has all of its body.
+/// Returns whether the last answer has all of its body.
 fn is_whole(text: &str) -> bool {
     let (_, last) = text.rsplit_once("HTTP/1.1 ").unwrap_or_default();
     let Some((head, body)) = last.split_once("\r\n\r\n") else { return false };
@@ -236,7 +236,7 @@ fn is_whole(text: &str) -> bool {
     body.len() >= length.unwrap_or(0)
 }
 
-/// An answer's lines in order, with its date and its tokens taken out.
+/// Returns an answer's lines in order, without its date and its tokens.
 fn plain(answer: &str) -> String {
     let is_token = |word: &&str| word.len() == 76;
     let mut words: Vec<_> = answer.split(['=', '&', ';', '#', '\r']).filter(is_token).collect();
@@ -253,7 +253,7 @@ fn plain(answer: &str) -> String {
 async fn plain_requests_are_answered_as_hyper_answers_them() {
     let stage = Stage::set().await;
     let head = "Host: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Safari/604.1\r\n";
-    // The same with a header that makes it hyper's, and changes nothing.
+    // The same request with a header that changes nothing, but makes hyper read it.
     let others = format!("{head}Content-Length: 0\r\n");
     for extra in [
         "",
@@ -276,7 +276,7 @@ async fn plain_requests_are_answered_as_hyper_answers_them() {
 }
 
 #[tokio::test]
-async fn requests_in_pieces_in_rows_and_mixed_with_others_get_an_answer_each() {
+async fn split_pipelined_and_mixed_requests_get_one_answer_each() {
     let stage = Stage::set().await;
     let plain = "GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone) Safari/604.1\r\n\r\n";
     let pieces: Vec<_> =

@@ -1,5 +1,5 @@
-//! Sealed segments are copied, and what is copied may be retired: nothing of it is lost to figures,
-//! audit or export.
+//! Sealed segments are copied, and copies may then be all that is left of them. Nothing is lost to
+//! figures, audit or export.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 use crate::support::{Stage, launch, until, woo_order};
 
-/// Orders that fill some segments of the smallest size.
+/// Enough orders to fill some segments of the smallest size.
 const ORDERS: u64 = 300;
 const SMALL: [&str; 2] = ["--segment-bytes", "65536"];
 
-/// Segments of the stream of facts below a journal.
+/// Returns the segments of the stream of facts in a journal.
 fn segments(journal: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for stream in std::fs::read_dir(journal).into_iter().flatten() {
@@ -69,7 +69,7 @@ async fn copied_segments_are_retired_and_nothing_is_missing() {
         stage.product.report(&["export", "--journal", place, "--out", &out]).await.unwrap();
     assert!(listed.contains(&format!("order_facts: {ORDERS} rows")), "{listed}");
 
-    // A restart goes on; a rebuild takes what is still here, and says what is not.
+    // A restart goes on. A rebuild takes what is still here, and reports what is not.
     let data = stage.product.data().to_str().unwrap().to_owned();
     let Stage { product, folder, merchant, .. } = stage;
     product.stop().await.unwrap();
@@ -80,7 +80,7 @@ async fn copied_segments_are_retired_and_nothing_is_missing() {
     let (status, said) = afterclick(&["replay", "--data", &data], &[]).await;
     assert_eq!(status, Some(0), "{said}");
 
-    // Copies and journal are audited together; a single flipped bit in a copy is found.
+    // Copies and journal are audited together. A single flipped bit in a copy is found.
     let verify = ["verify", "--data", &data, "--ship", place];
     let (status, said) = afterclick(&verify, &[]).await;
     assert_eq!((status, said.matches("all whole").count() >= 2), (Some(0), true), "{said}");
@@ -95,7 +95,7 @@ async fn copied_segments_are_retired_and_nothing_is_missing() {
 async fn without_a_copy_nothing_is_retired() {
     let (status, said) = afterclick(&["serve", "--retain-days", "1"], &[]).await;
     assert_eq!((status, said.contains("set ship")), (Some(64), true), "{said}");
-    // A place that cannot be written to: everything stays.
+    // A place that cannot be written to: all segments stay.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "in the way").unwrap();

@@ -24,7 +24,8 @@ const CASH_BACK: &str =
 const SHIPPING: &str =
     include_str!("../fixtures/shopify/shopify_api_ruby_refund_shipping_only.json");
 
-/// A published order with changes: fields to replace, and the click token as a cart attribute.
+/// Returns a published order with changes: fields to replace, and the click token as a cart
+/// attribute.
 pub(crate) fn order(published: &str, changes: Value, token: &str) -> String {
     let mut order: Value = serde_json::from_str(published).unwrap();
     for field in ["created_at", "processed_at", "updated_at"] {
@@ -141,14 +142,14 @@ async fn a_refund_may_come_before_its_order_and_again_within_it() {
 }
 
 #[tokio::test]
-async fn the_goods_given_back_count_and_not_the_money() {
+async fn a_refund_counts_by_the_goods_given_back_and_not_by_the_money() {
     let stage = Stage::set().await;
     let live =
         json!({ "test": false, "cancelled_at": null, "financial_status": "partially_refunded" });
     take(&stage, "orders/paid", &order(TEST, live, &stage.token().await)).await;
     // 15 % of 414.95: 62.2425
     assert_eq!(stage.commission("820982911946154500").await, 6224);
-    // All five lines, 414.95, for 85.00 of money.
+    // All five lines, 414.95, are given back, for 85.00 of money.
     take(&stage, "refunds/create", TEST_REFUND).await;
     assert_eq!(stage.commission("820982911946154500").await, 0);
 }
@@ -213,7 +214,7 @@ async fn test_deliveries_never_earn() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_refused_and_a_rotated_one_is_believed() {
+async fn a_wrong_secret_is_refused_and_a_replaced_one_is_accepted() {
     let stage = Stage::set().await;
     let body = order(PAID_WITH_CODE, json!({}), &stage.token().await);
     assert_eq!(deliver(&stage, "another", "orders/paid", &body).await.status, 401);

@@ -12,7 +12,7 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// The signature of a body at a time, as Stripe spells it.
+/// Returns the signature of a body at a time, as Stripe writes it.
 fn v1(secret: &str, time: i64, body: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let tag = mac.chain_update(format!("{time}.{body}")).finalize().into_bytes();
@@ -29,14 +29,14 @@ async fn post(stage: &Stage, header: &str, body: &str) -> Answer {
         .await
 }
 
-/// Delivers an event as Stripe does now; its answer must be 200.
+/// Delivers an event as Stripe does now. Its answer must be 200.
 pub(crate) async fn deliver(stage: &Stage, event: &Value) {
     let body = event.to_string();
     let answer = post(stage, &signed(SECRET, now(), &body), &body).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// A live event that happened `ago` seconds ago.
+/// Makes a live event that happened `ago` seconds ago.
 fn event(kind: &str, ago: i64, object: Value) -> Value {
     json!({
         "id": format!("evt_{kind}_{ago}"), "object": "event", "type": kind, "created": now() - ago,
@@ -44,7 +44,7 @@ fn event(kind: &str, ago: i64, object: Value) -> Value {
     })
 }
 
-/// A paid session of 100.00 EUR less a discount of 10.00, in payment `pi_1`, with changes.
+/// Makes a paid session of 100.00 EUR less a discount of 10.00, in payment `pi_1`, with changes.
 fn session(token: &str, changes: Value) -> Value {
     let mut object = json!({
         "id": "cs_live_1", "object": "checkout.session", "livemode": true, "mode": "payment",
@@ -56,7 +56,7 @@ fn session(token: &str, changes: Value) -> Value {
     event("checkout.session.completed", 50, object)
 }
 
-/// A session whose goods are all there is to pay: 100.00 EUR.
+/// Makes a session of 100.00 EUR of goods, and nothing else to pay.
 pub(crate) fn plain_session(token: &str) -> Value {
     let details = json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 });
     session(token, json!({ "amount_total": 10_000, "total_details": details }))
@@ -111,7 +111,7 @@ async fn the_token_is_read_in_metadata_in_both_spellings() {
 }
 
 #[tokio::test]
-async fn the_published_events_are_understood_and_never_earn() {
+async fn the_published_events_are_read_and_never_earn() {
     let stage = Stage::set().await;
     let cases = [
         (
@@ -125,7 +125,7 @@ async fn the_published_events_are_understood_and_never_earn() {
         assert_eq!(stage.order(order).await["order"]["test"], true, "{order}");
         assert_eq!(stage.commission(order).await, 0);
     }
-    // All published events bear the same id: the dispute of the same charge needs another shop.
+    // All published events have the same id, so the dispute of the same charge needs another shop.
     let other = Stage::set().await;
     let body = include_str!("../fixtures/stripe/charge.dispute.created.json");
     assert_eq!(post(&other, &signed(SECRET, now(), body), body).await.status, 200);
@@ -136,7 +136,7 @@ async fn the_published_events_are_understood_and_never_earn() {
 }
 
 #[tokio::test]
-async fn only_a_fresh_signature_of_the_merchant_is_believed() {
+async fn only_a_fresh_signature_of_the_merchant_is_accepted() {
     let stage = Stage::set().await;
     let body = session("", json!({})).to_string();
     let time = now();
@@ -163,7 +163,7 @@ async fn only_a_fresh_signature_of_the_merchant_is_believed() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_is_believed_beside_the_old_one() {
+async fn a_new_secret_is_accepted_beside_the_old_one() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let rotation = json!({ "webhook_secret": "whsec_new" }).to_string();
@@ -182,7 +182,7 @@ async fn a_rotated_secret_is_believed_beside_the_old_one() {
 }
 
 #[tokio::test]
-async fn unpaid_and_failed_sessions_are_what_they_are() {
+async fn unpaid_sessions_accrue_and_failed_ones_are_void() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     deliver(&stage, &session(&token, json!({ "payment_status": "unpaid" }))).await;
@@ -206,7 +206,7 @@ async fn unpaid_and_failed_sessions_are_what_they_are() {
 }
 
 #[tokio::test]
-async fn what_is_not_live_never_accrues() {
+async fn test_events_never_accrue() {
     let stage = Stage::set().await;
     let mut event = session(&stage.token().await, json!({}));
     event["livemode"] = json!(false);
@@ -294,7 +294,7 @@ async fn yen_have_no_cents_and_kronur_come_in_hundredths() {
 }
 
 #[tokio::test]
-async fn one_strange_field_fails_that_field_and_not_the_session() {
+async fn an_invalid_field_is_left_out_and_the_session_counts() {
     let stage = Stage::set().await;
     let huge: Value = serde_json::from_str("123456789012345678901234567890").unwrap();
     let details = json!({ "amount_discount": 1000, "amount_shipping": huge, "amount_tax": "1800" });
@@ -309,7 +309,7 @@ async fn one_strange_field_fails_that_field_and_not_the_session() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_by_name_and_other_events_are_ignored() {
+async fn unreadable_events_are_refused_with_the_field_and_other_events_are_ignored() {
     let stage = Stage::set().await;
     let nowhere = event("charge.dispute.created", 1, json!({ "id": "dp_1" })).to_string();
     let unknown_sum =

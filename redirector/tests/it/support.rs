@@ -1,5 +1,5 @@
-//! A running product with a merchant, an influencer, a campaign and a link, and the words the tests
-//! speak in.
+//! A running product with a merchant, an influencer, a campaign and a link, and the steps that
+//! tests are made of.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -20,7 +20,7 @@ pub(crate) const BROWSER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like M
     (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
 pub(crate) const SECRET: &str = "a-secret-of-the-shop";
 
-/// A product with one of everything.
+/// A product with one entity of each kind.
 pub(crate) struct Stage {
     pub(crate) product: Product,
     pub(crate) merchant: String,
@@ -36,19 +36,19 @@ impl Stage {
         Self::set_with(json!({})).await
     }
 
-    /// With more fields of the link.
+    /// Sets the stage with more fields of the link.
     pub(crate) async fn set_with(link_fields: Value) -> Self {
         Self::set_up(&[], link_fields).await
     }
 
-    /// With more arguments of the server, and fields of the link.
+    /// Sets the stage with more arguments of the server, and more fields of the link.
     pub(crate) async fn set_up(arguments: &[&str], link_fields: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let launch = launch(&folder).arguments(arguments);
         Self::set_on(folder, launch, link_fields).await
     }
 
-    /// With a server that is started like this.
+    /// Sets the stage with a server that is started like this.
     pub(crate) async fn set_on(folder: TempDir, launch: Launch, link_fields: Value) -> Self {
         let product = launch.start().await.unwrap();
         let merchant = product
@@ -77,7 +77,7 @@ impl Stage {
         Self { product, merchant, key, influencer, campaign, link, folder }
     }
 
-    /// A visitor's request on the links' host.
+    /// Sends a visitor's request on the links' host.
     pub(crate) async fn visit(
         &self,
         method: Method,
@@ -95,12 +95,12 @@ impl Stage {
         http::send(self.product.public, method, path, &all, "").await.unwrap()
     }
 
-    /// A click by a browser that sends these headers.
+    /// Clicks with a browser that sends these headers.
     pub(crate) async fn click(&self, headers: &[(&str, &str)]) -> Answer {
         self.visit(Method::GET, "/anna", headers).await
     }
 
-    /// The token of a fresh click.
+    /// Returns the token of a new click.
     pub(crate) async fn token(&self) -> String {
         token_of(&self.click(&[]).await)
     }
@@ -109,7 +109,7 @@ impl Stage {
         http::send(self.product.public, Method::GET, path, &[], "").await.unwrap()
     }
 
-    /// A purchase as the pixel of the thank-you page reports it.
+    /// Sends a purchase as the pixel on the thank-you page does.
     pub(crate) async fn claim(&self, order_id: &str, value: &str, token: &str) {
         let event = json!({
             "v": 1, "k": self.key, "t": token, "c": "granted",
@@ -125,7 +125,7 @@ impl Stage {
         http::send(self.product.public, Method::POST, path, headers, body.to_owned()).await.unwrap()
     }
 
-    /// A webhook as WooCommerce signs it.
+    /// Sends a webhook as WooCommerce signs it.
     pub(crate) async fn webhook(&self, topic: &str, body: &str) -> Answer {
         let signature = sign(SECRET, body);
         let headers =
@@ -133,15 +133,15 @@ impl Stage {
         self.post(&format!("/_ac/hooks/woocommerce/{}", self.key), &headers, body).await
     }
 
-    /// What the admin API knows about an order, once it has been projected.
+    /// Returns what the admin API knows of an order, once everything is projected.
     pub(crate) async fn order(&self, id: &str) -> Value {
-        self.settle().await;
+        self.wait_until_projected().await;
         self.product.read(&format!("/api/v1/orders/{}/{id}", self.merchant)).await.unwrap()
     }
 
-    /// The figures of the link, once all is projected.
+    /// Returns the figures of the link, once everything is projected.
     pub(crate) async fn figures(&self) -> Value {
-        self.settle().await;
+        self.wait_until_projected().await;
         let stats = self.product.read("/api/v1/stats?by=link").await.unwrap();
         let rows = stats["rows"].as_array().unwrap();
         rows.iter().find(|row| row["link"] == self.link).cloned().unwrap_or_default()
@@ -160,7 +160,7 @@ impl Stage {
         line.unwrap_or_else(|| panic!("no metric {name} in {metrics}"))
     }
 
-    /// Commission booked on an order, in cents.
+    /// Returns the commission that is booked for an order, in cents.
     pub(crate) async fn commission(&self, order: &str) -> i64 {
         let order = self.order(order).await;
         order["commission"]
@@ -205,7 +205,7 @@ pub(crate) fn token_of(answer: &Answer) -> String {
     token.split(['&', '#']).next().unwrap().to_owned()
 }
 
-/// The click a token is for: its documented bytes 25 to 41, as ids are spelled.
+/// Returns the click of a token: bytes 25 to 41, as documented, written as an id.
 pub(crate) fn click_of(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&URL_SAFE_NO_PAD.decode(token).unwrap()[25..41])
 }
@@ -217,7 +217,7 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap()
 }
 
-/// The hex HMAC that our own signatures are.
+/// Returns the HMAC in hex, as in our own signatures.
 pub(crate) fn hex_mac(secret: &str, text: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(text);
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -228,7 +228,7 @@ pub(crate) fn sign(secret: &str, body: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The published example order, with changes: fields to replace, and meta data to add.
+/// Returns the published example order with changes: fields to replace, and meta data to add.
 pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> String {
     let example = include_str!(
         "../../../dev/demo/fixtures/woocommerce/docs_v3_order_created_processing.json"
@@ -247,7 +247,7 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// The first segment of the stream whose name starts with `kind`.
+/// Returns the first segment of the stream whose name starts with `kind`.
 pub(crate) fn segment(data: &Path, kind: &str) -> PathBuf {
     let folders = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap());
     let stream = folders

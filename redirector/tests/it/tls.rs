@@ -1,4 +1,4 @@
-//! The public listener over TLS, asked by clients that others have written: curl, OpenSSL, nghttp2.
+//! The public listener over TLS, tested with clients of other makers: curl, OpenSSL, nghttp2.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::support::{BROWSER, PATIENCE, Stage, launch, run, until};
 
-/// A product whose public listener speaks TLS, and where its certificate lies.
+/// A product whose public listener speaks TLS, and the folder of its certificate.
 struct Secured {
     stage: Stage,
     address: SocketAddr,
@@ -41,7 +41,7 @@ impl Files {
         self.folder.join("key.pem").display().to_string()
     }
 
-    /// Another certificate instead of the one that is there.
+    /// Replaces the certificate by another one.
     fn write(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
         let made =
@@ -56,7 +56,7 @@ impl Secured {
         Self::set_up(&[]).await
     }
 
-    /// With more arguments of the server.
+    /// Starts the server with more arguments.
     async fn set_up(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let files = Files::in_folder(folder.path());
@@ -73,7 +73,7 @@ impl Secured {
         Self { address: stage.product.tls.unwrap(), stage, files }
     }
 
-    /// The head that curl got for a link, and the version of HTTP it spoke.
+    /// Returns the head that curl gets for a link, and the version of HTTP that it spoke.
     async fn curl(&self, arguments: &[&str]) -> Result<String, String> {
         let port = self.address.port();
         let (to, url) =
@@ -129,7 +129,7 @@ async fn links_are_followed_by_every_version_of_tls_and_http() {
 }
 
 #[tokio::test]
-async fn a_returning_visitor_goes_on_with_a_ticket() {
+async fn a_returning_visitor_resumes_with_a_ticket() {
     let secured = Secured::set().await;
     let ticket = secured.stage.folder.path().join("ticket").display().to_string();
     for version in ["-tls1_2", "-tls1_3"] {
@@ -224,7 +224,7 @@ async fn a_body_arrives_whole_over_http_2() {
 const HELLO_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
+async fn silent_and_invalid_connections_are_closed_and_delay_nobody() {
     let secured = Secured::set().await;
     let asked = async || {
         let begun = Instant::now();
@@ -252,11 +252,11 @@ async fn who_says_nothing_or_nonsense_is_let_go_and_nobody_waits_for_them() {
 }
 
 #[tokio::test]
-async fn a_connection_that_asks_nothing_is_ended() {
+async fn a_connection_without_requests_is_closed() {
     let secured = Secured::set().await;
     let address = secured.address.to_string();
-    // HTTP/2's preface and an empty frame of settings, then not a word, not even an answer to a
-    // ping.
+    // HTTP/2's preface and an empty frame of settings. After them the client sends nothing, not
+    // even an answer to a ping.
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let begun = Instant::now();
     let mut client = Command::new("openssl")
@@ -283,7 +283,7 @@ async fn a_connection_that_asks_nothing_is_ended() {
     assert!(ended.is_ok() && took > Duration::from_secs(14), "{took:?}");
 }
 
-/// What a browser says first, ready to be said by anybody.
+/// Returns the first bytes that a browser sends, the TLS hello.
 fn hello() -> Vec<u8> {
     let config = rustls::ClientConfig::builder_with_provider(
         rustls::crypto::ring::default_provider().into(),
@@ -300,7 +300,7 @@ fn hello() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_flood_of_handshakes_is_bounded_and_starves_no_redirect() {
+async fn a_flood_of_handshakes_is_bounded_and_delays_no_redirect_for_long() {
     const FLOOD: u64 = 900;
     let secured = Secured::set_up(&["--workers", "1"]).await;
     let hello = hello();
@@ -312,7 +312,7 @@ async fn a_flood_of_handshakes_is_bounded_and_starves_no_redirect() {
     for stream in &mut flood {
         stream.write_all(&hello).await.unwrap();
     }
-    // Each gets an answer to its hello, or is let go.
+    // Each connection gets an answer to its hello, or is closed.
     let answered = async {
         let mut answered = 0;
         for mut stream in flood {
@@ -334,7 +334,8 @@ async fn a_flood_of_handshakes_is_bounded_and_starves_no_redirect() {
     let refused = secured.stage.metric("afterclick_connections_refused_total").await;
     assert!(refused > 0, "512 may wait, {answered} were answered");
     assert_eq!(answered + refused, FLOOD);
-    // Four a turn: many turns, each with room for redirects.
+    // The server computes four handshakes a turn. So there are many turns, each with room for
+    // redirects.
     assert!(redirects.get() > 40, "{} redirects beside {answered} handshakes", redirects.get());
 }
 

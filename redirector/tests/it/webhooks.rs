@@ -69,7 +69,7 @@ async fn an_order_may_be_deleted_restored_and_deleted_again() {
     let body = woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
     let status = async |topic: &str, body: &str| {
         assert_eq!(stage.webhook(topic, body).await.status, 200);
-        // A deletion is told from the next by the second in which it comes.
+        // Deletions are told apart by the second in which they come.
         sleep(Duration::from_millis(1100)).await;
         stage.order("727").await["order"]["status"].clone()
     };
@@ -93,7 +93,7 @@ async fn a_signed_body_is_no_deletion_because_a_header_says_so() {
 }
 
 #[tokio::test]
-async fn what_browsers_say_changes_nothing_that_the_shop_said() {
+async fn claims_of_browsers_change_nothing_that_the_shop_said() {
     let stage = Stage::set().await;
     let (annas, later) = (stage.token().await, stage.token().await);
     let coupon =
@@ -135,7 +135,7 @@ async fn what_browsers_say_changes_nothing_that_the_shop_said() {
 }
 
 #[tokio::test]
-async fn a_forged_claim_does_not_age_the_real_order() {
+async fn a_forged_claim_does_not_change_when_the_real_order_was_placed() {
     let stage = Stage::set().await;
     let forged = json!({ "v": 1, "k": stage.key, "t": "", "e": [{
         "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1, "o": { "id": "727" },
@@ -213,7 +213,7 @@ async fn a_deleted_order_earns_nothing() {
 }
 
 #[tokio::test]
-async fn unpaid_test_and_draft_orders_are_what_they_are() {
+async fn unpaid_orders_accrue_and_test_and_draft_orders_do_not() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     stage
@@ -235,7 +235,7 @@ async fn unpaid_test_and_draft_orders_are_what_they_are() {
 }
 
 #[tokio::test]
-async fn only_the_merchants_own_signature_is_believed() {
+async fn only_the_merchants_own_signature_is_accepted() {
     let stage = Stage::set().await;
     let path = format!("/_ac/hooks/woocommerce/{}", stage.key);
     let body = woo_order(727, json!({}), &[]);
@@ -256,7 +256,7 @@ async fn only_the_merchants_own_signature_is_believed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_by_name_and_kept() {
+async fn unreadable_deliveries_are_refused_with_the_field_and_kept() {
     let stage = Stage::set().await;
     for (body, named) in [
         ("{", "body"),
@@ -271,7 +271,7 @@ async fn what_cannot_be_read_is_refused_by_name_and_kept() {
             "{}",
             answer.body
         );
-        // Two reports of one millisecond would be listed in any order.
+        // Two deliveries of the same millisecond would be listed in any order.
         sleep(Duration::from_millis(2)).await;
     }
     stage.figures().await;
@@ -294,7 +294,7 @@ async fn what_cannot_be_read_is_refused_by_name_and_kept() {
 }
 
 #[tokio::test]
-async fn one_strange_field_fails_that_field_and_not_the_order() {
+async fn an_invalid_field_is_left_out_and_the_order_counts() {
     let stage = Stage::set().await;
     let changes = json!({ "total_tax": {}, "shipping_total": "ten", "date_created_gmt": "yesterday", "coupon_lines": 5 });
     let answer = stage
@@ -339,15 +339,15 @@ async fn a_token_of_another_merchant_credits_nobody() {
 }
 
 #[tokio::test]
-async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_nobodys() {
+async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_refused() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let path = format!("/_ac/pb/{}", stage.key);
-    let report = format!("amount=129.90&click_id={token}&currency=EUR&status=approved&txid=1001");
-    let signed = format!("{report}&sig={}", hex_mac(SECRET, &report));
+    let query = format!("amount=129.90&click_id={token}&currency=EUR&status=approved&txid=1001");
+    let signed = format!("{query}&sig={}", hex_mac(SECRET, &query));
     let get =
         async |query: &str| stage.visit(hyper::Method::GET, &format!("{path}?{query}"), &[]).await;
-    assert_eq!(get(&report).await.status, 401);
+    assert_eq!(get(&query).await.status, 401);
     assert_eq!(get(&signed.replace("129.90", "999.90")).await.status, 401);
     for _ in 0..3 {
         assert_eq!(get(&signed).await.status, 200);
@@ -375,7 +375,7 @@ async fn a_signed_postback_confirms_an_order_and_an_unsigned_one_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_replaced_secret_is_still_believed_for_a_while() {
+async fn a_replaced_secret_is_still_accepted_for_a_while() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
     let body = r#"{"webhook_secret":"a new secret of the shop"}"#;

@@ -1,4 +1,4 @@
-//! Commands sent bucket by bucket.
+//! Sends commands bucket by bucket.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use redis::{FromRedisValue, Pipeline};
 use crate::redis::client::Redis;
 use crate::redis::keys::bucket_of;
 
-/// Commands by bucket: one round trip each.
+/// Commands grouped by bucket. Each bucket takes one round trip.
 #[derive(Default)]
 pub(super) struct Buckets {
     pipelines: BTreeMap<u8, Pipeline>,
@@ -39,7 +39,7 @@ impl Buckets {
         self.pipelines.into_iter().map(answer).collect()
     }
 
-    /// The answers in the order of the ids that were asked for.
+    /// Runs the commands and returns the answers in the order of the ids.
     pub(super) fn answers<'i, T: FromRedisValue>(
         self,
         redis: &Redis,
@@ -49,7 +49,7 @@ impl Buckets {
     }
 }
 
-/// Answers by bucket in the order of the ids that were asked for.
+/// Puts answers of several buckets into the order of the ids that were asked for.
 pub(super) fn in_order<'i, T>(
     answers: BTreeMap<u8, Vec<T>>,
     ids: impl Iterator<Item = &'i [u8]>,
@@ -57,5 +57,5 @@ pub(super) fn in_order<'i, T>(
     let mut answers: BTreeMap<u8, _> =
         answers.into_iter().map(|(bucket, answers)| (bucket, answers.into_iter())).collect();
     let next = |id: &[u8]| answers.get_mut(&bucket_of(id)).and_then(Iterator::next);
-    ids.map(next).collect::<Option<Vec<T>>>().context("redis gave fewer answers than it was asked")
+    ids.map(next).collect::<Option<Vec<T>>>().context("Redis gave fewer answers than commands")
 }

@@ -1,15 +1,15 @@
-//! What a server's settings must be, by what `INFO` says of it.
+//! Checks a Redis server's settings by its answer to `INFO`.
 
-/// The oldest server whose `SET` takes `NX` and `GET` together.
+/// The oldest version whose `SET` takes `NX` and `GET` together.
 const OLDEST: (u32, u32) = (7, 0);
 
-/// A setting with which windows would be lost.
+/// A setting by which windows would be lost.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct WrongSetting(String);
 
-/// What is wrong with a server, by what `INFO` says: an error where windows would be lost, else
-/// warnings.
+/// Checks a server by its answer to `INFO` and returns warnings. A setting by which windows would
+/// be lost is an error.
 pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, WrongSetting> {
     let value = |name: &str| {
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -19,7 +19,7 @@ pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, Wr
     let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if version < OLDEST {
         return Err(WrongSetting(format!(
-            "redis_version is {}: 7.0 is the oldest that afterclick speaks to",
+            "redis_version is {}: 7.0 is the oldest version that works with afterclick",
             value("redis_version")
         )));
     }
@@ -38,18 +38,19 @@ pub(super) fn check_info(info: &str, of_cluster: bool) -> Result<Vec<String>, Wr
     let (policy, most) = (value("maxmemory_policy"), value("maxmemory"));
     if policy != "noeviction" && most != "0" {
         return Err(WrongSetting(format!(
-            "maxmemory_policy is {policy}: windows would be thrown away when memory is short; set it to noeviction"
+            "maxmemory_policy is {policy}: windows would be deleted when memory is short; set it to noeviction"
         )));
     }
     let mut warnings = Vec::new();
     if policy != "noeviction" {
         warnings.push(format!(
-            "maxmemory_policy is {policy}, which throws windows away once maxmemory is set; set it to noeviction"
+            "maxmemory_policy is {policy}, which deletes windows once maxmemory is set; set it to noeviction"
         ));
     }
     if value("aof_enabled") == "0" {
         warnings.push(
-            "appendonly is off: after a restart it is built anew from the journal".to_owned(),
+            "appendonly is off: after a restart the hot state is rebuilt from the journal"
+                .to_owned(),
         );
     }
     Ok(warnings)

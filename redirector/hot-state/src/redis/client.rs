@@ -1,5 +1,5 @@
-//! The handle on Redis that everything else here uses: runs commands, and leaves marks that show
-//! later whether what was written is still there.
+//! The handle on Redis that the other files here use. It runs commands. It also leaves marks, which
+//! show later whether the data that was written is still there.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,19 +12,19 @@ use crate::redis::connection::{Connection, Servers};
 use crate::redis::keys::key;
 use crate::url::without_password;
 
-/// A handle; cheap to clone. Commands take turns on one connection, which is made anew after a
+/// A handle; cheap to clone. Commands take turns on one connection, which is opened again after a
 /// failure.
 #[derive(Clone)]
 pub struct Redis {
     servers: Arc<Servers>,
     connection: Arc<Mutex<Connection>>,
     progress: Arc<Mutex<Progress>>,
-    /// The field of this node's marks.
+    /// The field in which this node keeps its marks.
     pub mark: Arc<[u8]>,
 }
 
 impl Redis {
-    /// Looks at the servers, if they answer. One that does not may come later.
+    /// Checks the servers that answer. A server that does not answer may come later.
     ///
     /// # Errors
     /// When the address is wrong, or a server's settings would lose windows.
@@ -60,7 +60,7 @@ impl Redis {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).run(&self.servers, commands)
     }
 
-    /// Ends writes to a bucket with a new mark, which is there only if they are.
+    /// Adds a new mark behind the writes to a bucket. The mark is there only if the writes are.
     pub fn add_mark(&self, bucket: u8, pipeline: &mut Pipeline) -> u64 {
         let mark = rand::random();
         let place = key(bucket, b'p', &[]);
@@ -78,14 +78,14 @@ impl Redis {
     }
 }
 
-/// What the buckets said last, and what they may be told.
+/// What the buckets last reported, and what may be written to them next.
 #[derive(Default)]
 pub struct Progress {
-    /// By bucket: stream → position. Empty until they were asked.
+    /// By bucket: stream → position. Empty until the buckets are asked.
     pub said: Vec<HashMap<Vec<u8>, Vec<u8>>>,
     pub generation: Vec<u8>,
     /// By bucket: the mark that this node left last.
     pub marks: HashMap<u8, u64>,
-    /// Up to where everything of a stream is stored.
+    /// By stream: the position up to which everything is stored.
     pub reached: HashMap<Vec<u8>, Vec<u8>>,
 }

@@ -1,5 +1,4 @@
-//! The connection to the servers: where the servers are, how long they may take, and what happens
-//! after a failure.
+//! The connection to the servers: their addresses, time-outs, and what happens after a failure.
 
 use std::time::{Duration, Instant};
 
@@ -9,13 +8,14 @@ use redis::{Client, ConnectionLike};
 
 use crate::redis::check::check_info;
 
-/// How long a command may take: a hang is not a refusal, and the projector can wait and catch up.
+/// How long a command may take. A server may hang without refusing; the projector then waits and
+/// catches up.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// How long nothing is asked after a failure, so that a server which hangs does not hold up whoever
-/// asks next.
+/// How long no command is sent after a failure, so that a server that hangs does not delay the next
+/// caller.
 const BREAK: Duration = Duration::from_millis(500);
 
-/// Where the servers are.
+/// The servers' addresses.
 pub(super) enum Servers {
     One(Client),
     Cluster(ClusterClient, Vec<Client>),
@@ -26,19 +26,19 @@ pub(super) enum Servers {
 pub(super) struct Connection {
     connection: Option<Box<dyn ConnectionLike + Send>>,
     failed_at: Option<Instant>,
-    /// Whether the servers' settings were looked at.
+    /// Whether the servers' settings have been checked.
     checked: bool,
 }
 
 impl Connection {
-    /// Runs commands on the connection; a failure drops it, and after a moment a new one is made.
+    /// Runs commands on the connection. A failure drops it; after a short pause a new one is made.
     pub(super) fn run<T>(
         &mut self,
         servers: &Servers,
         commands: impl FnOnce(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
     ) -> Result<T> {
         if self.failed_at.is_some_and(|at| at.elapsed() < BREAK) {
-            bail!("Redis did not answer a moment ago, and is asked again soon");
+            bail!("Redis did not answer a moment ago; it is asked again soon");
         }
         let answer = self.connected(servers).and_then(|mut connection| {
             let answer = commands(connection.as_mut()).context("redis")?;
@@ -106,7 +106,7 @@ impl Servers {
         }
     }
 
-    /// Looks at the settings of every server that was named.
+    /// Checks the settings of every server in the address.
     fn check(&self) -> Result<()> {
         let clients = match self {
             Self::One(client) => std::slice::from_ref(client),
@@ -114,7 +114,7 @@ impl Servers {
         };
         let mut answered = false;
         for client in clients {
-            // Of a cluster some nodes may be away.
+            // Some nodes of a cluster may be down.
             let Ok(mut connection) = client.get_connection_with_timeout(TIMEOUT) else { continue };
             connection.set_read_timeout(Some(TIMEOUT)).context("redis")?;
             let info: String = redis::cmd("INFO").query(&mut connection).context("redis")?;
@@ -131,8 +131,8 @@ impl Servers {
     }
 }
 
-/// A cluster's connection that takes pipelines: all of ours go to one slot, which the first command
-/// names.
+/// A connection to a cluster that takes pipelines. All commands of a pipeline go to one slot, which
+/// the first command names.
 struct Clustered(ClusterConnection);
 
 impl ConnectionLike for Clustered {

@@ -1,10 +1,10 @@
-//! Where what lies: buckets, and the keys in them.
+//! The layout in Redis: buckets, and the keys in them.
 
 /// How many buckets there are. Each may lose its data independently of the others.
 pub(super) const BUCKETS: u8 = 64;
-/// The bucket of data that belongs to no id: unread arrivals, changes of the catalog.
+/// The bucket of data that belongs to no id: unparsed deliveries, changes of the catalog.
 pub(super) const FIRST: u8 = 0;
-/// The field of a stream's counters that says up to which record they count.
+/// The field of a stream's counters that holds the position up to which they count.
 pub(super) const COUNTED: &[u8] = b"@";
 
 /// FNV-1a: spreads ids and names over the buckets.

@@ -1,4 +1,4 @@
-//! What the hot state puts into Redis and reads from it.
+//! What the hot state writes to Redis and reads from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::redis::keys::{BUCKETS, COUNTED, FIRST, bucket_of, counters_of, key, k
 use crate::redis::watch::Lost;
 
 impl Redis {
-    /// Forgets everything of ours, and nothing else. Windows and events stay until they expire:
-    /// windows never change, and events of another generation are not asked for.
+    /// Deletes afterclick's data and nothing else. Windows and events stay until they expire:
+    /// windows never change, and events of an older generation are not read.
     pub fn clear(&self) -> Result<()> {
         self.forget();
         for bucket in 0..BUCKETS {
@@ -104,7 +104,7 @@ impl Redis {
         buckets.write::<()>(self).map(|_| ())
     }
 
-    /// Counters and how far they count in one step.
+    /// Writes counters, and the position up to which they count, in one step.
     ///
     /// # Errors
     /// [`Lost`] when the counters are not those that were stored last.
@@ -122,7 +122,7 @@ impl Redis {
         } else {
             self.run(|c| redis::cmd("HMGET").arg(&place).arg(&fields).query(c))?
         };
-        // What was counted stays counted, also when records before that are projected again.
+        // Counted records stay counted, even when records before them are projected again.
         let said = if position.seq > from.seq { position } else { from }.to_bytes();
         let mut pipeline = redis::pipe();
         pipeline.atomic().cmd("HGET").arg(&place).arg(COUNTED);
@@ -140,7 +140,8 @@ impl Redis {
         #[cfg(feature = "faults")]
         let is_whole = is_whole || crate::fault::is_blind();
         if !is_whole {
-            // The counters hold a part now: they are counted anew from the beginning.
+            // The counters are incomplete now, so they are deleted and counted again from the
+            // beginning.
             self.run(|c| redis::cmd("UNLINK").arg(&place).query::<()>(c))?;
             self.forget();
             return Err(Lost.into());
@@ -203,7 +204,7 @@ impl Redis {
     }
 
     pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
-        // Every bucket knows every stream, but for those that began within the last second.
+        // Every bucket knows every stream, except those that began within the last second.
         let streams: Vec<Vec<u8>> =
             self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'p', &[])).query(c))?;
         let mut streams: BTreeSet<Vec<u8>> =

@@ -1,4 +1,5 @@
-//! Watching what servers lose: each bucket is asked whether it still says what it said last.
+//! Detects data that a server lost: each bucket is asked whether it still holds the positions and
+//! the mark that it held last.
 
 use std::collections::HashMap;
 
@@ -9,13 +10,13 @@ use crate::model::{Position, Reach};
 use crate::redis::client::{Progress, Redis};
 use crate::redis::keys::{BUCKETS, COUNTED, FIRST, counters_of, key};
 
-/// A server lost what it was given.
+/// A server lost data that was written to it.
 #[derive(Debug, thiserror::Error)]
-#[error("Redis lost some of what it was given; it is projected again")]
+#[error("Redis lost some of its data; it is projected again")]
 pub(crate) struct Lost;
 
 impl Redis {
-    /// Forgets what the buckets said: they are asked anew.
+    /// Drops what the buckets last reported, so that they are asked again.
     pub fn forget(&self) {
         *self.progress() = Progress::default();
     }
@@ -44,7 +45,7 @@ impl Redis {
         for bucket in 0..BUCKETS {
             let mut of_bucket: HashMap<Vec<u8>, Vec<u8>> =
                 self.run(|c| redis::cmd("HGETALL").arg(key(bucket, b'p', &[])).query(c))?;
-            // What other nodes say of their own is not ours to expect.
+            // Other nodes' marks are not compared here.
             of_bucket.retain(|field, _| !field.starts_with(b"~"));
             said.push(of_bucket);
         }
@@ -57,10 +58,12 @@ impl Redis {
         Ok(())
     }
 
-    /// Asks every bucket whether it still says what it said last, and tells it how far it is now.
+    /// Asks every bucket whether it still holds what it held last, and writes to it how far it is
+    /// now.
     ///
     /// # Errors
-    /// [`Lost`] when one does not; then everything is asked anew. Or when a server does not answer.
+    /// [`Lost`] when one does not; then all buckets are asked again. Or when a server does not
+    /// answer.
     pub fn sweep(&self) -> Result<()> {
         self.ask_buckets()?;
         for bucket in 0..BUCKETS {
@@ -78,7 +81,7 @@ impl Redis {
                 pipeline.ignore();
             }
             let (found,): (HashMap<Vec<u8>, Vec<u8>>,) = self.run(|c| pipeline.query(c))?;
-            // A command that was sent twice finds its own first writing.
+            // A repeated command finds what its own first run wrote.
             let is_as_said = |(stream, position): (&Vec<u8>, &Vec<u8>)| {
                 found
                     .get(stream)
@@ -100,7 +103,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Takes back what a bucket was told after it had lost what it should have.
+    /// Takes back the positions that were written to a bucket after it had lost its data.
     fn unsay<'s>(
         &self,
         place: &[u8],

@@ -1,6 +1,6 @@
-//! How a directory is asked: HTTPS by the program's one client.
+//! Sends requests to an ACME directory, over HTTPS, with the program's one HTTP client.
 //!
-//! It blocks, and so belongs on a thread that has nothing else to do.
+//! A request blocks its thread. So the thread must have nothing else to do.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -17,21 +17,22 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
 use crate::outbound::{self, Policy};
 
-/// Bytes of an answer; a chain has a few thousand.
+/// The largest answer, in bytes. A certificate chain has a few thousand.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Asks a directory.
 #[derive(Clone)]
 pub(super) struct Client(Agent);
 
 impl Client {
-    /// One that believes the roots in this file, or those that browsers believe.
+    /// Makes a client that trusts the root certificates in this file, or else those that browsers
+    /// trust.
     ///
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub(super) fn new(roots: Option<&Path>) -> Result<Self> {
         let roots = roots.map(read_roots).transpose()?.unwrap_or(RootCerts::WebPki);
-        // SECURITY: a directory may name any address as its own.
+        // SECURITY: a directory names the addresses of all further requests, and could name any. So
+        // only HTTPS is allowed.
         Ok(Self(outbound::client(Policy { https_only: true, roots, ..Policy::default() })))
     }
 
@@ -47,7 +48,8 @@ impl Client {
         let (parts, _) = answer.into_parts();
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_json = kind.is_some_and(|kind| kind.contains("json"));
-        // What stands in front of a directory explains nothing in JSON.
+        // An error that is not JSON does not come from the directory, but from a proxy in front of
+        // it.
         if !parts.status.is_success() && !is_json {
             return Err(Error::Other(format!("the directory answered {}", parts.status).into()));
         }

@@ -1,6 +1,6 @@
-//! Orders with a directory (RFC 8555): one host, one challenge, one certificate.
+//! Orders certificates from a directory (RFC 8555): one host, one challenge, one certificate.
 //!
-//! Never gives up a certificate before there is another, and keeps each before it is used.
+//! A certificate is stored before it is used, and the one in use stays until there is another.
 
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use crate::jobs::acme::client::Client;
 use crate::jobs::acme::folder::{Folder, KeptAccount};
 use crate::jobs::acme::settings::AcmeSettings;
 
-/// How long a directory may take to look at a host, and then to issue: other hosts wait meanwhile.
+/// How long a directory may take to check a host, and then again to issue. Other hosts wait
+/// meanwhile.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(60));
 const UNKNOWN_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
-/// A directory, as it is configured, and our account there.
+/// A directory, with its settings and our account there.
 pub(super) struct Directory {
     settings: AcmeSettings,
     client: Client,
@@ -27,7 +28,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Asks nobody yet.
+    /// Makes a directory; sends no request yet.
     ///
     /// # Errors
     /// When the roots cannot be read.
@@ -40,11 +41,11 @@ impl Directory {
         &self.settings.directory
     }
 
-    /// Orders a certificate for a host and keeps it.
+    /// Orders a certificate for a host and stores it.
     ///
     /// # Errors
-    /// When the directory refuses or cannot be asked, with its reason, or the certificate cannot be
-    /// kept.
+    /// When the directory refuses (with its reason) or cannot be asked, or the certificate cannot
+    /// be stored.
     pub(super) async fn order(
         &mut self,
         host: &str,
@@ -55,7 +56,7 @@ impl Directory {
         if !ordered.as_ref().err().is_some_and(is_unknown_account) {
             return ordered;
         }
-        tracing::warn!("the directory does not know our account any more: it gets a new one");
+        tracing::warn!("the directory does not know our account any more: making a new one");
         self.account = Some(self.make_account(folder).await?);
         self.try_order(host, challenge, folder).await
     }
@@ -124,7 +125,7 @@ fn is_unknown_account(error: &anyhow::Error) -> bool {
     problem.r#type.as_deref() == Some(UNKNOWN_ACCOUNT)
 }
 
-/// Proves to the directory that the host leads here, unless it knows that already.
+/// Proves to the directory that the host leads here, unless the directory knows that already.
 async fn prove(order: &mut Order, host: &str, challenge: &Challenge) -> Result<()> {
     let mut showing = None;
     let mut authorizations = order.authorizations();
@@ -153,7 +154,7 @@ async fn prove(order: &mut Order, host: &str, challenge: &Challenge) -> Result<(
     }
 }
 
-/// Why a challenge failed.
+/// Returns the reason why a challenge failed, if the directory gave one.
 async fn refusal(order: &mut Order) -> Option<String> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {

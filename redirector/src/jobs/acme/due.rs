@@ -1,10 +1,10 @@
-//! When a host's certificate is ordered. Pure: reads no clock.
+//! Decides when a host's certificate is ordered. Pure: it reads no clock.
 
 use shared::time::{Span, Timestamp};
 
-/// A long-lived certificate is replaced when this is left of it.
+/// A long-lived certificate is renewed this long before its end.
 const LEFT_OF_LONG_LIFE: Span = Span::days(30);
-/// Pauses after failures double from the first to the longest. Let's Encrypt lets a host fail five
+/// Pauses after failures double, from the first to the longest. Let's Encrypt lets a host fail five
 /// times an hour.
 const FIRST_PAUSE: Span = Span::minutes(1);
 const LONGEST_PAUSE: Span = Span::days(1);
@@ -17,9 +17,9 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// After a certificate with this life was had: at two thirds of it, or 30 days before its end,
-    /// whichever is later. So those of 90 days and less leave a third for mishaps, and those of a
-    /// year are not wasted.
+    /// Says when a certificate with this life is renewed: after two thirds of its life, or 30 days
+    /// before its end, whichever is later. So a third of the life is left for failures, and a
+    /// certificate that lives for a year is not renewed months too early.
     pub(super) fn renewal(not_before: Timestamp, not_after: Timestamp) -> Self {
         let life = not_after.since(not_before);
         let two_thirds = not_before.plus(Span::ms(life.as_ms() / 3 * 2));
@@ -27,8 +27,9 @@ impl Due {
         Self { at: two_thirds.max(late), failed_in_a_row: 0 }
     }
 
-    /// After a certificate with this life came now. One that is due at once (a clock is wrong, here
-    /// or there) counts as a failure: it must not be ordered again without end.
+    /// Says when the next order is due, after a certificate with this life came. If it is due at
+    /// once, because a clock is wrong here or there, this counts as a failure: it must not be
+    /// ordered again without a pause.
     pub(super) fn after_certificate(
         self,
         not_before: Timestamp,
@@ -39,7 +40,7 @@ impl Due {
         if renewal.at > now { renewal } else { self.after_failure(now) }
     }
 
-    /// After one more order failed at this time.
+    /// Says when the next order is due, after one more order failed at this time.
     pub(super) fn after_failure(self, now: Timestamp) -> Self {
         let doubled = FIRST_PAUSE.as_ms() << self.failed_in_a_row.min(20);
         let pause = Span::ms(doubled.min(LONGEST_PAUSE.as_ms()));
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_third_of_a_life_is_left_for_mishaps_but_no_more_than_a_month() {
+    fn a_third_of_a_life_is_left_for_failures_but_no_more_than_a_month() {
         let begins = Timestamp::from_ms(1_800_000_000_000);
         for (life, expected) in [
             (Span::seconds(15), Span::seconds(10)),
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_from_a_minute_to_a_day_and_a_success_forgets_them() {
+    fn pauses_double_from_a_minute_to_a_day_and_end_with_a_success() {
         let now = Timestamp::from_ms(1_800_000_000_000);
         let mut due = Due::default();
         let mut minutes = Vec::new();

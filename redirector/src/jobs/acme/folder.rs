@@ -1,7 +1,7 @@
-//! What a restart must find again: `<data>/tls/account.json` and `<data>/tls/HOST.pem`, for their
-//! owner alone.
+//! Account and certificates on the disk, where a restart finds them again:
+//! `<data>/tls/account.json` and `<data>/tls/HOST.pem`. Only their owner can read them.
 //!
-//! Never leaves half a file: a name appears once its content is on the disk.
+//! Never leaves half a file: a file gets its name only after its content is on the disk.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -14,13 +14,13 @@ use instant_acme::AccountCredentials;
 use serde::{Deserialize, Serialize};
 
 const ACCOUNT: &str = "account.json";
-/// What comes before the directory's address in the first line of a certificate's file.
+/// The text before the directory's address in the first line of a certificate's file.
 const FROM: &str = "from: ";
 
 /// The folder of account and certificates.
 pub(super) struct Folder(PathBuf);
 
-/// The account with a directory.
+/// The account with a directory, as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeptAccount {
     pub(super) directory: String,
@@ -28,15 +28,15 @@ pub(super) struct KeptAccount {
     pub(super) credentials: AccountCredentials,
 }
 
-/// A host's certificate.
+/// A host's certificate, as it is stored.
 pub(super) struct KeptCertificate {
     pub(super) certificate: Certificate,
-    /// Who gave it.
+    /// The address of the directory that issued it.
     pub(super) directory: String,
 }
 
 impl Folder {
-    /// The folder in this data folder, made if need be.
+    /// Opens the folder for account and certificates in a data folder; makes it if need be.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -47,10 +47,10 @@ impl Folder {
         Ok(Self(path))
     }
 
-    /// The account that was kept.
+    /// Returns the stored account, if there is one.
     ///
     /// # Errors
-    /// When there is one that cannot be read.
+    /// When the file cannot be read.
     pub(super) fn account(&self) -> Result<Option<KeptAccount>> {
         let Some(text) = self.read(ACCOUNT)? else { return Ok(None) };
         let account = serde_json::from_slice(&text);
@@ -63,10 +63,10 @@ impl Folder {
         self.write(ACCOUNT, &serde_json::to_vec_pretty(account)?)
     }
 
-    /// The certificate that was kept for a host.
+    /// Returns the stored certificate of a host, if there is one.
     ///
     /// # Errors
-    /// When there is one that cannot be used.
+    /// When the file cannot be used.
     pub(super) fn certificate(&self, host: &str) -> Result<Option<KeptCertificate>> {
         let name = format!("{host}.pem");
         let Some(pem) = self.read(&name)? else { return Ok(None) };
@@ -80,7 +80,7 @@ impl Folder {
         Ok(Some(KeptCertificate { certificate, directory: directory.unwrap_or_default() }))
     }
 
-    /// Keeps a host's chain and its key, both PEM.
+    /// Stores a host's chain and its key, both PEM.
     ///
     /// # Errors
     /// When they cannot be brought to the disk.

@@ -1,7 +1,7 @@
-//! Certificates by ACME: a thread that orders one for each host, and orders again in time.
+//! Certificates by ACME: a thread that orders a certificate for each host, and renews it in time.
 //!
-//! Never touches a visitor's handshake, and nobody waits for it: the certificates in use stay until
-//! there are others. A host that fails waits for itself alone.
+//! It never takes part in a visitor's handshake, and no other thread waits for it: the certificates
+//! in use stay until there are new ones. A host that fails delays no other host.
 
 mod client;
 mod directory;
@@ -25,10 +25,9 @@ use crate::jobs::acme::folder::Folder;
 
 pub(crate) use settings::{AcmeSettings, directory_address, mailbox, names};
 
-/// How often the thread looks at the clock.
+/// How often the thread checks what is due.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Orders certificates.
 pub(crate) struct Acme {
     tls: Arc<Tls>,
     status: Arc<CertificateStatus>,
@@ -39,7 +38,7 @@ pub(crate) struct Acme {
 }
 
 impl Acme {
-    /// Puts certificates that were kept to use. Asks nobody yet.
+    /// Puts stored certificates to use. Sends no request yet.
     ///
     /// # Errors
     /// When the folder cannot be made or the roots cannot be read.
@@ -65,10 +64,10 @@ impl Acme {
         Ok(acme)
     }
 
-    /// Uses what was kept for a host; when the next is due.
+    /// Uses the stored certificate of a host, if there is one. Returns when the next one is due.
     fn take_kept(&self, host: &str) -> Due {
         let kept = self.folder.certificate(host).unwrap_or_else(|error| {
-            tracing::warn!("a certificate that was kept cannot be used: {error:#}");
+            tracing::warn!("a stored certificate cannot be used: {error:#}");
             None
         });
         let good = |certificate: &Certificate| {
@@ -82,11 +81,11 @@ impl Acme {
         };
         let renewal = Due::renewal(kept.certificate.not_before, kept.certificate.not_after);
         self.tls.certificates.use_acme(host, kept.certificate);
-        // Another directory's certificate is used until this one has given its own.
+        // A certificate of another directory is used until this directory has issued one.
         if kept.directory == self.directory.address() { renewal } else { Due::default() }
     }
 
-    /// Orders what is due, until told to stop.
+    /// Orders certificates that are due, until told to stop.
     pub(crate) fn run(mut self, stop: &Stop) {
         while !stop.is_set() {
             for place in 0..self.hosts.len() {
@@ -99,7 +98,7 @@ impl Acme {
         }
     }
 
-    /// Orders a certificate and uses it; when the next is due.
+    /// Orders a certificate and uses it. Returns when the next one is due.
     fn order(&mut self, host: &str, due: Due) -> Due {
         let order = self.directory.order(host, &self.tls.challenge, &self.folder);
         match self.runtime.block_on(order) {

@@ -1,4 +1,4 @@
-//! What the operator sets for certificates by ACME.
+//! The settings for certificates by ACME, and how their texts are read.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,26 +8,26 @@ use instant_acme::LetsEncrypt;
 use crate::config::sources::Setting;
 use crate::config::values;
 
-/// Certificates that a directory gives.
+/// The settings for certificates that a directory issues.
 #[derive(Debug, Clone)]
 pub(crate) struct AcmeSettings {
-    /// Each gets a certificate of its own, so that none waits for another.
+    /// Each host gets a certificate of its own, so that no host waits for another.
     pub(crate) hosts: Vec<String>,
-    /// Where the directory may send e-mail; whoever sets it agrees to the directory's terms of
-    /// service.
+    /// The address to which the directory may send e-mail. By setting it the operator agrees to the
+    /// directory's terms of service.
     pub(crate) contact: String,
     /// The directory's address.
     pub(crate) directory: String,
-    /// The roots to believe instead of those that browsers believe.
+    /// Root certificates to trust instead of those that browsers trust.
     pub(crate) roots: Option<PathBuf>,
 }
 
 impl AcmeSettings {
-    /// Puts the settings together, which mean nothing without hosts.
+    /// Puts the settings together. Returns `None` without hosts.
     ///
     /// # Errors
-    /// What is missing. A setting that was given and is invalid has been reported already, and
-    /// counts as given here.
+    /// The text says what is missing. A setting that was given but is invalid has been reported already,
+    /// and counts as given here.
     pub(crate) fn assemble(
         hosts: Setting<Vec<String>>,
         contact: Setting<String>,
@@ -46,8 +46,8 @@ impl AcmeSettings {
         }
         let Setting::Given(hosts) = hosts else { return Ok(None) };
         if contact.is_missing() {
-            let missing =
-                "acme_hosts: set acme_contact; it says that you agree to the directory's terms";
+            let missing = "acme_hosts: set acme_contact; with it you agree to the directory's terms of \
+                           service";
             return Err(missing.to_owned());
         }
         let directory = directory.given().unwrap_or_else(|| LetsEncrypt::Production.url().into());
@@ -56,7 +56,7 @@ impl AcmeSettings {
     }
 }
 
-/// Hosts that certificates are ordered for: names, each once.
+/// Reads the host names to order certificates for, each once.
 pub(crate) fn names(text: &str) -> Result<Vec<String>, String> {
     let mut names = values::hosts(text)?;
     if let Some(address) = names.iter().find(|name| name.parse::<IpAddr>().is_ok()) {

@@ -1,9 +1,9 @@
-//! Shipping: sealed segments are copied to another folder or an S3-compatible store, and what has
-//! been copied may be retired here. The copy has the journal's own layout, so that it can be read,
-//! checked and put back as it is.
+//! Shipping: sealed segments are copied to another folder or an S3-compatible store. Copied
+//! segments may then be removed here. The copy has the journal's own layout, so that it can be
+//! read, checked and put back as it is.
 //!
-//! Nothing is retired that was not copied whole, that the hot state has not taken in, or that the
-//! next start needs (the catalog).
+//! A segment is never removed before it was copied whole and the hot state has taken it in.
+//! Segments of the catalog are never removed: the next start needs them.
 
 mod store;
 
@@ -25,16 +25,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long to wait after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// What may be retired once it has been copied.
+/// Which segments may be removed once they have been copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// Segments written so many days ago.
+    /// Segments that were written at least this many days ago.
     pub(crate) days: Option<u64>,
-    /// The oldest, until no more than so many bytes are left.
+    /// The oldest segments, until at most this many bytes are left.
     pub(crate) bytes: Option<u64>,
 }
 
-/// Copies and retires until told to stop.
 pub(crate) struct Shipper {
     journal_dir: PathBuf,
     store: Store,
@@ -87,7 +86,7 @@ impl Shipper {
         self.retire(kept, SystemTime::UNIX_EPOCH + Duration::from_millis(clock::now_ms()))
     }
 
-    /// Copies a segment, unless its copy is there.
+    /// Copies a segment, unless its copy is already there.
     fn ship(&mut self, stream: &StreamName, segment: &Sealed) -> Result<()> {
         if self.shipped.contains(&segment.path) {
             return Ok(());
@@ -102,11 +101,11 @@ impl Shipper {
         Ok(())
     }
 
-    /// Retires what is old, or too much; `kept` are sealed segments that have been copied, oldest
-    /// first in each stream.
+    /// Removes segments that are too old, and the oldest while there are too many bytes. `kept` are
+    /// sealed segments that have been copied, oldest first in each stream.
     fn retire(&mut self, mut kept: Vec<(StreamName, Sealed)>, now: SystemTime) -> Result<()> {
         let mut bytes: u64 = kept.iter().map(|(_, segment)| segment.bytes).sum();
-        // The oldest of all streams first.
+        // The oldest segments of all streams come first.
         kept.sort_by_key(|(stream, segment)| {
             (segment.written_at, stream.clone(), segment.first_seq)
         });

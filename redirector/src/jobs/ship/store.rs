@@ -1,5 +1,5 @@
-//! Where copies lie: a folder, or a bucket of an S3-compatible store. A copy is there whole or not
-//! at all.
+//! The place for copies: a folder, or a bucket of an S3-compatible store. A copy is there whole or
+//! not at all.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use ureq::Agent;
 
 use crate::outbound::{self, Policy};
 
-/// How long a signed address counts.
+/// How long a signed address is valid.
 const SIGNED_FOR: Duration = Duration::from_secs(3600);
-/// How long an answer may take; a segment has some hundred megabytes.
+/// How long a request may take. A segment may have some hundred megabytes.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Where to copy to, as it is written.
+/// The place for copies, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ShipTo {
     Folder(PathBuf),
@@ -47,7 +47,7 @@ pub(crate) enum Store {
     S3(Box<S3>),
 }
 
-/// A bucket, with what it takes to ask it.
+/// A bucket, and what requests to it need.
 pub(crate) struct S3 {
     bucket: Bucket,
     credentials: Credentials,
@@ -56,7 +56,7 @@ pub(crate) struct S3 {
 }
 
 impl Store {
-    /// Opens a place. A bucket takes its keys, region and address from the variables that other
+    /// Opens a place. For a bucket, the keys, region and address come from variables that other
     /// tools read too: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
     /// `AWS_REGION`, `AWS_ENDPOINT_URL`.
     ///
@@ -71,7 +71,7 @@ impl Store {
             |name: &str| std::env::var(name).with_context(|| format!("{name} is needed for s3://"));
         let region = std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
         let own = std::env::var("AWS_ENDPOINT_URL").ok();
-        // Stores of other makers rarely have a host name for each bucket.
+        // S3-compatible stores of other makers rarely have a host name for each bucket.
         let style = if own.is_some() { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let address = own.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
         let endpoint = address.parse().with_context(|| format!("AWS_ENDPOINT_URL `{address}`"))?;
@@ -85,7 +85,7 @@ impl Store {
         Ok(Self::S3(Box::new(S3 { bucket, credentials, prefix: prefix.clone(), agent })))
     }
 
-    /// The size of a copy; `None` when there is none.
+    /// Returns the size of a copy in bytes; `None` when there is no copy.
     pub(crate) fn size(&self, key: &str) -> Result<Option<u64>> {
         match self {
             Self::Folder(folder) => match fs::metadata(folder.join(key)) {
@@ -97,8 +97,8 @@ impl Store {
         }
     }
 
-    /// Copies a file. Afterwards the copy is there whole, and survives a power cut as far as the
-    /// place keeps its word.
+    /// Copies a file. Afterwards the copy is there whole. It survives a power cut if the place
+    /// keeps what it confirmed.
     pub(crate) fn put(&self, key: &str, file: &Path) -> Result<()> {
         match self {
             Self::Folder(folder) => copy(file, &folder.join(key)),
@@ -106,7 +106,7 @@ impl Store {
         }
     }
 
-    /// Brings a copy back.
+    /// Fetches a copy.
     pub(crate) fn get(&self, key: &str, file: &Path) -> Result<()> {
         match self {
             Self::Folder(folder) => copy(&folder.join(key), file),
@@ -114,7 +114,7 @@ impl Store {
         }
     }
 
-    /// The keys of every copy.
+    /// Returns the keys of all copies.
     pub(crate) fn keys(&self) -> Result<Vec<String>> {
         let mut keys = match self {
             Self::Folder(folder) => keys_below(folder)?,
@@ -125,7 +125,7 @@ impl Store {
     }
 }
 
-/// Copies under another name first, so that nobody meets half a file.
+/// Copies under another name first, so that nobody sees half a file.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().context("a copy needs a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("folder {}", folder.display()))?;
@@ -139,7 +139,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     copied().with_context(|| format!("copy to {}", to.display()))
 }
 
-/// Segments one folder below.
+/// Returns the keys of the segments in a folder of streams.
 fn keys_below(folder: &Path) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for stream in journal::streams(folder)? {
