@@ -237,7 +237,11 @@ pub async fn run(
     let output = command.args(arguments).arg(flag).arg(folder).output().await;
     let output = output.with_context(|| format!("cannot run {program}"))?;
     let printed = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program} {arguments:?} failed ({}): {printed}", output.status);
+    ensure!(
+        output.status.success(),
+        "{program} {arguments:?} failed ({}): {printed}",
+        output.status
+    );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -284,7 +288,8 @@ async fn ready_line(child: &mut Child) -> Result<Addresses> {
             let text = ready[field]
                 .as_str()
                 .with_context(|| format!("the ready line has no {field}: {line}"))?;
-            text.parse().with_context(|| format!("{field} in the ready line is not an address: {line}"))
+            text.parse()
+                .with_context(|| format!("{field} in the ready line is not an address: {line}"))
         };
         let tls = ready.get("tls").map(|_| address("tls")).transpose()?;
         let addresses = Addresses { public: address("public")?, tls, admin: address("admin")? };

@@ -160,7 +160,8 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
         "no",
     ]);
     command.args(arguments).current_dir(folder).stdout(Stdio::null());
-    let mut child = command.spawn().context("cannot start redis-server; `scripts/test` installs it")?;
+    let mut child =
+        command.spawn().context("cannot start redis-server; `scripts/test` installs it")?;
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if let Some(status) = child.try_wait()? {
