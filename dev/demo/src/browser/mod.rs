@@ -165,8 +165,8 @@ impl Browser {
         }))
     }
 
-    /// Sends a command to the driver for which there is no method here, e.g. `POST
-    /// goog/cdp/execute`.
+    /// Sends a command to the driver for which there is no method here, such as
+    /// `POST goog/cdp/execute`.
     ///
     /// # Errors
     /// When the driver refuses it.
