@@ -1,5 +1,5 @@
-//! Lays out the core's memory: a small stack and the data on the first page, then what crosses the
-//! border (`border.rs`).
+//! Lays out the core's memory: a small stack and the data on the first page, then the bytes that
+//! cross the border (`border.rs`).
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

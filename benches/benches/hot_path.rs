@@ -1,5 +1,5 @@
-//! What a click and an event cost in their pure parts: token, classification, record, journal
-//! append, event decode, and an order's fold.
+//! Measures the pure parts of a click, an event and an order: token, classification, record,
+//! journal append, event decode, and an order's fold.
 
 use std::hint::black_box;
 
@@ -98,7 +98,7 @@ const EVENTS: &str = r#"{"v":1,"k":"m_0123456789abcdefghijkl","t":"AQEAAAAAAAAAA
 {"id":"1001","value":"129.90","currency":"EUR","tax":"20.74","shipping":"4.90","coupon":"ANNA15","items":[{"sku":"S-1","qty":1,"price":"99.90"},{"sku":"S-2","qty":2,"price":"15.00"}]}}]}"#;
 
 fn decode(c: &mut Criterion) {
-    Batch::decode(EVENTS.as_bytes()).expect("what the pixel sends is read");
+    Batch::decode(EVENTS.as_bytes()).expect("what the pixel sends can be decoded");
     c.bench_function("event/decode a purchase with two earlier events", |b| {
         b.iter(|| Batch::decode(black_box(EVENTS.as_bytes())));
     });
@@ -109,7 +109,7 @@ fn decode(c: &mut Criterion) {
     });
 }
 
-/// A paid order with three lines, then a partial refund: what most orders end as.
+/// The facts of a typical order: paid with three lines, then refunded in part.
 fn order_facts() -> Vec<OrderFact> {
     let line = |number: i64| Line {
         id: number.to_string(),
@@ -146,9 +146,9 @@ fn order_facts() -> Vec<OrderFact> {
 
 fn order_fold(c: &mut Criterion) {
     let facts = order_facts();
-    c.bench_function("order/fold of two reports", |b| b.iter(|| fold(black_box(&facts))));
+    c.bench_function("order/fold of two facts", |b| b.iter(|| fold(black_box(&facts))));
     let catalog = Catalog::default();
-    c.bench_function("order/fold, decision and ledger of two reports", |b| {
+    c.bench_function("order/fold, decision and ledger of two facts", |b| {
         b.iter(|| settle(black_box(&facts), &catalog, &|_| None));
     });
 }

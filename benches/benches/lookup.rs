@@ -1,8 +1,9 @@
-//! What a link costs at ten thousand to ten million of them: a look-up, a change, and memory.
+//! Measures what a link costs in catalogs of ten thousand to ten million links: a look-up, a
+//! change, and memory.
 //!
-//! Look-ups go to links at random, so that at large sizes none of them is in the processor's cache.
-//! A change is what `catalog::Live` makes of it: the edge keeps a clone, so whatever is touched is
-//! copied first.
+//! Look-ups go to random links, so that in large catalogs the processor's cache does not help. A
+//! change costs what it costs in `live::catalog::Live`: the edge holds a clone, so every part that
+//! is touched is copied first.
 
 use std::fs;
 use std::hint::black_box;
@@ -13,16 +14,16 @@ use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::links::{Link, Links, Scope};
 use shared::time::Timestamp;
 
-/// The allocator of the product, so that memory is counted as it will be.
+/// The product's allocator, so that memory is measured as the product uses it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const MERCHANT: MerchantId = MerchantId::from_bits(77);
 const SIZES: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
-/// Links that are looked up in turn.
+/// The number of links that are looked up in turn.
 const ASKED: u64 = 1 << 16;
 
-/// Spreads numbers as random ids are spread.
+/// Turns a number into one that looks like a random id.
 const fn scattered(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
@@ -44,7 +45,7 @@ fn link(number: u64) -> Link {
     }
 }
 
-/// Memory of this process in bytes, as the kernel counts it.
+/// Returns the memory of this process in bytes, as the kernel counts it.
 fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -62,18 +63,18 @@ fn build(count: u64) -> Links {
         links.put(&link, Some(MERCHANT));
     }
     let took = begun.elapsed();
-    // What the size before gave back late can make this too little; at a million and more it does
-    // not show.
+    // Memory that the previous catalog frees late makes this figure too small. From a million links
+    // on, the error does not show.
     let (text, all) = (text_bytes / count, resident_bytes().saturating_sub(before) / count);
     let beyond = all.saturating_sub(text);
     println!(
-        "{count} links: {all} bytes each, of which {text} are text: {beyond} beyond; put in {took:.1?}"
+        "{count} links: {all} bytes each, {text} of text and {beyond} beyond it; built in {took:.1?}"
     );
     links
 }
 
 fn lookup(c: &mut Criterion) {
-    // A smoke run looks whether it works, not how it grows.
+    // A smoke run only shows that the bench works, so the smallest size is enough.
     let sizes =
         if std::env::args().any(|argument| argument == "--test") { &SIZES[..1] } else { &SIZES };
     for &count in sizes {

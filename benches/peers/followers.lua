@@ -1,4 +1,5 @@
--- Requests for links spread evenly over the catalog, made once so that the generator's own cost stays small.
+-- Requests links that are spread evenly over the catalog. The requests are made once, so that the
+-- generator's own cost stays small.
 local requests, next_one = {}, 0
 
 init = function(args)

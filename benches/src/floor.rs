@@ -1,6 +1,6 @@
-//! The floor: a bare event loop that answers whatever arrives with one fixed redirect. It reads no
-//! request, knows no link, signs and records nothing. What a server with a job takes beyond it is
-//! the price of the job.
+//! The floor: a bare event loop that answers whatever arrives with one fixed redirect. It never
+//! parses a request, looks up no link, signs nothing and records nothing. A real server costs more;
+//! the difference is the price of its work.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     listener.set_nonblocking(true)?;
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
-    // By descriptor, which the kernel keeps small.
+    // Indexed by file descriptor, a number that the kernel keeps small.
     let mut connections: Vec<Option<TcpStream>> = Vec::new();
     let mut events = Vec::with_capacity(1024);
     let mut bytes = [0; 16 * 1024];
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Answers what has arrived; whether the connection goes on.
+/// Answers what has arrived. Returns whether the connection stays open.
 fn answer(stream: &mut TcpStream, bytes: &mut [u8]) -> bool {
     match stream.read(bytes) {
         Ok(0) => false,

@@ -1,9 +1,9 @@
-//! Counts the instructions of a redirect: the real binary under callgrind, one connection, a
-//! browser's headers.
+//! Counts the instructions of a redirect: runs the real binary under callgrind, with one connection
+//! and a browser's headers.
 //!
-//! The same on every run, whatever else the machine does, so a growth of some percent is seen at
-//! once. What is counted is the difference between two runs, so that starting up does not count.
-//! Kernel time is not in it.
+//! The count is nearly the same on every run, whatever else the machine does, so growth of a few
+//! percent is seen at once. It is the difference between two runs, so the start of the server does
+//! not count. Time in the kernel is not included.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,10 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use benches::api::{campaign, create};
 use serde_json::{Value, json};
 
-/// Requests of the two runs.
+/// The number of requests in each of the two runs.
 const RUNS: [u64; 2] = [500, 2500];
-/// Counts may differ by so many parts of a thousand before it is called a change: timers go off
-/// when they like.
+/// A difference of up to so many parts of a thousand is not a change: timers fire at any moment.
 const TOLERANCE_PER_MILLE: u64 = 20;
 const TOKEN: &str = "instructions";
 const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
@@ -28,7 +27,7 @@ const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
     Accept-Encoding: gzip, deflate, br\r\nReferer: https://l.instagram.com/\r\nSec-Fetch-Dest: document\r\n\
     Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: cross-site\r\n\r\n";
 
-/// Instructions of one run, by thread: the edge's core, and the projector behind it.
+/// The instructions of one run, by thread: the worker of the edge, and the projector.
 #[derive(Clone, Copy)]
 struct Counted {
     edge: u64,
@@ -37,7 +36,7 @@ struct Counted {
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(program), held) = (arguments.next(), arguments.next()) else {
+    let (Some(program), counts) = (arguments.next(), arguments.next()) else {
         bail!("usage: instructions PATH-OF-AFTERCLICK [FILE-OF-COUNTS]");
     };
     let [few, many] = [count(Path::new(&program), RUNS[0])?, count(Path::new(&program), RUNS[1])?];
@@ -47,24 +46,24 @@ fn main() -> Result<()> {
     println!(
         "user-space instructions a redirect: {edge} at the edge, {projector} in the projector"
     );
-    let Some(held) = held else { return Ok(()) };
-    let file: Value = serde_json::from_slice(&fs::read(&held).with_context(|| held.clone())?)?;
+    let Some(counts) = counts else { return Ok(()) };
+    let file: Value = serde_json::from_slice(&fs::read(&counts).with_context(|| counts.clone())?)?;
     for (name, found) in [("edge", edge), ("projector", projector)] {
         let recorded =
-            file[name].as_u64().with_context(|| format!("{held}: no number for {name}"))?;
-        let most = recorded + recorded * TOLERANCE_PER_MILLE / 1000;
+            file[name].as_u64().with_context(|| format!("{counts}: no number for {name}"))?;
+        let limit = recorded + recorded * TOLERANCE_PER_MILLE / 1000;
         ensure!(
-            found <= most,
-            "{name}: {found} instructions a redirect, where {held} has {recorded}; if that is worth it, say so there"
+            found <= limit,
+            "{name}: {found} instructions a redirect, but {counts} has {recorded}; if the growth is worth it, record the new number there"
         );
         if found + recorded * TOLERANCE_PER_MILLE / 1000 < recorded {
-            println!("{name}: {found} is fewer than the {recorded} of {held}; write it down there");
+            println!("{name}: {found} is fewer than the {recorded} in {counts}; record it there");
         }
     }
     Ok(())
 }
 
-/// Ends the server when a count fails half-way.
+/// Ends the server, also when a count fails half-way.
 struct Guard(Child);
 
 impl Drop for Guard {
@@ -99,7 +98,7 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .context("valgrind: scripts/test installs it")?;
+        .context("cannot start valgrind; scripts/test installs it")?;
     let mut server = Guard(child);
     let mut line = String::new();
     BufReader::new(server.0.stdout.take().context("no standard output")?).read_line(&mut line)?;
@@ -111,7 +110,7 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
         admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?,
     )?;
     follow(&address("public")?, requests)?;
-    // The projector is to have seen every click.
+    // Gives the projector time to take in every click.
     std::thread::sleep(std::time::Duration::from_millis(800));
     let id = i32::try_from(server.0.id())?;
     let process = rustix::process::Pid::from_raw(id).context("a process id")?;
@@ -146,7 +145,7 @@ fn follow(public: &str, requests: u64) -> Result<()> {
     Ok(())
 }
 
-/// The total of the thread in which functions of this name ran most.
+/// Returns the total of the thread whose profile lists the most functions with this name.
 fn of_thread(folder: &Path, name: &str) -> Result<u64> {
     let mut best = (0, 0);
     for entry in fs::read_dir(folder)? {

@@ -1,8 +1,8 @@
-//! How cost grows: links from ten thousand to ten million, windows from a hundred thousand to ten
-//! million, one node and two. Writes what was measured, and what a billion clicks a month need by
-//! it.
+//! Measures how cost grows: with ten thousand to ten million links, and with one node and two.
+//! Writes the results into a file.
 //!
-//! Never measures more than one thing at a time, and computes only from what it has just measured.
+//! It never measures more than one thing at a time, and computes only from what it has just
+//! measured.
 
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, no money")]
 #![expect(clippy::cast_precision_loss, reason = "counts far below 2^52 become averages")]
@@ -20,7 +20,7 @@ use benches::process::{cpu_seconds, free_port, machine, pinned, resident_bytes};
 use benches::product::{Product, TOKEN};
 use benches::wrk::Load;
 
-/// Links that are imported by one request.
+/// The number of links in one import request.
 const BATCH: usize = 100_000;
 const LINKS: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 const CONNECTIONS: usize = 64;
@@ -44,8 +44,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A catalog of each size: what a link takes, what a redirect costs, how long it takes to fill and
-/// to start.
+/// Measures a catalog of each size: the memory of a link, the cost of a redirect, and the time of
+/// import and start.
 fn links(afterclick: &Path, most: usize, report: &mut String) -> Result<()> {
     report.push_str(
         "\n## Links\n\n| links | memory a link beyond its text, bytes | of the journal, bytes | imported, links/s | \
@@ -63,7 +63,7 @@ fn links(afterclick: &Path, most: usize, report: &mut String) -> Result<()> {
         }
         let imported = links as f64 / begun.elapsed().as_secs_f64();
         product.caught_up()?;
-        // What the imports needed is given back within seconds.
+        // The product frees the memory of the imports within seconds.
         sleep(Duration::from_secs(6));
         let grown = resident_bytes(product.id())?.saturating_sub(empty);
         let journal = folder_bytes(&folder.path().join("journal"))?;
@@ -87,11 +87,11 @@ fn links(afterclick: &Path, most: usize, report: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// One node and two at the same Redis: what a click costs in all.
+/// Measures the whole cost of a click with one node and with two nodes at the same Redis.
 fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
     report.push_str(
-        "\n## Nodes\n\nAll at one Redis on core 0 with them; the time of Redis and of the projectors until they have \
-         caught up is in it.\n\n| nodes | clicks/s | CPU µs a click, nodes | … Redis |\n|---:|---:|---:|---:|\n",
+        "\n## Nodes\n\nAll nodes share core 0 with one Redis. The figures contain the time of Redis, and that of the \
+         projectors until they have caught up.\n\n| nodes | clicks/s | CPU µs a click, nodes | … Redis |\n|---:|---:|---:|---:|\n",
     );
     for count in [1, 2] {
         eprintln!("{count} nodes …");
@@ -105,7 +105,7 @@ fn nodes(afterclick: &Path, report: &mut String) -> Result<()> {
         let owner = campaign(nodes[0].admin, TOKEN)?;
         import_links(nodes[0].admin, TOKEN, &owner, 0..1000)?;
         nodes.iter().try_for_each(Product::caught_up)?;
-        // Whatever one node learned the others have.
+        // By then every node has the whole catalog.
         sleep(Duration::from_secs(2));
         let cpu = || -> Result<(f64, f64)> {
             let of_nodes = nodes.iter().map(|node| cpu_seconds(node.id())).sum::<Result<f64>>()?;
@@ -154,7 +154,7 @@ fn folder_bytes(folder: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// A Redis on the same core; ended when dropped.
+/// A Redis on the same core; it ends when it is dropped.
 struct Redis(Child, u16);
 
 impl Redis {
@@ -167,7 +167,7 @@ impl Redis {
         let child = command
             .stdout(Stdio::null())
             .spawn()
-            .context("redis-server: scripts/bench installs it")?;
+            .context("cannot start redis-server; scripts/bench installs it")?;
         let redis = Self(child, port);
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -1,7 +1,8 @@
-"""What an order earns, computed once more from the written rules with exact fractions.
+"""Computes what an order earns from the written rules, with exact fractions.
 
-It shares no code with the product: it reads one order a line, with the operations on it and what the product booked
-after each, and says where they differ. The rules are those of docs/accounts/terms.md; amounts are decimal text.
+It never shares code with the product. It reads one order per line: the operations on it, and what
+the product booked after each of them. It reports where the bookings differ from what is due. The
+rules are those of docs/accounts/terms.md; amounts are decimal texts.
 """
 
 import json
@@ -17,15 +18,15 @@ EXPONENTS |= {code: 3 for code in "BHD IQD JOD KWD OMR TND".split()}
 
 
 def minor(text, currency):
-    """A decimal text in minor units, which it must be a whole number of."""
+    """Returns a decimal text in minor units; it must be a whole number of them."""
     exact = Fraction(text) * 10 ** EXPONENTS[currency]
     if exact.denominator != 1:
-        raise ValueError(f"{text} {currency} is no whole number of minor units")
+        raise ValueError(f"{text} {currency} is not a whole number of minor units")
     return exact.numerator
 
 
 def nearest(exact):
-    """The nearest whole number, halves away from zero."""
+    """Returns the nearest whole number; halves are rounded away from zero."""
     floor, rest = divmod(abs(exact.numerator), exact.denominator)
     rounded = floor + (1 if 2 * rest >= exact.denominator else 0)
     return -rounded if exact < 0 else rounded
@@ -43,7 +44,7 @@ class Order:
         self.booked = {}
 
     def apply(self, operation):
-        """Takes an operation in; a repeated or outdated report changes nothing."""
+        """Applies an operation; a repeated or outdated fact changes nothing."""
         kind = operation["op"]
         if kind == "snapshot":
             self.snapshot, self.void = operation, False
@@ -58,7 +59,7 @@ class Order:
             raise ValueError(kind)
 
     def kept_goods(self):
-        """The goods that were kept, in minor units."""
+        """Returns the goods that the customer keeps, in minor units."""
         currency = self.terms["currency"]
         amount = lambda text: minor(text, currency)
         total, goods = amount(self.snapshot["total"]), sum(amount(line) for _, line in self.snapshot["lines"])
@@ -70,7 +71,10 @@ class Order:
         return goods if pro_rata == 0 else Fraction(0)
 
     def share(self):
-        """The percentage of the goods, in minor units of the order's currency: each line by its first rule."""
+        """Returns the commission by percentages, in minor units of the order's currency.
+
+        The first rule that matches a line counts for it.
+        """
         currency = self.terms["currency"]
         weights = []
         for product, line in self.snapshot["lines"]:
@@ -88,7 +92,7 @@ class Order:
         return self.kept_goods() * rate / 100
 
     def due(self):
-        """What is due, by currency."""
+        """Returns what is due, by currency."""
         order, merchant = self.terms["currency"], self.terms["pays_in"]
         due = {}
         if self.void or self.snapshot is None:
@@ -106,7 +110,7 @@ class Order:
         return due
 
     def is_given_back(self):
-        """Whether nothing of it was kept."""
+        """Returns whether the customer keeps nothing."""
         currency = self.terms["currency"]
         total = minor(self.snapshot["total"], currency)
         refunded = sum(minor(refund["total"], currency) for refund in self.refunds.values())
@@ -114,7 +118,7 @@ class Order:
         return (self.kept_goods() == 0 and goods > 0) or (total > 0 and refunded >= total)
 
     def book(self):
-        """The differences to what was booked before."""
+        """Books the difference between what is due and what was booked before, and returns it."""
         due = self.due()
         changes = {}
         for currency in due.keys() | self.booked.keys():
@@ -130,10 +134,10 @@ def main():
     operations = orders = differences = 0
     first, sums = None, {}
     for line in sys.stdin:
-        told = json.loads(line)
-        order = Order(told["terms"])
+        case = json.loads(line)
+        order = Order(case["terms"])
         orders += 1
-        for operation, booked in zip(told["operations"], told["booked"], strict=True):
+        for operation, booked in zip(case["operations"], case["booked"], strict=True):
             operations += 1
             order.apply(operation)
             expected = order.book()

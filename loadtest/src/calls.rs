@@ -1,8 +1,8 @@
-//! System calls on the journal's files that fail: the k-th write, fsync or open of each thread, by
-//! EIO or ENOSPC. An order that was answered 200 must be in the journal all the same, whatever
-//! failed.
+//! Makes system calls on the journal's files fail: the k-th write, fsync or open of each thread,
+//! with EIO or ENOSPC. Whatever fails, an order that was answered 200 must be in the journal.
 //!
-//! `strace` makes the calls fail, in a process of its own: the product is the one that is shipped.
+//! `strace` makes the calls fail from its own process. The product is never changed for it: it is
+//! the one that is shipped.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::webhooks::{merchant_key, signed_order};
 /// Orders delivered after each planted failure.
 const ORDERS: usize = 150;
 const SENDERS: usize = 4;
-/// What fails, and how.
+/// The calls that fail, and their error.
 const CALLS: [(&str, &str); 6] = [
     ("write", "EIO"),
     ("write", "ENOSPC"),
@@ -33,14 +33,14 @@ const CALLS: [(&str, &str); 6] = [
     ("fallocate,ftruncate,pwrite64,fsync,rename,renameat2", "EIO"),
 ];
 
-/// A failing call, and what came of it.
+/// A failing call and its result.
 #[derive(Debug, Clone)]
 pub struct FailedCall {
     /// The system call.
     pub call: &'static str,
-    /// How it failed.
+    /// The error that it returned.
     pub error: &'static str,
-    /// Which of a thread's calls on the journal.
+    /// The number of the call among a thread's calls on the journal, from 1.
     pub number: usize,
     /// Orders answered 200.
     pub promised: usize,
@@ -48,15 +48,15 @@ pub struct FailedCall {
     pub refused: usize,
     /// Promised orders that the journal does not have.
     pub lost: usize,
-    /// Orders that stand in it more than once.
+    /// Orders that the journal has more than once.
     pub doubled: usize,
 }
 
-/// Lets the k-th call fail for each of the numbers, every kind of call in turn.
+/// Makes one call fail for each of `numbers`. The kinds of call take turns; then comes the next
+/// call of each thread.
 ///
 /// # Errors
-/// When the product does not start again on what the failure left behind, or its journal cannot be
-/// read.
+/// When the product does not start again after the failure, or its journal cannot be read.
 pub async fn failing_calls(
     bin_dir: &Path,
     numbers: impl Iterator<Item = usize>,
@@ -93,7 +93,7 @@ async fn failing_call(
     let promised = deliver(&product, &key, 1..=ORDERS).await;
     drop(strace);
     product.kill().await?;
-    // What a restart makes of it counts.
+    // The journal is judged after a restart, which repairs it.
     launch.start().await.context("the start after a failed call")?.stop().await?;
     let recorded = truth::orders(&data.join("journal"))?;
     Ok(FailedCall {
@@ -107,7 +107,7 @@ async fn failing_call(
     })
 }
 
-/// Attaches `strace` to every thread; from then on calls on files below the journal fail.
+/// Attaches `strace` to every thread. From then on, its calls on files of the journal can fail.
 async fn inject(
     product: &Product,
     journal: &Path,
@@ -125,7 +125,7 @@ async fn inject(
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .context("strace: `scripts/test` installs it")?;
+        .context("cannot start strace; `scripts/test` installs it")?;
     let mut lines = BufReader::new(strace.stderr.take().context("no pipe")?).lines();
     let attached = async {
         while let Some(line) = lines.next_line().await? {
@@ -139,12 +139,12 @@ async fn inject(
         bail!("strace ended before it was attached")
     };
     timeout(Duration::from_secs(10), attached).await.context("strace was not attached")??;
-    // What else it has to say must not fill the pipe.
+    // The rest of its output is read too, so that it does not fill the pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     Ok(strace)
 }
 
-/// Every file and folder below the journal.
+/// Returns every file and folder of the journal.
 fn files(journal: &Path) -> Result<Vec<PathBuf>> {
     let mut found = vec![journal.to_owned()];
     for stream in std::fs::read_dir(journal)? {
@@ -160,7 +160,7 @@ fn files(journal: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Delivers orders, each once; those that were answered 200.
+/// Delivers each order once. Returns the orders that were answered 200.
 pub(crate) async fn deliver(
     product: &Product,
     key: &str,

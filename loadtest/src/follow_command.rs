@@ -1,4 +1,4 @@
-//! The command `follow`: its flags, what it shows while it runs, and where its report goes.
+//! The command `follow`: its flags, its progress on the terminal, and the files of its report.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,71 +9,71 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use loadtest::{Bursts, Disturb, FollowPlan, Load, News, Question, Second, Step, follow};
 
-/// What can be asked for.
+/// The flags of `follow`.
 #[derive(Debug, Args)]
 pub(crate) struct FollowArguments {
     /// Clicks a second.
     #[arg(long, default_value_t = 500.0)]
     rate: f64,
-    /// A share of what the server can take, which is measured first, instead of --rate; e.g. `60%`.
+    /// A share of the server's capacity, e.g. `60%`, instead of --rate. The capacity is measured
+    /// first.
     #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "rate")]
     load: Option<f64>,
     /// Seconds that each part lasts.
     #[arg(long, default_value_t = 20.0)]
     seconds: f64,
-    /// Only find out how many clicks a second the server can take.
+    /// Only measure the server's capacity, in clicks a second.
     #[arg(long, conflicts_with_all = ["load", "rate", "overload"])]
     find_capacity: bool,
-    /// Find out how much it can take, and then send so many times as much.
+    /// Measure the server's capacity, then send so many times as much.
     #[arg(long, value_name = "TIMES", conflicts_with_all = ["load", "rate"])]
     overload: Option<u32>,
-    /// Milliseconds: how long one click in a hundred may take while the server can still take a
-    /// rate.
+    /// Milliseconds. The server can take a rate if 99 of 100 clicks take no longer.
     #[arg(long, value_name = "MS", default_value_t = 5)]
     bound: u64,
-    /// What is done to the server in the second of three parts.
+    /// The disturbance of the server in the second of three parts.
     #[arg(long, value_enum, default_value_t = Disturb::None)]
     disturb: Disturb,
-    /// Links that are imported by `--disturb import`.
+    /// Number of links that `--disturb import` imports.
     #[arg(long, default_value_t = 100_000)]
     import: usize,
-    /// Links that are there before, beside those that are followed.
+    /// Number of links in the catalog besides those that are followed.
     #[arg(long, default_value_t = 0)]
     catalog: usize,
     /// Seconds between two influencers' posts; 0 for none.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     post_every: f64,
-    /// How many times as many clicks come at once after a post.
+    /// By what factor the rate jumps at a post.
     #[arg(long, default_value_t = 3.0)]
     post_factor: f64,
-    /// Seconds after which a third of what a post brought is left.
+    /// Seconds after which a third (1/e) of the additional clicks is left.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     post_decay: f64,
-    /// Of a hundred requests, so many go over connections that stay open; the others open one each.
+    /// So many of a hundred requests go over connections that stay open. The others open one each.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     keep_alive: u8,
-    /// Connections with a request at once.
+    /// Connections that may have a request at the same time.
     #[arg(long, default_value_t = 1000)]
     connections: usize,
-    /// Followers come by TLS.
+    /// Followers use TLS.
     #[arg(long)]
     tls: bool,
-    /// Of a hundred new connections with TLS, so many resume a session.
+    /// So many of a hundred new TLS connections resume a TLS session.
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     resume: u8,
-    /// Seconds that a follower waits.
+    /// Seconds that a follower waits for an answer.
     #[arg(long, default_value_t = 10.0)]
     patience: f64,
-    /// The server gets core 0, followers core 1.
+    /// Run the server on core 0 and the followers on core 1.
     #[arg(long)]
     pin: bool,
-    /// The same seed draws the same moments and followers.
+    /// Seed of the random numbers: the same seed draws the same moments and followers.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Also writes the report as one HTML page.
+    /// Also write the report to this file, as one HTML page.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Folder of the binaries [default: this program's].
+    /// Folder of the binaries [default: the folder of this program].
     #[arg(long)]
     bin_dir: Option<PathBuf>,
     /// A fault to plant, e.g. `skip-write`; the product must be built with its feature `faults`.
@@ -81,7 +81,7 @@ pub(crate) struct FollowArguments {
     fault: Option<String>,
 }
 
-/// Runs it; exit status 1 where anything differs.
+/// Runs the command. The exit status is 1 if anything differs.
 pub(crate) async fn run(arguments: FollowArguments) -> Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let plan = plan(&arguments, folder.path().join("data"))?;
@@ -117,7 +117,7 @@ fn show(bar: &ProgressBar, news: News<'_>) {
 
 fn plan(arguments: &FollowArguments, data: PathBuf) -> Result<FollowPlan> {
     let bin_dir = arguments.bin_dir.clone().map_or_else(harness::default_bin_dir, Ok)?;
-    ensure!(arguments.rate > 0.0, "--rate: expected more than none");
+    ensure!(arguments.rate > 0.0, "--rate: expected a number above 0");
     ensure!(arguments.connections > 0, "--connections: expected at least one");
     let question = match arguments.overload {
         Some(factor) => Question::Overload(factor),

@@ -1,4 +1,4 @@
-//! Followers: connections that click one link after another and note what they are promised.
+//! Followers: connections that click one link after another and remember what they were promised.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::scene::{HOST, LINKS, slug};
 pub(crate) const BROWSER: &str = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) \
     Chrome/130.0.0.0 Mobile Safari/537.36";
 
-/// What followers were promised so far.
+/// The clicks that followers were promised so far.
 #[derive(Clone, Default)]
 pub(crate) struct Promises(Arc<Mutex<Vec<ClickId>>>);
 
@@ -25,7 +25,7 @@ impl Promises {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(click);
     }
 
-    /// Every click promised, in the order in which the answers were read.
+    /// Returns every promised click, in the order in which the answers were read.
     pub(crate) fn all(&self) -> Vec<ClickId> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -40,7 +40,7 @@ pub(crate) fn start(address: SocketAddr, count: usize, promises: &Promises) -> J
     followers
 }
 
-/// Ends with an error that says so when the product dies: that is what it is there for.
+/// Clicks until the product dies. It then ends with an error, as expected.
 async fn follow(address: SocketAddr, number: usize, promises: Promises) -> Result<()> {
     let mut connection = Connection::open(address).await?;
     for click in 0usize.. {
@@ -53,8 +53,8 @@ async fn follow(address: SocketAddr, number: usize, promises: Promises) -> Resul
     Ok(())
 }
 
-/// The click a location's token is for. The token is taken apart by hand, as its documented layout
-/// says.
+/// Returns the click that the token in a location names. The token is read by its documented
+/// layout, without the product's code.
 pub(crate) fn click_of(location: &str) -> Result<ClickId> {
     let token = location.split_once("ac=").context("no token in the location")?.1;
     let bytes = URL_SAFE_NO_PAD.decode(token.split(['&', '#']).next().unwrap_or_default())?;

@@ -1,5 +1,6 @@
-//! A disk that is full for a while. A file takes the room that is left; orders are delivered all
-//! the time; then the file goes, and the product is started again, as its documents say.
+//! Fills the disk for a while. A file takes the space that is left, while orders are delivered all
+//! the time. Then the file is removed and the product is started again, as its documentation says.
+//! No promised order may be lost.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,30 +18,30 @@ use crate::webhooks::merchant_key_of;
 
 /// Orders in each part.
 const ORDERS: usize = 300;
-/// Room left when the disk is called full; not enough for all orders.
+/// Bytes that stay free on the full disk; not enough for all orders.
 const ROOM: u64 = 128 * 1024;
 
-/// What came of it.
+/// The result of a test with a full disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FullReport {
     /// Orders answered 200 before and while the disk was full.
     pub promised: usize,
     /// Orders answered otherwise.
     pub refused: usize,
-    /// Redirects that failed while it was full.
+    /// Redirects that failed while the disk was full.
     pub redirects_failed: usize,
-    /// Orders answered 200 after there was room again and a restart.
+    /// Orders answered 200 after the disk had space again and the product was restarted.
     pub promised_after: usize,
     /// Promised orders that the journal does not have.
     pub lost: usize,
-    /// Orders that stand in it more than once.
+    /// Orders that the journal has more than once.
     pub doubled: usize,
 }
 
-/// Fills the file system that `disk` lies on, which must be small and for this test alone.
+/// Runs the test on the file system of `disk`, which must be small and must serve only this test.
 ///
 /// # Errors
-/// When the product does not start, or not again.
+/// When the product does not start, or does not start again.
 pub async fn full_disk(bin_dir: &Path, disk: &Path, fault: Option<&str>) -> Result<FullReport> {
     let data = disk.join("data");
     let launch =
@@ -65,7 +66,7 @@ pub async fn full_disk(bin_dir: &Path, disk: &Path, fault: Option<&str>) -> Resu
     }
     fs::remove_file(&filler).context("the filler")?;
     product.kill().await?;
-    let again = launch.start().await.context("the start with room again")?;
+    let again = launch.start().await.context("the start after the disk had space again")?;
     let after = deliver(&again, &key, 3 * ORDERS + 1..=4 * ORDERS).await;
     again.stop().await?;
     let recorded = truth::orders(&data.join("journal"))?;
@@ -80,7 +81,7 @@ pub async fn full_disk(bin_dir: &Path, disk: &Path, fault: Option<&str>) -> Resu
     })
 }
 
-/// Takes all room but a little.
+/// Fills the disk, up to `ROOM` bytes.
 fn fill(filler: &Path) -> Result<()> {
     let mut file = File::create(filler)?;
     let block = vec![0; 64 * 1024];

@@ -1,4 +1,4 @@
-//! Kill the product under load, start it again, and see whether anything promised is missing.
+//! Kills the product under load, starts it again, and checks that no promised click is missing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::followers::{self, Promises};
 use crate::{scene, truth};
 
-/// How to kill.
+/// The settings of a kill test.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Folder of the binaries.
@@ -22,25 +22,25 @@ pub struct Plan {
     pub cycles: usize,
     /// Connections that click at once.
     pub followers: usize,
-    /// A fault to plant into the product, which must be built with its feature `faults`.
+    /// A fault to plant into the product. The product must be built with its feature `faults`.
     pub fault: Option<String>,
 }
 
-/// What came of it.
+/// The result of a kill test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KillReport {
-    /// Clicks whose answers were read.
+    /// Clicks whose whole answer was read.
     pub promised: usize,
-    /// Of these, how many the journal does not have.
+    /// Promised clicks that the journal does not have.
     pub lost: usize,
-    /// Clicks that stand in the journal more than once.
+    /// Clicks that the journal has more than once.
     pub doubled: usize,
-    /// Clicks in the journal, those included whose answers nobody read.
+    /// Clicks in the journal, including those whose answer nobody read.
     pub recorded: usize,
 }
 
-/// Starts, loads and kills the product, again and again on the same data; then compares promises
-/// and journal.
+/// Starts the product, puts load on it and kills it, again and again on the same data. Then
+/// compares promises and journal.
 ///
 /// # Errors
 /// When the product cannot be started, or its journal cannot be read afterwards.
@@ -63,8 +63,7 @@ pub async fn kill_cycles(plan: &Plan, mut on_cycle: impl FnMut(usize)) -> Result
         drop(followers);
         on_cycle(cycle);
     }
-    // What a restart makes of the last kill counts: without fault, so that the restart itself is
-    // sound.
+    // The journal is judged after a restart, which repairs it. This restart has no planted fault.
     let last = Launch::new(&plan.bin_dir, &plan.data).start().await?;
     last.stop().await?;
     compare(&promises, plan)

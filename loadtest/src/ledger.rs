@@ -1,7 +1,7 @@
-//! The ledger against an oracle: random lives of orders, booked by the product's own code and once
-//! more by a program in another language that knows only the written rules and exact fractions.
+//! Checks the ledger against an oracle: the product's own code books random orders, and a program
+//! in another language computes the same amounts from the written rules, with exact fractions.
 //!
-//! The oracle never sees a fact or a type of ours: it is told what happened in plain words, and
+//! The oracle never sees our types or facts. It gets a plain description of what happened, and of
 //! what was booked.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 const ORACLE: &str = include_str!("../oracle/ledger.py");
-/// Forty, of every number of decimals.
+/// Forty currencies; all numbers of decimals (0, 2 and 3) occur.
 const CURRENCIES: [&str; 40] = [
     "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "COP", "CZK", "DKK", "EGP", "EUR",
     "GBP", "HKD", "HUF", "ILS", "INR", "MXN", "MYR", "NOK", "NZD", "PLN", "SEK", "TRY", "USD",
@@ -37,14 +37,14 @@ const ANNA: InfluencerId = InfluencerId::from_bits(3);
 const COUPON: CouponId = CouponId::from_bits(4);
 const CODE: &str = "ANNA15";
 
-/// A fault to plant between the operations and the ledger, to see it caught.
+/// A fault to plant between the operations and the ledger. The oracle must find it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plant {
-    /// A report with a refund never arrives.
+    /// Facts with a refund never arrive.
     LoseRefund,
-    /// A repeated report counts as another.
+    /// Every refund arrives twice, under another id, and counts twice.
     CountTwice,
-    /// One amount in a thousand orders is a minor unit off.
+    /// In one order of a thousand, one amount is wrong by a minor unit.
     OneOff,
 }
 
@@ -60,7 +60,7 @@ impl std::str::FromStr for Plant {
     }
 }
 
-/// How much to compare.
+/// The settings of a comparison.
 #[derive(Debug, Clone, Copy)]
 pub struct LedgerPlan {
     /// Operations in all, at least.
@@ -71,7 +71,7 @@ pub struct LedgerPlan {
     pub plant: Option<Plant>,
 }
 
-/// What the oracle says.
+/// The result, as the oracle reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LedgerReport {
     /// Operations compared.
@@ -80,18 +80,18 @@ pub struct LedgerReport {
     pub orders: u64,
     /// Currencies in which something was booked.
     pub currencies: usize,
-    /// Operations after which something else was booked than is due.
+    /// Operations after which another amount was booked than was due.
     pub differences: u64,
     /// Currencies whose sums differ.
     pub unbalanced: Vec<String>,
-    /// The first difference.
+    /// A description of the first difference.
     pub first: Option<String>,
 }
 
-/// Books random orders and has the oracle compare them.
+/// Books random orders and lets the oracle compare the bookings.
 ///
 /// # Errors
-/// When there is no `python3` (or what `AFTERCLICK_TEST_PYTHON` names), or it fails.
+/// When `python3` (or the program in `AFTERCLICK_TEST_PYTHON`) is missing or fails.
 pub fn compare_ledgers(plan: LedgerPlan, on_order: impl Fn(u64)) -> Result<LedgerReport> {
     let mut oracle = oracle()?;
     let mut rng = StdRng::seed_from_u64(plan.seed);
@@ -99,11 +99,11 @@ pub fn compare_ledgers(plan: LedgerPlan, on_order: impl Fn(u64)) -> Result<Ledge
     let mut operations = 0;
     while operations < plan.operations {
         let life = Life::random(&mut rng);
-        let told = life.operations.len() as u64;
+        let count = life.operations.len() as u64;
         serde_json::to_writer(&mut out, &life.booked(plan.plant, &mut rng)?)?;
         out.write_all(b"\n")?;
-        operations += told;
-        on_order(told);
+        operations += count;
+        on_order(count);
     }
     out.flush()?;
     drop(out);
@@ -119,7 +119,7 @@ fn oracle() -> Result<Child> {
     command.spawn().with_context(|| format!("{python}: the oracle needs Python 3.10 or newer"))
 }
 
-/// What a campaign pays, in the words of the oracle and of the product.
+/// The terms of a campaign, to be written for the oracle and for the product.
 struct Pay {
     pays_in: Currency,
     percent: Vec<(String, Option<String>)>,
@@ -135,17 +135,17 @@ struct Snapshot {
     refunds: BTreeMap<String, Refund>,
 }
 
-/// What happens to an order, one thing after the other.
+/// One thing that happens to an order.
 enum Operation {
-    /// The shop says all there is.
+    /// The shop reports the whole order.
     Snapshot(Snapshot),
-    /// The shop says that money was given back, and nothing else.
+    /// The shop reports only a refund.
     Refund(Refund),
-    /// The order is void.
+    /// The order becomes void.
     Cancel,
-    /// The first report comes once more.
+    /// The first fact arrives again.
     Repeat,
-    /// A report that is older than the first comes late.
+    /// A fact that is older than the first one arrives late.
     Stale(Snapshot),
     /// An exchange rate becomes known.
     Rate(String),
@@ -199,7 +199,8 @@ impl Life {
         Self { pay, currency, operations }
     }
 
-    /// What the oracle is told: what happened, and what the product booked after each operation.
+    /// Returns what the oracle reads: what happened, and what the product booked after each
+    /// operation.
     fn booked(&self, plant: Option<Plant>, rng: &mut StdRng) -> Result<Value> {
         let facts = self.facts(plant);
         let settled =
@@ -219,13 +220,12 @@ impl Life {
                 .for_each(|amount| *amount += 1);
         }
         let operations: Vec<_> =
-            self.operations.iter().map(|operation| self.told(operation)).collect();
-        Ok(
-            json!({ "terms": self.pay.told(self.currency), "operations": operations, "booked": booked }),
-        )
+            self.operations.iter().map(|operation| self.operation_for_oracle(operation)).collect();
+        let terms = self.pay.for_oracle(self.currency);
+        Ok(json!({ "terms": terms, "operations": operations, "booked": booked }))
     }
 
-    fn told(&self, operation: &Operation) -> Value {
+    fn operation_for_oracle(&self, operation: &Operation) -> Value {
         let money = |minor| Money { minor, currency: self.currency }.to_string();
         let refund = |refund: &Refund| {
             let line = refund.lines.first().map(|line| line.line.as_str());
@@ -239,12 +239,12 @@ impl Life {
                     .map(|(product, minor)| json!([product, money(*minor)]))
                     .collect();
                 let refunds: BTreeMap<_, _> =
-                    snapshot.refunds.iter().map(|(id, told)| (id, refund(told))).collect();
+                    snapshot.refunds.iter().map(|(id, given)| (id, refund(given))).collect();
                 let total = money(snapshot.total_minor);
                 json!({ "op": "snapshot", "lines": lines, "total": total, "refunds": refunds })
             }
-            Operation::Refund(told) => {
-                json!({ "op": "refund", "refunds": { &told.id: refund(told) } })
+            Operation::Refund(given) => {
+                json!({ "op": "refund", "refunds": { &given.id: refund(given) } })
             }
             Operation::Cancel => json!({ "op": "cancel" }),
             Operation::Repeat => json!({ "op": "repeat" }),
@@ -253,7 +253,7 @@ impl Life {
         }
     }
 
-    /// The reports that reach the product, each a minute after the other.
+    /// Returns the facts that reach the product, one a minute.
     fn facts(&self, plant: Option<Plant>) -> Vec<OrderFact> {
         let mut facts: Vec<OrderFact> = Vec::new();
         for (number, operation) in self.operations.iter().enumerate() {
@@ -383,7 +383,7 @@ impl Pay {
         Self { pays_in, percent, per_sale, at_most }
     }
 
-    fn told(&self, currency: Currency) -> Value {
+    fn for_oracle(&self, currency: Currency) -> Value {
         let rule = |(rate, product): &(String, Option<String>)| json!({ "rate": rate, "product": product });
         let percent: Vec<_> = self.percent.iter().map(rule).collect();
         let text = |money: Option<Money>| money.map(|money| money.to_string());
@@ -424,7 +424,7 @@ impl Snapshot {
         Self { lines, total_minor: goods + extra, refunds: BTreeMap::new() }
     }
 
-    /// A refund of a line, of shipping, or of some money, sometimes of more than there is.
+    /// Makes a refund: of a line, of shipping, or of any amount, which may be more than was paid.
     fn refund(&self, rng: &mut StdRng, number: u32) -> Refund {
         let id = format!("r{number}");
         if rng.random_bool(0.5) {
@@ -446,7 +446,7 @@ fn any_currency(rng: &mut StdRng) -> Currency {
     code.parse().unwrap_or_else(|_| unreachable!("{code} is a currency"))
 }
 
-/// A decimal text with some decimals: `12.3456`.
+/// Returns a random number as text, with `scale` decimals: `12.3456`.
 fn any_decimal(rng: &mut StdRng, units: std::ops::Range<u64>, scale: u32) -> String {
     let (units, one) = (rng.random_range(units), 10u64.pow(scale));
     format!("{}.{:0width$}", units / one, units % one, width = scale as usize)

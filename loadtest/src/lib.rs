@@ -1,9 +1,9 @@
-//! Load that knows the truth: followers remember every click they were promised, and the journal
-//! must have each one.
+//! Puts load on the product and knows the right result: followers remember every click that they
+//! were promised, and the journal must have each one.
 //!
-//! The oracle is this process, or for the ledger one in another language; the product is another
-//! one and may die at any moment. A click counts as promised once the whole answer with its token
-//! has been read.
+//! The oracle is this process; for the ledger it is a program in another language. The product is a
+//! process of its own and may die at any moment. A click counts as promised when the whole answer
+//! with its token has been read. The product's counters are never trusted.
 
 mod calls;
 mod follow;

@@ -1,4 +1,4 @@
-//! `afterclick-loadtest`: puts load on the product, kills it if asked to, and reports what was
+//! `afterclick-loadtest`: puts load on the product, disturbs or kills it, and reports what was
 //! lost.
 
 mod follow_command;
@@ -19,7 +19,7 @@ use loadtest::{
 #[command(
     name = "afterclick-loadtest",
     version,
-    about = "Load that knows the truth",
+    about = "Puts load on afterclick and checks that nothing it promised is lost",
     arg_required_else_help = true
 )]
 struct Cli {
@@ -29,19 +29,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Follow links as followers do, at moments drawn in advance; exit 1 if answers, journal and
-    /// figures differ.
+    /// Follow links as followers do, at moments that are drawn in advance; exit 1 if answers,
+    /// journal and figures differ.
     Follow(Box<FollowArguments>),
     /// Kill the product under load, again and again; exit 1 if a promised click is missing or
     /// doubled.
     Kill {
-        /// How often.
+        /// How often to kill.
         #[arg(long, default_value_t = 20)]
         cycles: usize,
         /// Connections that click at once.
         #[arg(long, default_value_t = 16)]
         followers: usize,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
         /// A fault to plant, e.g. `skip-write`; the product must be built with its feature
@@ -49,29 +49,30 @@ enum Command {
         #[arg(long)]
         fault: Option<String>,
     },
-    /// Deliver signed webhooks, each another order, to a server on one core; exit 1 if one it
-    /// answered 200 is missing.
+    /// Deliver signed webhooks, each for another order, to a server on one core; exit 1 if an order
+    /// that was answered 200 is missing.
     Webhooks {
-        /// How many.
+        /// How many orders.
         #[arg(long, default_value_t = 100_000)]
         orders: usize,
         /// Connections that deliver at once.
         #[arg(long, default_value_t = 256)]
         connections: usize,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Take Redis away under load in every way; exit 1 if a redirect fails or a window stays away
-    /// for over 5 seconds.
+    /// Disturb Redis under load in every way; exit 1 if a redirect fails or a window is missing for
+    /// more than 5 seconds.
     Outage {
         /// Seconds each fault lasts.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
-        /// A cluster of three masters and three replicas, of which one is lost and slots are moved.
+        /// Use a cluster of three masters and three replicas; one master is lost, and slots are
+        /// moved.
         #[arg(long)]
         cluster: bool,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
         /// A fault to plant: `state-blind` or `state-forgets:1000`; the product must be built with
@@ -79,42 +80,42 @@ enum Command {
         #[arg(long)]
         fault: Option<String>,
     },
-    /// Empty a full Redis and measure how fast it is filled again from the journal, and memory a
-    /// window.
+    /// Empty a full Redis. Measure how fast it is filled again from the journal, and the memory of
+    /// a window.
     Rebuild {
-        /// How many windows.
+        /// Number of windows.
         #[arg(long, default_value_t = 500_000)]
         windows: u64,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Measure how long a start takes until the first redirect, with a large journal.
+    /// Measure the time from a start with a large journal to the first redirect.
     Restart {
-        /// Clicks in the journal; twelve million are about a gigabyte.
+        /// Number of clicks in the journal; twelve million are about a gigabyte.
         #[arg(long, default_value_t = 12_000_000)]
         clicks: u64,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Let system calls on the journal fail, one after the other; exit 1 if a promised order is
+    /// Make system calls on the journal fail, one after the other; exit 1 if a promised order is
     /// missing or doubled.
     Calls {
-        /// How many; each kind of call in turn.
+        /// Number of failing calls; the kinds of call take turns.
         #[arg(long, default_value_t = 300)]
         count: usize,
-        /// Folder of the binaries [default: this program's].
+        /// Folder of the binaries [default: the folder of this program].
         #[arg(long)]
         bin_dir: Option<PathBuf>,
     },
-    /// Book random orders and compare every amount with an oracle of exact fractions; exit 1 on any
-    /// difference.
+    /// Book random orders and compare every amount with an oracle that computes with exact
+    /// fractions; exit 1 on any difference.
     Ledger {
-        /// Operations on orders: reports, refunds, cancellations, exchange rates.
+        /// Number of operations on orders: facts, refunds, cancellations, exchange rates.
         #[arg(long, default_value_t = 1_000_000)]
         operations: u64,
-        /// The same seed makes the same orders.
+        /// Seed of the random numbers: the same seed makes the same orders.
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// A fault to plant: lose-refund, count-twice or one-off.
@@ -134,10 +135,10 @@ async fn main() -> anyhow::Result<ExitCode> {
             webhooks(orders, connections, bin_dir).await
         }
         Command::Outage { seconds, cluster, bin_dir, fault } => {
-            take_away(seconds, cluster, bin_dir, fault).await
+            disturb_redis(seconds, cluster, bin_dir, fault).await
         }
-        Command::Rebuild { windows, bin_dir } => fill_again(windows, bin_dir).await,
-        Command::Restart { clicks, bin_dir } => start_again(clicks, bin_dir).await,
+        Command::Rebuild { windows, bin_dir } => measure_rebuild(windows, bin_dir).await,
+        Command::Restart { clicks, bin_dir } => measure_restart(clicks, bin_dir).await,
         Command::Calls { count, bin_dir } => let_calls_fail(count, bin_dir).await,
         Command::Ledger { operations, seed, plant } => {
             ledger(LedgerPlan { operations, seed, plant })
@@ -190,7 +191,7 @@ fn ledger(plan: LedgerPlan) -> anyhow::Result<ExitCode> {
     let report = compare_ledgers(plan, |operations| bar.inc(operations))?;
     bar.finish_and_clear();
     println!(
-        "{} operations on {} orders in {} currencies: {} booked otherwise than due, {} sums differ",
+        "{} operations on {} orders in {} currencies: {} bookings differ from what is due, {} sums differ",
         report.operations,
         report.orders,
         report.currencies,
@@ -204,7 +205,7 @@ fn ledger(plan: LedgerPlan) -> anyhow::Result<ExitCode> {
     Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn take_away(
+async fn disturb_redis(
     seconds: u64,
     cluster: bool,
     bin_dir: Option<PathBuf>,
@@ -214,7 +215,7 @@ async fn take_away(
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let (data, lasts) = (folder.path().join("data"), Duration::from_secs(seconds));
     let plan = OutagePlan { bin_dir, data, lasts, cluster, fault };
-    println!("| Redis | clicks | failed | p99 | slowest | windows whole after | wrong |");
+    println!("| Redis | clicks | failed | p99 | slowest | windows complete after | wrong |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     let phases = outage(&plan, |phase| {
         let whole =
@@ -231,7 +232,7 @@ async fn take_away(
     Ok(if phases.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn fill_again(windows: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+async fn measure_rebuild(windows: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let report = rebuild(&bin_dir, &folder.path().join("data"), windows).await?;
@@ -245,7 +246,7 @@ async fn fill_again(windows: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start_again(clicks: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+async fn measure_restart(clicks: u64, bin_dir: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let bin_dir = bin_dir.map_or_else(harness::default_bin_dir, Ok)?;
     let (took, bytes) = restart(&bin_dir, &folder.path().join("data"), clicks).await?;

@@ -1,8 +1,9 @@
-//! Redis away under load: hanging, dead, emptied, a cluster's master lost, slots moved. Redirects
-//! must not notice, and afterwards every window must be there again, as the journal says it.
+//! Disturbs Redis under load: it hangs, dies, is emptied, loses a cluster's master, or moves slots.
+//! Redirects must not be affected. Afterwards Redis must have every window again, as the journal
+//! gives it.
 //!
-//! What a window must look like is written down here once more, by the documented layout of keys
-//! and values.
+//! The expected keys and values are computed here from their documented layout, never by the
+//! product's code.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,13 +22,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::followers::{BROWSER, click_of};
 use crate::scene::{self, HOST, LINKS, slug};
 
-/// How long windows may take to be there again.
+/// How long it may take until all windows are there again.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Followers, and how often each clicks.
+/// The number of followers, and the time between two clicks of each.
 const FOLLOWERS: usize = 8;
 const CLICK_EVERY: Duration = Duration::from_millis(4);
 
-/// How to test.
+/// The settings of an outage test.
 #[derive(Debug, Clone)]
 pub struct OutagePlan {
     /// Folder of the binaries.
@@ -38,30 +39,31 @@ pub struct OutagePlan {
     pub lasts: Duration,
     /// A cluster of three masters and three replicas, instead of one server.
     pub cluster: bool,
-    /// A fault to plant into the product, which must be built with its feature `faults`.
+    /// A fault to plant into the product. The product must be built with its feature `faults`.
     pub fault: Option<String>,
 }
 
-/// A fault, and what came of it.
+/// A disturbance and its result.
 #[derive(Debug, Clone)]
 pub struct Phase {
     /// What was done to Redis.
     pub name: &'static str,
     /// Clicks sent.
     pub sent: usize,
-    /// Clicks that were not redirected with a token.
+    /// Clicks that were not answered with a redirect and a token.
     pub failed: usize,
-    /// Ninety-nine of a hundred redirects took no longer.
+    /// The 99th percentile of the latency of redirects.
     pub p99: Duration,
-    /// The slowest.
+    /// The latency of the slowest redirect.
     pub slowest: Duration,
-    /// How long after the fault every window was there; `None` when some never were.
+    /// The time from the end of the disturbance until every window was there; `None` if some never
+    /// were.
     pub whole_after: Option<Duration>,
-    /// Windows that are missing or wrong in the end.
+    /// Windows that are missing or wrong at the end.
     pub wrong: usize,
 }
 
-/// Puts Redis through every fault, one after the other, until windows stay away.
+/// Disturbs Redis in every way, one after the other. Stops early if windows stay missing or wrong.
 ///
 /// # Errors
 /// When the product or Redis cannot be started, or the journal cannot be read.
@@ -163,7 +165,7 @@ impl Servers {
         match (self, fault) {
             (Self::One(redis), Fault::Hang) => redis.go_on(),
             (Self::One(redis), Fault::Dead) => redis.start_again(),
-            // It comes back as a replica of the one that took its place.
+            // It comes back as a replica of the node that took its place.
             (Self::Cluster(cluster), Fault::MasterLost) => {
                 cluster.nodes[0].start_again()?;
                 cluster.wait_until_ok()
@@ -172,7 +174,7 @@ impl Servers {
         }
     }
 
-    /// How many keys the living masters have.
+    /// Returns how many keys the living masters have.
     fn count(&self) -> Result<usize> {
         let nodes = match self {
             Self::One(redis) => std::slice::from_ref(redis),
@@ -188,7 +190,7 @@ impl Servers {
         Ok(count)
     }
 
-    /// The values of keys, wherever they are.
+    /// Returns the values of keys, whichever node has them.
     fn values(&self, keys: &[Vec<u8>]) -> redis::RedisResult<Vec<Option<Vec<u8>>>> {
         match self {
             Self::One(server) => {
@@ -245,11 +247,11 @@ fn move_slots(cluster: &RedisCluster) -> Result<()> {
 /// Followers that click at a steady pace.
 struct Load {
     followers: JoinSet<()>,
-    told: Arc<Told>,
+    state: Arc<LoadState>,
 }
 
 #[derive(Default)]
-struct Told {
+struct LoadState {
     stop: AtomicBool,
     failed: Mutex<usize>,
     latencies: Mutex<Vec<Duration>>,
@@ -257,43 +259,44 @@ struct Told {
 
 impl Load {
     fn start(product: &Product) -> Self {
-        let told = Arc::new(Told::default());
+        let state = Arc::new(LoadState::default());
         let mut followers = JoinSet::new();
         for number in 0..FOLLOWERS {
-            followers.spawn(follow(product.public, number, Arc::clone(&told)));
+            followers.spawn(follow(product.public, number, Arc::clone(&state)));
         }
-        Self { followers, told }
+        Self { followers, state }
     }
 
     async fn stop(mut self) -> (usize, usize, Vec<Duration>) {
-        self.told.stop.store(true, Relaxed);
+        self.state.stop.store(true, Relaxed);
         while self.followers.join_next().await.is_some() {}
-        let failed = *self.told.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = *self.state.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let latencies = std::mem::take(
-            &mut *self.told.latencies.lock().unwrap_or_else(PoisonError::into_inner),
+            &mut *self.state.latencies.lock().unwrap_or_else(PoisonError::into_inner),
         );
         (failed + latencies.len(), failed, latencies)
     }
 }
 
-async fn follow(address: std::net::SocketAddr, number: usize, told: Arc<Told>) {
+async fn follow(address: std::net::SocketAddr, number: usize, state: Arc<LoadState>) {
     let mut pace = interval(CLICK_EVERY);
-    // A slow answer delays the next click, which then counts from when it should have been sent.
+    // A slow answer delays the next click. The latency of that click then counts from the moment
+    // when it should have been sent.
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut connection = None;
     let mut latencies = Vec::new();
-    while !told.stop.load(Relaxed) {
+    while !state.stop.load(Relaxed) {
         let due = pace.tick().await;
         let path = format!("/{}", slug(number % LINKS));
         match click(&mut connection, address, &path).await {
             Ok(()) => latencies.push(due.elapsed()),
             Err(_) => {
                 connection = None;
-                *told.failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                *state.failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             }
         }
     }
-    told.latencies.lock().unwrap_or_else(PoisonError::into_inner).extend(latencies);
+    state.latencies.lock().unwrap_or_else(PoisonError::into_inner).extend(latencies);
 }
 
 async fn click(
@@ -311,15 +314,15 @@ async fn click(
     click_of(answer.header("location")).map(|_| ())
 }
 
-/// Waits until Redis holds every window of the journal; how long that took, and how many are wrong
-/// in the end.
+/// Waits until Redis holds every window of the journal. Returns how long that took, and how many
+/// windows are missing or wrong at the end.
 async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Duration>, usize)> {
     let windows = windows(&data.join("journal"))?;
     let (keys, expected): (Vec<_>, Vec<_>) = windows.into_iter().unzip();
     ensure!(!keys.is_empty(), "no window to look for");
     let begun = Instant::now();
     loop {
-        // Counting them costs Redis nothing, comparing them does.
+        // Counting keys costs Redis nothing; comparing values does.
         let are_there = servers.count().is_ok_and(|count| count >= keys.len());
         if !are_there && begun.elapsed() <= PATIENCE {
             sleep(Duration::from_millis(20)).await;
@@ -343,7 +346,7 @@ async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Dura
     }
 }
 
-/// Key and value of every window that the journal's clicks open, by the documented layout.
+/// Returns key and value of every window that the journal's clicks open, by the documented layout.
 fn windows(journal_dir: &Path) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
     let mut windows = HashMap::new();
     for stream in journal::streams(journal_dir)? {
@@ -359,7 +362,8 @@ fn windows(journal_dir: &Path) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
     Ok(windows)
 }
 
-/// `ac:{2f}w` and the click id; the bucket is FNV-1a, its upper half, modulo 64.
+/// Returns the key of a window: `ac:{2f}w` and the click id. The bucket is the upper half of the
+/// FNV-1a hash, modulo 64.
 pub(crate) fn window_key(click: &[u8; 16]) -> Vec<u8> {
     let hash = click.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,5 +1,5 @@
-//! A Redis that lost everything, filled again from the journal: how fast, and how much memory a
-//! window takes.
+//! Measures how fast an emptied Redis is filled again from the journal, how much memory a window
+//! takes, and how long a start with a large journal takes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,26 +22,26 @@ use crate::scene::{self, HOST, slug};
 /// How long a rebuild may take in all.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// What it took.
+/// The result of a rebuild.
 #[derive(Debug, Clone, Copy)]
 pub struct RebuildReport {
     /// Windows that were filled in again.
     pub windows: u64,
-    /// From the moment that Redis was emptied until the last one was there.
+    /// The time from the moment when Redis was emptied until the last window was there.
     pub took: Duration,
-    /// Bytes of Redis' memory a window, key and overhead included.
+    /// Bytes of memory that Redis uses for a window, including key and overhead.
     pub bytes_a_window: u64,
 }
 
 impl RebuildReport {
-    /// Windows a second.
+    /// Returns how many windows were filled in a second.
     pub fn a_second(&self) -> u128 {
         u128::from(self.windows) * 1_000_000 / self.took.as_micros().max(1)
     }
 }
 
-/// How long a start takes until the first redirect, with this many clicks in the node's own
-/// journal.
+/// Measures the time from a start to the first redirect, with this many clicks in the node's own
+/// journal. Returns it with the size of the journal in bytes.
 ///
 /// # Errors
 /// When the product cannot be started.
@@ -73,7 +73,7 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
 /// it is full again.
 ///
 /// # Errors
-/// When the product or Redis cannot be started, or windows stay away.
+/// When the product or Redis cannot be started, or windows stay missing.
 pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<RebuildReport> {
     write_clicks(&data.join("journal"), &StreamKind::Edge.part_name("load", 0), windows)?;
     let redis = Redis::start(&[])?;
@@ -84,7 +84,7 @@ pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<Rebuil
         .await?;
     wait_for(&redis, windows).await?;
     let bytes_a_window = (used_memory(&redis)? - empty) / windows.max(1);
-    // Let the last look at the buckets pass.
+    // Gives the product time for its last check of the buckets.
     sleep(Duration::from_secs(2)).await;
     redis.cli(&["flushall"])?;
     let begun = Instant::now();
@@ -127,7 +127,7 @@ fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
     Ok(writer.sync()?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "windows that are closed would not be filled in")]
+#[expect(clippy::disallowed_methods, reason = "the product does not fill in windows that are over")]
 pub(crate) fn now() -> Timestamp {
     let since =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -138,7 +138,7 @@ async fn wait_for(redis: &Redis, windows: u64) -> Result<()> {
     let begun = Instant::now();
     loop {
         let keys: u64 = redis.cli(&["dbsize"])?.trim().parse().context("dbsize")?;
-        // Beside windows there are some keys that say how far it is.
+        // Besides windows, Redis has a few keys with the progress of the projector.
         if keys >= windows {
             return Ok(());
         }

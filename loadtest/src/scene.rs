@@ -1,15 +1,15 @@
-//! What the load needs to exist: a merchant, an influencer, a campaign and links.
+//! Creates what the load needs: a merchant, an influencer, a campaign and links.
 
 use anyhow::{Context, Result};
 use harness::Product;
 use serde_json::{Value, json};
 
-/// Links that followers spread over.
+/// The number of links over which followers are spread.
 pub(crate) const LINKS: usize = 16;
 /// The host of the links.
 pub(crate) const HOST: &str = "go.shop.test";
 
-/// Creates it all by the admin API.
+/// Creates all of it through the admin API.
 pub(crate) async fn set(product: &Product) -> Result<()> {
     let merchant =
         json!({ "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC" });
@@ -26,12 +26,12 @@ pub(crate) async fn set(product: &Product) -> Result<()> {
     Ok(())
 }
 
-/// The slug of a link.
+/// Returns the slug of a link.
 pub(crate) fn slug(number: usize) -> String {
     format!("l{number}")
 }
 
-/// The id of what was created.
+/// Returns the id in the answer to a creation.
 pub(crate) fn id(created: Value) -> Result<String> {
     created["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {created}"))
 }

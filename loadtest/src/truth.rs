@@ -1,4 +1,5 @@
-//! The truth against the journal: every promised click is there, once.
+//! Reads the journal, to compare it with what was promised: how often each click and each order is
+//! in it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 use shared::id::ClickId;
 use shared::record::Record;
 
-/// Every click in the journal with how often it stands there.
+/// Returns every click in the journal with its number of records.
 pub(crate) fn recorded(journal_dir: &Path) -> Result<HashMap<ClickId, u32>> {
     let mut clicks = HashMap::new();
     for stream in journal::streams(journal_dir)? {
@@ -24,7 +25,7 @@ pub(crate) fn recorded(journal_dir: &Path) -> Result<HashMap<ClickId, u32>> {
     Ok(clicks)
 }
 
-/// Every order in the journal with how often one was reported.
+/// Returns every order in the journal with its number of facts.
 pub(crate) fn orders(journal_dir: &Path) -> Result<HashMap<String, u32>> {
     let mut orders = HashMap::new();
     for stream in journal::streams(journal_dir)? {

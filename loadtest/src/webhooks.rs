@@ -1,5 +1,5 @@
-//! Webhooks as fast as they are taken: each order is another, each answer is a promise, and the
-//! journal must have each promised order once.
+//! Delivers webhooks as fast as they are answered. Each is for another order, and each answer 200
+//! is a promise: the journal must have every promised order once.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,11 +20,11 @@ use tokio::task::LocalSet;
 use crate::truth;
 
 pub(crate) const SECRET: &str = "a-secret-of-the-shop";
-/// WooCommerce's published example order, which is as large as orders are.
+/// WooCommerce's published example order. It is as large as usual orders.
 pub(crate) const EXAMPLE: &str =
     include_str!("../../dev/demo/fixtures/woocommerce/docs_v3_order_created_processing.json");
 
-/// How to deliver.
+/// The settings of a delivery test.
 #[derive(Debug, Clone)]
 pub struct WebhookPlan {
     /// Folder of the binaries.
@@ -37,25 +37,25 @@ pub struct WebhookPlan {
     pub connections: usize,
     /// Whether the server gets a core of its own, and this program another.
     pub pin: bool,
-    /// A fault to plant into the product, which must be built with its feature `faults`.
+    /// A fault to plant into the product. The product must be built with its feature `faults`.
     pub fault: Option<String>,
 }
 
-/// What came of it.
+/// The result of a delivery test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WebhookReport {
-    /// Orders answered 200: promised to be on disk.
+    /// Orders answered 200; the answer promises that they are on disk.
     pub promised: usize,
-    /// Of these, how many the journal does not have.
+    /// Promised orders that the journal does not have.
     pub lost: usize,
-    /// Orders that stand in the journal more than once.
+    /// Orders that the journal has more than once.
     pub doubled: usize,
-    /// From the first byte sent to the last answer read.
+    /// The time from the first byte sent to the last answer read.
     pub elapsed: Duration,
 }
 
 impl WebhookReport {
-    /// Promises kept a second.
+    /// Returns how many orders were promised in a second.
     pub fn a_second(&self) -> u128 {
         self.promised as u128 * 1_000_000 / self.elapsed.as_micros().max(1)
     }
@@ -97,10 +97,10 @@ pub async fn deliver(plan: &WebhookPlan) -> Result<WebhookReport> {
 pub(crate) fn run_on(core: usize) -> Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
-    sched_setaffinity(None, &cores).context("a machine with two cores is needed")
+    sched_setaffinity(None, &cores).context("cannot pin to a core; two cores are needed")
 }
 
-/// The body of an order's webhook, and its signature.
+/// Returns the body of an order's webhook, and its signature.
 pub(crate) fn signed_order(id: usize) -> Result<(String, String)> {
     let mut order: Value = serde_json::from_str(EXAMPLE)?;
     (order["id"], order["number"], order["currency"]) =
@@ -111,12 +111,12 @@ pub(crate) fn signed_order(id: usize) -> Result<(String, String)> {
     Ok((body, signature))
 }
 
-/// Creates the merchant whose webhooks these are; its public key.
+/// Creates the merchant who sends the webhooks. Returns its public key.
 pub(crate) async fn merchant_key(product: &Product) -> Result<String> {
     merchant_key_of(product, "shop.test").await
 }
 
-/// The same, with a shop at this domain.
+/// Creates such a merchant with a shop at this domain. Returns its public key.
 pub(crate) async fn merchant_key_of(product: &Product, domain: &str) -> Result<String> {
     let merchant = json!({
         "name": "Shop", "domains": [domain], "currency": "EUR", "timezone": "UTC", "platform": "woocommerce",
@@ -126,7 +126,7 @@ pub(crate) async fn merchant_key_of(product: &Product, domain: &str) -> Result<S
     merchant["key"].as_str().map(str::to_owned).context("no key")
 }
 
-/// A whole request, so that sending costs as little as can be.
+/// Makes a whole request in advance, so that sending costs as little as possible.
 fn delivery(key: &str, id: usize) -> Result<Vec<u8>> {
     let (body, signature) = signed_order(id)?;
     let request = format!(
@@ -137,7 +137,7 @@ fn delivery(key: &str, id: usize) -> Result<Vec<u8>> {
     Ok(request.into_bytes())
 }
 
-/// Sends every request over some connections; the numbers of those that were promised.
+/// Sends every request over some connections. Returns the ids of the promised orders.
 async fn send_all(
     to: std::net::SocketAddr,
     deliveries: &Rc<Vec<Vec<u8>>>,

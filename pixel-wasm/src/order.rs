@@ -1,22 +1,23 @@
-//! What a page may say of an order: finds the field that cannot be used.
+//! Checks what a page says of an order: finds the first invalid field.
 //!
-//! Never guesses an amount or an order id: what cannot be used refuses the call, and the page's
-//! developer is told which field it is. Allocates nothing and cannot panic, or the core would be
-//! several times its size.
+//! It never guesses an amount or an order id: an invalid field refuses the whole call, and the
+//! page's developer is told which field it is. It never allocates and never panics, or the core
+//! would be several times its size.
 
 use shared::wire::{end_of_part, is_currency, is_decimal, is_order_id};
 
-/// What stands between two fields. Pages cannot send it: the shell takes it out of their texts.
+/// The byte between two fields. Pages cannot send it: the shell removes it from their texts.
 pub const SEPARATOR: u8 = 0x1f;
 
-/// The kinds of an order's fields, in the shell's order: id, value, currency, tax, shipping; what
-/// follows is text.
+/// The kinds of an order's fields, in the order in which the shell writes them: id, value,
+/// currency, tax, shipping. The others are text.
 const ORDER: &[u8] = b"idcdd----";
 /// The kinds of a line's fields: article number, name, category, quantity, price.
 const LINE: &[u8] = b"---dd";
 
-/// The place of the first field that cannot be used. `input` has the order's nine fields and five
-/// for each line, separated; all but the id may be empty, but a value needs its currency.
+/// Returns the place of the first invalid field. `input` has the order's nine fields, then five for
+/// each line, with [`SEPARATOR`] between them. All but the id may be empty, but a value needs a
+/// currency.
 #[inline(always)]
 pub fn wrong_field(input: &[u8]) -> Option<i32> {
     let (mut from, mut place, mut kinds, mut has_value) = (0, 0, ORDER, false);

@@ -3,8 +3,9 @@
 //!
 //! Reads no clock and no random source: both are parameters.
 
-/// Spells a version 7 UUID over as many random bytes, of which four bits each are used: 48 bits of
-/// milliseconds, which come as two halves, then what is random around version and variant.
+/// Overwrites 36 random bytes with the text of a version 7 UUID: 48 bits of milliseconds, then
+/// random bits around version and variant. A digit uses at most four bits of the random byte in its
+/// place. The time comes as two halves.
 #[inline(always)]
 pub fn spell_v7(now_ms_high: u32, now_ms_low: u32, text: &mut [u8]) {
     let now_ms = u64::from(now_ms_high) << 32 | u64::from(now_ms_low);

@@ -1,4 +1,5 @@
-//! The product's own API, as far as measuring needs it: a catalog to measure with.
+//! A small client of the product's API: it creates the catalog that is measured, and reads
+//! counters.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -8,8 +9,8 @@ use std::ops::Range;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// One request (method, path, content type) to a port of loopback, on a connection of its own; the
-/// body of the answer.
+/// Sends one request (method, path, content type) to a port of loopback, on a connection of its
+/// own. Returns the body of the answer, whatever its status.
 ///
 /// # Errors
 /// When nothing answers there.
@@ -34,7 +35,7 @@ pub fn ask(
 /// Creates an entity by the API and returns its id.
 ///
 /// # Errors
-/// When the API refuses it, with its words.
+/// When the API refuses it. The error holds its answer.
 pub fn create(admin: u16, token: &str, resource: &str, body: &Value) -> Result<String> {
     let request = ("POST", &*format!("/api/v1/{resource}"), "application/json");
     let answer = ask(admin, token, request, &body.to_string())?;
@@ -42,8 +43,8 @@ pub fn create(admin: u16, token: &str, resource: &str, body: &Value) -> Result<S
     Ok(answer["id"].as_str().with_context(|| format!("{resource}: {answer}"))?.to_owned())
 }
 
-/// Creates a shop at `shop.test` with a campaign, and an influencer; returns the ids of campaign
-/// and influencer.
+/// Creates a merchant at `shop.test` with a campaign, and an influencer. Returns the ids of
+/// campaign and influencer.
 ///
 /// # Errors
 /// When the API refuses one of them.
@@ -57,8 +58,8 @@ pub fn campaign(admin: u16, token: &str) -> Result<(String, String)> {
     Ok((create(admin, token, "campaigns", &campaign)?, influencer))
 }
 
-/// Imports `l{n}` → `https://shop.test/product/{n}?utm_campaign=autumn` for these numbers; returns
-/// the bytes of slugs and destinations.
+/// Imports the links `l{n}` → `https://shop.test/product/{n}?utm_campaign=autumn` for these
+/// numbers. Returns how many bytes the slugs and destinations have together.
 ///
 /// # Errors
 /// When the API refuses them.
@@ -81,12 +82,12 @@ pub fn import_links(
     Ok(text)
 }
 
-/// The slug and destination of a link to measure with.
+/// Returns the slug and the destination of a link.
 pub fn link_of(link: usize) -> (String, String) {
     (format!("l{link}"), format!("https://shop.test/product/{link}?utm_campaign=autumn"))
 }
 
-/// A counter or gauge of the product, summed over its labels.
+/// Returns a counter or gauge of the product, summed over its labels.
 ///
 /// # Errors
 /// When the product does not answer.

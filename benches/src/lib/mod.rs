@@ -1,5 +1,5 @@
-//! What the measuring programs share. Everything stays on loopback and ends with the program that
-//! started it.
+//! Shared by the measuring programs. It never leaves loopback, and every process ends with the
+//! program that started it.
 
 #![expect(clippy::float_arithmetic, reason = "measurements, no money")]
 

@@ -1,4 +1,4 @@
-//! Processes to be measured: on which core they run, what time and memory they take.
+//! Processes that are measured: puts them on a core, and reads the time and memory that they take.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,14 +7,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-/// A command on one core.
+/// Makes a command that runs on one core.
 pub fn pinned(core: usize, program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", &core.to_string()]).arg(program);
     command
 }
 
-/// A port of loopback that nobody listens on now.
+/// Returns a port of loopback on which nothing listens now.
 ///
 /// # Errors
 /// When the system has none.
@@ -22,18 +22,19 @@ pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// User and system time of a process and all its threads, in seconds.
+/// Returns the user and system time of a process and all its threads, in seconds.
 ///
 /// # Errors
-/// When it has ended.
+/// When the process has ended.
 pub fn cpu_seconds(pid: u32) -> Result<f64> {
     cpu_of(Path::new(&format!("/proc/{pid}")))
 }
 
-/// … of those of its threads whose names begin with one of these.
+/// Returns the user and system time of those threads of a process whose names begin with one of
+/// `names`, in seconds.
 ///
 /// # Errors
-/// When it has ended.
+/// When the process has ended.
 pub fn cpu_seconds_of_threads(pid: u32, names: &[&str]) -> Result<f64> {
     let mut seconds = 0.0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -56,10 +57,10 @@ fn cpu_of(task: &Path) -> Result<f64> {
     Ok((ticks(11)? + ticks(12)?) / per_second)
 }
 
-/// Memory of a process that is really there, in bytes.
+/// Returns the resident memory of a process, in bytes.
 ///
 /// # Errors
-/// When it has ended.
+/// When the process has ended.
 pub fn resident_bytes(pid: u32) -> Result<usize> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line =
@@ -67,7 +68,7 @@ pub fn resident_bytes(pid: u32) -> Result<usize> {
     Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? * 1024)
 }
 
-/// The machine in a few words.
+/// Describes the machine: processor, number of cores, kernel.
 pub fn machine() -> String {
     let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = model.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A running product on the first core, one worker, everything on.
+//! Runs the product on the first core, with one worker and nothing switched off.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,11 +18,11 @@ pub const TOKEN: &str = "measured";
 /// A running product; killed when dropped.
 pub struct Product {
     child: Child,
-    /// Ports of its listeners.
+    /// The port of the public listener.
     pub public: u16,
-    /// 0 without a listener for TLS.
+    /// The port of the public listener for TLS; 0 if there is none.
     pub tls: u16,
-    /// The API's.
+    /// The port of the admin listener.
     pub admin: u16,
 }
 
@@ -63,15 +63,15 @@ impl Product {
         Ok(product)
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until its hot state has everything that was recorded.
+    /// Waits until the hot state contains everything that was recorded.
     ///
     /// # Errors
-    /// When it does not get there within two minutes.
+    /// When that takes longer than two minutes.
     pub fn caught_up(&self) -> Result<()> {
         let begun = Instant::now();
         while metric(self.admin, TOKEN, "afterclick_hot_state_behind_records")? > 0 {
@@ -84,7 +84,7 @@ impl Product {
     /// Stops it as an operator does.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses.
     pub fn stop(mut self) -> Result<()> {
         let id = rustix::process::Pid::from_raw(i32::try_from(self.child.id())?)
             .context("a process id")?;

@@ -1,4 +1,5 @@
-//! wrk on the second core: it asks as fast as it is answered, over a fixed number of connections.
+//! Runs the load generator wrk on the second core. It sends requests as fast as they are answered,
+//! over a fixed number of connections.
 
 use std::path::Path;
 
@@ -9,34 +10,34 @@ use crate::process::pinned;
 const BROWSER: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
     Version/18.1 Mobile/15E148 Safari/604.1";
 
-/// What is asked.
+/// The load that wrk makes.
 #[derive(Clone, Copy)]
 pub struct Load<'a> {
     /// Scheme, host and port.
     pub origin: &'a str,
-    /// More headers.
+    /// Headers besides host and user agent.
     pub headers: &'a [&'a str],
     /// Connections that stay open.
     pub connections: usize,
-    /// How long.
+    /// How long the load lasts.
     pub seconds: u64,
-    /// Links that are asked for, evenly spread.
+    /// The number of links over which the requests are spread evenly.
     pub links: usize,
 }
 
-/// What came of it.
+/// What wrk measured.
 #[derive(Clone, Copy)]
 pub struct Answered {
     /// Requests that were answered.
     pub requests: f64,
-    /// … in a second.
+    /// Requests that were answered in a second.
     pub requests_per_second: f64,
-    /// Milliseconds that 99 of 100 were answered within.
+    /// The 99th percentile of the latency, in milliseconds.
     pub p99_ms: f64,
 }
 
 impl Load<'_> {
-    /// Asks.
+    /// Runs wrk and reads its output.
     ///
     /// # Errors
     /// When wrk is not installed, or saw a connection fail.
@@ -52,8 +53,9 @@ impl Load<'_> {
         self.headers.iter().for_each(|header| _ = command.args(["-H", header]));
         command.arg("-s").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/followers.lua"));
         command.arg(self.origin).arg("--").arg(self.links.to_string());
-        let output =
-            command.output().context("wrk: install it with the system's package manager")?;
+        let output = command
+            .output()
+            .context("cannot run wrk; install it with the system's package manager")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         ensure!(output.status.success() && !text.contains("Socket errors"), "wrk: {text}");
         let requests = text.lines().find_map(|line| line.trim().split_once(" requests in "));

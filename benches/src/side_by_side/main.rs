@@ -1,10 +1,10 @@
-//! Side-by-side runs: afterclick, and what people would use instead, answer the same requests in
-//! turn, on one core, in one run.
+//! Measures afterclick side by side with what people would use instead: all answer the same
+//! requests in turn, on one core, in one run.
 //!
-//! What counts is the ratio of medians: machines differ and are noisy, a ratio in one run much
-//! less. The server under test is pinned to the first core with everything on (sign, classify,
-//! journal `os`, projector), wrk to the second. Never touches an address other than loopback, and
-//! ends by itself.
+//! What counts is the ratio of medians: machines differ and are noisy, but a ratio within one run
+//! varies much less. The server under test is pinned to the first core, wrk to the second.
+//! afterclick signs, classifies, writes the journal (`os`) and runs the projector. The program
+//! never connects to an address other than loopback, and ends by itself.
 
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, no money")]
 
@@ -32,7 +32,7 @@ const BROWSERS_HEADERS: &[&str] = &[
     "Sec-Fetch-Site: cross-site",
 ];
 
-/// How the requests come.
+/// A form in which the requests come.
 struct Profile {
     name: &'static str,
     headers: &'static [&'static str],
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     servers::write_certificate(folder.path())?;
     let (ours, admin) = servers::afterclick(afterclick, folder.path())?;
-    // Ours is the last: the table compares everybody with it.
+    // Ours is the last one: the table compares all others with it.
     let all = [
         servers::floor(&afterclick.with_file_name("floor"))?,
         servers::nginx("nginx bare", "nginx-bare.conf", &peers, folder.path())?,

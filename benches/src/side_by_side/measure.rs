@@ -1,4 +1,5 @@
-//! One measured stretch: wrk on the second core, the server's own time beside it.
+//! One measurement: wrk runs on the second core, and the processor time of the server is read
+//! before and after.
 
 use anyhow::Result;
 use benches::wrk::Load;
@@ -8,13 +9,14 @@ use crate::servers::{Connections, LINKS, Server};
 /// Connections that stay open.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// One measured stretch.
+/// The result of one measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) requests_per_second: f64,
-    /// For answering and recording.
+    /// Processor time for answering and recording.
     pub(crate) cpu_us_per_request: f64,
-    /// … and for everything that follows, until nothing is left to do.
+    /// Processor time for answering, recording and everything that follows, until nothing is left
+    /// to do.
     pub(crate) all_cpu_us_per_request: f64,
     pub(crate) p99_ms: f64,
 }
@@ -41,11 +43,11 @@ pub(crate) fn measure(
         seconds,
         links: LINKS,
     };
-    server.settle()?;
+    server.wait_until_idle()?;
     let before = server.cpu()?;
     let answered = load.run()?;
     let answering = server.cpu()?.answering - before.answering;
-    server.settle()?;
+    server.wait_until_idle()?;
     let all = server.cpu()?.all - before.all;
     Ok(Sample {
         requests_per_second: answered.requests_per_second,

@@ -1,4 +1,4 @@
-//! The table: medians, and their ratios to afterclick's.
+//! The report: tables of medians, and of their ratios to afterclick's.
 
 use std::fmt::Write as _;
 
@@ -7,20 +7,20 @@ use benches::process::machine;
 use crate::measure::{CONNECTIONS, Sample};
 use crate::servers::LINKS;
 
-/// What was measured, on what.
+/// Returns the heading: what was measured, and on which machine.
 pub(crate) fn heading(rounds: usize, seconds: u64) -> String {
     format!(
         "# Redirects side by side\n\nMachine: {}. Server on core 0, wrk on core 1, loopback, \
          {CONNECTIONS} keep-alive connections, {rounds} rounds of {seconds} s each in turn; medians.\n\nafterclick: \
          release build, {LINKS} links, every click classified, signed and journaled as `os`, fsync at most every 40 ms. \
-         CPU is what answers and records (its edge and syncer threads); with what follows, the projector on the same core has \
-         caught up too. The others: `benches/peers`, one thread each; with Redis its time is counted \
-         too, on the same core.\n",
+         CPU is the time for answering and recording (the edge and syncer threads). The column *with what follows* also \
+         has the time of the projector, on the same core, until it has caught up. The others: `benches/peers`, one \
+         thread each. Where a peer uses Redis, the time of Redis on the same core is counted too.\n",
         machine()
     )
 }
 
-/// A profile's table.
+/// Returns the table of a profile.
 pub(crate) fn describe(profile: &str, names: &[&str], samples: &[Vec<Sample>]) -> String {
     let all: Vec<_> = samples.iter().map(|samples| medians(samples)).collect();
     let Some(ours) = all.last().copied() else { return String::new() };

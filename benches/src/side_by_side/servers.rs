@@ -1,4 +1,4 @@
-//! The servers that are compared: each on the first core, answering the same links.
+//! The servers that are compared. Each runs on the first core and answers the same links.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,15 +13,15 @@ use benches::api::{campaign, import_links, link_of};
 use benches::process::{cpu_seconds, cpu_seconds_of_threads, free_port, pinned};
 use benches::product::{Product, TOKEN};
 
-/// Links that every server with a catalog has.
+/// The number of links in the catalog of every server that has one.
 pub(crate) const LINKS: usize = 100_000;
 
-/// What becomes of a connection after an answer.
+/// What happens to a connection after an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Connections {
-    /// Plain HTTP; the next request comes on it.
+    /// Plain HTTP; the connection carries the next request.
     StayOpen,
-    /// TLS; it is closed, and the next request makes another, without a ticket.
+    /// TLS; the connection is closed. The next request opens another, without a ticket.
     TlsAnew,
 }
 
@@ -29,35 +29,35 @@ pub(crate) enum Connections {
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
-    /// 0 where it does not speak TLS.
+    /// The port for TLS; 0 if the server does not speak it.
     pub(crate) tls_port: u16,
     runs: Runs,
 }
 
-/// A server's time.
+/// The processor time of a server, in seconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Cpu {
     pub(crate) answering: f64,
     pub(crate) all: f64,
 }
 
-/// What it runs as.
+/// The processes of a server.
 enum Runs {
-    /// A peer; a store that it asks is part of it.
+    /// A peer, with the store that it uses, if any.
     Peer(Vec<Child>),
     Product(Product),
 }
 
 impl Server {
-    /// Waits until nothing is left to do of what was asked before.
-    pub(crate) fn settle(&self) -> Result<()> {
+    /// Waits until the server has done all work of earlier requests.
+    pub(crate) fn wait_until_idle(&self) -> Result<()> {
         match &self.runs {
             Runs::Peer(_) => Ok(()),
             Runs::Product(product) => product.caught_up(),
         }
     }
 
-    /// Time spent on answering and recording, and on everything, in seconds.
+    /// Returns the processor time so far: for answering and recording, and for everything.
     pub(crate) fn cpu(&self) -> Result<Cpu> {
         match &self.runs {
             Runs::Peer(children) => {
@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// Whether it can be asked like this.
+    /// Returns whether the server takes such connections.
     pub(crate) fn speaks(&self, connections: Connections) -> bool {
         connections == Connections::StayOpen || self.tls_port != 0
     }
@@ -93,7 +93,7 @@ fn slugs() -> impl Iterator<Item = (String, String)> {
     (0..LINKS).map(link_of)
 }
 
-/// The event loop that does nothing but answer.
+/// Starts the event loop that does nothing but answer.
 pub(crate) fn floor(program: &Path) -> Result<Server> {
     let port = free_port()?;
     let child = pinned(0, program)
@@ -103,7 +103,7 @@ pub(crate) fn floor(program: &Path) -> Result<Server> {
     opened(Server { name: "epoll floor", port, tls_port: 0, runs: Runs::Peer(vec![child]) })
 }
 
-/// nginx with one of the configurations in `peers`.
+/// Starts nginx with one of the configurations in `peers`.
 pub(crate) fn nginx(
     name: &'static str,
     config: &str,
@@ -128,8 +128,10 @@ pub(crate) fn nginx(
     }
     let mut command = pinned(0, Path::new("nginx"));
     command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-g", "master_process off;"]);
-    let child =
-        command.stderr(Stdio::null()).spawn().context("nginx: scripts/bench installs it")?;
+    let child = command
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start nginx; scripts/bench installs it")?;
     children.push(child);
     opened(Server {
         name,
@@ -139,14 +141,14 @@ pub(crate) fn nginx(
     })
 }
 
-/// A certificate for the links' host, which all who speak TLS have: ECDSA on P-256.
+/// Writes a certificate for the links' host, with ECDSA on P-256. Every server with TLS uses it.
 pub(crate) fn write_certificate(folder: &Path) -> Result<()> {
     let made = rcgen::generate_simple_self_signed(vec!["go.shop.test".to_owned()])?;
     fs::write(folder.join("chain.pem"), made.cert.pem())?;
     Ok(fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())?)
 }
 
-/// A Redis on the same core, as a small installation has it.
+/// Starts a Redis with all links on the same core, as in a small installation.
 fn redis_with_links(socket: &Path, folder: &Path) -> Result<Child> {
     let mut command = pinned(0, Path::new("redis-server"));
     command
@@ -154,8 +156,10 @@ fn redis_with_links(socket: &Path, folder: &Path) -> Result<Child> {
         .arg(socket)
         .arg("--dir")
         .arg(folder);
-    let child =
-        command.stdout(Stdio::null()).spawn().context("redis-server: scripts/bench installs it")?;
+    let child = command
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start redis-server; scripts/bench installs it")?;
     let until = Instant::now() + Duration::from_secs(5);
     let mut stream = loop {
         match std::os::unix::net::UnixStream::connect(socket) {
@@ -172,7 +176,7 @@ fn redis_with_links(socket: &Path, folder: &Path) -> Result<Child> {
     Ok(child)
 }
 
-/// HAProxy with a map file.
+/// Starts HAProxy with a map file.
 pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
     let port = free_port()?;
     let map: String = slugs().map(|(slug, to)| format!("/{slug} {to}\n")).collect();
@@ -183,11 +187,11 @@ pub(crate) fn haproxy(peers: &Path, folder: &Path) -> Result<Server> {
     fs::write(folder.join("haproxy.cfg"), config)?;
     let mut command = pinned(0, Path::new("haproxy"));
     command.arg("-db").arg("-q").arg("-f").arg(folder.join("haproxy.cfg")).stderr(Stdio::null());
-    let child = command.spawn().context("haproxy: scripts/bench installs it")?;
+    let child = command.spawn().context("cannot start haproxy; scripts/bench installs it")?;
     opened(Server { name: "HAProxy map", port, tls_port: 0, runs: Runs::Peer(vec![child]) })
 }
 
-/// afterclick with everything on, and the port of its API.
+/// Starts afterclick with nothing switched off. Returns it with the port of its API.
 pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)> {
     let file = |name: &str| folder.join(name).display().to_string();
     let tls = [
@@ -205,7 +209,7 @@ pub(crate) fn afterclick(program: &Path, folder: &Path) -> Result<(Server, u16)>
     Ok((Server { name: "afterclick", port, tls_port, runs: Runs::Product(product) }, admin))
 }
 
-/// The server, once it answers.
+/// Returns the server as soon as its port is open.
 fn opened(server: Server) -> Result<Server> {
     let until = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect(("127.0.0.1", server.port)).is_err() {

@@ -1,7 +1,8 @@
-//! What the walk expects, and the record of what it found.
+//! The figures that the walk expects, and the record of its checks.
 //!
-//! Expectations are computed here from the shop's own orders, in cents, by the words of the
-//! contract. Nothing is taken from the product, or it would be checked against itself.
+//! Expected figures are computed here from the shop's own orders, in cents, by the rules in
+//! `docs/api` and `docs/accounts`. Nothing is taken from the product, or the product would be
+//! checked against itself.
 
 use std::fmt::Debug;
 
@@ -12,7 +13,7 @@ use harness::Row;
 /// The campaign's commission in percent.
 pub const RATE_PERCENT: i64 = 15;
 
-/// Every check of a walk, printed as it is made.
+/// The checks of a walk. Each is printed when it is made.
 #[derive(Debug, Default)]
 pub struct Checks {
     passed: usize,
@@ -20,7 +21,7 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// Compares and prints one line.
+    /// Compares two values and prints one line.
     pub fn equal<T: PartialEq + Debug>(&mut self, what: &str, found: T, expected: T) {
         if found == expected {
             self.passed += 1;
@@ -30,7 +31,7 @@ impl Checks {
         }
     }
 
-    /// Prints one line for something that must be so.
+    /// Prints one line for a condition that must hold.
     pub fn holds(&mut self, what: &str, is_so: bool) {
         if is_so {
             self.passed += 1;
@@ -40,46 +41,46 @@ impl Checks {
         }
     }
 
-    /// Notes what went wrong without a value to compare.
+    /// Records a failure that has no value to compare.
     pub fn fail(&mut self, what: &str) {
         println!("  ✗ {what}");
         self.failed.push(what.to_owned());
     }
 
-    /// What was wrong; empty when all is right.
+    /// Returns the failed checks; empty if all passed.
     pub fn failed(&self) -> &[String] {
         &self.failed
     }
 
-    /// How many were right.
+    /// Returns how many checks passed.
     pub const fn passed(&self) -> usize {
         self.passed
     }
 }
 
-/// What an influencer's row of the statement must say.
+/// The row that the statement must have for an influencer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// The influencer's name.
     pub influencer: &'static str,
     /// Billable clicks.
     pub clicks: u32,
-    /// Sessions.
+    /// Sessions that began with a click.
     pub sessions: u32,
-    /// Orders credited, the cancelled ones among them.
+    /// Credited orders, including the cancelled ones.
     pub orders: usize,
     /// Cancelled orders.
     pub cancelled: usize,
-    /// Goods of the others, less what was given back.
+    /// Goods of the orders that are not cancelled, less refunds.
     pub goods: Cents,
-    /// Commission still owed once all reversals are counted.
+    /// Commission that is still due after all reversals.
     pub due: Cents,
-    /// Commission taken back; negative.
+    /// Reversed commission; a negative amount or zero.
     pub reversed: Cents,
 }
 
 impl Expected {
-    /// Computes the row from the shop's orders.
+    /// Computes the expected row from the shop's orders.
     pub fn of(influencer: &'static str, clicks: u32, sessions: u32, orders: &[Order]) -> Self {
         let accrued: Cents = orders.iter().map(|order| commission(order.sums.goods)).sum();
         let due: Cents = orders.iter().map(commission_due).sum();
@@ -97,7 +98,7 @@ impl Expected {
         }
     }
 
-    /// Compares with the statement's row.
+    /// Compares the expected row with the row of the statement.
     pub fn compare(&self, rows: &[Row], checks: &mut Checks) {
         let Some(row) = rows
             .iter()
@@ -127,7 +128,8 @@ fn commission(goods: Cents) -> Cents {
     goods.share(RATE_PERCENT, 100)
 }
 
-/// The goods that the customer has kept; a refund without lines takes back its share of the total.
+/// Returns the goods that the customer keeps. A refund without lines takes back its share of the
+/// total.
 fn goods_kept(order: &Order) -> Cents {
     if order.status == Status::Cancelled {
         return Cents(0);
@@ -136,8 +138,8 @@ fn goods_kept(order: &Order) -> Cents {
     order.sums.goods.share((total - order.refunded()).0, total.0)
 }
 
-/// What is due for an order as it stands. A refund without lines takes back its share of the total,
-/// rounded once.
+/// Returns the commission that is due for an order as it stands. A refund without lines takes back
+/// its share of the total. The result is rounded once.
 pub fn commission_due(order: &Order) -> Cents {
     if order.status == Status::Cancelled {
         return Cents(0);
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_example_holds() {
+    fn fifteen_percent_of_129_90_is_19_49() {
         assert_eq!(commission_due(&order("lamp")), Cents(1949));
     }
 

@@ -1,7 +1,7 @@
 //! The demo: the real product, a small shop and a real browser on one machine, over real HTTP.
 //!
-//! It stands for everyone outside the product, so it never reaches into the product's own code: it
-//! starts the binaries, speaks HTTP, and computes the figures it expects by itself.
+//! It stands for everyone outside the product, so it never uses the product's own code. It starts
+//! the binaries, speaks HTTP, and computes the expected figures itself.
 
 pub mod browser;
 pub mod figures;

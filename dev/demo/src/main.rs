@@ -1,7 +1,7 @@
-//! `afterclick-demo`: the product, a shop and a browser on this machine, to look around in or to
-//! check itself.
+//! `afterclick-demo`: runs the product, a shop and a browser on this machine. It stays open to look
+//! around, or checks itself.
 //!
-//! It touches nothing beyond loopback, and everything it started ends with it.
+//! It never connects to anything but loopback, and everything that it starts ends with it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,17 +18,17 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(name = "afterclick-demo", version)]
 struct Arguments {
-    /// Walks the whole loop in a headless browser, prints the statement and ends; exit status 0 if
-    /// every figure is right.
+    /// Walks the whole loop in a headless browser, prints the statement and ends. The exit status
+    /// is 0 if every figure is right.
     #[arg(long)]
     check: bool,
     /// Folder with the binaries afterclick and afterclick-report [default: beside this program].
     #[arg(long, value_name = "DIR")]
     bin_dir: Option<PathBuf>,
-    /// Keeps the product's data in this folder instead of a temporary one.
+    /// Stores the product's data in this folder instead of a temporary one.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// With --check: puts pictures of the landing page and the thank-you page into this folder.
+    /// With --check: writes pictures of the landing page and the thank-you page into this folder.
     #[arg(long, value_name = "DIR", requires = "check")]
     screenshots: Option<PathBuf>,
 }
@@ -51,8 +51,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Walks the loop; returns whether every figure was right. An interrupted walk still ends what it
-/// started.
+/// Walks the loop and returns whether every figure was right. An interrupted walk, too, ends all
+/// that it started.
 async fn check_unless_interrupted(arguments: Arguments) -> Result<bool> {
     tokio::select! {
         outcome = check(arguments) => outcome,
@@ -72,7 +72,7 @@ async fn check(arguments: Arguments) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-/// Leaves everything running until it is interrupted.
+/// Starts everything and leaves it running until an interrupt.
 async fn stay(arguments: Arguments) -> Result<bool> {
     let scene = Scene::set(setting(arguments, true)?).await?;
     print_welcome(&scene);
@@ -111,7 +111,7 @@ fn print_welcome(scene: &Scene) {
     );
 }
 
-/// The columns of a statement in their order.
+/// The columns of a statement, in their order.
 const COLUMNS: [&str; 11] = [
     "influencer",
     "clicks_billable",
@@ -126,7 +126,7 @@ const COLUMNS: [&str; 11] = [
     "currency",
 ];
 
-/// The statement with its columns aligned.
+/// Returns the statement as a table with aligned columns.
 fn table(rows: &[Row]) -> String {
     let cell = |row: &Row, column: &str| row.get(column).cloned().unwrap_or_default();
     let width = |column: &str| {

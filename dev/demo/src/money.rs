@@ -1,7 +1,7 @@
-//! Euro amounts of the demo shop in cents: text in and out, and the demo's own rounding.
+//! Euro amounts of the demo shop in cents: reading, writing, and the demo's own rounding.
 //!
-//! Written apart from the product's money on purpose: a figure is checked against one that was
-//! computed elsewhere.
+//! On purpose it never uses the product's money types: the product's figures are checked against
+//! figures that were computed elsewhere.
 
 use anyhow::{Context, Result, bail};
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 pub struct Cents(pub i64);
 
 impl Cents {
-    /// `numerator/denominator` of the amount, rounded half away from zero.
+    /// Returns `numerator/denominator` of the amount, rounded half away from zero.
     #[must_use]
     pub const fn share(self, numerator: i64, denominator: i64) -> Self {
         let product = self.0 * numerator;
@@ -21,7 +21,7 @@ impl Cents {
     /// Reads `129.90`, `-2.4` or `5`.
     ///
     /// # Errors
-    /// For a text that is no amount in euros.
+    /// When the text is not an amount in euros.
     pub fn parse(text: &str) -> Result<Self> {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -29,12 +29,12 @@ impl Cents {
             || fraction.len() > 2
             || !fraction.bytes().all(|b| b.is_ascii_digit())
         {
-            bail!("`{text}` is no amount in euros, such as 129.90");
+            bail!("`{text}` is not an amount in euros, such as 129.90");
         }
         let cents: i64 = format!("{fraction:0<2}").parse()?;
         let euros: i64 = whole
             .parse()
-            .with_context(|| format!("`{text}` is no amount in euros, such as 129.90"))?;
+            .with_context(|| format!("`{text}` is not an amount in euros, such as 129.90"))?;
         Ok(Self(sign * (euros * 100 + cents)))
     }
 }

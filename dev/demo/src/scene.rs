@@ -1,8 +1,8 @@
-//! The scene: a running product and an open shop, joined by a merchant, a campaign, two
-//! influencers, links and a code.
+//! The scene: a running product and an open shop, with a merchant, a campaign, two influencers,
+//! their links and a discount code.
 //!
-//! All names lie under `shop.localhost`, which browsers resolve to this machine: nothing is put
-//! into a hosts file, and the click cookie is a real first-party cookie of the shop.
+//! All hosts lie under `shop.localhost`, which browsers resolve to this machine. So no hosts file
+//! is changed, and the click cookie is a real first-party cookie of the shop.
 
 use std::path::{Path, PathBuf};
 
@@ -25,22 +25,23 @@ pub const BENS_CODE: &str = "BEN10";
 pub const ANNA: &str = "Anna Berg";
 /// The influencer with a code.
 pub const BEN: &str = "Ben Okafor";
-/// Secrets as the product gives them to shops: 43 characters of `[A-Za-z0-9]`, which WordPress
-/// leaves alone.
+/// A secret in the form in which the product makes them: 43 characters of `[A-Za-z0-9]`, which
+/// WordPress does not change.
 const WEBHOOK_SECRET: &str = "d3moW3bhookS3cr3tOfLumenAndLoom0123456789ab";
 
-/// Where everything comes from and how it behaves.
+/// The settings of a scene.
 #[derive(Debug)]
 pub struct Setting {
-    /// Where the binaries lie.
+    /// The folder of the product's binaries.
     pub bin_dir: PathBuf,
-    /// Where the data goes; a folder that ends with the scene if there is none.
+    /// The folder of the product's data; without one, a temporary folder that is removed with the
+    /// scene.
     pub data: Option<PathBuf>,
-    /// Whether the shop reports its paid orders by itself.
+    /// Whether the shop reports its paid orders without a call of `confirm`.
     pub confirms_by_itself: bool,
 }
 
-/// A set scene.
+/// A scene that is running.
 pub struct Scene {
     /// The running product.
     pub product: Product,
@@ -74,10 +75,10 @@ enum DataDir {
 }
 
 impl Scene {
-    /// Starts product and shop and fills the catalog.
+    /// Starts product and shop, and fills the catalog.
     ///
     /// # Errors
-    /// When the product does not start or refuses what is created.
+    /// When the product does not start or refuses an entity.
     pub async fn set(setting: Setting) -> Result<Self> {
         let data = match setting.data {
             Some(folder) => DataDir::Kept(folder),
@@ -113,7 +114,7 @@ impl Scene {
         Ok(Self { product, shop, merchant: text(&merchant, "id")?, campaign, anna, ben, data })
     }
 
-    /// Where the product's data lies.
+    /// Returns the folder of the product's data.
     pub fn data(&self) -> &Path {
         self.data.path()
     }

@@ -1,7 +1,8 @@
 //! The demo shop: articles, carts, orders and what its owner does with them.
 //!
-//! It knows of afterclick what any shop's plug-in knows: it carries the click token from the
-//! landing address to the order, and reports orders by signed webhook. It computes no commission.
+//! It knows as much of afterclick as any shop's plug-in: it carries the click token from the
+//! landing address to the order, and reports orders by signed webhooks. It never computes a
+//! commission.
 
 mod pages;
 mod server;
@@ -15,30 +16,30 @@ pub use server::{Hook, Shop};
 
 /// VAT in percent, added to net prices at checkout.
 const VAT_PERCENT: i64 = 19;
-/// Flat shipping.
+/// The flat price of shipping, net.
 const SHIPPING: Cents = Cents(490);
 /// The discount codes of the shop, with their percentage.
 const COUPONS: [(&str, i64); 2] = [("BEN10", 10), ("ANNA10", 10)];
 
-/// Something the shop sells.
+/// An article that the shop sells.
 #[derive(Debug)]
 pub struct Article {
-    /// Article number as in addresses and reports.
+    /// The article number in addresses and webhooks.
     pub sku: &'static str,
     /// The number in the shop's own database.
     pub number: u32,
-    /// Name.
+    /// The name on the pages.
     pub name: &'static str,
-    /// Category.
+    /// The category on the pages.
     pub category: &'static str,
-    /// Net price.
+    /// The net price of one piece.
     pub price: Cents,
     /// A few words about it.
     pub text: &'static str,
     picture: &'static str,
 }
 
-/// What is on the shelves.
+/// All articles of the shop.
 pub const ARTICLES: [Article; 3] = [
     Article {
         sku: "lamp",
@@ -69,16 +70,16 @@ pub const ARTICLES: [Article; 3] = [
     },
 ];
 
-/// The article with this number, if there is one.
+/// Returns the article with this number, if there is one.
 pub fn article(sku: &str) -> Option<&'static Article> {
     ARTICLES.iter().find(|article| article.sku == sku)
 }
 
-/// What a visitor has chosen, and the click token that brought them.
+/// The articles that a visitor has chosen, and the click token of the visit.
 #[derive(Debug, Default, Clone)]
 pub struct Cart {
-    /// The click token from the landing address: the shop's own copy, in case cookie and pixel are
-    /// blocked.
+    /// The click token from the landing address. It is the shop's own copy, for visitors whose
+    /// browser blocks cookie and pixel.
     pub token: Option<String>,
     /// The discount code in use.
     pub coupon: Option<String>,
@@ -95,13 +96,13 @@ impl Cart {
         }
     }
 
-    /// Takes a discount code if it is one of the shop's; any other text removes the code.
+    /// Sets the discount code if the shop knows it; any other text removes the code.
     pub fn apply(&mut self, code: &str) {
         let code = code.trim().to_ascii_uppercase();
         self.coupon = COUPONS.iter().any(|(known, _)| *known == code).then_some(code);
     }
 
-    /// Pieces in the cart.
+    /// Returns the number of pieces in the cart.
     pub fn pieces(&self) -> u32 {
         self.lines.iter().map(|(_, quantity)| quantity).sum()
     }
@@ -113,7 +114,7 @@ impl Cart {
             .map_or(0, |(_, percent)| *percent)
     }
 
-    /// The lines with their prices after the discount.
+    /// Returns the lines with their prices before and after the discount.
     pub fn priced(&self) -> Vec<OrderLine> {
         let percent = self.discount_percent();
         let price = |&(article, quantity): &(&'static Article, u32)| {
@@ -129,20 +130,20 @@ impl Cart {
     }
 }
 
-/// A line of an order, net.
+/// A line of an order, in net amounts.
 #[derive(Debug, Clone)]
 pub struct OrderLine {
-    /// What.
+    /// The article.
     pub article: &'static Article,
-    /// How many.
+    /// The number of pieces.
     pub quantity: u32,
-    /// Before the discount.
+    /// The price of all pieces before the discount.
     pub subtotal: Cents,
-    /// After it.
+    /// The price of all pieces after the discount.
     pub total: Cents,
 }
 
-/// What an order adds up to.
+/// The sums of an order.
 #[derive(Debug, Clone, Copy)]
 pub struct Sums {
     /// Goods after discount, net.
@@ -168,23 +169,23 @@ impl Sums {
         }
     }
 
-    /// What the customer pays.
+    /// Returns the amount that the customer pays, VAT included.
     pub fn total(&self) -> Cents {
         self.goods + self.shipping + self.tax
     }
 }
 
-/// Where an order stands, in WooCommerce's words.
+/// The status of an order, in WooCommerce's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Paid.
     Processing,
-    /// Called off.
+    /// Cancelled after it was placed.
     Cancelled,
 }
 
 impl Status {
-    /// The word in webhooks.
+    /// Returns the word that webhooks use.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",
@@ -193,7 +194,7 @@ impl Status {
     }
 }
 
-/// An order.
+/// An order as the shop stores it.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// The shop's order id.
@@ -202,17 +203,17 @@ pub struct Order {
     pub key: String,
     /// When it was placed.
     pub placed_at: Timestamp,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// What was bought.
+    /// The lines.
     pub lines: Vec<OrderLine>,
-    /// What it adds up to.
+    /// The sums when it was placed; refunds do not change them.
     pub sums: Sums,
-    /// The discount code used.
+    /// The discount code that was used.
     pub coupon: Option<String>,
     /// The click token that the cart carried.
     pub token: Option<String>,
-    /// What was given back, VAT included.
+    /// The refunds, VAT included.
     pub refunds: Vec<Cents>,
 }
 
@@ -233,7 +234,7 @@ impl Order {
         }
     }
 
-    /// What was given back in all.
+    /// Returns the sum of all refunds.
     pub fn refunded(&self) -> Cents {
         self.refunds.iter().copied().sum()
     }

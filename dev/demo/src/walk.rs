@@ -1,8 +1,8 @@
-//! The whole loop as a follower, a shop and an agency live it, checked against figures computed
-//! apart.
+//! The whole loop as a follower, a shop and an agency see it. It is checked against figures that
+//! are computed separately.
 //!
-//! Nothing is played: a real browser follows a real link, the shop's server signs its webhooks, and
-//! the statement is read from the product's own journal.
+//! Nothing is simulated: a real browser follows a real link, the shop's server signs its webhooks,
+//! and the statement is made from the product's own journal.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::shop::Order;
 /// How long the product may take to show what it has recorded.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a walk found.
+/// The result of a walk.
 pub struct Outcome {
-    /// Every check.
+    /// All checks, passed and failed.
     pub checks: Checks,
     /// The statement's rows.
     pub statement: Vec<Row>,
@@ -32,7 +32,7 @@ pub struct Outcome {
 /// Walks the loop once.
 ///
 /// # Errors
-/// When a step cannot be taken at all; a wrong figure is no error but a failed check.
+/// When a step cannot be taken at all. A wrong figure is not an error but a failed check.
 pub async fn walk(scene: &Scene, engine: Engine, screenshots: Option<&Path>) -> Result<Outcome> {
     let mut walk =
         Walk { scene, engine, checks: Checks::default(), screenshots: screenshots.map(Into::into) };
@@ -88,7 +88,7 @@ impl Walk<'_> {
 
     async fn buy_with_code(&mut self) -> Result<u32> {
         println!("a customer types the code {BENS_CODE}");
-        // Somebody who never clicked: an empty browser and no token.
+        // Somebody who never clicked a link: a browser with an empty profile and no token.
         let customer = Browser::start_engine(self.engine).await?;
         customer.open(self.scene.shop.address()).await?;
         let order = self.buy(&customer, "lamp", Some(BENS_CODE)).await?;
@@ -124,7 +124,8 @@ impl Walk<'_> {
         Ok(order)
     }
 
-    /// Product page, cart, checkout; returns the order's number from the thank-you page.
+    /// Buys an article: product page, cart, checkout. Returns the order's id from the thank-you
+    /// page.
     async fn buy(&self, browser: &Browser, sku: &str, code: Option<&str>) -> Result<u32> {
         browser.open(&format!("{}product/{sku}", self.scene.shop.address())).await?;
         browser.click("#add-to-cart").await?;
@@ -137,7 +138,7 @@ impl Walk<'_> {
         }
         browser.click("#buy").await?;
         let number = browser.text("#order-id").await?;
-        number.parse().with_context(|| format!("`{number}` is no order number"))
+        number.parse().with_context(|| format!("`{number}` is not an order number"))
     }
 
     async fn check_cookie(&mut self, follower: &Browser) -> Result<()> {
@@ -167,8 +168,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Waits until the product has an order where it should be, then compares the commission booked
-    /// for it.
+    /// Waits until an order has reached a stage in the product, then compares the commission that
+    /// is booked for it.
     async fn expect_order(&mut self, order: u32, stage: Stage, what: &str) -> Result<()> {
         let path = format!("/api/v1/orders/{}/{order}", self.scene.merchant);
         // An order is unknown until its first fact has been projected.
@@ -180,7 +181,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let due = match stage {
-            // What only a browser said earns nothing.
+            // A claim alone earns nothing.
             Stage::Claimed => Cents(0),
             _ => commission_due(&self.scene.shop.order(order)?),
         };
@@ -192,7 +193,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A reloaded or restored thank-you page must not report its order again.
+    /// Checks that the reloaded thank-you page did not report its order again.
     async fn expect_one_claim(&mut self, order: u32) -> Result<()> {
         let answer = self
             .scene
@@ -220,7 +221,7 @@ impl Walk<'_> {
     }
 }
 
-/// Reads until the value is as wanted or the patience ends; returns what was read last.
+/// Reads until the value is as wanted, or until `PATIENCE` has passed. Returns the last value.
 async fn until<T>(read: impl AsyncFn() -> Result<T>, is_wanted: impl Fn(&T) -> bool) -> Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -232,7 +233,7 @@ async fn until<T>(read: impl AsyncFn() -> Result<T>, is_wanted: impl Fn(&T) -> b
     }
 }
 
-/// The first object anywhere in an answer that has this id as one of its values.
+/// Returns the first object anywhere in an answer that has this id among its values.
 fn row_naming<'a>(answer: &'a Value, id: &str) -> Option<&'a Value> {
     match answer {
         Value::Array(rows) => rows.iter().find_map(|row| row_naming(row, id)),
@@ -249,9 +250,9 @@ enum Stage {
     Claimed,
     /// Reported by the shop's server.
     Confirmed,
-    /// Called off.
+    /// Cancelled by the shop.
     Cancelled,
-    /// Paid back in part.
+    /// Refunded in part.
     Refunded,
 }
 
@@ -267,7 +268,7 @@ impl Stage {
     }
 }
 
-/// The sum of all amounts booked for an order.
+/// Returns the sum of all bookings of an order.
 fn booked(answer: &Value) -> Result<Cents> {
     let bookings = answer["commission"]
         .as_array()
@@ -278,7 +279,7 @@ fn booked(answer: &Value) -> Result<Cents> {
         .sum()
 }
 
-/// The month of now in UTC, as statements name it.
+/// Returns the current month in UTC, as statements name it.
 fn month() -> String {
     jiff::Timestamp::now().strftime("%Y-%m").to_string()
 }

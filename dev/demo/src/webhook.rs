@@ -1,8 +1,8 @@
-//! Orders as WooCommerce reports them: the body of `order.updated`, built from its documented
+//! Webhooks as WooCommerce sends them: the body of `order.updated`, built from the documented
 //! sample, and its signature.
 //!
-//! Amounts are texts at the shop's precision, refunds a list of negative totals, and `total` never
-//! falls: the traps of the real platform are kept.
+//! The peculiarities of the real platform are kept: amounts are texts with the shop's number of
+//! decimals, refunds are a list of negative totals, and a refund never lowers `total`.
 
 use anyhow::{Context, Result};
 use base64::Engine;
@@ -14,16 +14,16 @@ use sha2::Sha256;
 
 use crate::shop::Order;
 
-/// The documented sample that every order starts from.
+/// The documented sample from which every body is made.
 const SAMPLE: &str = include_str!("../fixtures/woocommerce/docs_v3_order_created_processing.json");
 
-/// The body of the webhook for an order as it stands.
+/// Returns the body of the webhook for an order as it stands.
 ///
 /// # Errors
-/// When the sample is not the object it should be.
+/// When the sample is not a JSON object.
 pub fn body(order: &Order, now: Timestamp) -> Result<Vec<u8>> {
     let mut body: Map<String, Value> =
-        serde_json::from_str(SAMPLE).context("the WooCommerce sample is no object")?;
+        serde_json::from_str(SAMPLE).context("the WooCommerce sample is not an object")?;
     let sums = &order.sums;
     for (field, value) in [
         ("id", json!(order.id)),
@@ -52,13 +52,13 @@ pub fn body(order: &Order, now: Timestamp) -> Result<Vec<u8>> {
     Ok(serde_json::to_vec(&body)?)
 }
 
-/// `X-WC-Webhook-Signature` of a body: base64 of its HMAC-SHA256.
+/// Returns the `X-WC-Webhook-Signature` of a body: the base64 of its HMAC-SHA256.
 ///
 /// # Errors
-/// Never: any secret is a key.
+/// Never: any secret is a valid key.
 pub fn signature(secret: &str, body: &[u8]) -> Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .context("the webhook secret is no key")?;
+        .context("the webhook secret is not a valid key")?;
     mac.update(body);
     Ok(STANDARD.encode(mac.finalize().into_bytes()))
 }
@@ -87,7 +87,8 @@ fn refunds(order: &Order) -> Value {
 }
 
 fn put_dates(body: &mut Map<String, Value>, placed_at: Timestamp, now: Timestamp) {
-    // WooCommerce writes no zone; the shop's clock runs in UTC, so local and GMT agree.
+    // WooCommerce writes times without a zone. The shop's clock runs in UTC, so local time and GMT
+    // are equal.
     for (field, time) in
         [("date_created", placed_at), ("date_modified", now), ("date_paid", placed_at)]
     {
@@ -103,8 +104,7 @@ fn put_shipping(body: &mut Map<String, Value>, order: &Order) {
     }
 }
 
-/// The shop hands the click token back with the order, under a name that WooCommerce hides from
-/// customers.
+/// Adds the click token to the order, under a name that WooCommerce hides from customers.
 fn put_token(body: &mut Map<String, Value>, order: &Order) {
     let meta = body.get_mut("meta_data").and_then(Value::as_array_mut);
     if let (Some(meta), Some(token)) = (meta, &order.token) {

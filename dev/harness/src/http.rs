@@ -1,4 +1,5 @@
-//! A plain HTTP/1.1 client for loopback: any `Host` header, no retries, no redirects followed.
+//! A plain HTTP/1.1 client for loopback. The caller may set any `Host` header. The client never
+//! repeats a request and never follows a redirect.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Longer than any answer on loopback should take, short enough to end a run that hangs.
+/// No answer on loopback should take this long. It is short enough to end a run that hangs.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// An answer.
+/// An HTTP answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
     /// The status code.
@@ -27,20 +28,20 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header's text; empty when it is not there.
+    /// Returns a header's text, or an empty text if the header is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-/// A connection that is kept for many requests.
+/// An open connection that carries many requests, one after the other.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     address: SocketAddr,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to a listener.
     ///
     /// # Errors
     /// When nothing listens there.
@@ -48,7 +49,7 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the connection; what went wrong shows in the requests.
+        // The task ends with the connection. A request that meets an error reports it.
         tokio::spawn(connection);
         Ok(Self { sender, address })
     }

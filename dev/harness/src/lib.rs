@@ -1,8 +1,8 @@
-//! The product as its operator meets it: binaries are started, spoken to over HTTP, stopped or
-//! killed.
+//! Runs the product as its operator does: starts the binaries, speaks HTTP to them, stops or kills
+//! them.
 //!
-//! For tests, demo and load. It never uses the product's code, so that what it sees is what users
-//! see, and never leaves a process behind.
+//! Tests, the demo and the load test use it. It never uses the product's code, so it sees what
+//! users see. It never leaves a process behind.
 
 pub mod http;
 pub mod product;

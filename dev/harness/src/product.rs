@@ -1,7 +1,7 @@
-//! The product as its operator meets it: starts the binaries, speaks the admin API, reads
-//! statements, stops it.
+//! Runs the product as its operator does: starts the binaries, speaks the admin API, reads
+//! statements, stops the product.
 //!
-//! It never uses the product's code, and never leaves a process behind.
+//! It never uses the product's code and never leaves a process behind.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::http::{self, Answer};
 
 /// How long the product may take to say that it is ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long it may take to drain.
+/// How long the product may take to drain.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How to start the product.
@@ -33,7 +33,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// The binaries of `bin_dir`, on free ports, with their data in `data`.
+    /// Describes a start of the binaries in `bin_dir`: on free ports, with the data in `data`.
     pub fn new(bin_dir: impl Into<PathBuf>, data: impl Into<PathBuf>) -> Self {
         Self {
             bin_dir: bin_dir.into(),
@@ -43,25 +43,25 @@ impl Launch {
         }
     }
 
-    /// With more arguments to `serve`.
+    /// Adds arguments to `serve`.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(ToString::to_string));
         self
     }
 
-    /// With an environment variable.
+    /// Sets an environment variable of `serve`.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Starts `afterclick serve`. May be called again after the product has ended: the data are
+    /// Starts `afterclick serve`. It may be called again after the product has ended: the data are
     /// kept.
     ///
     /// # Errors
-    /// When it cannot be started or does not get ready; with the end of its log.
+    /// When it cannot be started or does not get ready. The error holds the end of its log.
     pub async fn start(&self) -> Result<Product> {
         let program = binary(&self.bin_dir, "afterclick")?;
         std::fs::create_dir_all(&self.data)
@@ -103,22 +103,22 @@ pub struct Product {
     data: PathBuf,
     /// The public listener.
     pub public: SocketAddr,
-    /// The public listener for TLS, where one was asked for.
+    /// The public listener for TLS; `None` unless the arguments ask for one.
     pub tls: Option<SocketAddr>,
     /// The admin listener.
     pub admin: SocketAddr,
-    /// The admin API's token.
+    /// The access token of the admin API.
     pub token: String,
 }
 
-/// A row of a statement: column to text.
+/// A row of a statement: its texts by column name.
 pub type Row = BTreeMap<String, String>;
 
 impl Product {
-    /// Creates something by the admin API and returns the answer.
+    /// Creates an entity through the admin API and returns the answer.
     ///
     /// # Errors
-    /// When the API refuses; with its reason.
+    /// When the API refuses. The error holds its reason.
     pub async fn create(&self, resource: &str, fields: &Value) -> Result<Value> {
         let path = format!("/api/v1/{resource}");
         self.call(Method::POST, &path, serde_json::to_vec(fields)?).await
@@ -127,7 +127,7 @@ impl Product {
     /// Reads from the admin API.
     ///
     /// # Errors
-    /// When the API refuses; with its reason.
+    /// When the API refuses. The error holds its reason.
     pub async fn read(&self, path: &str) -> Result<Value> {
         self.call(Method::GET, path, Vec::new()).await
     }
@@ -141,10 +141,10 @@ impl Product {
             answer.body
         );
         serde_json::from_str(&answer.body)
-            .with_context(|| format!("{method} {path} answered no JSON: {}", answer.body))
+            .with_context(|| format!("{method} {path} did not answer JSON: {}", answer.body))
     }
 
-    /// Asks the admin API and returns whatever it answers.
+    /// Sends a request to the admin API and returns the answer, whatever its status.
     ///
     /// # Errors
     /// When it does not answer.
@@ -160,7 +160,7 @@ impl Product {
         http::send(self.admin, method, path, &headers, body).await
     }
 
-    /// Its process id.
+    /// The process id.
     ///
     /// # Errors
     /// When it has ended.
@@ -168,42 +168,42 @@ impl Product {
         self.child.id().context("afterclick had already ended")
     }
 
-    /// Where it keeps its data.
+    /// The folder of its data.
     pub fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it at once, as a crash would.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses.
     pub async fn kill(mut self) -> Result<()> {
         self.child.kill().await.context("cannot kill afterclick")
     }
 
-    /// The statement of a campaign for a month, one row an influencer.
+    /// Returns the statement of a campaign for a month, with one row per influencer.
     ///
     /// # Errors
-    /// When `afterclick-report` fails; with what it said.
+    /// When `afterclick-report` fails. The error holds what it printed.
     pub async fn statement(&self, campaign: &str, period: &str) -> Result<Vec<Row>> {
         let arguments =
             ["statement", "--campaign", campaign, "--period", period, "--format", "csv"];
         read_csv(self.report(&arguments).await?.as_bytes())
     }
 
-    /// What `afterclick-report` prints about this product's journal.
+    /// Runs `afterclick-report` on this product's journal and returns what it prints.
     ///
     /// # Errors
-    /// When it fails; with what it said.
+    /// When it fails. The error holds what it printed.
     pub async fn report(&self, arguments: &[&str]) -> Result<String> {
         run(&self.bin_dir, "afterclick-report", &self.data.join("journal"), "--journal", arguments)
             .await
     }
 
-    /// Stops the product as an operator does and waits for it.
+    /// Stops the product as an operator does and waits until it has ended.
     ///
     /// # Errors
-    /// When it does not exit with status 0 in time; with the end of its log.
+    /// When it does not exit with status 0 in time. The error holds the end of its log.
     pub async fn stop(mut self) -> Result<()> {
         let log = self.data.join("afterclick.log");
         let id =
@@ -225,7 +225,7 @@ impl Product {
 /// Runs a command of the product to its end and returns what it printed.
 ///
 /// # Errors
-/// When it fails; with what it said.
+/// When it fails. The error holds what it printed.
 pub async fn run(
     bin_dir: &Path,
     program: &str,
@@ -236,19 +236,23 @@ pub async fn run(
     let mut command = Command::new(binary(bin_dir, program)?);
     let output = command.args(arguments).arg(flag).arg(folder).output().await;
     let output = output.with_context(|| format!("cannot run {program}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program} {arguments:?} failed ({}): {said}", output.status);
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{program} {arguments:?} failed ({}): {printed}",
+        output.status
+    );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Where the binaries of this build lie: beside the running one, or above cargo's `deps` for a
-/// test.
+/// Returns the folder of this build's binaries: the folder of the running program or, in a test,
+/// the folder above cargo's `deps`.
 ///
 /// # Errors
-/// When the system does not say where the running program lies.
+/// When the system does not tell the path of the running program.
 pub fn default_bin_dir() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot tell where this program lies")?;
-    let folder = program.parent().context("this program lies in no folder")?;
+    let program = std::env::current_exe().context("cannot find the path of this program")?;
+    let folder = program.parent().context("this program has no folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     Ok(folder.to_path_buf())
 }
@@ -257,21 +261,21 @@ fn binary(bin_dir: &Path, name: &str) -> Result<PathBuf> {
     let path = bin_dir.join(name);
     ensure!(
         path.is_file(),
-        "{} is not there; `cargo build --workspace --bins` builds it, --bin-dir points elsewhere",
+        "{} is missing: build it with `cargo build --workspace --bins`, or set --bin-dir",
         path.display()
     );
     Ok(path)
 }
 
-/// Where a product says that it listens.
+/// The addresses on which a product says that it listens.
 struct Addresses {
     public: SocketAddr,
     tls: Option<SocketAddr>,
     admin: SocketAddr,
 }
 
-/// Reads standard output up to the line that says ready. The rest is read and dropped, so that no
-/// pipe fills up.
+/// Reads standard output up to the line that says that the product is ready. A task reads and drops
+/// the rest, so that the pipe does not fill up.
 async fn ready_line(child: &mut Child) -> Result<Addresses> {
     let output = child.stdout.take().context("standard output is not piped")?;
     let mut lines = BufReader::new(output).lines();
@@ -284,20 +288,21 @@ async fn ready_line(child: &mut Child) -> Result<Addresses> {
             let text = ready[field]
                 .as_str()
                 .with_context(|| format!("the ready line has no {field}: {line}"))?;
-            text.parse().with_context(|| format!("{field} in the ready line is no address: {line}"))
+            text.parse()
+                .with_context(|| format!("{field} in the ready line is not an address: {line}"))
         };
         let tls = ready.get("tls").map(|_| address("tls")).transpose()?;
         let addresses = Addresses { public: address("public")?, tls, admin: address("admin")? };
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         return Ok(addresses);
     }
-    bail!("it ended without saying that it is ready");
+    bail!("it ended before it was ready");
 }
 
 fn read_csv(bytes: &[u8]) -> Result<Vec<Row>> {
     let mut reader = csv::Reader::from_reader(bytes);
     let rows = reader.deserialize().collect::<Result<_, _>>();
-    rows.with_context(|| format!("the statement is no CSV: {}", String::from_utf8_lossy(bytes)))
+    rows.with_context(|| format!("the statement is not CSV: {}", String::from_utf8_lossy(bytes)))
 }
 
 fn random_token() -> Result<String> {

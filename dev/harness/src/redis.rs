@@ -1,5 +1,5 @@
-//! A Redis server of the test's own: on a free port, in a folder of its own, ended with it. It
-//! keeps nothing on disk, so that a killed one comes back empty.
+//! A Redis server for one test, on a free port and in a folder of its own. It ends with the test.
+//! It stores nothing on disk, so a killed server comes back empty.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// How long a server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running, hanging or dead server.
+/// A server, which may be running, hanging or dead.
 #[derive(Debug)]
 pub struct Redis {
     child: Child,
@@ -23,7 +23,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server with more arguments, such as `--maxmemory 100mb`.
+    /// Starts a server with additional arguments, such as `--maxmemory 100mb`.
     ///
     /// # Errors
     /// When `redis-server` is not installed, or does not listen in time.
@@ -31,8 +31,8 @@ impl Redis {
         Self::start_with(|_| arguments.iter().map(|&argument| argument.to_owned()).collect())
     }
 
-    /// Starts a server that speaks TLS only, with a certificate for `localhost` that `certificates`
-    /// makes it trust.
+    /// Starts a server that speaks only TLS. `certificates` holds its certificate for `localhost`
+    /// and the authority that signed it.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -60,41 +60,41 @@ impl Redis {
         Ok(Self { child, port, arguments, folder })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Its port.
+    /// The port on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What `--state` takes.
+    /// The address in the form that `--state` takes.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Lets it hang: connections stay open and nothing is answered.
+    /// Makes it hang: connections stay open, but it answers nothing.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses.
     pub fn hang(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on after [`Self::hang`].
+    /// Lets it continue after [`Self::hang`].
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses.
     pub fn go_on(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
 
-    /// Ends it at once.
+    /// Kills it at once.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().context("cannot kill redis-server")?;
         self.child.wait()?;
@@ -110,7 +110,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Runs a command by `redis-cli`; what it printed.
+    /// Runs a command through `redis-cli` and returns what it prints.
     ///
     /// # Errors
     /// When it fails.
@@ -127,13 +127,13 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It may hang, or have ended by itself.
+        // The server may hang or may already have ended. Neither matters here.
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// Runs a command by `redis-cli` at a port of this machine; what it printed.
+/// Runs a command through `redis-cli` on a port of loopback and returns what it prints.
 ///
 /// # Errors
 /// When it fails.
@@ -160,7 +160,8 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
         "no",
     ]);
     command.args(arguments).current_dir(folder).stdout(Stdio::null());
-    let mut child = command.spawn().context("redis-server: `scripts/test` installs it")?;
+    let mut child =
+        command.spawn().context("cannot start redis-server; `scripts/test` installs it")?;
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if let Some(status) = child.try_wait()? {
@@ -174,15 +175,15 @@ fn spawn(port: u16, arguments: &[String], folder: &Path) -> Result<Child> {
     Ok(child)
 }
 
-/// A certificate authority of the test's own, and a certificate of `localhost` that it signed.
+/// A certificate authority for one test, and a certificate for `localhost` that it signed.
 #[derive(Debug)]
 pub struct Certificates(TempDir);
 
 impl Certificates {
-    /// Makes them by `openssl`.
+    /// Makes both with `openssl`.
     ///
     /// # Errors
-    /// When it is not installed, or fails.
+    /// When `openssl` is not installed, or fails.
     pub fn make() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let run = |arguments: &[&str]| -> Result<()> {
@@ -220,13 +221,13 @@ impl Certificates {
         Ok(Self(folder))
     }
 
-    /// The authority's certificate.
+    /// The path of the authority's certificate.
     pub fn authority(&self) -> std::path::PathBuf {
         self.0.path().join("ca.pem")
     }
 }
 
-/// A cluster of servers of the test's own.
+/// A Redis cluster for one test.
 #[derive(Debug)]
 pub struct RedisCluster {
     /// The servers, masters first.
@@ -258,7 +259,7 @@ impl RedisCluster {
         Ok(cluster)
     }
 
-    /// What `--state` takes.
+    /// The address in the form that `--state` takes.
     pub fn url(&self) -> String {
         let addresses: Vec<String> =
             self.nodes.iter().map(|node| node.address().to_string()).collect();
@@ -268,7 +269,7 @@ impl RedisCluster {
     /// Waits until every living node says that all slots are served.
     ///
     /// # Errors
-    /// When that takes too long.
+    /// When that takes longer than 30 seconds.
     pub fn wait_until_ok(&self) -> Result<()> {
         let begun = Instant::now();
         let is_ok = |node: &Redis| match node.cli(&["cluster", "info"]) {

@@ -1,7 +1,7 @@
 //! `cargo xtask`: the build steps that cargo alone cannot do.
 //!
-//! It writes into the build folder, `pixel-wasm/dist`, and a cache of tools from npm that the pixel
-//! is made with.
+//! It writes into the build folder, into `pixel-wasm/dist`, and into a cache of the npm tools that
+//! build the pixel.
 
 mod pixel;
 
@@ -18,7 +18,7 @@ enum Task {
         /// Builds even when nothing has changed.
         #[arg(long)]
         force: bool,
-        /// Fails when a file is larger than pixel-wasm/sizes.json says.
+        /// Fails when a file is larger than pixel-wasm/sizes.json allows.
         #[arg(long)]
         sizes: bool,
     },

@@ -1,7 +1,7 @@
-//! When followers click: drawn before anybody answers, and never moved by an answer.
+//! The moments at which followers click. They are drawn in advance, and no answer ever moves them.
 //!
-//! Clicks come as a Poisson process. Where an influencer posts, the rate jumps and decays again.
-//! The same seed gives the same moments.
+//! Clicks come as a Poisson process. When an influencer posts, the rate jumps and then decays. The
+//! same seed gives the same moments.
 
 #![expect(
     clippy::float_arithmetic,
@@ -13,18 +13,18 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Posts: each lets the rate jump, and what it brought fades.
+/// Posts of influencers. At each post the rate jumps, and the additional clicks decay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bursts {
-    /// From one post to the next; the first comes after half of it.
+    /// The time from one post to the next. The first post comes after half of it.
     pub every: Duration,
-    /// How many times the usual rate follows a post at once.
+    /// By what factor the rate jumps at a post.
     pub factor: f64,
-    /// After this time a third (1/e) of the surplus is left.
+    /// After this time a third (1/e) of the additional clicks is left.
     pub decay: Duration,
 }
 
-/// The moments of clicks, counted from the beginning, without end.
+/// The moments of clicks, as times since the begin; the iterator never ends.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     rate: f64,
@@ -34,13 +34,13 @@ pub(crate) struct Arrivals {
 }
 
 impl Arrivals {
-    /// Clicks at this rate a second.
+    /// Draws clicks at this rate a second.
     pub(crate) fn new(rate: f64, bursts: Option<Bursts>, seed: u64) -> Self {
         let bursts = bursts.filter(|bursts| bursts.factor > 1.0 && !bursts.every.is_zero());
         Self { rate, bursts, at: 0.0, random: StdRng::seed_from_u64(seed) }
     }
 
-    /// The moments of posts up to a time.
+    /// Returns the moments of posts before `until`.
     pub(crate) fn posts(bursts: Option<Bursts>, until: Duration) -> Vec<Duration> {
         let Some(bursts) = bursts.filter(|bursts| !bursts.every.is_zero()) else {
             return Vec::new();
@@ -51,7 +51,7 @@ impl Arrivals {
             .collect()
     }
 
-    /// How many times the usual rate it is then.
+    /// Returns the rate at a moment, as a multiple of the usual rate.
     fn factor(&self, at: f64) -> f64 {
         let Some(bursts) = self.bursts else { return 1.0 };
         let every = bursts.every.as_secs_f64();
@@ -59,7 +59,8 @@ impl Arrivals {
         if since < 0.0 {
             return 1.0;
         }
-        // The last post alone: earlier ones have faded, and so the factor is a bound.
+        // Only the last post counts: the effect of earlier ones is over. So the factor is an upper
+        // bound.
         1.0 + (bursts.factor - 1.0)
             * (-(since % every) / bursts.decay.as_secs_f64().max(1e-9)).exp()
     }
@@ -69,8 +70,8 @@ impl Iterator for Arrivals {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        // Thinning: draw at the highest rate there is, and keep as many as the rate of that moment
-        // says.
+        // Thinning: draw at the highest rate, and keep each moment with the probability that the
+        // rate at that moment gives.
         let highest = self.bursts.map_or(1.0, |bursts| bursts.factor);
         loop {
             self.at += exponential(&mut self.random, 1.0 / (self.rate * highest));
@@ -81,9 +82,9 @@ impl Iterator for Arrivals {
     }
 }
 
-/// A time with this mean, as waiting times are distributed.
+/// Draws a waiting time with this mean (exponentially distributed).
 pub(crate) fn delay(random: &mut StdRng, mean: Duration) -> Duration {
-    // Ten times the mean is rarer than one in twenty thousand, and a bound.
+    // The bound of ten times the mean changes less than one draw in twenty thousand.
     Duration::from_secs_f64(exponential(random, mean.as_secs_f64())).min(mean * 10)
 }
 

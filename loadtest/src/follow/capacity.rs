@@ -1,10 +1,10 @@
-//! How much the product can take: rates one after the other, until answers become slow or are
-//! refused.
+//! Measures the product's capacity: tries higher and higher rates until answers become slow or
+//! requests are refused.
 //!
-//! Where this program is what becomes slow, it says so: then the product can take more than was
-//! found.
+//! It never blames the product for its own limit: if this program becomes slow first, the result
+//! says so, and the capacity may be higher.
 
-#![expect(clippy::float_arithmetic, reason = "rates, and no money")]
+#![expect(clippy::float_arithmetic, reason = "rates, no money")]
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,44 +14,45 @@ use anyhow::Result;
 use crate::follow::load::{Crowd, Leg};
 use crate::follow::measure::{End, Phase};
 
-/// How long a rate is tried.
+/// How long each rate is tried.
 const LASTS: Duration = Duration::from_secs(2);
-/// Where it begins, and how fast it grows.
+/// The first rate in clicks a second, and the factor from one rate to the next.
 const FIRST: f64 = 1000.0;
 const GROWTH: f64 = 1.6;
-/// No machine that this runs on gets there.
+/// The search stops here. No machine that this runs on reaches this rate.
 const LAST: f64 = 1e6;
-/// How often the gap between what can be taken and what cannot is halved.
+/// How many times the gap between the highest rate that worked and the lowest that did not is
+/// halved.
 const HALVINGS: u32 = 4;
 
-/// What a rate did to the product.
+/// The result of one rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
     /// Clicks a second.
     pub rate: f64,
-    /// Requests of all kinds that were answered, a second.
+    /// Requests of all kinds that were answered in a second.
     pub answered: f64,
-    /// Ninety-nine of a hundred clicks took no longer.
+    /// The 99th percentile of the latency of clicks.
     pub p99: Duration,
-    /// Ninety-nine of a hundred requests did not wait longer for this program.
+    /// The 99th percentile of the time that requests waited for this program.
     pub lag_p99: Duration,
-    /// Why it was too much, if it was.
+    /// Why the rate was too high, if it was.
     pub limit: Option<Limit>,
 }
 
-/// Why a rate is too much.
+/// Why a rate is too high.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// Answers take too long.
     Latency,
     /// Requests are refused, or not answered at all.
     Refusals,
-    /// This program cannot send more: the product might take it.
+    /// This program cannot send more. The product might take it.
     Generator,
 }
 
 impl Limit {
-    /// What it means.
+    /// Returns a sentence for reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Latency => "answers take too long",
@@ -61,18 +62,18 @@ impl Limit {
     }
 }
 
-/// How much it can take.
+/// The capacity that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Capacity {
-    /// Clicks a second; sessions, orders and repeats come on top.
+    /// The highest rate that worked, in clicks a second. Sessions, orders and repeats come on top.
     pub rate: f64,
-    /// Why not more.
+    /// Why it is not higher; `None` if no limit was found.
     pub limit: Option<Limit>,
     /// Every rate that was tried.
     pub steps: Vec<Step>,
 }
 
-/// Tries rates until one is too much, and then between the last two.
+/// Tries rates until one is too high, then searches between the last two.
 ///
 /// # Errors
 /// When the load cannot be made.
@@ -113,7 +114,7 @@ pub(crate) async fn find(
 async fn attempt(crowd: &Rc<Crowd>, rate: f64, bound: Duration) -> Result<Step> {
     let leg = Leg { name: "", rate, bursts: None, lasts: LASTS, is_over: &|| true };
     let phase = crowd.follow(&leg, &mut |_| ()).await?;
-    // What the followers of this rate do later belongs to no other rate.
+    // What the followers of this rate would do later must not disturb the next rate.
     crowd.forget();
     Ok(judge(&phase, rate, bound))
 }
@@ -124,7 +125,7 @@ fn judge(phase: &Phase, rate: f64, bound: Duration) -> Step {
         .into_iter()
         .map(|end| phase.ended(end, false))
         .sum();
-    // One in a thousand is bad luck.
+    // Up to one failure in a thousand is tolerated as chance.
     let limit = if lag_p99 > bound / 2 {
         Some(Limit::Generator)
     } else if failed * 1000 > phase.total() {

@@ -1,7 +1,7 @@
-//! Who comes: kinds of requests, the browsers they come with, and what each must be answered.
+//! The kinds of requests, the browsers that send them, and how each must be classified.
 //!
-//! What a request is expected to become is written down here once more, from the documents; the
-//! product's own rules are not asked.
+//! The expected classes are written down here from the documentation. The product's own rules are
+//! never used.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -14,34 +14,34 @@ use shared::order::Source;
 pub enum Kind {
     /// A person follows a link.
     Person,
-    /// The same person again, with the cookie of the first time.
+    /// The same person follows the link again, with the cookie of the first time.
     Again,
-    /// Somebody asks by HEAD.
+    /// A `HEAD` request to a link.
     Head,
-    /// A browser fetches ahead.
+    /// A browser prefetches a link.
     Prefetch,
-    /// An app makes a preview of the link.
+    /// An app makes a preview of a link.
     Preview,
-    /// A robot.
+    /// A robot follows a link.
     Bot,
     /// A page loads the link as an image.
     Image,
     /// A person follows a link that is paused.
     Paused,
-    /// A person follows a link whose time is over.
+    /// A person follows a link that has ended.
     Over,
-    /// The pixel tells of a session.
+    /// The pixel reports a session.
     Session,
-    /// The pixel tells of a purchase.
+    /// The pixel reports a purchase.
     Claim,
-    /// The shop's webhook tells of the order.
+    /// The shop's webhook reports the order.
     Webhook,
-    /// The shop's server tells of the order, in our own words.
+    /// The shop's server reports the order in our own format.
     ServerOrder,
 }
 
 impl Kind {
-    /// Every kind.
+    /// Every kind, in the order of the variants.
     pub const ALL: [Self; 13] = [
         Self::Person,
         Self::Again,
@@ -58,7 +58,7 @@ impl Kind {
         Self::ServerOrder,
     ];
 
-    /// Its name in reports.
+    /// Returns the name in the report.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Person => "person",
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// The class a click of this kind must get; `None` for what is no click.
+    /// Returns the class that a click of this kind must get; `None` if the kind is not a click.
     pub const fn class(self) -> Option<Class> {
         Some(match self {
             Self::Person => Class::Billable,
@@ -93,12 +93,12 @@ impl Kind {
         })
     }
 
-    /// Whether its answer must bring a token.
+    /// Returns whether the answer must have a token.
     pub(crate) const fn earns(self) -> bool {
         matches!(self, Self::Person | Self::Again)
     }
 
-    /// The source that an order of this kind stands under in the journal.
+    /// Returns the source that the journal gives an order of this kind.
     pub(crate) const fn source(self) -> Option<Source> {
         match self {
             Self::Claim => Some(Source::Pixel),
@@ -108,7 +108,7 @@ impl Kind {
         }
     }
 
-    /// Draws what comes to a link; repeats, sessions and orders follow from it.
+    /// Draws the kind of a request to a link. Repeats, sessions and orders follow from it later.
     pub(crate) fn draw(random: &mut StdRng) -> Self {
         let mut drawn = random.random_range(0..100u8);
         for (kind, share) in SHARES {
@@ -120,7 +120,7 @@ impl Kind {
         Self::Person
     }
 
-    /// Draws the user agent it comes with, and the page it comes from.
+    /// Draws the user agent of the request, and the page that it comes from.
     pub(crate) fn draw_browser(self, random: &mut StdRng) -> Browser {
         let list: &[Browser] = match self {
             Self::Preview => &PREVIEWS,
@@ -131,7 +131,7 @@ impl Kind {
     }
 }
 
-/// Of a hundred that come to a link; the rest are persons.
+/// The kinds of a hundred requests to links. The rest are persons.
 const SHARES: [(Kind, u8); 7] = [
     (Kind::Head, 3),
     (Kind::Prefetch, 4),
@@ -201,16 +201,16 @@ const BOTS: [Browser; 4] = [
     ("curl/8.10.1", ""),
 ];
 
-/// A token of the product's making, as a person carries it on.
+/// A token that the product has made, as a person carries it.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    /// Its text.
+    /// The text of the token.
     pub(crate) token: String,
-    /// The cookie it came in, `name=value`.
+    /// The cookie that it came in, as `name=value`.
     pub(crate) cookie: String,
-    /// The click it is for.
+    /// The click that it names.
     pub(crate) click: ClickId,
-    /// The number of the request that was answered with it.
+    /// The number of the request whose answer had it.
     pub(crate) first: u32,
 }
 

@@ -1,5 +1,5 @@
-//! What is done to the product while followers come: segments that roll, a catalog that grows, a
-//! Redis that hangs.
+//! The disturbances of the product while followers come: segments roll, the catalog grows, or Redis
+//! hangs.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use hyper::Method;
 
 use crate::follow::stage::Stage;
 
-/// Rows of one import.
+/// The number of rows in one import request.
 const BATCH: usize = 10_000;
 
-/// What is done.
+/// The kind of disturbance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Disturb {
-    /// Nothing.
+    /// No disturbance.
     #[default]
     None,
     /// Segments are sealed after 256 KB.
@@ -31,7 +31,7 @@ pub enum Disturb {
 }
 
 impl Disturb {
-    /// What goes on meanwhile.
+    /// Returns the name of the part of the load in which it happens.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::None => "all along",
@@ -42,7 +42,7 @@ impl Disturb {
     }
 }
 
-/// What goes on, and must be ended.
+/// A disturbance that is running and must be ended.
 pub(crate) enum Disturbance<'a> {
     Nothing,
     Import(Arc<AtomicBool>, JoinHandle<Result<()>>),
@@ -50,25 +50,25 @@ pub(crate) enum Disturbance<'a> {
 }
 
 impl<'a> Disturbance<'a> {
-    /// Lets Redis hang.
+    /// Makes Redis hang.
     pub(crate) fn hang(redis: &'a Redis) -> Result<Self> {
         redis.hang()?;
         Ok(Self::Hang(redis))
     }
 
-    /// Imports links, from a thread of its own.
+    /// Imports links on a thread of its own.
     pub(crate) fn import(product: &Product, batches: Vec<String>) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (admin, token, told) = (product.admin, product.token.clone(), Arc::clone(&is_over));
+        let (admin, token, set_over) = (product.admin, product.token.clone(), Arc::clone(&is_over));
         let importer = std::thread::spawn(move || {
             let imported = import(admin, &token, batches);
-            told.store(true, Relaxed);
+            set_over.store(true, Relaxed);
             imported
         });
         Self::Import(is_over, importer)
     }
 
-    /// Whether it has ended by itself; what has no end of its own is always ready to be ended.
+    /// Returns whether it may be ended: an import when it is complete, any other at any time.
     pub(crate) fn is_over(&self) -> bool {
         match self {
             Self::Import(is_over, _) => is_over.load(Relaxed),
@@ -76,10 +76,10 @@ impl<'a> Disturbance<'a> {
         }
     }
 
-    /// Ends it.
+    /// Ends the disturbance.
     ///
     /// # Errors
-    /// When an import was refused, or Redis cannot go on.
+    /// When an import was refused, or Redis cannot continue.
     pub(crate) fn end(self) -> Result<()> {
         match self {
             Self::Nothing => Ok(()),
@@ -91,13 +91,13 @@ impl<'a> Disturbance<'a> {
     }
 }
 
-/// Tables of links that nobody follows.
+/// Makes CSV tables of links that nobody follows.
 pub(crate) fn tables(stage: &Stage, name: &str, links: usize) -> Vec<String> {
     let table = |begin: usize| {
         let mut csv = "slug,campaign,influencer,destination\n".to_owned();
         for number in begin..links.min(begin + BATCH) {
             let (campaign, influencer) = (&stage.campaign, &stage.influencer);
-            // Writing into a text does not fail.
+            // Writing into a `String` does not fail.
             _ = writeln!(
                 csv,
                 "{name}-{number},{campaign},{influencer},https://shop.test/{name}/{number}"

@@ -1,8 +1,8 @@
-//! The load itself: every request is sent at its moment, however long others take, and how it ended
-//! is remembered.
+//! The load itself: sends every request at its moment, however long others take, and remembers how
+//! each one ended.
 //!
-//! Open loop: no answer ever moves a moment. Where this program cannot keep up, latencies count
-//! from the moment all the same, and its own lag is measured beside them.
+//! It is an open loop: no answer ever moves a moment. If this program cannot keep up, latencies
+//! still count from the planned moment, and its own lag is measured beside them.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -25,58 +25,58 @@ use crate::follow::pace::Pace;
 use crate::follow::stage::{Ask, Stage, Verdict, token_of};
 use crate::follow::wire::{Peer, Wire};
 
-/// An idle connection that is older may be closed by the server at any moment; nobody uses it
-/// again.
+/// The server may close an older idle connection at any moment, so it is not used again.
 const IDLE_MAX: Duration = Duration::from_secs(8);
-/// For each connection there may be, so many requests wait for one; more are not sent.
+/// So many requests may wait for each allowed connection. Any more are not sent.
 const WAITING: usize = 4;
-/// So many requests are sent in a row before answers get a turn.
+/// So many requests are sent in a row before answers are read.
 const IN_A_ROW: usize = 16;
-/// From one line of the course to the next.
+/// The time between two lines of the record by seconds.
 const A_SECOND: Duration = Duration::from_secs(1);
 
 /// How followers behave.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manners {
-    /// Of a hundred requests, so many go over a connection that stays open.
+    /// So many of a hundred requests go over a connection that stays open.
     pub(crate) keep_alive: u8,
-    /// Of a hundred new TLS connections, so many resume a session.
+    /// So many of a hundred new TLS connections resume a TLS session.
     pub(crate) resumed: u8,
-    /// Connections with a request at once.
+    /// Connections that may have a request at the same time.
     pub(crate) connections: usize,
-    /// How long a follower waits.
+    /// How long a follower waits for an answer.
     pub(crate) patience: Duration,
-    /// Of a hundred persons, so many click again, have a session, buy.
+    /// So many of a hundred persons click again, so many land in the shop (have a session), and so
+    /// many of those who land buy.
     pub(crate) again: u8,
     pub(crate) lands: u8,
     pub(crate) buys: u8,
 }
 
-/// What is remembered of a request.
+/// What is remembered of a request that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sent {
-    /// What it was.
+    /// The kind of the request.
     pub(crate) kind: Kind,
-    /// Which link a click was for.
+    /// The number of the link that a click was for.
     pub(crate) link: u8,
     /// How it ended.
     pub(crate) fate: Fate,
-    /// Which click an event or order tells of, and under which number.
+    /// The click that an event or order is about, and the number of the request of that click.
     pub(crate) about: Option<(ClickId, u32)>,
 }
 
-/// How a request ended, and what it was promised.
+/// How a request ended, and what its answer promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It never left: no connection, or nobody waited for one.
+    /// It was not sent: there was no connection.
     Unsent,
-    /// It was sent and nothing came back; it may have been recorded.
+    /// It was sent, but no answer came back. It may have been recorded.
     Unanswered,
-    /// Answered.
+    /// It was answered.
     Answered(Verdict),
 }
 
-/// What is to be sent, and when.
+/// A request that is to be sent later, and when.
 #[derive(Debug)]
 struct Due {
     at: Duration,
@@ -104,19 +104,19 @@ impl PartialEq for Due {
 
 impl Eq for Due {}
 
-/// A stretch of load.
+/// One part of the load.
 pub(crate) struct Leg<'a> {
     pub(crate) name: &'a str,
     /// Clicks a second.
     pub(crate) rate: f64,
     pub(crate) bursts: Option<Bursts>,
-    /// How long clicks come, at least.
+    /// How long clicks come at least.
     pub(crate) lasts: Duration,
-    /// Clicks go on until this says that it is over.
+    /// Clicks continue until this returns true.
     pub(crate) is_over: &'a dyn Fn() -> bool,
 }
 
-/// Everybody who follows links, and all they remember.
+/// All followers, and all that they remember.
 pub(crate) struct Crowd {
     stage: Stage,
     manners: Manners,
@@ -127,7 +127,7 @@ pub(crate) struct Crowd {
     woken: Notify,
     in_flight: Cell<usize>,
     waiting: Cell<usize>,
-    /// When the last stretch ended.
+    /// When the last part ended.
     ended: Cell<Duration>,
 }
 
@@ -141,7 +141,7 @@ struct Memory {
 }
 
 impl Crowd {
-    /// A crowd that has sent nothing yet.
+    /// Makes a crowd that has sent nothing yet.
     pub(crate) fn new(stage: Stage, manners: Manners, peer: Peer, seed: u64) -> Rc<Self> {
         let memory = Memory {
             sent: Vec::new(),
@@ -165,28 +165,28 @@ impl Crowd {
         })
     }
 
-    /// Turns to a product that was started anew; open connections are dropped.
+    /// Continues with a product that was started again. Open connections are dropped.
     pub(crate) fn turn_to(&self, peer: Peer) {
         *self.peer.borrow_mut() = peer;
         self.memory.borrow_mut().idle.clear();
     }
 
-    /// How long ago it all began.
+    /// Returns the time since the crowd was made.
     pub(crate) fn now(&self) -> Duration {
         self.zero.elapsed()
     }
 
-    /// Hands over what was sent; its index is the number of a request.
+    /// Takes the requests that were sent. The index is the number of a request.
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
         std::mem::take(&mut self.memory.borrow_mut().sent)
     }
 
-    /// Lets nobody come again who came so far; how many would have.
+    /// Cancels all requests that are to be sent later. Returns how many there were.
     pub(crate) fn forget(&self) -> usize {
         std::mem::take(&mut self.memory.borrow_mut().due).len()
     }
 
-    /// Lets followers come for a while, and waits until everyone has an answer or has given up.
+    /// Runs one part of the load, and waits until every follower has an answer or has given up.
     ///
     /// # Errors
     /// When the system has no timer, or a request cannot be made.
@@ -208,7 +208,7 @@ impl Crowd {
         let mut memory = self.memory.borrow_mut();
         memory.phase = Phase::new(leg.name, leg.rate, begun);
         memory.running = Running::default();
-        // Between two stretches nobody's time passes.
+        // The pause between two parts does not count: later requests move by it.
         let gap = begun.saturating_sub(self.ended.get());
         let due = std::mem::take(&mut memory.due);
         memory.due =
@@ -280,7 +280,7 @@ impl Crowd {
         self.memory.borrow_mut().running.end(now, self.in_flight.get() + self.waiting.get())
     }
 
-    /// Somebody comes to a link.
+    /// Sends a new click.
     fn send_click(self: &Rc<Self>, at: Duration, now: Duration) {
         let (kind, link, browser) = {
             let random = &mut self.memory.borrow_mut().random;
@@ -290,7 +290,7 @@ impl Crowd {
         self.send(at, now, kind, Task { link, browser, about: None });
     }
 
-    /// Somebody who came earlier is heard of again.
+    /// Sends the next later request of an earlier follower.
     fn send_due(self: &Rc<Self>, now: Duration) {
         let (Due { at, kind, about }, link, browser) = {
             let mut memory = self.memory.borrow_mut();
@@ -390,7 +390,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// A connection, and whether it stays open.
+    /// Returns a connection, and whether it stays open afterwards.
     async fn connect(&self) -> Result<(Wire, bool)> {
         let (kept, is_kept, resumes) = {
             let mut memory = self.memory.borrow_mut();
@@ -418,18 +418,18 @@ impl Crowd {
     }
 }
 
-/// How far a request came.
+/// How far a request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
     /// It waits for its turn.
     Nothing,
-    /// It has its turn and no connection yet.
+    /// It has its turn, but no connection yet.
     Turn,
-    /// Something of it may have been sent.
+    /// Part of it may have been sent.
     Sent,
 }
 
-/// What a request is made of.
+/// The parts of a request.
 struct Task {
     link: usize,
     browser: Browser,
@@ -449,7 +449,7 @@ impl Task {
 }
 
 impl Memory {
-    /// Draws what a person will do after a click, and when.
+    /// Draws the later requests of a person after a click, and their moments.
     fn remember(&mut self, manners: &Manners, now: Duration, carried: Rc<Carried>) {
         let random = &mut self.random;
         let mut later = |kind: Kind, after: Duration, random: &mut StdRng| {

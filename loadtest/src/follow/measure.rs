@@ -1,7 +1,8 @@
-//! What was measured: latencies as histograms, by phase, by kind of request and second by second.
+//! The measurements: latencies as histograms, by part of the load, by kind of request and by
+//! second.
 //!
-//! A latency begins when the request should have been sent. Whoever gave up counts with the time
-//! that was waited, so that a percentile is never better for it.
+//! A latency begins at the moment when the request should have been sent. A follower who gives up
+//! counts with the time that they waited, so giving up never improves a percentile.
 
 use std::time::Duration;
 
@@ -9,23 +10,22 @@ use hdrhistogram::Histogram;
 
 use crate::follow::cast::Kind;
 
-/// Later than this after its time, a request was sent late.
+/// A request that is sent this much after its moment was sent late.
 const LATE: Duration = Duration::from_millis(1);
-/// Who waits longer has gone away.
+/// An answer within this time is good: who waits longer has gone away.
 const SOON: Duration = Duration::from_secs(1);
-/// The longest latency that is told from longer ones.
+/// The longest latency that a histogram tells apart, in nanoseconds.
 const LONGEST: u64 = 120_000_000_000;
-const NANOSECONDS: u64 = 1_000;
+/// The shortest latency that a histogram tells apart, in nanoseconds.
+const SHORTEST: u64 = 1_000;
 
-/// A histogram of times, to three digits.
+/// A histogram of times, exact to three digits.
 #[derive(Debug, Clone)]
 pub struct Times(Histogram<u32>);
 
 impl Default for Times {
     fn default() -> Self {
-        Self(
-            Histogram::new_with_bounds(NANOSECONDS, LONGEST, 3).expect("bounds that are far apart"),
-        )
+        Self(Histogram::new_with_bounds(SHORTEST, LONGEST, 3).expect("bounds that are far apart"))
     }
 }
 
@@ -35,12 +35,12 @@ impl Times {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(LONGEST));
     }
 
-    /// How many there are.
+    /// Returns how many times there are.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// So many percent of the times are no longer.
+    /// Returns the time that so many percent of the times do not exceed.
     pub fn at(&self, percent: f64) -> Duration {
         Duration::from_nanos(if self.0.is_empty() {
             0
@@ -49,7 +49,7 @@ impl Times {
         })
     }
 
-    /// The longest.
+    /// Returns the longest time.
     pub fn max(&self) -> Duration {
         self.at(100.0)
     }
@@ -62,24 +62,24 @@ impl Times {
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Answered as it must be.
+    /// The answer was right.
     Answered,
-    /// Answered 503 with the advice to come later.
+    /// Answered 503 with `Retry-After`.
     Refused,
-    /// Answered otherwise.
+    /// The answer was wrong.
     Wrong,
-    /// The connection ended before the answer did; it may have been recorded.
+    /// The connection ended before the answer was complete. The request may have been recorded.
     Closed,
-    /// Sent, and given up when it had taken too long; it may have been recorded.
+    /// The follower waited too long and gave up. The request may have been recorded.
     GivenUp,
-    /// No connection came about.
+    /// No connection could be opened.
     NotConnected,
-    /// Never sent: all connections were taken for too long, or too many waited.
+    /// Not sent: all connections were in use for too long, or too many requests waited.
     Unsent,
 }
 
 impl End {
-    /// Every end.
+    /// Every end, in the order of the variants.
     pub const ALL: [Self; 7] = [
         Self::Answered,
         Self::Refused,
@@ -90,7 +90,7 @@ impl End {
         Self::Unsent,
     ];
 
-    /// Its name in reports.
+    /// Returns the name in the report.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Answered => "answered",
@@ -104,53 +104,54 @@ impl End {
     }
 }
 
-/// Requests of one kind.
+/// The requests of one kind.
 #[derive(Debug, Clone, Default)]
 pub struct OfKind {
-    /// How many ended how.
+    /// How many requests ended in each way, as in [`End::ALL`].
     pub ends: [u64; End::ALL.len()],
-    /// How long answers took, refusals left out.
+    /// How long answers took, without refusals.
     pub times: Times,
 }
 
 impl OfKind {
-    /// How many ended like this.
+    /// Returns how many requests ended in this way.
     pub fn ended(&self, end: End) -> u64 {
         self.ends[end as usize]
     }
 
-    /// How many there were.
+    /// Returns how many requests there were.
     pub fn total(&self) -> u64 {
         self.ends.iter().sum()
     }
 }
 
-/// A stretch of the load.
+/// The measurements of one part of the load.
 #[derive(Debug, Clone)]
 pub struct Phase {
-    /// What it is called.
+    /// The name of the part.
     pub name: String,
-    /// When it began, counted from the first click of all.
+    /// When it began, as time since the start of the load.
     pub begun: Duration,
     /// How long clicks came.
     pub lasted: Duration,
-    /// Clicks a second that were planned, posts left out.
+    /// The planned clicks a second, without posts.
     pub rate: f64,
-    /// By kind of request, as in [`Kind::ALL`].
+    /// The requests by kind, as in [`Kind::ALL`].
     pub kinds: Vec<OfKind>,
-    /// Clicks of all kinds.
+    /// Latencies of clicks of all kinds.
     pub clicks: Times,
-    /// Refusals.
+    /// Latencies of refusals.
     pub refusals: Times,
-    /// From when a request should have been sent until this program got to it.
+    /// The time from the moment when a request should have been sent until this program took it up.
     pub lag: Times,
-    /// Requests that this program got to a millisecond late or later.
+    /// Requests that this program took up a millisecond or more too late.
     pub late: u64,
-    /// Requests that found every connection taken.
+    /// Requests that found every connection in use.
     pub waited: u64,
-    /// Clicks answered as they must be within a second.
+    /// Clicks that were answered rightly within a second.
     pub good: u64,
-    /// Share of a core that the product's process took, and this program's thread.
+    /// The share of a processor's core that the product's process used, and the share that this
+    /// program used.
     pub busy: Option<(f64, f64)>,
 }
 
@@ -193,34 +194,34 @@ impl Phase {
         }
     }
 
-    /// Clicks, or requests of all kinds, that ended like this.
+    /// Returns how many clicks, or requests of all kinds, ended in this way.
     pub fn ended(&self, end: End, only_clicks: bool) -> u64 {
         let of_kind = Kind::ALL.iter().zip(&self.kinds);
         let counted = of_kind.filter(|(kind, _)| !only_clicks || kind.class().is_some());
         counted.map(|(_, of_kind)| of_kind.ended(end)).sum()
     }
 
-    /// Requests of all kinds.
+    /// Returns the number of requests of all kinds.
     pub fn total(&self) -> u64 {
         self.kinds.iter().map(OfKind::total).sum()
     }
 
-    /// Redirects answered within a second, for each second of the phase.
-    #[expect(clippy::float_arithmetic, reason = "a rate, and no money")]
+    /// Returns the clicks that were answered within a second, for each second of the part.
+    #[expect(clippy::float_arithmetic, reason = "a rate, no money")]
     pub fn goodput(&self) -> f64 {
         self.good as f64 / self.lasted.as_secs_f64().max(1e-9)
     }
 
-    /// The slowest of a hundred requests waited this long for this program alone.
+    /// Returns the 99th percentile of the time that requests waited for this program.
     pub fn lag_p99(&self) -> Duration {
         self.lag.at(99.0)
     }
 }
 
-/// One second of the load.
+/// The measurements of one second of the load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Second {
-    /// When it ended, counted from the first click of all.
+    /// When it ended, as time since the start of the load.
     pub at: Duration,
     /// Requests sent.
     pub sent: u64,
@@ -228,19 +229,19 @@ pub struct Second {
     pub answered: u64,
     /// Requests refused.
     pub refused: u64,
-    /// Requests without answer, without connection, or never sent.
+    /// Requests that got no answer or no connection, or were not sent.
     pub failed: u64,
-    /// Half of the clicks took no longer.
+    /// The median latency of clicks.
     pub p50: Duration,
-    /// Ninety-nine of a hundred took no longer.
+    /// The 99th percentile of the latency of clicks.
     pub p99: Duration,
-    /// The slowest.
+    /// The latency of the slowest click.
     pub max: Duration,
-    /// Requests without answer at its end.
+    /// Requests that were without an answer when the second ended.
     pub in_flight: usize,
 }
 
-/// The second that is running.
+/// The second that is being measured.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     pub(crate) sent: u64,
@@ -264,7 +265,7 @@ impl Running {
         }
     }
 
-    /// Ends it, and begins the next.
+    /// Ends the second and begins the next one.
     pub(crate) fn end(&mut self, at: Duration, in_flight: usize) -> Second {
         let (p50, p99, max) = (self.times.at(50.0), self.times.at(99.0), self.times.max());
         let Self { sent, answered, refused, failed, .. } = *self;

@@ -1,9 +1,9 @@
-//! Followers as they come: at moments that were drawn in advance, over connections of their own,
-//! some of whom land in the shop and buy. Latency is measured from the moment at which a request
-//! should have been sent; afterwards what they were answered is compared with the journal and the
+//! The load test `follow`: followers come at moments that are drawn in advance, over connections of
+//! their own. Some of them land in the shop and buy. Latency is measured from the moment when a
+//! request should have been sent. Afterwards the answers are compared with the journal and the
 //! figures.
 //!
-//! It never waits with one request for the answer to another, and never trusts the product's
+//! It never holds a request back until another one is answered, and never trusts the product's
 //! counters.
 
 mod arrivals;
@@ -38,7 +38,7 @@ pub use report::{FollowReport, Mark, News};
 
 use show::{Show, times};
 
-/// Puts the load on the product and compares what all sides say.
+/// Puts the load on the product, then compares answers, journal and figures.
 ///
 /// # Errors
 /// When the product cannot be started or its journal cannot be read.
@@ -66,9 +66,9 @@ pub async fn follow(plan: &FollowPlan, tell: &mut dyn FnMut(News<'_>)) -> Result
     show.close(capacity).await
 }
 
-/// As many open files as the system lets this program have: each connection is one.
+/// Raises the limit of open files as far as the system allows: each connection is an open file.
 fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // Where that is refused, connections fail, and the report says so.
+    // If that is refused, connections fail, and the report shows it.
     _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

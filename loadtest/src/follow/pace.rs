@@ -1,5 +1,5 @@
-//! Waits until a moment, to some microseconds: the runtime's own timers know whole milliseconds
-//! only.
+//! Waits until a moment, exact to some microseconds: the runtime's own timers know only whole
+//! milliseconds.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-/// Shorter waits are not worth a timer: other tasks get a turn, and then it is time.
+/// Shorter waits need no timer: when the other tasks have had a turn, the moment has come.
 const SHORT: Duration = Duration::from_micros(30);
 
 /// A timer of the kernel that the runtime waits for together with its sockets.
@@ -33,7 +33,7 @@ impl Pace {
         Ok(Self(timer))
     }
 
-    /// Returns at `at`, or at once where it has passed; other tasks always get a turn.
+    /// Returns at `at`, or at once if that has passed. Other tasks always get a turn.
     ///
     /// # Errors
     /// When the timer cannot be set.
@@ -46,7 +46,7 @@ impl Pace {
         let it_value = Timespec::try_from(left).context("too long a wait")?;
         let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
         timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::empty(), &once)?;
-        // What an earlier wait that was given up left behind must not end this one.
+        // An earlier wait may have been cancelled. What it left behind must not end this one.
         loop {
             self.0.readable().await?.clear_ready();
             let mut count = [0; 8];

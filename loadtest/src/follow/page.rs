@@ -1,6 +1,7 @@
-//! The report as one page: plots, tables, and nothing that must be loaded or run.
+//! The report as one HTML page with plots and tables. The page never loads anything and runs no
+//! script.
 
-#![expect(clippy::float_arithmetic, reason = "rates, and no money")]
+#![expect(clippy::float_arithmetic, reason = "rates, no money")]
 
 use std::fmt::Write as _;
 
@@ -28,13 +29,13 @@ svg{width:100%;height:auto;display:block;font:12px system-ui,sans-serif}text{fil
 .bad{color:var(--bad)}";
 
 impl FollowReport {
-    /// The report as one page that needs nothing else.
+    /// Returns the report as one HTML page that needs no other file.
     pub fn page(&self) -> String {
         render(self)
     }
 }
 
-/// Renders it. Writing into a text does not fail.
+/// Renders the page. Writing into a `String` does not fail.
 fn render(report: &FollowReport) -> String {
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -114,7 +115,7 @@ fn latencies(report: &FollowReport) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    // What this program added by itself, to be seen beside what it measured.
+    // The lag of this program itself, shown beside what it measured.
     if let [phase] = report.phases.as_slice() {
         lines.push(("own lag, contained in it".to_owned(), &phase.lag));
     }

@@ -1,4 +1,4 @@
-//! What a load test is asked to find out, and how it is to be done.
+//! The plan of a load test: the question, the load and all settings.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,59 +6,60 @@ use std::time::Duration;
 use crate::follow::arrivals::Bursts;
 use crate::follow::disturb::Disturb;
 
-/// How many come.
+/// The size of the load.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Load {
-    /// Clicks a second.
+    /// A number of clicks a second.
     Rate(f64),
-    /// A share of what the product can take, which is measured first.
+    /// A share of the product's capacity, which is measured first.
     OfCapacity(f64),
 }
 
-/// What is to be found out.
+/// The question that a load test answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// How the product fares at a load.
+    /// How the product behaves under a load.
     Follow,
-    /// How much it can take.
+    /// The product's capacity.
     Capacity,
-    /// What becomes of many times as much: this many times.
+    /// How the product behaves under this many times its capacity.
     Overload(u32),
 }
 
-/// How to test.
+/// The settings of a load test.
 #[derive(Debug, Clone)]
 pub struct FollowPlan {
     /// Folder of the binaries.
     pub bin_dir: PathBuf,
     /// Folder of the data.
     pub data: PathBuf,
-    /// What is to be found out.
+    /// The question that a load test answers.
     pub question: Question,
-    /// How many come.
+    /// The size of the load.
     pub load: Load,
     /// How long each part lasts.
     pub lasts: Duration,
     /// Influencers' posts.
     pub bursts: Option<Bursts>,
-    /// Of a hundred requests, so many go over a connection that stays open.
+    /// So many of a hundred requests go over a connection that stays open.
     pub keep_alive: u8,
-    /// Connections with a request at once.
+    /// Connections that may have a request at the same time.
     pub connections: usize,
-    /// With TLS; of a hundred new connections, so many resume a session.
+    /// With TLS if set: so many of a hundred new connections resume a TLS session.
     pub tls: Option<u8>,
     /// Whether the server gets a core of its own, and this program another.
     pub pin: bool,
-    /// What is done to the product meanwhile.
+    /// The disturbance of the product in the second of three parts.
     pub disturb: Disturb,
-    /// Links that are there before, and links that an import brings.
+    /// The number of links that exist before, and the number that `Disturb::Import` imports.
     pub catalog: (usize, usize),
-    /// Latency of one in a hundred clicks up to which a rate can be taken.
+    /// The product can take a rate if the 99th percentile of the latency of clicks is not above
+    /// this.
     pub bound: Duration,
-    /// How long a follower waits.
+    /// How long a follower waits for an answer.
     pub patience: Duration,
-    /// The same seed draws the same moments and followers.
+    /// The seed of the random numbers: the same seed draws the same moments and followers.
     pub seed: u64,
-    /// A fault to plant into the product, which must be built with its feature `faults`.
+    /// A fault to plant into the product. The product must be built with its feature `faults`.
     pub fault: Option<String>,
 }

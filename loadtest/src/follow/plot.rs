@@ -1,8 +1,8 @@
-//! Pictures of numbers as SVG text: latency over the nines, lines over time, bars. No scripts;
-//! colours come from the page.
+//! Draws plots as SVG text: latency by percentile, lines over time, and bars. A plot never contains
+//! a script; its colours come from the page.
 //!
-//! Labels never lie on each other: axes choose few round values, and what would touch its neighbour
-//! is left out.
+//! Labels never overlap: axes have few round values, and a label that would touch its neighbour is
+//! left out.
 
 #![expect(clippy::float_arithmetic, reason = "pixels")]
 
@@ -12,29 +12,29 @@ use std::time::Duration;
 use crate::follow::measure::Times;
 use crate::follow::text::short;
 
-/// The size of a plot, and of what lies around it.
+/// The size of a plot and of its margins, in pixels.
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 42.0;
-/// A letter of an axis is about this wide.
+/// About the width of a letter of an axis, in pixels.
 const LETTER: f64 = 6.6;
 
-/// A line: its name, and points from left to right.
+/// A line of a plot: its name, and its points from left to right.
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// A moment that is marked.
+/// A moment that is marked in a plot.
 pub(crate) struct Moment {
     pub(crate) at: f64,
     pub(crate) what: String,
 }
 
-/// An axis from a value to a value, perhaps logarithmic.
+/// An axis between two values; it may be logarithmic.
 #[derive(Clone, Copy)]
 struct Axis {
     from: f64,
@@ -52,7 +52,7 @@ impl Axis {
             + (scale(value.min(self.to)) - from) / (to - from).max(1e-12) * (self.end - self.begin)
     }
 
-    /// Round values on it.
+    /// Returns the round values of the axis.
     fn steps(self) -> Vec<f64> {
         if self.is_log {
             let decades = (-9..7).map(|power| 10f64.powi(power));
@@ -70,7 +70,7 @@ impl Axis {
     }
 }
 
-/// Latency over percentiles, on an axis where each nine takes the same room.
+/// Plots latency by percentile, on an axis where each additional nine takes the same space.
 pub(crate) fn nines(title: &str, lines: &[(String, &Times)]) -> String {
     let lines: Vec<_> = lines.iter().filter(|(_, times)| times.count() > 0).collect();
     let nines = lines.iter().map(|(_, times)| nines_of(times.count())).fold(1.0, f64::max);
@@ -88,7 +88,7 @@ pub(crate) fn nines(title: &str, lines: &[(String, &Times)]) -> String {
             plot += &upright(x.place(nine), name);
         }
     }
-    // The middle lies between 0 and 90 %, where nobody would look for it.
+    // The median lies between 0 and 90 %. Without a label nobody would find it.
     plot += &upright(x.place(0.301), "50 %");
     let lines = lines.iter().map(|(name, times)| {
         let last = nines_of(times.count());
@@ -102,12 +102,12 @@ pub(crate) fn nines(title: &str, lines: &[(String, &Times)]) -> String {
     plot + "</svg>"
 }
 
-/// How many nines so many measurements can tell of.
+/// Returns how many nines of a percentile so many measurements can show.
 fn nines_of(count: u64) -> f64 {
     (count as f64).log10().clamp(1.0, 6.0)
 }
 
-/// Latencies over time, with what happened.
+/// Plots latencies over time, with the marked moments.
 pub(crate) fn latency_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
     let values = || {
         lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| *value > 0.0)
@@ -116,7 +116,7 @@ pub(crate) fn latency_over_time(title: &str, lines: &[Line], moments: &[Moment])
     over_time(title, lines, moments, y, &latency_grid(y))
 }
 
-/// Numbers over time, with what happened.
+/// Plots numbers over time, with the marked moments.
 pub(crate) fn number_over_time(title: &str, lines: &[Line], moments: &[Moment]) -> String {
     let highest =
         lines.iter().flat_map(|line| &line.points).map(|point| point.1).fold(1.0, f64::max);
@@ -152,7 +152,8 @@ fn over_time(title: &str, lines: &[Line], moments: &[Moment], y: Axis, grid: &st
     plot + "</svg>"
 }
 
-/// Vertical lines with their names above; a name that would touch the last one is left out.
+/// Draws a vertical line for each moment, with its name above. A name that would touch the last one
+/// is left out.
 fn marks(x: Axis, moments: &[Moment]) -> String {
     let mut text = String::new();
     let mut free_from = 0.0;
@@ -178,11 +179,12 @@ fn marks(x: Axis, moments: &[Moment]) -> String {
     text
 }
 
-/// Bars from left to right, one a row, with their names and numbers.
+/// Draws bars from left to right, one per row, with names and numbers.
 pub(crate) fn bars(title: &str, rows: &[(String, u64)]) -> String {
     let (row, left, right) = (24.0, 190.0, 90.0);
     let height = row * rows.len() as f64 + 8.0;
-    // On a linear scale the rare classes would be invisible beside the common one.
+    // The scale is logarithmic: on a linear one the rare classes would be invisible beside the
+    // common one.
     let highest = rows.iter().map(|row| row.1).max().unwrap_or(1) as f64;
     let x =
         Axis { from: 0.8, to: highest.max(10.0), is_log: true, begin: left, end: WIDTH - right };
@@ -212,14 +214,14 @@ fn begin(title: &str) -> String {
     format!(r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#, escape(title))
 }
 
-/// An axis that holds both values, and whole decades.
+/// Makes a logarithmic axis of whole decades that contains both values.
 fn log_axis(lowest: f64, highest: f64) -> Axis {
     let from = 10f64.powf(lowest.max(1e-6).log10().floor());
     let to = 10f64.powf(highest.log10().ceil()).max(from * 10.0);
     Axis { from, to, is_log: true, begin: HEIGHT - BOTTOM, end: TOP }
 }
 
-/// Levels at each decade, and unnamed ones at twice and five times as much.
+/// Draws a line at each decade, and lines without a label at twice and five times its value.
 fn latency_grid(y: Axis) -> String {
     let mut grid = String::new();
     for value in y.steps() {
@@ -253,7 +255,7 @@ fn upright(x: f64, name: &str) -> String {
     )
 }
 
-/// Lines, and what they are called, at the bottom.
+/// Draws the lines, and their names at the bottom.
 fn draw(lines: &[Line]) -> String {
     let mut text = String::new();
     let mut at = LEFT;
@@ -287,7 +289,7 @@ fn seconds(time: Duration) -> f64 {
     time.as_secs_f64()
 }
 
-/// Text as it may stand in HTML and SVG.
+/// Escapes a text for HTML and SVG.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,7 +1,7 @@
-//! The truth against the product: what followers sent and were answered, what the journal has, what
+//! Compares three sources: what followers sent and were answered, what the journal has, and what
 //! the figures say.
 //!
-//! The product's counters are never believed: they are one of the three that must agree.
+//! It never trusts the product's counters: they are one of the three sources that must agree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -22,21 +22,21 @@ use crate::follow::stage::{
     SERVER_COMMISSION, SERVER_GOODS, Stage, Verdict, WEBHOOK_COMMISSION, WEBHOOK_GOODS,
 };
 
-/// Differences that are shown of each kind.
+/// How many differences of each kind are shown.
 const SAMPLE: usize = 5;
 
-/// One thing that must be so, and whether it is.
+/// One condition that must hold, and whether it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What must be so.
+    /// The condition.
     pub what: String,
-    /// How many there must be.
+    /// The number that must be.
     pub expected: i64,
-    /// How many there are.
+    /// The number that is.
     pub found: i64,
-    /// How many differ.
+    /// The number of differences.
     pub differences: u64,
-    /// Some of them.
+    /// Descriptions of some differences.
     pub sample: Vec<String>,
 }
 
@@ -45,20 +45,20 @@ impl Check {
         Self { what: what.into(), expected: 0, found: 0, differences: 0, sample: Vec::new() }
     }
 
-    /// Something that must be so.
+    /// Checks one condition.
     pub(crate) fn that(what: &str, is_so: bool, difference: String) -> Self {
         let mut check = Self::new(what);
         check.expect(is_so, || difference);
         check
     }
 
-    /// Two numbers that must be the same.
+    /// Checks that two numbers are equal.
     fn same(what: impl Into<String>, expected: i64, found: i64) -> Self {
         let differences = expected.abs_diff(found);
         Self { expected, found, differences, ..Self::new(what) }
     }
 
-    /// Counts one more that must be so.
+    /// Adds one more case, which must hold.
     fn expect(&mut self, is_so: bool, difference: impl FnOnce() -> String) {
         self.expected += 1;
         self.found += i64::from(is_so);
@@ -75,32 +75,32 @@ impl Check {
     }
 }
 
-/// Clicks of one class, as three tell it.
+/// Clicks of one class in all three sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassRow {
     /// The class.
     pub class: Class,
-    /// Clicks that were answered and must have it.
+    /// Clicks that were answered and must have the class.
     pub answered: i64,
-    /// Clicks that would have it and had no whole answer.
+    /// Clicks that must have the class if they were recorded, but got no whole answer.
     pub unanswered: i64,
-    /// Clicks of it in the journal.
+    /// Clicks of the class in the journal.
     pub journal: i64,
-    /// Clicks of it in the figures.
+    /// Clicks of the class in the figures.
     pub figures: i64,
 }
 
-/// What came of the comparison.
+/// The result of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// Everything that was compared.
+    /// All checks.
     pub checks: Vec<Check>,
-    /// Clicks, class by class.
+    /// The clicks of each class.
     pub classes: Vec<ClassRow>,
 }
 
 impl Reconciliation {
-    /// How many differences there are.
+    /// Returns the number of all differences.
     pub fn differences(&self) -> u64 {
         self.checks.iter().map(|check| check.differences).sum()
     }
@@ -114,18 +114,20 @@ pub(crate) struct Recorded {
     pub(crate) link: LinkId,
 }
 
-/// What the journal has, by the numbers of requests.
+/// The content of the journal, by the numbers of requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Clicks by the number they bring; nobody's under `None`.
+    /// Clicks by the number of their request; clicks without a number stand under `None`.
     pub(crate) clicks: HashMap<Option<u32>, Vec<Recorded>>,
-    /// How often a session of each click stands there; each click of the load has one at most.
+    /// The number of records of a session by its click. Each click of the load has at most one
+    /// session.
     pub(crate) sessions: HashMap<Option<ClickId>, u32>,
-    /// How often each order stands there, by the number of the click that led to it.
+    /// The number of facts of each order, by order id and source. The order id is the number of the
+    /// click that led to it.
     pub(crate) orders: HashMap<(String, Source), u32>,
 }
 
-/// What the admin API says.
+/// The figures of the admin API.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) raw: i64,
@@ -134,7 +136,7 @@ pub(crate) struct Figures {
     pub(crate) orders: i64,
     pub(crate) revenue: i64,
     pub(crate) commission: i64,
-    /// Orders that were asked for one by one: the click of theirs, and the one that was credited.
+    /// Orders that were read one by one: the order id, its click, and the click that was credited.
     pub(crate) credited: Vec<(String, ClickId, String)>,
 }
 
@@ -179,7 +181,7 @@ impl Written {
 }
 
 impl Figures {
-    /// Asks the admin API, once it says that it is up to date.
+    /// Reads the figures from the admin API. The projector must have caught up before.
     ///
     /// # Errors
     /// When it does not answer.
@@ -222,13 +224,13 @@ impl Figures {
     }
 }
 
-/// `12.30` is 1230.
+/// Reads an amount in euros as cents: `12.30` is 1230.
 fn cents(amount: &Value) -> Result<i64> {
     let Some(text) = amount.as_str() else { return Ok(0) };
     text.replace('.', "").parse().with_context(|| format!("an amount in euros: {text}"))
 }
 
-/// Compares all three.
+/// Compares all three sources.
 pub(crate) fn reconcile(
     sent: &[Sent],
     link_id: impl Fn(usize) -> LinkId,
@@ -296,7 +298,7 @@ fn clicks(sent: &[Sent], link_id: impl Fn(usize) -> LinkId, written: &Written) -
     vec![once, same, class, none, maybe, nobodys(sent, written)]
 }
 
-/// Records that no request accounts for.
+/// Checks that every click in the journal was sent by a request of the load.
 fn nobodys(sent: &[Sent], written: &Written) -> Check {
     let mut check = Check::new("every click in the journal was sent by somebody");
     for (number, recorded) in &written.clicks {
@@ -334,8 +336,8 @@ fn orders(kind: Kind, sent: &[Sent], written: &Written) -> Check {
     check
 }
 
-/// What was answered stands there once; what was refused or not sent, never; what had no answer, at
-/// most once.
+/// Adds one case: a request that was answered must be recorded once, one that was refused or not
+/// sent never, and one without an answer at most once.
 fn expect_times(check: &mut Check, sent: &Sent, times: u32, named: impl Fn() -> String) {
     let text = || format!("{} stands there {times} times ({:?})", named(), sent.fate);
     match sent.fate {
@@ -424,8 +426,8 @@ mod tests {
         LinkId::from_bits(number as u64 + 100)
     }
 
-    /// A load in which all went well: five persons, a robot, a session and an order of the first,
-    /// one refused, one lost.
+    /// A load without a difference: five persons, a robot, a session and an order of the first
+    /// person, one refused click, and one click without an answer.
     fn honest() -> (Vec<Sent>, Written, Figures) {
         let click = |kind: Kind, fate: Fate| Sent { kind, link: 3, fate, about: None };
         let told = |kind: Kind| Sent {
@@ -481,7 +483,7 @@ mod tests {
         );
     }
 
-    /// Plants one bug, and expects the names of those checks that must see it.
+    /// Plants one error, and expects that the checks with these names find it.
     fn check(plant: impl Fn(&mut Vec<Sent>, &mut Written, &mut Figures), seen_by: &[&str]) {
         let (mut sent, mut written, mut figures) = honest();
         plant(&mut sent, &mut written, &mut figures);

@@ -1,5 +1,4 @@
-//! What came of a load test, and what it tells while it runs. How that looks is the business of
-//! `text.rs` and `page.rs`.
+//! The result of a load test, and the news while it runs. `text.rs` and `page.rs` render it.
 
 use std::time::Duration;
 
@@ -7,42 +6,42 @@ use crate::follow::capacity::{Capacity, Step};
 use crate::follow::measure::{Phase, Second};
 use crate::follow::reconcile::Reconciliation;
 
-/// Something that happened at a moment, counted from the first click of all.
+/// Something that happened at a moment of the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// When.
+    /// When it happened, as time since the start of the load.
     pub at: Duration,
-    /// What.
+    /// What happened.
     pub what: String,
 }
 
-/// What came of it.
+/// The result of a load test.
 #[derive(Debug, Clone)]
 pub struct FollowReport {
-    /// How it was done, in one line.
+    /// The settings, in one line.
     pub setting: String,
-    /// Part by part.
+    /// The measurements of each part.
     pub phases: Vec<Phase>,
-    /// Second by second.
+    /// The measurements of each second.
     pub seconds: Vec<Second>,
-    /// What happened meanwhile.
+    /// Events during the load, such as posts.
     pub marks: Vec<Mark>,
-    /// How much it could take, if that was measured.
+    /// The product's capacity, if it was measured.
     pub capacity: Option<Capacity>,
-    /// Sessions, orders and repeats that would have come after the end.
+    /// Sessions, orders and repeats that were due after the end of a part, and were not sent.
     pub not_yet_due: usize,
-    /// Whether everything agrees.
+    /// The comparison of answers, journal and figures.
     pub reconciliation: Reconciliation,
 }
 
 impl FollowReport {
-    /// Whether nothing differs.
+    /// Returns whether there is no difference.
     pub fn is_good(&self) -> bool {
         self.reconciliation.differences() == 0
     }
 }
 
-/// What there is to tell while it runs.
+/// Progress while a load test runs.
 #[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
     /// A part begins.

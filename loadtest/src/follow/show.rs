@@ -1,5 +1,5 @@
-//! A load test from the start of the product to the comparison: parts of load one after the other,
-//! and what is done to the product meanwhile.
+//! Runs a load test from the start of the product to the comparison: the parts of the load one
+//! after the other, and the disturbances.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -25,14 +25,15 @@ use crate::follow::wire::{Peer, TlsClient};
 use crate::scene::HOST;
 use crate::webhooks::run_on;
 
-/// Figures that contain nothing new for so long will not catch up any more.
+/// If the figures do not change for so long, they will not catch up any more.
 const STUCK: Duration = Duration::from_secs(5);
-/// How long some come before it counts, and how many a second.
+/// How long the warm-up lasts, and its clicks a second.
 const WARM_UP: Duration = Duration::from_secs(1);
 const WARM_UP_RATE: f64 = 300.0;
-/// Bytes after which a segment is sealed where segments are to roll.
+/// The size of a segment in bytes for `--disturb roll`.
 const SMALL_SEGMENT: &str = "262144";
-/// Of a hundred persons, so many click again, have a session, and of these buy.
+/// So many of a hundred persons click again, so many land in the shop (have a session), and so many
+/// of a hundred who land buy.
 const AGAIN: u8 = 8;
 const LANDS: u8 = 60;
 const BUYS: u8 = 8;
@@ -52,7 +53,7 @@ pub(crate) struct Show<'a> {
 }
 
 impl<'a> Show<'a> {
-    /// Starts the product and makes what followers meet.
+    /// Starts the product and creates the catalog for the followers.
     pub(crate) async fn open(plan: &'a FollowPlan, redis: Option<&Redis>) -> Result<Self> {
         let mut launch = Launch::new(&plan.bin_dir, &plan.data);
         if plan.pin {
@@ -105,7 +106,7 @@ impl<'a> Show<'a> {
         })
     }
 
-    /// Lets some come whose latencies do not count: a process that was just started meets
+    /// Sends some clicks whose latencies do not count: a process that was just started does
     /// everything for the first time.
     pub(crate) async fn warm_up(&self) -> Result<()> {
         let leg =
@@ -113,7 +114,7 @@ impl<'a> Show<'a> {
         self.crowd.follow(&leg, &mut |_| ()).await.map(|_| ())
     }
 
-    /// One part of the load.
+    /// Runs one part of the load.
     async fn part(
         &mut self,
         (name, rate): (&str, f64),
@@ -146,7 +147,7 @@ impl<'a> Show<'a> {
         self.marks.push(Mark { at, what: what.to_owned() });
     }
 
-    /// The load before, while and after something is done to the product, or just the load.
+    /// Runs the load before, during and after a disturbance; without a disturbance, only one part.
     pub(crate) async fn all_parts(
         mut self,
         rate: f64,
@@ -183,7 +184,7 @@ impl<'a> Show<'a> {
         Ok(self)
     }
 
-    /// What can be taken, many times as much, and less again.
+    /// Runs the load at the capacity, at many times the capacity, and at half of it.
     pub(crate) async fn overload(
         mut self,
         peak: f64,
@@ -194,7 +195,8 @@ impl<'a> Show<'a> {
         self.part(("what it can take", peak), None, &always, tell).await?;
         let name = format!("{factor} times as much");
         self.part((&name, times(peak, f64::from(factor))), None, &always, tell).await?;
-        // Those who came in the rush would come again and hide whether it is over.
+        // The followers of the overload would come again, and hide whether the product has
+        // recovered.
         self.not_yet_due += self.crowd.forget();
         self.part(("half as much", times(peak, 0.5)), None, &always, tell).await?;
         Ok(self)
@@ -212,13 +214,13 @@ impl<'a> Show<'a> {
         Ok(capacity)
     }
 
-    /// Starts the product anew, with more arguments, on the same data.
+    /// Starts the product again on the same data, with additional arguments.
     async fn restart(mut self, arguments: &[&str]) -> Result<Self> {
         if self.plan.pin {
             run_on(0)?;
         }
         let next = self.launch.clone().arguments(arguments);
-        // Stopped first: two cannot have one journal.
+        // It is stopped first: two processes cannot use one journal.
         self.product.stop().await?;
         self.product = next.start().await?;
         if self.plan.pin {
@@ -229,11 +231,11 @@ impl<'a> Show<'a> {
         Ok(self)
     }
 
-    /// Waits for the figures, stops the product and compares.
+    /// Waits until the figures have caught up, stops the product, and compares.
     pub(crate) async fn close(mut self, capacity: Option<Capacity>) -> Result<FollowReport> {
         self.not_yet_due += self.crowd.forget();
         let sent = self.crowd.take_sent();
-        let behind = settle(&self.product).await?;
+        let behind = wait_for_figures(&self.product).await?;
         let figures = Figures::read(&self.product, &self.stage, &sent).await?;
         let stopped = self.product.stop().await;
         let written = Written::read(&self.plan.data.join("journal"))?;
@@ -262,16 +264,16 @@ impl<'a> Show<'a> {
     }
 }
 
-/// Where followers connect.
+/// Returns where followers connect.
 fn peer(product: &Product, certificate: Option<&CertificateDer<'static>>) -> Result<Peer> {
     let Some(certificate) = certificate else {
         return Ok(Peer { address: product.public, tls: None });
     };
-    let address = product.tls.context("this build of afterclick has no listener with TLS")?;
+    let address = product.tls.context("afterclick has no listener for TLS")?;
     Ok(Peer { address, tls: Some(TlsClient::trusting(certificate)?) })
 }
 
-/// Makes a certificate for the links' host and tells the product of it.
+/// Makes a certificate for the links' host and sets it in the environment of the product.
 fn certificate(data: &Path, launch: &mut Launch) -> Result<CertificateDer<'static>> {
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([HOST.to_owned()])?;
     std::fs::create_dir_all(data)?;
@@ -286,8 +288,9 @@ fn certificate(data: &Path, launch: &mut Launch) -> Result<CertificateDer<'stati
     Ok(cert.der().clone())
 }
 
-/// Waits until the projector has taken in everything; how many records it is behind in the end.
-async fn settle(product: &Product) -> Result<u64> {
+/// Waits until the projector has taken in everything. Returns how many records it is behind at the
+/// end.
+async fn wait_for_figures(product: &Product) -> Result<u64> {
     let (mut last, mut since) = (u64::MAX, Instant::now());
     loop {
         let metrics =
@@ -307,7 +310,7 @@ async fn settle(product: &Product) -> Result<u64> {
     }
 }
 
-/// Seconds of a processor that the product's process and this one have taken so far.
+/// Returns the processor time so far of the product's process and of this one, in seconds.
 fn busy(product: &Product) -> Result<(f64, f64)> {
     Ok((cpu_seconds(&format!("/proc/{}/stat", product.id()?))?, cpu_seconds("/proc/self/stat")?))
 }
@@ -329,7 +332,7 @@ fn busy_since(before: (f64, f64), after: (f64, f64), took: Duration) -> (f64, f6
     ((after.0 - before.0) / took, (after.1 - before.1) / took)
 }
 
-/// How it was done, in one line.
+/// Returns the settings in one line.
 fn setting(plan: &FollowPlan) -> String {
     let build = if cfg!(debug_assertions) { "a development build" } else { "a release build" };
     let place =
@@ -342,7 +345,7 @@ fn setting(plan: &FollowPlan) -> String {
     )
 }
 
-#[expect(clippy::float_arithmetic, reason = "a rate, and no money")]
+#[expect(clippy::float_arithmetic, reason = "a rate, no money")]
 pub(crate) fn times(rate: f64, factor: f64) -> f64 {
     rate * factor
 }

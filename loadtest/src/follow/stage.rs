@@ -1,7 +1,7 @@
-//! The set-up that followers meet, the bytes they send to it, and what they must be answered.
+//! The catalog that followers use, the bytes that they send, and the answers that they must get.
 //!
-//! Every request has a number, and the number travels with it: as `?s=` of a click, in the id of an
-//! event, as an order's id. So the journal says of each of its records which request made it.
+//! Every request has a number and carries it: as `?s=` of a click, in the id of an event, as the id
+//! of an order. So each record of the journal tells which request made it.
 
 use std::path::Path;
 
@@ -23,31 +23,31 @@ use crate::rebuild::now;
 use crate::scene::{HOST, LINKS, id, slug};
 use crate::webhooks::{EXAMPLE, SECRET};
 
-/// What an order by the shop's webhook is worth, in cents, and one by its server.
+/// The goods of an order in cents: by the shop's webhook, and by its server.
 pub(crate) const WEBHOOK_GOODS: i64 = 1800;
 pub(crate) const SERVER_GOODS: i64 = 10_000;
-/// What is due for them: 15 %.
+/// The commission that is due for them in cents: 15 %.
 pub(crate) const WEBHOOK_COMMISSION: i64 = 270;
 pub(crate) const SERVER_COMMISSION: i64 = 1500;
-/// Where a link leads that is over.
+/// The destination of the link that has ended.
 const FALLBACK: &str = "https://shop.test/over";
-/// What stands in the example order in place of what differs from order to order.
+/// Marks in the example order. They are replaced by the values of each order.
 const ID_MARK: u64 = 727_072_707;
 const TOKEN_MARK: &str = "the-token-of-the-click";
 
 /// A merchant's links and keys.
 #[derive(Clone)]
 pub(crate) struct Stage {
-    /// The merchant's id, as the API spells it.
+    /// The merchant's id, as the API writes it.
     pub(crate) merchant: String,
-    /// The campaign's and the influencer's, for links that are imported.
+    /// The ids of campaign and influencer, for links that are imported.
     pub(crate) campaign: String,
     pub(crate) influencer: String,
     key: String,
     links: Vec<LinkId>,
     verifier: Verifier,
     order: String,
-    /// Whether followers come by HTTPS.
+    /// Whether followers use TLS.
     is_secure: bool,
 }
 
@@ -59,32 +59,32 @@ struct Verifier {
     key: TokenKey,
 }
 
-/// What is to be sent.
+/// A request that is to be sent.
 #[derive(Debug)]
 pub(crate) enum Ask<'a> {
     /// A request to a link.
     Click { link: usize, browser: Browser, cookie: Option<&'a str> },
-    /// What the pixel or the shop tells of a click.
+    /// An event or order that the pixel or the shop sends, with the click that it is about.
     Told(&'a Carried),
 }
 
-/// What an answer was good for.
+/// The judgement of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// As it must be, with the click it promised, if any.
+    /// The answer is right. It promises this click, if any.
     Good(Option<ClickId>),
-    /// Refused for now.
+    /// The request was refused, and may be sent again later.
     Later,
-    /// Another status than it must be.
+    /// The answer has this wrong status.
     Status(u16),
-    /// A token that is missing, forged, for another link, or not the cookie's.
+    /// The token is missing, invalid, for another link, or not the same as in the cookie.
     Token,
-    /// A token for somebody who earns none.
+    /// The answer has a token, but the request must not get one.
     StrayToken,
 }
 
 impl Stage {
-    /// Creates it all by the admin API.
+    /// Creates the catalog through the admin API.
     pub(crate) async fn set(product: &Product, is_secure: bool) -> Result<Self> {
         let merchant = json!({
             "name": "Shop", "domains": ["shop.test"], "currency": "EUR", "timezone": "UTC",
@@ -130,7 +130,7 @@ impl Stage {
         })
     }
 
-    /// The number of the link that a kind of click is for, given one that was drawn.
+    /// Returns the number of the link for a kind of click, given a number that was drawn.
     pub(crate) fn link(kind: Kind, drawn: usize) -> usize {
         match kind {
             Kind::Paused => PAUSED,
@@ -139,12 +139,12 @@ impl Stage {
         }
     }
 
-    /// The id of a link.
+    /// Returns the id of a link.
     pub(crate) fn link_id(&self, number: usize) -> LinkId {
         self.links[number]
     }
 
-    /// The bytes of a request.
+    /// Returns the bytes of a request.
     pub(crate) fn request(&self, kind: Kind, number: u32, ask: &Ask<'_>) -> Result<Vec<u8>> {
         match ask {
             Ask::Click { link, browser, cookie } => {
@@ -189,7 +189,7 @@ impl Stage {
         .into_bytes())
     }
 
-    /// A pixel event as the pixel sends it.
+    /// Returns the body of an event as the pixel sends it.
     fn event(&self, kind: Kind, number: u32, carried: &Carried) -> String {
         let mut event = json!({
             "id": format!("{EVENT_ID}{number:012x}"), "n": "session", "ts": now().as_ms(),
@@ -258,16 +258,16 @@ impl Verifier {
     }
 }
 
-/// Beside the links that live there is one that is paused, and one whose time is over.
+/// Besides the links that work, there is one that is paused, and one that has ended.
 const PAUSED: usize = LINKS;
 const OVER: usize = LINKS + 1;
-/// The beginning of every event's id; its number follows.
+/// The beginning of every event's id; the number of the request follows.
 const EVENT_ID: &str = "0193a0c4-8f9e-7d3a-9b1c-";
 const PIXEL_HEADERS: &str = "Content-Type: text/plain\r\nOrigin: https://shop.test\r\n\
     User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
     Version/18.1 Mobile/15E148 Safari/604.1\r\nReferer: https://shop.test/\r\n";
 
-/// The token in a location.
+/// Returns the token in a location.
 pub(crate) fn token_of(location: &str) -> Option<&str> {
     let (_, query) = location.split_once('?')?;
     let query = query.split('#').next().unwrap_or_default();
@@ -309,7 +309,7 @@ fn click(
     request.into_bytes()
 }
 
-/// The published example order with marks in it.
+/// Returns the published example order with marks in it.
 fn order() -> Result<String> {
     let mut order: Value = serde_json::from_str(EXAMPLE)?;
     (order["id"], order["number"], order["currency"]) =

@@ -1,9 +1,6 @@
-//! The report as text: tables that a terminal and a result file can both hold.
+//! The report as text, with tables that are readable in a terminal and in a Markdown file.
 
-#![expect(
-    clippy::float_arithmetic,
-    reason = "rates and shares of a processor's time, and no money"
-)]
+#![expect(clippy::float_arithmetic, reason = "rates and shares of a processor's time, no money")]
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -19,13 +16,13 @@ pub(crate) const PERCENTILES: [(&str, f64); 5] =
     [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)];
 
 impl FollowReport {
-    /// The report as text.
+    /// Returns the report as text.
     pub fn text(&self) -> String {
         render(self)
     }
 }
 
-/// Renders it. Writing into a text does not fail.
+/// Renders the text. Writing into a `String` does not fail.
 fn render(report: &FollowReport) -> String {
     let mut text = format!("{}\n", report.setting);
     if let Some(capacity) = &report.capacity {
@@ -67,7 +64,7 @@ fn of_capacity(capacity: &Capacity) -> String {
     text
 }
 
-/// Parts of one load, to be compared with the first.
+/// Compares the parts of a load with the first part.
 fn side_by_side(phases: &[Phase]) -> String {
     let mut text = "\n### side by side\n\n".to_owned();
     let numbers = ["planned/s", "good/s", "of the first", "refused", "failed", "unsent"];
@@ -126,8 +123,8 @@ fn of_phase(phase: &Phase) -> String {
     }
     _ = writeln!(
         text,
-        "\nown lag (from the planned moment until this program got to it): {}; {} requests a millisecond late or later; \
-         {} found every connection taken",
+        "\nown lag (from the planned moment until this program took the request up): {}; {} requests a millisecond or \
+         more late; {} found every connection in use",
         line(&phase.lag),
         count(phase.late),
         count(phase.waited)
@@ -143,13 +140,13 @@ fn of_phase(phase: &Phase) -> String {
     text
 }
 
-/// The first lines of a table: one column of names, the others of numbers.
+/// Returns the first lines of a table: the first column has names, the others have numbers.
 fn head(first: &[&str], then: &[&str], last: &[&str]) -> String {
     let names = [first, then, last].concat();
     format!("| {} |\n|---|{}\n", names.join(" | "), "---:|".repeat(names.len() - 1))
 }
 
-/// All clicks as one kind.
+/// Returns all clicks together, as if they were one kind.
 fn sum(phase: &Phase) -> OfKind {
     let ends = End::ALL.map(|end| phase.ended(end, true));
     OfKind { ends, times: phase.clicks.clone() }
@@ -201,7 +198,7 @@ fn of_reconciliation(reconciliation: &Reconciliation) -> String {
     text
 }
 
-/// A time in three digits.
+/// Writes a time with three digits.
 pub(crate) fn short(time: Duration) -> String {
     let us = time.as_secs_f64() * 1e6;
     match us {
@@ -213,7 +210,7 @@ pub(crate) fn short(time: Duration) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// Writes a number with commas between the thousands.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

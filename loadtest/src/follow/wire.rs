@@ -1,5 +1,5 @@
-//! A connection of a follower, plain or TLS, and one answer read from it. No retries, no redirects
-//! followed.
+//! The connection of a follower, plain or with TLS, and the answers that are read from it. It never
+//! repeats a request and never follows a redirect.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -17,30 +17,30 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::scene::HOST;
 
-/// An answer's head and body are shorter than this.
+/// The largest size of an answer with its body; a larger one is an error.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 32;
-/// Sessions that are kept to be resumed.
+/// How many TLS sessions are kept to be resumed.
 const SESSIONS: usize = 4096;
 
-/// A connection.
+/// A connection of a follower.
 pub(crate) enum Wire {
-    /// Bytes as they are.
+    /// A connection without TLS.
     Plain(TcpStream),
-    /// After a handshake of its own.
+    /// A connection with TLS, after its handshake.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// Where to connect, and how.
 #[derive(Clone)]
 pub(crate) struct Peer {
-    /// The listener.
+    /// The address of the listener.
     pub(crate) address: SocketAddr,
-    /// With TLS, if any.
+    /// How to speak TLS; `None` for a connection without TLS.
     pub(crate) tls: Option<TlsClient>,
 }
 
-/// How followers speak TLS: as somebody who was never there, or as one who comes back.
+/// How followers speak TLS: as a new visitor, or as one who comes back and resumes a TLS session.
 #[derive(Clone)]
 pub(crate) struct TlsClient {
     new: TlsConnector,
@@ -49,10 +49,10 @@ pub(crate) struct TlsClient {
 }
 
 impl TlsClient {
-    /// A client that trusts this certificate.
+    /// Makes a client that trusts this certificate.
     ///
     /// # Errors
-    /// When it is no certificate.
+    /// When the certificate is invalid.
     pub(crate) fn trusting(certificate: &CertificateDer<'static>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.clone()).context("the certificate")?;
@@ -73,8 +73,8 @@ impl TlsClient {
 }
 
 impl Wire {
-    /// Connects, with a whole handshake or, where `resumes`, with a session from earlier if there
-    /// is one.
+    /// Connects. With `resumes` it resumes an earlier TLS session if there is one; otherwise it
+    /// makes a full handshake.
     ///
     /// # Errors
     /// When nothing listens there, or the handshake fails.
@@ -114,20 +114,20 @@ impl Wire {
     }
 }
 
-/// What an answer said, as far as followers care.
+/// The parts of an answer that followers use.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answer<'a> {
     /// The status code.
     pub(crate) status: u16,
-    /// Where to go.
+    /// The value of `Location`; empty if it is missing.
     pub(crate) location: &'a str,
-    /// The cookie to keep, `name=value`.
+    /// The cookie that was set, as `name=value`; empty if it is missing.
     pub(crate) cookie: &'a str,
-    /// Whether it says when to come again: it was refused for now.
+    /// Whether it has `Retry-After`: the request was refused for now.
     pub(crate) says_later: bool,
-    /// Whether the server ends the connection.
+    /// Whether the server closes the connection.
     pub(crate) closes: bool,
-    /// Bytes of its body.
+    /// The length of the body in bytes.
     pub(crate) length: usize,
 }
 
@@ -139,7 +139,8 @@ fn is_whole(bytes: &[u8], is_head: bool) -> io::Result<bool> {
     Ok(is_head || bytes.len() >= head_bytes + answer.length)
 }
 
-/// Reads the head; `None` where it is not all there yet.
+/// Reads the head of an answer, and returns it with its length in bytes; `None` if it is not
+/// complete yet.
 fn read(bytes: &[u8]) -> io::Result<Option<(Answer<'_>, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
@@ -193,8 +194,8 @@ mod tests {
         assert!(read(b"SSH-2.0-OpenSSH").is_err());
     }
 
-    /// Answers every request with a redirect; how many handshakes were resumed is what the peer's
-    /// state says.
+    /// Answers every request with a redirect. The state of the client shows whether its handshake
+    /// was resumed.
     async fn answer_over_tls(listener: TcpListener, acceptor: TlsAcceptor) {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();

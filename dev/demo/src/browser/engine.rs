@@ -1,4 +1,4 @@
-//! The engines a browser may have: how each is found, started and configured.
+//! The browser engines: how each is found, started and configured.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -12,23 +12,23 @@ use anyhow::{Context, Result, bail};
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 
-/// A follower's browser. The headless one says so in its user agent, and is rightly counted as a
-/// robot.
+/// The user agent of a follower's browser. A headless Chromium names itself in its own user agent,
+/// and the product rightly counts that as a robot.
 const CHROMIUM_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36";
 /// How long a driver may take to listen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often a driver is started before it is given up.
+/// How many times a driver is started before the start counts as failed.
 const STARTS_MAX: usize = 5;
 
-/// What draws the pages.
+/// The browser engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     /// Chromium, behind chromedriver.
     Chromium,
     /// Firefox, behind geckodriver.
     Firefox,
-    /// WebKitGTK's small browser, behind WebKitWebDriver, on a display of its own.
+    /// WebKitGTK's MiniBrowser, behind WebKitWebDriver, on a display of its own.
     WebKit,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Driver {
 }
 
 impl Engine {
-    /// Whether the engine and its driver are here.
+    /// Returns whether the engine and its driver are installed.
     pub fn is_installed(self) -> bool {
         match self {
             Self::Chromium => in_path("chromedriver").is_some(),
@@ -52,7 +52,7 @@ impl Engine {
         }
     }
 
-    /// Starts the driver. What the browser keeps goes into `profile`.
+    /// Starts the driver. The browser stores its data in `profile`.
     pub(super) fn start_driver(self, profile: &Path) -> Result<Driver> {
         match self {
             Self::Chromium => {
@@ -110,8 +110,8 @@ impl Engine {
     }
 }
 
-/// Starts a driver that picks its port and prints it behind a mark. Of two that start at once one
-/// may lose the port that both picked, and ends; it is started again.
+/// Starts a driver that picks its port itself and prints it after `mark`. If two drivers start at
+/// once and pick the same port, one of them ends; it is started again.
 fn announced(
     mut command: Command,
     arguments: &[&str],
@@ -133,19 +133,19 @@ fn announced(
         let mut lines = BufReader::new(output).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.split_once(mark).map(|(_, rest)| rest.to_owned()));
         if let Some(port) = port {
-            // The pipe is read to its end, or a talkative driver would block on it.
+            // The pipe is read to its end. Otherwise it could fill up and block the driver.
             thread::spawn(move || lines.for_each(drop));
             let port = port.trim_end_matches('.').parse().context("the driver's port")?;
             return Ok(Driver { processes: vec![driver], port });
         }
-        // Its output has ended, and so has it.
+        // Its output has ended, so the driver has ended too.
         driver.wait()?;
     }
-    bail!("{} ends without saying its port", command.get_program().to_string_lossy())
+    bail!("{} ended without printing its port", command.get_program().to_string_lossy())
 }
 
-/// WebKitWebDriver prints nothing and its browser needs a display, so port and display are found
-/// for it.
+/// Starts WebKitWebDriver. It does not print its port, and its browser needs a display, so both are
+/// chosen here.
 fn webkit_driver(profile: &Path) -> Result<Driver> {
     let mut display = Command::new("Xvfb")
         .args(["-displayfd", "1", "-screen", "0", "1280x940x24", "-nolisten", "tcp"])
@@ -175,7 +175,7 @@ fn webkit_driver(profile: &Path) -> Result<Driver> {
         driver.context("cannot start WebKitWebDriver").map(|driver| processes.push(driver));
     let driver = Driver { processes, port };
     started?;
-    read.context("Xvfb did not say its display")?;
+    read.context("Xvfb did not print its display")?;
     wait_for(port)?;
     Ok(driver)
 }
@@ -196,7 +196,7 @@ fn in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// geckodriver is in no Debian package: `scripts/test` installs it into the cache.
+/// Finds geckodriver. Debian has no package of it, so `scripts/test` installs it into the cache.
 fn geckodriver() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));

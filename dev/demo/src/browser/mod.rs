@@ -1,8 +1,7 @@
-//! A real browser: Chromium, Firefox or WebKit behind its WebDriver, each with an empty profile of
+//! Drives a real browser through WebDriver: Chromium, Firefox or WebKit, with an empty profile of
 //! its own.
 //!
-//! It never uses a profile twice, and ends every process that it started, also when a check has
-//! failed.
+//! It never uses a profile twice. It ends every process that it started, also when a check fails.
 
 mod engine;
 
@@ -73,8 +72,7 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Ends the browser at once, as a crash or a phone that runs out of power does. The profile
-    /// stays for another start.
+    /// Kills the browser at once, as a crash or an empty battery does.
     pub fn kill(&mut self) {
         self.client = None;
         self.end();
@@ -87,7 +85,7 @@ impl Browser {
     /// Opens an address and waits until the page has loaded.
     ///
     /// # Errors
-    /// When the browser cannot.
+    /// When the browser cannot load it.
     pub async fn open(&self, url: &str) -> Result<()> {
         self.client()?.goto(url).await.with_context(|| format!("cannot open {url}"))
     }
@@ -95,20 +93,20 @@ impl Browser {
     /// Loads the page again.
     ///
     /// # Errors
-    /// When the browser cannot.
+    /// When the browser cannot load it.
     pub async fn reload(&self) -> Result<()> {
         Ok(self.client()?.refresh().await?)
     }
 
-    /// The address in the address bar.
+    /// Returns the address in the address bar.
     ///
     /// # Errors
-    /// When the browser does not say.
+    /// When the browser does not answer.
     pub async fn address(&self) -> Result<String> {
         Ok(self.client()?.current_url().await?.to_string())
     }
 
-    /// Clicks what a CSS selector finds, once it is there.
+    /// Clicks the element of a CSS selector, as soon as it appears.
     ///
     /// # Errors
     /// When it does not appear or cannot be clicked.
@@ -119,7 +117,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Types into what a CSS selector finds.
+    /// Types into the element of a CSS selector, as soon as it appears.
     ///
     /// # Errors
     /// When it does not appear.
@@ -129,7 +127,7 @@ impl Browser {
         Ok(element.with_context(|| format!("no {selector} on the page"))?.send_keys(text).await?)
     }
 
-    /// The text of what a CSS selector finds, once it is there.
+    /// Returns the text of the element of a CSS selector, as soon as it appears.
     ///
     /// # Errors
     /// When it does not appear.
@@ -139,7 +137,7 @@ impl Browser {
         Ok(element.with_context(|| format!("no {selector} on the page"))?.text().await?)
     }
 
-    /// Runs a script in the page and returns what it returns.
+    /// Runs a script in the page and returns its result.
     ///
     /// # Errors
     /// When the script throws.
@@ -150,7 +148,7 @@ impl Browser {
             .with_context(|| format!("script failed: {script}"))
     }
 
-    /// Runs a script until what it returns is true.
+    /// Runs a script again and again until it returns true.
     ///
     /// # Errors
     /// When that does not happen in time.
@@ -158,18 +156,18 @@ impl Browser {
         let end = tokio::time::Instant::now() + PATIENCE;
         while self.run(script).await? != true {
             if tokio::time::Instant::now() > end {
-                bail!("never became true within {} seconds: {script}", PATIENCE.as_secs());
+                bail!("did not become true within {} seconds: {script}", PATIENCE.as_secs());
             }
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
         Ok(())
     }
 
-    /// A cookie of the page as the browser keeps it, script-readable or not; nothing if there is
-    /// none.
+    /// Returns a cookie of the page as the browser stores it, also if scripts cannot read it;
+    /// `None` if there is none.
     ///
     /// # Errors
-    /// When the browser does not say.
+    /// When the browser does not answer.
     pub async fn cookie(&self, name: &str) -> Result<Option<Cookie>> {
         let cookies = self.client()?.get_all_cookies().await?;
         let found = cookies.into_iter().find(|cookie| cookie.name() == name);
@@ -180,7 +178,8 @@ impl Browser {
         }))
     }
 
-    /// A command of the driver for which there is no method here, e.g. `POST goog/cdp/execute`.
+    /// Sends a command to the driver for which there is no method here, such as
+    /// `POST goog/cdp/execute`.
     ///
     /// # Errors
     /// When the driver refuses it.
@@ -201,7 +200,7 @@ impl Browser {
         Ok(answer["value"].clone())
     }
 
-    /// A command of Chromium's developer tools.
+    /// Sends a command to Chromium's developer tools.
     ///
     /// # Errors
     /// When Chromium refuses it.
@@ -210,7 +209,8 @@ impl Browser {
         self.command(Method::POST, "goog/cdp/execute", &body).await
     }
 
-    /// Goes on in a new window, from the oldest one: the present one may be no more.
+    /// Opens a new window and continues there. It is opened from the oldest window, because the
+    /// current one may be closed.
     ///
     /// # Errors
     /// When the browser opens none.
@@ -257,7 +257,7 @@ impl Browser {
         Ok(self.client()?.set_window_size(width, height).await?)
     }
 
-    /// Closes the browser in good order. Dropping it ends it too.
+    /// Closes the browser as a user does. A dropped browser is killed.
     ///
     /// # Errors
     /// When it does not close.
@@ -272,15 +272,16 @@ impl Browser {
 impl Browser {
     fn end(&mut self) {
         for process in &mut self.processes {
-            // Each leads a process group of its own, so this reaches only what it started.
+            // Each process leads a group of its own, so this ends only the processes that it
+            // started.
             if let Some(group) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
                 _ = kill_process_group(group, Signal::KILL);
             }
             _ = process.wait();
         }
         self.processes.clear();
-        // Some leave their group. The profile's path is this browser's alone and names its
-        // processes.
+        // Some processes leave their group. Only this browser's processes have the profile's path
+        // on their command line.
         end_processes_naming(self.profile.path());
     }
 }
@@ -291,14 +292,14 @@ impl Drop for Browser {
     }
 }
 
-/// A cookie.
+/// A cookie as the browser stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// Its value.
+    /// The value, as it was set.
     pub value: String,
-    /// The domain it is for.
+    /// The domain that it is sent to, without a leading dot.
     pub domain: String,
-    /// Whether scripts cannot read it.
+    /// Whether it is hidden from scripts (`HttpOnly`).
     pub http_only: bool,
 }
 

@@ -1,6 +1,6 @@
-//! The shop's pages: templates with the values of one visitor filled in.
+//! The shop's pages: templates that are filled with the values of one visitor.
 //!
-//! Every value is escaped; only fragments made here go in as they are.
+//! Every value is escaped. Only HTML that is made here is inserted as it is.
 
 use serde_json::json;
 
@@ -14,20 +14,20 @@ const BACKOFFICE: &str = include_str!("../../../../pixel-wasm/demo-shop/backoffi
 /// The style sheet of all pages.
 pub(super) const STYLE: &str = include_str!("../../../../pixel-wasm/demo-shop/style.css");
 
-/// What a page needs to know of afterclick.
+/// The settings of afterclick that a page contains.
 #[derive(Debug)]
 pub struct Site {
-    /// Address of the pixel's script.
+    /// The address of the pixel's script.
     pub pixel: String,
     /// The merchant's public key.
     pub merchant_key: String,
 }
 
-/// A template being filled in.
+/// A page whose template is being filled in.
 struct Page(String);
 
 impl Page {
-    /// A page of the shop, with the pixel and the cart's count.
+    /// Begins a page of the shop, with the pixel and the number of pieces in the cart.
     fn new(template: &str, site: &Site, cart: &Cart) -> Self {
         let page = Self(template.to_owned());
         page.text("pixel", &site.pixel)
@@ -84,11 +84,11 @@ pub(super) fn backoffice(orders: &[Order]) -> String {
     Page(BACKOFFICE.to_owned()).html("rows", if orders.is_empty() { &none } else { &rows }).0
 }
 
-/// What the thank-you page hands to the pixel.
+/// Returns the purchase that the thank-you page hands to the pixel.
 fn purchase(order: &Order) -> String {
     let item = |line: &OrderLine| {
         let article = line.article;
-        // As in the data layers shops have: the price of one after the discount.
+        // The price of one piece after the discount, as shops write it into their data layers.
         let price = line.total.share(1, i64::from(line.quantity));
         json!({ "sku": article.sku, "name": article.name, "category": article.category, "qty": line.quantity, "price": price.to_string() })
     };
@@ -98,7 +98,7 @@ fn purchase(order: &Order) -> String {
         "shipping": sums.shipping.to_string(), "coupon": order.coupon, "new_customer": true,
         "items": order.lines.iter().map(item).collect::<Vec<_>>(),
     });
-    // SECURITY: inside a script element a value must not be able to close it.
+    // SECURITY: the text stands inside a script element, so no value may close that element.
     purchase.to_string().replace('<', "\\u003c")
 }
 

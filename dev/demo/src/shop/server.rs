@@ -1,8 +1,8 @@
-//! The shop's server: pages over HTTP, carts by the shop's own cookie, and the webhooks of its
-//! orders.
+//! The shop's server: serves the pages, finds carts by the shop's own cookie, and sends the
+//! webhooks of its orders.
 //!
-//! It stores nothing beyond its run. A failed webhook is reported and not repeated, as WooCommerce
-//! does it.
+//! It never stores anything on disk. It logs a failed webhook and does not repeat it; WooCommerce
+//! does the same.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -26,30 +26,30 @@ use super::{Cart, Order, Status, article};
 use crate::money::Cents;
 use crate::webhook;
 
-/// The shop's cookie with the cart's number.
+/// The shop's cookie. It holds the id of a cart.
 const CART_COOKIE: &str = "shop_cart";
-/// Orders are numbered from here.
+/// The id of the first order.
 const FIRST_ORDER: u32 = 1001;
-/// How long the shop takes to report a paid order by itself: long enough to see the order as a
-/// claim before.
+/// How long the shop waits before it reports a paid order by itself. In this time the order can be
+/// seen as a claim.
 const CONFIRM_AFTER: Duration = Duration::from_secs(1);
 
-/// Where and how the shop reports its orders.
+/// Where and how the shop sends its webhooks.
 #[derive(Debug)]
 pub struct Hook {
     /// The product's public listener.
     pub address: SocketAddr,
-    /// The host it is known by.
+    /// The value of the `Host` header.
     pub host: String,
     /// The merchant's public key.
     pub merchant_key: String,
-    /// The secret that signs.
+    /// The secret that signs the webhooks.
     pub secret: String,
-    /// Whether paid orders are reported without being asked.
+    /// Whether the shop reports paid orders without a call of `confirm`.
     pub confirms_by_itself: bool,
 }
 
-/// An open shop. Closes when it is dropped.
+/// An open shop. It closes when it is dropped.
 pub struct Shop {
     inner: Arc<Inner>,
     server: JoinHandle<()>,
@@ -69,7 +69,8 @@ struct Books {
 }
 
 impl Shop {
-    /// Opens the shop on a listener that is already bound, since its address is needed before.
+    /// Opens the shop on a listener that is already bound: its address is needed before the shop
+    /// opens.
     ///
     /// # Errors
     /// When the listener has no address.
@@ -85,12 +86,12 @@ impl Shop {
         Ok(Self { inner, server })
     }
 
-    /// The shop's address for a browser.
+    /// Returns the shop's address for a browser.
     pub fn address(&self) -> &str {
         &self.inner.address
     }
 
-    /// Reports a paid order, as the shop's server does once the payment is through.
+    /// Reports a paid order, as a shop's server does when the payment has succeeded.
     ///
     /// # Errors
     /// When there is no such order or the webhook is not accepted.
@@ -98,7 +99,7 @@ impl Shop {
         self.inner.report(order, |_| {}).await
     }
 
-    /// Calls an order off and reports it.
+    /// Cancels an order and reports it.
     ///
     /// # Errors
     /// As [`Shop::confirm`].
@@ -106,7 +107,7 @@ impl Shop {
         self.inner.report(order, |order| order.status = Status::Cancelled).await
     }
 
-    /// Gives part of an order's total back and reports it.
+    /// Refunds part of an order's total and reports it.
     ///
     /// # Errors
     /// As [`Shop::confirm`].
@@ -114,10 +115,10 @@ impl Shop {
         self.inner.report(order, |order| order.refunds.push(amount)).await
     }
 
-    /// An order as the shop knows it.
+    /// Returns an order as the shop stores it.
     ///
     /// # Errors
-    /// When there is none with this id.
+    /// When there is no order with this id.
     pub fn order(&self, id: u32) -> Result<Order> {
         self.inner.books().order(id).cloned()
     }
@@ -177,7 +178,8 @@ impl Inner {
         Ok(())
     }
 
-    /// The visitor's cart, made if need be; keeps the click token that a landing address brings.
+    /// Returns the visitor's cart and its id, and makes the cart if there is none. Stores the click
+    /// token of a landing address in it.
     fn visit(&self, headers: &HeaderMap, query: &HashMap<String, String>) -> (String, Cart) {
         let mut books = self.books();
         let known = cookie(headers, CART_COOKIE)
@@ -270,7 +272,7 @@ async fn checkout(State(shop): TheShop, headers: HeaderMap) -> Response {
         let (shop, order) = (Arc::clone(&shop), order.id);
         tokio::spawn(async move {
             tokio::time::sleep(CONFIRM_AFTER).await;
-            tell(shop.report(order, |_| {}).await);
+            log_failure(shop.report(order, |_| {}).await);
         });
     }
     with_cart(&id, Redirect::to(&format!("/thank-you?order={}&key={}", order.id, order.key)))
@@ -298,7 +300,7 @@ async fn manage(State(shop): TheShop, Path((id, action)): Path<(u32, String)>) -
         let left = order.sums.total() - order.refunded();
         order.refunds.push(order.sums.total().share(1, 4).min(left));
     };
-    tell(match action.as_str() {
+    log_failure(match action.as_str() {
         "cancel" => shop.report(id, |order| order.status = Status::Cancelled).await,
         "refund" => shop.report(id, quarter).await,
         other => Err(anyhow::anyhow!("`{other}` is not cancel or refund")),
@@ -306,8 +308,8 @@ async fn manage(State(shop): TheShop, Path((id, action)): Path<(u32, String)>) -
     Redirect::to("/backoffice")
 }
 
-/// A failed webhook does not stop the shop.
-fn tell(outcome: Result<()>) {
+/// Logs a failed webhook. It does not stop the shop.
+fn log_failure(outcome: Result<()>) {
     if let Err(error) = outcome {
         eprintln!("demo shop: {error:#}");
     }

@@ -1,5 +1,5 @@
-//! The core: compiled, stripped of what only wasm-bindgen's own glue would use, optimised, and
-//! translated to JavaScript.
+//! Builds the pixel's core: compiles it, removes what only wasm-bindgen's own glue would use,
+//! optimises it, and translates it to JavaScript.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,8 +11,7 @@ use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
 use super::tools::Tools;
 
-/// What the shell calls and reads. Everything else that the core exports is for glue that we do not
-/// use.
+/// The exports that the shell uses. All others are for wasm-bindgen's glue, which we do not use.
 const EXPORTS: [&str; 2] = ["check", "memory"];
 
 /// Compiles the core and returns its path, as cargo reports it.
@@ -50,8 +49,8 @@ fn artifact(messages: &str) -> Option<PathBuf> {
     paths.find(|path| path.ends_with("pixel_wasm.wasm"))
 }
 
-/// Runs wasm-bindgen, as the library of the version that the core was compiled with, and binaryen
-/// over its output.
+/// Runs wasm-bindgen on the compiled core, then binaryen on the result. wasm-bindgen is used as a
+/// library, in the version that the core was compiled with.
 pub(super) fn shrink(compiled: PathBuf, tools: &Tools) -> Result<Vec<u8>> {
     let mut output = Bindgen::new()
         .input_path(compiled)
@@ -70,23 +69,23 @@ pub(super) fn shrink(compiled: PathBuf, tools: &Tools) -> Result<Vec<u8>> {
         .map(|export| export.id())
         .collect();
     unused.into_iter().for_each(|export| module.exports.delete(export));
-    // With the features that the module names itself: more of them, and browsers reject the result.
+    // Only with the features that the module itself names: with more, browsers reject the result.
     let core =
         run_binaryen("wasm-opt", &["-Oz", "--strip-target-features"], &module.emit_wasm(), tools)?;
     ensure!(
         !contains(&core, b"__wbindgen"),
-        "the core still imports wasm-bindgen's glue, which the shell does not bring"
+        "the core still imports wasm-bindgen's glue, which the shell does not provide"
     );
     Ok(core)
 }
 
-/// The same core as a JavaScript module, for pages and workers that may not run WebAssembly.
+/// Translates the core to a JavaScript module, for pages and workers that may not run WebAssembly.
 pub(super) fn as_script(core: &[u8], tools: &Tools) -> Result<String> {
     Ok(String::from_utf8(run_binaryen("wasm2js", &["-Oz"], core, tools)?)?)
 }
 
 fn run_binaryen(tool: &str, arguments: &[&str], input: &[u8], tools: &Tools) -> Result<Vec<u8>> {
-    // Its tools read and write files only, and know the format by the name.
+    // binaryen's tools read and write only files, and tell the format by the file's name.
     let (from, to) = (Builder::new().suffix(".wasm").tempfile()?, NamedTempFile::new()?);
     std::fs::write(from.path(), input)?;
     let path = |file: &NamedTempFile| {

@@ -1,4 +1,5 @@
-//! The files that are served: names, hashes, compressed forms, and what `sizes.json` says of them.
+//! The files that the server serves: their names, hashes and compressed forms, and the list of them
+//! in `sizes.json`.
 
 use std::fs;
 use std::io::Write;
@@ -13,15 +14,15 @@ use sha2::{Digest, Sha256};
 /// What a file is for.
 #[derive(Clone, Copy)]
 pub(super) enum Role {
-    /// What pages embed.
+    /// The script that pages embed.
     Loader,
-    /// The pixel in the page.
+    /// The part of the pixel that touches the browser.
     Shell,
     /// The core as WebAssembly.
     Core,
     /// The core as JavaScript; loaded only where WebAssembly is forbidden.
     Plain,
-    /// For Shopify's sandbox.
+    /// The pixel for Shopify's sandbox.
     Shopify,
 }
 
@@ -36,8 +37,8 @@ impl Role {
         }
     }
 
-    /// Files that people name in their pages keep their names; the others are named by their hash,
-    /// for ever.
+    /// Files that people name in their pages keep one name. The others are named by their hash, so
+    /// a name always means the same bytes.
     fn name(self, bytes: &[u8]) -> String {
         let hash = &blake3::hash(bytes).to_hex()[..16];
         match self {
@@ -49,7 +50,7 @@ impl Role {
     }
 }
 
-/// How other files name one.
+/// What other files need to load a file: its name and its hash.
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) integrity: String,
@@ -62,7 +63,7 @@ pub(super) struct Dist {
 }
 
 impl Dist {
-    /// Adds a file and says how to name it.
+    /// Adds a file and returns how other files name it.
     pub(super) fn add(&mut self, role: Role, bytes: impl Into<Vec<u8>>) -> Named {
         let bytes = bytes.into();
         let named = Named { name: role.name(&bytes), integrity: integrity(&bytes) };
@@ -70,7 +71,8 @@ impl Dist {
         named
     }
 
-    /// Replaces the folder and returns what is written to its `sizes.json`.
+    /// Replaces the folder with the files of this build and returns the content of its
+    /// `sizes.json`.
     pub(super) fn replace(&self, folder: &Path, inputs: &str) -> Result<Value> {
         let fresh = folder.with_extension(format!("new-{}", std::process::id()));
         remove(&fresh)?;
@@ -91,7 +93,8 @@ impl Dist {
     }
 }
 
-/// What the last build wrote, if it was made from these inputs and its files are still there.
+/// Returns the `sizes.json` of the last build, if that build was made from these inputs and all its
+/// files are still there.
 pub(super) fn built_from(folder: &Path, inputs: &str) -> Option<Value> {
     let built: Value = serde_json::from_slice(&fs::read(folder.join("sizes.json")).ok()?).ok()?;
     let is_whole = built["files"].as_object()?.iter().all(|(name, about)| {
@@ -105,7 +108,7 @@ pub(super) fn built_from(folder: &Path, inputs: &str) -> Option<Value> {
     (built["inputs"] == inputs && is_whole).then_some(built)
 }
 
-/// As subresource integrity spells it.
+/// Returns the hash in the form of subresource integrity.
 fn integrity(bytes: &[u8]) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(bytes)))
 }

@@ -1,4 +1,4 @@
-//! What the pixel is made of: a change in any of it means another build.
+//! The inputs of the pixel's build. A change in any of them causes a new build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const INPUTS: [&str; 11] = [
     "dev/xtask/src",
 ];
 
-/// A hash of all inputs.
+/// Returns a hash of all inputs.
 pub(super) fn hash(root: &Path) -> Result<String> {
     let mut files = Vec::new();
     for input in INPUTS {
@@ -31,14 +31,14 @@ pub(super) fn hash(root: &Path) -> Result<String> {
     for file in files {
         let name = file.strip_prefix(root)?.to_string_lossy().into_owned();
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        // Lengths keep two neighbouring files from passing for one.
+        // The lengths tell two neighbouring files from one file with the same bytes.
         hasher.update(format!("\n{name} {}\n", bytes.len()).as_bytes()).update(&bytes);
     }
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// The lock file's lines on what ends up in the pixel. Other members' dependencies come and go
-/// without a rebuild.
+/// Returns the lock file's entries of the packages that shape the pixel. Other members'
+/// dependencies can change without a rebuild.
 fn locked_versions(root: &Path) -> Result<String> {
     const NAMES: [&str; 2] = ["wasm-bindgen", "wasm-bindgen-cli-support"];
     let lock = read(&root.join("Cargo.lock"))?;
@@ -58,7 +58,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The text of a file of the repository.
+/// Reads a text file of the repository.
 pub(super) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

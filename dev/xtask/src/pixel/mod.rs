@@ -1,5 +1,5 @@
-//! Builds the pixel: the core for wasm32 and as JavaScript, the scripts bundled around it, all
-//! pre-compressed.
+//! Builds the pixel: the core as WebAssembly and as JavaScript, the scripts around it, and the
+//! compressed forms of all files.
 //!
 //! The same inputs give the same bytes. `dist` is replaced as a whole and never holds files of two
 //! builds.
@@ -19,7 +19,7 @@ use self::dist::{Dist, Role};
 use self::tools::Tools;
 
 /// Builds the pixel unless it is up to date, and returns a table of sizes to print.
-pub(crate) fn build(force: bool, is_size_held: bool) -> Result<String> {
+pub(crate) fn build(force: bool, checks_sizes: bool) -> Result<String> {
     let root = workspace_root()?;
     let folder = root.join("pixel-wasm/dist");
     let inputs = inputs::hash(&root)?;
@@ -31,13 +31,13 @@ pub(crate) fn build(force: bool, is_size_held: bool) -> Result<String> {
             make(&root, &Tools::installed(&root)?)?.replace(&folder, &inputs)?,
         ),
     };
-    if is_size_held {
+    if checks_sizes {
         sizes::check(&built, &root)?;
     }
     sizes::table(title, &built, &root)
 }
 
-/// Every file: each is named by its hash, so those that name others come after them.
+/// Makes every file. Names contain hashes, so a file that names others is made after them.
 fn make(root: &Path, tools: &Tools) -> Result<Dist> {
     let web = root.join("pixel-wasm/web");
     let core = core::shrink(core::compile(root)?, tools)?;
@@ -53,9 +53,9 @@ fn make(root: &Path, tools: &Tools) -> Result<Dist> {
     Ok(dist)
 }
 
-/// As cargo says it now, not as it was when this was built: two clones may share a build folder,
-/// and so this program.
+/// Finds the workspace that cargo names now, not the one of the compilation: two clones may share a
+/// build folder, and with it this program.
 fn workspace_root() -> Result<PathBuf> {
     let member = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
-    Ok(Path::new(&member).ancestors().nth(2).context("xtask lies in no workspace")?.to_path_buf())
+    Ok(Path::new(&member).ancestors().nth(2).context("xtask is not in a workspace")?.to_path_buf())
 }

@@ -1,5 +1,5 @@
-//! The scripts: modules of `pixel-wasm/web` joined into one classic script each, made small, and
-//! told each other's names.
+//! Makes the scripts: joins modules of `pixel-wasm/web` into one classic script each, minifies it,
+//! and fills in the names of other files.
 
 use std::path::Path;
 
@@ -8,11 +8,12 @@ use anyhow::{Context, Result, ensure};
 use super::dist::Named;
 use super::tools::Tools;
 
-/// Browsers since 2020: what reads optional chaining.
+/// The edition of JavaScript that is written: browsers since 2020 read it, and it has optional
+/// chaining.
 const LANGUAGE: &str = "2020";
 
-/// Joins a script with the modules that it imports, and makes it small. `core` is what `import
-/// "core"` means.
+/// Joins a script with the modules that it imports, and minifies it. `core` is the source of the
+/// module that `import "core"` names.
 pub(super) fn bundle(entry: &Path, core: &str, tools: &Tools) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let core_path = folder.path().join("core.js");
@@ -39,7 +40,7 @@ pub(super) fn naming(script: String, files: &[(&str, &Named)]) -> Result<String>
         let (path, integrity) = (format!("__{word}__"), format!("__{word}_INTEGRITY__"));
         ensure!(
             script.contains(&path) && script.contains(&integrity),
-            "the script names no {path} and {integrity}"
+            "the script does not contain both {path} and {integrity}"
         );
         script = script
             .replace(&path, &format!("/_ac/{}", file.name))

@@ -1,4 +1,5 @@
-//! Sizes: held to `pixel-wasm/sizes.json`, and shown beside those of others.
+//! Checks the sizes against `pixel-wasm/sizes.json`, and shows them beside those of other products'
+//! scripts.
 
 use std::path::Path;
 
@@ -7,10 +8,10 @@ use serde_json::Value;
 
 use super::inputs::read;
 
-/// What a page loads: the files that count together.
+/// The files that a page loads. Their sum has a limit of its own.
 const LOADED: [&str; 3] = ["loader", "shell", "core"];
 
-/// Brotli bytes of the file with this role.
+/// Returns the size of the file with this role, in bytes with Brotli.
 fn size(built: &Value, role: &str) -> u64 {
     let files = built["files"].as_object().into_iter().flatten();
     files
@@ -23,7 +24,7 @@ fn together(built: &Value) -> u64 {
     LOADED.iter().map(|role| size(built, role)).sum()
 }
 
-/// Refuses a pixel that is larger than it may be, or than it was.
+/// Fails if the pixel is larger than its limit or than the recorded size.
 pub(super) fn check(built: &Value, root: &Path) -> Result<()> {
     check_against(built, &serde_json::from_str(&read(&root.join("pixel-wasm/sizes.json"))?)?)
 }
@@ -33,20 +34,20 @@ fn check_against(built: &Value, file: &Value) -> Result<()> {
         let limit = file["limits"][name].as_u64().unwrap_or(0);
         ensure!(
             found <= limit,
-            "{name}: {found} bytes with Brotli, where pixel-wasm/sizes.json allows {limit}"
+            "{name}: {found} bytes with Brotli; pixel-wasm/sizes.json allows {limit}"
         );
     }
     for (role, recorded) in file["recorded"].as_object().into_iter().flatten() {
         let (found, recorded) = (size(built, role), recorded.as_u64().unwrap_or(0));
         ensure!(
             found <= recorded,
-            "{role} grew from {recorded} to {found} bytes with Brotli; if that is worth it, say so in pixel-wasm/sizes.json"
+            "{role} grew from {recorded} to {found} bytes with Brotli; if the growth is worth it, record the new size in pixel-wasm/sizes.json"
         );
     }
     Ok(())
 }
 
-/// A table of sizes in bytes, with a title, and what others' scripts weigh.
+/// Returns a table of the sizes in bytes under a title, with the sizes of other products' scripts.
 pub(super) fn table(title: &str, built: &Value, root: &Path) -> Result<String> {
     let file: Value = serde_json::from_str(&read(&root.join("pixel-wasm/sizes.json"))?)?;
     let mut text = format!("{title}\n{:<36} {:>8} {:>8} {:>8}", "bytes", "raw", "gzip", "brotli");

@@ -1,5 +1,5 @@
-//! The tools that make the pixel small, from npm: binaryen, esbuild, terser. Versions are pinned in
-//! `pixel-wasm/package.json`; they are installed into a cache of the user, never into the project.
+//! The npm tools that make the pixel small: binaryen, esbuild and terser. `pixel-wasm/package.json`
+//! pins their versions. They are installed into the user's cache, never into the project.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,8 @@ impl Tools {
             .spawn()
             .with_context(|| format!("cannot run {tool}"))?;
         let mut stdin = child.stdin.take().context("standard input is not piped")?;
-        // A tool that writes before it has read all would wait for us, and we for it.
+        // A thread writes the input: a tool that writes before it has read everything would wait
+        // for us, and we for it.
         let input = input.to_vec();
         let writing = thread::spawn(move || stdin.write_all(&input));
         let output = child.wait_with_output()?;
@@ -69,6 +70,6 @@ fn install(folder: &Path, package: &str) -> Result<()> {
         .status()
         .context("cannot run npm; Debian's packages nodejs and npm have it")?;
     ensure!(status.success(), "npm could not install the pixel's tools; is there a network?");
-    // The last step, so that an install that was cut short is done again.
+    // This is the last step, so that an interrupted install is repeated.
     Ok(fs::write(folder.join("node_modules/.installed"), "")?)
 }
