@@ -148,7 +148,7 @@ impl Stage {
     }
 
     /// Waits until the projector has taken in everything recorded so far.
-    async fn settle(&self) {
+    async fn wait_until_projected(&self) {
         let is_level = async || self.metric("afterclick_hot_state_behind_records").await == 0;
         until("the hot state has caught up", is_level).await;
     }
