@@ -31,7 +31,7 @@ impl StateFault {
 }
 
 /// Returns whether the next window is not to be stored.
-pub fn forgets_window() -> bool {
+pub(crate) fn forgets_window() -> bool {
     match PLANTED.get() {
         Some(StateFault::Forgets(every)) => WINDOWS.fetch_add(1, Relaxed) % every == every - 1,
         _ => false,
@@ -39,6 +39,6 @@ pub fn forgets_window() -> bool {
 }
 
 /// Returns whether losses are to go unnoticed.
-pub fn is_blind() -> bool {
+pub(crate) fn is_blind() -> bool {
     PLANTED.get() == Some(&StateFault::Blind)
 }

@@ -78,10 +78,10 @@ async fn patch(product: &Product, merchant: &str, fields: &Value) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-/// How the merchant's looks went, once `enough` says so.
-async fn look(stage: &Stage, enough: impl Fn(&Value) -> bool) -> Value {
+/// How reconciliation of the merchant went, once `enough` says so.
+async fn reconciliation(stage: &Stage, enough: impl Fn(&Value) -> bool) -> Value {
     let mut own = Value::Null;
-    until("enough looks", async || {
+    until("enough reconciliations", async || {
         let looks = stage.product.read("/api/v1/reconcile").await.unwrap();
         let mut items = looks["items"].as_array().unwrap().iter();
         own = items.find(|look| look["merchant"] == stage.merchant).cloned().unwrap_or_default();

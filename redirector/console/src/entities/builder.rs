@@ -1,0 +1,121 @@
+//! What makes entities, and how it reads the fields that several kinds have.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use live::check_destination;
+use rand::RngExt;
+use rand::rngs::ThreadRng;
+use serde_json::Value;
+use shared::catalog::{Catalog, Coupon};
+use shared::id::MerchantId;
+use shared::links::Schedule;
+use shared::time::Timestamp;
+
+use crate::fields::{Fields, flag, parsed, time};
+
+/// Characters for generated texts that nobody should guess or confuse: no vowels, and none that
+/// look alike.
+const UNGUESSABLE: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
+
+/// Makes entities. It checks them against a catalog, and against those that it made before in the
+/// same request.
+pub(crate) struct EntityBuilder<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) now: Timestamp,
+    pub(super) random: ThreadRng,
+    pub(super) slugs: HashSet<(MerchantId, String)>,
+    pub(super) codes: HashMap<String, Vec<Coupon>>,
+}
+
+impl<'a> EntityBuilder<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, now: Timestamp) -> Self {
+        Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
+    }
+
+    /// Checks that a change of dates concerns the future only: it must not change who earned an
+    /// order that exists already.
+    pub(super) fn check_not_in_the_past(
+        &self,
+        fields: &mut Fields,
+        starts: (Option<Timestamp>, Option<Timestamp>),
+        ends: (Option<Timestamp>, Option<Timestamp>),
+    ) {
+        for (name, (held, new)) in [("starts_at", starts), ("ends_at", ends)] {
+            // A start that is not given lies in the past, an end that is not given in the future.
+            let was_past = held.map_or(name == "starts_at", |held| held < self.now);
+            let is_past = new.map_or(name == "starts_at", |new| new < self.now);
+            if held != new && (was_past || is_past) {
+                fields.fault(name, "can only be moved between times that are still to come");
+            }
+        }
+    }
+
+    pub(super) fn unguessable(&mut self, characters: usize) -> String {
+        let pick = |_| char::from(UNGUESSABLE[self.random.random_range(0..UNGUESSABLE.len())]);
+        (0..characters).map(pick).collect()
+    }
+}
+
+/// Reads a field that is required on creation. On a change it may be missing and then keeps its
+/// value.
+pub(super) fn field<T: Clone>(
+    fields: &mut Fields,
+    name: &'static str,
+    held: Option<&T>,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Option<T> {
+    match held {
+        None => fields.required(name, read),
+        Some(held) => fields.optional(name, read).or_else(|| Some(held.clone())),
+    }
+}
+
+/// Reads a field that is required on creation. On a change it may only be repeated.
+pub(super) fn fixed<T: Clone + PartialEq>(
+    fields: &mut Fields,
+    name: &'static str,
+    held: Option<&T>,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Option<T> {
+    let Some(held) = held else { return fields.required(name, read) };
+    if fields.optional(name, read).is_some_and(|new| new != *held) {
+        fields.fault(name, "decides about money and cannot be changed; create another merchant");
+    }
+    Some(held.clone())
+}
+
+pub(super) fn schedule(fields: &mut Fields, held: Schedule) -> Schedule {
+    let paused = fields.optional("paused", flag).unwrap_or(held.paused);
+    Schedule { paused, ..dates(fields, held) }
+}
+
+pub(super) fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
+    let starts_at = fields.change("starts_at", time, held.starts_at);
+    let ends_at = fields.change("ends_at", time, held.ends_at);
+    if let (Some(starts), Some(ends)) = (starts_at, ends_at)
+        && ends <= starts
+    {
+        fields.fault("ends_at", "must be after starts_at");
+    }
+    Schedule { paused: held.paused, starts_at, ends_at }
+}
+
+/// Returns the entity with an id.
+pub(super) fn found<'c, K, V>(
+    value: &Value,
+    entities: &'c HashMap<K, Arc<V>>,
+) -> Result<&'c V, String>
+where
+    K: FromStr<Err: Display> + Hash + Eq + Display,
+{
+    let id: K = parsed(value)?;
+    entities.get(&id).map(AsRef::as_ref).ok_or_else(|| format!("`{id}` does not exist"))
+}
+
+pub(super) fn destination(value: &Value) -> Result<String, String> {
+    check_destination(value.as_str().unwrap_or_default().trim())
+}

@@ -1,0 +1,65 @@
+//! Influencers.
+
+use rand::RngExt;
+use serde_json::Value;
+use shared::catalog::Influencer;
+use shared::id::InfluencerId;
+
+use crate::entities::builder::{EntityBuilder, field};
+use crate::fields::{Fields, text};
+
+/// The most levels of a payout description.
+const PAYOUT_DEPTH_MAX: usize = 4;
+/// The most bytes of a payout description.
+const PAYOUT_BYTES_MAX: usize = 4096;
+
+impl EntityBuilder<'_> {
+    pub(super) fn influencer(
+        &mut self,
+        fields: &mut Fields,
+        held: Option<&Influencer>,
+    ) -> Option<Influencer> {
+        let name = field(fields, "name", held.map(|i| &i.name), text(200));
+        let held_email = held.and_then(|i| i.email.clone());
+        let email = fields.optional("email", email).or_else(|| held_email.clone());
+        let email_since =
+            if email == held_email { held.and_then(|i| i.email_since) } else { Some(self.now) };
+        let payout =
+            fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
+        Some(Influencer {
+            id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
+            name: name?,
+            email,
+            email_since,
+            payout,
+            created_at: held.map_or(self.now, |i| i.created_at),
+            updated_at: self.now,
+        })
+    }
+}
+
+fn email(value: &Value) -> Result<String, String> {
+    let address = text(254)(value)?;
+    let fits =
+        address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    if fits { Ok(address) } else { Err(format!("`{address}` is not an e-mail address")) }
+}
+
+/// Reads how somebody is paid. It is stored as it was sent, within limits of depth and size.
+fn payout(value: &Value) -> Result<Value, String> {
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+            Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    let fits = value.is_object()
+        && depth(value) <= PAYOUT_DEPTH_MAX
+        && value.to_string().len() <= PAYOUT_BYTES_MAX;
+    if fits {
+        Ok(value.clone())
+    } else {
+        Err("expected an object such as {\"method\": \"sepa\", \"iban\": …}".to_owned())
+    }
+}

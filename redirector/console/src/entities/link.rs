@@ -1,0 +1,74 @@
+//! Links.
+
+use live::check_slug;
+use rand::RngExt;
+use serde_json::{Map, Value};
+use shared::id::{LinkId, MerchantId};
+use shared::links::{Link, Schedule, Scope, fold_slug};
+
+use crate::entities::builder::{EntityBuilder, destination, found, schedule};
+use crate::fields::Fields;
+
+impl EntityBuilder<'_> {
+    pub(super) fn link(&mut self, fields: &mut Fields) -> Option<Link> {
+        let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
+        let influencer =
+            fields.required("influencer", |value| found(value, &self.catalog.influencers));
+        let target = fields.required("destination", destination);
+        let fallback = fields.optional("fallback", destination);
+        let slug = fields.optional("slug", |value| {
+            let slug = value.as_str().unwrap_or_default();
+            check_slug(slug).map(|()| slug.to_owned())
+        });
+        fields.optional("rules", unsupported("this version has no rules by country or device"));
+        let schedule = schedule(fields, Schedule::default());
+        let campaign = campaign?;
+        let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        if !self.reserve(campaign.merchant, &slug) {
+            fields.taken("slug", format!("`{slug}` is taken by another link of this merchant"));
+        }
+        Some(Link {
+            id: LinkId::from_bits(self.random.random()),
+            campaign: campaign.id,
+            influencer: influencer?.id,
+            destination: target?,
+            slug,
+            starts_at: schedule.starts_at,
+            ends_at: schedule.ends_at,
+            fallback,
+            paused: schedule.paused,
+            created_at: self.now,
+            updated_at: self.now,
+        })
+    }
+
+    fn reserve(&mut self, merchant: MerchantId, slug: &str) -> bool {
+        let taken = self.catalog.links.by_slug(Scope::Merchant(merchant), slug).is_some();
+        !taken && self.slugs.insert((merchant, fold_slug(slug)))
+    }
+
+    pub(super) fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
+        let target =
+            fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
+        let fallback = fields.change("fallback", destination, held.fallback.clone());
+        let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
+        Some(Link {
+            destination: target,
+            fallback,
+            paused,
+            starts_at,
+            ends_at,
+            updated_at: self.now,
+            ..held.clone()
+        })
+    }
+}
+
+/// Reads a field that this version does not support: only an empty value is accepted.
+fn unsupported(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
+    move |value| {
+        let empty = value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(Map::is_empty);
+        if empty { Ok(()) } else { Err(why.to_owned()) }
+    }
+}

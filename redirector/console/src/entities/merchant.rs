@@ -1,0 +1,123 @@
+//! Merchants.
+
+use live::check_host;
+use rand::RngExt;
+use serde_json::Value;
+use shared::catalog::{Merchant, OldSecret, ShopApi};
+use shared::id::MerchantId;
+use shared::platform::Platform;
+use shared::time::Span;
+
+use crate::entities::builder::{EntityBuilder, field, fixed};
+use crate::fields::{Fields, flag, parsed, shaped, text};
+
+/// How long a replaced webhook secret is still accepted. Shopify signs with the old one for up to
+/// an hour.
+const OLD_SECRET_VALID: Span = Span::minutes(120);
+
+impl EntityBuilder<'_> {
+    pub(super) fn merchant(
+        &mut self,
+        fields: &mut Fields,
+        held: Option<&Merchant>,
+    ) -> Option<Merchant> {
+        let name = field(fields, "name", held.map(|m| &m.name), text(200));
+        let domains = field(fields, "domains", held.map(|m| &m.domains), domains);
+        // Fields that decide about money never change, since orders may exist already.
+        let currency = fixed(fields, "currency", held.map(|m| &m.currency), parsed);
+        let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
+        let platform =
+            fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
+        let secret = fields.optional("webhook_secret", text(200));
+        let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
+        let trust_pixel = match held {
+            None => fields.optional("trust_pixel", flag).unwrap_or(false),
+            Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
+        };
+        let domains = domains?;
+        self.check_domains(fields, &domains, held.map(|m| m.id));
+        let (webhook_secret, old_webhook_secret) = match held {
+            None => (secret.or_else(|| Some(self.unguessable(43))), None),
+            Some(held) => self.rotated(held, secret),
+        };
+        Some(Merchant {
+            id: held.map_or_else(|| MerchantId::from_bits(self.random.random()), |m| m.id),
+            key: held.map_or_else(|| self.unguessable(20), |m| m.key.clone()),
+            name: name?,
+            domains,
+            currency: currency?,
+            timezone: timezone?,
+            platform,
+            webhook_secret,
+            old_webhook_secret,
+            shop_api,
+            trust_pixel,
+            created_at: held.map_or(self.now, |m| m.created_at),
+            updated_at: self.now,
+        })
+    }
+
+    /// Returns the secrets after a change. The old one stays valid for a while, since deliveries
+    /// under way are signed with it.
+    fn rotated(&self, held: &Merchant, new: Option<String>) -> (Option<String>, Option<OldSecret>) {
+        if new.is_none() || new == held.webhook_secret {
+            return (held.webhook_secret.clone(), held.old_webhook_secret.clone());
+        }
+        let valid_until = self.now.plus(OLD_SECRET_VALID);
+        let old = held.webhook_secret.clone().map(|secret| OldSecret { secret, valid_until });
+        (new, old)
+    }
+
+    fn check_domains(&self, fields: &mut Fields, domains: &[String], own: Option<MerchantId>) {
+        let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
+        for other in others {
+            for domain in domains.iter().filter(|domain| other.domains.contains(domain)) {
+                fields.fault("domains", format!("`{domain}` belongs to merchant {}", other.id));
+            }
+        }
+    }
+}
+
+fn domains(value: &Value) -> Result<Vec<String>, String> {
+    let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(expected)?;
+    let names = list.iter().map(|name| {
+        name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected)
+    });
+    names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
+}
+
+/// Reads the address and keys with which a shop is asked. Only an administrator may set
+/// them, and the shop is asked over HTTPS, or on this machine.
+fn shop_api(value: &Value) -> Result<ShopApi, String> {
+    let api: ShopApi =
+        shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
+    let url = url::Url::parse(&api.url).map_err(|error| format!("url: `{}`: {error}", api.url))?;
+    let on_this_machine = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let is_plain = url.path() == "/" && url.query().is_none() && url.username().is_empty();
+    if !is_plain || !(url.scheme() == "https" || (url.scheme() == "http" && on_this_machine)) {
+        return Err(format!("url: `{}`: expected https:// and a host, without a path", api.url));
+    }
+    let is_token = |text: &str| {
+        !text.is_empty() && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic())
+    };
+    if !is_token(&api.token) || api.secret.as_deref().is_some_and(|secret| !is_token(secret)) {
+        return Err("token: expected up to 500 printable characters".to_owned());
+    }
+    Ok(ShopApi { url: api.url.trim_end_matches('/').to_owned(), ..api })
+}
+
+fn timezone(value: &Value) -> Result<String, String> {
+    let name = value.as_str().unwrap_or_default();
+    let known = jiff::tz::TimeZone::get(name).is_ok();
+    if known {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("`{name}` is not an IANA time zone such as Europe/Berlin"))
+    }
+}

@@ -1,0 +1,98 @@
+//! Makes entities from fields: every rule about what may be created or changed, a file an entity.
+//!
+//! Pure, except for random bits. The same functions serve creation, change and import.
+
+mod builder;
+mod campaign;
+mod coupon;
+mod influencer;
+mod link;
+mod merchant;
+mod rate;
+
+use serde_json::{Value, json};
+use shared::catalog::Entity;
+use shops::postback;
+
+use crate::fields::Fields;
+
+pub(crate) use builder::EntityBuilder;
+
+/// The kinds of entities that the API can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Merchant,
+    Influencer,
+    Campaign,
+    Link,
+    Coupon,
+    Rate,
+}
+
+impl Kind {
+    /// Returns the kind that a path names.
+    pub(crate) fn of_path(name: &str) -> Option<Self> {
+        match name {
+            "merchants" => Some(Self::Merchant),
+            "influencers" => Some(Self::Influencer),
+            "campaigns" => Some(Self::Campaign),
+            "links" => Some(Self::Link),
+            "coupons" => Some(Self::Coupon),
+            "rates" => Some(Self::Rate),
+            _ => None,
+        }
+    }
+}
+
+impl EntityBuilder<'_> {
+    /// Makes an entity, or a new version of `held`. Returns `None` if there are mistakes, which are
+    /// then noted in `fields`.
+    pub(crate) fn make(
+        &mut self,
+        kind: Kind,
+        fields: &mut Fields,
+        held: Option<&Entity>,
+    ) -> Option<Entity> {
+        match (kind, held) {
+            (Kind::Merchant, Some(Entity::Merchant(held))) => {
+                self.merchant(fields, Some(held)).map(Entity::Merchant)
+            }
+            (Kind::Merchant, _) => self.merchant(fields, None).map(Entity::Merchant),
+            (Kind::Influencer, Some(Entity::Influencer(held))) => {
+                self.influencer(fields, Some(held)).map(Entity::Influencer)
+            }
+            (Kind::Influencer, _) => self.influencer(fields, None).map(Entity::Influencer),
+            (Kind::Campaign, Some(Entity::Campaign(held))) => {
+                self.changed_campaign(fields, held).map(Entity::Campaign)
+            }
+            (Kind::Campaign, _) => self.campaign(fields).map(Entity::Campaign),
+            (Kind::Link, Some(Entity::Link(held))) => {
+                self.changed_link(fields, held).map(Entity::Link)
+            }
+            (Kind::Link, _) => self.link(fields).map(Entity::Link),
+            (Kind::Coupon, Some(Entity::Coupon(held))) => {
+                self.changed_coupon(fields, held).map(Entity::Coupon)
+            }
+            (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
+            (Kind::Rate, None) => self.rate(fields).map(Entity::Rate),
+            (Kind::Rate, Some(_)) => {
+                fields.fault(
+                    "rate",
+                    "never changes: amounts that were converted with it may have been paid",
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Returns the fields that only the answer to the creation shows.
+pub(crate) fn shown_once(entity: &Entity) -> Value {
+    match entity {
+        Entity::Merchant(merchant) => {
+            let secret = merchant.webhook_secret.as_deref();
+            json!({ "webhook_secret": secret, "postback_token": secret.and_then(postback::token) })
+        }
+        _ => json!({}),
+    }
+}
