@@ -64,11 +64,6 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// Returns whether `host` is one of the merchant's domains or lies under one.
-    pub fn owns_host(&self, host: &str) -> bool {
-        self.domain_of(host).is_some()
-    }
-
     /// Returns the merchant's domain that `host` is or lies under, compared label by label.
     pub fn domain_of(&self, host: &str) -> Option<&str> {
         let under = |domain: &&String| {
