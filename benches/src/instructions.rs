@@ -118,7 +118,7 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
     server.0.wait()?;
     Ok(Counted {
         edge: of_thread(folder.path(), "edge::quick::")?,
-        projector: of_thread(folder.path(), "state::projector::")?,
+        projector: of_thread(folder.path(), "hot_state::projector::")?,
     })
 }
 

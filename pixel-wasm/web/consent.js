@@ -1,8 +1,9 @@
-// What the visitor allowed, from everybody who may say so. Decides nothing about what follows from it.
+// What the visitor allowed, from everybody who may say so. Decides nothing about what follows from
+// it.
 //
-// The page's own call has the last word, then Global Privacy Control. Of the others (the tag's attribute, Google's
-// Consent Mode, IAB TCF, Shopify) one denial is enough, one that has not been answered makes us wait, and where nobody
-// asks, nobody waits.
+// The page's own call has the last word, then Global Privacy Control. Of the others (the tag's
+// attribute, Google's Consent Mode, IAB TCF, Shopify) one denial is enough, one that has not been
+// answered makes us wait, and where nobody asks, nobody waits.
 
 export const GRANTED = "granted";
 export const DENIED = "denied";
@@ -21,8 +22,8 @@ let isAnswered;
 /** Reads an entry of the data layer, in case it is one of Consent Mode's. */
 export const sayGoogle = ({ 0: call, 1: kind, 2: words }) => {
   const isUpdate = kind == "update";
-  // Defaults stand until the banner is answered, and count for nothing afterwards. One for some regions counts
-  // everywhere, since we do not know the region: so no default takes a denial back.
+  // Defaults stand until the banner is answered, and count for nothing afterwards. One for some
+  // regions counts everywhere, since we do not know the region: so no default takes a denial back.
   if (call != "consent" || (isAnswered && !isUpdate)) return;
   for (const name of ["ad_storage", "ad_user_data"])
     if (words?.[name] && (isUpdate || google[name] != DENIED)) {

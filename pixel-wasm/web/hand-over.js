@@ -1,6 +1,8 @@
-// Hands the click token to the cart or checkout, so that it comes back with the order from the shop's own server.
+// Hands the click token to the cart or checkout, so that it comes back with the order from the
+// shop's own server.
 //
-// Fills only what is there for it: an empty field, a link or an element of Stripe's without a reference of the shop's.
+// Fills only what is there for it: an empty field, a link or an element of Stripe's without a
+// reference of the shop's.
 
 const REFERENCE = "client_reference_id";
 const ELEMENT_REFERENCE = "client-reference-id";

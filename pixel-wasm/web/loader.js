@@ -1,7 +1,9 @@
-// `px.js`: what a shop's page embeds. Finds its own tag, takes over `afterclick(…)`, and starts shell and core at once.
+// `px.js`: what a shop's page embeds. Finds its own tag, takes over `afterclick(…)`, and starts
+// shell and core at once.
 //
-// Never throws into the page. Holds nothing that changes with the product but the names of shell and core, which are
-// immutable and named by their hash; this file alone is asked for again. `cargo xtask pixel` fills in the names.
+// Never throws into the page. Holds nothing that changes with the product but the names of shell
+// and core, which are immutable and named by their hash; this file alone is asked for again.
+// `cargo xtask pixel` fills in the names.
 
 const script = document.currentScript || document.querySelector("script[data-key]");
 const settings = script ? script.dataset : {};

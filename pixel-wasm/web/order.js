@@ -5,8 +5,8 @@ const ORDER = ["id", "value", "currency", "tax", "shipping", "coupon", "new_cust
 const LINE = ["sku", "name", "category", "qty", "price"];
 const LINES_MAX = 50;
 
-// Floats come with residue such as 0.30000000000000004; no amount has more than six true decimals. What separates
-// fields is the one character that may not pass.
+// Floats come with residue such as 0.30000000000000004; no amount has more than six true decimals.
+// What separates fields is the one character that may not pass.
 const text = (value) => String(value.toFixed ? +value.toFixed(6) : value).replace(/\x1f/g, "").trim().slice(0, 200);
 
 /** The order that goes out, and the names and texts of its fields, for the core to check. */

@@ -1,7 +1,9 @@
-// The shell: what the pixel does in a page. Keeps the click token, counts the visit, reports leads and purchases.
+// The shell: what the pixel does in a page. Keeps the click token, counts the visit, reports leads
+// and purchases.
 //
-// Never throws into the page, never touches a navigation or anything that is the page's own, and once consent is
-// denied it stores nothing and sends nothing. Every event is kept before it is sent, and goes out with one id.
+// Never throws into the page, never touches a navigation or anything that is the page's own, and
+// once consent is denied it stores nothing and sends nothing. Every event is kept before it is
+// sent, and goes out with one id.
 
 import { consent, DENIED, sayGoogle, sayOwn, sayTag, UNKNOWN } from "./consent.js";
 import { checker } from "./core.js";
@@ -40,7 +42,8 @@ let delay = DELAY_MS;
 const events = () => keptKeys(prefix + "e.").sort();
 
 const send = (key, body) => {
-  // A hidden page may be gone before an answer. A beacon has none, so the event stays, and is sent again later.
+  // A hidden page may be gone before an answer. A beacon has none, so the event stays, and is sent
+  // again later.
   if (document.hidden && navigator.sendBeacon(endpoint, body)) return;
   flying[key] = 1;
   // A text needs no preflight. A page's own `fetch` may throw at once.
@@ -130,8 +133,8 @@ const settle = () => {
     waiting = [];
   }
   if (isActive && !wasActive) begin();
-  // A visitor who shares the address must not share the click. While nothing may be kept, a reload still needs it.
-  // Last, since browsers may refuse it.
+  // A visitor who shares the address must not share the click. While nothing may be kept, a reload
+  // still needs it. Last, since browsers may refuse it.
   if (word != UNKNOWN && LANDING.test(location.href)) history.replaceState(history.state, "", url());
 };
 
@@ -157,7 +160,8 @@ const run = (words) => {
   }
 };
 
-// A visit is counted once it is looked at, and its pages as the address changes; a frame is no visit.
+// A visit is counted once it is looked at, and its pages as the address changes; a frame is no
+// visit.
 const count = () => {
   if (!isActive || document.hidden || top != self || path == location.pathname) return;
   path = location.pathname;
@@ -189,7 +193,8 @@ start(response, load).then(
     // Pages may hold the queueing function: what it pushes from now on is run at once.
     api.q = { push: run };
     api.getToken = () => token;
-    // Consent comes first, however the page ordered its calls: nothing may be stored before it is known.
+    // Consent comes first, however the page ordered its calls: nothing may be stored before it is
+    // known.
     queue.forEach((words) => words[0] == "consent" && run(words));
     tick();
     queue.forEach((words) => words[0] == "consent" || run(words));

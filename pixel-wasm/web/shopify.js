@@ -1,8 +1,9 @@
-// For Shopify's checkout, where pages' own scripts do not run: a custom pixel (a sandboxed frame whose origin is `null`)
-// or an app's pixel (a worker) calls `afterclickShopify(…)` with what Shopify gives it. docs/shops/shopify.md has the lines.
+// For Shopify's checkout, where pages' own scripts do not run: a custom pixel (a sandboxed frame
+// whose origin is `null`) or an app's pixel (a worker) calls `afterclickShopify(…)` with what
+// Shopify gives it. docs/shops/shopify.md has the lines.
 //
-// The cookie does not travel from there. The click token comes with the cart's attribute, or from the landing page's
-// address. Without the visitor's consent nothing is stored and nothing sent.
+// The cookie does not travel from there. The click token comes with the cart's attribute, or from
+// the landing page's address. Without the visitor's consent nothing is stored and nothing sent.
 
 import { check, memory } from "core";
 import { checker } from "./core.js";
@@ -91,7 +92,8 @@ globalThis.afterclickShopify = ({ key, origin, analytics, browser, init, custome
     await keep("o." + order.id, 1);
   };
 
-  // One after the other: Shopify's storage answers later, and two that read it at once would lose one of their events.
+  // One after the other: Shopify's storage answers later, and two that read it at once would lose
+  // one of their events.
   let last = Promise.resolve();
   const run = (handle, event) => {
     if (allowed === false) waiting.push([handle, event]);

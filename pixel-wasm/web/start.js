@@ -1,4 +1,5 @@
-// Starts the core: as WebAssembly, or, where a page's policy or the browser forbids that, as the same core in JavaScript.
+// Starts the core: as WebAssembly, or, where a page's policy or the browser forbids that, as the
+// same core in JavaScript.
 
 /** The core, once it runs: `check`, and the memory through which fields and ids cross. */
 export const start = (response, load) =>

@@ -1,7 +1,7 @@
 // What the pixel keeps in the browser, each with its time in front: `<milliseconds> <text>`.
 //
-// One entry an event: two open tabs share the storage, and a list that both rewrite would lose some. A browser may
-// refuse its storage; then the page's memory has to do. Nothing here throws.
+// One entry an event: two open tabs share the storage, and a list that both rewrite would lose
+// some. A browser may refuse its storage; then the page's memory has to do. Nothing here throws.
 
 const opened = {};
 // Opened when it is needed: the first look at a storage costs more than all the rest of a start.

@@ -1,4 +1,4 @@
-//! The visitor's consent, as the page reports it.
+//! The visitor's consent, as the page tells it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Consent {
-    /// The page did not report a choice.
+    /// The page did not tell a choice.
     #[default]
     Unknown,
     /// Storage and measurement allowed.

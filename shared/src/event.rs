@@ -17,8 +17,6 @@ use crate::wire;
 pub const EVENTS_MAX: usize = 50;
 /// The number of bytes that the collector reads of a body.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// The number of characters kept of the address of a page or referrer.
-pub const URL_CHARS_MAX: usize = 2048;
 
 /// The kind of a pixel event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -200,13 +200,13 @@ byte_id!(
     EventId, "event"
 );
 byte_id!(
-    /// A fact, one report about an order. A hash of the report, so that a repeated delivery is the
-    /// same fact.
+    /// A fact about an order. A hash of what was sent, so that a repeated delivery is the same
+    /// fact.
     FactId, "fact"
 );
 byte_id!(
-    /// A shop's report that could not be read. A hash of its time of arrival and its body.
-    UnparsedId, "unparsed report"
+    /// A delivery that could not be read. A hash of its time of arrival and its body.
+    UnparsedId, "unparsed delivery"
 );
 byte_id!(
     /// A customer of one merchant. A hash of merchant and e-mail address, so that it holds no name.

@@ -84,7 +84,7 @@ pub struct EventFact {
     pub consent: Consent,
 }
 
-/// A report of a shop's server that could not be read. It is kept whole, so that it can be read
+/// A delivery that could not be read. It is kept whole, so that it can be read
 /// again after a fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unparsed {
@@ -120,11 +120,11 @@ pub enum Record<'a> {
     Click(Click<'a>),
     /// A session, page or lead.
     Event(EventFact),
-    /// A report about an order.
+    /// A fact about an order.
     Order(Box<OrderFact>),
     /// A change of the catalog.
     Catalog(Change),
-    /// A report that could not be read.
+    /// A delivery that could not be read.
     Unparsed(Unparsed),
 }
 

@@ -8,9 +8,9 @@ use std::fmt::Display;
 /// A kind of stream. Each kind holds records of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamKind {
-    /// Clicks, one stream for each core of the edge.
+    /// Clicks, one stream for each worker of the edge.
     Edge,
-    /// Events, order facts and reports that could not be read.
+    /// Events, order facts and deliveries that could not be read.
     Facts,
     /// Changes of the catalog.
     Catalog,

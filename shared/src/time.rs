@@ -108,11 +108,6 @@ impl Span {
         self.0
     }
 
-    /// Returns the number of whole seconds, rounded down.
-    pub const fn as_seconds(self) -> i64 {
-        self.0.div_euclid(1000)
-    }
-
     /// Returns the number of whole minutes, rounded down.
     pub const fn as_minutes(self) -> i64 {
         self.0.div_euclid(60_000)

@@ -173,7 +173,8 @@ mod tests {
         let mut refunded = order("throw");
         refunded.refunds.push(Cents(2078));
         let expected = Expected::of("Anna", 1, 1, &[order("lamp"), cancelled, refunded]);
-        // 19.49 + 0 + 15 % of 64.95 × (83.12 − 20.78) / 83.12 = 7.31; taken back: 3.68 and 9.74 − 7.31.
+        // 19.49 + 0 + 15 % of 64.95 × (83.12 − 20.78) / 83.12 = 7.31;
+        // taken back: 3.68 and 9.74 − 7.31.
         assert_eq!((expected.due, expected.reversed), (Cents(1949 + 731), Cents(-368 - 243)));
         assert_eq!(
             (expected.orders, expected.cancelled, expected.goods),

@@ -3,7 +3,7 @@
 //! It knows nothing of the edge: the edge's counters come through `live::status`. Every change goes
 //! through the live catalog, which writes it to the journal before anybody sees it.
 
-#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 pub mod auth;
 mod context;

@@ -1,5 +1,5 @@
-//! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so that
-//! a slow answer delays no redirect.
+//! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so
+//! that a slow answer delays no redirect.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -286,8 +286,8 @@ fn lost_data_is_noticed_at_any_time() {
     );
 }
 
-/// Each kind of write must leave a new mark in the bucket that it writes to. Otherwise its loss goes
-/// unnoticed.
+/// Each kind of write must leave a new mark in the bucket that it writes to. Otherwise its loss
+/// goes unnoticed.
 #[test]
 fn every_kind_of_write_leaves_a_mark_where_it_wrote() {
     let server = harness::Redis::start(&[]).unwrap();

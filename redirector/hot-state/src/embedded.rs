@@ -140,8 +140,8 @@ impl Embedded {
         for (name, entry) in &stored.entries {
             writes.insert(&self.entries, entry_key(name, &entry.key()), entry.to_bytes()?);
         }
-        for (key, report) in &stored.unparsed {
-            writes.insert(&self.unparsed, key.as_slice(), report.as_slice());
+        for (key, delivery) in &stored.unparsed {
+            writes.insert(&self.unparsed, key.as_slice(), delivery.as_slice());
         }
         Ok(writes.commit()?)
     }

@@ -7,7 +7,7 @@
 //! as a whole. A stream's counters and the position up to which they count change in one step. So
 //! no record counts twice after a crash, and several nodes can share a store.
 
-#![allow(missing_docs, reason = "the product's own rooms; names say what a reader must know")]
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 #[cfg(test)]
 mod contract_tests;

@@ -1,6 +1,8 @@
-// Signs webhooks with Shopify's and Stripe's own libraries, sends them, and prints what was answered.
+// Signs webhooks with Shopify's and Stripe's own libraries, sends them, and prints what was
+// answered.
 //
-// Standard input: {"base", "key", "secret", "shopify": body, "stripe": body}. NODE_PATH names the libraries' folder.
+// Standard input: {"base", "key", "secret", "shopify": body, "stripe": body}. NODE_PATH names the
+// libraries' folder.
 'use strict';
 
 require('@shopify/shopify-api/adapters/node');

@@ -53,7 +53,7 @@ pub enum Verdict {
     LowerPrecedence,
     /// The order was placed after the touch's window.
     OutsideWindow,
-    /// Only a browser reported the click, and the shop's own reports have another one.
+    /// Only a browser named the click, and the shop's own facts have another one.
     LessTrusted,
     /// The order was placed before the click.
     AfterOrder,

@@ -16,7 +16,7 @@ pub struct OldSecret {
     pub valid_until: Timestamp,
 }
 
-/// Access to a shop's own API, which is asked for orders that no webhook reported.
+/// Access to a shop's own API, which is asked for orders that no webhook brought.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopApi {
     /// The address, without a path: `https://shop.example`.
@@ -54,7 +54,7 @@ pub struct Merchant {
     /// Access to its shop's own API.
     #[serde(default)]
     pub shop_api: Option<ShopApi>,
-    /// True when an order that only the pixel reported earns commission.
+    /// True when an order that only the pixel told of earns commission.
     #[serde(default)]
     pub trust_pixel: bool,
     /// When the API created it.
@@ -64,11 +64,6 @@ pub struct Merchant {
 }
 
 impl Merchant {
-    /// Returns whether `host` is one of the merchant's domains or lies under one.
-    pub fn owns_host(&self, host: &str) -> bool {
-        self.domain_of(host).is_some()
-    }
-
     /// Returns the merchant's domain that `host` is or lies under, compared label by label.
     pub fn domain_of(&self, host: &str) -> Option<&str> {
         let under = |domain: &&String| {

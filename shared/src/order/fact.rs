@@ -1,8 +1,8 @@
-//! Order facts: one report about an order from one channel, as it is kept in the journal.
+//! Order facts: what one channel said of an order at one time, as it is kept in the journal.
 //!
-//! A fact holds what the channel reported and nothing else: a field that the channel did not report
-//! is empty, and a field that could not be read is noted. Facts are never changed. The fold decides
-//! what they mean together.
+//! A fact holds what the channel said and nothing else: a field that the channel left out is empty,
+//! and a field that could not be read is noted. Facts are never changed. The fold decides what they
+//! mean together.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 pub enum Source {
     /// The pixel found it in the page's data layer.
     DataLayer,
-    /// The shop's page reported it to the pixel.
+    /// The shop's page told the pixel.
     Pixel,
     /// An authenticated postback, server call or import.
     Postback,
@@ -38,14 +38,13 @@ impl Source {
         }
     }
 
-    /// Returns whether the shop's server confirms the fact. A report from a browser is only a
-    /// claim.
+    /// Returns whether the shop's server confirms the fact. What only a browser said is a claim.
     pub const fn confirms(self) -> bool {
         matches!(self, Self::Postback | Self::Webhook)
     }
 }
 
-/// The kind of event that a fact reports.
+/// The kind of event that a fact is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactKind {
@@ -101,11 +100,11 @@ pub struct Refund {
     pub id: String,
     /// The amount, tax and shipping included; positive.
     pub total_minor: i64,
-    /// The goods in it, without tax and shipping, if the report names the lines: zero for a refund
-    /// of shipping only. `None` reduces the goods pro rata.
+    /// The goods in it, without tax and shipping, if the shop named the lines: zero for a refund of
+    /// shipping only. `None` reduces the goods pro rata.
     #[serde(default)]
     pub goods_minor: Option<i64>,
-    /// The goods by line, if the report names the lines.
+    /// The goods by line, if the shop named the lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<RefundedLine>,
 }
@@ -160,7 +159,7 @@ pub enum AliasKind {
     CheckoutToken,
     /// The cart from which it came.
     CartToken,
-    /// Stripe's id of the payment. Two platforms that name the same payment report the same order.
+    /// Stripe's id of the payment. Two platforms that name the same payment mean the same order.
     PaymentIntent,
 }
 
@@ -173,25 +172,25 @@ pub struct Alias {
     pub value: String,
 }
 
-/// The meaning of a report's list of refunds.
+/// The meaning of a fact's list of refunds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundList {
-    /// All refunds at the time of the report: one that is missing was taken back.
+    /// All refunds at the time of the fact: one that is missing was taken back.
     #[default]
     Whole,
-    /// Some refunds: those known from other reports stay valid.
+    /// Some refunds: those known from other facts stay valid.
     Some,
 }
 
-/// One report about an order from one channel.
+/// What one channel said of an order at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFact {
-    /// A hash of the report, so that a repeated delivery is the same fact.
+    /// A hash of what was sent, so that a repeated delivery is the same fact.
     pub id: FactId,
     /// The merchant in whose shop the order was placed.
     pub merchant: MerchantId,
-    /// The platform that reported it.
+    /// The platform that said it.
     pub platform: Platform,
     /// The shop's own order id, normalised.
     pub order_id: String,
@@ -200,11 +199,11 @@ pub struct OrderFact {
     /// Other names of the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
-    /// The kind of event that it reports.
+    /// The kind of event that it is about.
     pub kind: FactKind,
     /// The time of the event, by the shop's clock.
     pub occurred_at: Timestamp,
-    /// The time at which the report reached us, by our clock.
+    /// The time at which it reached us, by our clock.
     pub received_at: Timestamp,
     /// The time at which the order was placed, by the shop's clock.
     pub ordered_at: Option<Timestamp>,
@@ -223,26 +222,26 @@ pub struct OrderFact {
     pub shipping_minor: Option<i64>,
     /// The amount that the customer pays.
     pub total_minor: Option<i64>,
-    /// The lines of the order, if the report has them.
+    /// The lines of the order, if the channel named them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
-    /// The refunds in the report.
+    /// The refunds that the channel named.
     #[serde(default)]
     pub refunds: Vec<Refund>,
     /// The meaning of this list: all refunds, or some.
     #[serde(default)]
     pub refund_list: RefundList,
-    /// True when the report is only about one event (a refund, a deletion, a dispute) and does not
+    /// True when the fact is only about one event (a refund, a deletion, a dispute) and does not
     /// have the contents of the order.
     #[serde(default)]
     pub partial: bool,
     /// The discount codes that were used.
     #[serde(default)]
     pub coupons: Vec<String>,
-    /// The clicks whose valid tokens came with the report.
+    /// The clicks whose valid tokens came with the fact.
     #[serde(default)]
     pub touches: Vec<Touch>,
-    /// Clicks that the report names by id only. They are looked up when the order is settled.
+    /// Clicks that the fact names by id only. They are looked up when the order is settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clicks: Vec<ClickId>,
     /// The customer, as a hash of the e-mail address.
@@ -262,7 +261,7 @@ pub struct OrderFact {
     /// The fields that could not be read and were left out, each with the reason.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// The unparsed report from which this fact was read after a fix.
+    /// The unparsed delivery from which this fact was read after a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
 }

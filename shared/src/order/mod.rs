@@ -1,8 +1,8 @@
-//! Orders: all reports about an order, folded into its present state.
+//! Orders: all facts about an order, folded into its present state.
 //!
 //! Facts arrive late, twice and in any order; the fold is a function of their set alone. Sources
-//! are trusted in this order: signed webhook, authenticated server report, pixel, data layer. A
-//! report from a browser never changes what the shop's server reported.
+//! are trusted in this order: signed webhook, authenticated postback or import, pixel, data
+//! layer. What a browser said never changes what the shop's server said.
 
 mod fact;
 mod names;
@@ -38,14 +38,14 @@ pub struct Order {
     pub placed_at: Timestamp,
     /// The time at which the customer went to the checkout, if it is known.
     pub checkout_at: Option<Timestamp>,
-    /// The time at which it was first reported as paid, by the most trusted source that reported
-    /// it. The hold begins here.
+    /// The time at which it was first said to be paid, by the most trusted source that said so.
+    /// The hold begins here.
     pub paid_at: Option<Timestamp>,
     /// Currency of every amount here.
     pub currency: Option<Currency>,
     /// Goods after discounts, without tax and shipping.
     pub goods_minor: Option<i64>,
-    /// The lines of the goods; empty when no report has them.
+    /// The lines of the goods; empty when no fact has them.
     pub lines: Vec<Line>,
     /// The amount that the customer pays.
     pub total_minor: Option<i64>,
@@ -65,10 +65,10 @@ pub struct Order {
     pub new_customer: Option<bool>,
     /// True for an order that a subscription made without the customer.
     pub renewal: bool,
-    /// The clicks that may be credited, by time: those in the shop's reports, or those in reports
-    /// from browsers when the shop's reports have none.
+    /// The clicks that may be credited, by time: those in the shop's facts, or those in facts from
+    /// browsers when the shop's facts have none.
     pub touches: Vec<Touch>,
-    /// Clicks that only browsers reported although the shop's reports have others.
+    /// Clicks that only browsers named although the shop's facts have others.
     pub claimed_touches: Vec<Touch>,
 }
 
@@ -128,9 +128,9 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
 ///
-/// Once the shop's server has reported the order, only its reports decide the state, the amounts,
-/// the codes and the time of the order. Browsers then only add a click, when the shop's reports
-/// have none.
+/// Once the shop's server has said anything of the order, only its facts decide the state, the
+/// amounts, the codes and the time of the order. Browsers then only add a click, when the shop's
+/// facts have none.
 ///
 /// `None` when there are no facts.
 pub fn fold(facts: &[OrderFact]) -> Option<Order> {
@@ -181,8 +181,8 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     })
 }
 
-/// Returns the state of the order by its last report. A dispute that the customer's bank decided
-/// against the shop comes first: only the payment provider reports it, shops do not hear of it.
+/// Returns the state of the order by its last fact. A dispute that the customer's bank decided
+/// against the shop comes first: only the payment provider sends it, shops do not hear of it.
 fn status(facts: &[&OrderFact]) -> Status {
     let is_dispute =
         |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
@@ -202,8 +202,8 @@ fn rank(fact: &OrderFact) -> (Source, bool) {
 
 /// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
 ///
-/// Only the source of the highest rank counts: when shop and payment provider both report refunds,
-/// they report the same money.
+/// Only the source of the highest rank counts: when shop and payment provider both name refunds,
+/// they mean the same money.
 fn refunds<'f>(
     facts: &[&'f OrderFact],
     currency: Option<Currency>,
@@ -246,10 +246,10 @@ const CLOCK_ABSURD: Span = Span::days(365);
 /// Returns the time at which the order was placed. `facts` state it, unless it is impossible.
 ///
 /// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
-/// placed after its first report reached us: then the time of that report counts. It cannot have
+/// placed after its first fact reached us: then the time of that fact counts. It cannot have
 /// been placed before the click whose token it has either. If the click is up to two minutes later,
 /// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
-/// the time of the first report counts. In between the shop is believed: the order came before the
+/// the time of the first fact counts. In between the shop is believed: the order came before the
 /// click.
 fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
     let skew = Span::minutes(2);

@@ -1,9 +1,9 @@
-//! Groups reports by order, although each channel may use another name for it.
+//! Groups facts by order, although each channel may use another name for it.
 //!
 //! A shop's own webhooks anchor an order: platform and id identify it, and aliases add more names.
-//! A report from any other channel (payment provider, postback, import, browser) has one name, and
+//! A fact from any other channel (payment provider, postback, import, browser) has one name, and
 //! belongs to the anchored order with that name. A name that several orders have identifies none of
-//! them: such a report stands alone until the name is unambiguous. Amounts are never compared.
+//! them: such a fact stands alone until the name is unambiguous. Amounts are never compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,14 +24,14 @@ pub fn fold_name(name: &str) -> String {
     normal_order_id(name).to_lowercase()
 }
 
-/// The identity of an order. It never changes while the same reports are known.
+/// The identity of an order. It never changes while the same facts are known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     /// The merchant in whose shop it was placed.
     pub merchant: MerchantId,
     /// The platform that anchors it; `None` while no webhook does.
     pub anchor: Option<Anchor>,
-    /// Its id on that platform, or else the name that its reports share; folded.
+    /// Its id on that platform, or else the name that its facts share; folded.
     pub name: String,
 }
 
@@ -84,7 +84,7 @@ impl OrderKey {
 }
 
 impl OrderFact {
-    /// Returns all names of the order in this report, folded, the id first.
+    /// Returns all names of the order in this fact, folded, the id first.
     pub fn names(&self) -> Vec<String> {
         let mut names = vec![fold_name(&self.order_id)];
         for alias in &self.aliases {
@@ -96,7 +96,7 @@ impl OrderFact {
         names
     }
 
-    /// Returns the order that the report anchors; `None` if it is not a signed webhook.
+    /// Returns the order that the fact anchors; `None` if it is not a signed webhook.
     fn anchor(&self) -> Option<OrderKey> {
         (self.source == Source::Webhook).then(|| OrderKey {
             merchant: self.merchant,
@@ -106,7 +106,7 @@ impl OrderFact {
     }
 }
 
-/// Groups reports by order. The result depends only on the set of reports.
+/// Groups facts by order. The result depends only on the set of facts.
 pub fn by_order<'f>(
     facts: impl IntoIterator<Item = &'f OrderFact>,
 ) -> BTreeMap<OrderKey, Vec<&'f OrderFact>> {

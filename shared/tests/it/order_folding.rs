@@ -1,4 +1,4 @@
-//! Reports of an order may come in any order, repeatedly and late: the decision and the ledger must
+//! Facts of an order may come in any order, repeatedly and late: the decision and the ledger must
 //! be the same in the end.
 
 use proptest::prelude::*;
@@ -257,7 +257,7 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
     );
     (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8)
         .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
-            // Equal ids must mean equal reports, so everything but the time of arrival follows from
+            // Equal ids must mean equal facts, so everything but the time of arrival follows from
             // the id.
             let content =
                 format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");

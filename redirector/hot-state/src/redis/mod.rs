@@ -10,7 +10,7 @@
 //! | `ac:{2f}k` | set | the names that have an `n` hash |
 //! | `ac:{2f}t` | hash | name → what its order counts for |
 //! | `ac:{2f}c<stream>` | hash | counter → how many, and `@`: up to which record |
-//! | `ac:{2f}p` | hash | stream → up to which record this bucket has all; `~` and node → its last mark |
+//! | `ac:{2f}p` | hash | stream → last record that this bucket has; `~` and node → its last mark |
 //! | `ac:{00}u` | hash | unparsed deliveries |
 //! | `ac:{00}x` | hash | the catalog's changes by their hash, for other nodes |
 //! | `ac:{00}g` | string | the generation: a new one each time that everything is rebuilt |

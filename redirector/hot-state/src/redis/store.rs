@@ -61,9 +61,9 @@ impl Redis {
             put.arg(entry.to_bytes()?).ignore();
             pipeline.cmd("SADD").arg(key(bucket_of(name), b'k', &[])).arg(name).ignore();
         }
-        for (report, bytes) in &stored.unparsed {
+        for (id, bytes) in &stored.unparsed {
             let set = buckets.at(FIRST).cmd("HSET").arg(key(FIRST, b'u', &[]));
-            set.arg(report).arg(bytes).ignore();
+            set.arg(id).arg(bytes).ignore();
         }
         buckets.write::<()>(self).map(|_| ())
     }
@@ -224,10 +224,10 @@ impl Redis {
     }
 
     pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
-        let mut reports: Vec<(Vec<u8>, Vec<u8>)> =
+        let mut deliveries: Vec<(Vec<u8>, Vec<u8>)> =
             self.run(|c| redis::cmd("HGETALL").arg(key(FIRST, b'u', &[])).query(c))?;
-        reports.sort_unstable();
-        reports.iter().for_each(|(_, report)| each(report));
+        deliveries.sort_unstable();
+        deliveries.iter().for_each(|(_, delivery)| each(delivery));
         Ok(())
     }
 }

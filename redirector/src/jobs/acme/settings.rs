@@ -26,8 +26,8 @@ impl AcmeSettings {
     /// Puts the settings together. Returns `None` without hosts.
     ///
     /// # Errors
-    /// The text says what is missing. A setting that was given but is invalid has been reported already,
-    /// and counts as given here.
+    /// The text says what is missing. A setting that was given but is invalid has been reported
+    /// already, and counts as given here.
     pub(crate) fn assemble(
         hosts: Setting<Vec<String>>,
         contact: Setting<String>,
