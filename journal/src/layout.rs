@@ -3,10 +3,15 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::stream_name::StreamName;
+
+/// The mode of every file that is made here. A journal holds secrets and what shops sent, so nobody
+/// but its owner may read it, whatever the folder allows.
+pub(crate) const OWNER_ALONE: u32 = 0o600;
 
 /// Returns the streams of a journal, sorted by name. A missing folder is an empty journal.
 ///
@@ -122,7 +127,8 @@ pub(crate) fn create_stream_dir(journal_dir: &Path, stream: &StreamName) -> Resu
 /// Takes the stream's lock. The kernel releases it when the process ends, however it ends.
 pub(crate) fn lock_stream(stream_dir: &Path) -> Result<File, Error> {
     let path = stream_dir.join(LOCK_NAME);
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    let opened =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER_ALONE).open(&path);
     let file = opened.map_err(Error::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -6,11 +6,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cursor::{Cursor, Opened, Step};
 use crate::error::Error;
-use crate::layout::{SegmentPath, stream_files, sync_dir, unused_cut_path};
+use crate::layout::{OWNER_ALONE, SegmentPath, stream_files, sync_dir, unused_cut_path};
 use crate::stream_name::StreamName;
 
 /// What the recovery of a stream found and changed.
@@ -164,7 +165,8 @@ fn copy_tail(segment: &Path, offset: u64) -> Result<PathBuf, Error> {
     let copy = || -> io::Result<()> {
         let mut from = File::open(segment)?;
         from.seek(SeekFrom::Start(offset))?;
-        let mut to = OpenOptions::new().write(true).create_new(true).open(&kept)?;
+        let mut to =
+            OpenOptions::new().write(true).create_new(true).mode(OWNER_ALONE).open(&kept)?;
         io::copy(&mut from, &mut to)?;
         to.sync_all()
     };

@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::format::{
     PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader,
     write_record_header,
 };
-use crate::layout::{create_stream_dir, lock_stream, segment_path};
+use crate::layout::{OWNER_ALONE, create_stream_dir, lock_stream, segment_path};
 use crate::recover::{Recovery, TailSegment, recover};
 use crate::stream_name::StreamName;
 use crate::sync::{Health, SegmentFile, Shared, Syncer};
@@ -307,7 +308,7 @@ impl OpenSegment {
         let stream_checksum = stream.checksum();
         let header = SegmentHeader { stream_checksum, first_seq, created_at_ms, previous_bytes };
         let path = segment_path(stream_dir, first_seq);
-        let opened = OpenOptions::new().append(true).create_new(true).open(&path);
+        let opened = OpenOptions::new().append(true).create_new(true).mode(OWNER_ALONE).open(&path);
         let mut file = opened.map_err(Error::io("create", &path))?;
         file.write_all(&header.encode()).map_err(Error::io("write to", &path))?;
         let salt = header.salt();

@@ -29,6 +29,19 @@ fn records_are_read_as_they_were_appended_over_many_segments() {
 }
 
 #[test]
+fn only_the_owner_may_read_what_is_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (mut writer, _) = open_small(dir);
+    write_records(&mut writer, 1, 100);
+    let files = fs::read_dir(dir.join(main_stream().as_str())).unwrap();
+    let modes: Vec<_> =
+        files.map(|file| file.unwrap().metadata().unwrap().permissions().mode() & 0o777).collect();
+    assert!(modes.len() > 10 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
+}
+
+#[test]
 fn nothing_is_readable_before_the_commit_and_all_of_it_after() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();

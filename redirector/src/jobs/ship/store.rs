@@ -2,6 +2,7 @@
 //! not at all.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,6 +133,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let half = to.with_extension("half");
     let copied = || -> std::io::Result<()> {
         fs::copy(from, &half)?;
+        // A segment that an older version wrote may be open to others. Its copy is not.
+        fs::set_permissions(&half, fs::Permissions::from_mode(0o600))?;
         File::open(&half)?.sync_all()?;
         fs::rename(&half, to)?;
         File::open(folder)?.sync_all()
