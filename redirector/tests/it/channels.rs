@@ -171,6 +171,9 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
         "{order}"
     );
     assert_eq!((&order["order"]["coupons"], stage.commission("1001").await), (&json!([]), 1500));
+    // The same purchase again, its signature spelled otherwise, is the same fact.
+    purchase("1001", "110.00", &sig("1001", "110.00").to_uppercase()).await;
+    assert_eq!(stage.order("1001").await["facts"].as_array().unwrap().len(), 1);
     purchase("1002", "1110.00", &sig("1002", "110.00")).await;
     let order = stage.order("1002").await;
     assert_eq!(

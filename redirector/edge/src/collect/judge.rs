@@ -126,7 +126,9 @@ impl Judge<'_> {
 
     fn signed_id(&self, order: &Order) -> FactId {
         let merchant = self.merchant.id.bits().to_be_bytes();
-        let sig = order.sig.as_deref().unwrap_or_default();
+        // SECURITY: of one signed message there is one fact, however its signature is spelled.
+        // Otherwise the same purchase could be sent again after a cancellation.
+        let sig = order.sig.as_deref().unwrap_or_default().to_ascii_lowercase();
         FactId::of_content(&[b"signed", &merchant, order.id.as_bytes(), sig.as_bytes()])
     }
 }
