@@ -392,3 +392,15 @@ async fn a_hundred_deliveries_of_one_order_at_once_are_one_order() {
     assert_eq!(stage.commission("727").await, 270);
     assert_eq!(stage.figures().await["orders"], 1);
 }
+
+#[tokio::test]
+async fn every_answer_of_the_admin_listener_guards_the_browser_that_asked() {
+    let stage = Stage::set().await;
+    for path in ["/", "/healthz", "/metrics", "/api/v1/merchants", "/nowhere"] {
+        let answer = http::send(stage.product.admin, Method::GET, path, &[], "").await.unwrap();
+        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("cache-control"), "no-store", "{path}");
+    }
+}
