@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hot_state::{HotState, LazyState};
 use journal::{Committer, Health};
 use live::Live;
-use live::status::{CertificateStatus, Counters, Lag, Reconciliations};
+use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
 use tokio::time::sleep;
 
 use crate::problem::Problem;
@@ -31,6 +31,7 @@ pub struct Console {
     /// The certificates of the public listener, if it speaks TLS.
     pub certificates: Option<Arc<CertificateStatus>>,
     pub lag: Arc<Lag>,
+    pub exchange: Arc<ExchangeStatus>,
 }
 
 impl Console {

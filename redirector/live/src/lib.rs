@@ -11,6 +11,7 @@ mod check;
 pub mod clock;
 pub mod keys;
 pub mod node;
+pub mod seal;
 mod snapshot;
 pub mod status;
 pub mod stop;

@@ -4,17 +4,24 @@
 //! it into its own journal and then shows it. So each node has all changes, and any node may be
 //! lost. The order in which changes come does not matter to the catalog. If Redis loses changes,
 //! they are offered again.
+//!
+//! SECURITY: Redis is not trusted. An entry is sealed with a key that follows from `keys.json`, so
+//! that only our nodes can make or read one: a change holds secrets, and decides who is an
+//! administrator and where links lead. What cannot be opened is dropped, counted and logged, and
+//! does not stop the rest.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hot_state::Redis;
 use journal::{Committer, Durability, Reader, StreamName};
+use live::seal::Sealer;
+use live::status::ExchangeStatus;
 use live::{Live, Stop};
-use shared::catalog::{ChangeId, change_id};
+use shared::catalog::{Change, ChangeId, change_id};
 use shared::record::Record;
 use shared::stream::StreamKind;
 
@@ -31,6 +38,10 @@ pub(crate) struct Exchange {
     readers: BTreeMap<StreamName, Reader>,
     /// The ids of the changes in this node's journal.
     held: HashSet<ChangeId>,
+    /// The ids of entries that are not ours; each is reported once.
+    refused: HashSet<ChangeId>,
+    sealer: Sealer,
+    status: Arc<ExchangeStatus>,
 }
 
 impl Exchange {
@@ -39,8 +50,20 @@ impl Exchange {
         redis: Redis,
         live: Arc<Live>,
         committer: Committer,
+        sealer: Sealer,
+        status: Arc<ExchangeStatus>,
     ) -> Self {
-        Self { journal_dir, redis, live, committer, readers: BTreeMap::new(), held: HashSet::new() }
+        Self {
+            journal_dir,
+            redis,
+            live,
+            committer,
+            readers: BTreeMap::new(),
+            held: HashSet::new(),
+            refused: HashSet::new(),
+            sealer,
+            status,
+        }
     }
 
     pub(crate) fn run(mut self, stop: &Stop) {
@@ -67,9 +90,10 @@ impl Exchange {
         if offered < self.held.len() {
             // Redis lost some changes: the whole journal is read once more.
             self.readers.clear();
+            self.refused.clear();
         }
         let is_new = self.read_and_offer()?;
-        if is_new || offered != self.held.len() {
+        if is_new || offered != self.held.len() + self.refused.len() {
             self.take_over()?;
         }
         Ok(())
@@ -97,7 +121,8 @@ impl Exchange {
                 any = true;
                 self.held.insert(id);
                 if !known.contains(&id) {
-                    self.redis.offer_change(&id, record.payload)?;
+                    let entry = entry(&stream, record.seq, record.payload);
+                    self.redis.offer_change(&id, &self.sealer.seal(&id, &entry))?;
                 }
             }
         }
@@ -106,20 +131,54 @@ impl Exchange {
 
     /// Writes the changes of other nodes into this node's journal, and shows them.
     fn take_over(&mut self) -> Result<()> {
-        let missing: Vec<ChangeId> =
-            self.redis.change_ids()?.into_iter().filter(|id| !self.held.contains(id)).collect();
+        let is_new = |id: &ChangeId| !self.held.contains(id) && !self.refused.contains(id);
+        let missing: Vec<ChangeId> = self.redis.change_ids()?.into_iter().filter(is_new).collect();
         for some in missing.chunks(AT_ONCE) {
-            for (id, payload) in some.iter().zip(self.redis.changes(some)?) {
-                let Some(payload) = payload.filter(|payload| change_id(payload) == *id) else {
-                    continue;
-                };
-                let decoded = Record::decode(&payload).context("a change of another node")?;
-                let Record::Catalog(change) = decoded else { continue };
-                self.committer.append_blocking(payload, Durability::Disk)?;
-                self.held.insert(*id);
-                self.live.apply(&change);
+            for (id, sealed) in some.iter().zip(self.redis.changes(some)?) {
+                let Some(sealed) = sealed else { continue };
+                match self.open(id, &sealed) {
+                    Some((payload, change)) => {
+                        self.committer.append_blocking(payload, Durability::Disk)?;
+                        self.held.insert(*id);
+                        self.live.apply(&change);
+                    }
+                    None => self.refuse(*id),
+                }
             }
         }
         Ok(())
     }
+
+    /// Returns the record and the change of an entry that one of our nodes made.
+    fn open(&self, id: &ChangeId, sealed: &[u8]) -> Option<(Vec<u8>, Change)> {
+        let entry = self.sealer.open(id, sealed)?;
+        let payload = payload_of(&entry).filter(|payload| change_id(payload) == *id)?;
+        match Record::decode(payload) {
+            Ok(Record::Catalog(change)) => Some((payload.to_vec(), change)),
+            _ => None,
+        }
+    }
+
+    fn refuse(&mut self, id: ChangeId) {
+        self.refused.insert(id);
+        self.status.refused();
+        tracing::error!(
+            "a change of the catalog in Redis is dropped: it was not sealed with a key of our \
+             `keys.json`; if a node has other keys, give it the same, else find out who writes to \
+             Redis"
+        );
+    }
+}
+
+/// An entry before it is sealed: the stream's name and its length, the sequence, the record.
+fn entry(stream: &StreamName, seq: u64, payload: &[u8]) -> Vec<u8> {
+    let name = stream.as_str().as_bytes();
+    let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], name, &seq.to_be_bytes(), payload].concat()
+}
+
+fn payload_of(entry: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = entry.split_first_chunk()?;
+    let rest = rest.get(usize::from(u16::from_be_bytes(*length))..)?;
+    rest.get(size_of::<u64>()..)
 }

@@ -18,7 +18,8 @@ use edge::tls::Tls;
 use edge::{Edge, Listeners};
 use hot_state::{HotState, LazyState};
 use journal::Writer;
-use live::status::{CertificateStatus, Counters, Lag, Reconciliations};
+use live::seal::{Purpose, Sealer};
+use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
 use live::{Live, keys, node};
 use shared::agent::Agents;
 
@@ -63,6 +64,7 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let tls = config.tls.as_ref().map(|tls| open_tls(&tls.files)).transpose()?;
     let journals = Journals::open(&config, &node::name(&config.data)?)?;
     let ring = keys::load_or_create(&config.data)?;
+    let exchange_sealer = Sealer::new(&ring, Purpose::Exchange);
     let (hosts, catalog) = (config.hosts.clone(), journals.catalog.0.clone());
     let live = Arc::new(Live::open(&config.journal_dir(), hosts, ring, catalog)?);
     let counters = (0..config.workers).map(|_| Counters::leak()).collect();
@@ -75,8 +77,9 @@ pub(crate) fn serve(config: Config) -> Result<()> {
         lag: Arc::default(),
         state: LazyState::default(),
         reconciliations: Reconciliations::default(),
+        exchange: Arc::default(),
     };
-    server.run(signals, journals, bound)
+    server.run(signals, journals, bound, exchange_sealer)
 }
 
 /// The bound sockets.
@@ -119,11 +122,18 @@ struct Server {
     lag: Arc<Lag>,
     state: LazyState,
     reconciliations: Reconciliations,
+    exchange: Arc<ExchangeStatus>,
 }
 
 impl Server {
     /// Starts the threads, waits for a signal, and ends them in the opposite order.
-    fn run(self, signals: Signals, mut journals: Journals, bound: Bound) -> Result<()> {
+    fn run(
+        self,
+        signals: Signals,
+        mut journals: Journals,
+        bound: Bound,
+        exchange_sealer: Sealer,
+    ) -> Result<()> {
         // The projector ends last: it takes in what the other threads wrote at the end.
         let mut projection = Jobs::default();
         let (projecting, opening) =
@@ -136,7 +146,7 @@ impl Server {
         let mut behind = Jobs::default();
         let syncers: Vec<_> = journals.edges.iter().map(Writer::syncer).collect();
         behind.start(Job::new("syncer", move |stop| sync::run(&syncers, stop)))?;
-        self.exchange(&journals)?.map_or(Ok(()), |job| behind.start(job))?;
+        self.exchange(&journals, exchange_sealer)?.map_or(Ok(()), |job| behind.start(job))?;
         self.shipper()?.map_or(Ok(()), |job| behind.start(job))?;
         self.acme()?.map_or(Ok(()), |job| behind.start(job))?;
         self.certificate_watch().map_or(Ok(()), |job| behind.start(job))?;
@@ -165,10 +175,11 @@ impl Server {
     }
 
     /// Exchanges catalogs between nodes that share a Redis.
-    fn exchange(&self, journals: &Journals) -> Result<Option<Job>> {
+    fn exchange(&self, journals: &Journals, sealer: Sealer) -> Result<Option<Job>> {
         let Ok(HotState::Redis(redis)) = self.state.get() else { return Ok(None) };
         let (live, catalog) = (Arc::clone(&self.live), journals.catalog.0.clone());
-        let exchange = Exchange::new(self.config.journal_dir(), redis.clone(), live, catalog);
+        let (journal_dir, status) = (self.config.journal_dir(), Arc::clone(&self.exchange));
+        let exchange = Exchange::new(journal_dir, redis.clone(), live, catalog, sealer, status);
         Ok(Some(Job::new("exchange", move |stop| {
             exchange.run(stop);
             Ok(())
@@ -255,6 +266,7 @@ impl Server {
             journals: healths,
             certificates: self.tls.is_some().then_some(self.certificates),
             lag: self.lag,
+            exchange: self.exchange,
         });
         let job = |listener| {
             let console = Arc::clone(&console);

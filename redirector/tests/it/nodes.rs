@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use harness::{Launch, Product, Redis, RedisCluster};
 use hyper::Method;
 use serde_json::json;
+use shared::catalog::{AccessToken, Change, Entity, Role, change_id};
+use shared::record::Record;
+use shared::time::Timestamp;
 use tokio::time::sleep;
 
 use crate::support::{BROWSER, PATIENCE, Stage, launch, text, token_of, until, woo_order};
@@ -95,4 +98,66 @@ async fn nodes_on_one_redis_have_one_catalog_and_one_state() {
 async fn nodes_on_a_cluster_have_one_catalog_and_one_state() {
     let cluster = RedisCluster::start(3, 0).unwrap();
     one_catalog_and_one_state(&cluster.url()).await;
+}
+
+/// Runs a Lua script in Redis that can write bytes: they are given as hexadecimal digits.
+fn script(redis: &Redis, script: &str, arguments: &[&[u8]]) -> String {
+    let hex = |bytes: &&[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let arguments: Vec<String> = arguments.iter().map(hex).collect();
+    let unhex = "local function bytes(text) \
+        return (text:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end)) end ";
+    let script = format!("{unhex}{script}");
+    let mut command = vec!["EVAL", &script, "1", "ac:{00}x"];
+    command.extend(arguments.iter().map(String::as_str));
+    redis.cli(&command).unwrap()
+}
+
+/// Whoever can write to Redis writes a change that makes him administrator, as our nodes would
+/// write it without a seal, and one that nobody can read.
+#[tokio::test]
+async fn who_writes_to_redis_changes_no_catalog_and_reads_no_secret() {
+    let redis = Redis::start(&[]).unwrap();
+    let url = redis.url();
+    let first = Stage::set_up(&["--state", &url], json!({})).await;
+    let (_folder, _node, second) = second_node(&first, &url).await;
+    known_after(&second, "anna").await;
+
+    let put = "return redis.call('HSET', KEYS[1], bytes(ARGV[1]), bytes(ARGV[2]))";
+    let at = Timestamp::from_ms(1_790_000_000_000);
+    let hash = blake3::hash(b"ac_evil").to_hex().to_string();
+    let token = AccessToken { hash, role: Role::Admin, created_at: at };
+    let change = Change { at, entities: vec![Entity::AccessToken(token)], request: None };
+    let record = Record::Catalog(change).encode();
+    script(&redis, put, &[&change_id(&record), &record]);
+    script(&redis, put, &[&[7; 16], b"garbage"]);
+    // One of our own entries under another name is not ours either.
+    let copy = "local ids = redis.call('HKEYS', KEYS[1]) for _, id in ipairs(ids) do \
+        if id ~= bytes(ARGV[1]) then redis.call('HSET', KEYS[1], bytes(ARGV[2]), \
+        redis.call('HGET', KEYS[1], id)) end end return 1";
+    script(&redis, copy, &[&change_id(&record), &[8; 16]]);
+
+    let refused = async |node: &Product| {
+        let metrics = harness::http::send(node.admin, Method::GET, "/metrics", &[], "");
+        let metrics = metrics.await.unwrap().body;
+        let line =
+            metrics.lines().find(|line| line.starts_with("afterclick_exchange_refused_total"));
+        line.unwrap().rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    for node in [&first.product, &second] {
+        until("three entries are dropped", async || refused(node).await == 3).await;
+        let headers = [("authorization", "Bearer ac_evil")];
+        let path = "/api/v1/merchants";
+        let answer = harness::http::send(node.admin, Method::GET, path, &headers, "").await;
+        assert_eq!(answer.unwrap().status, 401);
+    }
+    // The rest goes on.
+    let link = json!({ "campaign": first.campaign, "influencer": first.influencer,
+                       "slug": "later", "destination": "https://shop.test/" });
+    first.product.create("links", &link).await.unwrap();
+    known_after(&second, "later").await;
+
+    let find = "for _, entry in ipairs(redis.call('HVALS', KEYS[1])) do \
+        if entry:find(bytes(ARGV[1]), 1, true) then return 'readable' end end return 'sealed'";
+    assert_eq!(script(&redis, find, &[b"webhook_secret"]).trim(), "sealed");
+    assert_eq!(script(&redis, find, &[b"garbage"]).trim(), "readable", "the search finds things");
 }

@@ -5,10 +5,12 @@
 
 mod certificates;
 mod counters;
+mod exchange;
 mod lag;
 mod reconciliations;
 
 pub use certificates::CertificateStatus;
 pub use counters::Counters;
+pub use exchange::ExchangeStatus;
 pub use lag::Lag;
 pub use reconciliations::{Reconciliation, Reconciliations};
