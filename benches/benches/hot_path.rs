@@ -56,7 +56,7 @@ fn token(c: &mut Criterion) {
     let text = claims().encode(&key);
     c.bench_function("token/sign", |b| b.iter(|| black_box(claims()).encode(&key)));
     c.bench_function("token/verify", |b| {
-        b.iter(|| Claims::verify(black_box(&text), NOW, |_, _| Ok(key)))
+        b.iter(|| Claims::verify(black_box(&text), NOW, |_, _| Ok(key)));
     });
 }
 
@@ -68,7 +68,7 @@ fn classification(c: &mut Criterion) {
         b.iter(|| classify(black_box(request), Availability::Live, None, Span::minutes(30), NOW));
     });
     c.bench_function("classify/user agent, not cached", |b| {
-        b.iter(|| agents.judge(black_box(BROWSER)))
+        b.iter(|| agents.judge(black_box(BROWSER)));
     });
 }
 
@@ -105,7 +105,7 @@ fn decode(c: &mut Criterion) {
     let mut record = Vec::new();
     encode_click(&click(), &mut record);
     c.bench_function("record/decode a click", |b| {
-        b.iter(|| Record::decode(black_box(&record)).is_ok())
+        b.iter(|| Record::decode(black_box(&record)).is_ok());
     });
 }
 

@@ -74,7 +74,7 @@ mod tests {
             late.push(at.elapsed());
             assert!(Instant::now() >= at, "never early");
             let at = Instant::now() + Duration::from_micros(700);
-            tokio::time::sleep_until(at.into()).await;
+            tokio::time::sleep_until(at).await;
             late_by_timer.push(at.elapsed());
         }
         late.sort_unstable();

@@ -271,7 +271,7 @@ fn clicks(sent: &[Sent], link_id: impl Fn(usize) -> LinkId, written: &Written) -
         let times = || format!("{} stands there {} times", named(), recorded.len());
         match sent.fate {
             Fate::Answered(Verdict::Later) | Fate::Unsent => {
-                none.expect(recorded.is_empty(), times)
+                none.expect(recorded.is_empty(), times);
             }
             Fate::Unanswered => maybe.expect(recorded.len() <= 1, times),
             Fate::Answered(_) => once.expect(recorded.len() == 1, times),

@@ -329,7 +329,7 @@ pub(crate) async fn unparsed(
                 }
             }
             Err(error) => {
-                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}")
+                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}");
             }
         }
     });

@@ -50,10 +50,11 @@ fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
             ("k" | "t" | "c", _) => batch[&*name] = value.into(),
             ("n" | "id" | "u" | "r", _) => _ = event.insert(name.into(), value.into()),
             ("ts", _) => {
-                _ = event.insert("ts".into(), value.parse::<i64>().map_or(Value::Null, Value::from))
+                _ = event
+                    .insert("ts".into(), value.parse::<i64>().map_or(Value::Null, Value::from));
             }
             (_, Some("new_customer")) => {
-                _ = order.insert("new_customer".into(), (value == "true").into())
+                _ = order.insert("new_customer".into(), (value == "true").into());
             }
             (_, Some(field)) => _ = order.insert(field.to_owned(), value.into()),
             _ => {}

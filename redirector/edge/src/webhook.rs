@@ -252,7 +252,7 @@ pub(crate) async fn receive_orders(
     };
     let read = received.hand_on(&worker, &received.body, |arrival| {
         match signature::timed(signature::OWN_HEADER, arrival) {
-            Authenticity::Refused(reason) => Err(received.refused(&worker, &reason)),
+            Authenticity::Refused(reason) => Err(reason),
             Authenticity::Signed | Authenticity::Ping => {
                 Ok(read_orders(arrival, received.platform()))
             }
@@ -260,7 +260,7 @@ pub(crate) async fn receive_orders(
     });
     match read {
         Ok(orders) => record_orders(&worker, &received, orders).await,
-        Err(answer) => answer,
+        Err(reason) => received.refused(&worker, &reason),
     }
 }
 

@@ -219,7 +219,7 @@ impl Embedded {
     pub fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
         let mut names = Vec::new();
         each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| {
-            names.push(name.to_vec())
+            names.push(name.to_vec());
         })?;
         Ok(names)
     }

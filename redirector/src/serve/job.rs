@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use live::{Stop, Stopper, stop};
 
+/// What a thread does until it is told to stop.
+type Run = Box<dyn FnOnce(&Stop) -> Result<()> + Send>;
+
 /// A thread to be started.
 pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) priority: Priority,
     pub(crate) end: End,
-    pub(crate) run: Box<dyn FnOnce(&Stop) -> Result<()> + Send>,
+    pub(crate) run: Run,
 }
 
 /// How a thread shares its processor core with redirects.

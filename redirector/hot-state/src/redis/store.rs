@@ -107,7 +107,7 @@ impl Redis {
     /// Writes counters, and the position up to which they count, in one step.
     ///
     /// # Errors
-    /// [`Lost`] when the counters are not those that were stored last.
+    /// `Lost` when the counters are not those that were stored last.
     pub fn count(
         &self,
         stream: &StreamName,

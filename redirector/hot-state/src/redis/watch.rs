@@ -62,7 +62,7 @@ impl Redis {
     /// now.
     ///
     /// # Errors
-    /// [`Lost`] when one does not; then all buckets are asked again. Or when a server does not
+    /// `Lost` when one does not; then all buckets are asked again. Or when a server does not
     /// answer.
     pub fn sweep(&self) -> Result<()> {
         self.ask_buckets()?;

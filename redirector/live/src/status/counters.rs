@@ -107,7 +107,7 @@ mod tests {
         Class::ALL.into_iter().for_each(|class| counters.count(class));
         let mut ones = 0;
         counters.each(|name, _, value| {
-            ones += u64::from(name == "afterclick_clicks_total" && value == 1)
+            ones += u64::from(name == "afterclick_clicks_total" && value == 1);
         });
         assert_eq!(ones, Class::ALL.len() as u64);
     }
