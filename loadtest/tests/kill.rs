@@ -21,7 +21,7 @@ async fn killed(cycles: usize, fault: Option<&str>) -> KillReport {
 #[tokio::test]
 async fn fifty_kills_under_load_lose_and_double_nothing() {
     let report = killed(50, None).await;
-    assert!(report.promised > 500, "too little load to mean anything: {report:?}");
+    assert!(report.promised > 2000, "too little load to mean anything: {report:?}");
     assert_eq!((report.lost, report.doubled), (0, 0), "{report:?}");
     assert!(report.recorded >= report.promised);
 }

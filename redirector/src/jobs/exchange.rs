@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hot_state::Redis;
@@ -29,6 +29,8 @@ use shared::stream::StreamKind;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many changes are fetched in one step.
 const AT_ONCE: usize = 100;
+/// How often the log says at most that entries are dropped.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Exchange {
     journal_dir: PathBuf,
@@ -38,8 +40,10 @@ pub(crate) struct Exchange {
     readers: BTreeMap<StreamName, Reader>,
     /// The ids of the changes in this node's journal.
     held: HashSet<ChangeId>,
-    /// The ids of entries that are not ours; each is reported once.
+    /// The ids of entries that are not ours; each is counted once.
     refused: HashSet<ChangeId>,
+    /// When the log last said so.
+    warned_at: Option<Instant>,
     sealer: Sealer,
     status: Arc<ExchangeStatus>,
 }
@@ -61,6 +65,7 @@ impl Exchange {
             readers: BTreeMap::new(),
             held: HashSet::new(),
             refused: HashSet::new(),
+            warned_at: None,
             sealer,
             status,
         }
@@ -87,7 +92,8 @@ impl Exchange {
 
     fn exchange(&mut self) -> Result<()> {
         let offered = self.redis.changes_count()?;
-        if offered < self.held.len() {
+        // Entries that are not ours count too: they must not hide that ours are gone.
+        if offered < self.held.len() + self.refused.len() {
             // Redis lost some changes: the whole journal is read once more.
             self.readers.clear();
             self.refused.clear();
@@ -162,6 +168,11 @@ impl Exchange {
     fn refuse(&mut self, id: ChangeId) {
         self.refused.insert(id);
         self.status.refused();
+        // Whoever writes to Redis can write a million entries. The metric counts them all.
+        if self.warned_at.is_some_and(|at| at.elapsed() < WARN_EVERY) {
+            return;
+        }
+        self.warned_at = Some(Instant::now());
         tracing::error!(
             "a change of the catalog in Redis is dropped: it was not sealed with a key of our \
              `keys.json`; if a node has other keys, give it the same, else find out who writes to \
