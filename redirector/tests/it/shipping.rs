@@ -1,6 +1,7 @@
 //! Sealed segments are copied, and copies may then be all that is left of them. Nothing is lost to
 //! figures, audit or export.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -63,6 +64,8 @@ async fn copied_segments_are_retired_and_nothing_is_missing() {
     until("all but the open segment retired", async || segments(&journal).len() == 1).await;
     let copied = segments(copies.path());
     assert!(copied.len() >= 3, "{copied:?}");
+    let mode = |path: &PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert!(copied.iter().all(|path| mode(path) == 0o600), "only the owner may read a copy");
     assert_eq!(stage.commission("1").await, 270, "the hot state keeps what it took in");
     let out = stage.folder.path().join("all").to_str().unwrap().to_owned();
     let listed =
