@@ -52,8 +52,10 @@ impl Console {
         self.lag.behind(&self.journals)
     }
 
-    /// Returns whether the figures contain everything that is recorded.
+    /// Returns whether figures that are read from now on contain everything that was recorded
+    /// before the call. Ask before reading them: a record that is projected while they are read is
+    /// not in all of them.
     pub fn is_up_to_date(&self) -> bool {
-        self.lag.is_up_to_date()
+        self.lag.is_up_to_date(&self.journals)
     }
 }

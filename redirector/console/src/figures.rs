@@ -135,6 +135,7 @@ pub(crate) async fn stats(
     let by = by.ok_or_else(|| fault("by", "expected link, influencer, campaign or day"))?;
     let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
     let state = console.hot_state().await?;
+    let up_to_date = console.is_up_to_date();
     let catalog = console.live.read();
     let wanted = |key: &CounterKey| {
         let is = |wanted: &Option<String>, id: &dyn ToString| {
@@ -157,7 +158,7 @@ pub(crate) async fn stats(
     };
     let rows = count(state, by, &wanted).map_err(|error| Problem::internal(&error))?;
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
-    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": console.is_up_to_date() })))
+    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": up_to_date })))
 }
 
 fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
@@ -247,6 +248,7 @@ pub(crate) async fn order(
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
     let state = console.hot_state().await?;
+    let up_to_date = console.is_up_to_date();
     let found = find_order(state, id, &order_id).map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or_else(missing)?;
     let catalog = console.live.read();
@@ -261,7 +263,7 @@ pub(crate) async fn order(
         decision: settled.decision,
         conversion: settled.conversion,
         unconverted: settled.unconverted,
-        up_to_date: console.is_up_to_date(),
+        up_to_date,
     }))
 }
 
@@ -312,7 +314,9 @@ pub(crate) async fn unparsed(
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
     let mut deliveries: VecDeque<UnparsedDelivery> = VecDeque::new();
     let mut count = 0u64;
-    let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
+    let state = console.hot_state().await?;
+    let up_to_date = console.is_up_to_date();
+    let scanned = state.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
             Ok(ListedDelivery::Delivery(delivery)) => {
                 count += 1;
@@ -335,5 +339,5 @@ pub(crate) async fn unparsed(
     });
     scanned.map_err(|error| Problem::internal(&error))?;
     let items: Vec<_> = deliveries.into_iter().rev().collect();
-    Ok(Json(json!({ "items": items, "count": count, "up_to_date": console.is_up_to_date() })))
+    Ok(Json(json!({ "items": items, "count": count, "up_to_date": up_to_date })))
 }

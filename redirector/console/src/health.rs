@@ -40,7 +40,7 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
         }
     }
     let behind = console.records_behind();
-    _ = match (console.lag.failing.load(Relaxed), console.lag.caught_up.load(Relaxed)) {
+    _ = match (console.lag.failing.load(Relaxed), console.is_up_to_date()) {
         (true, _) => {
             writeln!(
                 text,

@@ -76,6 +76,7 @@ impl Projector {
                     tracing::warn!(
                         "the journal lost its end, the hot state is rebuilt from it: {error:#}"
                     );
+                    self.lag.caught_up.store(false, Relaxed);
                     self.begin_anew();
                     if let Err(error) = self.state.clear() {
                         tracing::error!("the hot state cannot be emptied: {error:#}");
