@@ -17,6 +17,8 @@ pub mod status;
 pub mod stop;
 
 pub use catalog::{ChangeError, Live, for_each_change};
-pub use check::{check_code, check_destination, check_host, check_slug};
+pub use check::{
+    check_code, check_destination, check_domain, check_host, check_slug, host_of, is_under,
+};
 pub use snapshot::{HotCampaign, HotMerchant, Snapshot};
 pub use stop::{Stop, Stopper};

@@ -46,6 +46,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         ends_at: None,
         commission,
         earlier_commissions: vec![],
+        destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
         renewals: Renewals::None,

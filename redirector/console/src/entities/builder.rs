@@ -6,11 +6,11 @@ use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use live::check_destination;
+use live::{check_destination, check_domain, host_of, is_under};
 use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::Value;
-use shared::catalog::{Catalog, Coupon};
+use shared::catalog::{Campaign, Catalog, Coupon};
 use shared::id::MerchantId;
 use shared::links::Schedule;
 use shared::time::Timestamp;
@@ -51,6 +51,31 @@ impl<'a> EntityBuilder<'a> {
             if held != new && (was_past || is_past) {
                 fields.fault(name, "can only be moved between times that are still to come");
             }
+        }
+    }
+
+    /// Checks that a destination lies where the merchant, or the campaign, says that links may
+    /// lead. Otherwise a link could send the merchant's visitors, with their tokens, anywhere.
+    pub(super) fn check_target(
+        &self,
+        fields: &mut Fields,
+        name: &str,
+        destination: &str,
+        campaign: &Campaign,
+    ) {
+        let merchant = self.catalog.merchants.get(&campaign.merchant);
+        let domains = merchant.map_or(&[][..], |merchant| &merchant.domains);
+        let host = host_of(destination).unwrap_or_default();
+        let allowed = || domains.iter().chain(&campaign.destinations);
+        if !allowed().any(|domain| is_under(&host, domain)) {
+            let allowed = allowed().map(String::as_str).collect::<Vec<_>>().join(", ");
+            fields.fault(
+                name,
+                format!(
+                    "`{host}` is not under {allowed}; add it to the campaign's `destinations` if \
+                     its links may lead there"
+                ),
+            );
         }
     }
 
@@ -114,6 +139,15 @@ where
 {
     let id: K = parsed(value)?;
     entities.get(&id).map(AsRef::as_ref).ok_or_else(|| format!("`{id}` does not exist"))
+}
+
+/// Reads a list of hosts, each of which has one owner.
+pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
+    let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
+    let names = value.as_array().ok_or_else(expected)?.iter().map(|name| {
+        name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected)
+    });
+    names.map(|name| name.and_then(|name| check_domain(&name).map(|()| name))).collect()
 }
 
 pub(super) fn destination(value: &Value) -> Result<String, String> {

@@ -312,6 +312,7 @@ pub(crate) fn campaign(id: CampaignId, pays: Pays) -> Entity {
         ends_at: None,
         commission: Terms::new(vec![Rule::always(pays)]).unwrap(),
         earlier_commissions: vec![],
+        destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
         renewals: Renewals::None,
