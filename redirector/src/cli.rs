@@ -97,9 +97,16 @@ pub(crate) struct Settings {
     /// Address of the admin listener [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
     pub(crate) admin: Option<String>,
+    /// Hosts under which browsers and Prometheus ask the admin listener, comma-separated, beside
+    /// loopback and its own address.
+    #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_ADMIN_HOSTS")]
+    pub(crate) admin_hosts: Option<String>,
     /// Hot state: `embedded` (the default) or `redis://host:port`.
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,
+    /// File with the address of the hot state, if it holds a password.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_STATE_FILE")]
+    pub(crate) state_file: Option<String>,
     /// The agency's own link hosts, comma-separated.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_HOSTS")]
     pub(crate) hosts: Option<String>,
@@ -139,6 +146,9 @@ pub(crate) struct Settings {
     /// A first admin token, with which a new installation can be set up through the API.
     #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
+    /// File with the first admin token: other users of the machine see flags.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_ADMIN_TOKEN_FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// A fault to plant, to show that the tests catch it.
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]

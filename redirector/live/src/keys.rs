@@ -4,7 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -38,6 +38,7 @@ pub fn load_or_create(data: &Path) -> Result<KeyRing> {
 }
 
 fn load(path: &Path) -> Result<KeyRing> {
+    keep_private(path)?;
     let file: KeyFile = serde_json::from_slice(&std::fs::read(path)?)?;
     let keys = file.keys.into_iter().map(|key| {
         let secret =
@@ -49,6 +50,20 @@ fn load(path: &Path) -> Result<KeyRing> {
     Ok(KeyRing::new(keys.collect::<Result<_>>()?)?)
 }
 
+/// Takes the file away from everybody but its owner, as after it was copied or restored.
+fn keep_private(path: &Path) -> Result<()> {
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        tracing::warn!(
+            "{} had the mode {mode:03o}, so others could read the keys; it is 600 now",
+            path.display()
+        );
+        let private = std::fs::Permissions::from_mode(mode & 0o700);
+        std::fs::set_permissions(path, private).context("its mode must be 600")?;
+    }
+    Ok(())
+}
+
 fn create(path: &Path) -> Result<KeyRing> {
     let mut secret = [0; 32];
     rand::rng().fill_bytes(&mut secret);
@@ -57,8 +72,9 @@ fn create(path: &Path) -> Result<KeyRing> {
     // The file gets its name only after its content is on disk: half a key file would make every
     // token invalid.
     let unfinished = path.with_extension("json.new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    // A file that is there already may be somebody else's: only a new one is ours alone.
+    _ = std::fs::remove_file(&unfinished);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(&serde_json::to_vec_pretty(&KeyFile { keys: vec![stored] })?)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
@@ -80,6 +96,23 @@ mod tests {
         assert_ne!(made.active().secret, [0; 32]);
         let mode = std::fs::metadata(data.path().join("keys.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn keys_are_their_owners_alone_whatever_was_there_before() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("keys.json");
+        let open_to_all = std::fs::Permissions::from_mode(0o666);
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        // Somebody has left a file of their own under the name of the unfinished one.
+        let planted = data.path().join("keys.json.new");
+        std::fs::write(&planted, "planted").unwrap();
+        std::fs::set_permissions(&planted, open_to_all.clone()).unwrap();
+        let made = load_or_create(data.path()).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, open_to_all).unwrap();
+        let again = load_or_create(data.path()).unwrap();
+        assert_eq!((mode(), again.active().secret), (0o600, made.active().secret));
     }
 
     #[test]

@@ -118,7 +118,12 @@ impl Config {
             retention,
             reconcile: reconciliation(sources, s),
             admin_token: sources
-                .read_shown("admin_token", &s.admin_token, values::admin_token, |_| "…".into())
+                .read_secret(
+                    ("admin_token", &s.admin_token),
+                    ("admin_token_file", &s.admin_token_file),
+                    values::admin_token,
+                    |_| "…".into(),
+                )
                 .given(),
             #[cfg(feature = "faults")]
             fault: sources.read("fault", &s.fault, planted).given(),
@@ -248,6 +253,46 @@ mod tests {
         ] {
             assert!(mistakes.contains(expected), "{mistakes} should name {expected}");
         }
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_setting_or_from_a_file_and_is_not_shown() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let keep = |name: &str, content: &str, mode| {
+            std::fs::write(path(name), content).unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path(name), mode).unwrap();
+        };
+        keep("token", "from-a-file\n", 0o600);
+        keep("open", "open-to-others", 0o644);
+        keep("state", "redis://:pass@localhost", 0o600);
+        keep("wrong", "memcached://:pass@localhost", 0o600);
+        let resolve = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            Config::resolve(&settings).map_err(|error| error.to_string())
+        };
+        let config = resolve(&|s| {
+            s.admin_token_file = Some(path("token"));
+            s.state_file = Some(path("state"));
+        });
+        let config = config.unwrap();
+        assert_eq!(config.admin_token.as_deref(), Some("from-a-file"));
+        assert_eq!(config.state, StateUrl::Redis("redis://:pass@localhost".into()));
+        for (key, mistake) in [("open", "chmod 600"), ("nowhere", "No such file")] {
+            let refused = resolve(&|s| s.admin_token_file = Some(path(key))).unwrap_err();
+            assert!(refused.contains("admin_token_file") && refused.contains(mistake), "{refused}");
+        }
+        let refused = resolve(&|s| s.state_file = Some(path("wrong"))).unwrap_err();
+        assert!(refused.contains("state_file") && !refused.contains("pass"), "{refused}");
+        let refused = resolve(&|s| {
+            s.admin_token_file = Some(path("token"));
+            s.admin_token = Some("a-secret".into());
+        });
+        let refused = refused.unwrap_err();
+        assert!(refused.contains("both are set") && !refused.contains("a-secret"), "{refused}");
     }
 
     #[test]
