@@ -10,6 +10,8 @@ use live::Live;
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
 use tokio::time::sleep;
 
+use crate::guesses::Guesses;
+use crate::hosts::Hosts;
 use crate::problem::Problem;
 
 /// How long a request waits for a hot state that is still being opened.
@@ -24,6 +26,9 @@ pub struct Console {
     /// Writes facts to the journal.
     pub facts: Committer,
     pub journal_dir: PathBuf,
+    /// The hosts of the admin listener.
+    pub hosts: Hosts,
+    pub guesses: Guesses,
     /// The hash of the token in the configuration.
     pub first_token: Option<String>,
     pub counters: Vec<&'static Counters>,

@@ -63,6 +63,13 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     totals.insert(("afterclick_exchange_refused_total", None), console.exchange.refused_total());
     totals
         .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));
+    for (name, value) in [
+        ("afterclick_admin_foreign_hosts_total", console.hosts.foreign_total()),
+        ("afterclick_admin_refused_requests_total", console.guesses.refused_total()),
+        ("afterclick_admin_wrong_tokens_total", console.guesses.wrong_total()),
+    ] {
+        totals.insert((name, None), value);
+    }
     for of_shop in console.reconciliations.all().values() {
         for (name, value) in [
             ("afterclick_reconcile_runs_total", of_shop.runs),

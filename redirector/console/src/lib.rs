@@ -10,7 +10,9 @@ mod context;
 mod entities;
 mod fields;
 mod figures;
+mod guesses;
 mod health;
+mod hosts;
 mod orders;
 mod problem;
 mod resources;
@@ -18,4 +20,6 @@ mod server;
 mod table;
 
 pub use context::Console;
+pub use guesses::Guesses;
+pub use hosts::Hosts;
 pub use server::run;

@@ -77,6 +77,19 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail)
     }
 
+    /// Too many wrong tokens came from the client's address, so this one was not looked at.
+    pub fn too_many_guesses() -> Self {
+        let detail = "wrong access tokens came from your address; ask again in a moment";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens", detail)
+    }
+
+    /// The request names a host that is not ours.
+    pub fn misdirected() -> Self {
+        let detail = "the admin listener answers to localhost, to its own address and to the hosts \
+                      in `admin_hosts` (--admin-hosts, AFTERCLICK_ADMIN_HOSTS): add this one there";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "Not a host of the admin listener", detail)
+    }
+
     /// The access token is known, but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Not allowed with this access token", detail)
@@ -180,6 +193,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -1,6 +1,7 @@
 //! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so
 //! that a slow answer delays no redirect.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +22,7 @@ use live::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::problem::Problem;
 use crate::{auth, figures, health, orders, problem, resources};
@@ -68,6 +72,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(|| async { Problem::not_found("the API is at /api/v1") })
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::only_our_hosts))
         .layer(middleware::map_response(guard))
         .with_state(console)
 }
@@ -103,7 +108,10 @@ pub fn run(
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => serve(stream, router.clone(), &connections),
+                    Ok((stream, peer)) => {
+                        let from = CameFrom(peer.ip());
+                        serve(stream, Answering { router: router.clone(), from }, &connections);
+                    }
                     Err(error) => {
                         tracing::warn!("the admin listener cannot accept for the moment: {error}");
                         sleep(ACCEPT_PAUSE).await;
@@ -130,14 +138,31 @@ async fn give_memory_back() {
 }
 
 /// Serves one connection; it ends by itself when it is idle, or says nothing whole, for too long.
-fn serve(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+fn serve(stream: TcpStream, answering: Answering, connections: &GracefulShutdown) {
     let connection = http1::Builder::new()
         // Without a timer hyper's time-out does nothing.
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), answering);
     // A connection's own failure is answered by hyper and of no further interest.
     tokio::spawn(connections.watch(connection));
+}
+
+/// Answers the requests of one connection, and tells the handlers where they came from.
+struct Answering {
+    router: Router,
+    from: CameFrom,
+}
+
+impl Service<hyper::Request<Incoming>> for Answering {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.from);
+        TowerToHyperService::new(self.router.clone()).call(request)
+    }
 }
 
 /// Bounds a whole request: body, work and answer.

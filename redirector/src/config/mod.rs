@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Further hosts of the admin listener, lower case.
+    pub(crate) admin_hosts: Vec<String>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) edge: edge::Settings,
     pub(crate) state: StateUrl,
@@ -103,10 +105,16 @@ impl Config {
             data: sources.read_or("data", &s.data, "data".into(), |t| Ok(PathBuf::from(t))),
             listen,
             admin: sources.read_or("admin", &s.admin, loopback(8081), values::address),
+            admin_hosts: sources.read_or("admin_hosts", &s.admin_hosts, vec![], values::hosts),
             tls: tls(sources, s),
             edge: edge_settings(sources, s, listen),
             state: sources
-                .read_shown("state", &s.state, StateUrl::parse, without_password)
+                .read_secret(
+                    ("state", &s.state),
+                    ("state_file", &s.state_file),
+                    StateUrl::parse,
+                    without_password,
+                )
                 .given()
                 .unwrap_or(StateUrl::Embedded),
             hosts: sources.read_or("hosts", &s.hosts, vec![], values::hosts),

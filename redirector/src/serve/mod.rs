@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use console::{Console, auth};
+use console::{Console, Guesses, Hosts, auth};
 use edge::tls::Tls;
 use edge::{Edge, Listeners};
 use hot_state::{HotState, LazyState};
@@ -261,6 +261,8 @@ impl Server {
             state: self.state,
             facts: journals.facts.0.clone(),
             journal_dir: self.config.journal_dir(),
+            hosts: Hosts::new(self.config.admin.ip(), self.config.admin_hosts),
+            guesses: Guesses::default(),
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters: self.counters,
             journals: healths,
