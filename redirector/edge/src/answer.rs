@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -71,6 +71,22 @@ pub(crate) fn not_found() -> Answer {
 /// The answer for a host that is not served here.
 pub(crate) fn misdirected() -> Answer {
     text(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n")
+}
+
+/// The answer for a host that another connection is for: this one's certificate is not.
+pub(crate) fn misconnected() -> Answer {
+    let why = "this connection's certificate is not for this host; open another connection\n";
+    text(StatusCode::MISDIRECTED_REQUEST, why)
+}
+
+/// How long browsers use only HTTPS for a host after an answer: 180 days. For this host alone:
+/// what else lies under the merchant's domain is not ours.
+pub(crate) const PINNED: &str = "max-age=15552000";
+
+/// Tells the browser to use only HTTPS for this host.
+pub(crate) fn pin(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(PINNED));
+    answer
 }
 
 /// The answer for a method that the path does not support.

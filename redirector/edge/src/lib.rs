@@ -13,6 +13,7 @@ mod collect;
 mod connection;
 mod context;
 mod drain;
+mod encrypted;
 mod gate;
 mod handshake;
 mod image;

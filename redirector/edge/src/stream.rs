@@ -120,10 +120,6 @@ impl GatedStream {
         Poll::Ready(Ok(step))
     }
 
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.outbox.is_encrypted()
-    }
-
     /// Returns whether the peer of an encrypted connection has not finished the handshake yet.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.outbox.is_handshaking()

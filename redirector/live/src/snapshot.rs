@@ -192,6 +192,11 @@ impl Snapshot {
         domain_of(host, |domain| self.domains.contains_key(domain)).is_some()
     }
 
+    /// Returns whether a host is itself the domain of a merchant, and no host of the agency.
+    pub fn is_domain(&self, host: &str) -> bool {
+        self.domains.contains_key(host) && !self.agency_hosts.iter().any(|agency| agency == host)
+    }
+
     /// Verifies a click token of any merchant.
     pub fn verify_token(&self, text: &[u8], now: Timestamp) -> Result<Claims, TokenError> {
         Claims::verify(text, now, |key_id, merchant| {
