@@ -11,6 +11,8 @@
 //! 1  1  version of that kind's body
 //! 2  …  body
 //! ```
+//!
+//! A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers.
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -155,6 +157,7 @@ const ORDER: u8 = 3;
 const CATALOG: u8 = 4;
 const UNPARSED: u8 = 5;
 const V1: u8 = 1;
+const V2: u8 = 2;
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes to `out`.
@@ -164,10 +167,14 @@ impl<'a> Record<'a> {
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {
             Self::Click(click) => encode_click(click, out),
-            Self::Event(event) => encode_json(EVENT, event, out),
-            Self::Order(fact) => encode_json(ORDER, fact, out),
-            Self::Catalog(change) => encode_json(CATALOG, change, out),
-            Self::Unparsed(unparsed) => encode_json(UNPARSED, unparsed, out),
+            Self::Event(event) => encode_json((EVENT, V1), event, out),
+            Self::Order(fact) => encode_json((ORDER, V1), fact, out),
+            Self::Catalog(change) => {
+                // A program that cannot open secrets must not take them for missing ones.
+                let version = if change.has_sealed() { V2 } else { V1 };
+                encode_json((CATALOG, version), change, out);
+            }
+            Self::Unparsed(unparsed) => encode_json((UNPARSED, V1), unparsed, out),
         }
     }
 
@@ -188,7 +195,7 @@ impl<'a> Record<'a> {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
             (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
             (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
-            (CATALOG, V1) => {
+            (CATALOG, V1 | V2) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
             (UNPARSED, V1) => {
@@ -227,8 +234,8 @@ impl Flavor for Appender<'_> {
     }
 }
 
-fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
-    out.extend([kind, V1]);
+fn encode_json<T: Serialize>((kind, version): (u8, u8), body: &T, out: &mut Vec<u8>) {
+    out.extend([kind, version]);
     let written = serde_json::to_writer(out, body);
     debug_assert!(written.is_ok(), "a record always serialises");
 }
@@ -236,6 +243,7 @@ fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Entity;
 
     fn click() -> Click<'static> {
         Click {
@@ -281,6 +289,24 @@ mod tests {
         let bytes = Record::Click(click()).encode();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, include_str!("../tests/data/click-v1.hex").trim());
+    }
+
+    /// Written by version 2 of a change and never changed: every later version must read it.
+    #[test]
+    fn a_change_with_sealed_secrets_stays_readable() {
+        let body = include_str!("../tests/data/catalog-v2.json").trim();
+        let bytes = [&[CATALOG, V2][..], body.as_bytes()].concat();
+        let Ok(Record::Catalog(change)) = Record::decode(&bytes) else { panic!("it is one") };
+        assert!(change.has_sealed());
+        let sealed = change.entities.iter().map(|entity| match entity {
+            Entity::Merchant(merchant) => merchant.sealed.as_deref(),
+            Entity::Influencer(influencer) => influencer.sealed.as_deref(),
+            _ => None,
+        });
+        for sealed in sealed {
+            assert!(sealed.is_some_and(|sealed| body.contains(sealed)));
+        }
+        assert_eq!(Record::Catalog(change).encode()[..2], [CATALOG, V2]);
     }
 
     #[test]

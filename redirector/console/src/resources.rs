@@ -346,7 +346,7 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
             let mut shown = fields_of(merchant);
             let has_secret = merchant.webhook_secret.is_some();
             if let Some(fields) = shown.as_object_mut() {
-                for secret in ["webhook_secret", "old_webhook_secret", "shop_api"] {
+                for secret in ["webhook_secret", "old_webhook_secret", "shop_api", "sealed"] {
                     fields.remove(secret);
                 }
             }
@@ -354,7 +354,11 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
             merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
             shown
         }
-        Entity::Influencer(influencer) => fields_of(influencer),
+        Entity::Influencer(influencer) => {
+            let mut shown = fields_of(influencer);
+            shown.as_object_mut().map(|fields| fields.remove("sealed"));
+            shown
+        }
         Entity::Campaign(campaign) => {
             let mut shown = fields_of(campaign);
             merge(&mut shown, json!({ "commission_text": campaign.commission.describe() }));

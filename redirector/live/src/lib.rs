@@ -12,6 +12,7 @@ pub mod clock;
 pub mod keys;
 pub mod node;
 pub mod seal;
+mod secrets;
 mod snapshot;
 pub mod status;
 pub mod stop;

@@ -242,6 +242,7 @@ mod tests {
                 platform: None,
                 webhook_secret: Some(secret.into()),
                 old_webhook_secret: None,
+                sealed: None,
                 shop_api: None,
                 trust_pixel: false,
                 created_at: Timestamp::from_ms(0),

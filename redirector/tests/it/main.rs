@@ -4,6 +4,9 @@
 
 mod acme;
 mod admin;
+mod admin_surface;
+mod at_rest;
+mod catalog_rules;
 mod channels;
 mod clock;
 mod events;

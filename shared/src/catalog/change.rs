@@ -25,6 +25,17 @@ pub struct Change {
     pub request: Option<RequestId>,
 }
 
+impl Change {
+    /// Returns whether any of its entities has secrets that are sealed.
+    pub fn has_sealed(&self) -> bool {
+        self.entities.iter().any(|entity| match entity {
+            Entity::Merchant(merchant) => merchant.sealed.is_some(),
+            Entity::Influencer(influencer) => influencer.sealed.is_some(),
+            _ => false,
+        })
+    }
+}
+
 /// One entity with all its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -55,6 +55,7 @@ impl EntityBuilder<'_> {
             old_webhook_secret,
             shop_api,
             trust_pixel,
+            sealed: held.and_then(|m| m.sealed.clone()),
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
         })
