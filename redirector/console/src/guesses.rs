@@ -2,8 +2,8 @@
 //!
 //! SECURITY: after some wrong tokens every request from the same block of addresses waits before
 //! its token is looked at, and only a few wait at a time. So an address can try a bounded number of
-//! tokens a second. Nobody is locked out: a right token counts as soon as it is looked at, and other
-//! addresses wait for nothing. Which token was right is never decided here.
+//! tokens a second. No address is locked out: a right token counts as soon as it is looked at, and
+//! other addresses wait for nothing. Whether a token is right is never decided here.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

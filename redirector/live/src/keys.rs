@@ -50,16 +50,25 @@ fn load(path: &Path) -> Result<KeyRing> {
     Ok(KeyRing::new(keys.collect::<Result<_>>()?)?)
 }
 
-/// Takes the file away from everybody but its owner, as after it was copied or restored.
+/// Takes the file away from everybody but its owner, as after it was copied or restored. A file
+/// that belongs to somebody else may be open to a group: so container platforms hand secrets over.
 fn keep_private(path: &Path) -> Result<()> {
     let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        tracing::warn!(
-            "{} had the mode {mode:03o}, so others could read the keys; it is 600 now",
-            path.display()
-        );
-        let private = std::fs::Permissions::from_mode(mode & 0o700);
-        std::fs::set_permissions(path, private).context("its mode must be 600")?;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => tracing::warn!(
+            "{} had the mode {mode:03o}, so others could read the keys; it is {:03o} now",
+            path.display(),
+            mode & 0o700
+        ),
+        Err(_) if mode & 0o027 == 0 => {}
+        Err(error) => {
+            let open =
+                format!("its mode is {mode:03o}, so others can read or change it; chmod 600");
+            return Err(error).context(open);
+        }
     }
     Ok(())
 }

@@ -47,6 +47,10 @@ async fn a_domain_has_one_owner() {
         let answer = create(&stage, "merchants", &merchant(free)).await;
         assert_eq!(answer.status, 201, "{free}: {}", answer.body);
     }
+    let mut many = merchant("co.uk");
+    many["domains"] = json!(["co.uk", "fine.test", "x.shop.test", "127.1"]);
+    let answer = create(&stage, "merchants", &many).await;
+    assert!(answer.body.contains("co.uk") && answer.body.contains("127.1"), "{}", answer.body);
     let other = stage.product.create("merchants", &merchant("deep.other.test")).await.unwrap();
     let other = format!("merchants/{}", text(&other["id"]));
     let own = format!("merchants/{}", stage.merchant);

@@ -20,6 +20,8 @@ use crate::fields::{Fields, flag, parsed, time};
 /// Characters for generated texts that nobody should guess or confuse: no vowels, and none that
 /// look alike.
 const UNGUESSABLE: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
+/// The most hosts of a merchant or a campaign: each link of an import is compared with them.
+const HOSTS_MAX: usize = 100;
 
 /// Makes entities. It checks them against a catalog, and against those that it made before in the
 /// same request.
@@ -141,13 +143,20 @@ where
     entities.get(&id).map(AsRef::as_ref).ok_or_else(|| format!("`{id}` does not exist"))
 }
 
-/// Reads a list of hosts, each of which has one owner.
+/// Reads a list of hosts, each of which has one owner. Every wrong one is named.
 pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
-    let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
-    let names = value.as_array().ok_or_else(expected)?.iter().map(|name| {
-        name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected)
-    });
-    names.map(|name| name.and_then(|name| check_domain(&name).map(|()| name))).collect()
+    let expected =
+        || format!("expected a list of at most {HOSTS_MAX} host names such as [\"shop.example\"]");
+    let list = value.as_array().filter(|list| list.len() <= HOSTS_MAX).ok_or_else(expected)?;
+    let (mut hosts, mut faults) = (Vec::new(), Vec::new());
+    for name in list {
+        let host = name.as_str().ok_or_else(expected)?.trim().to_ascii_lowercase();
+        match check_domain(&host) {
+            Ok(()) => hosts.push(host),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(hosts) } else { Err(faults.join("; ")) }
 }
 
 pub(super) fn destination(value: &Value) -> Result<String, String> {
