@@ -105,7 +105,7 @@ impl WorkerContext {
             _ if headers.over_tls => true,
             Scheme::Https => true,
             Scheme::Http => false,
-            Scheme::Auto => !self.listens_on_loopback || headers.forwarded_proto == Some(b"https"),
+            Scheme::Auto => !self.listens_on_loopback || headers.forwarded_https,
         }
     }
 }

@@ -185,7 +185,11 @@ fn plain_host_name(named: &[u8]) -> Option<&str> {
     let is_port = |rest: &[u8]| {
         rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit)
     };
-    if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
+    if is_port(&named[end..]) && !named[..end].ends_with(b".") {
+        str::from_utf8(&named[..end]).ok()
+    } else {
+        None
+    }
 }
 
 /// Returns whether a name has nothing to decode and is not a path of our own.
@@ -310,6 +314,7 @@ mod tests {
             ("?s=1", "?s=\u{e9}"),
             ("Host:", "Hos:"),
             ("go.shop.example:8080", "GO.shop.example"),
+            ("go.shop.example:8080", "go.shop.example."),
             ("go.shop.example:8080", "a@go.shop.example"),
             ("User-Agent: x", "Host: other.example"),
             ("User-Agent: x", "Content-Length: 0"),
