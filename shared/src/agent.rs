@@ -407,7 +407,7 @@ fn is_own_word(text: &str, place: Range<usize>) -> bool {
 /// Returns whether the word at `start` is not the end of a maker's or an app's name: `CUBOT` makes
 /// phones, and `CamScanner` shows pages.
 fn is_robot_word(text: &str, start: usize) -> bool {
-    let before = text[..start].as_bytes();
+    let before = &text.as_bytes()[..start];
     let ends_with = |end: &str| {
         before.len() >= end.len()
             && before[before.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())

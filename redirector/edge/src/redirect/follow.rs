@@ -7,7 +7,9 @@ use shared::id::ClickId;
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
+
 use crate::redirect::decide::{LinkRequest, Reply, decide};
+use crate::redirect::lenient;
 use crate::request::{self, Headers};
 
 /// Decides a request to a link, records the click, and answers.
@@ -40,7 +42,12 @@ pub(crate) fn answer<B>(
     let headers = Headers::of(request);
     let query = request.uri().query().unwrap_or_default();
     let https = worker.is_https(&headers);
-    let request = LinkRequest { host: &host, slug, query, headers, head, https };
+    let exact = LinkRequest { host: &host, slug, query, headers, head, https };
+    let meant = lenient::meant(slug, query).filter(|_| !is_known(worker, &host, slug));
+    let request = match &meant {
+        Some(meant) => LinkRequest { slug: &meant.slug, query: &meant.query, ..exact },
+        None => exact,
+    };
     follow(worker, &request, |reply| match reply {
         Reply::Redirect(redirect) => redirect.answer(&mut worker.header_bytes.borrow_mut()),
         Reply::Fallback(fallback) => answer::redirect_to(fallback),
@@ -48,4 +55,10 @@ pub(crate) fn answer<B>(
         Reply::Misdirected => answer::misdirected(),
         Reply::Refused => answer::prefetch_refused(),
     })
+}
+
+/// Returns whether a host has this slug, exactly as it is spelled.
+fn is_known(worker: &WorkerContext, host: &str, slug: &str) -> bool {
+    let snapshot = worker.snapshot.load();
+    snapshot.scope_of(host).is_some_and(|scope| snapshot.link(scope, slug).is_some())
 }
