@@ -28,7 +28,7 @@ pub enum Class {
     Bot,
     /// Loaded as an image, a frame or a script, which is how cookie stuffing works.
     NotNavigation,
-    /// The same visitor again within the campaign's dedupe time.
+    /// The same visitor again on the same link, within the campaign's dedupe time.
     Duplicate,
     /// A check by `afterclick doctor`.
     SelfTest,
@@ -97,8 +97,8 @@ pub enum Availability {
 pub struct EarlierClick {
     /// The time of that click.
     pub clicked_at: Timestamp,
-    /// True when it was on a link of the same campaign.
-    pub same_campaign: bool,
+    /// True when it was on the same link. Whoever follows two influencers has clicked both.
+    pub same_link: bool,
 }
 
 /// The properties of a request that decide its class.
@@ -148,7 +148,7 @@ pub fn classify(
         Availability::NotStarted | Availability::Ended => return Class::OutOfDates,
         Availability::Live => {}
     }
-    let duplicate = earlier.is_some_and(|e| e.same_campaign && now.since(e.clicked_at) < dedupe);
+    let duplicate = earlier.is_some_and(|e| e.same_link && now.since(e.clicked_at) < dedupe);
     if duplicate { Class::Duplicate } else { Class::Billable }
 }
 
@@ -166,9 +166,9 @@ mod tests {
         earlier: Option<(i64, bool)>,
         expected: Class,
     ) {
-        let earlier = earlier.map(|(minutes_ago, same_campaign)| EarlierClick {
+        let earlier = earlier.map(|(minutes_ago, same_link)| EarlierClick {
             clicked_at: NOW.plus(Span::minutes(-minutes_ago)),
-            same_campaign,
+            same_link,
         });
         assert_eq!(classify(request, availability, earlier, Span::minutes(30), NOW), expected);
     }
@@ -189,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_is_the_same_visitor_in_the_same_campaign_within_the_dedupe_time() {
+    fn a_duplicate_is_the_same_visitor_on_the_same_link_within_the_dedupe_time() {
         let live = Availability::Live;
         check(PERSON, live, Some((29, true)), Class::Duplicate);
         check(PERSON, live, Some((30, true)), Class::Billable);
         check(PERSON, live, Some((1, false)), Class::Billable);
-        let earlier = Some(EarlierClick { clicked_at: NOW, same_campaign: true });
+        let earlier = Some(EarlierClick { clicked_at: NOW, same_link: true });
         assert_eq!(
             classify(PERSON, live, earlier, Span::ZERO, NOW),
             Class::Billable,

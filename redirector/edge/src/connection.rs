@@ -30,8 +30,8 @@ use crate::{quick, route};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes of a request's head, and of hyper's buffers for a connection.
-const HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of a request's head, which has all cookies of the shop's domain, and of hyper's buffers for a connection.
+const HEAD_BYTES_MAX: u32 = 32 * 1024;
 /// Requests that an HTTP/2 connection may have in progress at once.
 const STREAMS_MAX: u32 = 32;
 

@@ -119,7 +119,7 @@ async fn links_are_followed_by_every_version_of_tls_and_http() {
             let head =
                 secured.curl(&[&format!("--tlsv{tls}"), "--tls-max", tls, http]).await.unwrap();
             assert!(head.starts_with(spoken), "{tls} {http}: {head}");
-            assert!(head.contains("\nlocation: https://shop.test/product?color=red&ac="), "{head}");
+            assert!(head.contains("\nlocation: https://shop.test/product?ac="), "{head}");
             assert!(head.contains("\nset-cookie: __secure-ac="), "{head}");
             assert!(head.contains("; domain=shop.test; secure; httponly; samesite=lax"), "{head}");
             expected += 1;

@@ -116,7 +116,7 @@ pub(super) fn decide<'a>(
     };
     let earlier_click = earlier.map(|claims| EarlierClick {
         clicked_at: claims.issued_at,
-        same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign()),
+        same_link: claims.link == target.link.id(),
     });
     let click = Click {
         id,
@@ -192,6 +192,10 @@ mod tests {
     /// One shop with a link that is followed, and others that are paused, over, and over with
     /// somewhere else to go.
     fn snapshot() -> Snapshot {
+        snapshot_of(snapshot_entities())
+    }
+
+    fn snapshot_entities() -> Vec<Entity> {
         let at = minutes_ago(9000);
         let merchant = json!({
             "id": MerchantId::from_bits(1), "key": "key", "name": "Shop",
@@ -208,14 +212,19 @@ mod tests {
         });
         let over = json!({ "ends_at": minutes_ago(1) });
         let moved = json!({ "ends_at": minutes_ago(1), "fallback": "https://shop.example/new" });
-        let entities = vec![
+        vec![
             Entity::Merchant(serde_json::from_value(merchant).unwrap()),
             Entity::Campaign(serde_json::from_value(campaign).unwrap()),
             link(1, "anna", json!({})),
             link(2, "paused", json!({ "paused": true })),
             link(3, "over", over),
             link(4, "moved", moved),
-        ];
+            link(5, "ben", json!({})),
+        ]
+    }
+
+    fn snapshot_of(entities: Vec<Entity>) -> Snapshot {
+        let at = minutes_ago(9000);
         let mut catalog = Catalog::default();
         catalog.apply(&Change { at, entities, request: None });
         let key = MasterKey { id: 1, state: KeyState::Active, secret: [9; 32] };
@@ -312,15 +321,19 @@ mod tests {
     #[test]
     fn an_earlier_click_in_the_cookie_is_recorded_and_makes_a_duplicate_for_a_while() {
         let snapshot = snapshot();
-        for (minutes, class) in [(5, Class::Duplicate), (31, Class::Billable)] {
+        for (slug, minutes, class) in [
+            ("anna", 5, Class::Duplicate),
+            ("anna", 31, Class::Billable),
+            ("ben", 5, Class::Billable),
+        ] {
             let cookie = cookie(&snapshot, minutes);
             let mut headers = Headers::default();
             headers.take(b"cookie", cookie.as_bytes());
-            let (host, slug) = ("go.shop.example", "anna");
+            let host = "go.shop.example";
             let request = LinkRequest { host, slug, query: "", headers, head: false, https: true };
             let decision = decide(&snapshot, &request, |_| PERSON, NOW, ID);
             let expected = Short::Redirect { class, with_token: true, previous: Some(EARLIER) };
-            assert_eq!(short(&decision), expected, "{minutes} minutes ago");
+            assert_eq!(short(&decision), expected, "{slug}, {minutes} minutes ago");
         }
     }
 
@@ -352,7 +365,7 @@ mod tests {
         let token = str::from_utf8(&token).unwrap();
         assert_eq!(
             String::from_utf8(location).unwrap(),
-            format!("https://shop.example/p?a=1&ac={token}&utm_source=insta#top")
+            format!("https://shop.example/p?ac={token}&a=1&utm_source=insta#top")
         );
         assert_eq!(
             String::from_utf8(cookie).unwrap(),
@@ -361,5 +374,38 @@ mod tests {
                  HttpOnly; SameSite=Lax"
             )
         );
+    }
+
+    #[test]
+    fn a_parameter_that_both_name_is_sent_once_with_the_requests_value() {
+        let location = |destination: &str, query: &str, agent: Agent| {
+            let mut catalog = snapshot_entities();
+            catalog.push(link(6, "eva", json!({ "destination": destination })));
+            let snapshot = snapshot_of(catalog);
+            let (host, slug, headers) = ("go.shop.example", "eva", Headers::default());
+            let request = LinkRequest { host, slug, query, headers, head: false, https: true };
+            let decision = decide(&snapshot, &request, |_| agent, NOW, ID);
+            let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
+            let mut location = Vec::new();
+            redirect.put_location(&mut location);
+            let location = String::from_utf8(location).unwrap();
+            let token = redirect.token.map(|token| String::from_utf8(token.to_vec()).unwrap());
+            location.replace(token.as_deref().unwrap_or("no token"), "T")
+        };
+        let page = "https://shop.example/p";
+        for (destination, query, expected) in [
+            ("", "", "?ac=T"),
+            ("?", "", "?ac=T"),
+            ("?a=1&", "", "?ac=T&a=1&"),
+            ("?utm_source=x&a=1#top", "utm_source=y", "?ac=T&a=1&utm_source=y#top"),
+            ("?utm_source=x&utm_sourced=z", "utm_source=y", "?ac=T&utm_sourced=z&utm_source=y"),
+            ("?a=1", "x=2", "?ac=T&a=1"),
+        ] {
+            let (given, expected) = (format!("{page}{destination}"), format!("{page}{expected}"));
+            assert_eq!(location(&given, query, PERSON), expected);
+        }
+        let bot = Agent { visitor: Visitor::Bot, ..PERSON };
+        assert_eq!(location(&format!("{page}?a=1&#top"), "", bot), format!("{page}?a=1&#top"));
+        assert_eq!(location(page, "utm_a=1&utm_b=2", bot), format!("{page}?utm_a=1&utm_b=2"));
     }
 }
