@@ -190,6 +190,7 @@ mod tests {
         }
         assert_eq!(guesses.clients().len(), CLIENTS_MAX + 1, "the others have one place");
         assert_eq!(guesses.admit(client("198.51.100.1"), now), Admission::Wait(Client::Others));
+        guesses.waited(Client::Others);
         let later = now + DEBT_MAX + FORGOTTEN_AFTER;
         guesses.wrong(client("198.51.100.1"), later);
         assert_eq!(guesses.clients().len(), 1, "the rest is forgotten");

@@ -5,9 +5,10 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Body;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -58,6 +59,16 @@ pub(crate) fn with_body(body: Bytes, content_type: &'static str) -> Answer {
     let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     answer
+}
+
+/// Takes the body away from the answer to a HEAD request, and keeps its length in the head. Hyper
+/// does so for HTTP/1.1 only; over HTTP/2 a body would break the stream.
+pub(crate) fn without_body(answer: Answer) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Full::default())
 }
 
 /// The answer for a link that is unknown, malformed or ended. The page is the same for all three,

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
@@ -155,6 +155,7 @@ fn answer(
     encrypted: Option<&Encrypted>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
+    let is_head = request.method() == Method::HEAD;
     let mut is_pinned = false;
     let mut is_elsewhere = false;
     if let Some(encrypted) = encrypted {
@@ -167,6 +168,7 @@ fn answer(
         if is_elsewhere { answer::misconnected().into() } else { route::answer(worker, request) };
     async move {
         let answer = answering.await;
+        let answer = if is_head { answer::without_body(answer) } else { answer };
         Ok(if is_pinned && !is_elsewhere { answer::pin(answer) } else { answer })
     }
 }
