@@ -12,6 +12,7 @@ mod fields;
 mod figures;
 mod health;
 mod orders;
+mod pool;
 mod problem;
 mod resources;
 mod server;

@@ -1,5 +1,6 @@
 //! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so
-//! that a slow answer delays no redirect.
+//! that a slow answer delays no redirect. The API's handlers run on a pool of threads, so that
+//! nothing delays an answer about health either.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -20,8 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::context::Console;
+use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, orders, problem, resources};
+use crate::{auth, figures, health, orders, pool, problem, resources};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -42,7 +44,7 @@ const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
 const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// Every path of the admin listener.
-fn router(console: Arc<Console>) -> Router {
+fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
@@ -60,6 +62,8 @@ fn router(console: Arc<Console>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::of_any_refusal))
+        .layer(Extension(Reports::default()))
+        .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
         .layer(middleware::from_fn(limit_time));
     Router::new()
         .nest("/api/v1", api)
@@ -96,8 +100,9 @@ pub fn run(
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (listener, router) = (TcpListener::from_std(listener)?, router(console));
+    let (pool, threads) = Pool::start()?;
+    let served = runtime.block_on(async {
+        let (listener, router) = (TcpListener::from_std(listener)?, router(console, pool));
         let connections = GracefulShutdown::new();
         tokio::spawn(give_memory_back());
         loop {
@@ -116,7 +121,10 @@ pub fn run(
             tracing::warn!("admin connections did not finish in time");
         }
         Ok(())
-    })
+    });
+    // A report may be stuck in a hot state that hangs. Nothing that it does is lost.
+    threads.shutdown_background();
+    served
 }
 
 /// Has memory that a large import or the start freed given back to the system. mimalloc does so a

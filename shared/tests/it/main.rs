@@ -5,5 +5,6 @@
 mod catalog_folding;
 mod links;
 mod order_folding;
+mod order_load;
 mod rules;
 mod world;
