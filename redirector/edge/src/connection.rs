@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
@@ -18,6 +19,8 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::addresses::forwarded_for;
+use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::drain::{DRAIN_TIMEOUT, Member};
 use crate::request::OverTls;
@@ -81,10 +84,7 @@ async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: Gated
         return;
     };
     let over_tls = stream.is_encrypted();
-    let service = service_fn(|request| {
-        let answer = route::answer(worker, marked(request, over_tls));
-        async { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request| answer(worker, member, marked(request, over_tls)));
     let connection = http1::Builder::new()
         // Without a timer hyper's timeout has no effect.
         .timer(TokioTimer::new())
@@ -105,8 +105,7 @@ async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: G
     let requests = Cell::new(0_u64);
     let service = service_fn(|request| {
         requests.set(requests.get() + 1);
-        let answer = route::answer(worker, marked(request, true));
-        async { Ok::<_, Infallible>(answer.await) }
+        answer(worker, member, marked(request, true))
     });
     let connection = http2::Builder::new(OnThisWorker)
         .timer(TokioTimer::new())
@@ -139,6 +138,28 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
         }
     })
     .await
+}
+
+/// Answers a request that is not plain. Behind a trusted proxy, what one client may have under way
+/// is bounded by the address for which the proxy asks; its connections are the proxy's.
+fn answer(
+    worker: &Rc<WorkerContext>,
+    member: &Member,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
+    let client = if member.is_proxy() { forwarded_for(request.headers()) } else { None };
+    let place = client.map(|client| worker.addresses.take(client));
+    let answering = if let Some(None) = place {
+        worker.counters.refused_by_address();
+        answer::unavailable().into()
+    } else {
+        route::answer(worker, request)
+    };
+    async move {
+        let answer = answering.await;
+        drop(place);
+        Ok(answer)
+    }
 }
 
 /// Marks a request if it came over TLS.

@@ -11,6 +11,7 @@ mod check;
 pub mod clock;
 pub mod keys;
 pub mod node;
+mod rarely;
 pub mod seal;
 mod snapshot;
 pub mod status;
@@ -18,5 +19,6 @@ pub mod stop;
 
 pub use catalog::{ChangeError, Live, for_each_change};
 pub use check::{check_code, check_destination, check_host, check_slug};
+pub use rarely::Rarely;
 pub use snapshot::{HotCampaign, HotMerchant, Snapshot};
 pub use stop::{Stop, Stopper};

@@ -82,8 +82,8 @@ pub fn read(platform: Platform, arrival: &Arrival<'_>) -> Reading {
 }
 
 /// Returns headers that name a topic, for orders that come without the headers of a webhook.
-pub fn topic_headers(topic: &str) -> http::HeaderMap {
-    let mut headers = http::HeaderMap::new();
+pub fn topic_headers(topic: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     if let Ok(topic) = http::HeaderValue::from_str(topic) {
         for name in ["x-shopify-topic", "x-wc-webhook-topic"] {
             headers.insert(http::HeaderName::from_static(name), topic.clone());

@@ -24,8 +24,9 @@ pub fn begin(
     received_at: Timestamp,
 ) -> Begun {
     let header = headers.get(header_name).and_then(|header| header.to_str().ok());
-    let refused =
-        |cause, reason: &str| Begun::Refused(Refusal { cause, text: format!("{header_name}{reason}") });
+    let refused = |cause, reason: &str| {
+        Begun::Refused(Refusal { cause, text: format!("{header_name}{reason}") })
+    };
     let unsigned = || refused(Cause::Unsigned, ": expected `t=<unix seconds>,v1=<hex>`");
     let Some((time, signatures)) = header.and_then(parts) else { return unsigned() };
     let now = received_at.as_ms().div_euclid(1000);
