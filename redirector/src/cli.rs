@@ -113,8 +113,8 @@ pub(crate) struct Settings {
     pub(crate) connections_per_address: Option<String>,
     /// Addresses of proxies in front, comma-separated: their `X-Forwarded-For` is believed, and
     /// their connections are not bounded. `loopback` (the default) is this machine; or `none`.
-    #[arg(long, value_name = "ADDRS", env = "AFTERCLICK_PROXIES")]
-    pub(crate) proxies: Option<String>,
+    #[arg(long, value_name = "ADDRS", env = "AFTERCLICK_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Scheme that visitors see: `auto` (the default), `https` or `http`; decides the cookie's name
     /// and `Secure`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]

@@ -69,7 +69,7 @@ pub(crate) struct WorkerContext {
     listens_on_loopback: bool,
     pub connections: Rc<Connections>,
     pub connections_max: usize,
-    pub proxies: Proxies,
+    pub trusted_proxies: Proxies,
     pub addresses: Rc<Addresses>,
     pub bodies: Bodies,
     /// The turn to hash a piece of a body before the sockets are polled again.
@@ -99,7 +99,7 @@ impl WorkerContext {
             listens_on_loopback: edge.settings.listens_on_loopback,
             connections: Rc::default(),
             connections_max: edge.connections_max,
-            proxies: edge.settings.proxies.clone(),
+            trusted_proxies: edge.settings.trusted_proxies.clone(),
             addresses: Addresses::new(edge.per_address_max),
             bodies: Bodies::default(),
             hashing: Semaphore::new(1),

@@ -13,7 +13,7 @@ pub struct Settings {
     /// visitor uses HTTPS.
     pub listens_on_loopback: bool,
     /// The peers that say for whom they ask. What they may hold is not bounded.
-    pub proxies: Proxies,
+    pub trusted_proxies: Proxies,
     /// The contact in `/.well-known/security.txt`. Without a contact there is no such file.
     pub security_contact: Option<String>,
 }

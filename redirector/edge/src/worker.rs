@@ -122,7 +122,7 @@ struct TooMany;
 
 /// Takes a place for a peer's address. A trusted proxy needs none.
 fn place_of(worker: &WorkerContext, peer: IpAddr) -> Result<Option<Place>, TooMany> {
-    if worker.proxies.contains(peer) {
+    if worker.trusted_proxies.contains(peer) {
         return Ok(None);
     }
     worker.addresses.take(peer).map(Some).ok_or_else(|| {
@@ -131,7 +131,7 @@ fn place_of(worker: &WorkerContext, peer: IpAddr) -> Result<Option<Place>, TooMa
             tracing::warn!(
                 left_out,
                 "an address has too many connections, and further ones are refused; if it is a \
-                 proxy of yours, name it in `proxies`"
+                 proxy of yours, name it in `trusted_proxies`"
             );
         }
         TooMany

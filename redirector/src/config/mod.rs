@@ -156,7 +156,12 @@ fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edg
         clicks: sources.read_or("clicks", &s.clicks, Durability::Os, values::durability),
         scheme: sources.read_or("scheme", &s.scheme, Scheme::Auto, Scheme::parse),
         listens_on_loopback: listen.ip().is_loopback(),
-        proxies: sources.read_or("proxies", &s.proxies, Proxies::default(), Proxies::parse),
+        trusted_proxies: sources.read_or(
+            "trusted_proxies",
+            &s.trusted_proxies,
+            Proxies::default(),
+            Proxies::parse,
+        ),
         security_contact: sources
             .read("security_contact", &s.security_contact, values::contact)
             .given(),

@@ -79,7 +79,8 @@ async fn deliveries_that_are_refused_fill_no_log() {
 
 #[tokio::test]
 async fn an_address_has_a_bounded_number_of_connections() {
-    let arguments = ["--workers", "1", "--proxies", "none", "--connections-per-address", "4"];
+    let arguments =
+        ["--workers", "1", "--trusted-proxies", "none", "--connections-per-address", "4"];
     let stage = Stage::set_up(&arguments, json!({})).await;
     let ask = |stream: &mut TcpStream| {
         let request =

@@ -6,5 +6,6 @@ mod catalog_folding;
 mod links;
 mod order_folding;
 mod order_load;
+mod plain_fold;
 mod rules;
 mod world;
