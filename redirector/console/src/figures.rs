@@ -340,7 +340,7 @@ fn latest_unparsed(
     limit: usize,
 ) -> Result<(Vec<UnparsedDelivery>, u64), Problem> {
     let mut deliveries: VecDeque<UnparsedDelivery> = VecDeque::new();
-    let mut count = 0u64;
+    let (mut count, mut damaged) = (0u64, 0u64);
     let scanned = state.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
             Ok(ListedDelivery::Delivery(delivery)) => {
@@ -357,11 +357,12 @@ fn latest_unparsed(
                     delivery.reread = true;
                 }
             }
-            Err(error) => {
-                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}");
-            }
+            Err(_) => damaged += 1,
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;
+    if damaged > 0 {
+        tracing::warn!("{damaged} entries in the list of unparsed deliveries are damaged");
+    }
     Ok((deliveries.into_iter().rev().collect(), count))
 }

@@ -1,8 +1,6 @@
 //! Reads a request's body. Never takes more bytes or more time than a limit, lets redirects go on
 //! while a large one arrives, and bounds what all bodies of a worker hold together.
 
-use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,49 +12,12 @@ use tokio::time::timeout;
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
+use crate::held::Held;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of bodies that a worker may hold at once. A body takes part of it as it arrives, so who
-/// sends nothing holds nothing.
-const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes that are worked on before other tasks of the worker have their turn.
 pub(crate) const SLICE_BYTES: usize = 16 * 1024;
-
-/// The bytes of bodies that a worker holds.
-#[derive(Default)]
-pub(crate) struct Bodies(Rc<Cell<usize>>);
-
-/// Part of what a worker may hold. Dropping it frees the part.
-pub(crate) struct Held {
-    all: Rc<Cell<usize>>,
-    bytes: usize,
-}
-
-impl Bodies {
-    fn nothing(&self) -> Held {
-        Held { all: Rc::clone(&self.0), bytes: 0 }
-    }
-}
-
-impl Held {
-    /// Takes more. Returns false when there is no room for it.
-    fn take(&mut self, bytes: usize) -> bool {
-        let all = self.all.get() + bytes;
-        if all > HELD_BYTES_MAX {
-            return false;
-        }
-        self.all.set(all);
-        self.bytes += bytes;
-        true
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.set(self.all.get() - self.bytes);
-    }
-}
 
 /// Reads a body of at most `bytes_max`. The body must be dropped before what is held for it.
 ///
@@ -98,20 +59,4 @@ pub(crate) async fn read_body(
     timeout(BODY_TIMEOUT, reading)
         .await
         .unwrap_or_else(|_| Err(answer::text(StatusCode::REQUEST_TIMEOUT, "body: took too long\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_hold_no_more_than_their_bound_and_free_it_when_they_go() {
-        let bodies = Bodies::default();
-        let (mut one, mut other) = (bodies.nothing(), bodies.nothing());
-        assert!(one.take(HELD_BYTES_MAX - 10) && other.take(10) && !other.take(1));
-        drop(one);
-        assert!(other.take(HELD_BYTES_MAX - 10));
-        drop(other);
-        assert_eq!(bodies.0.get(), 0);
-    }
 }

@@ -20,10 +20,10 @@ use tokio::sync::Semaphore;
 
 use crate::addresses::{Addresses, Proxies};
 use crate::agents::AgentCache;
-use crate::body::Bodies;
 use crate::drain::Connections;
 use crate::gate::Gate;
 use crate::handshake::Handshakes;
+use crate::held::Bodies;
 use crate::request::Headers;
 use crate::settings::{Scheme, Settings};
 use crate::tls::Tls;

@@ -16,6 +16,7 @@ mod context;
 mod drain;
 mod gate;
 mod handshake;
+mod held;
 mod image;
 mod outbox;
 mod pages;

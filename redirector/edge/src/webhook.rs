@@ -29,8 +29,9 @@ use tokio::sync::Semaphore;
 use tokio::task::{spawn_blocking, yield_now};
 
 use crate::answer::{self, Answer};
-use crate::body::{Held, SLICE_BYTES, read_body};
+use crate::body::{SLICE_BYTES, read_body};
 use crate::context::WorkerContext;
+use crate::held::Held;
 
 /// Bytes of a webhook's body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod node;
 mod rarely;
 pub mod seal;
+mod shards;
 mod snapshot;
 pub mod status;
 pub mod stop;

@@ -20,7 +20,8 @@ pub use influencer::Influencer;
 pub use merchant::{Merchant, OldSecret, ShopApi};
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -50,6 +51,8 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
+    /// Who has or had a domain.
+    domains: HashMap<String, BTreeSet<MerchantId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
     /// nodes. Their merchant is filled in when the campaign arrives.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
@@ -71,9 +74,33 @@ impl Catalog {
         }
     }
 
+    /// Returns whether applying a change would change nothing, as far as that is seen quickly.
+    pub fn has(&self, change: &Change) -> bool {
+        fn same<K: Hash + Eq, V: PartialEq>(held: &HashMap<K, Arc<V>>, id: &K, new: &V) -> bool {
+            held.get(id).is_some_and(|held| **held == *new)
+        }
+        let has = |entity: &Entity| match entity {
+            Entity::Merchant(new) => same(&self.merchants, &new.id, new),
+            Entity::Influencer(new) => same(&self.influencers, &new.id, new),
+            Entity::Campaign(new) => same(&self.campaigns, &new.id, new),
+            Entity::Link(new) => self.links.get(new.id).is_some_and(|link| link.to_link() == *new),
+            Entity::Coupon(new) => same(&self.coupons, &new.id, new),
+            Entity::AccessToken(new) => same(&self.tokens, &new.hash, new),
+            Entity::Rate(_) => false,
+        };
+        let request = change.request.as_ref();
+        request.is_none_or(|request| self.requests.contains_key(&request.key))
+            && change.entities.iter().all(has)
+    }
+
     fn put(&mut self, entity: &Entity) {
         match entity {
-            Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
+            Entity::Merchant(new) => {
+                put_latest(&mut self.merchants, new.id, new, |e| e.updated_at);
+                for domain in &new.domains {
+                    self.domains.entry(domain.clone()).or_default().insert(new.id);
+                }
+            }
             Entity::Influencer(new) => {
                 put_latest(&mut self.influencers, new.id, new, |e| e.updated_at);
             }
@@ -130,6 +157,14 @@ impl Catalog {
         self.merchants.values().find(|merchant| merchant.key == key)
     }
 
+    /// Returns the merchants that have this domain, in order of id.
+    pub fn merchants_with_domain(&self, domain: &str) -> impl Iterator<Item = &Arc<Merchant>> {
+        let ids = self.domains.get(domain).into_iter().flatten();
+        let has =
+            move |merchant: &&Arc<Merchant>| merchant.domains.iter().any(|held| held == domain);
+        ids.filter_map(|id| self.merchants.get(id)).filter(has)
+    }
+
     /// Returns every coupon of a merchant with this code, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
         let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
@@ -150,7 +185,7 @@ fn is_later_twin<V: PartialEq + Serialize>(held: &V, new: &V) -> bool {
 }
 
 /// Keeps the later of two versions.
-fn put_latest<K: std::hash::Hash + Eq, V: Clone + PartialEq + Serialize>(
+fn put_latest<K: Hash + Eq, V: Clone + PartialEq + Serialize>(
     map: &mut HashMap<K, Arc<V>>,
     key: K,
     new: &V,

@@ -299,7 +299,7 @@ proptest! {
         let whole = settled(&known, &catalog);
         while known.pop().is_some() {
             let Some(until) = settle(&known, &catalog, &|_| None) else { break };
-            prop_assert_eq!(Some(&until.order), plain_fold(&known).as_ref());
+            prop_assert_eq!(Some(until.order.clone()), plain_fold(&known));
             let before = whole.bookings.iter().take(until.bookings.len());
             prop_assert_eq!(before.cloned().collect::<Vec<_>>(), until.bookings);
         }

@@ -69,9 +69,9 @@ impl EntityBuilder<'_> {
     }
 
     fn check_domains(&self, fields: &mut Fields, domains: &[String], own: Option<MerchantId>) {
-        let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
-        for other in others {
-            for domain in domains.iter().filter(|domain| other.domains.contains(domain)) {
+        for domain in domains {
+            let holders = self.catalog.merchants_with_domain(domain);
+            for other in holders.filter(|merchant| Some(merchant.id) != own) {
                 fields.fault("domains", format!("`{domain}` belongs to merchant {}", other.id));
             }
         }
