@@ -50,7 +50,7 @@ pub struct Catalog {
     pub rates: Rates,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
-    coupons_by_code: HashMap<String, Vec<CouponId>>,
+    coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
     /// Who has or had a domain.
     domains: HashMap<String, BTreeSet<MerchantId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
@@ -114,11 +114,7 @@ impl Catalog {
             Entity::Link(new) => self.put_link(new),
             Entity::Coupon(new) => {
                 put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
-                let ids = self.coupons_by_code.entry(fold_code(&new.code)).or_default();
-                if !ids.contains(&new.id) {
-                    ids.push(new.id);
-                    ids.sort_unstable();
-                }
+                self.coupons_by_code.entry(fold_code(&new.code)).or_default().insert(new.id);
             }
             Entity::AccessToken(new) => {
                 self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
@@ -152,11 +148,6 @@ impl Catalog {
         Some((campaign, self.merchants.get(&campaign.merchant)?))
     }
 
-    /// Returns the merchant with this public key.
-    pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
-        self.merchants.values().find(|merchant| merchant.key == key)
-    }
-
     /// Returns the merchants that have this domain, in order of id.
     pub fn merchants_with_domain(&self, domain: &str) -> impl Iterator<Item = &Arc<Merchant>> {
         let ids = self.domains.get(domain).into_iter().flatten();
@@ -167,13 +158,13 @@ impl Catalog {
 
     /// Returns every coupon of a merchant with this code, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
-        let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
+        let ids = self.coupons_by_code.get(&fold_code(code)).into_iter().flatten();
         let of_merchant = |coupon: &&Arc<Coupon>| {
             self.campaigns
                 .get(&coupon.campaign)
                 .is_some_and(|campaign| campaign.merchant == merchant)
         };
-        ids.iter().filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+        ids.filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
     }
 }
 
