@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use live::Stop;
+use live::{Rarely, Stop};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -103,14 +103,16 @@ pub fn run(
     let (pool, threads) = Pool::start()?;
     let served = runtime.block_on(async {
         let (listener, router) = (TcpListener::from_std(listener)?, router(console, pool));
-        let connections = GracefulShutdown::new();
+        let (connections, unaccepted) = (GracefulShutdown::new(), Rarely::default());
         tokio::spawn(give_memory_back());
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => serve(stream, router.clone(), &connections),
                     Err(error) => {
-                        tracing::warn!("the admin listener cannot accept for the moment: {error}");
+                        if let Some(left_out) = unaccepted.permit() {
+                            tracing::warn!(left_out, "the admin listener cannot accept: {error}");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
