@@ -13,11 +13,13 @@ use hashbrown::HashTable;
 /// The number of shards.
 const SHARDS: usize = 256;
 
+type Shard<K, V> = HashTable<(K, V)>;
+
 /// A table from `K` to `V`.
 #[derive(Clone)]
 pub(crate) struct Shards<K, V> {
     hasher: RandomState,
-    shards: Arc<[Arc<HashTable<(K, V)>>]>,
+    shards: Arc<[Arc<Shard<K, V>>]>,
 }
 
 impl<K, V> Default for Shards<K, V> {
