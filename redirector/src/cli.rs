@@ -113,6 +113,15 @@ pub(crate) struct Settings {
     /// Threads that serve the public listener, one a core [default: all cores].
     #[arg(long, value_name = "N", env = "AFTERCLICK_WORKERS")]
     pub(crate) workers: Option<String>,
+    /// Connections that one client address may have open at a worker; an IPv6 address counts by its
+    /// first 64 bits. Behind a proxy, requests that are not answered yet [default: 1024, but at most
+    /// a quarter of all].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_CONNECTIONS_PER_ADDRESS")]
+    pub(crate) connections_per_address: Option<String>,
+    /// Addresses of proxies in front, comma-separated: their `X-Forwarded-For` is believed, and
+    /// their connections are not bounded. `loopback` (the default) is this machine; or `none`.
+    #[arg(long, value_name = "ADDRS", env = "AFTERCLICK_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Scheme that visitors see: `auto` (the default), `https` or `http`; decides the cookie's name
     /// and `Secure`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]

@@ -14,6 +14,7 @@ mod guesses;
 mod health;
 mod hosts;
 mod orders;
+mod pool;
 mod problem;
 mod resources;
 mod server;

@@ -129,6 +129,12 @@ impl Problem {
         )
     }
 
+    /// Too many others of the same kind are under way.
+    pub fn busy(what: &str) -> Self {
+        let detail = format!("too many {what} are under way; ask again in a few seconds");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
+    }
+
     /// There are no figures yet.
     pub fn opening() -> Self {
         Self::new(
@@ -191,6 +197,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.document())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -1,5 +1,6 @@
 //! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so
-//! that a slow answer delays no redirect.
+//! that a slow answer delays no redirect. The API's handlers run on a pool of threads, so that
+//! nothing delays an answer about health either.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -11,21 +12,22 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use live::Stop;
+use live::{Rarely, Stop};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::auth::CameFrom;
 use crate::context::Console;
+use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, orders, problem, resources};
+use crate::{auth, figures, health, orders, pool, problem, resources};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -46,7 +48,7 @@ const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
 const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// Every path of the admin listener.
-fn router(console: Arc<Console>) -> Router {
+fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
@@ -64,6 +66,8 @@ fn router(console: Arc<Console>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::of_any_refusal))
+        .layer(Extension(Reports::default()))
+        .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
         .layer(middleware::from_fn(limit_time));
     Router::new()
         .nest("/api/v1", api)
@@ -101,9 +105,10 @@ pub fn run(
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (listener, router) = (TcpListener::from_std(listener)?, router(console));
-        let connections = GracefulShutdown::new();
+    let (pool, threads) = Pool::start()?;
+    let served = runtime.block_on(async {
+        let (listener, router) = (TcpListener::from_std(listener)?, router(console, pool));
+        let (connections, unaccepted) = (GracefulShutdown::new(), Rarely::default());
         tokio::spawn(give_memory_back());
         loop {
             tokio::select! {
@@ -113,7 +118,9 @@ pub fn run(
                         serve(stream, Answering { router: router.clone(), from }, &connections);
                     }
                     Err(error) => {
-                        tracing::warn!("the admin listener cannot accept for the moment: {error}");
+                        if let Some(left_out) = unaccepted.permit() {
+                            tracing::warn!(left_out, "the admin listener cannot accept: {error}");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -124,7 +131,10 @@ pub fn run(
             tracing::warn!("admin connections did not finish in time");
         }
         Ok(())
-    })
+    });
+    // A report may be stuck in a hot state that hangs. Nothing that it does is lost.
+    threads.shutdown_background();
+    served
 }
 
 /// Has memory that a large import or the start freed given back to the system. mimalloc does so a

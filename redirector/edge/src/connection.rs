@@ -19,6 +19,7 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::addresses::forwarded_for;
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::drain::{DRAIN_TIMEOUT, Member};
@@ -88,7 +89,7 @@ async fn serve_http_1(
     let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
     let served = quick::serve(worker, stream, encrypted, HEAD_TIMEOUT, is_draining);
     let Some(stream) = served.await else { return };
-    let service = service_fn(|request| answer(worker, encrypted, request));
+    let service = service_fn(|request| answer(worker, member, encrypted, request));
     let connection = http1::Builder::new()
         // Without a timer hyper's timeout has no effect.
         .timer(TokioTimer::new())
@@ -114,7 +115,7 @@ async fn serve_http_2(
     let requests = Cell::new(0_u64);
     let service = service_fn(|request| {
         requests.set(requests.get() + 1);
-        answer(worker, Some(encrypted), request)
+        answer(worker, member, Some(encrypted), request)
     });
     let connection = http2::Builder::new(OnThisWorker)
         .timer(TokioTimer::new())
@@ -149,13 +150,17 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     .await
 }
 
-/// Answers a request that hyper has read.
+/// Answers a request that hyper has read. Behind a trusted proxy, what one client may have under
+/// way is bounded by the address for which the proxy asks; its connections are the proxy's.
 fn answer(
     worker: &Rc<WorkerContext>,
+    member: &Member,
     encrypted: Option<&Encrypted>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
     let is_head = request.method() == Method::HEAD;
+    let client = if member.is_proxy() { forwarded_for(request.headers()) } else { None };
+    let place = client.map(|client| worker.addresses.take(client));
     let mut is_pinned = false;
     let mut is_elsewhere = false;
     if let Some(encrypted) = encrypted {
@@ -164,10 +169,17 @@ fn answer(
         is_pinned = host.is_some_and(|host| may_pin(&worker.snapshot.load(), &host));
         request.extensions_mut().insert(OverTls);
     }
-    let answering =
-        if is_elsewhere { answer::misconnected().into() } else { route::answer(worker, request) };
+    let answering = if is_elsewhere {
+        answer::misconnected().into()
+    } else if let Some(None) = place {
+        worker.counters.refused_by_address();
+        answer::unavailable().into()
+    } else {
+        route::answer(worker, request)
+    };
     async move {
         let answer = answering.await;
+        drop(place);
         let answer = if is_head { answer::without_body(answer) } else { answer };
         Ok(if is_pinned && !is_elsewhere { answer::pin(answer) } else { answer })
     }

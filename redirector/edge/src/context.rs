@@ -11,16 +11,19 @@ use std::time::{Duration, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use journal::{Committer, Writer};
-use live::status::Counters;
-use live::{Live, Snapshot, clock};
+use live::status::{Counters, RefusedDelivery};
+use live::{Live, Rarely, Snapshot, clock};
 use rand::rngs::ThreadRng;
 use shared::agent::Agents;
 use shared::time::Timestamp;
+use tokio::sync::Semaphore;
 
+use crate::addresses::{Addresses, Proxies};
 use crate::agents::AgentCache;
 use crate::drain::Connections;
 use crate::gate::Gate;
 use crate::handshake::Handshakes;
+use crate::held::Bodies;
 use crate::request::Headers;
 use crate::settings::{Scheme, Settings};
 use crate::tls::Tls;
@@ -36,7 +39,20 @@ pub struct Edge {
     pub settings: Settings,
     /// Connections that a worker may hold open at once.
     pub connections_max: usize,
+    /// Connections that one address may have open at a worker. Behind a proxy, its requests that
+    /// are not answered yet.
+    pub per_address_max: usize,
     pub tls: Option<Arc<Tls>>,
+}
+
+/// The lines of the log that anybody outside can cause.
+#[derive(Default)]
+pub(crate) struct Logs {
+    /// One for each reason, so that none hides another.
+    pub refused_deliveries: [Rarely; RefusedDelivery::ALL.len()],
+    pub refused_addresses: Rarely,
+    pub unrecorded: Rarely,
+    pub unaccepted: Rarely,
 }
 
 pub(crate) struct WorkerContext {
@@ -53,6 +69,14 @@ pub(crate) struct WorkerContext {
     listens_on_loopback: bool,
     pub connections: Rc<Connections>,
     pub connections_max: usize,
+    pub trusted_proxies: Proxies,
+    pub addresses: Rc<Addresses>,
+    pub bodies: Bodies,
+    /// The turn to hash a piece of a body before the sockets are polled again.
+    pub hashing: Semaphore,
+    /// The turn to read a large body on a thread that may take its time.
+    pub large: Semaphore,
+    pub logs: Logs,
     pub handshakes: Handshakes,
     now: Cell<Timestamp>,
     /// The second that was last written as a date, and the date's text.
@@ -75,6 +99,12 @@ impl WorkerContext {
             listens_on_loopback: edge.settings.listens_on_loopback,
             connections: Rc::default(),
             connections_max: edge.connections_max,
+            trusted_proxies: edge.settings.trusted_proxies.clone(),
+            addresses: Addresses::new(edge.per_address_max),
+            bodies: Bodies::default(),
+            hashing: Semaphore::new(1),
+            large: Semaphore::new(1),
+            logs: Logs::default(),
             handshakes: Handshakes::new(counters),
             now: Cell::new(clock::now()),
             date: RefCell::default(),

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
+mod addresses;
 mod agents;
 mod answer;
 mod bind;
@@ -16,6 +17,7 @@ mod drain;
 mod encrypted;
 mod gate;
 mod handshake;
+mod held;
 mod image;
 mod outbox;
 mod pages;
@@ -29,6 +31,7 @@ pub mod tls;
 mod webhook;
 mod worker;
 
+pub use addresses::Proxies;
 pub use bind::{Listeners, bind};
 pub use context::Edge;
 pub use settings::{Scheme, Settings};

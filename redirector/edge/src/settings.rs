@@ -2,6 +2,8 @@
 
 use journal::Durability;
 
+use crate::addresses::Proxies;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What a recorded click survives: the end of the process, or also a power cut.
@@ -10,6 +12,8 @@ pub struct Settings {
     /// Only this machine reaches the plain listener. Then a proxy on this machine may say that the
     /// visitor uses HTTPS.
     pub listens_on_loopback: bool,
+    /// The peers that say for whom they ask. What they may hold is not bounded.
+    pub trusted_proxies: Proxies,
     /// The contact in `/.well-known/security.txt`. Without a contact there is no such file.
     pub security_contact: Option<String>,
 }

@@ -114,7 +114,7 @@ fn project(state: &HotState, of: &str, counted: u64, first: u64, records: Vec<Re
     for (seq, record) in (first..).zip(records) {
         projection.take(seq, record, &catalog());
     }
-    projection.store(state, position(last), &catalog(), now()).unwrap();
+    projection.store(state, position(last), &|| Box::new(catalog()), now()).unwrap();
 }
 
 /// Returns everything counted, by metric.
@@ -266,7 +266,7 @@ fn lost_data_is_noticed_at_any_time() {
     // A loss between two sweeps, in the middle of a batch: counters are written first.
     let mut projection = Projection::new(&stream("edge"), position(2));
     projection.take(3, click(3, None), &catalog());
-    let error = projection.store(&state, position(3), &catalog(), now()).unwrap_err();
+    let error = projection.store(&state, position(3), &|| Box::new(catalog()), now()).unwrap_err();
     assert!(is_lost(&error), "{error:#}");
     assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
     project(&state, "edge", 0, 1, vec![click(1, None), click(2, None), click(3, None)]);
@@ -346,6 +346,31 @@ fn nodes_that_share_a_server_count_an_order_once() {
         let root = name_key(MERCHANT, &format!("shared-{name}"));
         known.read(&two, [root.clone()]).unwrap();
         assert_eq!(known.group(&root).facts.len(), 16, "every fact of both nodes");
+    }
+}
+
+/// An order that is reported again and again takes no more room, is found under all its names, and
+/// still counts.
+#[test]
+fn an_order_that_is_reported_a_thousand_times_is_kept_in_few_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    let report = |n: u64| {
+        let at = now().plus(Span::ms(i64::try_from(n).unwrap()));
+        let (id, fact) = (FactId::of_content(&[&n.to_be_bytes()]), order(1, "1001", &["#1001-A"]));
+        Record::Order(Box::new(OrderFact { id, occurred_at: at, received_at: at, ..fact }))
+    };
+    for batch in 0..30 {
+        let first = batch * 40 + 1;
+        project(&state, "facts", first - 1, first, (first..first + 40).map(report).collect());
+    }
+    let names = ["1001", "1001-a"].map(|name| name_key(MERCHANT, &shared::order::fold_name(name)));
+    let entries = state.entries(&names).unwrap();
+    let facts = entries[0].iter().filter(|entry| matches!(entry, Entry::Fact(_))).count();
+    assert!(facts <= 30, "{facts} of 1,200 facts are kept");
+    for name in ["1001", "#1001-A"] {
+        let found = find_order(&state, MERCHANT, name).unwrap().unwrap();
+        assert_eq!(found.facts.len(), facts, "{name}");
     }
 }
 

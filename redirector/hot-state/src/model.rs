@@ -87,23 +87,36 @@ pub(crate) type EntryKey = [u8; 17];
 pub enum Entry {
     /// A fact whose own order id is this name.
     Fact(Box<OrderFact>),
-    /// A fact that bears this name, but stands under its own order id: the fact's id, and the key
-    /// of its order id.
+    /// Facts that bear this name stand under their own order id: an id made of the key of that
+    /// order id, and the key. Earlier releases had one entry for each fact, with the fact's id.
     Elsewhere(FactId, NameKey),
     /// A click that led to the order. It is kept as long as the order.
     Led(Visit),
 }
 
+/// Returns the key of a fact's entry.
+pub(crate) fn fact_entry_key(id: FactId) -> EntryKey {
+    entry_key(0, id.as_bytes())
+}
+
+fn entry_key(kind: u8, id: &[u8; 16]) -> EntryKey {
+    let mut key = [kind; 17];
+    key[1..].copy_from_slice(id);
+    key
+}
+
 impl Entry {
+    /// Makes the entry that leads from another name of an order to its order id.
+    pub fn elsewhere(home: &NameKey) -> Self {
+        Self::Elsewhere(FactId::of_content(&[home]), home.clone())
+    }
+
     pub fn key(&self) -> EntryKey {
-        let (kind, id) = match self {
-            Self::Fact(fact) => (0, *fact.id.as_bytes()),
-            Self::Elsewhere(fact, _) => (1, *fact.as_bytes()),
-            Self::Led(visit) => (2, *visit.touch.click.as_bytes()),
-        };
-        let mut key = [kind; 17];
-        key[1..].copy_from_slice(&id);
-        key
+        match self {
+            Self::Fact(fact) => fact_entry_key(fact.id),
+            Self::Elsewhere(id, _) => entry_key(1, id.as_bytes()),
+            Self::Led(visit) => entry_key(2, visit.touch.click.as_bytes()),
+        }
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>> {

@@ -154,7 +154,7 @@ impl Projector {
                 projection.take(seq, record, &live.read());
             },
             &|projection, position| {
-                projection.store(&self.state, position, &live.read(), clock::now())
+                projection.store(&self.state, position, &|| live.read(), clock::now())
             },
         )?;
         self.lag.projected.fetch_add(taken, Relaxed);

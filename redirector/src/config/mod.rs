@@ -11,8 +11,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use edge::Scheme;
 use edge::tls::CertificateFiles;
+use edge::{Proxies, Scheme};
 use hot_state::{StateUrl, without_password};
 use journal::Durability;
 use shared::time::Span;
@@ -40,6 +40,7 @@ pub(crate) struct Config {
     /// The agency's own hosts, lower case.
     pub(crate) hosts: Vec<String>,
     pub(crate) workers: usize,
+    pub(crate) connections_per_address: Option<usize>,
     pub(crate) segment_bytes: u64,
     /// The place that sealed segments are copied to.
     pub(crate) ship: Option<ShipTo>,
@@ -119,6 +120,11 @@ impl Config {
                 .unwrap_or(StateUrl::Embedded),
             hosts: sources.read_or("hosts", &s.hosts, vec![], values::hosts),
             workers: sources.read_or("workers", &s.workers, cores, |t| values::number(t, 1, 1024)),
+            connections_per_address: sources
+                .read("connections_per_address", &s.connections_per_address, |t| {
+                    values::number(t, 1, 1 << 20)
+                })
+                .given(),
             segment_bytes: sources.read_or("segment_bytes", &s.segment_bytes, SEGMENT_BYTES, |t| {
                 values::number(t, 64 * 1024, 1 << 40)
             }),
@@ -163,6 +169,12 @@ fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edg
         clicks: sources.read_or("clicks", &s.clicks, Durability::Os, values::durability),
         scheme: sources.read_or("scheme", &s.scheme, Scheme::Auto, Scheme::parse),
         listens_on_loopback: listen.ip().is_loopback(),
+        trusted_proxies: sources.read_or(
+            "trusted_proxies",
+            &s.trusted_proxies,
+            Proxies::default(),
+            Proxies::parse,
+        ),
         security_contact: sources
             .read("security_contact", &s.security_contact, values::contact)
             .given(),

@@ -232,6 +232,7 @@ impl Server {
         writers: Vec<Writer>,
     ) -> Result<Vec<Job>> {
         let agents = Arc::new(Agents::new()?);
+        let connections_max = limits::connections_max(self.config.workers);
         let parts = listeners.into_iter().zip(writers).zip(&self.counters).enumerate();
         let job = |(worker, ((listeners, writer), &counters))| {
             let edge = Edge {
@@ -239,7 +240,11 @@ impl Server {
                 facts: journals.facts.0.clone(),
                 agents: Arc::clone(&agents),
                 settings: self.config.edge.clone(),
-                connections_max: limits::connections_max(self.config.workers),
+                connections_max,
+                per_address_max: self
+                    .config
+                    .connections_per_address
+                    .unwrap_or_else(|| limits::per_address_max(connections_max)),
                 tls: self.tls.clone(),
             };
             Job::new(format!("edge-{worker}"), move |stop| {

@@ -11,6 +11,7 @@ mod channels;
 mod clock;
 mod events;
 mod life;
+mod load;
 mod magento;
 mod names;
 mod nodes;

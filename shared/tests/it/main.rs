@@ -5,5 +5,7 @@
 mod catalog_folding;
 mod links;
 mod order_folding;
+mod order_load;
+mod plain_fold;
 mod rules;
 mod world;

@@ -1,6 +1,5 @@
 //! Merchants.
 
-use live::is_under;
 use rand::RngExt;
 use serde_json::Value;
 use shared::catalog::{Merchant, OldSecret, ShopApi};
@@ -76,20 +75,16 @@ impl EntityBuilder<'_> {
     /// domain would get the other's links, cookies and pixels. What a merchant has, it keeps.
     fn check_domains(&self, fields: &mut Fields, domains: &[String], held: Option<&Merchant>) {
         let is_new = |domain: &&String| held.is_none_or(|held| !held.domains.contains(domain));
-        let new: Vec<_> = domains.iter().filter(is_new).collect();
         let own = held.map(|merchant| merchant.id);
-        let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
-        for other in others {
-            for domain in &new {
-                let meets = |theirs: &&String| is_under(domain, theirs) || is_under(theirs, domain);
-                if let Some(theirs) = other.domains.iter().find(meets) {
-                    let reason = if theirs == *domain {
-                        format!("`{domain}` belongs to merchant {}", other.id)
-                    } else {
-                        format!("`{domain}` meets `{theirs}` of merchant {}", other.id)
-                    };
-                    fields.fault("domains", reason);
-                }
+        for domain in domains.iter().filter(is_new) {
+            let others = self.catalog.merchants_that_meet(domain);
+            for (other, theirs) in others.filter(|(other, _)| Some(other.id) != own) {
+                let reason = if theirs == domain {
+                    format!("`{domain}` belongs to merchant {}", other.id)
+                } else {
+                    format!("`{domain}` meets `{theirs}` of merchant {}", other.id)
+                };
+                fields.fault("domains", reason);
             }
         }
     }

@@ -1,0 +1,112 @@
+//! What one side said of an order, gathered fact by fact: for each question the fact that answers
+//! it. It judges nothing: the fold reads it.
+//!
+//! A fact costs the same however many came before it. The answers depend on the set of the facts,
+//! not on the order in which they are added.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::{FactKind, OrderFact, Source, Status};
+use super::place::{Place, place};
+use super::refunds::Refunds;
+use super::touch::Touch;
+use crate::money::Currency;
+use crate::platform::Platform;
+use crate::time::Timestamp;
+
+/// The fact with the highest place of those that were offered.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Latest<'f>(Option<(Place, &'f OrderFact)>);
+
+impl<'f> Latest<'f> {
+    fn offer(&mut self, place: Place, fact: &'f OrderFact) {
+        if self.0.is_none_or(|(held, _)| held < place) {
+            self.0 = Some((place, fact));
+        }
+    }
+
+    pub(super) fn fact(self) -> Option<&'f OrderFact> {
+        self.0.map(|(_, fact)| fact)
+    }
+}
+
+/// The facts of one side, the shop's server or browsers, as far as they can still matter.
+#[derive(Debug, Default)]
+pub(super) struct Said<'f> {
+    pub last: Latest<'f>,
+    pub status: Latest<'f>,
+    /// Disputes that the customer's bank decided, by time alone.
+    pub dispute: Latest<'f>,
+    /// The fact that last stated when the order was placed.
+    pub ordered: Latest<'f>,
+    pub checkout: Latest<'f>,
+    /// The fact that last had the contents of the order.
+    pub content: Latest<'f>,
+    pub goods: BTreeMap<Currency, Latest<'f>>,
+    pub total: BTreeMap<Currency, Latest<'f>>,
+    pub customer: Latest<'f>,
+    pub new_customer: Latest<'f>,
+    /// The arrival of the first fact.
+    pub first_at: Option<Timestamp>,
+    /// The arrival of the first fact that says that the order is paid.
+    pub paid_at: Option<Timestamp>,
+    pub test: bool,
+    pub renewal: bool,
+    pub touches: BTreeSet<Touch>,
+    pub refunds: Refunds<'f>,
+}
+
+impl<'f> Said<'f> {
+    /// Takes in a fact, which must not have been taken in before.
+    pub(super) fn add(&mut self, fact: &'f OrderFact) {
+        let place = place(fact);
+        let offer = |latest: &mut Latest<'f>, answers: bool| {
+            if answers {
+                latest.offer(place, fact);
+            }
+        };
+        offer(&mut self.last, true);
+        offer(&mut self.status, fact.status.is_some());
+        offer(&mut self.ordered, fact.ordered_at.is_some());
+        offer(&mut self.checkout, fact.checkout_at.is_some());
+        offer(&mut self.customer, fact.customer.is_some());
+        offer(&mut self.new_customer, fact.new_customer.is_some());
+        if let Some(currency) = fact.currency.filter(|_| !fact.partial) {
+            offer(&mut self.content, true);
+            if fact.goods_minor.is_some() {
+                offer(self.goods.entry(currency).or_default(), true);
+            }
+            if fact.total_minor.is_some() {
+                offer(self.total.entry(currency).or_default(), true);
+            }
+        }
+        if is_dispute(fact) && fact.status.is_some() {
+            let by_time = ((Source::Webhook, false), place.1, place.2, place.3);
+            self.dispute.offer(by_time, fact);
+        }
+        let earliest = |held: &mut Option<Timestamp>| {
+            *held = Some(held.map_or(fact.received_at, |held| held.min(fact.received_at)));
+        };
+        earliest(&mut self.first_at);
+        if fact.status == Some(Status::Paid) {
+            earliest(&mut self.paid_at);
+        }
+        self.test |= fact.test;
+        self.renewal |= fact.renewal;
+        self.touches.extend(&fact.touches);
+        self.refunds.add(place, fact);
+    }
+
+    /// Returns the state of the order by its last fact. A dispute that the customer's bank decided
+    /// against the shop comes first: only the payment provider sends it, shops do not hear of it.
+    pub(super) fn status(&self) -> Status {
+        if self.dispute.fact().is_some_and(|f| f.status == Some(Status::Void)) {
+            return Status::Void;
+        }
+        self.status.fact().and_then(|f| f.status).unwrap_or(Status::Draft)
+    }
+}
+
+fn is_dispute(fact: &OrderFact) -> bool {
+    fact.platform == Platform::Stripe && fact.kind == FactKind::Cancel && fact.partial
+}
