@@ -24,6 +24,11 @@ impl EntityBuilder<'_> {
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        for (name, address) in [("destination", &target), ("fallback", &fallback)] {
+            if let Some(address) = address {
+                self.check_leads_away(fields, name, address, (campaign.merchant, &slug));
+            }
+        }
         if !self.reserve(campaign.merchant, &slug) {
             fields.taken("slug", format!("`{slug}` is taken by another link of this merchant"));
         }
@@ -51,6 +56,18 @@ impl EntityBuilder<'_> {
         let target =
             fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.change("fallback", destination, held.fallback.clone());
+        let campaign = self.catalog.campaigns.get(&held.campaign);
+        let owner = campaign.map(|campaign| (campaign.merchant, held.slug.as_str()));
+        // An address that stays is not judged again: links may have been made since.
+        let changed = [
+            ("destination", Some(&target).filter(|target| **target != held.destination)),
+            ("fallback", fallback.as_ref().filter(|_| fallback != held.fallback)),
+        ];
+        for (name, address) in changed {
+            if let Some((owner, address)) = owner.zip(address) {
+                self.check_leads_away(fields, name, address, owner);
+            }
+        }
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Link {
             destination: target,
