@@ -113,6 +113,18 @@ pub(crate) struct Settings {
     /// What a click survives: `os` (a kill; the default) or `disk` (a power cut).
     #[arg(long, value_name = "CLASS", env = "AFTERCLICK_CLICKS")]
     pub(crate) clicks: Option<String>,
+    /// Most clicks a minute on one link that are billable from one block of addresses and user
+    /// agent; 0 switches it off [default: 30].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_MINUTE")]
+    pub(crate) flood_per_minute: Option<String>,
+    /// Most clicks an hour on one link that are billable from one block of addresses; 0 switches it
+    /// off [default: 600].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_HOUR")]
+    pub(crate) flood_per_hour: Option<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed, comma-separated [default: loopback
+    /// and private networks].
+    #[arg(long, value_name = "NETWORKS", env = "AFTERCLICK_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Bytes after which a journal segment is sealed [default: 134217728].
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
     pub(crate) segment_bytes: Option<String>,

@@ -23,6 +23,7 @@ use crate::drain::{DRAIN_TIMEOUT, Member};
 use crate::request::OverTls;
 use crate::stream::{GatedStream, Step};
 use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
+use crate::visitor::Peer;
 use crate::{quick, route};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
@@ -81,8 +82,9 @@ async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: Gated
         return;
     };
     let over_tls = stream.is_encrypted();
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let service = service_fn(|request| {
-        let answer = route::answer(worker, marked(request, over_tls));
+        let answer = route::answer(worker, marked(request, over_tls, peer));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()
@@ -103,9 +105,10 @@ async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: G
         return;
     }
     let requests = Cell::new(0_u64);
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let service = service_fn(|request| {
         requests.set(requests.get() + 1);
-        let answer = route::answer(worker, marked(request, true));
+        let answer = route::answer(worker, marked(request, true, peer));
         async { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http2::Builder::new(OnThisWorker)
@@ -141,8 +144,9 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     .await
 }
 
-/// Marks a request if it came over TLS.
-fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
+/// Marks a request with its peer, and if it came over TLS.
+fn marked<B>(mut request: Request<B>, over_tls: bool, peer: Peer) -> Request<B> {
+    request.extensions_mut().insert(peer);
     if over_tls {
         request.extensions_mut().insert(OverTls);
     }

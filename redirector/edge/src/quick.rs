@@ -23,6 +23,7 @@ use crate::context::WorkerContext;
 use crate::redirect::{self, LinkRequest, Reply};
 use crate::request::Headers;
 use crate::stream::{GatedStream, Step};
+use crate::visitor::Peer;
 
 /// Headers that a plain request may have; browsers send about twenty.
 const HEADERS_MAX: usize = 48;
@@ -55,6 +56,7 @@ pub(crate) async fn serve(
     // Whether anything was answered since the deadline was set. This is cheaper than reading the
     // clock each time.
     let mut was_busy = false;
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let is_for_hyper = poll_fn(|context| {
         loop {
             if ready!(stream.poll_room(context)).is_err() {
@@ -66,8 +68,8 @@ pub(crate) async fn serve(
                 return Poll::Ready(stream.has_unread());
             }
             let over_tls = stream.is_encrypted();
-            match stream.poll_answer(context, |bytes, out| answer_all(worker, over_tls, bytes, out))
-            {
+            let from = (peer, over_tls);
+            match stream.poll_answer(context, |bytes, out| answer_all(worker, from, bytes, out)) {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 // SECURITY: an incomplete request must not extend the deadline. Otherwise a peer
                 // could hold a connection open by sending one byte from time to time.
@@ -96,7 +98,7 @@ pub(crate) async fn serve(
 /// Answers every complete request. Returns how many bytes these requests had.
 fn answer_all(
     worker: &WorkerContext,
-    over_tls: bool,
+    (peer, over_tls): (Peer, bool),
     bytes: &[u8],
     out: &mut Vec<u8>,
 ) -> (usize, Step) {
@@ -106,6 +108,7 @@ fn answer_all(
             Front::Plain(mut request, length) => {
                 request.headers.over_tls = over_tls;
                 request.https = worker.is_https(&request.headers);
+                request.block = peer.visitor(&request.headers, &worker.trusted_proxies);
                 redirect::follow(worker, &request, |reply| put(worker, &reply, out));
                 done += length;
             }
@@ -163,7 +166,7 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
         }
     }
     let host = plain_host_name(named?)?;
-    Some(LinkRequest { host, slug, query, headers, head: false, https: false })
+    Some(LinkRequest { host, slug, query, headers, head: false, https: false, block: None })
 }
 
 /// Returns the host without its port. Returns `None` unless the host is in the form in which hosts

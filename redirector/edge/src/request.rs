@@ -32,6 +32,8 @@ pub(crate) struct Headers<'a> {
     pub over_tls: bool,
     /// `X-Forwarded-Proto`.
     pub forwarded_proto: Option<&'a [u8]>,
+    /// The last `X-Forwarded-For`.
+    pub forwarded_for: Option<&'a [u8]>,
     cookie: Option<&'a [u8]>,
     /// Further `Cookie` headers, as HTTP/2 may have them.
     more_cookies: Vec<&'a [u8]>,
@@ -70,6 +72,7 @@ impl<'a> Headers<'a> {
             (11, b'e') if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
             (14, b't') if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
             (14, b'e') if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
+            (15, b'r') if is(b"x-forwarded-for") => self.forwarded_for = Some(value),
             (17, b'o') if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
             _ => {}
         }
