@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use hot_state::{CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order};
+use hot_state::{
+    CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order, has_many_customers,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::attribution::Decision;
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
+use shared::customers::MANY_CUSTOMERS;
 use shared::id::{ClickId, MerchantId};
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
@@ -235,6 +238,8 @@ pub(crate) struct OrderView {
     decision: Decision,
     conversion: Option<Conversion>,
     unconverted: bool,
+    /// What a person should look at. It takes nothing away.
+    flags: Vec<&'static str>,
     commission: Vec<Value>,
     up_to_date: bool,
 }
@@ -252,6 +257,8 @@ pub(crate) async fn order(
     let catalog = console.live.read();
     let visit = |click: &ClickId| found.visit(state, click);
     let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
+    let many = has_many_customers(state, &catalog, &settled);
+    let many = many.map_err(|error| Problem::internal(&error))?;
     Ok(Json(OrderView {
         merchant: id,
         order_id: settled.order.order_id.clone(),
@@ -261,6 +268,7 @@ pub(crate) async fn order(
         decision: settled.decision,
         conversion: settled.conversion,
         unconverted: settled.unconverted,
+        flags: many.then_some(MANY_CUSTOMERS).into_iter().collect(),
         up_to_date: console.is_up_to_date(),
     }))
 }

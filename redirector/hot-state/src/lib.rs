@@ -11,7 +11,9 @@
 
 #[cfg(test)]
 mod contract_tests;
+mod customers;
 mod embedded;
+mod events;
 #[cfg(feature = "faults")]
 mod fault;
 mod lazy;
@@ -24,6 +26,7 @@ mod replay;
 mod state;
 mod url;
 
+pub use customers::has_many_customers;
 #[cfg(feature = "faults")]
 pub use fault::StateFault;
 pub use lazy::LazyState;

@@ -12,6 +12,7 @@ use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
 use shared::catalog::Catalog;
+use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
@@ -21,9 +22,11 @@ use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
+use crate::customers::Brought;
+use crate::events::Events;
 use crate::model::{
-    CounterKey, Entry, FirstBringer, Metric, NameKey, Position, Stored, Window, event_expires_at,
-    name_key, totals_to_bytes, window_expires_at,
+    CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
+    window_expires_at,
 };
 use crate::orders::{Group, NamedEntries, keys_of};
 use crate::state::HotState;
@@ -74,7 +77,7 @@ pub(crate) struct Projection {
     counted: Position,
     seq: u64,
     visits: Visits,
-    bringers: Vec<(FirstBringer, CounterKey)>,
+    events: Events,
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
@@ -91,7 +94,7 @@ impl Projection {
             counted,
             seq: 0,
             visits: Visits::default(),
-            bringers: vec![],
+            events: Events::default(),
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
@@ -136,12 +139,15 @@ impl Projection {
             EventName::Page | EventName::Purchase => return,
         };
         let Some(touch) = event.touch else { return };
-        let Some(key) = counter_of(touch.link, event.at, metric, catalog) else { return };
+        let Some(key) = counter_of(touch.link, event.happened_at(), metric, catalog) else {
+            return;
+        };
         let origin =
             [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
-        let bringer =
-            FirstBringer { event: event.id, origin, seq: self.seq, received_at: event.received_at };
-        self.bringers.push((bringer, key));
+        let campaign = catalog.campaigns.get(&key.campaign);
+        let none = Caps::default();
+        let caps = campaign.map_or(&none, |campaign| &campaign.caps);
+        self.events.add(event, (self.seq, origin), key, caps);
     }
 
     fn unparsed(&mut self, delivery: Unparsed) {
@@ -184,19 +190,14 @@ impl Projection {
         let touched = self.take_in_facts(state, &mut known, &mut stored)?;
         self.list_unparsed(&mut stored)?;
         state.store(&stored, now)?;
-        self.settle_groups(state, &mut known, touched, catalog)?;
+        self.settle_groups(state, &mut known, touched, catalog, now)?;
         for merchant in std::mem::take(&mut self.recount) {
             let mut known = NamedEntries::default();
             let names = state.names_with_totals(merchant)?;
-            self.settle_groups(state, &mut known, names.into_iter().collect(), catalog)?;
+            self.settle_groups(state, &mut known, names.into_iter().collect(), catalog, now)?;
         }
-        let bringers: Vec<FirstBringer> =
-            self.bringers.iter().map(|(bringer, _)| bringer.clone()).collect();
-        let first =
-            state.are_first(&bringers, &|bringer| event_expires_at(bringer.received_at, now))?;
-        for ((bringer, key), is_first) in std::mem::take(&mut self.bringers).into_iter().zip(first)
-        {
-            if is_first && bringer.seq > self.counted.seq {
+        for (seq, key) in std::mem::take(&mut self.events).counted(state, now)? {
+            if seq > self.counted.seq {
                 *self.counts.entry(key).or_default() += 1;
             }
         }
@@ -285,13 +286,14 @@ impl Projection {
         known: &mut NamedEntries,
         mut roots: BTreeSet<NameKey>,
         catalog: &Catalog,
+        now: Timestamp,
     ) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let mut changed = BTreeSet::new();
             while !roots.is_empty() {
                 let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
                 known.read(state, some.iter().cloned())?;
-                let mut totals = Vec::new();
+                let (mut totals, mut brought) = (Vec::new(), Brought::default());
                 let mut names = BTreeSet::new();
                 for root in some {
                     if names.contains(&root) {
@@ -300,10 +302,11 @@ impl Projection {
                     }
                     let group = known.group(&root);
                     roots.remove(&root);
-                    totals.extend(self.totals(state, &group, catalog));
+                    totals.extend(self.totals(state, &group, catalog, &mut brought));
                     names.extend(group.names);
                 }
                 state.put_totals(&totals)?;
+                brought.store(state, now)?;
                 let names: Vec<NameKey> = names.into_iter().collect();
                 for (name, count) in names.iter().zip(state.entry_counts(&names)?) {
                     if count.is_some_and(|count| count != known.count(name)) {
@@ -320,12 +323,14 @@ impl Projection {
         bail!("orders change faster than they can be settled; it is tried again soon")
     }
 
-    /// Returns what the orders of a group count for, under each name that could be an order's id.
+    /// Returns what the orders of a group count for, under each name that could be an order's id,
+    /// and adds them to those that their clicks brought.
     fn totals(
         &self,
         state: &HotState,
         group: &Group,
         catalog: &Catalog,
+        brought: &mut Brought,
     ) -> Vec<(NameKey, Vec<u8>)> {
         let own = group.facts.iter().filter_map(|fact| keys_of(fact).into_iter().next());
         let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
@@ -336,6 +341,7 @@ impl Projection {
         for (key, facts) in group.orders() {
             let Some(settled) = settle(&facts, catalog, &visit) else { continue };
             let name = name_key(key.merchant, &key.name);
+            brought.add(&settled, &name);
             totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
         }
         totals.into_iter().collect()

@@ -7,6 +7,7 @@ mod admin;
 mod channels;
 mod clock;
 mod events;
+mod inflation;
 mod life;
 mod magento;
 mod names;
