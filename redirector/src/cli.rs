@@ -121,8 +121,8 @@ pub(crate) struct Settings {
     /// off [default: 600].
     #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_HOUR")]
     pub(crate) flood_per_hour: Option<String>,
-    /// Networks of proxies whose `X-Forwarded-For` is believed, comma-separated [default: loopback
-    /// and private networks].
+    /// Networks of proxies whose `X-Forwarded-For` is believed, comma-separated [default:
+    /// loopback,private].
     #[arg(long, value_name = "NETWORKS", env = "AFTERCLICK_TRUSTED_PROXIES")]
     pub(crate) trusted_proxies: Option<String>,
     /// Bytes after which a journal segment is sealed [default: 134217728].

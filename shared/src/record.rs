@@ -313,7 +313,7 @@ mod tests {
     fn two_thousand_sessions_of_a_click_count_as_the_half_hours_that_they_are_in() {
         // The click came at 8:26:40.
         let of = |minutes: fn(u16) -> i64| {
-            let sessions = (0..2000).map(|n| session(n.to_le_bytes()[0], minutes(n)));
+            let sessions = (0..2000_u16).map(|n| session(n.to_le_bytes()[0], minutes(n)));
             sessions.map(|session| session.counted_as()).collect::<HashSet<_>>().len()
         };
         assert_eq!(of(|_| 1), 1);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use hot_state::{
-    CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order, has_many_customers,
+    CounterKey, FoundOrder, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order,
+    has_many_customers,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -255,9 +256,11 @@ pub(crate) async fn order(
     let found = find_order(state, id, &order_id).map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or_else(missing)?;
     let catalog = console.live.read();
-    let visit = |click: &ClickId| found.visit(state, click);
-    let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
-    let many = has_many_customers(state, &catalog, &settled);
+    let settle = |found: &FoundOrder| {
+        settle(&found.facts, &catalog, &|click: &ClickId| found.visit(state, click))
+    };
+    let settled = settle(&found).ok_or_else(missing)?;
+    let many = has_many_customers(state, &settled, &settle);
     let many = many.map_err(|error| Problem::internal(&error))?;
     Ok(Json(OrderView {
         merchant: id,

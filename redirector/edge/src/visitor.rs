@@ -91,39 +91,47 @@ fn address_of(text: &str) -> Option<IpAddr> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Networks(Vec<(u128, u32)>);
 
-/// Loopback, private and link-local networks, and those of carriers' own machines. No visitor of
-/// the Internet has such an address.
-const LOCAL: &str = "127.0.0.0/8, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, \
-    169.254.0.0/16, ::1/128, fc00::/7, fe80::/10";
+/// What `loopback` stands for.
+const LOOPBACK: &str = "127.0.0.0/8, ::1";
+/// What `private` stands for: networks that no visitor of the Internet comes from.
+const PRIVATE: &str = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, \
+    fc00::/7, fe80::/10";
 
 impl Networks {
-    /// Returns the networks that are trusted by default.
-    ///
-    /// # Panics
-    /// Never: a test reads the text.
+    /// Returns the networks that are trusted by default: `loopback` and `private`.
     pub fn local() -> Self {
-        Self::parse(LOCAL).expect("the text is a list of networks")
+        Self(
+            [LOOPBACK, PRIVATE]
+                .iter()
+                .flat_map(|text| text.split(','))
+                .filter_map(network)
+                .collect(),
+        )
     }
 
-    /// Reads networks such as `203.0.113.0/24` and single addresses, separated by commas; `none`
-    /// for no network.
+    /// Reads networks such as `203.0.113.0/24` and single addresses, separated by commas. The words
+    /// `loopback` and `private` stand for the networks of their kind; `none` for no network.
     ///
     /// # Errors
     /// The text names what was expected.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(vec![]));
+        let mut networks = Vec::new();
+        for name in text.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "none")) {
+            let meant = match name {
+                "loopback" => LOOPBACK,
+                "private" => PRIVATE,
+                _ => name,
+            };
+            for one in meant.split(',') {
+                networks.push(network(one).ok_or_else(|| {
+                    format!("`{name}`: expected `loopback`, `private`, `none` or a network such as 203.0.113.0/24")
+                })?);
+            }
         }
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let network = |name: &str| {
-            network(name).ok_or_else(|| {
-                format!("`{name}`: expected a network such as 203.0.113.0/24, or `none`")
-            })
-        };
-        names.map(network).collect::<Result<_, _>>().map(Self)
+        Ok(Self(networks))
     }
 
-    fn contain(&self, address: IpAddr) -> bool {
+    pub(crate) fn contain(&self, address: IpAddr) -> bool {
         let bits = bits_of(address);
         self.0
             .iter()
@@ -133,6 +141,7 @@ impl Networks {
 
 /// Reads a network: its bits, and how many of them count.
 fn network(text: &str) -> Option<(u128, u32)> {
+    let text = text.trim();
     let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
     let address: IpAddr = address.parse().ok()?;
     let most = if address.is_ipv4() { 32 } else { 128 };
@@ -169,11 +178,9 @@ mod tests {
     /// Checks whose block counts for a request from `peer`.
     fn check(peer: &str, forwarded_for: Option<&str>, over_proxy: bool, expected: Option<&str>) {
         let proxies = Networks::local();
-        let headers = Headers {
-            forwarded_for: forwarded_for.map(str::as_bytes),
-            forwarded_proto: over_proxy.then_some(&b"https"[..]),
-            ..Headers::default()
-        };
+        let mut headers = Headers::default();
+        headers.forwarded_for = forwarded_for.map(str::as_bytes);
+        headers.forwarded_proto = over_proxy.then_some(&b"https"[..]);
         let found = Peer::at(peer.parse().ok(), &proxies).visitor(&headers, &proxies);
         assert_eq!(found, expected.map(block), "{peer} {forwarded_for:?}");
     }
@@ -210,6 +217,10 @@ mod tests {
         assert!(!contains("203.0.112.9") && !contains("2001:db9::") && !contains("198.51.100.2"));
         assert!(!Networks::parse("none").unwrap().contain("127.0.0.1".parse().unwrap()));
         assert!(Networks::parse("0.0.0.0/0").unwrap().contain("8.8.8.8".parse().unwrap()));
+        let local = Networks::local();
+        assert_eq!(Networks::parse("loopback, private"), Ok(local.clone()));
+        assert_eq!(local.0.len(), 9);
+        assert!(!Networks::parse("loopback").unwrap().contain("10.0.0.1".parse().unwrap()));
         for wrong in ["10.0.0.0/33", "shop.example", "10.0.0.0/x", "::/129"] {
             assert!(Networks::parse(wrong).unwrap_err().contains(wrong), "{wrong}");
         }

@@ -6,18 +6,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use shared::catalog::Catalog;
 use shared::customers::{Customers, bringing_click};
 use shared::id::{ClickId, FactId, MerchantId};
-use shared::ledger::{Settled, settle};
+use shared::ledger::Settled;
 use shared::time::Timestamp;
 
 use crate::model::{Entry, NameKey, Stored};
-use crate::orders::find_order;
+use crate::orders::{FoundOrder, find_order};
 use crate::state::HotState;
 
 /// Orders that are kept for one click: more than are needed to see that it has many customers.
-const ORDERS_MAX: usize = 30;
+const ORDERS_MAX: usize = 20;
 
 /// Orders of one step, by the click that is credited for them.
 #[derive(Default)]
@@ -50,21 +49,23 @@ impl Brought {
 }
 
 /// Returns whether the click that is credited for an order brought orders of more customers than
-/// one click does.
+/// one click does. `settle` settles an order that was found.
 ///
 /// # Errors
 /// When the state cannot be read.
-pub fn has_many_customers(state: &HotState, catalog: &Catalog, settled: &Settled) -> Result<bool> {
+pub fn has_many_customers(
+    state: &HotState,
+    settled: &Settled,
+    settle: &dyn Fn(&FoundOrder) -> Option<Settled>,
+) -> Result<bool> {
     let Some(click) = bringing_click(settled) else { return Ok(false) };
     let merchant = settled.order.merchant;
     let mut customers = Customers::default();
     for entry in state.entries(&[click_key(merchant, &click)])?.concat() {
         let Entry::Elsewhere(_, home) = entry else { continue };
         let name = home.get(MERCHANT_BYTES..).and_then(|name| str::from_utf8(name).ok());
-        let found = find_order(state, merchant, name.unwrap_or_default())?;
-        let order = found
-            .and_then(|found| settle(&found.facts, catalog, &|click| found.visit(state, click)));
-        if let Some(order) = order.filter(|order| bringing_click(order) == Some(click)) {
+        let Some(found) = find_order(state, merchant, name.unwrap_or_default())? else { continue };
+        if let Some(order) = settle(&found).filter(|order| bringing_click(order) == Some(click)) {
             customers.add(&order);
         }
         if customers.are_many() {

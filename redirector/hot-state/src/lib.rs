@@ -31,7 +31,7 @@ pub use customers::has_many_customers;
 pub use fault::StateFault;
 pub use lazy::LazyState;
 pub use model::{CounterKey, Metric};
-pub use orders::find_order;
+pub use orders::{FoundOrder, find_order};
 pub use projection::{ListedDelivery, UnparsedDelivery};
 pub use projector::Projector;
 pub use redis::Redis;
