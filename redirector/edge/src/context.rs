@@ -24,7 +24,7 @@ use crate::flood::Flood;
 use crate::gate::Gate;
 use crate::handshake::Handshakes;
 use crate::request::Headers;
-use crate::settings::{Networks, Scheme, Settings};
+use crate::settings::{Proxies, Scheme, Settings};
 use crate::tls::Tls;
 
 /// Bytes of the buffer in which a worker builds header values.
@@ -54,7 +54,7 @@ pub(crate) struct WorkerContext {
     scheme: Scheme,
     listens_on_loopback: bool,
     pub flood: RefCell<Flood>,
-    pub trusted_proxies: Networks,
+    pub trusted_proxies: Proxies,
     pub connections: Rc<Connections>,
     pub connections_max: usize,
     pub handshakes: Handshakes,

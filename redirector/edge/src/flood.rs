@@ -112,9 +112,9 @@ fn folded(one: u64, other: u64) -> u64 {
 
 /// Counts the clicks of many keys against one limit, in a table of fixed size.
 ///
-/// Each click moves its key's `due` time on by one interval. A key whose `due` time is further ahead
-/// than the span is over the limit until time has caught up. So `span / interval` clicks may come at
-/// once, and after that one an interval.
+/// Each click moves its key's `due` time on by one interval. A key whose `due` time is further
+/// ahead than the span is over the limit until time has caught up. So `span / interval` clicks may
+/// come at once, and after that one an interval.
 struct Meter {
     interval_ms: u32,
     span_ms: u32,

@@ -32,5 +32,5 @@ mod worker;
 
 pub use bind::{Listeners, bind};
 pub use context::Edge;
-pub use settings::{FloodLimits, Networks, Scheme, Settings};
+pub use settings::{FloodLimits, Proxies, Scheme, Settings};
 pub use worker::run;

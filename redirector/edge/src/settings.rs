@@ -3,7 +3,7 @@
 use journal::Durability;
 
 pub use crate::flood::FloodLimits;
-pub use crate::visitor::Networks;
+pub use crate::visitor::Proxies;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -17,8 +17,8 @@ pub struct Settings {
     pub security_contact: Option<String>,
     /// How many clicks on a link may come from one block of addresses.
     pub flood: FloodLimits,
-    /// The networks of proxies, which say where a visitor comes from.
-    pub trusted_proxies: Networks,
+    /// The proxies that say where a visitor comes from.
+    pub trusted_proxies: Proxies,
 }
 
 /// The scheme that visitors see, which decides the cookie's name and flags.

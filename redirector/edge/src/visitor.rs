@@ -39,15 +39,15 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn of(stream: &GatedStream, proxies: &Networks) -> Self {
+    pub(crate) fn of(stream: &GatedStream, proxies: &Proxies) -> Self {
         Self::at(stream.peer(), proxies)
     }
 
-    fn at(address: Option<IpAddr>, proxies: &Networks) -> Self {
+    fn at(address: Option<IpAddr>, proxies: &Proxies) -> Self {
         let address = address.map(|address| address.to_canonical());
         Self {
             block: address.map(Block::of),
-            is_proxy: address.is_some_and(|address| proxies.contain(address)),
+            is_proxy: address.is_some_and(|address| proxies.contains(address)),
             is_loopback: address.is_some_and(|address| address.is_loopback()),
         }
     }
@@ -56,7 +56,7 @@ impl Peer {
     ///
     /// SECURITY: only a proxy that the operator trusts may say where a visitor comes from. Of what
     /// it says, the last address that is not a proxy's own counts: visitors write those before it.
-    pub(crate) fn visitor(&self, headers: &Headers<'_>, proxies: &Networks) -> Option<Block> {
+    pub(crate) fn visitor(&self, headers: &Headers<'_>, proxies: &Proxies) -> Option<Block> {
         if !self.is_proxy {
             return self.block;
         }
@@ -70,7 +70,7 @@ impl Peer {
         for text in str::from_utf8(chain).ok()?.rsplit(',') {
             let address = address_of(text.trim())?;
             farthest = Some(Block::of(address));
-            if !proxies.contain(address) {
+            if !proxies.contains(address) {
                 break;
             }
         }
@@ -87,9 +87,9 @@ fn address_of(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// Networks of proxies.
+/// The networks of proxies that say where a visitor comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Networks(Vec<(u128, u32)>);
+pub struct Proxies(Vec<(u128, u32)>);
 
 /// What `loopback` stands for.
 const LOOPBACK: &str = "127.0.0.0/8, ::1";
@@ -97,18 +97,17 @@ const LOOPBACK: &str = "127.0.0.0/8, ::1";
 const PRIVATE: &str = "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, \
     fc00::/7, fe80::/10";
 
-impl Networks {
-    /// Returns the networks that are trusted by default: `loopback` and `private`.
-    pub fn local() -> Self {
-        Self(
-            [LOOPBACK, PRIVATE]
-                .iter()
-                .flat_map(|text| text.split(','))
-                .filter_map(network)
-                .collect(),
-        )
-    }
+const EXPECTED: &str = "expected `loopback`, `private`, `none` or a network such as 203.0.113.0/24";
 
+impl Default for Proxies {
+    /// Whoever is on this machine or in a private network.
+    fn default() -> Self {
+        let networks = [LOOPBACK, PRIVATE].into_iter().flat_map(|text| text.split(','));
+        Self(networks.filter_map(network).collect())
+    }
+}
+
+impl Proxies {
     /// Reads networks such as `203.0.113.0/24` and single addresses, separated by commas. The words
     /// `loopback` and `private` stand for the networks of their kind; `none` for no network.
     ///
@@ -123,15 +122,13 @@ impl Networks {
                 _ => name,
             };
             for one in meant.split(',') {
-                networks.push(network(one).ok_or_else(|| {
-                    format!("`{name}`: expected `loopback`, `private`, `none` or a network such as 203.0.113.0/24")
-                })?);
+                networks.push(network(one).ok_or_else(|| format!("`{name}`: {EXPECTED}"))?);
             }
         }
         Ok(Self(networks))
     }
 
-    pub(crate) fn contain(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let bits = bits_of(address);
         self.0
             .iter()
@@ -177,7 +174,7 @@ mod tests {
 
     /// Checks whose block counts for a request from `peer`.
     fn check(peer: &str, forwarded_for: Option<&str>, over_proxy: bool, expected: Option<&str>) {
-        let proxies = Networks::local();
+        let proxies = Proxies::default();
         let mut headers = Headers::default();
         headers.forwarded_for = forwarded_for.map(str::as_bytes);
         headers.forwarded_proto = over_proxy.then_some(&b"https"[..]);
@@ -211,18 +208,18 @@ mod tests {
 
     #[test]
     fn networks_are_read_and_mistakes_are_named() {
-        let networks = Networks::parse("203.0.113.0/24, 2001:db8::/32,198.51.100.1").unwrap();
-        let contains = |address: &str| networks.contain(address.parse().unwrap());
+        let networks = Proxies::parse("203.0.113.0/24, 2001:db8::/32,198.51.100.1").unwrap();
+        let contains = |address: &str| networks.contains(address.parse().unwrap());
         assert!(contains("203.0.113.9") && contains("2001:db8:1::") && contains("198.51.100.1"));
         assert!(!contains("203.0.112.9") && !contains("2001:db9::") && !contains("198.51.100.2"));
-        assert!(!Networks::parse("none").unwrap().contain("127.0.0.1".parse().unwrap()));
-        assert!(Networks::parse("0.0.0.0/0").unwrap().contain("8.8.8.8".parse().unwrap()));
-        let local = Networks::local();
-        assert_eq!(Networks::parse("loopback, private"), Ok(local.clone()));
+        assert!(!Proxies::parse("none").unwrap().contains("127.0.0.1".parse().unwrap()));
+        assert!(Proxies::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
+        let local = Proxies::default();
+        assert_eq!(Proxies::parse("loopback, private"), Ok(local.clone()));
         assert_eq!(local.0.len(), 9);
-        assert!(!Networks::parse("loopback").unwrap().contain("10.0.0.1".parse().unwrap()));
+        assert!(!Proxies::parse("loopback").unwrap().contains("10.0.0.1".parse().unwrap()));
         for wrong in ["10.0.0.0/33", "shop.example", "10.0.0.0/x", "::/129"] {
-            assert!(Networks::parse(wrong).unwrap_err().contains(wrong), "{wrong}");
+            assert!(Proxies::parse(wrong).unwrap_err().contains(wrong), "{wrong}");
         }
     }
 }

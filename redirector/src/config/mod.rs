@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use edge::tls::CertificateFiles;
-use edge::{FloodLimits, Networks, Scheme};
+use edge::{FloodLimits, Proxies, Scheme};
 use hot_state::{StateUrl, without_password};
 use journal::Durability;
 use shared::time::Span;
@@ -157,8 +157,8 @@ fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edg
         trusted_proxies: sources.read_or(
             "trusted_proxies",
             &s.trusted_proxies,
-            Networks::local(),
-            Networks::parse,
+            Proxies::default(),
+            Proxies::parse,
         ),
     }
 }
