@@ -118,10 +118,6 @@ pub(crate) struct Settings {
     /// a quarter of all].
     #[arg(long, value_name = "N", env = "AFTERCLICK_CONNECTIONS_PER_ADDRESS")]
     pub(crate) connections_per_address: Option<String>,
-    /// Addresses of proxies in front, comma-separated: their `X-Forwarded-For` is believed, and
-    /// their connections are not bounded. `loopback` (the default) is this machine; or `none`.
-    #[arg(long, value_name = "ADDRS", env = "AFTERCLICK_TRUSTED_PROXIES")]
-    pub(crate) trusted_proxies: Option<String>,
     /// Scheme that visitors see: `auto` (the default), `https` or `http`; decides the cookie's name
     /// and `Secure`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]
@@ -129,6 +125,18 @@ pub(crate) struct Settings {
     /// What a click survives: `os` (a kill; the default) or `disk` (a power cut).
     #[arg(long, value_name = "CLASS", env = "AFTERCLICK_CLICKS")]
     pub(crate) clicks: Option<String>,
+    /// Most clicks a minute on one link that are billable from one block of addresses and user
+    /// agent; 0 switches it off [default: 60].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_MINUTE")]
+    pub(crate) flood_per_minute: Option<String>,
+    /// Most clicks an hour on one link that are billable from one block of addresses; 0 switches it
+    /// off [default: 1200].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_HOUR")]
+    pub(crate) flood_per_hour: Option<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed and whose connections are not
+    /// bounded, comma-separated [default: loopback,private].
+    #[arg(long, value_name = "NETWORKS", env = "AFTERCLICK_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Bytes after which a journal segment is sealed [default: 134217728].
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
     pub(crate) segment_bytes: Option<String>,

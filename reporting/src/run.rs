@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
+use shared::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
 
 use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
 use crate::clock::today_utc;
@@ -64,6 +65,13 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
         eprintln!(
             "note: {count} orders are known from the pixel alone; they earn because this \
              merchant trusts it"
+        );
+    }
+    if statement.many_customers > 0 {
+        let count = statement.many_customers;
+        eprintln!(
+            "note: {count} orders came by clicks that brought orders of more than \
+             {CUSTOMERS_OF_A_CLICK} customers; the export labels them `{MANY_CUSTOMERS}`"
         );
     }
     Ok(statement.render(command.format.into(), command.lines))

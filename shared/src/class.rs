@@ -38,11 +38,13 @@ pub enum Class {
     OutOfDates,
     /// The click exceeded the campaign's cap.
     Capped,
+    /// More clicks on the link came from one block of addresses than people make.
+    Flood,
 }
 
 impl Class {
     /// All classes, in the order of statistics.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Billable,
         Self::Head,
         Self::Prefetch,
@@ -54,6 +56,7 @@ impl Class {
         Self::Paused,
         Self::OutOfDates,
         Self::Capped,
+        Self::Flood,
     ];
 
     /// Returns the word that exports and statistics use.
@@ -70,11 +73,21 @@ impl Class {
             Self::Paused => "paused",
             Self::OutOfDates => "out_of_dates",
             Self::Capped => "capped",
+            Self::Flood => "flood",
         }
     }
 
-    /// Returns whether the click may earn. Only such a click gets a token.
+    /// Returns whether the click may bring a sale that earns. Only such a click gets a token.
+    ///
+    /// A flood may: many people can share a carrier's addresses, and a purchase proves a person.
+    /// What nobody proves is not paid: not the click itself (only a billable one is), and no lead.
     pub const fn earns(self) -> bool {
+        matches!(self, Self::Billable | Self::Duplicate | Self::Flood)
+    }
+
+    /// Returns whether a lead that the click brings may be paid. A lead is a browser's word, so it
+    /// proves no person behind a flood.
+    pub const fn earns_leads(self) -> bool {
         matches!(self, Self::Billable | Self::Duplicate)
     }
 }
@@ -186,6 +199,23 @@ mod tests {
         check(PERSON, Paused, None, Class::Paused);
         check(PERSON, NotStarted, None, Class::OutOfDates);
         check(PERSON, Ended, Some((1, true)), Class::OutOfDates);
+    }
+
+    /// Numbers stand in journals and in counter keys, so they never change.
+    #[test]
+    fn the_number_of_each_class_is_its_place() {
+        for (number, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, number, "{}", class.as_str());
+        }
+        assert_eq!(Class::Flood as usize, 11);
+    }
+
+    #[test]
+    fn a_flood_may_bring_a_sale_but_no_lead() {
+        let earning = |by: fn(Class) -> bool| Class::ALL.into_iter().filter(move |c| by(*c));
+        let of = |by| earning(by).collect::<Vec<_>>();
+        assert_eq!(of(Class::earns), [Class::Billable, Class::Duplicate, Class::Flood]);
+        assert_eq!(of(Class::earns_leads), [Class::Billable, Class::Duplicate]);
     }
 
     #[test]

@@ -86,6 +86,30 @@ pub struct EventFact {
     pub consent: Consent,
 }
 
+/// The time in which a click has one session at most, however many events say so.
+const SESSION_SLOT_MS: i64 = 30 * 60 * 1000;
+
+impl EventFact {
+    /// Returns when the event happened: never before the click that led to it.
+    pub fn happened_at(&self) -> Timestamp {
+        self.touch.map_or(self.at, |touch| self.at.max(touch.clicked_at))
+    }
+
+    /// Returns the id under which the event counts once.
+    ///
+    /// Sessions of one click in one half hour of the clock are one: a page, or whoever speaks in
+    /// its name, chooses the events' ids. A half hour never reaches into another UTC day, so the
+    /// day that is counted does not depend on which event came first.
+    pub fn counted_as(&self) -> EventId {
+        let Some(touch) = self.touch.filter(|_| self.name == EventName::Session) else {
+            return self.id;
+        };
+        let half_hour = self.happened_at().as_ms().div_euclid(SESSION_SLOT_MS).to_be_bytes();
+        let merchant = self.merchant.bits().to_be_bytes();
+        EventId::of_content(&[b"session", &merchant, touch.click.as_bytes(), &half_hour])
+    }
+}
+
 /// A delivery that could not be read. It is kept whole, so that it can be read
 /// again after a fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,8 +266,11 @@ fn encode_json<T: Serialize>((kind, version): (u8, u8), body: &T, out: &mut Vec<
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{HashMap, HashSet};
+
     use super::*;
     use crate::catalog::Entity;
+    use crate::time::Span;
 
     fn click() -> Click<'static> {
         Click {
@@ -275,6 +302,45 @@ mod tests {
         for record in [Record::Click(click()), Record::Event(event)] {
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
         }
+    }
+
+    fn session(id: u8, minutes_after_click: i64) -> EventFact {
+        let touch = click().visit().map(|visit| visit.touch);
+        EventFact {
+            id: EventId::from_bytes([id; 16]),
+            name: EventName::Session,
+            at: click().at.plus(Span::minutes(minutes_after_click)),
+            received_at: click().at.plus(Span::days(40)),
+            merchant: MerchantId::from_bits(9),
+            touch,
+            consent: Consent::Granted,
+        }
+    }
+
+    #[test]
+    fn two_thousand_sessions_of_a_click_count_as_the_half_hours_that_they_are_in() {
+        // The click came at 8:26:40.
+        let of = |minutes: fn(u16) -> i64| {
+            let sessions = (0..2000_u16).map(|n| session(n.to_le_bytes()[0], minutes(n)));
+            sessions.map(|session| session.counted_as()).collect::<HashSet<_>>().len()
+        };
+        assert_eq!(of(|_| 1), 1);
+        assert_eq!(of(|n| i64::from(n % 3)), 1);
+        assert_eq!(of(|n| i64::from(n % 120)), 5, "8:00 to 10:30");
+        assert_eq!(of(|n| -i64::from(n)), 1, "a session does not begin before its click");
+        let other = EventFact { name: EventName::Lead, ..session(1, 1) };
+        assert_eq!(other.counted_as(), other.id, "other events count by their own id");
+    }
+
+    #[test]
+    fn sessions_that_count_as_one_lie_on_one_day() {
+        let day = |minutes| (session(1, minutes).counted_as(), session(1, minutes).at.utc_day());
+        let days: HashMap<_, HashSet<_>> =
+            (0..4000).map(day).fold(HashMap::new(), |mut days, (id, day)| {
+                days.entry(id).or_default().insert(day);
+                days
+            });
+        assert!(days.values().all(|days| days.len() == 1));
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use hot_state::{CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order};
+use hot_state::{
+    CounterKey, FoundOrder, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order,
+    has_many_customers,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::attribution::Decision;
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
+use shared::customers::MANY_CUSTOMERS;
 use shared::id::MerchantId;
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
@@ -243,6 +247,8 @@ pub(crate) struct OrderView {
     decision: Decision,
     conversion: Option<Conversion>,
     unconverted: bool,
+    /// What a person should look at. It takes nothing away.
+    flags: Vec<&'static str>,
     commission: Vec<Value>,
     up_to_date: bool,
 }
@@ -269,9 +275,13 @@ fn view(
     let up_to_date = console.is_up_to_date();
     let found = find_order(state, id, order_id).map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or_else(missing)?;
-    // The catalog is locked only now, when nothing is read from the hot state any more.
-    let settled = settle(&found.facts, &console.live.read(), &|click| found.visit(click));
-    let settled = settled.ok_or_else(missing)?;
+    // The catalog is locked only while orders are settled, never while the hot state is read.
+    let settle = |found: &FoundOrder| {
+        settle(&found.facts, &console.live.read(), &|click| found.visit(click))
+    };
+    let settled = settle(&found).ok_or_else(missing)?;
+    let many = has_many_customers(state, &settled, &settle);
+    let many = many.map_err(|error| Problem::internal(&error))?;
     Ok(OrderView {
         merchant: id,
         order_id: settled.order.order_id.clone(),
@@ -281,6 +291,7 @@ fn view(
         decision: settled.decision,
         conversion: settled.conversion,
         unconverted: settled.unconverted,
+        flags: many.then_some(MANY_CUSTOMERS).into_iter().collect(),
         up_to_date,
     })
 }

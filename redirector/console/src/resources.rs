@@ -94,7 +94,8 @@ pub(crate) async fn create(
         }
         let mut fields = Fields::new(object(&body)?);
         let now = clock::now();
-        let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, None);
+        let snapshot = console.live.snapshot().load_full();
+        let made = EntityBuilder::new(catalog, snapshot, now).make(kind, &mut fields, None);
         let entity = accept(made, fields)?;
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
     };
@@ -122,7 +123,9 @@ pub(crate) async fn change(
         let mut fields = Fields::new(object(&body)?);
         // A new version must be later than the one it replaces, even if the clock went back.
         let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
-        let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, Some(&held));
+        let snapshot = console.live.snapshot().load_full();
+        let mut builder = EntityBuilder::new(catalog, snapshot, now);
+        let made = builder.make(kind, &mut fields, Some(&held));
         let entity = accept(made, fields)?;
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
     };
@@ -147,7 +150,8 @@ pub(crate) async fn import(
             return Ok((None, (before.count, true)));
         }
         let now = clock::now();
-        let entities = rows(catalog, kind, &body, now)?;
+        let builder = EntityBuilder::new(catalog, console.live.snapshot().load_full(), now);
+        let entities = rows(builder, kind, &body)?;
         let count = entities.len();
         Ok((Some(Change { at: now, entities, request }), (count, false)))
     };
@@ -159,13 +163,7 @@ pub(crate) async fn import(
 }
 
 /// Makes an entity of each row, or reports the rows that are invalid.
-fn rows(
-    catalog: &Catalog,
-    kind: Kind,
-    body: &[u8],
-    now: Timestamp,
-) -> Result<Vec<Entity>, Problem> {
-    let mut builder = EntityBuilder::new(catalog, now);
+fn rows(mut builder: EntityBuilder<'_>, kind: Kind, body: &[u8]) -> Result<Vec<Entity>, Problem> {
     table::read(body, ROWS_MAX, |Row { line, fields }| {
         let mut fields = Fields::new(fields);
         let made = builder.make(kind, &mut fields, None);

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use hyper::HeaderMap;
-
 /// What each address holds.
 pub(crate) struct Addresses {
     held: RefCell<HashMap<u128, usize>>,
@@ -59,56 +57,6 @@ fn block_of(address: IpAddr) -> u128 {
     }
 }
 
-/// The peers in front of the server that say for whom they ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxies {
-    loopback: bool,
-    addresses: Vec<IpAddr>,
-}
-
-impl Default for Proxies {
-    /// Everybody on this machine.
-    fn default() -> Self {
-        Self { loopback: true, addresses: vec![] }
-    }
-}
-
-impl Proxies {
-    /// Reads `none`, or addresses separated by commas, of which `loopback` stands for all of this
-    /// machine.
-    ///
-    /// # Errors
-    /// The text names what was expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut proxies = Self { loopback: false, addresses: vec![] };
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        for name in names.filter(|name| *name != "none") {
-            match name.parse::<IpAddr>() {
-                Ok(address) => proxies.addresses.push(address.to_canonical()),
-                Err(_) if name == "loopback" => proxies.loopback = true,
-                Err(_) => {
-                    return Err("expected `none`, `loopback` or addresses such as 10.0.0.5".into());
-                }
-            }
-        }
-        Ok(proxies)
-    }
-
-    pub(crate) fn contains(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        (self.loopback && peer.is_loopback()) || self.addresses.contains(&peer)
-    }
-}
-
-/// Returns the address for which a trusted proxy asks: the last one in `X-Forwarded-For`, which
-/// this proxy has added. The ones before it may be anybody's word.
-pub(crate) fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-    let last = last.rsplit(',').next()?.trim();
-    let with_port = || last.parse().ok().map(|address: std::net::SocketAddr| address.ip());
-    last.trim_matches(['[', ']']).parse().ok().or_else(with_port)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,31 +85,5 @@ mod tests {
         assert!(held.is_some() && addresses.take(address("2001:db8::ffff:1")).is_none());
         assert!(addresses.take(address("2001:db8:0:1::1")).is_some());
         assert!(addresses.take(address("0.0.0.1")).is_some());
-    }
-
-    #[test]
-    fn proxies_are_named_and_this_machine_is_one_unless_said_otherwise() {
-        assert!(Proxies::default().contains(address("127.0.0.1")));
-        assert!(!Proxies::parse("none").unwrap().contains(address("127.0.0.1")));
-        let both = Proxies::parse("loopback, 10.0.0.5").unwrap();
-        assert!(both.contains(address("::1")) && both.contains(address("::ffff:10.0.0.5")));
-        assert!(!both.contains(address("10.0.0.6")));
-        assert!(Proxies::parse("10.0.0.0/8").is_err());
-    }
-
-    #[test]
-    fn only_the_proxys_own_word_about_the_client_counts() {
-        let read = |lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("x-forwarded-for", line.parse().unwrap());
-            }
-            forwarded_for(&headers)
-        };
-        assert_eq!(read(&["6.6.6.6, 192.0.2.1"]), Some(address("192.0.2.1")));
-        assert_eq!(read(&["6.6.6.6", "192.0.2.1:4711"]), Some(address("192.0.2.1")));
-        assert_eq!(read(&["[2001:db8::1]:80"]), Some(address("2001:db8::1")));
-        assert_eq!(read(&["2001:db8::1"]), Some(address("2001:db8::1")));
-        assert_eq!((read(&[]), read(&["unknown"])), (None, None));
     }
 }

@@ -19,7 +19,6 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::addresses::forwarded_for;
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::drain::{DRAIN_TIMEOUT, Member};
@@ -27,6 +26,7 @@ use crate::encrypted::{Encrypted, may_pin};
 use crate::request::{self, OverTls};
 use crate::stream::{GatedStream, Step};
 use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
+use crate::visitor::Peer;
 use crate::{quick, route};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
@@ -89,7 +89,8 @@ async fn serve_http_1(
     let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
     let served = quick::serve(worker, stream, encrypted, HEAD_TIMEOUT, is_draining);
     let Some(stream) = served.await else { return };
-    let service = service_fn(|request| answer(worker, member, encrypted, request));
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
+    let service = service_fn(|request| answer(worker, peer, encrypted, request));
     let connection = http1::Builder::new()
         // Without a timer hyper's timeout has no effect.
         .timer(TokioTimer::new())
@@ -113,9 +114,10 @@ async fn serve_http_2(
         return;
     }
     let requests = Cell::new(0_u64);
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let service = service_fn(|request| {
         requests.set(requests.get() + 1);
-        answer(worker, member, Some(encrypted), request)
+        answer(worker, peer, Some(encrypted), request)
     });
     let connection = http2::Builder::new(OnThisWorker)
         .timer(TokioTimer::new())
@@ -154,13 +156,14 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
 /// way is bounded by the address for which the proxy asks; its connections are the proxy's.
 fn answer(
     worker: &Rc<WorkerContext>,
-    member: &Member,
+    peer: Peer,
     encrypted: Option<&Encrypted>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
     let is_head = request.method() == Method::HEAD;
-    let client = if member.is_proxy() { forwarded_for(request.headers()) } else { None };
+    let client = peer.client_of_proxy(request.headers(), &worker.trusted_proxies);
     let place = client.map(|client| worker.addresses.take(client));
+    request.extensions_mut().insert(peer);
     let mut is_pinned = false;
     let mut is_elsewhere = false;
     if let Some(encrypted) = encrypted {

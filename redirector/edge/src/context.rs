@@ -13,19 +13,21 @@ use bytes::BytesMut;
 use journal::{Committer, Writer};
 use live::status::{Counters, RefusedDelivery};
 use live::{Live, Rarely, Snapshot, clock};
+use rand::RngExt;
 use rand::rngs::ThreadRng;
 use shared::agent::Agents;
 use shared::time::Timestamp;
 use tokio::sync::Semaphore;
 
-use crate::addresses::{Addresses, Proxies};
+use crate::addresses::Addresses;
 use crate::agents::AgentCache;
 use crate::drain::Connections;
+use crate::flood::Flood;
 use crate::gate::Gate;
 use crate::handshake::Handshakes;
 use crate::held::Bodies;
 use crate::request::Headers;
-use crate::settings::{Scheme, Settings};
+use crate::settings::{Proxies, Scheme, Settings};
 use crate::tls::Tls;
 
 /// Bytes of the buffer in which a worker builds header values.
@@ -67,6 +69,7 @@ pub(crate) struct WorkerContext {
     pub security_contact: Option<String>,
     scheme: Scheme,
     listens_on_loopback: bool,
+    pub flood: RefCell<Flood>,
     pub connections: Rc<Connections>,
     pub connections_max: usize,
     pub trusted_proxies: Proxies,
@@ -85,18 +88,21 @@ pub(crate) struct WorkerContext {
 
 impl WorkerContext {
     pub(crate) fn new(edge: &Edge, writer: Writer, counters: &'static Counters) -> Rc<Self> {
+        let mut random = rand::rng();
+        let flood = Flood::new(edge.settings.flood, random.random(), clock::now());
         Rc::new(Self {
             gate: Gate::new(writer, edge.settings.clicks, counters),
             snapshot: edge.live.snapshot(),
             live: Arc::clone(&edge.live),
             facts: edge.facts.clone(),
             agents: AgentCache::new(Arc::clone(&edge.agents)),
-            random: RefCell::new(rand::rng()),
+            random: RefCell::new(random),
             header_bytes: RefCell::new(BytesMut::with_capacity(HEADER_BYTES)),
             counters,
             security_contact: edge.settings.security_contact.clone(),
             scheme: edge.settings.scheme,
             listens_on_loopback: edge.settings.listens_on_loopback,
+            flood: RefCell::new(flood),
             connections: Rc::default(),
             connections_max: edge.connections_max,
             trusted_proxies: edge.settings.trusted_proxies.clone(),
@@ -116,6 +122,14 @@ impl WorkerContext {
         let now = clock::now();
         self.now.set(now);
         now
+    }
+
+    /// Throws the salt of the flood's counts away when it has served its time.
+    pub(crate) fn renew_flood(&self) {
+        let (now, mut flood) = (clock::now(), self.flood.borrow_mut());
+        if flood.is_worn(now) {
+            flood.renew(self.random.borrow_mut().random(), now);
+        }
     }
 
     /// Writes the time that was last read, in HTTP's form of a date.

@@ -28,19 +28,14 @@ pub(crate) struct Member {
     place: usize,
     registered: Cell<bool>,
     /// What the peer's address holds; `None` for a trusted proxy.
-    of_address: Option<Place>,
+    _of_address: Option<Place>,
 }
 
 impl Member {
     pub(crate) fn join(connections: &Rc<Connections>, of_address: Option<Place>) -> Self {
         let place = connections.take_place();
         let registered = Cell::new(false);
-        Self { connections: Rc::clone(connections), place, registered, of_address }
-    }
-
-    /// Returns whether the peer is a trusted proxy.
-    pub(crate) fn is_proxy(&self) -> bool {
-        self.of_address.is_none()
+        Self { connections: Rc::clone(connections), place, registered, _of_address: of_address }
     }
 
     /// Returns whether the server is stopping. Wakes `task` when that begins.

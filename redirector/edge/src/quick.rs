@@ -24,6 +24,7 @@ use crate::encrypted::{self, Encrypted};
 use crate::redirect::{self, LinkRequest, Reply};
 use crate::request::Headers;
 use crate::stream::{GatedStream, Step};
+use crate::visitor::Peer;
 
 /// Headers that a plain request may have; browsers send about twenty.
 const HEADERS_MAX: usize = 48;
@@ -57,6 +58,7 @@ pub(crate) async fn serve(
     // Whether anything was answered since the deadline was set. This is cheaper than reading the
     // clock each time.
     let mut was_busy = false;
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let is_for_hyper = poll_fn(|context| {
         loop {
             if ready!(stream.poll_room(context)).is_err() {
@@ -67,8 +69,9 @@ pub(crate) async fn serve(
                 // closes.
                 return Poll::Ready(stream.has_unread());
             }
+            let from = (peer, encrypted);
             let answered =
-                stream.poll_answer(context, |bytes, out| answer_all(worker, encrypted, bytes, out));
+                stream.poll_answer(context, |bytes, out| answer_all(worker, from, bytes, out));
             match answered {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 // SECURITY: an incomplete request must not extend the deadline. Otherwise a peer
@@ -98,7 +101,7 @@ pub(crate) async fn serve(
 /// Answers every complete request. Returns how many bytes these requests had.
 fn answer_all(
     worker: &WorkerContext,
-    encrypted: Option<&Encrypted>,
+    (peer, encrypted): (Peer, Option<&Encrypted>),
     bytes: &[u8],
     out: &mut Vec<u8>,
 ) -> (usize, Step) {
@@ -108,6 +111,7 @@ fn answer_all(
             Front::Plain(mut request, length) => {
                 request.headers.over_tls = encrypted.is_some();
                 request.https = worker.is_https(&request.headers);
+                request.block = peer.visitor(&request.headers, &worker.trusted_proxies);
                 if encrypted.is_some_and(|encrypted| !encrypted.is_for(request.host)) {
                     worker.read_clock();
                     put_answer(worker, answer::misconnected(), false, out);
@@ -172,7 +176,7 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
         }
     }
     let host = plain_host_name(named?)?;
-    Some(LinkRequest { host, slug, query, headers, head: false, https: false })
+    Some(LinkRequest { host, slug, query, headers, head: false, https: false, block: None })
 }
 
 /// Returns the host without its port. Returns `None` unless the host is in the form in which hosts

@@ -32,6 +32,10 @@ pub(crate) struct Headers<'a> {
     pub over_tls: bool,
     /// `X-Forwarded-Proto` or `Forwarded` says that the visitor's own connection is encrypted.
     pub forwarded_https: bool,
+    /// A proxy has said something about the visitor's connection.
+    pub forwarded: bool,
+    /// The last `X-Forwarded-For`.
+    pub forwarded_for: Option<&'a [u8]>,
     cookie: Option<&'a [u8]>,
     /// Further `Cookie` headers, as HTTP/2 may have them.
     more_cookies: Vec<&'a [u8]>,
@@ -70,8 +74,15 @@ impl<'a> Headers<'a> {
             (11, b'e') if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
             (14, b't') if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
             (14, b'e') if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
-            (9, b'd') if is(b"forwarded") => self.forwarded_https |= forwarded_for_https(value),
-            (17, b'o') if is(b"x-forwarded-proto") => self.forwarded_https |= first_is_https(value),
+            (9, b'd') if is(b"forwarded") => {
+                self.forwarded = true;
+                self.forwarded_https |= forwarded_for_https(value);
+            }
+            (15, b'r') if is(b"x-forwarded-for") => self.forwarded_for = Some(value),
+            (17, b'o') if is(b"x-forwarded-proto") => {
+                self.forwarded = true;
+                self.forwarded_https |= first_is_https(value);
+            }
             _ => {}
         }
     }

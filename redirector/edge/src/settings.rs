@@ -2,7 +2,8 @@
 
 use journal::Durability;
 
-use crate::addresses::Proxies;
+pub use crate::flood::FloodLimits;
+pub use crate::visitor::Proxies;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -12,10 +13,12 @@ pub struct Settings {
     /// Only this machine reaches the plain listener. Then a proxy on this machine may say that the
     /// visitor uses HTTPS.
     pub listens_on_loopback: bool,
-    /// The peers that say for whom they ask. What they may hold is not bounded.
-    pub trusted_proxies: Proxies,
     /// The contact in `/.well-known/security.txt`. Without a contact there is no such file.
     pub security_contact: Option<String>,
+    /// How many clicks on a link may come from one block of addresses.
+    pub flood: FloodLimits,
+    /// The proxies that say for whom they ask. What they may hold themselves is not bounded.
+    pub trusted_proxies: Proxies,
 }
 
 /// The scheme that visitors see, which decides the cookie's name and flags.

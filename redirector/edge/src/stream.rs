@@ -4,7 +4,7 @@
 //! Never writes to the socket by itself.
 
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -68,6 +68,11 @@ impl GatedStream {
             unread: Vec::new(),
             ended: false,
         }
+    }
+
+    /// Returns the address of the other end, if the system still knows it.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.inbox.peer_addr().ok().map(|address| address.ip())
     }
 
     /// Reads what has arrived, and passes it to `answer` together with a buffer for answers.

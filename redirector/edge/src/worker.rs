@@ -59,11 +59,13 @@ pub fn run(
     })
 }
 
-/// Drops peers that read nothing. Otherwise they could hold their connections for ever.
+/// Drops peers that read nothing. Otherwise they could hold their connections for ever. Also
+/// forgets what was counted of floods, when it is time.
 async fn sweep(worker: Rc<WorkerContext>) {
     loop {
         sleep(SWEEP_EVERY).await;
         worker.gate.drop_stalled();
+        worker.renew_flood();
     }
 }
 

@@ -172,6 +172,8 @@ pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
 const WINDOW_GRACE: Span = Span::days(7);
 /// How long an event's id is kept. Browsers repeat no event that is older than thirty days.
 const EVENT_KEPT: Span = Span::days(60);
+/// How long it is kept that a click has a lead. Windows are 365 days at most.
+const PLACE_KEPT: Span = Span::days(400);
 /// Rebuilt data is kept for at least this long, so that orders of the same rebuild find it.
 const REBUILT_KEPT: Span = Span::days(1);
 
@@ -185,6 +187,11 @@ pub(crate) fn window_expires_at(touch: &Touch, now: Timestamp) -> Timestamp {
 /// Returns when an event's id may be deleted.
 pub(crate) fn event_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
     received_at.plus(EVENT_KEPT).max(now.plus(REBUILT_KEPT))
+}
+
+/// Returns when a place for a lead of a click may be deleted: not before the longest window.
+pub(crate) fn place_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
+    received_at.plus(PLACE_KEPT).max(now.plus(REBUILT_KEPT))
 }
 
 /// Encodes the amounts that an order counts for, as they are stored under its name.

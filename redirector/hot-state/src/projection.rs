@@ -13,6 +13,7 @@ use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
 use shared::catalog::Catalog;
+use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
@@ -22,9 +23,11 @@ use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
+use crate::customers::Brought;
+use crate::events::Events;
 use crate::model::{
-    CounterKey, Entry, FirstBringer, Metric, NameKey, Position, Stored, Window, event_expires_at,
-    name_key, totals_to_bytes, window_expires_at,
+    CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
+    window_expires_at,
 };
 use crate::orders::{NamedEntries, clicks_of, keys_of, read_visits, superfluous};
 use crate::state::HotState;
@@ -75,7 +78,7 @@ pub(crate) struct Projection {
     counted: Position,
     seq: u64,
     visits: Visits,
-    bringers: Vec<(FirstBringer, CounterKey)>,
+    events: Events,
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
@@ -92,7 +95,7 @@ impl Projection {
             counted,
             seq: 0,
             visits: Visits::default(),
-            bringers: vec![],
+            events: Events::default(),
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
@@ -137,12 +140,15 @@ impl Projection {
             EventName::Page | EventName::Purchase => return,
         };
         let Some(touch) = event.touch else { return };
-        let Some(key) = counter_of(touch.link, event.at, metric, catalog) else { return };
+        let Some(key) = counter_of(touch.link, event.happened_at(), metric, catalog) else {
+            return;
+        };
         let origin =
             [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
-        let bringer =
-            FirstBringer { event: event.id, origin, seq: self.seq, received_at: event.received_at };
-        self.bringers.push((bringer, key));
+        let campaign = catalog.campaigns.get(&key.campaign);
+        let none = Caps::default();
+        let caps = campaign.map_or(&none, |campaign| &campaign.caps);
+        self.events.add(event, (self.seq, origin), key, caps);
     }
 
     fn unparsed(&mut self, delivery: Unparsed) {
@@ -187,19 +193,14 @@ impl Projection {
         let touched = self.take_in_facts(state, &mut known, &mut visits, &mut stored)?;
         self.list_unparsed(&mut stored)?;
         state.store(&stored, now)?;
-        settle_groups(state, &mut known, &mut visits, touched, catalog)?;
+        settle_groups(state, &mut known, &mut visits, touched, (catalog, now))?;
         for merchant in std::mem::take(&mut self.recount) {
             let mut known = NamedEntries::default();
-            let names = state.names_with_totals(merchant)?;
-            settle_groups(state, &mut known, &mut visits, names.into_iter().collect(), catalog)?;
+            let names = state.names_with_totals(merchant)?.into_iter().collect();
+            settle_groups(state, &mut known, &mut visits, names, (catalog, now))?;
         }
-        let bringers: Vec<FirstBringer> =
-            self.bringers.iter().map(|(bringer, _)| bringer.clone()).collect();
-        let first =
-            state.are_first(&bringers, &|bringer| event_expires_at(bringer.received_at, now))?;
-        for ((bringer, key), is_first) in std::mem::take(&mut self.bringers).into_iter().zip(first)
-        {
-            if is_first && bringer.seq > self.counted.seq {
+        for (seq, key) in std::mem::take(&mut self.events).counted(state, now)? {
+            if seq > self.counted.seq {
                 *self.counts.entry(key).or_default() += 1;
             }
         }
@@ -262,7 +263,7 @@ fn settle_groups<C: Deref<Target = Catalog>>(
     known: &mut NamedEntries,
     visits: &mut Visits,
     mut roots: BTreeSet<NameKey>,
-    catalog: &dyn Fn() -> C,
+    (catalog, now): (&dyn Fn() -> C, Timestamp),
 ) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let mut changed = BTreeSet::new();
@@ -284,9 +285,11 @@ fn settle_groups<C: Deref<Target = Catalog>>(
             for (_, facts) in &orders {
                 read_visits(state, visits, facts)?;
             }
-            let totals = totals(&orders, visits, &catalog());
+            let mut brought = Brought::default();
+            let totals = totals(&orders, visits, &catalog(), &mut brought);
             let gone: Vec<_> = orders.iter().flat_map(|(_, facts)| superfluous(facts)).collect();
             state.put_totals(&totals)?;
+            brought.store(state, now)?;
             state.remove_entries(&gone)?;
             gone.iter().for_each(|(name, entry)| known.remove(name, entry));
             let names: Vec<NameKey> = names.into_iter().collect();
@@ -305,11 +308,13 @@ fn settle_groups<C: Deref<Target = Catalog>>(
     bail!("orders change faster than they can be settled; it is tried again soon")
 }
 
-/// Returns what orders count for, under each name that could be an order's id.
+/// Returns what orders count for, under each name that could be an order's id, and adds them to
+/// those that their clicks brought.
 fn totals(
     orders: &[(OrderKey, Vec<OrderFact>)],
     visits: &Visits,
     catalog: &Catalog,
+    brought: &mut Brought,
 ) -> Vec<(NameKey, Vec<u8>)> {
     let facts = || orders.iter().flat_map(|(_, facts)| facts);
     let own = facts().filter_map(|fact| keys_of(fact).into_iter().next());
@@ -319,6 +324,7 @@ fn totals(
             continue;
         };
         let name = name_key(key.merchant, &key.name);
+        brought.add(&settled, &name);
         totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
     }
     totals.into_iter().collect()

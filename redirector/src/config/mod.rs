@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use edge::tls::CertificateFiles;
-use edge::{Proxies, Scheme};
+use edge::{FloodLimits, Proxies, Scheme};
 use hot_state::{StateUrl, without_password};
 use journal::Durability;
 use shared::time::Span;
@@ -178,6 +178,19 @@ fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edg
         security_contact: sources
             .read("security_contact", &s.security_contact, values::contact)
             .given(),
+        flood: flood_limits(sources, s),
+    }
+}
+
+fn flood_limits(sources: &mut Sources, s: &Settings) -> FloodLimits {
+    let FloodLimits { per_minute, per_hour } = FloodLimits::default();
+    FloodLimits {
+        per_minute: sources.read_or("flood_per_minute", &s.flood_per_minute, per_minute, |t| {
+            values::number(t, 0, FloodLimits::PER_MINUTE_MAX)
+        }),
+        per_hour: sources.read_or("flood_per_hour", &s.flood_per_hour, per_hour, |t| {
+            values::number(t, 0, FloodLimits::PER_HOUR_MAX)
+        }),
     }
 }
 

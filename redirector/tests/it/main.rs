@@ -10,6 +10,7 @@ mod catalog_rules;
 mod channels;
 mod clock;
 mod events;
+mod inflation;
 mod life;
 mod load;
 mod magento;

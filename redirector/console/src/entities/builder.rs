@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use live::{check_destination, check_domain, host_of, is_under};
+use live::{Snapshot, check_destination, check_domain, host_of, is_under};
 use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::Value;
@@ -27,6 +27,7 @@ const HOSTS_MAX: usize = 100;
 /// same request.
 pub(crate) struct EntityBuilder<'a> {
     pub(super) catalog: &'a Catalog,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) now: Timestamp,
     pub(super) random: ThreadRng,
     pub(super) slugs: HashSet<(MerchantId, String)>,
@@ -34,8 +35,10 @@ pub(crate) struct EntityBuilder<'a> {
 }
 
 impl<'a> EntityBuilder<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, now: Timestamp) -> Self {
-        Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
+    /// Makes a builder over a catalog, of which `snapshot` is the edge's copy.
+    pub(crate) fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
+        let (slugs, codes) = (HashSet::new(), HashMap::new());
+        Self { catalog, snapshot, now, random: rand::rng(), slugs, codes }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an

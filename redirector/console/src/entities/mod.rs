@@ -7,6 +7,7 @@ mod campaign;
 mod coupon;
 mod influencer;
 mod link;
+mod loops;
 mod merchant;
 mod rate;
 

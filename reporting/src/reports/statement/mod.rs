@@ -91,6 +91,9 @@ pub struct Statement {
     /// How many credited orders no server has confirmed. They earn because the merchant trusts its
     /// pixel.
     pub unconfirmed: u64,
+    /// How many credited orders came by a click that brought orders of many customers. They earn as
+    /// others do; a person has to look at them.
+    pub many_customers: u64,
 }
 
 impl Statement {
@@ -134,6 +137,7 @@ struct Draft<'a> {
     /// The approved sum of each month, in the merchant's currency.
     approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
     unconfirmed: u64,
+    many_customers: u64,
 }
 
 impl<'a> Draft<'a> {
@@ -155,6 +159,7 @@ impl<'a> Draft<'a> {
             commissions: Vec::new(),
             approved: BTreeMap::new(),
             unconfirmed: 0,
+            many_customers: 0,
         })
     }
 
@@ -228,6 +233,7 @@ impl<'a> Draft<'a> {
         if !order.confirmed && !cancelled && self.merchant.trust_pixel {
             self.unconfirmed += 1;
         }
+        self.many_customers += u64::from(conversion.has_many_customers());
         let line = self.line(influencer, order.currency.unwrap_or(self.merchant.currency));
         line.orders += 1;
         if cancelled {
@@ -294,7 +300,8 @@ impl<'a> Draft<'a> {
         let mut commissions = self.commissions;
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
-        Statement { lines, commissions, unconfirmed: self.unconfirmed }
+        let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
+        Statement { lines, commissions, unconfirmed, many_customers }
     }
 }
 
