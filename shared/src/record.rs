@@ -155,6 +155,7 @@ const ORDER: u8 = 3;
 const CATALOG: u8 = 4;
 const UNPARSED: u8 = 5;
 const V1: u8 = 1;
+const V2: u8 = 2;
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes to `out`.
@@ -164,10 +165,10 @@ impl<'a> Record<'a> {
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {
             Self::Click(click) => encode_click(click, out),
-            Self::Event(event) => encode_json(EVENT, event, out),
-            Self::Order(fact) => encode_json(ORDER, fact, out),
-            Self::Catalog(change) => encode_json(CATALOG, change, out),
-            Self::Unparsed(unparsed) => encode_json(UNPARSED, unparsed, out),
+            Self::Event(event) => encode_json(EVENT, V1, event, out),
+            Self::Order(fact) => encode_json(ORDER, V2, fact, out),
+            Self::Catalog(change) => encode_json(CATALOG, V1, change, out),
+            Self::Unparsed(unparsed) => encode_json(UNPARSED, V1, unparsed, out),
         }
     }
 
@@ -187,7 +188,8 @@ impl<'a> Record<'a> {
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
             (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
-            (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
+            (ORDER, V1) => order_of_version_1(body),
+            (ORDER, V2) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
             (CATALOG, V1) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
@@ -227,8 +229,17 @@ impl Flavor for Appender<'_> {
     }
 }
 
-fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
-    out.extend([kind, V1]);
+/// Reads an order fact that was recorded before claims needed a proof. The shop's keys stand among
+/// its names, in plain; a claim of that time has none.
+fn order_of_version_1(body: &[u8]) -> Result<Record<'static>, RecordError> {
+    let read: OrderFact = serde_json::from_slice(body).map_err(RecordError::body)?;
+    let mut fact = OrderFact { proofs: vec![], asks_proof: false, ..read };
+    fact.seal();
+    Ok(Record::Order(Box::new(fact)))
+}
+
+fn encode_json<T: Serialize>(kind: u8, version: u8, body: &T, out: &mut Vec<u8>) {
+    out.extend([kind, version]);
     let written = serde_json::to_writer(out, body);
     debug_assert!(written.is_ok(), "a record always serialises");
 }
@@ -236,6 +247,7 @@ fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ProofId;
 
     fn click() -> Click<'static> {
         Click {
@@ -281,6 +293,29 @@ mod tests {
         let bytes = Record::Click(click()).encode();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, include_str!("../tests/data/click-v1.hex").trim());
+    }
+
+    /// Both files were written once and never change: every later version must read them.
+    #[test]
+    fn order_facts_of_versions_1_and_2_stay_readable() {
+        let read = |version: u8, json: &str| {
+            let bytes = [&[ORDER, version], json.trim().as_bytes()].concat();
+            match Record::decode(&bytes).unwrap() {
+                Record::Order(fact) => (*fact, bytes),
+                other => panic!("{other:?}"),
+            }
+        };
+        let merchant = MerchantId::from_bits(9);
+        let proofs: Vec<_> =
+            ProofId::of_key(merchant, "wc_order_58d2d042d1d").into_iter().collect();
+        let (old, _) = read(1, include_str!("../tests/data/order-v1.json"));
+        assert_eq!((old.merchant, &old.proofs, old.asks_proof), (merchant, &proofs, false));
+        assert_eq!(old.aliases.len(), 1, "the number stays a name, the key is one no more");
+        let (new, bytes) = read(2, include_str!("../tests/data/order-v2.json"));
+        assert_eq!((&new.proofs, new.asks_proof), (&proofs, true));
+        let plain = OrderFact { proofs: vec![], asks_proof: true, ..old };
+        assert_eq!(OrderFact { proofs, ..plain }, new);
+        assert_eq!(Record::Order(Box::new(new)).encode(), bytes);
     }
 
     #[test]

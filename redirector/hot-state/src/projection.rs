@@ -25,7 +25,7 @@ use crate::model::{
     CounterKey, Entry, FirstBringer, Metric, NameKey, Position, Stored, Window, event_expires_at,
     name_key, totals_to_bytes, window_expires_at,
 };
-use crate::orders::{Group, NamedEntries, keys_of};
+use crate::orders::{Group, NamedEntries, keys_of, places_of};
 use crate::state::HotState;
 
 /// How many times names are read again because another node added to them.
@@ -216,20 +216,27 @@ impl Projection {
         let mut touched = BTreeSet::new();
         for fact in facts {
             let names = keys_of(&fact);
-            let Some((home, others)) = names.split_first() else { continue };
-            touched.insert(home.clone());
+            let places = places_of(&fact);
+            let (id, clicks) = (fact.id, clicks_of(&fact).collect::<Vec<_>>());
+            let whole = Entry::Fact(Box::new(fact));
+            // Of a claim that is one too many everywhere, nothing is kept.
+            let kept: Vec<&NameKey> =
+                places.iter().filter(|place| known.takes(place, &whole)).collect();
+            touched.extend(kept.iter().map(|place| NameKey::clone(place)));
             let mut put = |name: &NameKey, entry: Entry| {
                 if known.add(name, entry.clone()) {
                     stored.entries.push((name.clone(), entry));
                 }
             };
-            others.iter().for_each(|name| put(name, Entry::Elsewhere(fact.id, home.clone())));
-            let clicks =
-                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied());
-            for click in clicks.collect::<Vec<_>>() {
-                path(&visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
+            if let Some(home) = names.first().filter(|home| kept.contains(home)) {
+                let others = names.iter().filter(|name| !places.contains(name));
+                others.for_each(|name| put(name, Entry::Elsewhere(id, home.clone())));
             }
-            put(home, Entry::Fact(Box::new(fact)));
+            for place in kept {
+                let led = clicks.iter().flat_map(|click| path(&visits, *click));
+                led.for_each(|visit| put(place, Entry::Led(visit)));
+                put(place, whole.clone());
+            }
         }
         Ok(touched)
     }
@@ -237,12 +244,7 @@ impl Projection {
     /// Returns the clicks that facts bring along, and the clicks before them.
     fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<Visits> {
         let mut visits = Visits::default();
-        let mut wanted: BTreeSet<ClickId> = facts
-            .iter()
-            .flat_map(|fact| {
-                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied())
-            })
-            .collect();
+        let mut wanted: BTreeSet<ClickId> = facts.iter().flat_map(clicks_of).collect();
         for _ in 0..PATH_TOUCHES_MAX {
             wanted.retain(|click| !visits.contains_key(click));
             if wanted.is_empty() {
@@ -340,6 +342,11 @@ impl Projection {
         }
         totals.into_iter().collect()
     }
+}
+
+/// Returns the clicks that a fact names.
+fn clicks_of(fact: &OrderFact) -> impl Iterator<Item = ClickId> {
+    fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied())
 }
 
 /// Returns a click and the clicks that led to it, as far as they are known.

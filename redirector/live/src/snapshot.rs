@@ -239,6 +239,8 @@ mod tests {
                 old_webhook_secret: None,
                 shop_api: None,
                 trust_pixel: false,
+                claims: shared::catalog::ClaimRule::Proof,
+                earlier_claims: vec![],
                 created_at: Timestamp::from_ms(0),
                 updated_at: at,
             };

@@ -8,7 +8,7 @@
 //! read is noted and left out; the rest of the order still counts.
 
 use serde_json::{Map, Value};
-use shared::id::FactId;
+use shared::id::{FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
@@ -26,6 +26,8 @@ use crate::signature::{self, OWN_HEADER};
 const REFUND_SO_FAR: &str = "so far";
 /// Bytes of an order's id.
 const ID_BYTES_MAX: usize = 64;
+/// Bytes of a key that nobody can guess.
+const KEY_BYTES_MIN: usize = 16;
 
 /// Returns whether a delivery is signed by the module.
 pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
@@ -112,6 +114,7 @@ impl<'a> Reader<'a> {
             aliases: fields::alias(AliasKind::IncrementId, self.entity.get("increment_id"))
                 .into_iter()
                 .collect(),
+            proofs: self.proofs(),
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
             ordered_at: self.time("created_at"),
             status: Some(status),
@@ -302,6 +305,16 @@ impl<'a> Reader<'a> {
     fn coupons(&self) -> Vec<String> {
         let codes = self.entity.get("coupon_code").and_then(Value::as_str).unwrap_or_default();
         codes.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Returns the proofs that the order bears: its protect code, and the mask of its quote, which a
+    /// module may add. Old versions of Magento have protect codes that can be guessed.
+    fn proofs(&self) -> Vec<ProofId> {
+        let extension = self.entity.get("extension_attributes");
+        let mask = |name: &str| self.entity.get(name).or_else(|| extension?.get(name));
+        let keys = [self.entity.get("protect_code"), mask("quote_mask"), mask("masked_quote_id")];
+        let is_long = |key: &&Value| key.as_str().is_some_and(|key| key.len() >= KEY_BYTES_MIN);
+        fields::proofs(self.arrival, keys.map(|key| key.filter(is_long)))
     }
 
     /// Returns the clicks of the tokens in custom or extension attributes named `ac` or `_ac`.

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
-use shared::id::{ClickId, CustomerId, FactId};
+use shared::id::{ClickId, CustomerId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
@@ -25,7 +25,7 @@ pub const ORDERS_TOPIC: &str = "orders";
 /// Orders that one call may bring.
 pub const ORDERS_MAX: usize = 100;
 /// All fields that are understood. Others are noted.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "order_id",
     "status",
     "currency",
@@ -52,7 +52,10 @@ const FIELDS: [&str; 26] = [
     "renewal",
     "test",
     "aliases",
+    "key",
 ];
+/// Bytes of a key that nobody can guess.
+pub(crate) const KEY_BYTES_MIN: usize = 16;
 
 /// Returns the orders of a call: one object, or a list of objects.
 ///
@@ -131,6 +134,7 @@ impl Reader<'_> {
         let fact = OrderFact {
             kind,
             aliases: self.aliases(),
+            proofs: self.proofs()?,
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
             ordered_at: self.time("ordered_at"),
             checkout_at: self.time("checkout_at"),
@@ -286,13 +290,22 @@ impl Reader<'_> {
         customer
     }
 
+    /// Returns the proofs of the order's key, and of the keys that other platforms gave it.
+    fn proofs(&self) -> Result<Vec<ProofId>, String> {
+        let key = self.value("key");
+        if let Some(key) = key {
+            check_key("key", key.as_str().unwrap_or_default())?;
+        }
+        let named = self.order.get("aliases").and_then(Value::as_object);
+        let others = ["order_key", "checkout_token"].map(|field| named?.get(field));
+        Ok(fields::proofs(self.arrival, [key].into_iter().chain(others)))
+    }
+
     fn aliases(&self) -> Vec<Alias> {
         let named = self.order.get("aliases").and_then(Value::as_object);
         let kinds = [
             (AliasKind::OrderNumber, "order_number"),
             (AliasKind::OrderName, "order_name"),
-            (AliasKind::OrderKey, "order_key"),
-            (AliasKind::CheckoutToken, "checkout_token"),
             (AliasKind::CartToken, "cart_token"),
             (AliasKind::PaymentIntent, "payment_intent"),
         ];
@@ -301,6 +314,17 @@ impl Reader<'_> {
             .filter_map(|(kind, field)| fields::alias(kind, named?.get(field)))
             .collect()
     }
+}
+
+/// Returns whether a key is long enough that nobody guesses it.
+///
+/// # Errors
+/// Names the field and the number of characters.
+pub(crate) fn check_key(field: &str, key: &str) -> Result<(), String> {
+    if key.trim().len() >= KEY_BYTES_MIN {
+        return Ok(());
+    }
+    Err(format!("{field}: expected at least {KEY_BYTES_MIN} characters that nobody can guess"))
 }
 
 fn amount(value: &Value, currency: Option<Currency>) -> Result<i64, String> {

@@ -137,6 +137,13 @@ impl<'a> Reader<'a> {
         OrderFact {
             kind,
             aliases: self.aliases(),
+            // The checkout's token is in the checkout and in its pixels, the order's in the address
+            // of the page with its status. A cart's token is in pages before that, so it proves
+            // nothing.
+            proofs: fields::proofs(
+                self.arrival,
+                [self.order.get("checkout_token"), self.order.get("token")],
+            ),
             occurred_at: self.occurred_at(status),
             ordered_at: time(self.order, "created_at", &mut self.notes),
             status: Some(status),
@@ -161,7 +168,6 @@ impl<'a> Reader<'a> {
         let names = [
             (AliasKind::OrderName, "name"),
             (AliasKind::OrderNumber, "order_number"),
-            (AliasKind::CheckoutToken, "checkout_token"),
             (AliasKind::CartToken, "cart_token"),
         ];
         names

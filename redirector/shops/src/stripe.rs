@@ -139,6 +139,8 @@ impl Reader<'_> {
             order_id,
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
             aliases: self.aliases(),
+            // The shop's page after the payment gets the session's id in its address.
+            proofs: fields::proofs(self.arrival, [self.field("data.object.id")]),
             ordered_at: self.completed_at(),
             // A session is created when the customer goes to the checkout.
             checkout_at: self.time("data.object.created"),
@@ -158,13 +160,12 @@ impl Reader<'_> {
         Ok(fact)
     }
 
-    /// Returns the session's id, and the shop's own names of the order, if it gave any.
+    /// Returns the shop's own names of the order, if it gave any.
     fn aliases(&self) -> Vec<Alias> {
         let reference =
             self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
         let reference = reference.map(Value::from);
         let names = [
-            (AliasKind::CheckoutToken, self.field("data.object.id")),
             (AliasKind::OrderNumber, reference.as_ref()),
             (AliasKind::OrderNumber, self.field("data.object.metadata.order_id")),
         ];

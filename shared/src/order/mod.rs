@@ -4,17 +4,21 @@
 //! are trusted in this order: signed webhook, authenticated postback or import, pixel, data
 //! layer. What a browser said never changes what the shop's server said.
 
+mod claims;
 mod fact;
 mod names;
 mod touch;
 
+pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
 pub use fact::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
 };
-pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id};
+pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
+
+use claims::Reports;
 
 use crate::id::{CustomerId, FactId, MerchantId};
 use crate::money::{Currency, round_half_away};
@@ -65,11 +69,10 @@ pub struct Order {
     pub new_customer: Option<bool>,
     /// True for an order that a subscription made without the customer.
     pub renewal: bool,
-    /// The clicks that may be credited, by time: those in the shop's facts, or those in facts from
-    /// browsers when the shop's facts have none.
+    /// The clicks in the shop's facts, by time.
     pub touches: Vec<Touch>,
-    /// Clicks that only browsers named although the shop's facts have others.
-    pub claimed_touches: Vec<Touch>,
+    /// The clicks that browsers claim, by time. They matter only where the shop's facts have none.
+    pub claims: Vec<Claim>,
 }
 
 impl Order {
@@ -105,12 +108,9 @@ impl Order {
     }
 }
 
-/// The number of facts from browsers that an order keeps. It is bounded because anybody can send
-/// such facts.
-pub const BROWSER_FACTS_MAX: usize = 20;
-
 /// Removes repeated deliveries: of the facts with one id, the one that was received first stays. Of
-/// facts from browsers only the first [`BROWSER_FACTS_MAX`] count.
+/// facts from browsers at most [`BROWSER_FACTS_MAX`] count: those that prove that they know the
+/// order, then those that came nearest to it in time.
 pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
@@ -121,16 +121,17 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     }
     let (mut distinct, mut browsers): (Vec<_>, Vec<_>) =
         by_id.into_values().partition(|f| f.source.confirms());
-    browsers.sort_unstable_by_key(|f| (f.received_at, f.id));
-    distinct.extend(browsers.into_iter().take(BROWSER_FACTS_MAX));
+    distinct.sort_by_key(|f| (rank(f), f.occurred_at, f.received_at, f.id));
+    Reports::of(&distinct, placed_at(&distinct, [])).keep_best(&mut browsers);
+    distinct.extend(browsers);
     distinct
 }
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
 ///
 /// Once the shop's server has said anything of the order, only its facts decide the state, the
-/// amounts, the codes and the time of the order. Browsers then only add a click, when the shop's
-/// facts have none.
+/// amounts, the codes and the time of the order. Browsers then only claim clicks, for an order whose
+/// facts from the shop have none.
 ///
 /// `None` when there are no facts.
 pub fn fold(facts: &[OrderFact]) -> Option<Order> {
@@ -148,16 +149,21 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let goods = same_currency().find(|f| f.goods_minor.is_some());
     let refunds = refunds(&base, currency);
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
-    let own = touches(&base);
-    let claimed = touches(&claims);
-    let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
+    let (reports, claimants) = if confirmed { (&base[..], &claims) } else { (&[][..], &base) };
+    let claims = Reports::of(reports, placed_at(reports, [])).claims(claimants);
+    let touches = touches(reports);
+    // A click that may not count does not say when the order was placed either.
+    let is_backed = |claim: &&Claim| !confirmed || claim.backing >= Backing::Earlier;
+    let backed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
+    let clicked = touches.iter().chain(backed.map(|claim| &claim.touch)).map(|t| t.clicked_at);
+    let placed_at = placed_at(&base, clicked);
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
         status: status(&base),
         confirmed,
         test: base.iter().any(|f| f.test),
-        placed_at: placed_at(&base, &touches),
+        placed_at,
         checkout_at: base.iter().rev().find_map(|f| f.checkout_at),
         paid_at: base
             .iter()
@@ -177,7 +183,7 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         new_customer: base.iter().rev().find_map(|f| f.new_customer),
         renewal: base.iter().any(|f| f.renewal),
         touches,
-        claimed_touches,
+        claims,
     })
 }
 
@@ -244,6 +250,7 @@ fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
 const CLOCK_ABSURD: Span = Span::days(365);
 
 /// Returns the time at which the order was placed. `facts` state it, unless it is impossible.
+/// `clicked` are the times of the clicks that may count.
 ///
 /// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
 /// placed after its first fact reached us: then the time of that fact counts. It cannot have
@@ -251,17 +258,14 @@ const CLOCK_ABSURD: Span = Span::days(365);
 /// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
 /// the time of the first fact counts. In between the shop is believed: the order came before the
 /// click.
-fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
+fn placed_at(facts: &[&OrderFact], clicked: impl IntoIterator<Item = Timestamp>) -> Timestamp {
     let skew = Span::minutes(2);
     let reported_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
     let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return reported_at };
     if stated > reported_at.plus(skew) {
         return reported_at;
     }
-    let known = touches
-        .iter()
-        .map(|touch| touch.clicked_at)
-        .filter(|&clicked_at| clicked_at <= reported_at);
+    let known = clicked.into_iter().filter(|&clicked_at| clicked_at <= reported_at);
     match known.max() {
         Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,

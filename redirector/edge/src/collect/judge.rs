@@ -5,7 +5,7 @@
 use live::HotMerchant;
 use shared::consent::Consent;
 use shared::event::{Event, EventName, Order, PageSource};
-use shared::id::{EventId, FactId};
+use shared::id::{EventId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
 use shared::platform::Platform;
@@ -26,6 +26,7 @@ pub(super) type Verdict = Result<Record<'static>, &'static str>;
 pub(super) struct Judge<'a> {
     pub merchant: &'a HotMerchant,
     pub caller: &'a Caller,
+    pub is_image: bool,
     pub consent: Consent,
     /// The click that brought the visitor, if the request has a valid token.
     pub touch: Option<Touch>,
@@ -34,13 +35,22 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     pub(super) fn judge(&self, event: &Event) -> Verdict {
-        if matches!(self.caller, Caller::Foreign) {
-            return Err("foreign_origin");
+        match self.caller {
+            Caller::Foreign => return Err("foreign_origin"),
+            Caller::Nobody => return Err("no_origin"),
+            Caller::SameOrigin | Caller::Opaque | Caller::Shop(_) => {}
         }
         if self.consent == Consent::Denied {
             return Err("consent_denied");
         }
         match (event.name, &event.order) {
+            // An address can be put into any page, and a page without scripts can be written with a
+            // key in it.
+            (EventName::Purchase, Some(order))
+                if self.is_image && order.key.is_none() && order.sig.is_none() =>
+            {
+                Err("unproven")
+            }
             (EventName::Purchase, Some(order)) => {
                 Ok(Record::Order(Box::new(self.purchase(event, order))))
             }
@@ -86,7 +96,8 @@ impl Judge<'_> {
         let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
         let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
         let goods = minor("items", goods);
-        let id = FactId::of_content(&[b"pixel", self.event_id(event).as_bytes()]);
+        let proof = order.key.as_deref().and_then(|key| ProofId::of_key(merchant.id, key));
+        let id = self.claim_id(event, proof);
         let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
         let source = match order.source {
             Some(PageSource::Ga4) => Source::DataLayer,
@@ -102,15 +113,18 @@ impl Judge<'_> {
             shipping_minor: shipping,
             total_minor: total,
             touches: self.touch.into_iter().collect(),
+            proofs: proof.into_iter().collect(),
             consent: Some(self.consent),
             ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
         };
         if is_signed == Some(true) {
             // SECURITY: codes and `new_customer` are not signed: only the browser says them. So
             // they are left out.
+            // The key is not signed either, so it proves nothing to others.
             return OrderFact {
                 id: self.signed_id(order),
                 source: Source::Postback,
+                proofs: vec![],
                 notes,
                 ..fact
             };
@@ -122,6 +136,18 @@ impl Judge<'_> {
         }
         let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
         OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
+    }
+
+    /// Returns the id of a claim. Click and key are part of it, since the page chooses the event's id
+    /// and an image's follows from the order: nobody takes the place of another one's claim.
+    fn claim_id(&self, event: &Event, proof: Option<ProofId>) -> FactId {
+        let click = self.touch.map(|touch| touch.click);
+        FactId::of_content(&[
+            b"claim",
+            self.event_id(event).as_bytes(),
+            click.as_ref().map_or(&[], |click| click.as_bytes()),
+            proof.as_ref().map_or(&[], |proof| proof.as_bytes()),
+        ])
     }
 
     fn signed_id(&self, order: &Order) -> FactId {
