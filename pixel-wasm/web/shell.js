@@ -76,7 +76,7 @@ const flush = () => {
 
 const record = (event, given) => {
   const now = Date.now();
-  const [order, fields] = given ? readOrder({ key: location.href.match(KEY)?.[0], ...given }) : [undefined, [[0, 1]]];
+  const [order, fields] = given ? readOrder({ ...given, key: given.key || location.href.match(KEY)?.[0] }) : [undefined, [[0, 1]]];
   const id = check(
     fields.map((field) => field[1]),
     now,

@@ -449,6 +449,16 @@ mod tests {
         let amounts = (fact.goods_minor, fact.shipping_minor, fact.total_minor, fact.tax_minor);
         assert_eq!(amounts, (Some(918_000), Some(1000), Some(919_000), Some(0)));
         assert_eq!(fact.aliases[0].value, "000000001");
+        let proof = |key: &str| ProofId::of_key(MerchantId::from_bits(1), key).unwrap();
+        assert_eq!(fact.proofs, [proof("62ef31f388160d69ee03991765ae1b52")]);
+        let mask = "Fp3gT1mUWpZ7Jm9nOtOfzFzTKVo4kTUG";
+        for masked in [
+            json!({ "quote_mask": mask }),
+            json!({ "extension_attributes": { "masked_quote_id": mask } }),
+        ] {
+            assert_eq!(self::fact(&order(masked)).proofs, [proof(mask)]);
+        }
+        assert_eq!(self::fact(&order(json!({ "protect_code": "a1b2c3" }))).proofs, [], "guessable");
         assert_eq!(fact.ordered_at, Some(Timestamp::parse_gmt("2018-11-10T04:35:13").unwrap()));
         assert_eq!(
             fact.customer,

@@ -373,7 +373,8 @@ mod tests {
             "order_id": "#1001", "currency": "EUR", "total": "139.90", "shipping": 10, "tax": "0",
             "items": [{ "id": "1", "sku": "S1", "category": "Shoes", "goods": "129.90" }],
             "refunds": [{ "id": "r1", "amount": "29.90", "goods": "29.90", "items": [{ "id": "1", "goods": "29.90" }] }],
-            "coupons": ["ANNA15"], "customer_email": "a@b.example", "new_customer": true, "aliases": { "order_number": "W-1" },
+            "coupons": ["ANNA15"], "customer_email": "a@b.example", "new_customer": true, "aliases": { "order_number": "W-1", "checkout_token": "tok-1" },
+            "key": "k-0123456789abcdef",
             "click_id": "0102030405060708090a0b0c0d0e0f10", "checkout_at": "2026-05-01T10:00:00Z",
         }))
         .unwrap();
@@ -386,7 +387,9 @@ mod tests {
             (fact.new_customer, fact.customer.is_some(), fact.kind),
             (Some(true), true, FactKind::Refund)
         );
-        assert_eq!(fact.notes, Vec::<String>::new());
+        let proof = |key: &str| ProofId::of_key(fact.merchant, key).unwrap();
+        assert_eq!(fact.proofs, [proof("k-0123456789abcdef"), proof("tok-1")]);
+        assert_eq!((fact.aliases.len(), &fact.notes), (1, &vec![]));
         assert!(!serde_json::to_string(&fact).unwrap().contains("b.example"));
         let texts = read_one(
             json!({ "order_id": 7, "currency": "EUR", "goods": "1", "test": "true", "refund_id": "r", "refund_amount": "1" }),
@@ -425,6 +428,10 @@ mod tests {
             (
                 json!({ "order_id": "1", "currency": "EUR", "goods": "5", "test": "maybe" }),
                 "test: expected",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "key": "1001" }),
+                "key: expected at least 16",
             ),
             (
                 json!({ "order_id": "1", "currency": "EUR", "items": [{}] }),

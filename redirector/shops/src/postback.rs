@@ -431,6 +431,7 @@ mod tests {
             ("txid=1&event=lead", "event"),
             ("txid=1&ts=yesterday", "ts: `yesterday`"),
             ("txid=1&click_id=abc", "click_id: token"),
+            ("txid=1&key=1001", "key: expected at least 16"),
         ] {
             let error = read_one(parameters).unwrap_err();
             assert!(error.contains(named), "{error} should name {named}");
@@ -445,6 +446,9 @@ mod tests {
             (fact.order_id.as_str(), fact.goods_minor, fact.status),
             ("1001", Some(12990), Some(Status::Unpaid))
         );
+        let keyed = read_one("txid=1001&key=k-0123456789abcdef").unwrap();
+        let proof = ProofId::of_key(keyed.merchant, "k-0123456789abcdef");
+        assert_eq!(keyed.proofs, Vec::from_iter(proof));
         let again =
             read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
         assert_eq!(again.id, fact.id);

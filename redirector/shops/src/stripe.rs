@@ -406,6 +406,7 @@ mod tests {
     use super::*;
     use http::header::{HeaderMap, HeaderValue};
     use serde_json::json;
+    use shared::id::ProofId;
 
     const SIGNED_AT: i64 = 1_700_000_000;
     const BODY: &[u8] = br#"{"id":727,"status":"processing"}"#;
@@ -534,8 +535,10 @@ mod tests {
             "client_reference_id": "1001", "metadata": { "order_id": "W-7" }, "customer_details": { "email": "a@b.example" },
         }));
         let names: Vec<_> = fact.aliases.iter().map(|alias| alias.value.as_str()).collect();
-        assert_eq!(names[1..], ["1001", "W-7"]);
-        assert!(names[0].starts_with("cs_"), "{names:?}");
+        assert_eq!(names, ["1001", "W-7"]);
+        let session = json!({ "id": "cs_live_a1" });
+        let proof = ProofId::of_key(fact.merchant, "cs_live_a1");
+        assert_eq!(self::session(session).proofs, Vec::from_iter(proof), "its id is a key");
         assert_eq!(fact.customer, CustomerId::of_email(fact.merchant, "a@b.example"));
     }
 

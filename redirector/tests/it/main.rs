@@ -5,6 +5,7 @@
 mod acme;
 mod admin;
 mod channels;
+mod claims;
 mod clock;
 mod events;
 mod life;

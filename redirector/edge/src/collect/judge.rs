@@ -98,7 +98,14 @@ impl Judge<'_> {
         let goods = minor("items", goods);
         let proof = order.key.as_deref().and_then(|key| ProofId::of_key(merchant.id, key));
         let id = self.claim_id(event, proof);
-        let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
+        // A page may call the order by its key. The key itself is kept nowhere.
+        let order_id = match proof {
+            Some(proof) if Some(order.id.trim()) == order.key.as_deref().map(str::trim) => {
+                format!("key:{proof}")
+            }
+            _ => normal_order_id(&order.id),
+        };
+        let order_name = (merchant.platform.unwrap_or(Platform::Other), order_id);
         let source = match order.source {
             Some(PageSource::Ga4) => Source::DataLayer,
             Some(PageSource::Other) | None => Source::Pixel,
