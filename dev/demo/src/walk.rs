@@ -193,19 +193,21 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Checks that the reloaded thank-you page did not report its order again.
+    /// Checks that the reloaded thank-you page did not report its order again, and that it proved to
+    /// be the buyer's.
     async fn expect_one_claim(&mut self, order: u32) -> Result<()> {
         let answer = self
             .scene
             .product
             .read(&format!("/api/v1/orders/{}/{order}", self.scene.merchant))
             .await?;
-        let facts = answer["facts"].as_array().into_iter().flatten();
-        self.checks.equal(
-            "the reloaded page has reported once",
-            facts.filter(|fact| fact["source"] == "pixel").count(),
-            1,
-        );
+        let facts = answer["facts"].as_array().map_or(&[][..], Vec::as_slice);
+        let by = |source: &str| facts.iter().filter(move |fact| fact["source"] == source);
+        self.checks.equal("the reloaded page has reported once", by("pixel").count(), 1);
+        // Both hold a hash of the key in the thank-you page's address.
+        let proofs = |source| by(source).next().map_or(Value::Null, |fact| fact["proofs"].clone());
+        let is_proven = proofs("pixel").is_array() && proofs("pixel") == proofs("webhook");
+        self.checks.holds("the page proves that it knows the order", is_proven);
         Ok(())
     }
 

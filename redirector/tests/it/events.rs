@@ -156,6 +156,7 @@ async fn the_image_records_the_same_as_a_body() {
         ("n=page", &[("sec-fetch-site", "cross-site")], "no_origin"),
         ("n=page", &[("sec-fetch-site", "same-site")], ""),
         ("n=purchase&o.id=1002", &shop, "unproven"),
+        ("n=purchase&o.id=1002&o.key=%20", &shop, "unproven"),
         ("n=page&c=denied", &shop, "consent_denied"),
         ("n=page", &[("sec-purpose", "prefetch;prerender")], "prefetch"),
     ] {

@@ -44,10 +44,10 @@ impl Judge<'_> {
             return Err("consent_denied");
         }
         match (event.name, &event.order) {
-            // An address can be put into any page, and a page without scripts can be written with a
-            // key in it.
+            // An image is for pages without scripts, which the shop's server writes with the key in
+            // them. Without it, it is an address that anybody may have asked for.
             (EventName::Purchase, Some(order))
-                if self.is_image && order.key.is_none() && order.sig.is_none() =>
+                if self.is_image && self.proof(order).is_none() && order.sig.is_none() =>
             {
                 Err("unproven")
             }
@@ -96,7 +96,7 @@ impl Judge<'_> {
         let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
         let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
         let goods = minor("items", goods);
-        let proof = order.key.as_deref().and_then(|key| ProofId::of_key(merchant.id, key));
+        let proof = self.proof(order);
         let id = self.claim_id(event, proof);
         // A page may call the order by its key. The key itself is kept nowhere.
         let order_id = match proof {
@@ -143,6 +143,11 @@ impl Judge<'_> {
         }
         let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
         OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
+    }
+
+    /// Returns the proof that the order's key is; the key itself goes no further.
+    fn proof(&self, order: &Order) -> Option<ProofId> {
+        ProofId::of_key(self.merchant.id, order.key.as_deref()?)
     }
 
     /// Returns the id of a claim. Click and key are part of it, since the page chooses the event's id
