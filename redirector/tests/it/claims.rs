@@ -78,9 +78,10 @@ impl Eve {
 async fn numbers_earn_nothing_before_the_order_nor_after_it_was_confirmed() {
     let stage = Stage::set().await;
     let eve = join(&stage, "eve").await;
-    eve.claims(&stage, "1001").await;
+    eve.posts(&stage, &[("1001".to_owned(), None)]).await;
     let order = stage.order("1001").await;
     assert_eq!(order["decision"]["label"], "unproven", "kept and shown: {order}");
+    eve.claims(&stage, "1001").await;
     stage.webhook("order.updated", &woo_order(1001, json!({}), &[])).await;
     stage.webhook("order.updated", &woo_order(1002, json!({}), &[])).await;
     assert_eq!(stage.commission("1002").await, 0);

@@ -97,7 +97,7 @@ impl Judge<'_> {
         let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
         let goods = minor("items", goods);
         let proof = self.proof(order);
-        let id = self.claim_id(event, proof);
+        let id = self.claim_id(event, order, proof);
         // A page may call the order by its key. The key itself is kept nowhere.
         let order_id = match proof {
             Some(proof) if Some(order.id.trim()) == order.key.as_deref().map(str::trim) => {
@@ -150,13 +150,15 @@ impl Judge<'_> {
         ProofId::of_key(self.merchant.id, order.key.as_deref()?)
     }
 
-    /// Returns the id of a claim. Click and key are part of it, since the page chooses the event's id
-    /// and an image's follows from the order: nobody takes the place of another one's claim.
-    fn claim_id(&self, event: &Event, proof: Option<ProofId>) -> FactId {
+    /// Returns the id of a claim. Order, click and key are part of it, since the page chooses the
+    /// event's id and an image's follows from the order: nobody takes the place of another one's
+    /// claim.
+    fn claim_id(&self, event: &Event, order: &Order, proof: Option<ProofId>) -> FactId {
         let click = self.touch.map(|touch| touch.click);
         FactId::of_content(&[
             b"claim",
             self.event_id(event).as_bytes(),
+            normal_order_id(&order.id).as_bytes(),
             click.as_ref().map_or(&[], |click| click.as_bytes()),
             proof.as_ref().map_or(&[], |proof| proof.as_bytes()),
         ])
