@@ -456,9 +456,13 @@ mod tests {
             json!({ "quote_mask": mask }),
             json!({ "extension_attributes": { "masked_quote_id": mask } }),
         ] {
-            assert_eq!(self::fact(&order(masked)).proofs, [proof(mask)]);
+            assert_eq!(self::fact(&listed(masked)).proofs, [proof(mask)]);
         }
-        assert_eq!(self::fact(&order(json!({ "protect_code": "a1b2c3" }))).proofs, [], "guessable");
+        assert_eq!(
+            self::fact(&listed(json!({ "protect_code": "a1b2c3" }))).proofs,
+            [],
+            "guessable"
+        );
         assert_eq!(fact.ordered_at, Some(Timestamp::parse_gmt("2018-11-10T04:35:13").unwrap()));
         assert_eq!(
             fact.customer,
