@@ -222,7 +222,7 @@ impl Projection {
             // Of a claim that is one too many everywhere, nothing is kept.
             let kept: Vec<&NameKey> =
                 places.iter().filter(|place| known.takes(place, &whole)).collect();
-            touched.extend(kept.iter().map(|place| NameKey::clone(place)));
+            touched.extend(kept.iter().copied().cloned());
             let mut put = |name: &NameKey, entry: Entry| {
                 if known.add(name, entry.clone()) {
                     stored.entries.push((name.clone(), entry));
