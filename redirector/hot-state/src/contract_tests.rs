@@ -412,7 +412,7 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         let alias = |name: &u8| Alias { kind: AliasKind::OrderNumber, value: name.to_string() };
         let aliases =
             if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
-        let proofs = key.and_then(|key| ProofId::of_key(MERCHANT, &key.to_string()));
+        let proofs = key.and_then(|key| ProofId::of_key(MERCHANT, &format!("key {key}")));
         let proofs = proofs.into_iter().collect();
         OrderFact { aliases, proofs, ..OrderFact::blank(id, MERCHANT, own, source, received_at) }
     })

@@ -111,7 +111,7 @@ async fn exported_as_unproven(stage: &Stage) {
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let mut seen = 0;
     for file in manifest["files"].as_array().unwrap() {
-        assert_ne!(file["table"], "commissions", "nobody earned anything");
+        assert!(file["table"] != "commissions" || file["rows"] == 0, "nobody earned anything");
         if file["table"] == "conversions" {
             let rows = std::fs::read_to_string(out.join(file["path"].as_str().unwrap())).unwrap();
             for row in rows.lines().map(|row| serde_json::from_str::<Value>(row).unwrap()) {
@@ -217,25 +217,29 @@ async fn a_page_that_knows_only_stripes_session_brings_the_click() {
     for page_first in [true, false] {
         let stage = Stage::set().await;
         let eve = join(&stage, "eve").await;
-        let session = crate::stripe::plain_session("cart-17");
+        let id = "cs_live_a1b2c3d4e5f6";
+        let mut session = crate::stripe::plain_session("cart-17");
+        session["data"]["object"]["id"] = json!(id);
+        let token = stage.token().await;
         eve.claims(&stage, "pi_1").await;
         if !page_first {
             crate::stripe::deliver(&stage, &session).await;
         }
-        let event = json!({ "v": 1, "k": stage.key, "t": stage.token().await, "e": [{
+        let event = json!({ "v": 1, "k": stage.key, "t": token, "e": [{
             "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1,
-            "o": { "id": "cs_live_1", "key": "cs_live_1" },
+            "o": { "id": id, "key": id },
         }]});
         assert_eq!(stage.events(&[], &event.to_string()).await.status, 204);
         if page_first {
-            assert_eq!(stage.order("cs_live_1").await["order"]["confirmed"], false);
+            assert_eq!(stage.order(id).await["order"]["confirmed"], false);
             crate::stripe::deliver(&stage, &session).await;
         }
-        for name in ["pi_1", "cs_live_1"] {
+        for name in ["pi_1", id] {
             assert_eq!(stage.commission(name).await, 1500, "page first: {page_first}");
         }
         let bytes = std::fs::read(crate::support::segment(stage.product.data(), "facts")).unwrap();
-        assert!(!bytes.windows(9).any(|part| part == b"cs_live_1"), "kept as a hash only");
+        let has_id = bytes.windows(id.len()).any(|part| part == id.as_bytes());
+        assert!(!has_id, "kept as a hash only");
     }
 }
 

@@ -18,6 +18,8 @@ use crate::collect::caller::Caller;
 /// How long a browser may hold back an event. The own time of an older event is not believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
 const CLOCK_SKEW: Span = Span::minutes(2);
+/// The bytes from which on an order id may be a key. Numbers have fewer.
+const KEY_BYTES: usize = 16;
 
 /// The record of an event, or the reason to drop the event.
 pub(super) type Verdict = Result<Record<'static>, &'static str>;
@@ -98,13 +100,7 @@ impl Judge<'_> {
         let goods = minor("items", goods);
         let proof = self.proof(order);
         let id = self.claim_id(event, order, proof);
-        // A page may call the order by its key. The key itself is kept nowhere.
-        let order_id = match proof {
-            Some(proof) if Some(order.id.trim()) == order.key.as_deref().map(str::trim) => {
-                format!("key:{proof}")
-            }
-            _ => normal_order_id(&order.id),
-        };
+        let order_id = order_id(order, proof);
         let order_name = (merchant.platform.unwrap_or(Platform::Other), order_id);
         let source = match order.source {
             Some(PageSource::Ga4) => Source::DataLayer,
@@ -171,6 +167,14 @@ impl Judge<'_> {
         let sig = order.sig.as_deref().unwrap_or_default().to_ascii_lowercase();
         FactId::of_content(&[b"signed", &merchant, order.id.as_bytes(), sig.as_bytes()])
     }
+}
+
+/// Returns the id under which a claim is kept. A page may call its order by the key; the key itself
+/// is kept nowhere.
+fn order_id(order: &Order, proof: Option<ProofId>) -> String {
+    let id = normal_order_id(&order.id);
+    let is_key = id.len() >= KEY_BYTES && order.key.as_deref().map(str::trim) == Some(id.as_str());
+    proof.filter(|_| is_key).map_or(id, |proof| format!("key:{proof}"))
 }
 
 /// Returns the sum of price × quantity over the lines. Without lines, returns the value less tax
