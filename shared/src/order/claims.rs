@@ -38,33 +38,37 @@ pub struct Claim {
 }
 
 /// What the shop's reports of an order say to a claim.
+#[derive(Debug, Default)]
 pub(super) struct Reports {
     proofs: BTreeSet<ProofId>,
+    are_there: bool,
     /// Whether one of them was recorded before claims needed a proof.
     has_earlier: bool,
-    /// The time at which the order was placed; `None` while the shop has not reported it.
-    placed_at: Option<Timestamp>,
 }
 
 impl Reports {
-    /// Takes in the shop's facts. `placed_at` is the time that follows from them.
-    pub(super) fn of(facts: &[&OrderFact], placed_at: Timestamp) -> Self {
-        Self {
-            proofs: facts.iter().flat_map(|fact| fact.proofs.iter().copied()).collect(),
-            has_earlier: facts.iter().any(|fact| !fact.asks_proof),
-            placed_at: (!facts.is_empty()).then_some(placed_at),
-        }
+    /// Takes in a fact of the shop.
+    pub(super) fn add(&mut self, fact: &OrderFact) {
+        self.proofs.extend(&fact.proofs);
+        self.are_there = true;
+        self.has_earlier |= !fact.asks_proof;
+    }
+
+    pub(super) fn of(facts: &[&OrderFact]) -> Self {
+        let mut reports = Self::default();
+        facts.iter().for_each(|fact| reports.add(fact));
+        reports
     }
 
     /// Returns what backs a claim.
-    pub(super) fn backing(&self, claim: &OrderFact) -> Backing {
+    fn backing(&self, claim: &OrderFact) -> Backing {
         let is_known = |proof: &ProofId| self.proofs.contains(proof);
         if claim.proofs.iter().any(is_known) || claim.id_as_proof().is_some_and(|id| is_known(&id))
         {
             Backing::Proven
         } else if self.has_earlier && !claim.asks_proof {
             Backing::Earlier
-        } else if self.placed_at.is_none() && !claim.proofs.is_empty() {
+        } else if !self.are_there && !claim.proofs.is_empty() {
             Backing::Unchecked
         } else {
             Backing::Number
@@ -72,18 +76,16 @@ impl Reports {
     }
 
     /// Keeps the claims that are backed best, and of equal ones those that came nearest to the
-    /// order. So nobody shuts a buyer out by claiming an order before it exists.
-    pub(super) fn keep_best(&self, claims: &mut Vec<&OrderFact>) {
+    /// time at which the shop says that the order was placed. So nobody shuts a buyer out by
+    /// claiming an order before it exists.
+    pub(super) fn keep_best(&self, placed_at: Timestamp, claims: &mut Vec<&OrderFact>) {
         claims.sort_by_cached_key(|claim| {
             let backing = self.backing(claim);
-            let distance = match self.placed_at {
-                Some(placed_at) if backing != Backing::Earlier => {
-                    claim.received_at.since(placed_at).as_ms().saturating_abs()
-                }
-                // The first ones count: so it was for claims that were recorded earlier. Without a
-                // report of the shop nobody knows which of them is near.
-                _ => 0,
-            };
+            // Of claims that were recorded earlier the first ones count, as they did then. Without
+            // a report of the shop nobody knows which of them is near.
+            let is_near = self.are_there && backing != Backing::Earlier;
+            let distance = claim.received_at.since(placed_at).as_ms().saturating_abs();
+            let distance = if is_near { distance } else { 0 };
             (Reverse(backing), distance, claim.received_at, claim.id)
         });
         claims.truncate(BROWSER_FACTS_MAX);

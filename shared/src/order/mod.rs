@@ -122,7 +122,7 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
     let (mut distinct, mut browsers): (Vec<_>, Vec<_>) =
         by_id.into_values().partition(|f| f.source.confirms());
     distinct.sort_by_key(|f| (rank(f), f.occurred_at, f.received_at, f.id));
-    Reports::of(&distinct, placed_at(&distinct, [])).keep_best(&mut browsers);
+    Reports::of(&distinct).keep_best(placed_at(&distinct, []), &mut browsers);
     distinct.extend(browsers);
     distinct
 }
@@ -150,7 +150,7 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let refunds = refunds(&base, currency);
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
     let (reports, claimants) = if confirmed { (&base[..], &claims) } else { (&[][..], &base) };
-    let claims = Reports::of(reports, placed_at(reports, [])).claims(claimants);
+    let claims = Reports::of(reports).claims(claimants);
     let touches = touches(reports);
     // A click that may not count does not say when the order was placed either.
     let is_backed = |claim: &&Claim| !confirmed || claim.backing >= Backing::Earlier;
