@@ -11,11 +11,11 @@ pub const SEPARATOR: u8 = 0x1f;
 
 /// The kinds of an order's fields, in the order in which the shell writes them: id, value,
 /// currency, tax, shipping. The others are text.
-const ORDER: &[u8] = b"idcdd----";
+const ORDER: &[u8] = b"idcdd-----";
 /// The kinds of a line's fields: article number, name, category, quantity, price.
 const LINE: &[u8] = b"---dd";
 
-/// Returns the place of the first invalid field. `input` has the order's nine fields, then five for
+/// Returns the place of the first invalid field. `input` has the order's ten fields, then five for
 /// each line, with [`SEPARATOR`] between them. All but the id may be empty, but a value needs a
 /// currency.
 #[inline(always)]
@@ -47,8 +47,21 @@ pub fn wrong_field(input: &[u8]) -> Option<i32> {
 mod tests {
     use super::*;
 
-    const GOOD: [&str; 14] = [
-        "1001", "129.90", "EUR", "20.74", "4.90", "ANNA", "true", "", "", "A1", "Lamp", "", "2",
+    const GOOD: [&str; 15] = [
+        "1001",
+        "129.90",
+        "EUR",
+        "20.74",
+        "4.90",
+        "ANNA",
+        "true",
+        "wc_order_1",
+        "",
+        "",
+        "A1",
+        "Lamp",
+        "",
+        "2",
         "64.95",
     ];
 
@@ -69,12 +82,14 @@ mod tests {
             (2, "EURO"),
             (3, "NaN"),
             (4, "free"),
-            (12, "two"),
-            (13, "64.95 €"),
+            (13, "two"),
+            (14, "64.95 €"),
         ] {
             assert_eq!(wrong_with(place, value), Some(place), "{value}");
         }
-        for (place, value) in [(3, ""), (4, ""), (5, "10 % {x}"), (12, ""), (13, ""), (9, "")] {
+        for (place, value) in
+            [(3, ""), (4, ""), (5, "10 % {x}"), (13, ""), (14, ""), (7, ""), (10, "")]
+        {
             assert_eq!(wrong_with(place, value), None, "{value}");
         }
     }
@@ -91,6 +106,6 @@ mod tests {
     #[test]
     fn fields_of_the_second_line_have_their_own_places() {
         let input = [&GOOD[..], &["B2", "", "", "1", "x"]].concat().join("\x1f");
-        assert_eq!(wrong_field(input.as_bytes()), Some(18));
+        assert_eq!(wrong_field(input.as_bytes()), Some(19));
     }
 }

@@ -13,6 +13,7 @@ export const purchaseOf = (entry) => {
     tax: order.tax,
     shipping: order.shipping,
     coupon: order.coupon,
+    key: order.key,
     source: "ga4",
     items: [].concat(legacy?.products || order.items).filter(Boolean).map((item) => ({
       sku: item.item_id ?? item.id,

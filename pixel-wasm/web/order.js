@@ -1,7 +1,7 @@
 // An order as a page wrote it, as the collector reads it.
 
 // In the core's order: `pixel-wasm/src/order.rs` says which may be what.
-const ORDER = ["id", "value", "currency", "tax", "shipping", "coupon", "new_customer", "sig", "source"];
+const ORDER = ["id", "value", "currency", "tax", "shipping", "coupon", "new_customer", "key", "sig", "source"];
 const LINE = ["sku", "name", "category", "qty", "price"];
 const LINES_MAX = 50;
 

@@ -28,6 +28,8 @@ const [response, load, origin, settings, api] = document.currentScript.boot;
 const prefix = `ac.${settings.key}.`;
 const endpoint = settings.endpoint || origin + "/_ac/e";
 const landed = location.href.match(LANDING)?.[2];
+// WooCommerce's thank-you page has the order's key in its address.
+const KEY = /wc_order_\w+/;
 
 // Pages may have put anything in the place of `console.warn`.
 const warn = (text) => void console.warn("afterclick: " + text);
@@ -74,7 +76,7 @@ const flush = () => {
 
 const record = (event, given) => {
   const now = Date.now();
-  const [order, fields] = given ? readOrder(given) : [undefined, [[0, 1]]];
+  const [order, fields] = given ? readOrder({ ...given, key: given.key || location.href.match(KEY)?.[0] }) : [undefined, [[0, 1]]];
   const id = check(
     fields.map((field) => field[1]),
     now,

@@ -26,6 +26,7 @@ const orderOf = (checkout) => ({
   shipping: amount(checkout.shippingLine?.price),
   coupon: checkout.discountApplications?.find((discount) => discount.type == "DISCOUNT_CODE")?.title,
   new_customer: checkout.order?.customer?.isFirstOrder,
+  key: checkout.token,
   items: checkout.lineItems?.map((line) => ({
     sku: line.variant?.sku,
     name: line.title,

@@ -102,6 +102,9 @@ pub struct Order {
     pub coupon: Option<String>,
     /// True for the customer's first order, false for a later one.
     pub new_customer: Option<bool>,
+    /// The order's key: what only the buyer's page and the shop know. It proves that the page is the
+    /// buyer's.
+    pub key: Option<String>,
     /// The shop's MAC over id, amounts and currency, in hex. The page only passes it on.
     pub sig: Option<String>,
     /// The place on the page where the pixel found it; absent when the page reported it by a call.
@@ -216,7 +219,7 @@ mod tests {
 
     const PURCHASE: &str = r#"{"v":1,"k":"k1","t":"","c":"granted","e":[{"id":"0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e",
         "n":"purchase","ts":1763800000000,"u":"https://shop.example/thanks?order=1001","r":"","o":{"id":"1001",
-        "value":"129.90","currency":"EUR","coupon":"ANNA\"15\\\n\u0001é","new_customer":true,"sig":"00ff","source":"ga4",
+        "value":"129.90","currency":"EUR","coupon":"ANNA\"15\\\n\u0001é","new_customer":true,"key":"wc_order_1","sig":"00ff","source":"ga4",
         "items":[{"sku":"A1","qty":"2","price":"64.95"}]}}]}"#;
 
     #[test]
@@ -233,6 +236,7 @@ mod tests {
             currency: "EUR".parse().ok(),
             coupon: Some("ANNA\"15\\\n\u{1}é".into()),
             new_customer: Some(true),
+            key: Some("wc_order_1".into()),
             sig: Some("00ff".into()),
             source: Some(PageSource::Ga4),
             items: vec![item],

@@ -213,6 +213,20 @@ byte_id!(
     CustomerId, "customer"
 );
 
+byte_id!(
+    /// A proof that somebody knows an order: a hash of its merchant and of a key that only the shop
+    /// and the buyer's page have. So the key itself is kept nowhere, and equality is all there is.
+    ProofId, "proof"
+);
+
+impl ProofId {
+    /// Returns the proof that this key is, without outer blanks; `None` for an empty text.
+    pub fn of_key(merchant: MerchantId, key: &str) -> Option<Self> {
+        let (merchant, key) = (merchant.bits().to_be_bytes(), key.trim());
+        (!key.is_empty()).then(|| Self::of_content(&[b"proof", &merchant, key.as_bytes()]))
+    }
+}
+
 impl CustomerId {
     /// Returns the customer with this e-mail address, or `None` if the address is invalid.
     /// Addresses are compared without case and outer blanks.

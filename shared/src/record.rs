@@ -192,7 +192,7 @@ impl<'a> Record<'a> {
         match self {
             Self::Click(click) => encode_click(click, out),
             Self::Event(event) => encode_json((EVENT, V1), event, out),
-            Self::Order(fact) => encode_json((ORDER, V1), fact, out),
+            Self::Order(fact) => encode_json((ORDER, V2), fact, out),
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
                 let version = if change.has_sealed() { V2 } else { V1 };
@@ -218,7 +218,8 @@ impl<'a> Record<'a> {
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
             (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
-            (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
+            (ORDER, V1) => order_of_version_1(body),
+            (ORDER, V2) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
             (CATALOG, V1 | V2) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
@@ -258,6 +259,15 @@ impl Flavor for Appender<'_> {
     }
 }
 
+/// Reads an order fact that was recorded before claims needed a proof. The shop's keys stand among
+/// its names, in plain; a claim of that time has none.
+fn order_of_version_1(body: &[u8]) -> Result<Record<'static>, RecordError> {
+    let read: OrderFact = serde_json::from_slice(body).map_err(RecordError::body)?;
+    let mut fact = OrderFact { proofs: vec![], asks_proof: false, ..read };
+    fact.seal();
+    Ok(Record::Order(Box::new(fact)))
+}
+
 fn encode_json<T: Serialize>((kind, version): (u8, u8), body: &T, out: &mut Vec<u8>) {
     out.extend([kind, version]);
     let written = serde_json::to_writer(out, body);
@@ -270,6 +280,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::Entity;
+    use crate::id::ProofId;
     use crate::time::Span;
 
     fn click() -> Click<'static> {
@@ -373,6 +384,29 @@ mod tests {
             assert!(sealed.is_some_and(|sealed| body.contains(sealed)));
         }
         assert_eq!(Record::Catalog(change).encode()[..2], [CATALOG, V2]);
+    }
+
+    /// Both files were written once and never change: every later version must read them.
+    #[test]
+    fn order_facts_of_versions_1_and_2_stay_readable() {
+        let read = |version: u8, json: &str| {
+            let bytes = [&[ORDER, version], json.trim().as_bytes()].concat();
+            match Record::decode(&bytes).unwrap() {
+                Record::Order(fact) => (*fact, bytes),
+                other => panic!("{other:?}"),
+            }
+        };
+        let merchant = MerchantId::from_bits(9);
+        let proofs: Vec<_> =
+            ProofId::of_key(merchant, "wc_order_58d2d042d1d").into_iter().collect();
+        let (old, _) = read(1, include_str!("../tests/data/order-v1.json"));
+        assert_eq!((old.merchant, &old.proofs, old.asks_proof), (merchant, &proofs, false));
+        assert_eq!(old.aliases.len(), 1, "the number stays a name, the key is one no more");
+        let (new, bytes) = read(2, include_str!("../tests/data/order-v2.json"));
+        assert_eq!((&new.proofs, new.asks_proof), (&proofs, true));
+        let plain = OrderFact { proofs: vec![], asks_proof: true, ..old };
+        assert_eq!(OrderFact { proofs, ..plain }, new);
+        assert_eq!(Record::Order(Box::new(new)).encode(), bytes);
     }
 
     #[test]

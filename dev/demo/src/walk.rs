@@ -193,19 +193,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Checks that the reloaded thank-you page did not report its order again.
+    /// Checks that the reloaded thank-you page did not report its order again, and that it proved to
+    /// be the buyer's.
     async fn expect_one_claim(&mut self, order: u32) -> Result<()> {
         let answer = self
             .scene
             .product
             .read(&format!("/api/v1/orders/{}/{order}", self.scene.merchant))
             .await?;
-        let facts = answer["facts"].as_array().into_iter().flatten();
-        self.checks.equal(
-            "the reloaded page has reported once",
-            facts.filter(|fact| fact["source"] == "pixel").count(),
-            1,
-        );
+        let by = |source: &str| -> Vec<&Value> {
+            let facts = answer["facts"].as_array().into_iter().flatten();
+            facts.filter(|fact| fact["source"] == source).collect()
+        };
+        let (page, shop) = (by("pixel"), by("webhook"));
+        self.checks.equal("the reloaded page has reported once", page.len(), 1);
+        // Both hold a hash of the key in the thank-you page's address.
+        let proofs = |facts: &[&Value]| facts.first().map(|fact| fact["proofs"].clone());
+        let is_proven =
+            proofs(&page) == proofs(&shop) && page.iter().all(|f| f["proofs"].is_array());
+        self.checks.holds("the page proves that it knows the order", is_proven);
         Ok(())
     }
 

@@ -112,6 +112,7 @@ in_every_engine!(
     a_policy_without_wasm_gets_the_same_events,
     requests_need_no_preflight_and_carry_the_cookie,
     the_data_layer_is_read_in_all_its_shapes,
+    the_orders_key_comes_from_the_page_or_from_the_address,
     the_token_is_handed_to_forms_stripe_and_shopify,
     shopifys_worker_and_sandboxed_frame_report_the_same,
 );
@@ -818,6 +819,39 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
     assert_eq!(recorder.bodies()[5]["e"][0]["o"]["id"], "T6");
 }
 
+async fn the_orders_key_comes_from_the_page_or_from_the_address(engine: Engine) {
+    let layer = "window.dataLayer = [{event: 'purchase', ecommerce: {transaction_id: 'T1', key: 'in-the-layer'}}]";
+    let calls =
+        "afterclick('purchase', {id: '1', key: 'k-1'}); afterclick('purchase', {id: '2', key: ''})";
+    let pages = [
+        ("/thanks", page(calls, "")),
+        ("/layer", page_with(layer, "data-ga4", "")),
+        (
+            "/bare",
+            page_with(
+                "window.dataLayer = [{event: 'purchase', transaction_id: 'T2'}]",
+                "data-ga4",
+                "",
+            ),
+        ),
+    ];
+    let (recorder, browser) = start(engine, &pages).await;
+    for (path, keys) in [
+        ("/thanks?key=wc_order_58d2d042d1d#top", &["k-1", "wc_order_58d2d042d1d"][..]),
+        ("/layer?order=7&key=wc_order_58d2d042d1d", &["in-the-layer"]),
+        ("/bare?order=8&key=wc_order_58d2d042d1d", &["wc_order_58d2d042d1d"]),
+    ] {
+        let before = recorder.bodies().len();
+        browser.open(&recorder.url(path)).await.unwrap();
+        recorder.event(before + keys.len() - 1).await;
+        let bodies = recorder.bodies().split_off(before);
+        let mut sent: Vec<_> =
+            bodies.iter().filter_map(|body| body["e"][0]["o"]["key"].as_str()).collect();
+        sent.sort_unstable();
+        assert_eq!(sent, keys, "{path}");
+    }
+}
+
 async fn the_token_is_handed_to_forms_stripe_and_shopify(engine: Engine) {
     let body = "<form onsubmit='event.preventDefault()'><input type=hidden name=_ac><button id=go>Go</button></form>
         <input type=hidden id=shops name=_ac value=cookie><a id=pay href='https://buy.stripe.com/test_1'>Pay</a><a id=own href='https://buy.stripe.com/test_2?client_reference_id=cart_7'>Pay</a>
@@ -914,7 +948,7 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
         let last = events[3].events[0].url.as_str();
         assert!(last.ends_with("/after?requests-before-the-answer=0"), "{path}: {last}");
         let expected = json!({ "id": "1073459976", "value": "238.47", "currency": "EUR", "tax": "13.5", "shipping": "0",
-            "new_customer": true, "items": [{ "name": "Example", "qty": "3", "price": "74.99" }] });
+            "new_customer": true, "key": "0123456789abcdef0123456789abcdef", "items": [{ "name": "Example", "qty": "3", "price": "74.99" }] });
         assert_eq!(recorder.bodies()[before + 2]["e"][0]["o"], expected, "{path}");
         let request = recorder.request(before).await;
         assert_eq!(

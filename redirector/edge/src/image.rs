@@ -4,8 +4,9 @@
 //! order's fields as `o.id`, `o.value` and so on. It is read, judged and recorded like a body.
 //!
 //! A page without scripts does not know some values, so they are filled in: the time, the page
-//! (from `Referer`), and an event id. The event id follows from the order's id, so that a reload of
-//! the page counts once.
+//! (from `Referer`), and an event id. The event id follows from the token and the order's id and key,
+//! so that a reload of the page counts once, and nobody takes another one's id. An image claims no
+//! purchase without a proof.
 
 use std::rc::Rc;
 
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use crate::answer::{self, Answer, DROPPED};
-use crate::collect::{self, Caller};
+use crate::collect::{self, Caller, Form};
 use crate::context::WorkerContext;
 use crate::request;
 
@@ -33,8 +34,9 @@ pub(crate) async fn event<B>(worker: Rc<WorkerContext>, request: Request<B>) -> 
     }
     let random: u128 = worker.random.borrow_mut().random();
     let body = body(head.uri.query().unwrap_or_default(), &head.headers, random).to_string();
-    let caller = Caller::of_image(&head.headers, &worker.snapshot.load());
-    let answer = collect::take(&worker, &head.headers, &caller, body.as_bytes()).await;
+    let caller = Caller::of(&head.headers, &worker.snapshot.load());
+    let sender = (&caller, Form::Image);
+    let answer = collect::take(&worker, &head.headers, sender, body.as_bytes()).await;
     if !answer.status().is_success() {
         return answer;
     }
@@ -60,10 +62,11 @@ fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
             _ => {}
         }
     }
+    let token = batch["t"].as_str().unwrap_or_default();
     let id = order
         .get("id")
         .and_then(Value::as_str)
-        .map_or(random, |id| hash_of(&[text(&event, "n"), id]));
+        .map_or(random, |id| hash_of(&[text(&event, "n"), id, text(&order, "key"), token]));
     let page = headers.get(REFERER).and_then(|page| page.to_str().ok()).unwrap_or_default();
     event.entry("id").or_insert_with(|| spelled(id).into());
     event.entry("ts").or_insert_with(|| clock::now_ms().into());
@@ -75,8 +78,8 @@ fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
     batch
 }
 
-fn text<'a>(event: &'a Map<String, Value>, name: &str) -> &'a str {
-    event.get(name).and_then(Value::as_str).unwrap_or_default()
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Returns an id that is always the same for the same order. The collector adds the merchant and

@@ -1,7 +1,7 @@
 //! Tests of what every store must do. They run for each store: embedded, one Redis server, a
 //! cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use harness::RedisCluster;
@@ -12,8 +12,10 @@ use shared::catalog::Catalog;
 use shared::class::Class;
 use shared::consent::Consent;
 use shared::event::EventName;
-use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId};
-use shared::order::{Alias, AliasKind, OrderFact, OrderKey, Source, by_order, distinct};
+use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId, ProofId};
+use shared::order::{
+    Alias, AliasKind, BROWSER_FACTS_MAX, OrderFact, OrderKey, Source, by_order, distinct,
+};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::{Span, Timestamp};
@@ -244,6 +246,47 @@ fn the_embedded_store_honours_the_contract_and_survives_a_restart() {
     assert_eq!(open().reach(&stream("edge")).unwrap().counted, position(2));
 }
 
+/// Claims of order 727 from now on, so many minutes later, each with this key.
+fn claims(from: u8, count: u8, minutes: i64, key: &str) -> Vec<Record<'static>> {
+    let claim = |number: u8| {
+        let fact = OrderFact { source: Source::Pixel, clicks: vec![], ..order(number, "727", &[]) };
+        let proofs = ProofId::of_key(MERCHANT, key).into_iter().collect();
+        let received_at = now().plus(Span::minutes(minutes));
+        Record::Order(Box::new(OrderFact { proofs, received_at, ..fact }))
+    };
+    (from..from + count).map(claim).collect()
+}
+
+#[test]
+fn claims_without_the_key_do_not_shut_out_those_with_it_nor_those_that_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    let report = OrderFact {
+        proofs: ProofId::of_key(MERCHANT, "wc_order_1").into_iter().collect(),
+        ..order(1, "727", &[])
+    };
+    let flood = [claims(10, 100, 0, ""), claims(110, 30, 0, "made up")].concat();
+    let buyer = claims(200, 1, 0, "wc_order_1");
+    let flooded = flood.len() as u64;
+    project(&state, "facts", 0, 1, flood);
+    project(&state, "facts", flooded, flooded + 1, buyer);
+    project(&state, "facts", flooded + 1, flooded + 2, vec![Record::Order(Box::new(report))]);
+    let ids = || -> BTreeSet<FactId> {
+        let found = find_order(&state, MERCHANT, "727").unwrap().unwrap();
+        found.facts.iter().map(|fact| fact.id).collect()
+    };
+    assert!(ids().contains(&FactId::from_bytes([200; 16])), "the buyer's");
+    assert_eq!(ids().len(), BROWSER_FACTS_MAX + 1);
+    let entries = state.entries(&[name_key(MERCHANT, "727")]).unwrap().remove(0);
+    let facts = entries.iter().filter(|entry| matches!(entry, Entry::Fact(_))).count();
+    assert_eq!(facts, BROWSER_FACTS_MAX + 1, "of one span only so many are kept");
+    let later = claims(201, 1, 10, "");
+    project(&state, "facts", flooded + 2, flooded + 3, later);
+    let entries = state.entries(&[name_key(MERCHANT, "727")]).unwrap().remove(0);
+    let is_later = |entry: &Entry| entry.key()[1..] == [201; 16];
+    assert!(entries.iter().any(is_later), "another span has room of its own");
+}
+
 #[test]
 fn expired_windows_and_events_are_deleted() {
     let folder = tempfile::tempdir().unwrap();
@@ -423,15 +466,18 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         Source::Pixel,
     ]);
     let names = prop::collection::vec(0u8..7, 1..4);
-    (platform, source, names, 0u8..3).prop_map(|(platform, source, names, version)| {
-        let content = format!("{platform:?} {source:?} {names:?} {version}");
+    let key = prop::option::of(0u8..3);
+    (platform, source, names, key, 0u8..3).prop_map(|(platform, source, names, key, version)| {
+        let content = format!("{platform:?} {source:?} {names:?} {key:?} {version}");
         let id = FactId::of_content(&[content.as_bytes()]);
         let received_at = Timestamp::from_ms(i64::from(version));
         let own = (platform, names[0].to_string());
         let alias = |name: &u8| Alias { kind: AliasKind::OrderNumber, value: name.to_string() };
         let aliases =
             if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
-        OrderFact { aliases, ..OrderFact::blank(id, MERCHANT, own, source, received_at) }
+        let proofs = key.and_then(|key| ProofId::of_key(MERCHANT, &format!("key {key}")));
+        let proofs = proofs.into_iter().collect();
+        OrderFact { aliases, proofs, ..OrderFact::blank(id, MERCHANT, own, source, received_at) }
     })
 }
 

@@ -131,7 +131,12 @@ impl Entry {
         let damaged = "an order in the hot state is damaged: run `afterclick replay`";
         let id: [u8; 16] = key.get(1..).and_then(|id| id.try_into().ok()).context(damaged)?;
         Ok(match key[0] {
-            0 => Self::Fact(serde_json::from_slice(bytes).context(damaged)?),
+            0 => {
+                let mut fact: Box<OrderFact> = serde_json::from_slice(bytes).context(damaged)?;
+                // Nodes of an older version stored keys in plain.
+                fact.seal();
+                Self::Fact(fact)
+            }
             1 => Self::Elsewhere(FactId::from_bytes(id), bytes.to_vec()),
             2 => Self::Led(visit_from_bytes(ClickId::from_bytes(id), bytes).context(damaged)?),
             _ => bail!(damaged),

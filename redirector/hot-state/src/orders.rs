@@ -9,10 +9,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use anyhow::Result;
-use shared::id::{ClickId, FactId, MerchantId};
+use shared::id::{ClickId, FactId, MerchantId, ProofId};
 use shared::order::{
-    OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, distinct, fold_name, repetitions,
+    BROWSER_FACTS_MAX, OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, distinct, fold_name,
+    proof_name, repetitions,
 };
+use shared::time::Span;
 
 use crate::model::{Entry, EntryKey, NameKey, fact_entry_key, name_key};
 use crate::state::HotState;
@@ -21,9 +23,9 @@ use crate::state::HotState;
 /// many orders the same name, and all of them must not be read at once. Such a name identifies no
 /// order anyway.
 const BEARERS_MAX: usize = 500;
-/// Facts from browsers that are kept under one name. Anybody can send more, so only the first ones
-/// count.
-const BROWSER_ENTRIES_MAX: usize = 200;
+/// Claims of browsers are kept under a name up to a bound for each of these spans of arrival. So
+/// claims of an order that does not exist yet cannot shut its buyer out.
+const CLAIMS_SPAN: Span = Span::minutes(5);
 /// Names read at once.
 const NAMES_AT_ONCE: usize = 1000;
 
@@ -63,6 +65,14 @@ impl NamedEntries {
                 self.names.insert(name, entries);
             }
         }
+    }
+
+    /// Returns whether an entry is there already or may be added.
+    pub(crate) fn takes(&self, name: &NameKey, entry: &Entry) -> bool {
+        let may_add = |entries: &HashMap<EntryKey, Entry>| {
+            entries.contains_key(&entry.key()) || !is_one_too_many(entries, entry)
+        };
+        self.names.get(name).is_none_or(may_add)
     }
 
     /// Adds an entry. Returns whether it is new and was kept.
@@ -130,8 +140,23 @@ fn leads_to(entries: &HashMap<EntryKey, Entry>) -> BTreeSet<NameKey> {
 }
 
 fn is_one_too_many(entries: &HashMap<EntryKey, Entry>, entry: &Entry) -> bool {
-    let by_browser = |entry: &Entry| matches!(entry, Entry::Fact(fact) if !fact.source.confirms());
-    by_browser(entry) && entries.values().filter(|e| by_browser(e)).count() >= BROWSER_ENTRIES_MAX
+    let span_of_claim = |entry: &Entry| match entry {
+        Entry::Fact(fact) if !fact.source.confirms() => {
+            Some(fact.received_at.as_ms().div_euclid(CLAIMS_SPAN.as_ms()))
+        }
+        _ => None,
+    };
+    let Some(span) = span_of_claim(entry) else { return false };
+    entries.values().filter(|entry| span_of_claim(entry) == Some(span)).count() >= BROWSER_FACTS_MAX
+}
+
+/// Returns the names under which a whole fact stands: its order id, and for a browser's claim also
+/// its key, hashed. Whoever does not have the key cannot fill that place.
+pub(crate) fn places_of(fact: &OrderFact) -> Vec<NameKey> {
+    let home = name_key(fact.merchant, &fold_name(&fact.order_id));
+    let proofs = fact.proofs.iter().filter(|_| !fact.source.confirms());
+    let keys = proofs.map(|proof| name_key(fact.merchant, &proof_name(proof)));
+    [home].into_iter().chain(keys).collect()
 }
 
 /// Returns the key of every name of a fact, its own order id first.
@@ -154,9 +179,10 @@ impl Group<'_> {
 pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
     let ids: HashSet<FactId> = repetitions(facts).into_iter().collect();
     let of_fact = |fact: &OrderFact| {
-        (name_key(fact.merchant, &fold_name(&fact.order_id)), fact_entry_key(fact.id))
+        let entry = fact_entry_key(fact.id);
+        places_of(fact).into_iter().map(move |place| (place, entry.clone()))
     };
-    facts.iter().filter(|fact| ids.contains(&fact.id)).map(of_fact).collect()
+    facts.iter().filter(|fact| ids.contains(&fact.id)).flat_map(of_fact).collect()
 }
 
 /// What the hot state knows of an order.
@@ -203,7 +229,7 @@ pub(crate) fn clicks_of(fact: &OrderFact) -> impl Iterator<Item = ClickId> {
 }
 
 /// Returns the order that a merchant's name stands for: the order with this id, or else one that
-/// bears the name.
+/// bears the name, or has it as its key.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -212,18 +238,23 @@ pub fn find_order(
     merchant: MerchantId,
     name: &str,
 ) -> Result<Option<FoundOrder>> {
-    let name = fold_name(name);
-    let root = name_key(merchant, &name);
-    let mut known = NamedEntries::default();
-    known.read(state, [root.clone()])?;
-    let group = known.group(&root);
-    let mut orders = group.orders();
-    let own = orders.iter().position(|(key, _)| key.name == name);
-    let bears =
-        |(_, facts): &(OrderKey, Vec<OrderFact>)| facts.iter().any(|f| f.names().contains(&name));
-    let found = own.or_else(|| orders.iter().position(bears));
-    let Some(index) = found else { return Ok(None) };
-    let mut found = FoundOrder { facts: orders.swap_remove(index).1, visits: group.visits };
-    read_visits(state, &mut found.visits, &found.facts)?;
-    Ok(Some(found))
+    let by_key = ProofId::of_key(merchant, name).map(|proof| proof_name(&proof));
+    for name in [Some(fold_name(name)), by_key].into_iter().flatten() {
+        let root = name_key(merchant, &name);
+        let mut known = NamedEntries::default();
+        known.read(state, [root.clone()])?;
+        let group = known.group(&root);
+        let mut orders = group.orders();
+        let own = orders.iter().position(|(key, _)| key.name == name);
+        let bears = |(_, facts): &(OrderKey, Vec<OrderFact>)| {
+            facts.iter().any(|f| f.names().contains(&name))
+        };
+        if let Some(index) = own.or_else(|| orders.iter().position(bears)) {
+            let facts = orders.swap_remove(index).1;
+            let mut found = FoundOrder { facts, visits: group.visits };
+            read_visits(state, &mut found.visits, &found.facts)?;
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }

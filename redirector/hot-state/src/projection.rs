@@ -29,7 +29,7 @@ use crate::model::{
     CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
     window_expires_at,
 };
-use crate::orders::{NamedEntries, clicks_of, keys_of, read_visits, superfluous};
+use crate::orders::{NamedEntries, clicks_of, keys_of, places_of, read_visits, superfluous};
 use crate::state::HotState;
 
 /// How many times names are read again because another node added to them.
@@ -221,18 +221,27 @@ impl Projection {
         let mut touched = BTreeSet::new();
         for fact in facts {
             let names = keys_of(&fact);
-            let Some((home, others)) = names.split_first() else { continue };
-            touched.insert(home.clone());
+            let places = places_of(&fact);
+            let clicks: Vec<ClickId> = clicks_of(&fact).collect();
+            let whole = Entry::Fact(Box::new(fact));
+            // Of a claim that is one too many everywhere, nothing is kept.
+            let kept: Vec<&NameKey> =
+                places.iter().filter(|place| known.takes(place, &whole)).collect();
+            touched.extend(kept.iter().copied().cloned());
             let mut put = |name: &NameKey, entry: Entry| {
                 if known.add(name, entry.clone()) {
                     stored.entries.push((name.clone(), entry));
                 }
             };
-            others.iter().for_each(|name| put(name, Entry::elsewhere(home)));
-            for click in clicks_of(&fact) {
-                path(visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
+            if let Some(home) = names.first().filter(|home| kept.contains(home)) {
+                let others = names.iter().filter(|name| !places.contains(name));
+                others.for_each(|name| put(name, Entry::elsewhere(home)));
             }
-            put(home, Entry::Fact(Box::new(fact)));
+            for place in kept {
+                let led = clicks.iter().flat_map(|click| path(visits, *click));
+                led.for_each(|visit| put(place, Entry::Led(visit)));
+                put(place, whole.clone());
+            }
         }
         Ok(touched)
     }

@@ -251,6 +251,8 @@ mod tests {
             sealed: None,
             shop_api: None,
             trust_pixel: false,
+            claims: shared::catalog::ClaimRule::Proof,
+            earlier_claims: vec![],
             created_at: Timestamp::from_ms(0),
             updated_at: Timestamp::from_ms(0),
         }

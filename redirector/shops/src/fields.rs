@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
-use shared::id::{ClickId, CustomerId, FactId};
+use shared::id::{ClickId, CustomerId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, Line, OrderFact, RefundList, Source, Status, Touch, normal_order_id,
@@ -123,6 +123,17 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
 pub(crate) fn alias(kind: AliasKind, value: Option<&Value>) -> Option<Alias> {
     let text = text_of(value?)?;
     is_order_id(&text).then(|| Alias { kind, value: normal_order_id(&text) })
+}
+
+/// Returns the proofs that the keys of an order are: values that the shop and the buyer's page have,
+/// and nobody else. The keys themselves are not kept.
+pub(crate) fn proofs<'v>(
+    arrival: &Arrival<'_>,
+    keys: impl IntoIterator<Item = Option<&'v Value>>,
+) -> Vec<ProofId> {
+    let keys = keys.into_iter().flatten().filter_map(Value::as_str);
+    let usable = keys.filter(|key| is_order_id(key));
+    usable.filter_map(|key| ProofId::of_key(arrival.merchant, key)).collect()
 }
 
 /// Returns who bought, from the first field that holds an e-mail address. The address itself is not

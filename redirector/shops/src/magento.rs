@@ -9,7 +9,7 @@
 
 use http::HeaderMap;
 use serde_json::{Map, Value};
-use shared::id::FactId;
+use shared::id::{FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
@@ -28,6 +28,8 @@ use crate::signature::{self, OWN_HEADER};
 const REFUND_SO_FAR: &str = "so far";
 /// Bytes of an order's id.
 const ID_BYTES_MAX: usize = 64;
+/// Bytes of a key that nobody can guess.
+const KEY_BYTES_MIN: usize = 16;
 
 /// Begins to check a delivery that the module signed.
 pub(crate) fn begin(headers: &HeaderMap, secrets: &[&str], received_at: Timestamp) -> Begun {
@@ -114,6 +116,7 @@ impl<'a> Reader<'a> {
             aliases: fields::alias(AliasKind::IncrementId, self.entity.get("increment_id"))
                 .into_iter()
                 .collect(),
+            proofs: self.proofs(),
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
             ordered_at: self.time("created_at"),
             status: Some(status),
@@ -306,6 +309,16 @@ impl<'a> Reader<'a> {
         codes.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Returns the proofs that the order bears: its protect code, and the mask of its quote, which a
+    /// module may add. Old versions of Magento have protect codes that can be guessed.
+    fn proofs(&self) -> Vec<ProofId> {
+        let extension = self.entity.get("extension_attributes");
+        let mask = |name: &str| self.entity.get(name).or_else(|| extension?.get(name));
+        let keys = [self.entity.get("protect_code"), mask("quote_mask"), mask("masked_quote_id")];
+        let is_long = |key: &&Value| key.as_str().is_some_and(|key| key.len() >= KEY_BYTES_MIN);
+        fields::proofs(self.arrival, keys.map(|key| key.filter(is_long)))
+    }
+
     /// Returns the clicks of the tokens in custom or extension attributes named `ac` or `_ac`.
     fn touches(&mut self) -> Vec<Touch> {
         let custom = list(self.entity, "custom_attributes").iter().filter_map(|attribute| {
@@ -438,6 +451,20 @@ mod tests {
         let amounts = (fact.goods_minor, fact.shipping_minor, fact.total_minor, fact.tax_minor);
         assert_eq!(amounts, (Some(918_000), Some(1000), Some(919_000), Some(0)));
         assert_eq!(fact.aliases[0].value, "000000001");
+        let proof = |key: &str| ProofId::of_key(MerchantId::from_bits(1), key).unwrap();
+        assert_eq!(fact.proofs, [proof("62ef31f388160d69ee03991765ae1b52")]);
+        let mask = "Fp3gT1mUWpZ7Jm9nOtOfzFzTKVo4kTUG";
+        for masked in [
+            json!({ "quote_mask": mask }),
+            json!({ "extension_attributes": { "masked_quote_id": mask } }),
+        ] {
+            assert_eq!(self::fact(&listed(masked)).proofs, [proof(mask)]);
+        }
+        assert_eq!(
+            self::fact(&listed(json!({ "protect_code": "a1b2c3" }))).proofs,
+            [],
+            "guessable"
+        );
         assert_eq!(fact.ordered_at, Some(Timestamp::parse_gmt("2018-11-10T04:35:13").unwrap()));
         assert_eq!(
             fact.customer,

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
-use shared::id::{ClickId, CustomerId, FactId};
+use shared::id::{ClickId, CustomerId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
@@ -25,7 +25,7 @@ pub const ORDERS_TOPIC: &str = "orders";
 /// Orders that one call may bring.
 pub const ORDERS_MAX: usize = 100;
 /// All fields that are understood. Others are noted.
-const FIELDS: [&str; 26] = [
+const FIELDS: [&str; 27] = [
     "order_id",
     "status",
     "currency",
@@ -52,7 +52,10 @@ const FIELDS: [&str; 26] = [
     "renewal",
     "test",
     "aliases",
+    "key",
 ];
+/// Bytes of a key that nobody can guess.
+pub(crate) const KEY_BYTES_MIN: usize = 16;
 
 /// Returns the orders of a call: one object, or a list of objects.
 ///
@@ -131,6 +134,7 @@ impl Reader<'_> {
         let fact = OrderFact {
             kind,
             aliases: self.aliases(),
+            proofs: self.proofs()?,
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
             ordered_at: self.time("ordered_at"),
             checkout_at: self.time("checkout_at"),
@@ -286,13 +290,22 @@ impl Reader<'_> {
         customer
     }
 
+    /// Returns the proofs of the order's key, and of the keys that other platforms gave it.
+    fn proofs(&self) -> Result<Vec<ProofId>, String> {
+        let key = self.value("key");
+        if let Some(key) = key {
+            check_key("key", key.as_str().unwrap_or_default())?;
+        }
+        let named = self.order.get("aliases").and_then(Value::as_object);
+        let others = ["order_key", "checkout_token"].map(|field| named?.get(field));
+        Ok(fields::proofs(self.arrival, [key].into_iter().chain(others)))
+    }
+
     fn aliases(&self) -> Vec<Alias> {
         let named = self.order.get("aliases").and_then(Value::as_object);
         let kinds = [
             (AliasKind::OrderNumber, "order_number"),
             (AliasKind::OrderName, "order_name"),
-            (AliasKind::OrderKey, "order_key"),
-            (AliasKind::CheckoutToken, "checkout_token"),
             (AliasKind::CartToken, "cart_token"),
             (AliasKind::PaymentIntent, "payment_intent"),
         ];
@@ -301,6 +314,17 @@ impl Reader<'_> {
             .filter_map(|(kind, field)| fields::alias(kind, named?.get(field)))
             .collect()
     }
+}
+
+/// Returns whether a key is long enough that nobody guesses it.
+///
+/// # Errors
+/// Names the field and the number of characters.
+pub(crate) fn check_key(field: &str, key: &str) -> Result<(), String> {
+    if key.trim().len() >= KEY_BYTES_MIN {
+        return Ok(());
+    }
+    Err(format!("{field}: expected at least {KEY_BYTES_MIN} characters that nobody can guess"))
 }
 
 fn amount(value: &Value, currency: Option<Currency>) -> Result<i64, String> {
@@ -349,7 +373,8 @@ mod tests {
             "order_id": "#1001", "currency": "EUR", "total": "139.90", "shipping": 10, "tax": "0",
             "items": [{ "id": "1", "sku": "S1", "category": "Shoes", "goods": "129.90" }],
             "refunds": [{ "id": "r1", "amount": "29.90", "goods": "29.90", "items": [{ "id": "1", "goods": "29.90" }] }],
-            "coupons": ["ANNA15"], "customer_email": "a@b.example", "new_customer": true, "aliases": { "order_number": "W-1" },
+            "coupons": ["ANNA15"], "customer_email": "a@b.example", "new_customer": true, "aliases": { "order_number": "W-1", "checkout_token": "tok-1" },
+            "key": "k-0123456789abcdef",
             "click_id": "0102030405060708090a0b0c0d0e0f10", "checkout_at": "2026-05-01T10:00:00Z",
         }))
         .unwrap();
@@ -362,7 +387,9 @@ mod tests {
             (fact.new_customer, fact.customer.is_some(), fact.kind),
             (Some(true), true, FactKind::Refund)
         );
-        assert_eq!(fact.notes, Vec::<String>::new());
+        let proof = |key: &str| ProofId::of_key(fact.merchant, key).unwrap();
+        assert_eq!(fact.proofs, [proof("k-0123456789abcdef"), proof("tok-1")]);
+        assert_eq!((fact.aliases.len(), &fact.notes), (1, &vec![]));
         assert!(!serde_json::to_string(&fact).unwrap().contains("b.example"));
         let texts = read_one(
             json!({ "order_id": 7, "currency": "EUR", "goods": "1", "test": "true", "refund_id": "r", "refund_amount": "1" }),
@@ -401,6 +428,10 @@ mod tests {
             (
                 json!({ "order_id": "1", "currency": "EUR", "goods": "5", "test": "maybe" }),
                 "test: expected",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "key": "1001" }),
+                "key: expected at least 16",
             ),
             (
                 json!({ "order_id": "1", "currency": "EUR", "items": [{}] }),

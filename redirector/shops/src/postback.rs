@@ -1,8 +1,8 @@
 //! Postbacks: one fact about an order as URL parameters, from a shop or a tracking system, in our
 //! own form or in that of a network.
 //!
-//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id),
-//! `amount`, `currency`, `status`, `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the
+//! Our own: `click_id` (the click token, or the click's id), `txid` (the shop's order id), `key` (what
+//! only the shop and the buyer's page know), `amount`, `currency`, `status`, `event`, `ts`, `sig`. `sig` is the hex HMAC-SHA256, with the
 //! merchant's secret, of the other parameters sorted by name and joined by `&`, percent-encoded as
 //! they were sent. A sender that cannot sign sends the merchant's postback token instead.
 //!
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::event::is_order_id;
-use shared::id::{ClickId, FactId};
+use shared::id::{ClickId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::platform::Platform;
@@ -29,7 +29,7 @@ use crate::amounts::bounded;
 use crate::arrival::Arrival;
 use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
-use crate::mac;
+use crate::{mac, plain};
 
 /// Texts that stay in a template when nobody has filled it in.
 const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
@@ -194,6 +194,8 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let click = fields.click(arrival)?;
     let order_id = fields.order_id(click.as_ref())?;
     let (amount_minor, currency) = fields.amount()?;
+    let key = fields.text("key").filter(|_| sender.dialect == Dialect::Own);
+    key.map(|key| plain::check_key("key", key)).transpose()?;
     let occurred_at =
         fields.time()?.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
     let merchant = arrival.merchant.bits().to_be_bytes();
@@ -217,6 +219,7 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
         partial: amount_minor.is_none(),
         touches,
         clicks,
+        proofs: key.and_then(|key| ProofId::of_key(arrival.merchant, key)).into_iter().collect(),
         renewal: outcome.renewal,
         ..blank
     }))
@@ -428,6 +431,7 @@ mod tests {
             ("txid=1&event=lead", "event"),
             ("txid=1&ts=yesterday", "ts: `yesterday`"),
             ("txid=1&click_id=abc", "click_id: token"),
+            ("txid=1&key=1001", "key: expected at least 16"),
         ] {
             let error = read_one(parameters).unwrap_err();
             assert!(error.contains(named), "{error} should name {named}");
@@ -442,6 +446,9 @@ mod tests {
             (fact.order_id.as_str(), fact.goods_minor, fact.status),
             ("1001", Some(12990), Some(Status::Unpaid))
         );
+        let keyed = read_one("txid=1001&key=k-0123456789abcdef").unwrap();
+        let proof = ProofId::of_key(keyed.merchant, "k-0123456789abcdef");
+        assert_eq!(keyed.proofs, Vec::from_iter(proof));
         let again =
             read_one("currency=eur&amount=129.90&txid=%231001&status=pending&sig=2").unwrap();
         assert_eq!(again.id, fact.id);

@@ -141,6 +141,8 @@ impl Reader<'_> {
             order_id,
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
             aliases: self.aliases(),
+            // The shop's page after the payment gets the session's id in its address.
+            proofs: fields::proofs(self.arrival, [self.field("data.object.id")]),
             ordered_at: self.completed_at(),
             // A session is created when the customer goes to the checkout.
             checkout_at: self.time("data.object.created"),
@@ -160,13 +162,12 @@ impl Reader<'_> {
         Ok(fact)
     }
 
-    /// Returns the session's id, and the shop's own names of the order, if it gave any.
+    /// Returns the shop's own names of the order, if it gave any.
     fn aliases(&self) -> Vec<Alias> {
         let reference =
             self.word("data.object.client_reference_id").filter(|text| text.len() != TOKEN_CHARS);
         let reference = reference.map(Value::from);
         let names = [
-            (AliasKind::CheckoutToken, self.field("data.object.id")),
             (AliasKind::OrderNumber, reference.as_ref()),
             (AliasKind::OrderNumber, self.field("data.object.metadata.order_id")),
         ];
@@ -409,6 +410,7 @@ mod tests {
     use crate::platforms::authenticate;
     use http::header::HeaderValue;
     use serde_json::json;
+    use shared::id::ProofId;
 
     const SIGNED_AT: i64 = 1_700_000_000;
     const BODY: &[u8] = br#"{"id":727,"status":"processing"}"#;
@@ -536,8 +538,10 @@ mod tests {
             "client_reference_id": "1001", "metadata": { "order_id": "W-7" }, "customer_details": { "email": "a@b.example" },
         }));
         let names: Vec<_> = fact.aliases.iter().map(|alias| alias.value.as_str()).collect();
-        assert_eq!(names[1..], ["1001", "W-7"]);
-        assert!(names[0].starts_with("cs_"), "{names:?}");
+        assert_eq!(names, ["1001", "W-7"]);
+        let session = json!({ "id": "cs_live_a1" });
+        let proof = ProofId::of_key(fact.merchant, "cs_live_a1");
+        assert_eq!(self::session(session).proofs, Vec::from_iter(proof), "its id is a key");
         assert_eq!(fact.customer, CustomerId::of_email(fact.merchant, "a@b.example"));
     }
 

@@ -146,6 +146,8 @@ impl Reader<'_> {
         let fact = OrderFact {
             kind,
             aliases: self.aliases(&order_id),
+            // It stands in the address of the thank-you page.
+            proofs: fields::proofs(self.arrival, [self.order.get("order_key")]),
             occurred_at: occurred_at
                 .unwrap_or(self.arrival.received_at)
                 .min(self.arrival.received_at),
@@ -171,8 +173,7 @@ impl Reader<'_> {
         OrderFact { notes: first_notes(self.notes), ..fact }
     }
 
-    /// Returns the order's number if it is not the id, the key of the thank-you page, and the
-    /// payment if it is Stripe's.
+    /// Returns the order's number if it is not the id, and the payment if it is Stripe's.
     fn aliases(&self, order_id: &str) -> Vec<Alias> {
         let meta = self.order.get("meta_data").and_then(Value::as_array).into_iter().flatten();
         let intent =
@@ -184,13 +185,7 @@ impl Reader<'_> {
             .filter(is_intent)
             .find_map(|v| fields::alias(AliasKind::PaymentIntent, Some(v)));
         let number = fields::alias(AliasKind::OrderNumber, self.order.get("number"));
-        let key = fields::alias(AliasKind::OrderKey, self.order.get("order_key"));
-        number
-            .filter(|number| number.value != order_id)
-            .into_iter()
-            .chain(key)
-            .chain(payment)
-            .collect()
+        number.filter(|number| number.value != order_id).into_iter().chain(payment).collect()
     }
 
     /// Reads WooCommerce's states. Plugins add others; for these, the payment date decides whether

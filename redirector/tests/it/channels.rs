@@ -158,7 +158,7 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
                        "items": [{ "sku": "A1", "qty": "1", "price": "999999.00" }] },
             }],
         });
-        assert_eq!(stage.post("/_ac/e", &[], &event.to_string()).await.status, 204);
+        assert_eq!(stage.events(&[], &event.to_string()).await.status, 204);
     };
     let sig = |id: &str, value: &str| {
         hex_mac(SECRET, &format!("currency=EUR&id={id}&shipping=10.00&value={value}"))

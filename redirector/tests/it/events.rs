@@ -15,7 +15,7 @@ fn event(number: u8, name: &str) -> Value {
 }
 
 async fn send(stage: &Stage, body: &str, headers: &[(&str, &str)]) -> Answer {
-    stage.post("/_ac/e", headers, body).await
+    stage.events(headers, body).await
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_purchase_is_a_claim_that_pays_nothing() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let mut purchase = event(1, "purchase");
-    purchase["o"] = json!({ "id": "#1001", "value": "129.90", "currency": "EUR", "items": [
+    purchase["o"] = json!({ "id": "#1001", "value": "129.90", "currency": "EUR", "key": "k-1", "items": [
         { "sku": "A1", "qty": 1, "price": "129.90" },
     ]});
     assert_eq!(send(&stage, &body(&stage, &token, json!([purchase])), &[]).await.status, 204);
@@ -101,6 +101,26 @@ async fn shops_may_read_the_answer_with_credentials_sandboxes_without_and_strang
 }
 
 #[tokio::test]
+async fn a_program_that_names_no_page_is_no_pixel() {
+    let stage = Stage::set().await;
+    let session = body(&stage, &stage.token().await, json!([event(1, "session")]));
+    for (headers, dropped) in [
+        (&[][..], "no_origin"),
+        (&[("sec-fetch-site", "cross-site")], "no_origin"),
+        (&[("sec-fetch-site", "none")], "no_origin"),
+        (&[("referer", "https://evil.test/"), ("sec-fetch-site", "same-site")], "foreign_origin"),
+        (&[("sec-fetch-site", "same-origin")], ""),
+        (&[("sec-fetch-site", "same-site")], ""),
+        (&[("referer", "https://www.shop.test/thanks")], ""),
+    ] {
+        let answer = stage.post("/_ac/e", headers, &session).await;
+        let expected = if dropped.is_empty() { 204 } else { 202 };
+        let found = (answer.status, answer.header("x-afterclick-dropped"));
+        assert_eq!(found, (expected, dropped), "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn refused_consent_records_nothing() {
     let stage = Stage::set().await;
     let session = body(&stage, &stage.token().await, json!([event(1, "session")]))
@@ -116,9 +136,8 @@ async fn the_image_records_the_same_as_a_body() {
     let (key, token) = (&stage.key, stage.token().await);
     let image = |query: &str| format!("/_ac/e.gif?k={key}&t={token}&{query}");
     let shop = [("referer", "https://shop.test/thanks")];
-    let order = image(
-        "n=purchase&o.id=%231001&o.value=129.90&o.currency=EUR&o.tax=20.74&o.new_customer=true",
-    );
+    let order =
+        image("n=purchase&o.id=%231001&o.key=wc_order_1&o.value=129.90&o.currency=EUR&o.tax=20.74");
     for path in [&image("n=session"), &order, &order] {
         let answer = stage.visit(Method::GET, path, &shop).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, "image/gif"), "{path}");
@@ -133,6 +152,11 @@ async fn the_image_records_the_same_as_a_body() {
     assert_eq!(order["facts"].as_array().map(Vec::len), Some(1), "{order}: a reload adds no fact");
     for (query, headers, dropped) in [
         ("n=page", &[("referer", "https://elsewhere.example/")][..], "foreign_origin"),
+        ("n=page", &[], "no_origin"),
+        ("n=page", &[("sec-fetch-site", "cross-site")], "no_origin"),
+        ("n=page", &[("sec-fetch-site", "same-site")], ""),
+        ("n=purchase&o.id=1002", &shop, "unproven"),
+        ("n=purchase&o.id=1002&o.key=%20", &shop, "unproven"),
         ("n=page&c=denied", &shop, "consent_denied"),
         ("n=page", &[("sec-purpose", "prefetch;prerender")], "prefetch"),
     ] {

@@ -279,10 +279,11 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
     let session = json!({ "v": 1, "k": stage.key, "t": "", "e": [
         { "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1, "o": { "id": "1" } },
     ]});
+    let page = [("origin", "https://shop.test")];
     let mut refused = None;
     for _ in 0..3 {
         refused = Some(
-            http::send(product.public, Method::POST, "/_ac/e", &[], session.to_string())
+            http::send(product.public, Method::POST, "/_ac/e", &page, session.to_string())
                 .await
                 .unwrap(),
         );

@@ -8,6 +8,7 @@ mod admin_surface;
 mod at_rest;
 mod catalog_rules;
 mod channels;
+mod claims;
 mod clock;
 mod events;
 mod inflation;

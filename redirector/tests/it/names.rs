@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Stage, text, woo_order};
+use crate::support::{Stage, key_of, text, woo_order};
 
 #[tokio::test]
 async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
@@ -33,16 +33,25 @@ async fn a_page_that_knows_the_order_by_its_key_brings_the_click() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_another_orders_id_identifies_neither() {
+async fn a_number_that_is_another_orders_id_is_told_apart_by_the_key() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     stage.webhook("order.updated", &woo_order(727, json!({ "number": "1001" }), &[])).await;
-    stage.claim("1001", "18.00", &token).await;
+    let claim = async |key: &str, click: &str| {
+        let event = json!({ "v": 1, "k": stage.key, "t": click, "e": [{
+            "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1,
+            "o": { "id": "1001", "key": key },
+        }]});
+        assert_eq!(stage.events(&[], &event.to_string()).await.status, 204);
+    };
+    claim(&key_of("727"), &token).await;
     assert_eq!(stage.commission("727").await, 270);
     stage.webhook("order.updated", &woo_order(1001, json!({ "number": "1276" }), &[])).await;
-    assert_eq!(stage.commission("727").await, 0, "it is not clear any more whose click it was");
+    assert_eq!(stage.commission("727").await, 270, "its key says whose click it was");
     assert_eq!(stage.commission("1276").await, 0);
-    assert_eq!(stage.figures().await["orders"], 0);
+    claim(&key_of("1001"), &stage.token().await).await;
+    assert_eq!((stage.commission("727").await, stage.commission("1276").await), (270, 270));
+    assert_eq!(stage.figures().await["orders"], 2);
 }
 
 #[tokio::test]

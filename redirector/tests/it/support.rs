@@ -109,16 +109,25 @@ impl Stage {
         http::send(self.product.public, Method::GET, path, &[], "").await.unwrap()
     }
 
-    /// Sends a purchase as the pixel on the thank-you page does.
+    /// Sends a purchase as the pixel on the thank-you page does, with the order's key.
     pub(crate) async fn claim(&self, order_id: &str, value: &str, token: &str) {
         let event = json!({
             "v": 1, "k": self.key, "t": token, "c": "granted",
             "e": [{
                 "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1, "u": "https://shop.test/thanks",
-                "o": { "id": order_id, "value": value, "currency": "EUR" },
+                "o": { "id": order_id, "value": value, "currency": "EUR", "key": key_of(order_id) },
             }],
         });
-        assert_eq!(self.post("/_ac/e", &[], &event.to_string()).await.status, 204);
+        assert_eq!(self.events(&[], &event.to_string()).await.status, 204);
+    }
+
+    /// Sends events as a page of the shop does, unless the headers name another origin.
+    pub(crate) async fn events(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = headers.to_vec();
+        if !headers.iter().any(|(name, _)| *name == "origin") {
+            all.push(("origin", "https://shop.test"));
+        }
+        self.post("/_ac/e", &all, body).await
     }
 
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -228,6 +237,11 @@ pub(crate) fn sign(secret: &str, body: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
+/// Returns the key that the shop gives to an order. It stands in the address of the thank-you page.
+pub(crate) fn key_of(order: &str) -> String {
+    format!("wc_order_58d2d042d{order}")
+}
+
 /// Returns the published example order with changes: fields to replace, and meta data to add.
 pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> String {
     let example = include_str!(
@@ -236,6 +250,7 @@ pub(crate) fn woo_order(id: u64, changes: Value, meta: &[(&str, &str)]) -> Strin
     let mut order: Value = serde_json::from_str(example).unwrap();
     order["id"] = id.into();
     order["number"] = id.to_string().into();
+    order["order_key"] = key_of(&id.to_string()).into();
     order["currency"] = "EUR".into();
     order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let entries = order["meta_data"].as_array_mut().unwrap();

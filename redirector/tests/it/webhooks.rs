@@ -103,7 +103,7 @@ async fn claims_of_browsers_change_nothing_that_the_shop_said() {
         "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1,
         "o": { "id": "727", "value": "5000.00", "currency": "EUR", "coupon": "MAL5" },
     }]});
-    assert_eq!(stage.post("/_ac/e", &[], &forged.to_string()).await.status, 204);
+    assert_eq!(stage.events(&[], &forged.to_string()).await.status, 204);
     stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &annas)])).await;
     let order = stage.order("727").await;
     assert_eq!(
@@ -126,7 +126,7 @@ async fn claims_of_browsers_change_nothing_that_the_shop_said() {
         )
         .await;
     let forged = forged.to_string().replace("\"727\"", "\"728\"").replace("0d1e", "0d1f");
-    assert_eq!(stage.post("/_ac/e", &[], &forged).await.status, 204);
+    assert_eq!(stage.events(&[], &forged).await.status, 204);
     assert_eq!(
         stage.commission("728").await,
         0,
@@ -140,7 +140,7 @@ async fn a_forged_claim_does_not_change_when_the_real_order_was_placed() {
     let forged = json!({ "v": 1, "k": stage.key, "t": "", "e": [{
         "id": "0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e", "n": "purchase", "ts": 1, "o": { "id": "727" },
     }]});
-    assert_eq!(stage.post("/_ac/e", &[], &forged.to_string()).await.status, 204);
+    assert_eq!(stage.events(&[], &forged.to_string()).await.status, 204);
     let token = stage.token().await;
     stage.webhook("order.updated", &woo_order(727, json!({}), &[("_ac", &token)])).await;
     assert_eq!(stage.commission("727").await, 270);
@@ -188,7 +188,7 @@ async fn many_claims_of_one_order_cost_little_and_count_for_nothing() {
             };
             let events: Vec<_> = (0..50).map(event).collect();
             let body = json!({ "v": 1, "k": stage.key, "t": stage.token().await, "e": events });
-            assert_eq!(stage.post("/_ac/e", &[], &body.to_string()).await.status, 204);
+            assert_eq!(stage.events(&[], &body.to_string()).await.status, 204);
         }
         stage.figures().await;
         begun.elapsed()

@@ -257,6 +257,37 @@ fn orders_of_many_customers_by_one_click_are_noted_and_earn() {
 }
 
 #[test]
+fn a_claim_without_a_proof_is_no_order_and_what_it_earned_before_proofs_stays() {
+    let mut world = World::new();
+    let touch = world.click(1, noon());
+    let facts = |order: &str| {
+        let report = paid(order, noon(), &[]);
+        let claim = later(&report, noon(), |fact| {
+            (fact.source, fact.touches) = (Source::Pixel, vec![touch]);
+        });
+        [report, claim].map(|fact| Record::Order(Box::new(fact)).encode())
+    };
+    facts("1001").iter().for_each(|payload| world.payload_in("main", payload));
+    let unproven = "inf_0000000000003,Anna,1,0,0,0,0.00,0.00,0.00,0.00,0.00,EUR";
+    check(&world, "2026-11", LATE, &[unproven, BENS_EMPTY_LINE]);
+    // Records of version 1, as an earlier version wrote them.
+    for mut payload in facts("1002") {
+        payload[1] = 1;
+        world.payload_in("main", &payload);
+    }
+    let earned = "inf_0000000000003,Anna,1,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
+    check(&world, "2026-11", LATE, &[earned, BENS_EMPTY_LINE]);
+    // The same shop reports the order again, and a claim of that time waits for another one.
+    let again = later(&paid("1002", noon(), &[]), at("2026-11-20T12:00:00Z"), |_| {});
+    world.order(again);
+    let [report, mut claim] = facts("1003");
+    claim[1] = 1;
+    world.payload_in("main", &claim);
+    world.payload_in("main", &report);
+    check(&world, "2026-11", LATE, &[earned, BENS_EMPTY_LINE]);
+}
+
+#[test]
 fn influencers_come_by_name_and_their_names_run_no_formula() {
     let mut world = World::new();
     let mut entities = vec![influencer(ANNA, "Zoe"), influencer(BEN, "=1+1, \"Ben\"")];

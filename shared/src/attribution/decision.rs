@@ -55,12 +55,33 @@ pub enum Verdict {
     OutsideWindow,
     /// Only a browser named the click, and the shop's own facts have another one.
     LessTrusted,
+    /// Only a browser named the click, and it did not prove that it knows the order: it brought the
+    /// order's number alone, or a key that the shop's reports do not bear.
+    Unproven,
+    /// Browsers named clicks of several influencers by the order's number alone.
+    Contested,
     /// The order was placed before the click.
     AfterOrder,
     /// The order was placed outside the dates of the coupon or its campaign.
     OutOfDates,
     /// The link or its campaign is not in the catalog.
     Unknown,
+}
+
+/// The right by which a click that only a browser named may be credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The page had a key that the shop's report bears too.
+    Proven,
+    /// Claim and report were recorded before claims needed a proof.
+    Earlier,
+    /// The merchant trusts its pixel, and the shop has not reported the order.
+    Trusted,
+    /// The page had a key, and the shop has not reported the order yet. Pays nothing.
+    Unchecked,
+    /// The merchant accepts the order's number, and no other influencer's click claims the order.
+    ByNumber,
 }
 
 /// A touch or a coupon that could be credited.
@@ -70,6 +91,10 @@ pub struct Candidate {
     pub evidence: Evidence,
     /// The verdict on it.
     pub verdict: Verdict,
+    /// The right by which a browser's claim counts; `None` for a click in the shop's own facts, for
+    /// the clicks before it, and for coupons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Standing>,
     /// The click of a touch.
     pub click: Option<ClickId>,
     /// The link of a touch.
@@ -96,7 +121,7 @@ pub struct Decision {
     /// The evidence by which it was credited.
     pub method: Method,
     /// Empty, or the reason why nobody is credited: `outside_window`, `self_referral`, `renewal`,
-    /// `existing_customer`.
+    /// `existing_customer`, `unproven`, `contested`.
     pub label: String,
     /// The reason in one sentence.
     pub reason: String,
@@ -132,6 +157,8 @@ pub(super) const fn label_of(verdict: Verdict) -> Option<&'static str> {
         Verdict::Renewal => Some("renewal"),
         Verdict::ExistingCustomer => Some("existing_customer"),
         Verdict::OutsideWindow => Some("outside_window"),
+        Verdict::Contested => Some("contested"),
+        Verdict::Unproven => Some("unproven"),
         _ => None,
     }
 }

@@ -4,10 +4,11 @@
 //! give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
 //! outside its window is labelled, never dropped. A coupon is credited without inventing a click.
 
+mod claims;
 mod decision;
 mod models;
 
-pub use decision::{Candidate, Decision, Method, Verdict};
+pub use decision::{Candidate, Decision, Method, Standing, Verdict};
 pub use models::{credit, shares};
 
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use crate::id::{ClickId, CustomerId, InfluencerId};
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
 
+use claims::Judged;
 use decision::label_of;
 
 /// The version of these rules. It must change with every change that could change a decision.
-pub const RULES: &str = "afterclick/2";
+pub const RULES: &str = "afterclick/3";
 
 /// Decides who is credited for an order.
 ///
@@ -31,26 +33,12 @@ pub fn decide(
     catalog: &Catalog,
     visit: &dyn Fn(&ClickId) -> Option<Visit>,
 ) -> Decision {
-    let before = order.touches.iter().flat_map(|touch| path_before(touch, visit));
-    let mut touches: Vec<Touch> = before.chain(order.touches.iter().copied()).collect();
-    touches.sort_unstable();
-    touches.dedup_by_key(|touch| touch.click);
-    let claimed = order
-        .claimed_touches
-        .iter()
-        .filter(|claimed| touches.iter().all(|t| t.click != claimed.click));
-    let mut candidates: Vec<_> = claimed
-        .map(|touch| Candidate {
-            verdict: Verdict::LessTrusted,
-            ..touch_candidate(touch, order, catalog)
-        })
-        .chain(touches.iter().map(|touch| touch_candidate(touch, order, catalog)))
-        .collect();
-    candidates.sort_by_key(|candidate| candidate.clicked_at);
+    let claims = Judged::of(order, catalog);
+    let mut candidates = touch_candidates(order, &claims, catalog, visit);
     candidates.extend(coupon_candidates(order, catalog));
     candidates.iter_mut().for_each(|candidate| refuse(candidate, order, catalog));
     shield_checkout(&mut candidates, order);
-    let winner = pick(&candidates, order, catalog);
+    let winner = pick(&candidates, claims.is_by_number(), order, catalog);
     mark_winner(&mut candidates, &winner);
     let winner = winner.index();
     debug_assert!(is_only_credited(&candidates, winner), "only the winner is credited");
@@ -118,6 +106,39 @@ fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     }
 }
 
+/// Returns the touches of an order as candidates, by time: those that may be credited with the
+/// clicks that led to them, and those that browsers claim in vain.
+fn touch_candidates(
+    order: &Order,
+    claims: &Judged,
+    catalog: &Catalog,
+    visit: &dyn Fn(&ClickId) -> Option<Visit>,
+) -> Vec<Candidate> {
+    let accepted = claims.accepted.iter().map(|(touch, _)| *touch);
+    let own: Vec<Touch> = order.touches.iter().copied().chain(accepted).collect();
+    let before = own.iter().flat_map(|touch| path_before(touch, visit));
+    let mut touches: Vec<Touch> = before.chain(own.iter().copied()).collect();
+    touches.sort_unstable();
+    touches.dedup_by_key(|touch| touch.click);
+    let refused = claims
+        .refused
+        .iter()
+        .filter(|(claimed, _)| touches.iter().all(|t| t.click != claimed.click));
+    let refused = refused
+        .map(|&(touch, verdict)| Candidate { verdict, ..touch_candidate(&touch, order, catalog) });
+    let standing = |touch: &Touch| {
+        let mut accepted = claims.accepted.iter();
+        accepted.find(|(claimed, _)| claimed.click == touch.click).map(|(_, standing)| *standing)
+    };
+    let touches = touches.iter().map(|touch| Candidate {
+        claim: standing(touch),
+        ..touch_candidate(touch, order, catalog)
+    });
+    let mut candidates: Vec<_> = refused.chain(touches).collect();
+    candidates.sort_by_key(|candidate| candidate.clicked_at);
+    candidates
+}
+
 /// Makes a candidate of a touch. The verdict `Credited` means here that it could be credited:
 /// `mark_winner` leaves it to one candidate.
 fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate {
@@ -135,6 +156,7 @@ fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate
     Candidate {
         evidence: Evidence::Click,
         verdict,
+        claim: None,
         click: Some(touch.click),
         link: Some(touch.link),
         clicked_at: Some(touch.clicked_at),
@@ -177,6 +199,7 @@ fn coupon_candidate(
     Candidate {
         evidence: Evidence::Coupon,
         verdict: if in_dates { Verdict::Credited } else { Verdict::OutOfDates },
+        claim: None,
         click: None,
         link: None,
         clicked_at: None,
@@ -206,15 +229,34 @@ impl Pick {
     }
 }
 
-/// Picks the touch that the model credits, or the first coupon: the evidence that the campaign
-/// counts first.
+/// Picks the touch that the model credits, or the first coupon.
 ///
-/// When touch and coupon belong to different campaigns, the touch's campaign decides.
-fn pick(candidates: &[Candidate], order: &Order, catalog: &Catalog) -> Pick {
+/// A coupon on the order is the shop's word. So a click that a browser claims by the order's number
+/// alone only comes after it, whatever the campaign counts first.
+fn pick(candidates: &[Candidate], by_number: bool, order: &Order, catalog: &Catalog) -> Pick {
     let coupon = candidates
         .iter()
         .position(|c| c.evidence == Evidence::Coupon && c.verdict == Verdict::Credited);
-    let touch = pick_touch(candidates, catalog);
+    if by_number
+        && coupon.is_some()
+        && let picked @ (Pick::Winner(_) | Pick::ExistingCustomer) =
+            pick_first(candidates, None, coupon, order, catalog)
+    {
+        return picked;
+    }
+    pick_first(candidates, pick_touch(candidates, catalog), coupon, order, catalog)
+}
+
+/// Picks the evidence that the campaign counts first.
+///
+/// When touch and coupon belong to different campaigns, the touch's campaign decides.
+fn pick_first(
+    candidates: &[Candidate],
+    touch: Option<usize>,
+    coupon: Option<usize>,
+    order: &Order,
+    catalog: &Catalog,
+) -> Pick {
     let Some(referee) = touch.or(coupon) else { return Pick::Nobody };
     let campaign = candidates[referee].campaign.and_then(|id| catalog.campaigns.get(&id));
     let precedence = campaign.map_or(&[][..], |campaign| &campaign.precedence);
@@ -297,6 +339,12 @@ fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static
         (Verdict::ExistingCustomer, "the customer had bought here before")
     } else if has(Verdict::OutsideWindow) {
         (Verdict::OutsideWindow, "the order came after the window of every click")
+    } else if has(Verdict::Contested) {
+        let reason = "browsers claimed it by its number alone for several influencers";
+        (Verdict::Contested, reason)
+    } else if has(Verdict::Unproven) {
+        let reason = "a browser claimed it without a proof, and the shop's facts have no click";
+        (Verdict::Unproven, reason)
     } else if candidates.is_empty() {
         (Verdict::Unknown, "no click and no known discount code")
     } else {

@@ -29,6 +29,28 @@ pub struct ShopApi {
     pub secret: Option<String>,
 }
 
+/// What a browser's claim must bring so that its click counts for an order that the shop reported
+/// without a click.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimRule {
+    /// A key that the shop's report bears too, and that nobody can guess.
+    #[default]
+    Proof,
+    /// The order's number may do: soon after the order, when no other influencer's click claims it,
+    /// and behind a coupon. Numbers can be guessed.
+    Number,
+}
+
+/// A rule for claims that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierClaimRule {
+    /// The end of this rule: it judges orders placed before it.
+    pub until: Timestamp,
+    /// The rule.
+    pub rule: ClaimRule,
+}
+
 /// A merchant, who pays commissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
@@ -61,6 +83,12 @@ pub struct Merchant {
     /// the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<String>,
+    /// What a browser's claim must bring.
+    #[serde(default)]
+    pub claims: ClaimRule,
+    /// The rules before it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_claims: Vec<EarlierClaimRule>,
     /// When the API created it.
     pub created_at: Timestamp,
     /// When the API last changed it: of two versions the later one wins.
@@ -68,6 +96,12 @@ pub struct Merchant {
 }
 
 impl Merchant {
+    /// Returns the rule for claims of an order that was placed at a time.
+    pub fn claims_at(&self, placed_at: Timestamp) -> ClaimRule {
+        let earlier = self.earlier_claims.iter().find(|earlier| placed_at < earlier.until);
+        earlier.map_or(self.claims, |earlier| earlier.rule)
+    }
+
     /// Returns the merchant's domain that `host` is or lies under, compared label by label.
     pub fn domain_of(&self, host: &str) -> Option<&str> {
         let under = |domain: &&String| {

@@ -17,7 +17,7 @@ pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
 pub use coupon::{Coupon, fold_code};
 pub use influencer::Influencer;
-pub use merchant::{Merchant, OldSecret, ShopApi};
+pub use merchant::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

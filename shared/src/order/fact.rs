@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::touch::{Touch, Visit};
 use crate::consent::Consent;
-use crate::id::{ClickId, CustomerId, FactId, MerchantId, UnparsedId};
+use crate::id::{ClickId, CustomerId, FactId, MerchantId, ProofId, UnparsedId};
 use crate::money::Currency;
 use crate::platform::Platform;
 use crate::time::Timestamp;
@@ -151,11 +151,12 @@ pub enum AliasKind {
     OrderNumber,
     /// The order number with the shop's prefix or suffix.
     OrderName,
-    /// The unguessable key in the address of WooCommerce's thank-you page.
+    /// The unguessable key in the address of WooCommerce's thank-you page. Only facts of record
+    /// version 1 name it here; [`OrderFact::seal`] makes a proof of it.
     OrderKey,
     /// The number that Magento's customers see.
     IncrementId,
-    /// The checkout from which it came.
+    /// The checkout from which it came. As [`AliasKind::OrderKey`].
     CheckoutToken,
     /// The cart from which it came.
     CartToken,
@@ -199,6 +200,13 @@ pub struct OrderFact {
     /// Other names of the order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Alias>,
+    /// In a fact of the shop: the keys that only the shop and the buyer's page have, hashed. In a
+    /// browser's claim: the key that the page brought, hashed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<ProofId>,
+    /// False for a fact that was recorded before claims needed a proof: in record version 1.
+    #[serde(default)]
+    pub asks_proof: bool,
     /// The kind of event that it is about.
     pub kind: FactKind,
     /// The time of the event, by the shop's clock.
@@ -267,6 +275,17 @@ pub struct OrderFact {
 }
 
 impl OrderFact {
+    /// Turns names that are keys into proofs. Facts of record version 1 hold such names in plain.
+    pub fn seal(&mut self) {
+        let is_key =
+            |alias: &Alias| matches!(alias.kind, AliasKind::OrderKey | AliasKind::CheckoutToken);
+        let keys = self.aliases.extract_if(.., |alias| is_key(alias));
+        let proofs = keys.filter_map(|key| ProofId::of_key(self.merchant, &key.value));
+        self.proofs.extend(proofs.collect::<Vec<_>>());
+        self.proofs.sort_unstable();
+        self.proofs.dedup();
+    }
+
     /// Turns clicks that came by id into touches. Clicks that `visit` does not know are left out.
     pub fn look_up_clicks(&mut self, visit: &dyn Fn(&ClickId) -> Option<Visit>) {
         self.touches.extend(
@@ -289,6 +308,8 @@ impl OrderFact {
             order_id,
             source,
             aliases: vec![],
+            proofs: vec![],
+            asks_proof: true,
             kind: FactKind::Order,
             occurred_at: received_at,
             received_at,

@@ -4,6 +4,7 @@
 //! are trusted in this order: signed webhook, authenticated postback or import, pixel, data
 //! layer. What a browser said never changes what the shop's server said.
 
+mod claims;
 mod fact;
 mod names;
 mod place;
@@ -11,14 +12,16 @@ mod refunds;
 mod said;
 mod touch;
 
+pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
 pub use fact::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
 };
-pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id};
+pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
 
+use claims::Reports;
 use place::place;
 use refunds::Valid;
 use said::Said;
@@ -71,11 +74,10 @@ pub struct Order {
     pub new_customer: Option<bool>,
     /// True for an order that a subscription made without the customer.
     pub renewal: bool,
-    /// The clicks that may be credited, by time: those in the shop's facts, or those in facts from
-    /// browsers when the shop's facts have none.
+    /// The clicks in the shop's facts, by time.
     pub touches: Vec<Touch>,
-    /// Clicks that only browsers named although the shop's facts have others.
-    pub claimed_touches: Vec<Touch>,
+    /// The clicks that browsers claim, by time. They matter only where the shop's facts have none.
+    pub claims: Vec<Claim>,
 }
 
 impl Order {
@@ -111,12 +113,9 @@ impl Order {
     }
 }
 
-/// The number of facts from browsers that an order keeps. It is bounded because anybody can send
-/// such facts.
-pub const BROWSER_FACTS_MAX: usize = 20;
-
 /// Removes repeated deliveries: of the facts with one id, the one that was received first stays. Of
-/// facts from browsers only the first [`BROWSER_FACTS_MAX`] count.
+/// facts from browsers at most [`BROWSER_FACTS_MAX`] count: those that prove that they know the
+/// order, then those that came nearest to it in time.
 pub fn distinct<'f>(facts: impl IntoIterator<Item = &'f OrderFact>) -> Vec<&'f OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
@@ -127,8 +126,13 @@ pub fn distinct<'f>(facts: impl IntoIterator<Item = &'f OrderFact>) -> Vec<&'f O
     }
     let (mut distinct, mut browsers): (Vec<_>, Vec<_>) =
         by_id.into_values().partition(|f| f.source.confirms());
-    browsers.sort_unstable_by_key(|f| (f.received_at, f.id));
-    distinct.extend(browsers.into_iter().take(BROWSER_FACTS_MAX));
+    if browsers.len() > BROWSER_FACTS_MAX {
+        let mut shop = Said::default();
+        distinct.iter().for_each(|fact| shop.add(fact));
+        let placed_at = shop.first_at.map(|first_at| placed_at(shop.stated_at(), first_at, []));
+        Reports::of(&distinct).keep_best(placed_at.unwrap_or_default(), &mut browsers);
+    }
+    distinct.extend(browsers);
     distinct
 }
 
@@ -145,11 +149,13 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
 /// it, so that an order that is reported a hundred thousand times can still be settled.
 ///
 /// Once the shop's server has said anything of the order, only its facts decide the state, the
-/// amounts, the codes and the time of the order. Browsers then only add a click, when the shop's
-/// facts have none.
+/// amounts, the codes and the time of the order. Browsers then only claim clicks, for an order whose
+/// facts from the shop have none.
 #[derive(Debug, Default)]
 pub(crate) struct Folding<'f> {
     shop: Said<'f>,
+    /// What the shop's facts say to claims.
+    reports: Reports,
     /// What only browsers said: at most [`BROWSER_FACTS_MAX`] facts.
     claims: Vec<&'f OrderFact>,
 }
@@ -159,6 +165,7 @@ impl<'f> Folding<'f> {
     pub(crate) fn add(&mut self, fact: &'f OrderFact) {
         if fact.source.confirms() {
             self.shop.add(fact);
+            self.reports.add(fact);
         } else {
             self.claims.push(fact);
         }
@@ -166,19 +173,19 @@ impl<'f> Folding<'f> {
 
     /// Returns the order as the facts until now have it; `None` without facts.
     pub(crate) fn order(&self) -> Option<Order> {
-        let mut claims = Said::default();
-        for &claim in &self.claims {
-            claims.add(claim);
-        }
+        let claims = self.reports.claims(&self.claims);
         if self.shop.last.fact().is_some() {
-            order_of(&self.shop, &claims, true)
-        } else {
-            order_of(&claims, &Said::default(), false)
+            return order_of(&self.shop, claims, true);
         }
+        let mut claimants = Said::default();
+        for &claim in &self.claims {
+            claimants.add(claim);
+        }
+        order_of(&claimants, claims, false)
     }
 }
 
-fn order_of(base: &Said<'_>, claims: &Said<'_>, confirmed: bool) -> Option<Order> {
+fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Order> {
     let (last, first_at) = (base.last.fact()?, base.first_at?);
     let content = base.content.fact();
     let currency = content.and_then(|f| f.currency);
@@ -187,15 +194,19 @@ fn order_of(base: &Said<'_>, claims: &Said<'_>, confirmed: bool) -> Option<Order
     let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
     let refunds = base.refunds.valid(currency);
     let refunded = |line: &Line| Some((line.id.clone(), refunds?.line_minor(&line.id)?));
-    let (own, claimed) = (touches(base, first_at), touches(claims, first_at));
-    let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
+    let touches = if confirmed { touches(base, first_at) } else { vec![] };
+    // A click that may not count does not say when the order was placed either.
+    let is_backed = |claim: &&Claim| !confirmed || claim.backing >= Backing::Earlier;
+    let backed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
+    let clicked = touches.iter().chain(backed.map(|claim| &claim.touch)).map(|t| t.clicked_at);
+    let placed_at = placed_at(base.stated_at(), first_at, clicked);
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
         status: base.status(),
         confirmed,
         test: base.test,
-        placed_at: placed_at(base.ordered.fact().and_then(|f| f.ordered_at), first_at, &touches),
+        placed_at,
         checkout_at: base.checkout.fact().and_then(|f| f.checkout_at),
         paid_at: base.paid_at,
         currency,
@@ -211,7 +222,7 @@ fn order_of(base: &Said<'_>, claims: &Said<'_>, confirmed: bool) -> Option<Order
         new_customer: base.new_customer.fact().and_then(|f| f.new_customer),
         renewal: base.renewal,
         touches,
-        claimed_touches,
+        claims,
     })
 }
 
@@ -269,6 +280,7 @@ fn says_the_same(one: &OrderFact, other: &OrderFact) -> bool {
 const CLOCK_ABSURD: Span = Span::days(365);
 
 /// Returns the time at which the order was placed. The shop has stated it, unless it is impossible.
+/// `clicked` are the times of the clicks that may count.
 ///
 /// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
 /// placed after its first fact reached us at `reported_at`: then that time counts. It cannot have
@@ -276,16 +288,17 @@ const CLOCK_ABSURD: Span = Span::days(365);
 /// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
 /// the time of the first fact counts. In between the shop is believed: the order came before the
 /// click.
-fn placed_at(stated: Option<Timestamp>, reported_at: Timestamp, touches: &[Touch]) -> Timestamp {
+fn placed_at(
+    stated: Option<Timestamp>,
+    reported_at: Timestamp,
+    clicked: impl IntoIterator<Item = Timestamp>,
+) -> Timestamp {
     let skew = Span::minutes(2);
     let Some(stated) = stated else { return reported_at };
     if stated > reported_at.plus(skew) {
         return reported_at;
     }
-    let known = touches
-        .iter()
-        .map(|touch| touch.clicked_at)
-        .filter(|&clicked_at| clicked_at <= reported_at);
+    let known = clicked.into_iter().filter(|&clicked_at| clicked_at <= reported_at);
     match known.max() {
         Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,

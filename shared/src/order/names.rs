@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fact::{OrderFact, Source};
-use crate::id::MerchantId;
+use crate::id::{MerchantId, ProofId};
 use crate::platform::Platform;
 
 /// Returns an order id in its plain spelling: without outer blanks, without a leading `#`, and
@@ -22,6 +22,12 @@ pub fn normal_order_id(id: &str) -> String {
 /// Returns the form in which names of orders are compared.
 pub fn fold_name(name: &str) -> String {
     normal_order_id(name).to_lowercase()
+}
+
+/// Returns the name that a proof gives to an order. No channel can send it as an id: order ids hold
+/// no control characters.
+pub fn proof_name(proof: &ProofId) -> String {
+    format!("\u{1}{proof}")
 }
 
 /// The identity of an order. It never changes while the same facts are known.
@@ -84,16 +90,24 @@ impl OrderKey {
 }
 
 impl OrderFact {
-    /// Returns all names of the order in this fact, folded, the id first.
+    /// Returns all names of the order in this fact, folded, the id first. Proofs are names too: an
+    /// order is found by its key, and only by those who have the key.
     pub fn names(&self) -> Vec<String> {
+        let aliases = self.aliases.iter().map(|alias| fold_name(&alias.value));
+        let proofs = self.proofs.iter().copied().chain(self.id_as_proof());
         let mut names = vec![fold_name(&self.order_id)];
-        for alias in &self.aliases {
-            let name = fold_name(&alias.value);
+        for name in aliases.chain(proofs.map(|proof| proof_name(&proof))) {
             if !name.is_empty() && !names.contains(&name) {
                 names.push(name);
             }
         }
         names
+    }
+
+    /// Returns the proof that the order id would be. Channels other than the shop's own webhooks
+    /// may call an order by its key.
+    pub fn id_as_proof(&self) -> Option<ProofId> {
+        ProofId::of_key(self.merchant, &self.order_id).filter(|_| self.source != Source::Webhook)
     }
 
     /// Returns the order that the fact anchors; `None` if it is not a signed webhook.
@@ -124,16 +138,14 @@ pub fn by_order<'f>(
         let whole = by_name.shop_order_of(&key).cloned().unwrap_or(key);
         orders.entry(whole).or_default().extend(facts);
     }
-    let mut named: BTreeMap<(MerchantId, String), Vec<&OrderFact>> = BTreeMap::new();
+    let mut looked_up = BTreeMap::new();
     for fact in following {
-        named.entry((fact.merchant, fold_name(&fact.order_id))).or_default().push(fact);
-    }
-    for ((merchant, name), facts) in named {
-        let key = by_name.order_named(merchant, &name).cloned();
+        let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
+        let key = by_name.order_of(fact, &name, &mut looked_up);
         orders
             .entry(key.unwrap_or(OrderKey { merchant, anchor: None, name }))
             .or_default()
-            .extend(facts);
+            .push(fact);
     }
     orders
 }
@@ -168,6 +180,22 @@ impl Anchored {
         let bearers =
             names.filter_map(|name| self.shops_by_name.get(&(key.merchant, name.clone())));
         the_only(bearers.flatten())
+    }
+
+    /// Returns the order of a fact that anchors none: the one whose key it has, or else the one that
+    /// bears its id as a name. `looked_up` keeps what names stand for: many facts have the same.
+    fn order_of(
+        &self,
+        fact: &OrderFact,
+        id: &str,
+        looked_up: &mut BTreeMap<(MerchantId, String), Option<OrderKey>>,
+    ) -> Option<OrderKey> {
+        let mut named = |name: &str| {
+            let place = looked_up.entry((fact.merchant, name.to_owned()));
+            place.or_insert_with(|| self.order_named(fact.merchant, name).cloned()).clone()
+        };
+        let by_key = fact.proofs.iter().find_map(|proof| named(&proof_name(proof)));
+        by_key.or_else(|| named(id)).or_else(|| named(&proof_name(&fact.id_as_proof()?)))
     }
 
     /// Returns the order with this name, if there is exactly one.
@@ -222,6 +250,20 @@ mod tests {
         }
         let other = fact(Source::Pixel, Platform::Shopify, "1002", &[]);
         assert_eq!(orders(&[other, webhook]), ["/1002: 1", "shopify/5001: 1"]);
+    }
+
+    #[test]
+    fn an_order_is_found_by_its_key_whatever_number_comes_with_it() {
+        let proof =
+            |key: &str| ProofId::of_key(MerchantId::from_bits(1), key).into_iter().collect();
+        let keyed = |key: &str, fact: OrderFact| OrderFact { proofs: proof(key), ..fact };
+        let one = keyed("wc_order_A", fact(Source::Webhook, Platform::Woocommerce, "727", &["1"]));
+        let two = keyed("wc_order_B", fact(Source::Webhook, Platform::Woocommerce, "1", &[]));
+        let by_key = keyed("wc_order_A", fact(Source::Pixel, Platform::Woocommerce, "1", &[]));
+        let as_id = fact(Source::Pixel, Platform::Woocommerce, "wc_order_A", &[]);
+        let of_other_case = fact(Source::Pixel, Platform::Woocommerce, "WC_ORDER_A", &[]);
+        let found = orders(&[one, two, by_key, as_id, of_other_case]);
+        assert_eq!(found, ["/wc_order_a: 1", "woocommerce/1: 1", "woocommerce/727: 3"]);
     }
 
     #[test]

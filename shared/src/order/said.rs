@@ -97,6 +97,11 @@ impl<'f> Said<'f> {
         self.refunds.add(place, fact);
     }
 
+    /// Returns the time at which the order was placed, as it was last stated.
+    pub(super) fn stated_at(&self) -> Option<Timestamp> {
+        self.ordered.fact().and_then(|fact| fact.ordered_at)
+    }
+
     /// Returns the state of the order by its last fact. A dispute that the customer's bank decided
     /// against the shop comes first: only the payment provider sends it, shops do not hear of it.
     pub(super) fn status(&self) -> Status {

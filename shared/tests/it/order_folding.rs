@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use shared::attribution::{Method, Verdict};
 use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
-use shared::id::{ClickId, FactId};
+use shared::id::{ClickId, FactId, ProofId};
 use shared::ledger::settle;
 use shared::order::{
     FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, distinct, fold,
@@ -15,8 +15,8 @@ use shared::time::{Span, Timestamp};
 
 use crate::plain_fold::plain_fold;
 use crate::world::{
-    ANNA, BEN, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms, total,
-    touch,
+    ANNA, BEN, MERCHANT, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms,
+    total, touch,
 };
 
 #[test]
@@ -221,9 +221,12 @@ fn a_click_after_the_order_was_heard_of_takes_nothing_away() {
     let decision = settled(&[paid(), claim], &click_first()).decision;
     assert_eq!(decision.subject().and_then(|c| c.click), Some(touch(NOW).click));
     assert!(decision.candidates.iter().any(|c| c.verdict == Verdict::LessTrusted));
+    let key: Vec<_> = ProofId::of_key(MERCHANT, "wc_order_58d2d042d1d").into_iter().collect();
     let without_token = later(1, 0, |f| f.touches = vec![]);
+    let without_token = OrderFact { proofs: key.clone(), ..without_token };
     let claim = later(2, 5, |f| {
         f.source = Source::Pixel;
+        f.proofs = key;
         f.touches = vec![late_click];
     });
     let decision = settled(&[without_token, claim], &click_first()).decision;
@@ -276,6 +279,8 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.refunds = refunds.iter().map(|&t| Refund::new(t.to_string(), t, None)).collect();
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
+                f.proofs = if evidence & 4 == 0 { ProofId::of_key(MERCHANT, "key").into_iter().collect() } else { vec![] };
+                f.asks_proof = evidence != 6;
                 f.test = evidence == 7;
                 f.partial = evidence == 5;
                 f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };

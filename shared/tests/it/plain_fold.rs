@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use shared::money::Currency;
 use shared::order::{
-    FactKind, Line, Order, OrderFact, Refund, RefundList, Source, Status, Touch, distinct,
+    Backing, Claim, FactKind, Line, Order, OrderFact, Refund, RefundList, Source, Status, Touch,
+    distinct,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -27,16 +28,20 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
     let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
     let refunds = refunds(&base, currency);
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
-    let own = touches(&base);
-    let claimed = touches(&claims);
-    let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
+    let (reports, claimants) = if confirmed { (&base[..], &claims) } else { (&[][..], &base) };
+    let touches = touches(reports);
+    let claims = claims_of(reports, claimants);
+    let counts =
+        |claim: &&Claim| touches.is_empty() && (!confirmed || claim.backing >= Backing::Earlier);
+    let claimed = claims.iter().filter(counts).map(|claim| claim.touch);
+    let clicks: Vec<Touch> = touches.iter().copied().chain(claimed).collect();
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
         status: status(&base),
         confirmed,
         test: base.iter().any(|f| f.test),
-        placed_at: placed_at(&base, &touches),
+        placed_at: placed_at(&base, &clicks),
         checkout_at: base.iter().rev().find_map(|f| f.checkout_at),
         paid_at: base
             .iter()
@@ -56,7 +61,7 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         new_customer: base.iter().rev().find_map(|f| f.new_customer),
         renewal: base.iter().any(|f| f.renewal),
         touches,
-        claimed_touches,
+        claims,
     })
 }
 
@@ -111,6 +116,31 @@ fn refunded_lines(refunds: &BTreeMap<&str, &Refund>, of: &[Line]) -> BTreeMap<St
     }
     lines.retain(|id, goods| *goods != 0 && of.iter().any(|line| line.id == *id));
     lines
+}
+
+/// Returns the clicks that browsers claim, each with the best that backs it.
+fn claims_of(reports: &[&OrderFact], facts: &[&OrderFact]) -> Vec<Claim> {
+    let proofs: Vec<_> = reports.iter().flat_map(|report| &report.proofs).collect();
+    let backing = |fact: &OrderFact| {
+        let own = fact.proofs.iter().copied().chain(fact.id_as_proof());
+        if own.into_iter().any(|proof| proofs.contains(&&proof)) {
+            Backing::Proven
+        } else if !fact.asks_proof && reports.iter().any(|report| !report.asks_proof) {
+            Backing::Earlier
+        } else if reports.is_empty() && !fact.proofs.is_empty() {
+            Backing::Unchecked
+        } else {
+            Backing::Number
+        }
+    };
+    let mut claims: Vec<Claim> = Vec::new();
+    for fact in facts {
+        let (backing, received_at) = (backing(fact), fact.received_at);
+        claims.extend(fact.touches.iter().map(|&touch| Claim { touch, backing, received_at }));
+    }
+    claims.sort_by_key(|claim| (claim.touch, std::cmp::Reverse(claim.backing), claim.received_at));
+    claims.dedup_by_key(|claim| claim.touch.click);
+    claims
 }
 
 fn touches(facts: &[&OrderFact]) -> Vec<Touch> {

@@ -1,7 +1,8 @@
 //! One merchant, one campaign, Anna's link, Ben's coupon, and an order of 129.90.
 
 use shared::catalog::{
-    Campaign, Catalog, Change, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
+    Campaign, Catalog, Change, ClaimRule, Coupon, Entity, Evidence, Influencer, Merchant, Model,
+    Renewals,
 };
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
@@ -33,6 +34,8 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         sealed: None,
         shop_api: None,
         trust_pixel: false,
+        claims: ClaimRule::Proof,
+        earlier_claims: vec![],
         created_at: NOW,
         updated_at: NOW,
     };

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use serde_json::Value;
-use shared::catalog::{Merchant, OldSecret, ShopApi};
+use shared::catalog::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
 use shared::id::MerchantId;
 use shared::platform::Platform;
 use shared::time::Span;
@@ -36,6 +36,8 @@ impl EntityBuilder<'_> {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
         };
+        let claims = fields.optional("claims", shaped::<ClaimRule>);
+        let (claims, earlier_claims) = self.claim_rules(claims, held);
         let domains = domains?;
         self.check_domains(fields, &domains, held);
         let (webhook_secret, old_webhook_secret) = match held {
@@ -55,9 +57,27 @@ impl EntityBuilder<'_> {
             shop_api,
             trust_pixel,
             sealed: held.and_then(|m| m.sealed.clone()),
+            claims,
+            earlier_claims,
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
         })
+    }
+
+    /// Returns the rule for claims and those before it. A new rule judges orders placed from now
+    /// on: what was settled by the old one stays.
+    fn claim_rules(
+        &self,
+        new: Option<ClaimRule>,
+        held: Option<&Merchant>,
+    ) -> (ClaimRule, Vec<EarlierClaimRule>) {
+        let Some(held) = held else { return (new.unwrap_or_default(), vec![]) };
+        let mut earlier = held.earlier_claims.clone();
+        let rule = new.unwrap_or(held.claims);
+        if rule != held.claims {
+            earlier.push(EarlierClaimRule { until: self.now, rule: held.claims });
+        }
+        (rule, earlier)
     }
 
     /// Returns the secrets after a change. The old one stays valid for a while, since deliveries

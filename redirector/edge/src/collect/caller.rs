@@ -12,7 +12,7 @@ use crate::request;
 /// The origin of a request. It decides whether a page may read the answer, and with which
 /// credentials.
 pub(crate) enum Caller {
-    /// No `Origin`: a server, or a page of our own origin.
+    /// No `Origin`, and the browser says otherwise that the page is ours or a shop's.
     SameOrigin,
     /// `Origin: null`: a sandboxed pixel.
     Opaque,
@@ -20,11 +20,15 @@ pub(crate) enum Caller {
     Shop(HeaderValue),
     /// A page of an unknown site.
     Foreign,
+    /// Nothing tells of a page: a program, and no pixel.
+    Nobody,
 }
 
 impl Caller {
     pub(crate) fn of(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
-        let Some(origin) = headers.get(ORIGIN) else { return Self::SameOrigin };
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Self::without_origin(headers, snapshot);
+        };
         let text = origin.to_str().unwrap_or_default();
         if text == "null" {
             return Self::Opaque;
@@ -38,14 +42,17 @@ impl Caller {
         }
     }
 
-    /// Finds the caller of an image's request, which names no origin but only the page around the
-    /// image.
-    pub(crate) fn of_image(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
+    /// Finds the caller of a request that names no origin, such as an image's: by the page that
+    /// `Referer` names, or else by what the browser says of the page's site. Neither proves
+    /// anything; both keep programs out that do not even pretend.
+    fn without_origin(headers: &HeaderMap, snapshot: &Snapshot) -> Self {
         let host = request::Headers::read(headers).referrer_host();
-        if host.is_empty() || snapshot.is_merchant_host(&host) {
-            Self::SameOrigin
-        } else {
-            Self::Foreign
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        match site {
+            _ if snapshot.is_merchant_host(&host) => Self::SameOrigin,
+            _ if !host.is_empty() && site != Some(b"same-origin") => Self::Foreign,
+            Some(b"same-origin" | b"same-site") => Self::SameOrigin,
+            _ => Self::Nobody,
         }
     }
 
@@ -54,7 +61,7 @@ impl Caller {
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("origin"));
         match self {
-            Self::SameOrigin | Self::Foreign => {}
+            Self::SameOrigin | Self::Foreign | Self::Nobody => {}
             Self::Opaque => {
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("null"));
             }

@@ -5,7 +5,7 @@
 use live::HotMerchant;
 use shared::consent::Consent;
 use shared::event::{Event, EventName, Order, PageSource, is_order_id};
-use shared::id::{EventId, FactId};
+use shared::id::{EventId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
 use shared::platform::Platform;
@@ -18,6 +18,8 @@ use crate::collect::caller::Caller;
 /// How long a browser may hold back an event. The own time of an older event is not believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
 const CLOCK_SKEW: Span = Span::minutes(2);
+/// The bytes from which on an order id may be a key. Numbers have fewer.
+const KEY_BYTES: usize = 16;
 
 /// The record of an event, or the reason to drop the event.
 pub(super) type Verdict = Result<Record<'static>, &'static str>;
@@ -26,6 +28,7 @@ pub(super) type Verdict = Result<Record<'static>, &'static str>;
 pub(super) struct Judge<'a> {
     pub merchant: &'a HotMerchant,
     pub caller: &'a Caller,
+    pub is_image: bool,
     pub consent: Consent,
     /// The click that brought the visitor, if the request has a valid token.
     pub touch: Option<Touch>,
@@ -34,13 +37,22 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     pub(super) fn judge(&self, event: &Event) -> Verdict {
-        if matches!(self.caller, Caller::Foreign) {
-            return Err("foreign_origin");
+        match self.caller {
+            Caller::Foreign => return Err("foreign_origin"),
+            Caller::Nobody => return Err("no_origin"),
+            Caller::SameOrigin | Caller::Opaque | Caller::Shop(_) => {}
         }
         if self.consent == Consent::Denied {
             return Err("consent_denied");
         }
         match (event.name, &event.order) {
+            // An image is for pages without scripts, which the shop's server writes with the key in
+            // them. Without it, it is an address that anybody may have asked for.
+            (EventName::Purchase, Some(order))
+                if self.is_image && self.proof(order).is_none() && order.sig.is_none() =>
+            {
+                Err("unproven")
+            }
             (EventName::Purchase, Some(order)) => {
                 Ok(Record::Order(Box::new(self.purchase(event, order))))
             }
@@ -98,8 +110,10 @@ impl Judge<'_> {
         let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
         let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
         let goods = minor("items", goods);
-        let id = FactId::of_content(&[b"pixel", self.event_id(event).as_bytes()]);
-        let order_name = (merchant.platform.unwrap_or(Platform::Other), normal_order_id(&order.id));
+        let proof = self.proof(order);
+        let id = self.claim_id(event, order, proof);
+        let order_id = order_id(order, proof);
+        let order_name = (merchant.platform.unwrap_or(Platform::Other), order_id);
         let source = match order.source {
             Some(PageSource::Ga4) => Source::DataLayer,
             Some(PageSource::Other) | None => Source::Pixel,
@@ -114,15 +128,18 @@ impl Judge<'_> {
             shipping_minor: shipping,
             total_minor: total,
             touches: self.touch.into_iter().collect(),
+            proofs: proof.into_iter().collect(),
             consent: Some(self.consent),
             ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
         };
         if is_signed == Some(true) {
             // SECURITY: codes and `new_customer` are not signed: only the browser says them. So
             // they are left out.
+            // The key is not signed either, so it proves nothing to others.
             return OrderFact {
                 id: self.signed_id(order),
                 source: Source::Postback,
+                proofs: vec![],
                 notes,
                 ..fact
             };
@@ -134,6 +151,25 @@ impl Judge<'_> {
         }
         let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
         OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
+    }
+
+    /// Returns the proof that the order's key is; the key itself goes no further.
+    fn proof(&self, order: &Order) -> Option<ProofId> {
+        ProofId::of_key(self.merchant.id, order.key.as_deref()?)
+    }
+
+    /// Returns the id of a claim. Order, click and key are part of it, since the page chooses the
+    /// event's id and an image's follows from the order: nobody takes the place of another one's
+    /// claim.
+    fn claim_id(&self, event: &Event, order: &Order, proof: Option<ProofId>) -> FactId {
+        let click = self.touch.map(|touch| touch.click);
+        FactId::of_content(&[
+            b"claim",
+            self.event_id(event).as_bytes(),
+            normal_order_id(&order.id).as_bytes(),
+            click.as_ref().map_or(&[], |click| click.as_bytes()),
+            proof.as_ref().map_or(&[], |proof| proof.as_bytes()),
+        ])
     }
 
     fn signed_id(&self, order: &Order) -> FactId {
@@ -149,6 +185,14 @@ impl Judge<'_> {
 fn lead_id(event: &Event) -> Option<String> {
     let id = &event.order.as_ref().filter(|_| event.name == EventName::Lead)?.id;
     is_order_id(id).then(|| normal_order_id(id))
+}
+
+/// Returns the id under which a claim is kept. A page may call its order by the key; the key itself
+/// is kept nowhere.
+fn order_id(order: &Order, proof: Option<ProofId>) -> String {
+    let id = normal_order_id(&order.id);
+    let is_key = id.len() >= KEY_BYTES && order.key.as_deref().map(str::trim) == Some(id.as_str());
+    proof.filter(|_| is_key).map_or(id, |proof| format!("key:{proof}"))
 }
 
 /// Returns the sum of price × quantity over the lines. Without lines, returns the value less tax

@@ -46,17 +46,25 @@ pub(crate) async fn events(worker: Rc<WorkerContext>, request: Request<Incoming>
     let (head, body) = request.into_parts();
     let caller = Caller::of(&head.headers, &worker.snapshot.load());
     let answer = match read_body(&worker, body, BODY_BYTES_MAX).await {
-        Ok((body, _held)) => take(&worker, &head.headers, &caller, &body).await,
+        Ok((body, _held)) => take(&worker, &head.headers, (&caller, Form::Body), &body).await,
         Err(answer) => answer,
     };
     caller.allow(answer)
+}
+
+/// The form in which events are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Body,
+    /// The address of an image, for pages without scripts.
+    Image,
 }
 
 /// Handles the events of a body, whether it was sent as a body or as an image's address.
 pub(crate) async fn take(
     worker: &WorkerContext,
     headers: &HeaderMap,
-    caller: &Caller,
+    (caller, form): (&Caller, Form),
     body: &[u8],
 ) -> Answer {
     let batch = match Batch::decode(body) {
@@ -70,7 +78,8 @@ pub(crate) async fn take(
         };
         let now = clock::now();
         let touch = token_of(&batch, headers, &snapshot, merchant, now).as_ref().map(Touch::from);
-        let judge = Judge { merchant, caller, consent: batch.consent, touch, now };
+        let is_image = form == Form::Image;
+        let judge = Judge { merchant, caller, is_image, consent: batch.consent, touch, now };
         batch.events.iter().map(|event| judge.judge(event)).collect()
     };
     record(worker, verdicts).await

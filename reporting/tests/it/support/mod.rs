@@ -12,7 +12,7 @@ use journal::{Options, StreamName, Writer};
 use reporting::{Cursor, Dataset, Format, Manifest, UnknownRecords};
 use shared::agent::{Device, InApp};
 use shared::catalog::{
-    Campaign, Change, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
+    Campaign, Change, ClaimRule, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,
 };
 use shared::class::Class;
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
@@ -293,6 +293,8 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         sealed: None,
         shop_api: None,
         trust_pixel: false,
+        claims: ClaimRule::Proof,
+        earlier_claims: vec![],
         created_at,
         updated_at: created_at,
     };
