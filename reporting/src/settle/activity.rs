@@ -44,7 +44,8 @@ impl Lead<'_> {
     /// Returns `outside_window` when the click's attribution window does not cover the lead, else
     /// an empty text.
     pub(crate) fn label(&self) -> &'static str {
-        if self.touch.covers(self.event.at) { "" } else { "outside_window" }
+        let at = self.touch.time_of(self.event.at, self.event.received_at);
+        if self.touch.covers(at) { "" } else { "outside_window" }
     }
 
     /// Returns what is booked for the lead; `None` when it earns nothing.

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 use decision::label_of;
 
 /// The version of these rules. It must change with every change that could change a decision.
-pub const RULES: &str = "afterclick/2";
+pub const RULES: &str = "afterclick/3";
 
 /// Decides who is credited for an order.
 ///

@@ -195,7 +195,11 @@ fn order_of(base: &Said<'_>, claims: &Said<'_>, confirmed: bool) -> Option<Order
         status: base.status(),
         confirmed,
         test: base.test,
-        placed_at: placed_at(base.ordered.fact().and_then(|f| f.ordered_at), first_at, &touches),
+        placed_at: not_before_clicks(
+            placed_at(base.ordered.fact().and_then(|f| f.ordered_at), first_at, &touches),
+            base.ahead.iter().chain(&claims.ahead),
+            &touches,
+        ),
         checkout_at: base.checkout.fact().and_then(|f| f.checkout_at),
         paid_at: base.paid_at,
         currency,
@@ -291,4 +295,17 @@ fn placed_at(stated: Option<Timestamp>, reported_at: Timestamp, touches: &[Touch
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
         _ => stated,
     }
+}
+
+/// Returns the time at which the order was placed: not before a click whose token it brought,
+/// although the click is later than the fact that brought it. Then a clock was set back in between,
+/// and only the sequence of the two is certain: first the click, then the fact.
+fn not_before_clicks<'t>(
+    placed_at: Timestamp,
+    ahead: impl Iterator<Item = &'t Touch>,
+    touches: &[Touch],
+) -> Timestamp {
+    // `touches` are sorted.
+    let of_order = ahead.filter(|touch| touches.binary_search(touch).is_ok());
+    of_order.map(|touch| touch.clicked_at).fold(placed_at, Timestamp::max)
 }
