@@ -27,7 +27,10 @@ const HOSTS_MAX: usize = 100;
 /// same request.
 pub(crate) struct EntityBuilder<'a> {
     pub(super) catalog: &'a Catalog,
+    /// What the clock says. Versions have a time of their own: [`EntityBuilder::make`].
     pub(super) now: Timestamp,
+    /// The latest time of a recorded click, event or order.
+    pub(super) latest: Option<Timestamp>,
     pub(super) random: ThreadRng,
     pub(super) slugs: HashSet<(MerchantId, String)>,
     pub(super) codes: HashMap<String, Vec<Coupon>>,
@@ -35,7 +38,13 @@ pub(crate) struct EntityBuilder<'a> {
 
 impl<'a> EntityBuilder<'a> {
     pub(crate) fn new(catalog: &'a Catalog, now: Timestamp) -> Self {
-        Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
+        let (slugs, codes) = (HashSet::new(), HashMap::new());
+        Self { catalog, now, latest: None, random: rand::rng(), slugs, codes }
+    }
+
+    /// Tells the builder until when something is recorded.
+    pub(crate) fn recorded_until(self, latest: Option<Timestamp>) -> Self {
+        Self { latest, ..self }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an
