@@ -121,15 +121,16 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
             let earlier = of_click.entry(touch.click).or_default();
             *earlier += 1;
-            let label = if !touch.covers(event.fact.happened_at()) {
-                Label::OutsideWindow
-            } else if *earlier > campaign.caps.leads_per_click() {
-                Label::LeadLimit
-            } else if floods.contains(&touch.click) {
-                Label::Flood
-            } else {
-                Label::None
-            };
+            let label =
+                if !touch.covers(touch.time_of(event.fact.happened_at(), event.fact.received_at)) {
+                    Label::OutsideWindow
+                } else if *earlier > campaign.caps.leads_per_click() {
+                    Label::LeadLimit
+                } else if floods.contains(&touch.click) {
+                    Label::Flood
+                } else {
+                    Label::None
+                };
             leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant, label });
         }
     }

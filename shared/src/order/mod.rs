@@ -197,9 +197,13 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
     let touches = if confirmed { touches(base, first_at) } else { vec![] };
     // A click that may not count does not say when the order was placed either.
     let is_backed = |claim: &&Claim| !confirmed || claim.backing >= Backing::Earlier;
-    let backed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
-    let clicked = touches.iter().chain(backed.map(|claim| &claim.touch)).map(|t| t.clicked_at);
+    let backed = || claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
+    let clicked = touches.iter().chain(backed().map(|claim| &claim.touch)).map(|t| t.clicked_at);
     let placed_at = placed_at(base.stated_at(), first_at, clicked);
+    let of_shop = base.ahead.iter().filter(|touch| touches.binary_search(touch).is_ok());
+    let of_claims = backed().filter(|claim| claim.touch.is_ahead_of(claim.received_at));
+    let placed_at =
+        not_before_clicks(placed_at, of_shop.chain(of_claims.map(|claim| &claim.touch)));
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
@@ -304,4 +308,14 @@ fn placed_at(
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
         _ => stated,
     }
+}
+
+/// Returns the time at which the order was placed: not before a click whose token it brought,
+/// although the click is later than the fact that brought it. Then a clock was set back in between,
+/// and only the sequence of the two is certain: first the click, then the fact.
+fn not_before_clicks<'t>(
+    placed_at: Timestamp,
+    ahead: impl Iterator<Item = &'t Touch>,
+) -> Timestamp {
+    ahead.map(|touch| touch.clicked_at).fold(placed_at, Timestamp::max)
 }

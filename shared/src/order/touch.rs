@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClickId, LinkId};
 use crate::time::{Span, Timestamp};
-use crate::token::Claims;
+use crate::token::{AHEAD_MAX, Claims};
 
 /// A click that may be credited, with the fields of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,20 @@ impl Touch {
     pub fn covers(&self, time: Timestamp) -> bool {
         self.clicked_at <= time
             && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
+    }
+
+    /// Returns whether the click is later than what brought its token, which reached us at
+    /// `received_at`. That cannot be, so a clock was set back in between: the time of the click and
+    /// the times after it cannot be compared. More than [`AHEAD_MAX`] is not believed.
+    pub fn is_ahead_of(&self, received_at: Timestamp) -> bool {
+        received_at < self.clicked_at && self.clicked_at <= received_at.plus(AHEAD_MAX)
+    }
+
+    /// Returns the time of an event that brought this click's token, as far as it can be compared
+    /// with the click: the event's own time, or the click's where a clock was set back between
+    /// them.
+    pub fn time_of(&self, at: Timestamp, received_at: Timestamp) -> Timestamp {
+        if self.is_ahead_of(received_at) { at.max(self.clicked_at) } else { at }
     }
 }
 
@@ -102,6 +116,19 @@ mod tests {
         let touch = known[&ClickId::from_bytes([of; 16])].touch;
         let found = path_before(&touch, &|click| known.get(click).copied());
         assert_eq!(found.iter().map(|t| t.click.as_bytes()[0]).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_brings_a_token_came_after_its_click_though_a_clock_was_set_back() {
+        let touch = visit(1, 10, None).touch;
+        let at = |minutes: i64| touch.clicked_at.plus(Span::minutes(minutes));
+        for (event, received, time) in
+            [(5, 6, 5), (-5, 6, -5), (-60, -59, 0), (-70, -1440, 0), (-1500, -1441, -1500)]
+        {
+            assert_eq!(touch.time_of(at(event), at(received)), at(time), "{event} {received}");
+        }
+        assert!(touch.covers(touch.time_of(at(-60), at(-59))));
+        assert!(!touch.covers(touch.time_of(at(-60), at(6))), "the clock was right");
     }
 
     #[test]
