@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::attribution::{Decision, Method, decide};
+use crate::attribution::{Decision, Method, decide, suspended};
 use crate::catalog::Catalog;
 use crate::commission::{Due, bound_minor};
+use crate::held::{self, Holding};
 use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
 use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
@@ -26,6 +27,8 @@ pub enum Reason {
     Voided,
     /// Someone else is credited now.
     Recredited,
+    /// The influencer, the link or the coupon was suspended from an earlier moment on.
+    Suspended,
     /// An exchange rate became known.
     Converted,
     /// A bonus for the volume of a month.
@@ -44,6 +47,7 @@ impl Reason {
             Self::Refunded => "refunded",
             Self::Voided => "voided",
             Self::Recredited => "recredited",
+            Self::Suspended => "suspended",
             Self::Converted => "converted",
             Self::Volume => "volume",
             Self::Capped => "capped",
@@ -101,6 +105,10 @@ pub struct Settled {
     pub conversion: Option<Conversion>,
     /// True while commission waits for an exchange rate.
     pub unconverted: bool,
+    /// Why its commission is held. What is held stays booked, and may not be paid.
+    pub holding: Holding,
+    /// When the suspension was decided because of which nobody is credited.
+    pub suspended_at: Option<Timestamp>,
 }
 
 impl Settled {
@@ -135,10 +143,16 @@ pub fn settle(
     let order = fold(&by_arrival)?;
     let decision = decide(&order, catalog, visit);
     let conversion = conversion_of(&order, catalog);
+    let suspensions = suspensions(&order, &decision, catalog);
     let mut bookings: Vec<Booking> = Vec::new();
-    for step in steps(&by_arrival, conversion.as_ref()) {
+    for step in steps(&by_arrival, conversion.as_ref(), &suspensions) {
         let known = &by_arrival[..step.facts];
         let Some(order) = fold(known) else { continue };
+        let order = Order { known_at: step.at, ..order };
+        // Nobody knows what is due while an amount is unknown: what was booked stays.
+        if !order.unreadable.is_empty() && order.is_earning() {
+            continue;
+        }
         let conversion =
             conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
         let due = due(&order, &decide(&order, catalog, visit), catalog, conversion.as_ref());
@@ -148,31 +162,71 @@ pub fn settle(
     let accepted = is_accepted(&order, catalog);
     let due = due(&order, &decision, catalog, conversion.as_ref());
     let unconverted = due.iter().any(|(_, due)| due.unconverted);
-    Some(Settled { order, decision, bookings, accepted, conversion, unconverted })
+    let holding = if accepted {
+        held::of_order(&by_arrival, &order, &decision, catalog)
+    } else {
+        Holding::default()
+    };
+    let subject = decision.subject().filter(|_| decision.method == Method::None);
+    let suspended_at =
+        subject.and_then(|subject| suspended(subject, &order, catalog)).map(|of| of.made_at);
+    Some(Settled {
+        order,
+        decision,
+        bookings,
+        accepted,
+        conversion,
+        unconverted,
+        holding,
+        suspended_at,
+    })
 }
 
-/// A moment at which a fact or an exchange rate became known.
+/// A moment at which something became known.
 struct Step {
     at: Timestamp,
     /// The number of facts, by arrival, that were known then.
     facts: usize,
-    /// True when the exchange rate became known.
-    is_rate: bool,
+    cause: Cause,
 }
 
-/// Returns a step for each fact, and one for the exchange rate.
-fn steps(by_arrival: &[OrderFact], conversion: Option<&Conversion>) -> Vec<Step> {
+/// What became known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Fact,
+    Rate,
+    Suspension,
+}
+
+/// Returns a step for each fact, one for the exchange rate, and one for each suspension.
+fn steps(
+    by_arrival: &[OrderFact],
+    conversion: Option<&Conversion>,
+    suspensions: &[Timestamp],
+) -> Vec<Step> {
     let arrivals = by_arrival.iter().enumerate();
     let mut steps: Vec<Step> = arrivals
-        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, is_rate: false })
+        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, cause: Cause::Fact })
         .collect();
-    if let Some(at) = conversion.map(|conversion| conversion.known_at) {
+    let rate = conversion.map(|conversion| (conversion.known_at, Cause::Rate));
+    let suspensions = suspensions.iter().map(|at| (*at, Cause::Suspension));
+    for (at, cause) in rate.into_iter().chain(suspensions) {
         let before = steps.partition_point(|step| step.at <= at);
-        if before > 0 {
-            steps.insert(before, Step { at, facts: before, is_rate: true });
+        if let Some(facts) = before.checked_sub(1).map(|last| steps[last].facts) {
+            steps.insert(before, Step { at, facts, cause });
         }
     }
     steps
+}
+
+/// Returns when the suspensions were decided that concern a candidate.
+fn suspensions(order: &Order, decision: &Decision, catalog: &Catalog) -> Vec<Timestamp> {
+    let of_candidates =
+        decision.candidates.iter().filter_map(|candidate| suspended(candidate, order, catalog));
+    let mut times: Vec<_> = of_candidates.map(|period| period.made_at).collect();
+    times.sort_unstable();
+    times.dedup();
+    times
 }
 
 /// Returns the conversion of the order's currency into that in which the merchant pays.
@@ -235,10 +289,12 @@ fn book(
         if amount == 0 {
             continue;
         }
-        let reason = if step.is_rate {
-            Reason::Converted
-        } else {
-            reason(bookings, account, order, current.is_some(), amount)
+        let reason = match step.cause {
+            Cause::Rate => Reason::Converted,
+            Cause::Suspension if amount < 0 => Reason::Suspended,
+            Cause::Suspension | Cause::Fact => {
+                reason(bookings, account, order, current.is_some(), amount)
+            }
         };
         bookings.push(Booking {
             fact,

@@ -26,6 +26,8 @@ pub mod consent;
 #[cfg(feature = "domain")]
 pub mod event;
 #[cfg(feature = "domain")]
+pub mod held;
+#[cfg(feature = "domain")]
 pub mod id;
 #[cfg(feature = "domain")]
 pub mod ledger;

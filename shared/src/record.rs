@@ -61,7 +61,10 @@ impl Click<'_> {
             return None;
         }
         let Self { id, at, link, window_minutes, previous, .. } = *self;
-        Some(Visit { touch: Touch { clicked_at: at, click: id, link, window_minutes }, previous })
+        Some(Visit {
+            touch: Touch { clicked_at: at, click: id, link, window_minutes, key: None },
+            previous,
+        })
     }
 }
 
@@ -155,6 +158,14 @@ const ORDER: u8 = 3;
 const CATALOG: u8 = 4;
 const UNPARSED: u8 = 5;
 const V1: u8 = 1;
+/// The same shapes with fields that a reader of version 1 must not leave out, since it would pay
+/// what is held: unreadable amounts, the key of a token, holds, suspensions, ends of access tokens.
+const V2: u8 = 2;
+
+/// Returns the oldest version whose readers understand a body.
+const fn version(is_of_the_first: bool) -> u8 {
+    if is_of_the_first { V1 } else { V2 }
+}
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes to `out`.
@@ -164,10 +175,17 @@ impl<'a> Record<'a> {
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {
             Self::Click(click) => encode_click(click, out),
-            Self::Event(event) => encode_json(EVENT, event, out),
-            Self::Order(fact) => encode_json(ORDER, fact, out),
-            Self::Catalog(change) => encode_json(CATALOG, change, out),
-            Self::Unparsed(unparsed) => encode_json(UNPARSED, unparsed, out),
+            Self::Event(event) => {
+                let has_key = event.touch.is_some_and(|touch| touch.key.is_some());
+                encode_json([EVENT, version(!has_key)], event, out);
+            }
+            Self::Order(fact) => {
+                encode_json([ORDER, version(fact.is_of_the_first_version())], fact, out);
+            }
+            Self::Catalog(change) => {
+                encode_json([CATALOG, version(change.is_of_the_first_version())], change, out);
+            }
+            Self::Unparsed(unparsed) => encode_json([UNPARSED, V1], unparsed, out),
         }
     }
 
@@ -186,9 +204,13 @@ impl<'a> Record<'a> {
         let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
-            (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
-            (ORDER, V1) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
-            (CATALOG, V1) => {
+            (EVENT, V1 | V2) => {
+                serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
+            }
+            (ORDER, V1 | V2) => {
+                serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body)
+            }
+            (CATALOG, V1 | V2) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
             (UNPARSED, V1) => {
@@ -227,8 +249,8 @@ impl Flavor for Appender<'_> {
     }
 }
 
-fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
-    out.extend([kind, V1]);
+fn encode_json<T: Serialize>(head: [u8; 2], body: &T, out: &mut Vec<u8>) {
+    out.extend(head);
     let written = serde_json::to_writer(out, body);
     debug_assert!(written.is_ok(), "a record always serialises");
 }
@@ -236,6 +258,9 @@ fn encode_json<T: Serialize>(kind: u8, body: &T, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Role};
+    use crate::id::{FactId, HoldId};
+    use crate::order::{AmountPart, Source, Unreadable};
 
     fn click() -> Click<'static> {
         Click {
@@ -281,6 +306,62 @@ mod tests {
         let bytes = Record::Click(click()).encode();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, include_str!("../tests/data/click-v1.hex").trim());
+    }
+
+    /// A reader of version 1 would leave the new fields out and pay what is held. So it must refuse
+    /// the record; what it can read stays in its version.
+    #[test]
+    fn what_version_1_would_misread_is_version_2_and_the_rest_stays() {
+        let fact = OrderFact::blank(
+            FactId::from_bytes([1; 16]),
+            MerchantId::from_bits(9),
+            (Platform::Other, "1001".into()),
+            Source::Webhook,
+            Timestamp::from_ms(5),
+        );
+        let unreadable = Unreadable {
+            part: AmountPart::Goods,
+            field: "line_items[0].total".into(),
+            shape: "9,999.99".into(),
+        };
+        let touch = click().visit().map(|visit| visit.touch);
+        let signed = touch.map(|touch| Touch { key: Some(3), ..touch });
+        let with_touch = |touch: Option<Touch>| OrderFact {
+            touches: touch.into_iter().collect(),
+            ..fact.clone()
+        };
+        let unread = OrderFact { unreadable: vec![unreadable], ..fact.clone() };
+        for (fact, version) in
+            [(fact.clone(), V1), (with_touch(touch), V1), (with_touch(signed), V2), (unread, V2)]
+        {
+            let record = Record::Order(Box::new(fact));
+            let bytes = record.encode();
+            assert_eq!((bytes[0], bytes[1]), (ORDER, version));
+            assert_eq!(Record::decode(&bytes), Ok(record));
+        }
+        let hold = Hold {
+            id: HoldId::from_bits(1),
+            target: HoldTarget::Link(LinkId::from_bits(77)),
+            reason: "looks odd".into(),
+            since: None,
+            created_at: Timestamp::from_ms(5),
+            released_at: None,
+            release_reason: None,
+            updated_at: Timestamp::from_ms(5),
+        };
+        let token = AccessToken::new("00".into(), Role::Admin, Timestamp::from_ms(5));
+        let revoked = AccessToken { revoked_at: Some(Timestamp::from_ms(6)), ..token.clone() };
+        for (entity, version) in [
+            (Entity::Hold(hold), V2),
+            (Entity::AccessToken(token), V1),
+            (Entity::AccessToken(revoked), V2),
+        ] {
+            let change =
+                Change { at: Timestamp::from_ms(5), entities: vec![entity], request: None };
+            let record = Record::Catalog(change);
+            assert_eq!(record.encode()[1], version);
+            assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
+        }
     }
 
     #[test]

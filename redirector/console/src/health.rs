@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use shared::platform::Platform;
 
 use crate::context::Console;
 
@@ -63,6 +64,11 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     totals.insert(("afterclick_exchange_refused_total", None), console.exchange.refused_total());
     totals
         .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));
+    for platform in Platform::ALL {
+        let label = Some(("platform", platform.as_str()));
+        let count = console.lag.unreadable_total(platform);
+        totals.insert(("afterclick_unreadable_amounts_total", label), count);
+    }
     for of_shop in console.reconciliations.all().values() {
         for (name, value) in [
             ("afterclick_reconcile_runs_total", of_shop.runs),

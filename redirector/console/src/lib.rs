@@ -11,11 +11,13 @@ mod entities;
 mod fields;
 mod figures;
 mod health;
+mod holds;
 mod orders;
 mod problem;
 mod resources;
 mod server;
 mod table;
+mod tokens;
 
 pub use context::Console;
 pub use server::run;

@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::context::Console;
 use crate::problem::Problem;
-use crate::{auth, figures, health, orders, problem, resources};
+use crate::{auth, figures, health, holds, orders, problem, resources, tokens};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -50,6 +50,9 @@ fn router(console: Arc<Console>) -> Router {
         .route("/reconcile/{merchant}", post(orders::reconcile_now))
         .route("/unparsed", get(figures::unparsed))
         .route("/unparsed/replay", post(orders::replay))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", get(tokens::read).delete(tokens::revoke))
+        .route("/holds/{id}/release", post(holds::release))
         .route("/{resource}", get(resources::list).post(resources::create))
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))

@@ -13,7 +13,9 @@ use anyhow::{Context, Result};
 use journal::{Reader, StreamName};
 use live::status::Lag;
 use live::{Live, Stop, clock};
-use shared::catalog::{Catalog, Change, Entity, Merchant};
+use shared::catalog::{
+    Catalog, Change, Entity, Hold, HoldTarget, Merchant, Suspendable, Suspension,
+};
 use shared::id::MerchantId;
 use shared::record::Record;
 
@@ -139,7 +141,7 @@ impl Projector {
             self.readers.insert(stream.clone(), begun);
         }
         let Some((reader, counted)) = self.readers.get_mut(stream) else { return Ok(0) };
-        let live = &self.live;
+        let (live, lag) = (&self.live, &self.lag);
         let taken = gather(
             reader,
             counted,
@@ -149,6 +151,11 @@ impl Projector {
                     // read from the journal before the live catalog has it.
                     live.apply(change);
                     recount_after(change, &live.read(), projection);
+                }
+                if let Record::Order(fact) = &record
+                    && !fact.unreadable.is_empty()
+                {
+                    lag.unreadable(fact.platform, fact.unreadable.len());
                 }
                 projection.take(seq, record, &live.read());
             },
@@ -221,9 +228,35 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         }
         Entity::Campaign(campaign) => Some(campaign.merchant),
         Entity::Merchant(merchant) => Some(merchant.id),
-        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) | Entity::Rate(_) => None,
+        Entity::Hold(Hold { target: HoldTarget::Order { merchant, .. }, .. }) => Some(*merchant),
+        Entity::Hold(Hold { target: HoldTarget::Link(link), .. })
+        | Entity::Suspension(Suspension { of: Suspendable::Link(link), .. }) => {
+            let campaign = catalog.links.get(*link).map(|link| link.campaign());
+            campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.merchant)
+        }
+        Entity::Suspension(Suspension { of: Suspendable::Coupon(coupon), .. }) => {
+            let campaign = catalog.coupons.get(coupon).map(|coupon| coupon.campaign);
+            campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.merchant)
+        }
+        Entity::Hold(_)
+        | Entity::Suspension(_)
+        | Entity::Influencer(_)
+        | Entity::Link(_)
+        | Entity::AccessToken(_)
+        | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
+    // An influencer may promote every merchant, and a key signs for all.
+    let concerns_all = |entity: &Entity| match entity {
+        Entity::Hold(hold) => {
+            matches!(hold.target, HoldTarget::Influencer(_) | HoldTarget::Key(_))
+        }
+        Entity::Suspension(suspension) => matches!(suspension.of, Suspendable::Influencer(_)),
+        _ => false,
+    };
+    if change.entities.iter().any(concerns_all) {
+        merchants.extend(catalog.merchants.keys().copied());
+    }
     for rate in change
         .entities
         .iter()

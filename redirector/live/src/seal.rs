@@ -42,7 +42,10 @@ impl Sealer {
             let derived = derive_key(purpose.context(), &key.secret);
             (key.id, XChaCha20Poly1305::new(&derived.into()))
         };
-        let usable = ring.keys().iter().filter(|key| key.state != KeyState::Retired);
+        // SECURITY: what a revoked key sealed may be anybody's.
+        let is_trusted =
+            |key: &&MasterKey| !matches!(key.state, KeyState::Retired | KeyState::Revoked);
+        let usable = ring.keys().iter().filter(is_trusted);
         Self { active: ring.active().id, ciphers: usable.map(cipher).collect() }
     }
 
@@ -120,6 +123,8 @@ mod tests {
         assert!(rotated.open(b"name", &before).is_some());
         let retired = sealer(vec![key(1, KeyState::Retired), key(2, KeyState::Active)]);
         assert_eq!(retired.open(b"name", &before), None);
+        let revoked = sealer(vec![key(1, KeyState::Revoked), key(2, KeyState::Active)]);
+        assert_eq!(revoked.open(b"name", &before), None);
         let stranger = sealer(vec![MasterKey { secret: [9; 32], ..key(1, KeyState::Active) }]);
         assert_eq!(stranger.open(b"name", &before), None);
     }

@@ -21,6 +21,6 @@ pub mod signed_order;
 mod stripe;
 mod woocommerce;
 
-pub use amounts::bounded;
+pub use amounts::{bounded, shape_of};
 pub use arrival::{Arrival, Authenticity, Reading};
 pub use platforms::{authenticate, platform, read, topic, topic_headers};

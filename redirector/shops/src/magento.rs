@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+    AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status,
+    Touch, Unreadable,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
-use crate::amounts::{self, bounded, brief, decimal};
+use crate::amounts::{self, bounded, brief, decimal, unreadable};
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::fields::{self, first_notes, list, text_of};
 use crate::signature::{self, OWN_HEADER};
@@ -47,7 +48,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         Err(reason) => return Reading::Unparsed(reason),
     };
     let (subject, entity) = subject(&body);
-    let reader = Reader { arrival, entity, notes: vec![] };
+    let reader = Reader { arrival, entity, notes: vec![], unreadable: vec![] };
     let fact = match subject {
         Subject::Order => reader.order(),
         Subject::Invoice => reader.invoice(),
@@ -86,6 +87,7 @@ struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     entity: &'a Map<String, Value>,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl<'a> Reader<'a> {
@@ -120,7 +122,7 @@ impl<'a> Reader<'a> {
             lines: fields::lines(lines, &mut self.notes),
             tax_minor: self.amount("base_tax_amount", currency),
             shipping_minor: self.amount("base_shipping_amount", currency),
-            total_minor: self.amount("base_grand_total", currency),
+            total_minor: self.total(currency),
             refunds,
             refund_list: RefundList::Whole,
             coupons: self.coupons(),
@@ -128,7 +130,7 @@ impl<'a> Reader<'a> {
             customer: fields::customer(self.arrival, [self.entity.get("customer_email")]),
             ..blank
         };
-        Ok(OrderFact { notes: first_notes(self.notes), ..fact })
+        Ok(OrderFact { notes: first_notes(self.notes), unreadable: self.unreadable, ..fact })
     }
 
     /// Reads an invoice. In its state 2 it says that its order was paid.
@@ -154,24 +156,33 @@ impl<'a> Reader<'a> {
             .ok_or("entity_id: expected the memo's number")?;
         let currency =
             self.currency().ok_or("base_currency_code: expected a currency such as EUR")?;
-        let total =
-            self.exact("base_grand_total")?.ok_or("base_grand_total: expected an amount")?;
-        let total_minor =
-            bounded(total, currency).map_err(|reason| format!("base_grand_total: {reason}"))?;
+        let field = "base_grand_total";
+        if self.entity.get(field).is_none_or(Value::is_null) {
+            return Err(format!("{field}: expected an amount"));
+        }
+        let total_minor = self.amount(field, Some(currency));
+        if total_minor.is_none() {
+            self.unread(AmountPart::Total, field);
+        }
         let (goods_minor, lines) = self.goods(Some(currency));
         let lines = lines
             .into_iter()
             .map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
-        let refund = Refund {
+        let id = format!("creditmemo {id}");
+        let refund = total_minor.map(|total_minor| Refund {
             lines: lines.collect(),
-            ..Refund::new(format!("creditmemo {id}"), total_minor, goods_minor)
-        };
+            ..Refund::new(id.clone(), total_minor, goods_minor)
+        });
+        // Whatever cannot be read of a memo, it is this refund that is unknown.
+        let unread = self.unreadable.into_iter().next();
+        let unread = unread.map(|unread| Unreadable { part: AmountPart::Refund(id), ..unread });
         let time = self.time("updated_at").or_else(|| self.time("created_at"));
         Ok(OrderFact {
             kind: FactKind::Refund,
             occurred_at: time.unwrap_or(blank.received_at).min(blank.received_at),
             currency: Some(currency),
-            refunds: vec![refund],
+            refunds: refund.into_iter().collect(),
+            unreadable: unread.into_iter().collect(),
             partial: true,
             notes: first_notes(self.notes),
             ..blank
@@ -193,8 +204,14 @@ impl<'a> Reader<'a> {
     }
 
     fn status(&mut self, state: &str) -> Status {
-        let due = self.exact("base_total_due").ok().flatten();
-        let owes = due.is_some_and(|due| due.fraction().0 > 0);
+        // Who cannot read what is owed must not take it for paid.
+        let owes = match self.exact("base_total_due") {
+            Ok(due) => due.is_some_and(|due| due.fraction().0 > 0),
+            Err(reason) => {
+                self.notes.push(reason);
+                true
+            }
+        };
         let has_paid =
             self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
         match state {
@@ -213,9 +230,30 @@ impl<'a> Reader<'a> {
     }
 
     fn currency(&mut self) -> Option<Currency> {
-        let code =
-            self.entity.get("base_currency_code").and_then(Value::as_str).unwrap_or_default();
-        code.parse().map_err(|error| self.notes.push(format!("base_currency_code: {error}"))).ok()
+        let field = "base_currency_code";
+        let value = self.entity.get(field).filter(|value| !value.is_null());
+        let code = value.and_then(Value::as_str).unwrap_or_default();
+        let currency = code.parse().map_err(|error| self.notes.push(format!("{field}: {error}")));
+        let has_amounts =
+            ["base_grand_total", "items"].iter().any(|name| self.entity.contains_key(*name));
+        if currency.is_err() && (value.is_some() || has_amounts) {
+            self.unread(AmountPart::Currency, field);
+        }
+        currency.ok()
+    }
+
+    fn unread(&mut self, part: AmountPart, field: &str) {
+        self.unreadable.push(unreadable(part, field, self.entity.get(field)));
+    }
+
+    fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
+        let field = "base_grand_total";
+        let total = self.amount(field, currency);
+        let is_stated = self.entity.get(field).is_some_and(|value| !value.is_null());
+        if total.is_none() && is_stated && currency.is_some() {
+            self.unread(AmountPart::Total, field);
+        }
+        total
     }
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
@@ -250,30 +288,55 @@ impl<'a> Reader<'a> {
                 plus(goods, exact(self.entity, "base_shipping_discount_amount")?)
             });
             let goods = goods.map_err(|reason| self.notes.push(reason)).ok();
-            return (
-                goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes)),
-                vec![],
-            );
+            let goods = goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes));
+            if goods.is_none() && self.entity.contains_key("base_subtotal") {
+                self.unread(AmountPart::Goods, "base_subtotal");
+            }
+            return (goods, vec![]);
         };
-        let (mut sum, mut lines) = (Decimal::ZERO, Vec::new());
-        for (index, item) in items.iter().enumerate() {
-            let Some(item) = item.as_object().filter(|item| !is_child(item)) else { continue };
-            match net(item, "base_row_total", "base_discount_amount") {
-                Ok(goods) => {
-                    sum = sum.checked_add(goods).unwrap_or(sum);
+        let (mut sum, mut lines, mut unread) = (Decimal::ZERO, Vec::new(), None);
+        for (index, entry) in items.iter().enumerate() {
+            if entry.as_object().is_some_and(is_child) {
+                continue;
+            }
+            let item = entry.as_object().ok_or_else(|| "(itself): expected an object".to_owned());
+            let goods = item.and_then(|item| {
+                let goods = net(item, "base_row_total", "base_discount_amount")?;
+                Ok((item, goods, plus(sum, Some(goods))?))
+            });
+            match goods {
+                Ok((item, goods, more)) => {
+                    sum = more;
                     lines.extend(line(item, goods, currency));
                 }
-                Err(reason) => self.notes.push(format!("items[{index}].{reason}")),
+                Err(reason) => {
+                    let field = reason.split(':').next().unwrap_or_default();
+                    let place = format!("items[{index}].{field}");
+                    unread = unread.or_else(|| Some((place, entry.get(field))));
+                    self.notes.push(format!("items[{index}].{reason}"));
+                }
             }
         }
-        (amounts::goods(sum, currency, &mut self.notes), lines)
+        let goods =
+            unread.is_none().then(|| amounts::goods(sum, currency, &mut self.notes)).flatten();
+        if goods.is_none() {
+            let sum = Value::from(sum.to_string());
+            let (field, value) = unread.unwrap_or(("items".to_owned(), Some(&sum)));
+            self.unreadable.push(unreadable(AmountPart::Goods, field, value));
+            lines.clear();
+        }
+        (goods, lines)
     }
 
     /// Returns everything that was refunded so far, as one refund.
     fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
         let currency = currency?;
-        let total_minor =
-            self.amount("base_total_refunded", Some(currency)).filter(|total| *total > 0)?;
+        let (field, noted) = ("base_total_refunded", self.notes.len());
+        let total_minor = self.amount(field, Some(currency));
+        if self.notes.len() > noted {
+            self.unread(AmountPart::Refund(REFUND_SO_FAR.to_owned()), field);
+        }
+        let total_minor = total_minor.filter(|total| *total > 0)?;
         let lines = self.refunded_lines(currency);
         let of_lines: i64 = lines.iter().map(|line| line.goods_minor).sum();
         let goods_minor =

@@ -9,13 +9,14 @@ use serde_json::Value;
 use shared::id::{CustomerId, FactId};
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
-    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
+    Unreadable, normal_order_id,
 };
 use shared::platform::Platform;
 use shared::time::Timestamp;
 use shared::token::TOKEN_CHARS;
 
-use crate::amounts::brief_of;
+use crate::amounts::{brief_of, unreadable};
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::{fields, signature};
 
@@ -79,7 +80,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     let Some(subject) = Subject::of(kind) else {
         return Reading::Ignored("only checkout sessions, refunds and disputes are recorded");
     };
-    let reader = Reader { arrival, event: &event, notes: vec![] };
+    let reader = Reader { arrival, event: &event, notes: vec![], unreadable: vec![] };
     if reader.word("data.object.mode") == Some("setup") {
         return Reading::Ignored("a session that only keeps a payment method sells nothing");
     }
@@ -95,6 +96,7 @@ struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     event: &'a Value,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Reader<'_> {
@@ -108,7 +110,7 @@ impl Reader<'_> {
             Subject::DisputeClosed => self.dispute(blank, Self::closed)?,
             Subject::FundsReinstated => self.dispute(blank, |_| Some(Status::Paid))?,
         };
-        Ok(OrderFact { notes: self.notes, ..fact })
+        Ok(OrderFact { notes: self.notes, unreadable: self.unreadable, ..fact })
     }
 
     /// Reads what every event says: its id, its time, and whether it is a test.
@@ -135,6 +137,13 @@ impl Reader<'_> {
         let order_id = self.order_id("data.object.id")?;
         let status = status.unwrap_or_else(|| self.payment_status());
         let currency = self.currency().map_err(|reason| self.notes.push(reason)).ok();
+        let has_amounts = ["data.object.amount_total", "data.object.amount_subtotal"]
+            .iter()
+            .any(|path| self.field(path).is_some());
+        let stated = self.field("data.object.currency");
+        if currency.is_none() && (stated.is_some() || has_amounts) {
+            self.unread(AmountPart::Currency, "data.object.currency");
+        }
         let mut fact = OrderFact {
             order_id,
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
@@ -149,13 +158,22 @@ impl Reader<'_> {
             ..blank
         };
         if let Some(currency) = currency {
-            fact.total_minor = self.amount("data.object.amount_total", currency);
+            let path = "data.object.amount_total";
+            fact.total_minor = self.amount(path, currency);
+            if fact.total_minor.is_none() && self.field(path).is_some() {
+                self.unread(AmountPart::Total, path);
+            }
             fact.tax_minor = self.amount("data.object.total_details.amount_tax", currency);
             fact.shipping_minor = self.shipping(currency);
             fact.goods_minor = self.goods(currency);
             self.note_inclusive_tax(&fact);
         }
         Ok(fact)
+    }
+
+    fn unread(&mut self, part: AmountPart, path: &str) {
+        let value = self.field(path);
+        self.unreadable.push(unreadable(part, path, value));
     }
 
     /// Returns the session's id, and the shop's own names of the order, if it gave any.
@@ -185,19 +203,32 @@ impl Reader<'_> {
     }
 
     /// Reads a charge. `amount_refunded` is all that was refunded so far. So each charge has one
-    /// refund, and its newest fact counts.
-    fn refund(&self, blank: OrderFact) -> Result<OrderFact, String> {
+    /// refund, and its newest fact counts. An amount that is there and cannot be read is unknown.
+    fn refund(&mut self, blank: OrderFact) -> Result<OrderFact, String> {
         let id =
             self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
-        let currency = self.currency()?;
         let path = "data.object.amount_refunded";
-        let total_minor =
-            self.exact(path, currency)?.ok_or(format!("{path}: expected an amount"))?;
+        let order_id = self.order_id("data.object.id")?;
+        let (currency, refund) = match (self.currency(), self.field("data.object.currency")) {
+            (Ok(currency), _) => (Some(currency), self.exact(path, currency)),
+            (Err(reason), Some(_)) => (None, Err(reason)),
+            (Err(reason), None) => return Err(reason),
+        };
+        let refund = match refund {
+            Ok(None) => return Err(format!("{path}: expected an amount")),
+            Ok(Some(total_minor)) => Some(Refund::new(id, total_minor, None)),
+            Err(reason) => {
+                self.notes.push(reason);
+                let unread = if currency.is_some() { path } else { "data.object.currency" };
+                self.unread(AmountPart::Refund(id), unread);
+                None
+            }
+        };
         Ok(OrderFact {
-            order_id: self.order_id("data.object.id")?,
+            order_id,
             kind: FactKind::Refund,
-            currency: Some(currency),
-            refunds: vec![Refund::new(id, total_minor, None)],
+            currency,
+            refunds: refund.into_iter().collect(),
             partial: true,
             ..blank
         })
@@ -309,9 +340,21 @@ impl Reader<'_> {
     /// cannot be read.
     fn goods(&mut self, currency: Currency) -> Option<i64> {
         let path = "data.object.amount_subtotal";
-        let subtotal = self.amount(path, currency)?;
-        let discount = self.exact("data.object.total_details.amount_discount", currency);
-        let discount = discount.map_err(|reason| self.notes.push(reason)).ok()?.unwrap_or(0);
+        let Some(subtotal) = self.amount(path, currency) else {
+            if self.field(path).is_some() {
+                self.unread(AmountPart::Goods, path);
+            }
+            return None;
+        };
+        let reduced = "data.object.total_details.amount_discount";
+        let discount = match self.exact(reduced, currency) {
+            Ok(discount) => discount.unwrap_or(0),
+            Err(reason) => {
+                self.notes.push(reason);
+                self.unread(AmountPart::Goods, reduced);
+                return None;
+            }
+        };
         if discount > subtotal {
             self.notes.push(format!("{path}: the discounts are larger; goods read as 0"));
         }

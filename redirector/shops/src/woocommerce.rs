@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, Status, Touch, Unreadable,
+    normal_order_id,
 };
 use shared::platform::Platform;
 use shared::time::Timestamp;
 
-use crate::amounts::{self, bounded, decimal, minor};
+use crate::amounts::{self, bounded, decimal, minor, unreadable};
 use crate::arrival::{Arrival, Authenticity, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 
@@ -69,7 +70,8 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
             Reading::Ignored("a draft is no order yet")
         }
         Some(status) => {
-            let reader = Reader { arrival, order: &order, lines: vec![], notes: vec![] };
+            let reader =
+                Reader { arrival, order: &order, lines: vec![], notes: vec![], unreadable: vec![] };
             let fact = reader.fact(id, status);
             Reading::Fact(Box::new(if topic == "order.restored" {
                 restored(arrival, fact)
@@ -131,6 +133,7 @@ struct Reader<'a> {
     order: &'a Map<String, Value>,
     lines: Vec<Line>,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Reader<'_> {
@@ -159,7 +162,7 @@ impl Reader<'_> {
             lines: fields::lines(std::mem::take(&mut self.lines), &mut self.notes),
             tax_minor: self.amount("total_tax", currency),
             shipping_minor: self.amount("shipping_total", currency),
-            total_minor: self.amount("total", currency),
+            total_minor: self.total(currency),
             refunds,
             coupons: fields::codes(list(self.order, "coupon_lines")),
             touches: self.touches(),
@@ -171,7 +174,7 @@ impl Reader<'_> {
             test: self.is_test(),
             ..blank(self.arrival, order_id, id)
         };
-        OrderFact { notes: first_notes(self.notes), ..fact }
+        OrderFact { notes: first_notes(self.notes), unreadable: self.unreadable, ..fact }
     }
 
     /// Returns the order's number if it is not the id, the key of the thank-you page, and the
@@ -216,8 +219,14 @@ impl Reader<'_> {
     }
 
     fn currency(&mut self) -> Option<Currency> {
-        let text = self.order.get("currency").and_then(Value::as_str).unwrap_or_default();
-        text.parse().map_err(|error| self.notes.push(format!("currency: {error}"))).ok()
+        let value = self.order.get("currency").filter(|value| !value.is_null());
+        let text = value.and_then(Value::as_str).unwrap_or_default();
+        let currency = text.parse().map_err(|error| self.notes.push(format!("currency: {error}")));
+        let has_amounts = ["total", "line_items"].iter().any(|name| self.order.contains_key(*name));
+        if currency.is_err() && (value.is_some() || has_amounts) {
+            self.unreadable.push(unreadable(AmountPart::Currency, "currency", value));
+        }
+        currency.ok()
     }
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
@@ -232,11 +241,29 @@ impl Reader<'_> {
         minor(value, currency?).map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
+    fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
+        let value = self.order.get("total").filter(|value| !value.is_null());
+        let total = self.amount("total", currency);
+        if total.is_none() && value.is_some() && currency.is_some() {
+            self.unreadable.push(unreadable(AmountPart::Total, "total", value));
+        }
+        total
+    }
+
     /// Returns the sum of the lines' totals: after coupons, without tax, shipping and fees. `total`
-    /// cannot be used, because gift cards reduce it.
+    /// cannot be used, because gift cards reduce it. If one line cannot be read, the sum is unknown.
     fn goods(&mut self, currency: Option<Currency>) -> Option<i64> {
-        let lines = self.order.get("line_items")?.as_array()?;
+        let listed = self.order.get("line_items").filter(|value| !value.is_null());
+        let Some(lines) = listed.and_then(Value::as_array) else {
+            // A body without any amount says nothing of the goods.
+            if currency.is_some() && (listed.is_some() || self.order.contains_key("total")) {
+                self.notes.push("line_items: expected a list".to_owned());
+                self.unreadable.push(unreadable(AmountPart::Goods, "line_items", listed));
+            }
+            return None;
+        };
         let mut sum = Decimal::ZERO;
+        let mut unread = None;
         for (index, line) in lines.iter().enumerate() {
             let total = line.get("total").map(decimal).unwrap_or_else(|| Err("missing".to_owned()));
             match total
@@ -249,18 +276,34 @@ impl Reader<'_> {
                     );
                     sum = more;
                 }
-                Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
+                Err(reason) => {
+                    let field = format!("line_items[{index}].total");
+                    self.notes.push(format!("{field}: {reason}"));
+                    unread = unread.or(Some((field, line.get("total"))));
+                }
             }
         }
-        amounts::goods(sum, currency?, &mut self.notes)
+        let currency = currency?;
+        let goods =
+            unread.is_none().then(|| amounts::goods(sum, currency, &mut self.notes)).flatten();
+        if goods.is_none() {
+            let sum = Value::from(sum.to_string());
+            let (field, value) = unread.unwrap_or(("line_items".to_owned(), Some(&sum)));
+            self.unreadable.push(unreadable(AmountPart::Goods, field, value));
+            self.lines.clear();
+        }
+        goods
     }
 
     /// Returns the refunds so far, including tax and shipping. WooCommerce sends them as negative
     /// texts.
     fn refunds(&mut self, currency: Option<Currency>) -> Vec<Refund> {
-        let (Some(entries), Some(currency)) =
-            (self.order.get("refunds").and_then(Value::as_array), currency)
-        else {
+        let listed = self.order.get("refunds").filter(|value| !value.is_null());
+        let (Some(listed), Some(currency)) = (listed, currency) else { return vec![] };
+        let Some(entries) = listed.as_array() else {
+            self.notes.push("refunds: expected a list".to_owned());
+            let part = AmountPart::Refund(String::new());
+            self.unreadable.push(unreadable(part, "refunds", Some(listed)));
             return vec![];
         };
         let mut refunds = Vec::new();
@@ -269,7 +312,12 @@ impl Reader<'_> {
             let id = entry.get("id").and_then(order_id).unwrap_or_else(|| format!("#{index}"));
             match total.and_then(|total| bounded(total.abs(), currency)) {
                 Ok(total_minor) => refunds.push(Refund::new(id, total_minor, None)),
-                Err(reason) => self.notes.push(format!("refunds[{index}].total: {reason}")),
+                Err(reason) => {
+                    let field = format!("refunds[{index}].total");
+                    self.notes.push(format!("{field}: {reason}"));
+                    let part = AmountPart::Refund(id);
+                    self.unreadable.push(unreadable(part, field, entry.get("total")));
+                }
             }
         }
         refunds

@@ -1,14 +1,15 @@
 //! Amounts earned without an order: by leads and by billable clicks. A lead is known from a browser
 //! alone, so it earns only when the merchant trusts its pixel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
-use shared::id::{CampaignId, FactId, InfluencerId};
+use shared::held::{self, Holding};
+use shared::id::{CampaignId, FactId, InfluencerId, LinkId};
 use shared::ledger::{Account, Booking, Reason};
 use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
@@ -18,7 +19,7 @@ use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
-use crate::settle::zones::{local_date, start_of, zone_of};
+use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// A lead that a click led to.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(crate) struct Lead<'a> {
     pub(crate) link: LinkRef<'a>,
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
+    is_suspended: bool,
+    holding: Holding,
 }
 
 impl Lead<'_> {
@@ -41,10 +44,19 @@ impl Lead<'_> {
         if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
     }
 
-    /// Returns `outside_window` when the click's attribution window does not cover the lead, else
-    /// an empty text.
+    /// Returns `outside_window` when the click's attribution window does not cover the lead,
+    /// `suspended` when the click lies in a suspension, else an empty text.
     pub(crate) fn label(&self) -> &'static str {
-        if self.touch.covers(self.event.at) { "" } else { "outside_window" }
+        match (self.touch.covers(self.event.at), self.is_suspended) {
+            (false, _) => "outside_window",
+            (true, true) => "suspended",
+            (true, false) => "",
+        }
+    }
+
+    /// Returns why its commission is held, in one line; `None` when it is not, or earns nothing.
+    pub(crate) fn held(&self) -> Option<String> {
+        self.booking().and_then(|_| self.holding.to_text())
     }
 
     /// Returns what is booked for the lead; `None` when it earns nothing.
@@ -70,6 +82,10 @@ pub(crate) struct Earning {
     pub(crate) booking: Booking,
     /// The day on which the hold begins.
     pub(crate) earned_on: Date,
+    /// Why it is held by somebody, in one line; `None` when it is not.
+    pub(crate) held: Option<String>,
+    /// The day on which somebody released it; it is not payable before.
+    pub(crate) released_on: Option<Date>,
 }
 
 /// Returns every lead that a click led to, by time.
@@ -83,7 +99,18 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
         };
         if merchant.id == event.fact.merchant {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
-            leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant });
+            let (influencer, catalog) = (link.influencer(), &dataset.catalog);
+            let received_at = event.fact.received_at;
+            leads.push(Lead {
+                id,
+                event: &event.fact,
+                touch,
+                link,
+                campaign,
+                merchant,
+                is_suspended: is_suspended(catalog, &link, touch.clicked_at),
+                holding: held::of_lead(&touch, received_at, influencer, catalog),
+            });
         }
     }
     leads.sort_by_key(|lead| (lead.event.at, lead.id));
@@ -95,50 +122,84 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
     let mut earned = Vec::new();
     for lead in leads(dataset) {
         if let Some(booking) = lead.booking() {
-            let earned_on = local_date(lead.event.at, &zone_of(lead.merchant)?)?;
-            earned.push(Earning { conversion: lead.id, booking, earned_on });
+            let zone = zone_of(lead.merchant)?;
+            let earned_on = local_date(lead.event.at, &zone)?;
+            let released_at = lead.holding.released_at;
+            let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
+            let held = lead.holding.to_text();
+            earned.push(Earning { conversion: lead.id, booking, earned_on, held, released_on });
         }
     }
     Ok(earned)
 }
 
+/// Why clicks are held, and the day on which they were released.
+type HoldOfClicks = (Option<String>, Option<Date>);
+
 /// Returns what billable clicks earned: one amount for each day, influencer and version of a
-/// campaign's terms, rounded once.
+/// campaign's terms, rounded once. Clicks of the day that are held, or were released late, make
+/// amounts of their own.
 pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
-    let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
-    let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
+    let catalog = &dataset.catalog;
+    let paying: BTreeMap<CampaignId, _> = paying_campaigns(catalog)?;
+    let mut holds: HashMap<LinkId, Holding> = HashMap::new();
+    let mut days: BTreeMap<_, BTreeMap<HoldOfClicks, i64>> = BTreeMap::new();
     for click in
         dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable)
     {
-        let Some(link) = dataset.catalog.links.get(click.link) else { continue };
+        let Some(link) = catalog.links.get(click.link) else { continue };
         let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
-        if terms.per_click().is_some() {
-            let day = local_date(click.at, zone)?;
-            *days.entry((campaign.id, link.influencer(), day, version)).or_default() += 1;
+        if terms.per_click().is_none() || is_suspended(catalog, &link, click.at) {
+            continue;
         }
+        let day = local_date(click.at, zone)?;
+        let holding = holds
+            .entry(click.link)
+            .or_insert_with(|| held::of_clicks(click.link, link.influencer(), catalog));
+        let due = days_later(day, campaign.hold_days)?;
+        let released_on = holding.released_at.map(|at| local_date(at, zone)).transpose()?;
+        let hold = (holding.to_text(), released_on.filter(|released_on| *released_on > due));
+        let of_day = days.entry((campaign.id, link.influencer(), day, version)).or_default();
+        *of_day.entry(hold).or_default() += 1;
     }
     let mut earned = Vec::new();
-    for ((id, influencer, day, version), count) in days {
+    for ((id, influencer, day, version), of_day) in days {
         let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
         let terms = campaign
             .earlier_commissions
             .get(version - 1)
             .map_or(&campaign.commission, |e| &e.commission);
         let Some(amount) = terms.per_click() else { continue };
-        let parts = [id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
-        let [id_text, influencer_text, day_text, version_text] =
-            parts.each_ref().map(|part| part.as_bytes());
-        let conversion =
-            FactId::of_content(&[b"clicks", id_text, influencer_text, day_text, version_text]);
         let begins = start_of(day, zone)?;
-        if let Some(booking) =
-            booking(conversion, begins, (id, influencer), merchant, count, amount)
-        {
-            earned.push(Earning { conversion, booking, earned_on: day });
+        for (index, ((held, released_on), count)) in of_day.into_iter().enumerate() {
+            let mut parts =
+                vec![id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
+            // What is not held, or all that there is, keeps the id that it has without any hold.
+            if index > 0 {
+                let released_on = released_on.map(|day| day.to_string());
+                parts.extend([held.clone().unwrap_or_default(), released_on.unwrap_or_default()]);
+            }
+            let parts = parts.iter().map(String::as_bytes);
+            let parts: Vec<&[u8]> = [&b"clicks"[..]].into_iter().chain(parts).collect();
+            let conversion = FactId::of_content(&parts);
+            let booked = booking(conversion, begins, (id, influencer), merchant, count, amount);
+            earned.extend(booked.map(|booking| Earning {
+                conversion,
+                booking,
+                earned_on: day,
+                held,
+                released_on,
+            }));
         }
     }
     Ok(earned)
+}
+
+/// Returns whether a click lies in a suspension of its link or its influencer.
+fn is_suspended(catalog: &Catalog, link: &LinkRef<'_>, clicked_at: Timestamp) -> bool {
+    let of = (link.id(), link.influencer());
+    catalog.suspended_click(of, clicked_at, Timestamp::MAX).is_some()
 }
 
 type PayingCampaign<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);

@@ -9,15 +9,19 @@ mod access;
 mod campaign;
 mod change;
 mod coupon;
+mod hold;
 mod influencer;
 mod merchant;
+mod suspension;
 
 pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
 pub use coupon::{Coupon, fold_code};
+pub use hold::{Hold, HoldTarget};
 pub use influencer::Influencer;
 pub use merchant::{Merchant, OldSecret, ShopApi};
+pub use suspension::{Suspendable, SuspendedPeriod, Suspension};
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -25,7 +29,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use crate::id::{CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
 use crate::links::{Link, LinkRef, Links};
 use crate::rates::Rates;
 use crate::time::Timestamp;
@@ -47,9 +51,14 @@ pub struct Catalog {
     pub tokens: HashMap<String, Arc<AccessToken>>,
     /// Exchange rates.
     pub rates: Rates,
+    /// Holds by id.
+    pub holds: HashMap<HoldId, Arc<Hold>>,
+    /// Suspensions by who or what is suspended.
+    pub suspensions: HashMap<Suspendable, Arc<Suspension>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
+    holds_by_target: HashMap<HoldTarget, Vec<HoldId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
     /// nodes. Their merchant is filled in when the campaign arrives.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
@@ -94,9 +103,22 @@ impl Catalog {
                 }
             }
             Entity::AccessToken(new) => {
-                self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
+                let held = self.tokens.entry(new.hash.clone());
+                let held = held.or_insert_with(|| Arc::new(new.clone()));
+                Arc::make_mut(held).revoke(new.revoked_at);
             }
             Entity::Rate(new) => self.rates.insert(new),
+            Entity::Hold(new) => {
+                put_latest(&mut self.holds, new.id, new, |e| e.updated_at);
+                let ids = self.holds_by_target.entry(new.target.folded()).or_default();
+                if !ids.contains(&new.id) {
+                    ids.push(new.id);
+                    ids.sort_unstable();
+                }
+            }
+            Entity::Suspension(new) => {
+                put_latest(&mut self.suspensions, new.of, new, |e| e.updated_at);
+            }
         }
     }
 
@@ -128,6 +150,34 @@ impl Catalog {
     /// Returns the merchant with this public key.
     pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
         self.merchants.values().find(|merchant| merchant.key == key)
+    }
+
+    /// Returns every hold on a target, also those that are released, in order of id. An order's name
+    /// must be folded, as [`HoldTarget::order`] does.
+    pub fn holds_on(&self, target: &HoldTarget) -> impl Iterator<Item = &Hold> {
+        let ids = self.holds_by_target.get(target).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.holds.get(id)).map(AsRef::as_ref)
+    }
+
+    /// Returns the suspension in which a time lies, as far as it was decided by `known_at`.
+    pub fn suspended(
+        &self,
+        of: Suspendable,
+        at: Timestamp,
+        known_at: Timestamp,
+    ) -> Option<&SuspendedPeriod> {
+        self.suspensions.get(&of)?.covers(at, known_at)
+    }
+
+    /// Returns the suspension in which a click lies: its link's or its influencer's.
+    pub fn suspended_click(
+        &self,
+        (link, influencer): (LinkId, InfluencerId),
+        clicked_at: Timestamp,
+        known_at: Timestamp,
+    ) -> Option<&SuspendedPeriod> {
+        self.suspended(Suspendable::Link(link), clicked_at, known_at)
+            .or_else(|| self.suspended(Suspendable::Influencer(influencer), clicked_at, known_at))
     }
 
     /// Returns every coupon of a merchant with this code, in order of id.

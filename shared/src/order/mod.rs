@@ -9,7 +9,8 @@ mod names;
 mod touch;
 
 pub use fact::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
+    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
+    Source, Status, Unreadable,
 };
 pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
@@ -70,6 +71,12 @@ pub struct Order {
     pub touches: Vec<Touch>,
     /// Clicks that only browsers named although the shop's facts have others.
     pub claimed_touches: Vec<Touch>,
+    /// The amounts that were stated and could not be read, and that no later fact states readably.
+    /// While there are any, nobody knows what the order is worth.
+    pub unreadable: Vec<Unreadable>,
+    /// The time up to which decisions of people about it are known: [`Timestamp::MAX`] unless the
+    /// order is looked at as it was earlier.
+    pub known_at: Timestamp,
 }
 
 impl Order {
@@ -98,10 +105,20 @@ impl Order {
             || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
     }
 
-    /// Returns the goods that were kept, rounded to minor units.
-    pub fn net_goods_minor(&self) -> i64 {
+    /// Returns the goods that were kept, rounded to minor units; `None` when an amount that was
+    /// stated could not be read. Zero when no amount was ever stated.
+    pub fn net_goods_minor(&self) -> Option<i64> {
+        if !self.unreadable.is_empty() {
+            return None;
+        }
         let net = self.kept_goods().map_or(0, |(kept, whole)| round_half_away(kept, whole));
-        i64::try_from(net).unwrap_or(i64::MAX)
+        Some(i64::try_from(net).unwrap_or(i64::MAX))
+    }
+
+    /// Returns whether it could earn, if it is credited: it is neither void, nor a draft, nor a
+    /// test.
+    pub fn is_earning(&self) -> bool {
+        self.status != Status::Void && self.status != Status::Draft && !self.test
     }
 }
 
@@ -141,12 +158,19 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     let confirmed = last.source.confirms();
     let (base, claims): (Vec<_>, Vec<_>) =
         facts.into_iter().partition(|f| f.source.confirms() == confirmed);
-    let content: Vec<_> =
-        base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
-    let currency = content.first().and_then(|f| f.currency);
-    let same_currency = || content.iter().filter(|f| f.currency == currency);
-    let goods = same_currency().find(|f| f.goods_minor.is_some());
-    let refunds = refunds(&base, currency);
+    let states_amounts = |f: &&OrderFact| {
+        !f.partial && (f.currency.is_some() || f.unreadable_part(&AmountPart::Currency).is_some())
+    };
+    let content: Vec<&OrderFact> = base.iter().rev().copied().filter(states_amounts).collect();
+    let (in_currency, no_currency) =
+        told(&content, &AmountPart::Currency, &|f| f.currency.is_some());
+    let currency = in_currency.and_then(|f| f.currency);
+    let same_currency: Vec<&OrderFact> =
+        content.iter().copied().filter(|f| f.currency == currency).collect();
+    let (goods, no_goods) = told(&same_currency, &AmountPart::Goods, &|f| f.goods_minor.is_some());
+    let (total, no_total) = told(&same_currency, &AmountPart::Total, &|f| f.total_minor.is_some());
+    let (refunds, no_refunds) = refunds(&base, currency);
+    let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
     let own = touches(&base);
     let claimed = touches(&claims);
@@ -167,7 +191,7 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         currency,
         goods_minor: goods.and_then(|f| f.goods_minor),
         lines: goods.map_or_else(Vec::new, |f| f.lines.clone()),
-        total_minor: same_currency().find_map(|f| f.total_minor),
+        total_minor: total.and_then(|f| f.total_minor),
         refunded_minor: sum(&|refund| refund.total_minor),
         refunded_goods_minor: sum(&|refund| refund.goods_minor.unwrap_or(0)),
         refunded_lines: refunded_lines(&refunds),
@@ -178,7 +202,31 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
         renewal: base.iter().any(|f| f.renewal),
         touches,
         claimed_touches,
+        unreadable: unreadable.cloned().collect(),
+        known_at: Timestamp::MAX,
     })
+}
+
+/// Finds the fact that tells a part of the amounts. `facts` are in order of trust, the highest
+/// first; `states` says whether a fact states the part readably.
+///
+/// The first fact that states the part decides. If it could not be read, the part is unknown, and
+/// an earlier word does not stand in for it: the amount may have changed. Only a fact about a later
+/// moment does, from whatever channel. Returns that fact, or what is unreadable.
+fn told<'f>(
+    facts: &[&'f OrderFact],
+    part: &AmountPart,
+    states: &dyn Fn(&OrderFact) -> bool,
+) -> (Option<&'f OrderFact>, Option<&'f Unreadable>) {
+    let age = |f: &OrderFact| (f.occurred_at, f.received_at, f.id);
+    let is_read = |f: &OrderFact| states(f) && f.unreadable_part(part).is_none();
+    let mut speaking = facts.iter().filter(|f| states(f) || f.unreadable_part(part).is_some());
+    let Some(first) = speaking.next() else { return (None, None) };
+    let Some(unread) = first.unreadable_part(part) else { return (Some(first), None) };
+    match speaking.find(|f| is_read(f) && age(f) > age(first)) {
+        Some(later) => (Some(later), None),
+        None => (None, Some(unread)),
+    }
 }
 
 /// Returns the state of the order by its last fact. A dispute that the customer's bank decided
@@ -203,26 +251,42 @@ fn rank(fact: &OrderFact) -> (Source, bool) {
 /// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
 ///
 /// Only the source of the highest rank counts: when shop and payment provider both name refunds,
-/// they mean the same money.
+/// they mean the same money. Also returns the refunds whose amounts could not be read, unless a
+/// later fact states them readably or no longer lists them.
 fn refunds<'f>(
     facts: &[&'f OrderFact],
     currency: Option<Currency>,
-) -> BTreeMap<&'f str, &'f Refund> {
+) -> (BTreeMap<&'f str, &'f Refund>, Vec<&'f Unreadable>) {
     let lists_refunds = |f: &&&OrderFact| {
-        !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial)
+        !f.refunds.is_empty()
+            || unread_refunds(f).next().is_some()
+            || (f.refund_list == RefundList::Whole && !f.partial)
     };
     let Some(highest) = facts.iter().rev().find(lists_refunds).map(|f| rank(f)) else {
-        return BTreeMap::new();
+        return (BTreeMap::new(), vec![]);
     };
-    let mut refunds = BTreeMap::new();
+    let (mut refunds, mut unread) = (BTreeMap::new(), BTreeMap::new());
     let counted = facts.iter().filter(|f| rank(f) == highest);
     for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
         if fact.refund_list == RefundList::Whole && !fact.partial {
             refunds.clear();
+            unread.clear();
         }
-        refunds.extend(fact.refunds.iter().map(|refund| (refund.id.as_str(), refund)));
+        for refund in &fact.refunds {
+            refunds.insert(refund.id.as_str(), refund);
+            unread.remove(refund.id.as_str());
+        }
+        unread.extend(unread_refunds(fact));
     }
-    refunds
+    (refunds, unread.into_values().collect())
+}
+
+/// Returns the refunds of a fact whose amounts could not be read, by id.
+fn unread_refunds(fact: &OrderFact) -> impl Iterator<Item = (&str, &Unreadable)> {
+    fact.unreadable.iter().filter_map(|unreadable| match &unreadable.part {
+        AmountPart::Refund(id) => Some((id.as_str(), unreadable)),
+        AmountPart::Currency | AmountPart::Goods | AmountPart::Total => None,
+    })
 }
 
 fn refunded_lines(refunds: &BTreeMap<&str, &Refund>) -> BTreeMap<String, i64> {
@@ -236,7 +300,13 @@ fn refunded_lines(refunds: &BTreeMap<&str, &Refund>) -> BTreeMap<String, i64> {
 fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
     let mut touches: Vec<_> = facts.iter().flat_map(|f| f.touches.iter().copied()).collect();
     touches.sort_unstable();
-    touches.dedup_by_key(|touch| touch.click);
+    touches.dedup_by(|later, kept| {
+        let is_same = later.click == kept.click;
+        if is_same {
+            kept.key = kept.key.or(later.key);
+        }
+        is_same
+    });
     touches
 }
 
