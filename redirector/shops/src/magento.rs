@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
             ..Refund::new(id.clone(), total_minor, goods_minor)
         });
         // Whatever cannot be read of a memo, it is this refund that is unknown.
-        let unread = self.unreadable.into_iter().next();
+        let unread = std::mem::take(&mut self.unreadable).into_iter().next();
         let unread = unread.map(|unread| Unreadable { part: AmountPart::Refund(id), ..unread });
         let time = self.time("updated_at").or_else(|| self.time("created_at"));
         Ok(OrderFact {
@@ -563,7 +563,7 @@ mod tests {
     fn a_credit_memo_and_the_orders_own_total_are_the_same_money() {
         let order = fact(&listed(json!({})));
         let memo = fact(&memo(json!({})));
-        assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), 8490);
+        assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), Some(8490));
         let refunded = json!({ "base_total_refunded": 45, "base_subtotal_refunded": 45, "updated_at": "2026-05-03 10:00:00" });
         let after = fact(&listed(refunded));
         for facts in [
@@ -571,27 +571,64 @@ mod tests {
             vec![after.clone(), memo, order.clone()],
         ] {
             let folded = fold(&facts).unwrap();
-            assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (8490, 4500));
+            assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (Some(8490), 4500));
         }
         let mut by_item =
             listed(json!({ "base_total_refunded": 100.9, "updated_at": "2026-05-04 10:00:00" }));
         by_item["items"][0]["base_amount_refunded"] = json!(100);
         by_item["items"][0]["base_discount_refunded"] = json!(15.1);
         let folded = fold(&[order, after, fact(&by_item)]).unwrap();
-        assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (4500, 8490));
+        assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (Some(4500), 8490));
     }
 
     #[test]
     fn shipping_alone_takes_no_goods() {
         let shipping = json!({ "base_total_refunded": 10, "base_subtotal_refunded": 0, "base_shipping_refunded": 10 });
-        assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), 12_990);
+        assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), Some(12_990));
         let unknown = json!({ "base_total_refunded": 69.95 });
-        assert_eq!(fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(), 6495, "pro rata");
+        assert_eq!(
+            fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(),
+            Some(6495),
+            "pro rata"
+        );
         let memo = memo(json!({ "base_grand_total": 10, "items": [] }));
         assert_eq!(
             fold(&[fact(&listed(json!({}))), fact(&memo)]).unwrap().net_goods_minor(),
-            12_990
+            Some(12_990)
         );
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let items = |total: Value| json!({ "items": [{ "item_id": 1, "base_row_total": 10 }, { "item_id": 2, "base_row_total": total }] });
+        let so_far = Refund(REFUND_SO_FAR.into());
+        for (changes, part, field, shape) in [
+            (items(json!("1,000.00")), Goods, "items[1].base_row_total", "9,999.99"),
+            (json!({ "items": [5] }), Goods, "items[0].(itself)", "missing"),
+            (json!({ "base_grand_total": "1,000.00" }), Total, "base_grand_total", "9,999.99"),
+            (json!({ "base_currency_code": "€" }), Currency, "base_currency_code", "€"),
+            (json!({ "base_total_refunded": "9,00" }), so_far, "base_total_refunded", "9,99"),
+        ] {
+            let fact = fact(&listed(changes.clone()));
+            assert_eq!(unread(&fact), [(part, field, shape)], "{changes}");
+        }
+        let huge = "9".repeat(30);
+        let sum = fact(&listed(json!({ "items": [
+            { "item_id": 1, "base_row_total": huge }, { "item_id": 2, "base_row_total": "0.000000000000000001" },
+        ] })));
+        assert_eq!((sum.goods_minor, sum.unreadable.len()), (None, 1), "no item is dropped");
+        let listed_memo = memo(json!({ "base_grand_total": "45,00" }));
+        let memo = fact(&listed_memo);
+        let expected = (Refund("creditmemo 5".into()), "base_grand_total", "99,99");
+        assert_eq!((unread(&memo), memo.refunds.len()), (vec![expected], 0));
+        let owing = fact(&listed(json!({ "base_total_due": "1,00", "base_total_paid": 0 })));
+        assert_eq!(owing.status, Some(Status::Unpaid), "what is owed is unknown, not zero");
     }
 
     #[test]
@@ -603,7 +640,7 @@ mod tests {
         let fact = fact(&listed(strange));
         assert_eq!(
             (fact.status, fact.goods_minor, fact.total_minor),
-            (Some(Status::Paid), Some(0), None)
+            (Some(Status::Paid), None, None)
         );
         for field in [
             "base_grand_total: `many`",

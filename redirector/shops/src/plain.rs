@@ -412,6 +412,19 @@ mod tests {
                 "test: expected",
             ),
             (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "items": "two" }),
+                "items: expected a list",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "refunds": { "id": "1" } }),
+                "refunds: expected a list",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5",
+                    "refunds": [{ "id": "1", "amount": "5", "items": [{ "id": "1", "goods": "5,00" }] }] }),
+                "refunds[0].items[0].goods: `5,00`",
+            ),
+            (
                 json!({ "order_id": "1", "currency": "EUR", "items": [{}] }),
                 "items[0].goods: is required",
             ),

@@ -1014,6 +1014,49 @@ mod tests {
         assert_eq!((fact.refunds.len(), fact.notes.len(), fact.goods_minor), (0, 3, Some(7563)));
     }
 
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let lines =
+            |line: Value| json!({ "line_items": [{ "price": "5.00", "quantity": 1 }, line] });
+        let reduced =
+            json!({ "price": "5", "quantity": 1, "discount_allocations": [{ "amount": "x" }] });
+        let refund = json!({ "refunds": [{ "id": 9, "transactions": cash("5,00") }] });
+        let nine = Refund("9".into());
+        for (changes, part, field, shape) in [
+            (
+                lines(json!({ "price": "1,000.00", "quantity": 1 })),
+                Goods,
+                "line_items[1].price",
+                "9,999.99",
+            ),
+            (lines(json!({ "price": "1" })), Goods, "line_items[1].quantity", "missing"),
+            (lines(reduced), Goods, "line_items[1].discount_allocations[0].amount", "a"),
+            (json!({ "line_items": {} }), Goods, "line_items", "an object"),
+            (json!({ "total_price": "1,000.00" }), Total, "total_price", "9,999.99"),
+            (json!({ "currency": "zzz" }), Currency, "currency", "aaa"),
+            (refund, nine.clone(), "refunds[0].transactions[0].amount", "9,99"),
+            (json!({ "refunds": 5 }), Refund(String::new()), "refunds", "9"),
+        ] {
+            let fact = taxed(changes.clone());
+            assert_eq!(unread(&fact), [(part.clone(), field, shape)], "{changes}");
+            assert!(part != Goods || (fact.goods_minor.is_none() && fact.lines.is_empty()));
+        }
+        assert_eq!(unread(&taxed(json!({}))), []);
+        let money = json!({ "shop_money": { "amount": "5,00", "currency_code": "EUR" } });
+        let alone = json!({ "id": 9, "order_id": 5, "transactions": [
+            { "kind": "refund", "status": "success", "amount": "5,00", "amount_set": money },
+        ]});
+        let alone = fact_of("refunds/create", alone.to_string().as_bytes());
+        assert_eq!(unread(&alone), [(nine, "transactions[0].amount", "9,99")]);
+        assert_eq!((alone.refunds.len(), alone.partial), (0, true), "kept, and not as zero");
+    }
+
     #[test]
     fn presentment_money_is_never_read() {
         let set = json!({ "shop_money": { "amount": "80.00", "currency_code": "EUR" },

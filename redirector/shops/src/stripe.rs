@@ -679,6 +679,43 @@ mod tests {
         assert_eq!((foreign.currency, foreign.total_minor, foreign.notes.len()), (None, None, 1));
     }
 
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str)> {
+        fact.unreadable.iter().map(|u| (u.part.clone(), u.field.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let discount = "data.object.total_details.amount_discount";
+        for (changes, part, path) in [
+            (json!({ "amount_subtotal": "100.00" }), Goods, "data.object.amount_subtotal"),
+            (json!({ "total_details": { "amount_discount": 7.5 } }), Goods, discount),
+            (json!({ "amount_total": -1 }), Total, "data.object.amount_total"),
+            (json!({ "currency": "zzz" }), Currency, "data.object.currency"),
+            (json!({ "currency": null }), Currency, "data.object.currency"),
+        ] {
+            let fact = session(changes.clone());
+            assert_eq!(unread(&fact), [(part, path)], "{changes}");
+        }
+        assert_eq!(unread(&session(json!({ "shipping_cost": "x" }))), []);
+        for (field, value) in [
+            ("amount_refunded", json!("5")),
+            ("amount_refunded", json!(-5)),
+            ("currency", json!("zzz")),
+        ] {
+            let mut charge = json!({ "id": "ch_1", "currency": "eur", "amount_refunded": 5 });
+            charge[field] = value.clone();
+            let fact = fact(&event("charge.refunded", charge));
+            let path = format!("data.object.{field}");
+            let expected = [(Refund("ch_1".into()), path.as_str())];
+            assert_eq!(
+                (unread(&fact).as_slice(), fact.refunds.len()),
+                (&expected[..], 0),
+                "{value}"
+            );
+        }
+    }
+
     #[test]
     fn tax_inside_the_prices_is_noted() {
         let details = json!({ "amount_discount": 0, "amount_shipping": 0, "amount_tax": 1597 });

@@ -357,3 +357,83 @@ impl Reader<'_> {
         self.meta().any(|(key, value)| key == "_wcpay_mode" && value == "test")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fact(changes: Value) -> OrderFact {
+        let mut order = json!({
+            "id": 7, "status": "processing", "currency": "EUR", "total": "110.00",
+            "line_items": [{ "id": 1, "total": "60.00" }, { "id": 2, "total": "40.00" }],
+            "refunds": [{ "id": 5, "total": "-10.00" }],
+        });
+        order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let (headers, body) = (HeaderMap::new(), order.to_string());
+        let received_at = Timestamp::from_ms(1_780_000_000_000);
+        match read(&Arrival::of_test(&headers, body.as_bytes(), received_at)) {
+            Reading::Fact(fact) => *fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown_and_keeps_the_order() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let digits = "9".repeat(31);
+        let many = format!("{}… (31 characters)", "9".repeat(24));
+        let lines = |total: &str| json!({ "line_items": [{ "id": 1, "total": "60.00" }, { "id": 2, "total": total }] });
+        for (changes, part, field, shape) in [
+            (lines("1,000.00"), Goods, "line_items[1].total", "9,999.99"),
+            (lines(&digits), Goods, "line_items[1].total", many.as_str()),
+            (json!({ "line_items": [{ "id": 1 }] }), Goods, "line_items[0].total", "missing"),
+            (json!({ "line_items": "many" }), Goods, "line_items", "aaaa"),
+            (json!({ "line_items": null }), Goods, "line_items", "missing"),
+            (lines("99999999999999"), Goods, "line_items", "999999999999999.99"),
+            (json!({ "total": "1,000.00" }), Total, "total", "9,999.99"),
+            (json!({ "currency": "Euro" }), Currency, "currency", "aaaa"),
+            (
+                json!({ "refunds": [{ "id": 5, "total": "-10,00" }] }),
+                Refund("5".into()),
+                "refunds[0].total",
+                "-99,99",
+            ),
+            (json!({ "refunds": {} }), Refund(String::new()), "refunds", "an object"),
+        ] {
+            let fact = fact(changes.clone());
+            assert_eq!(unread(&fact), [(part.clone(), field, shape)], "{changes}");
+            let known = (fact.goods_minor.is_some(), fact.lines.len(), fact.refunds.len());
+            match part {
+                Goods => assert_eq!(known, (false, 0, 1), "one bad line makes the sum unknown"),
+                Total => assert_eq!(fact.total_minor, None),
+                Currency => assert_eq!(fact.currency, None),
+                Refund(_) => assert_eq!(known, (true, 2, 0)),
+            }
+            assert!(!fact.notes.is_empty(), "the note quotes the value: {changes}");
+        }
+        let fine = fact(json!({}));
+        assert_eq!((unread(&fine), fine.goods_minor), (vec![], Some(10_000)));
+        let tax = fact(json!({ "total_tax": "1,00" }));
+        assert_eq!(unread(&tax), [], "no commission depends on it");
+    }
+
+    #[test]
+    fn a_body_without_any_amount_says_nothing_of_them() {
+        let fact = fact(json!({ "currency": null, "total": null, "line_items": null }));
+        let mut bare = Map::new();
+        bare.insert("id".into(), 7.into());
+        bare.insert("status".into(), "cancelled".into());
+        assert_eq!(fact.unreadable.len(), 1, "the fields are there and empty");
+        let (headers, body) = (HeaderMap::new(), serde_json::to_vec(&bare).unwrap());
+        let arrival = Arrival::of_test(&headers, &body, Timestamp::from_ms(1));
+        let Reading::Fact(bare) = read(&arrival) else { panic!("it is a fact") };
+        assert_eq!((bare.unreadable.len(), bare.status), (0, Some(Status::Void)));
+    }
+}

@@ -18,6 +18,7 @@ mod reconcile;
 mod redirects;
 mod shipping;
 mod shopify;
+mod stop;
 mod stripe;
 mod support;
 mod tls;

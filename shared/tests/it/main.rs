@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
 mod catalog_folding;
+mod holding;
 mod links;
 mod order_folding;
 mod rules;
