@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use console::auth;
 use live::{clock, for_each_change, keys, node};
 use shared::catalog::{AccessToken, Catalog, Change, Entity, Hold, HoldTarget, Role};
-use shared::id::{AccessTokenId, FactId, HoldId};
+use shared::id::{AccessTokenId, HoldId};
 use shared::record::Record;
 use shared::stream::StreamKind;
 use shared::time::Timestamp;
@@ -144,10 +144,8 @@ pub(crate) fn revoke_key(
     if !keys::list(&config.data)?.iter().any(|(key, _)| *key == id) {
         bail!("there is no key {id}; `afterclick keys list` shows all");
     }
-    let digest = FactId::of_content(&[b"revoked key", &[id], &now.as_ms().to_be_bytes()]);
-    let bits = digest.as_bytes().iter().take(8).fold(0, |sum, &b| sum << 8 | u64::from(b));
     let hold = Hold {
-        id: HoldId::from_bits(bits),
+        id: HoldId::from_bits(rand::random()),
         target: HoldTarget::Key(id),
         reason,
         since: Some(since),

@@ -3,7 +3,7 @@
 //! It runs at the lowest priority, so that redirects come first. Under load it falls behind,
 //! reports how far, and catches up afterwards. It resumes after the last batch that was stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +16,7 @@ use live::{Live, Stop, clock};
 use shared::catalog::{
     Catalog, Change, Entity, Hold, HoldTarget, Merchant, Suspendable, Suspension,
 };
-use shared::id::MerchantId;
+use shared::id::{CampaignId, InfluencerId, MerchantId};
 use shared::record::Record;
 
 use crate::model::Position;
@@ -246,16 +246,18 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
-    // An influencer may promote every merchant, and a key signs for all.
-    let concerns_all = |entity: &Entity| match entity {
-        Entity::Hold(hold) => {
-            matches!(hold.target, HoldTarget::Influencer(_) | HoldTarget::Key(_))
+    for entity in &change.entities {
+        match entity {
+            Entity::Hold(Hold { target: HoldTarget::Influencer(id), .. })
+            | Entity::Suspension(Suspension { of: Suspendable::Influencer(id), .. }) => {
+                merchants.extend(promoted_by(*id, catalog));
+            }
+            // A key signs for every merchant.
+            Entity::Hold(Hold { target: HoldTarget::Key(_), .. }) => {
+                merchants.extend(catalog.merchants.keys().copied());
+            }
+            _ => {}
         }
-        Entity::Suspension(suspension) => matches!(suspension.of, Suspendable::Influencer(_)),
-        _ => false,
-    };
-    if change.entities.iter().any(concerns_all) {
-        merchants.extend(catalog.merchants.keys().copied());
     }
     for rate in change
         .entities
@@ -268,6 +270,16 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
     merchants.sort_unstable();
     merchants.dedup();
     merchants.into_iter().for_each(|merchant| projection.recount_orders_of(merchant));
+}
+
+/// Returns the merchants whom an influencer promotes by a link or a coupon.
+fn promoted_by(influencer: InfluencerId, catalog: &Catalog) -> BTreeSet<MerchantId> {
+    let links = catalog.links.iter().filter(|link| link.influencer() == influencer);
+    let coupons = catalog.coupons.values().filter(|coupon| coupon.influencer == influencer);
+    let campaigns: BTreeSet<CampaignId> =
+        links.map(|link| link.campaign()).chain(coupons.map(|coupon| coupon.campaign)).collect();
+    let campaigns = campaigns.into_iter().filter_map(|id| catalog.campaigns.get(&id));
+    campaigns.map(|campaign| campaign.merchant).collect()
 }
 
 /// Returns whether the state has seen records that the journal no longer has, as after a power cut.
