@@ -12,7 +12,7 @@ use crate::commission::{Due, bound_minor};
 use crate::held::{self, Holding};
 use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
-use crate::order::{Order, OrderFact, Status, Visit, distinct, fold};
+use crate::order::{Folding, Order, OrderFact, Status, Visit, distinct};
 use crate::rates::Conversion;
 use crate::time::Timestamp;
 
@@ -105,26 +105,25 @@ pub struct Settled {
     pub conversion: Option<Conversion>,
     /// True while commission waits for an exchange rate.
     pub unconverted: bool,
+    /// The time at which commission for the order was approvable for the last time; `None` if it
+    /// still is, or never was.
+    pub lapsed_at: Option<Timestamp>,
     /// Why its commission is held. What is held stays booked, and may not be paid.
     pub holding: Holding,
-    /// When the suspension was decided because of which nobody is credited.
-    pub suspended_at: Option<Timestamp>,
+    balances: BTreeMap<Account, i64>,
 }
 
 impl Settled {
     /// Returns the balance of an account.
     pub fn balance(&self, account: &Account) -> i64 {
-        self.bookings.iter().filter(|b| b.account == *account).map(|b| b.amount_minor).sum()
+        self.balances.get(account).copied().unwrap_or(0)
     }
 
     /// Returns whether commission for the order may be approved: the order is accepted, paid,
     /// credited and not a test. Bookings in another currency than the merchant's are not approved
     /// even then.
     pub fn approvable(&self) -> bool {
-        self.accepted
-            && self.order.status == Status::Paid
-            && !self.order.test
-            && self.decision.method != Method::None
+        is_approvable(self.accepted, &self.order, &self.decision)
     }
 }
 
@@ -140,36 +139,42 @@ pub fn settle(
     let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
     by_arrival.iter_mut().for_each(|fact| fact.look_up_clicks(visit));
     by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
-    let order = fold(&by_arrival)?;
-    let decision = decide(&order, catalog, visit);
-    let conversion = conversion_of(&order, catalog);
-    let suspensions = suspensions(&order, &decision, catalog);
-    let mut bookings: Vec<Booking> = Vec::new();
-    for step in steps(&by_arrival, conversion.as_ref(), &suspensions) {
-        let known = &by_arrival[..step.facts];
-        let Some(order) = fold(known) else { continue };
-        let order = Order { known_at: step.at, ..order };
-        // Nobody knows what is due while an amount is unknown: what was booked stays.
-        if !order.unreadable.is_empty() && order.is_earning() {
-            continue;
-        }
+    let order = whole_order(&by_arrival)?;
+    let mut ledger = Ledger::default();
+    let (mut folding, mut added) = (Folding::default(), 0);
+    let mut state: Option<State> = None;
+    let suspensions = suspensions(&order, catalog, visit);
+    for step in steps(&by_arrival, conversion_of(&order, catalog).as_ref(), &suspensions) {
+        by_arrival[added..step.facts].iter().for_each(|fact| folding.add(fact));
+        added = step.facts;
+        let Some(order) = folding.order() else { continue };
         let conversion =
             conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
-        let due = due(&order, &decide(&order, catalog, visit), catalog, conversion.as_ref());
-        book(&mut bookings, &step, known[step.facts - 1].id, &order, &due);
+        // Most facts say what is known already. What follows from an order is computed only when
+        // the order changes.
+        let is_known = |held: &State| held.order == order && held.conversion == conversion;
+        if step.cause != Cause::Suspension && state.as_ref().is_some_and(is_known) {
+            continue;
+        }
+        let now = State::of(Order { known_at: step.at, ..order }, conversion, catalog, visit);
+        // Nobody knows what is due while an amount is unknown: what was booked stays.
+        if !now.order.is_unknown() {
+            ledger.book(&step, by_arrival[step.facts - 1].id, &now);
+        }
+        ledger.heed_lapse(&step, &now);
+        state = Some(now);
     }
-    debug_assert!(are_balances_positive(&bookings), "no balance is below zero");
-    let accepted = is_accepted(&order, catalog);
+    let State { order, decision, accepted, .. } = state?;
+    debug_assert!(
+        ledger.balances.values().all(|balance| *balance >= 0),
+        "no balance is below zero"
+    );
+    let conversion = conversion_of(&order, catalog);
     let due = due(&order, &decision, catalog, conversion.as_ref());
     let unconverted = due.iter().any(|(_, due)| due.unconverted);
-    let holding = if accepted {
-        held::of_order(&by_arrival, &order, &decision, catalog)
-    } else {
-        Holding::default()
-    };
-    let subject = decision.subject().filter(|_| decision.method == Method::None);
-    let suspended_at =
-        subject.and_then(|subject| suspended(subject, &order, catalog)).map(|of| of.made_at);
+    let held = || held::of_order(&by_arrival, &order, &decision, catalog);
+    let holding = if accepted { held() } else { Holding::default() };
+    let Ledger { bookings, balances, lapsed_at, .. } = ledger;
     Some(Settled {
         order,
         decision,
@@ -177,9 +182,40 @@ pub fn settle(
         accepted,
         conversion,
         unconverted,
+        lapsed_at,
         holding,
-        suspended_at,
+        balances,
     })
+}
+
+fn whole_order(facts: &[OrderFact]) -> Option<Order> {
+    let mut folding = Folding::default();
+    facts.iter().for_each(|fact| folding.add(fact));
+    folding.order()
+}
+
+/// What is known of an order at a moment, and what follows from it.
+struct State {
+    order: Order,
+    conversion: Option<Conversion>,
+    decision: Decision,
+    accepted: bool,
+    due: Vec<(Account, Due)>,
+}
+
+impl State {
+    fn of(
+        order: Order,
+        conversion: Option<Conversion>,
+        catalog: &Catalog,
+        visit: &dyn Fn(&ClickId) -> Option<Visit>,
+    ) -> Self {
+        let decision = decide(&order, catalog, visit);
+        let due = due(&order, &decision, catalog, conversion.as_ref());
+        let accepted = is_accepted(&order, catalog);
+        let order = Order { known_at: Timestamp::MAX, ..order };
+        Self { order, conversion, decision, accepted, due }
+    }
 }
 
 /// A moment at which something became known.
@@ -219,11 +255,18 @@ fn steps(
     steps
 }
 
-/// Returns when the suspensions were decided that concern a candidate.
-fn suspensions(order: &Order, decision: &Decision, catalog: &Catalog) -> Vec<Timestamp> {
-    let of_candidates =
-        decision.candidates.iter().filter_map(|candidate| suspended(candidate, order, catalog));
-    let mut times: Vec<_> = of_candidates.map(|period| period.made_at).collect();
+/// Returns when the suspensions were decided that concern a candidate, the earliest first.
+fn suspensions(
+    order: &Order,
+    catalog: &Catalog,
+    visit: &dyn Fn(&ClickId) -> Option<Visit>,
+) -> Vec<Timestamp> {
+    if catalog.suspensions.is_empty() {
+        return vec![];
+    }
+    let candidates = decide(order, catalog, visit).candidates;
+    let periods = candidates.iter().filter_map(|candidate| suspended(candidate, order, catalog));
+    let mut times: Vec<_> = periods.map(|period| period.made_at).collect();
     times.sort_unstable();
     times.dedup();
     times
@@ -238,6 +281,10 @@ fn conversion_of(order: &Order, catalog: &Catalog) -> Option<Conversion> {
 fn is_accepted(order: &Order, catalog: &Catalog) -> bool {
     order.confirmed
         || catalog.merchants.get(&order.merchant).is_some_and(|merchant| merchant.trust_pixel)
+}
+
+fn is_approvable(accepted: bool, order: &Order, decision: &Decision) -> bool {
+    accepted && order.status == Status::Paid && !order.test && decision.method != Method::None
 }
 
 /// Returns the amounts that are due for the order, with their accounts, one for each currency.
@@ -268,70 +315,80 @@ fn due(
     dues.into_iter().map(|due| (account(&due), due)).collect()
 }
 
-/// Books the difference between the amount that is due now and the earlier bookings, on every
-/// account of the order.
-fn book(
-    bookings: &mut Vec<Booking>,
-    step: &Step,
-    fact: FactId,
-    order: &Order,
-    due: &[(Account, Due)],
-) {
-    let mut accounts: Vec<Account> = bookings.iter().map(|b| b.account).collect();
-    accounts.extend(due.iter().map(|(account, _)| *account));
-    accounts.sort_unstable();
-    accounts.dedup();
-    for account in accounts {
-        let booked: i64 =
-            bookings.iter().filter(|b| b.account == account).map(|b| b.amount_minor).sum();
-        let current = due.iter().find(|(to, _)| *to == account).map(|(_, due)| due);
-        let amount = current.map_or(0, |due| due.amount.minor) - booked;
-        if amount == 0 {
-            continue;
-        }
-        let reason = match step.cause {
-            Cause::Rate => Reason::Converted,
-            Cause::Suspension if amount < 0 => Reason::Suspended,
-            Cause::Suspension | Cause::Fact => {
-                reason(bookings, account, order, current.is_some(), amount)
+/// The bookings of an order while they are made.
+#[derive(Default)]
+struct Ledger {
+    bookings: Vec<Booking>,
+    /// What is booked on every account that was ever booked on.
+    balances: BTreeMap<Account, i64>,
+    /// The accounts that have a balance.
+    open: Vec<Account>,
+    approvable: bool,
+    lapsed_at: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Books the difference between the amount that is due now and the earlier bookings, on every
+    /// account of the order. `fact` is the last one that is known.
+    fn book(&mut self, step: &Step, fact: FactId, state: &State) {
+        let State { order, due, .. } = state;
+        let mut accounts = std::mem::take(&mut self.open);
+        accounts.extend(due.iter().map(|(account, _)| *account));
+        accounts.sort_unstable();
+        accounts.dedup();
+        for &account in &accounts {
+            let booked = self.balances.get(&account).copied().unwrap_or(0);
+            let current = due.iter().find(|(to, _)| *to == account).map(|(_, due)| due);
+            let amount = current.map_or(0, |due| due.amount.minor) - booked;
+            if amount == 0 {
+                continue;
             }
-        };
-        bookings.push(Booking {
-            fact,
-            booked_at: step.at,
-            reason,
-            account,
-            base_minor: current.map_or(0, |due| due.base.minor),
-            base_currency: current.map_or(account.currency, |due| due.base.currency),
-            rate: current.map_or_else(String::new, |due| due.rate.clone()),
-            amount_minor: amount,
-        });
+            let reason = match step.cause {
+                Cause::Rate => Reason::Converted,
+                Cause::Suspension if amount < 0 => Reason::Suspended,
+                Cause::Suspension | Cause::Fact => {
+                    self.reason(account, order, current.is_some(), amount)
+                }
+            };
+            *self.balances.entry(account).or_default() += amount;
+            self.bookings.push(Booking {
+                fact,
+                booked_at: step.at,
+                reason,
+                account,
+                base_minor: current.map_or(0, |due| due.base.minor),
+                base_currency: current.map_or(account.currency, |due| due.base.currency),
+                rate: current.map_or_else(String::new, |due| due.rate.clone()),
+                amount_minor: amount,
+            });
+        }
+        accounts.retain(|account| self.balances.get(account).is_some_and(|balance| *balance != 0));
+        self.open = accounts;
     }
-}
 
-fn are_balances_positive(bookings: &[Booking]) -> bool {
-    let mut balances: BTreeMap<Account, i64> = BTreeMap::new();
-    bookings.iter().for_each(|b| *balances.entry(b.account).or_default() += b.amount_minor);
-    balances.values().all(|balance| *balance >= 0)
-}
+    /// Keeps the time of the last change after which the commission is no longer approvable.
+    fn heed_lapse(&mut self, step: &Step, state: &State) {
+        let approvable = is_approvable(state.accepted, &state.order, &state.decision);
+        if approvable {
+            self.lapsed_at = None;
+        } else if self.approvable {
+            self.lapsed_at = Some(step.at);
+        }
+        self.approvable = approvable;
+    }
 
-fn reason(
-    bookings: &[Booking],
-    account: Account,
-    order: &Order,
-    credited: bool,
-    amount: i64,
-) -> Reason {
-    if order.status == Status::Void || order.status == Status::Draft {
-        Reason::Voided
-    } else if !credited {
-        Reason::Recredited
-    } else if !bookings.iter().any(|b| b.account == account) {
-        Reason::Accrued
-    } else if amount < 0 && order.refunded_minor > 0 {
-        Reason::Refunded
-    } else {
-        Reason::Adjusted
+    fn reason(&self, account: Account, order: &Order, credited: bool, amount: i64) -> Reason {
+        if order.status == Status::Void || order.status == Status::Draft {
+            Reason::Voided
+        } else if !credited {
+            Reason::Recredited
+        } else if !self.balances.contains_key(&account) {
+            Reason::Accrued
+        } else if amount < 0 && order.refunded_minor > 0 {
+            Reason::Refunded
+        } else {
+            Reason::Adjusted
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use shared::catalog::Merchant;
 use shared::id::{CampaignId, FactId, MerchantId};
 use shared::ledger::{Account, Booking, Settled, settle};
 use shared::money::Currency;
-use shared::order::{Order, OrderFact, Status, by_order, distinct};
+use shared::order::{Order, OrderFact, Status, by_order};
 use shared::time::Timestamp;
 
 use crate::error::Error;
@@ -63,8 +63,6 @@ impl Conversions {
     /// [`Error::TimeZone`] when the time zone of a merchant with conversions is invalid.
     pub(crate) fn of(dataset: &Dataset) -> Result<Self, Error> {
         let clicks = ClickIndex::new(&dataset.clicks);
-        let settle =
-            |facts: &[OrderFact]| settle(facts, &dataset.catalog, &|click| clicks.visit(click));
         let catalog = &dataset.catalog;
         let mut found =
             Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
@@ -73,7 +71,8 @@ impl Conversions {
             .extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
         for (key, facts) in by_order(dataset.order_facts.iter().map(|recorded| &recorded.fact)) {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
-            let Some(settled) = settle(&facts) else { continue };
+            let settled = settle(&facts, catalog, &|click| clicks.visit(click));
+            let Some(settled) = settled else { continue };
             if settled.decision.method == Method::None
                 && settled.decision.label.is_empty()
                 && settled.bookings.is_empty()
@@ -84,7 +83,7 @@ impl Conversions {
                 catalog.merchants.get(&key.merchant).ok_or(Error::UnknownMerchant(key.merchant))?;
             found.add_payer(merchant)?;
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
-            let hold = hold(&settled, &facts, &settle);
+            let hold = hold(&settled);
             found.list.push(Conversion { id, settled, hold });
         }
         Ok(found)
@@ -142,37 +141,13 @@ impl Conversions {
     }
 }
 
-fn hold(
-    settled: &Settled,
-    facts: &[OrderFact],
-    settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
-) -> Hold {
+fn hold(settled: &Settled) -> Hold {
     let paid_at = settled.order.paid_at.filter(|_| settled.accepted);
     let Some(paid_at) = paid_at else { return Hold::Never };
     if settled.approvable() {
         return Hold::Since(paid_at);
     }
-    let lapsed_at = settled.suspended_at.or_else(|| lapsed_at(facts, settle));
-    match lapsed_at {
-        Some(lapsed_at) => Hold::Until { paid_at, lapsed_at },
-        None => Hold::Never,
-    }
-}
-
-/// Returns when the fact arrived after which the order was no longer approvable; `None` when the
-/// order never was approvable.
-fn lapsed_at(
-    facts: &[OrderFact],
-    settle: &dyn Fn(&[OrderFact]) -> Option<Settled>,
-) -> Option<Timestamp> {
-    let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
-    by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
-    while let Some(last) = by_arrival.pop() {
-        if settle(&by_arrival)?.approvable() {
-            return Some(last.received_at);
-        }
-    }
-    None
+    settled.lapsed_at.map_or(Hold::Never, |lapsed_at| Hold::Until { paid_at, lapsed_at })
 }
 
 /// Returns the order's status in the word that exports use.

@@ -6,6 +6,9 @@
 
 mod fact;
 mod names;
+mod place;
+mod refunds;
+mod said;
 mod touch;
 
 pub use fact::{
@@ -17,9 +20,12 @@ pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
 
+use place::place;
+use refunds::Valid;
+use said::Said;
+
 use crate::id::{CustomerId, FactId, MerchantId};
 use crate::money::{Currency, round_half_away};
-use crate::platform::Platform;
 use crate::time::{Span, Timestamp};
 
 /// An order, folded from its facts.
@@ -54,7 +60,7 @@ pub struct Order {
     pub refunded_minor: i64,
     /// The goods in refunds that name the lines.
     pub refunded_goods_minor: i64,
-    /// The same goods as far as they belong to a line, by the line's id.
+    /// The same goods as far as they belong to one of [`Order::lines`], by the line's id.
     pub refunded_lines: BTreeMap<String, i64>,
     /// The total of refunds that do not name the lines.
     pub refunded_pro_rata_minor: i64,
@@ -120,6 +126,11 @@ impl Order {
     pub fn is_earning(&self) -> bool {
         self.status != Status::Void && self.status != Status::Draft && !self.test
     }
+
+    /// Returns whether nobody knows what it is worth, although it could earn.
+    pub fn is_unknown(&self) -> bool {
+        !self.unreadable.is_empty() && self.is_earning()
+    }
 }
 
 /// The number of facts from browsers that an order keeps. It is bounded because anybody can send
@@ -145,61 +156,87 @@ pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
 ///
+/// `None` when there are no facts.
+pub fn fold(facts: &[OrderFact]) -> Option<Order> {
+    let mut folding = Folding::default();
+    distinct(facts).into_iter().for_each(|fact| folding.add(fact));
+    folding.order()
+}
+
+/// An order while its facts are added one by one. A fact costs the same however many came before
+/// it, so that an order that is reported a hundred thousand times can still be settled.
+///
 /// Once the shop's server has said anything of the order, only its facts decide the state, the
 /// amounts, the codes and the time of the order. Browsers then only add a click, when the shop's
 /// facts have none.
-///
-/// `None` when there are no facts.
-pub fn fold(facts: &[OrderFact]) -> Option<Order> {
-    let mut facts = distinct(facts);
-    // The least trusted facts first: a later fact replaces an earlier one.
-    facts.sort_by_key(|f| (rank(f), f.occurred_at, f.received_at, f.id));
-    let last = *facts.last()?;
-    let confirmed = last.source.confirms();
-    let (base, claims): (Vec<_>, Vec<_>) =
-        facts.into_iter().partition(|f| f.source.confirms() == confirmed);
-    let states_amounts = |f: &&OrderFact| {
-        !f.partial && (f.currency.is_some() || f.unreadable_part(&AmountPart::Currency).is_some())
-    };
-    let content: Vec<&OrderFact> = base.iter().rev().copied().filter(states_amounts).collect();
-    let (in_currency, no_currency) =
-        told(&content, &AmountPart::Currency, &|f| f.currency.is_some());
+#[derive(Debug, Default)]
+pub(crate) struct Folding<'f> {
+    shop: Said<'f>,
+    /// What only browsers said: at most [`BROWSER_FACTS_MAX`] facts.
+    claims: Vec<&'f OrderFact>,
+}
+
+impl<'f> Folding<'f> {
+    /// Adds a fact, which must not have been added before.
+    pub(crate) fn add(&mut self, fact: &'f OrderFact) {
+        if fact.source.confirms() {
+            self.shop.add(fact);
+        } else {
+            self.claims.push(fact);
+        }
+    }
+
+    /// Returns the order as the facts until now have it; `None` without facts.
+    pub(crate) fn order(&self) -> Option<Order> {
+        let mut claims = Said::default();
+        for &claim in &self.claims {
+            claims.add(claim);
+        }
+        if self.shop.last.fact().is_some() {
+            order_of(&self.shop, &claims, true)
+        } else {
+            order_of(&claims, &Said::default(), false)
+        }
+    }
+}
+
+fn order_of(base: &Said<'_>, claims: &Said<'_>, confirmed: bool) -> Option<Order> {
+    let (last, first_at) = (base.last.fact()?, base.first_at?);
+    let content = base.content.fact();
+    let (in_currency, no_currency) = base.currency.answer(&AmountPart::Currency);
     let currency = in_currency.and_then(|f| f.currency);
-    let same_currency: Vec<&OrderFact> =
-        content.iter().copied().filter(|f| f.currency == currency).collect();
-    let (goods, no_goods) = told(&same_currency, &AmountPart::Goods, &|f| f.goods_minor.is_some());
-    let (total, no_total) = told(&same_currency, &AmountPart::Total, &|f| f.total_minor.is_some());
-    let (refunds, no_refunds) = refunds(&base, currency);
+    let goods = currency.and_then(|currency| base.goods.get(&currency)).copied();
+    let (goods, no_goods) = goods.unwrap_or_default().answer(&AmountPart::Goods);
+    let total = currency.and_then(|currency| base.total.get(&currency)).copied();
+    let (total, no_total) = total.unwrap_or_default().answer(&AmountPart::Total);
+    let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
+    let refunds = base.refunds.valid(currency);
+    let no_refunds = refunds.into_iter().flat_map(Valid::unreadable);
     let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
-    let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
-    let own = touches(&base);
-    let claimed = touches(&claims);
+    let refunded = |line: &Line| Some((line.id.clone(), refunds?.line_minor(&line.id)?));
+    let (own, claimed) = (touches(base, first_at), touches(claims, first_at));
     let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
-        status: status(&base),
+        status: base.status(),
         confirmed,
-        test: base.iter().any(|f| f.test),
-        placed_at: placed_at(&base, &touches),
-        checkout_at: base.iter().rev().find_map(|f| f.checkout_at),
-        paid_at: base
-            .iter()
-            .filter(|f| f.status == Some(Status::Paid))
-            .map(|f| f.received_at)
-            .min(),
+        test: base.test,
+        placed_at: placed_at(base.ordered.fact().and_then(|f| f.ordered_at), first_at, &touches),
+        checkout_at: base.checkout.fact().and_then(|f| f.checkout_at),
+        paid_at: base.paid_at,
         currency,
         goods_minor: goods.and_then(|f| f.goods_minor),
-        lines: goods.map_or_else(Vec::new, |f| f.lines.clone()),
         total_minor: total.and_then(|f| f.total_minor),
-        refunded_minor: sum(&|refund| refund.total_minor),
-        refunded_goods_minor: sum(&|refund| refund.goods_minor.unwrap_or(0)),
-        refunded_lines: refunded_lines(&refunds),
-        refunded_pro_rata_minor: sum(&|r| if r.goods_minor.is_none() { r.total_minor } else { 0 }),
-        coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
-        customer: base.iter().rev().find_map(|f| f.customer),
-        new_customer: base.iter().rev().find_map(|f| f.new_customer),
-        renewal: base.iter().any(|f| f.renewal),
+        refunded_minor: refunds.map_or(0, Valid::total_minor),
+        refunded_goods_minor: refunds.map_or(0, Valid::goods_minor),
+        refunded_lines: lines.iter().filter_map(refunded).collect(),
+        refunded_pro_rata_minor: refunds.map_or(0, Valid::pro_rata_minor),
+        lines,
+        coupons: content.map_or_else(Vec::new, |f| f.coupons.clone()),
+        customer: base.customer.fact().and_then(|f| f.customer),
+        new_customer: base.new_customer.fact().and_then(|f| f.new_customer),
+        renewal: base.renewal,
         touches,
         claimed_touches,
         unreadable: unreadable.cloned().collect(),
@@ -207,99 +244,17 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
     })
 }
 
-/// Finds the fact that tells a part of the amounts. `facts` are in order of trust, the highest
-/// first; `states` says whether a fact states the part readably.
-///
-/// The first fact that states the part decides. If it could not be read, the part is unknown, and
-/// an earlier word does not stand in for it: the amount may have changed. Only a fact about a later
-/// moment does, from whatever channel. Returns that fact, or what is unreadable.
-fn told<'f>(
-    facts: &[&'f OrderFact],
-    part: &AmountPart,
-    states: &dyn Fn(&OrderFact) -> bool,
-) -> (Option<&'f OrderFact>, Option<&'f Unreadable>) {
-    let age = |f: &OrderFact| (f.occurred_at, f.received_at, f.id);
-    let is_read = |f: &OrderFact| states(f) && f.unreadable_part(part).is_none();
-    let mut speaking = facts.iter().filter(|f| states(f) || f.unreadable_part(part).is_some());
-    let Some(first) = speaking.next() else { return (None, None) };
-    let Some(unread) = first.unreadable_part(part) else { return (Some(first), None) };
-    match speaking.find(|f| is_read(f) && age(f) > age(first)) {
-        Some(later) => (Some(later), None),
-        None => (None, Some(unread)),
-    }
-}
+/// The number of clicks of an order that are weighed. A shop's own facts name one or two.
+pub const TOUCHES_MAX: usize = 100;
 
-/// Returns the state of the order by its last fact. A dispute that the customer's bank decided
-/// against the shop comes first: only the payment provider sends it, shops do not hear of it.
-fn status(facts: &[&OrderFact]) -> Status {
-    let is_dispute =
-        |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
-    let disputes = facts.iter().filter(is_dispute).filter(|f| f.status.is_some());
-    let last = disputes.max_by_key(|f| (f.occurred_at, f.received_at, f.id));
-    if last.is_some_and(|f| f.status == Some(Status::Void)) {
-        return Status::Void;
-    }
-    facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
-}
-
-/// Ranks a fact: first by its source, then the shop before its payment provider, which knows the
-/// amount that was paid but not the goods.
-fn rank(fact: &OrderFact) -> (Source, bool) {
-    (fact.source, fact.platform != Platform::Stripe)
-}
-
-/// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
-///
-/// Only the source of the highest rank counts: when shop and payment provider both name refunds,
-/// they mean the same money. Also returns the refunds whose amounts could not be read, unless a
-/// later fact states them readably or no longer lists them.
-fn refunds<'f>(
-    facts: &[&'f OrderFact],
-    currency: Option<Currency>,
-) -> (BTreeMap<&'f str, &'f Refund>, Vec<&'f Unreadable>) {
-    let lists_refunds = |f: &&&OrderFact| {
-        !f.refunds.is_empty()
-            || unread_refunds(f).next().is_some()
-            || (f.refund_list == RefundList::Whole && !f.partial)
-    };
-    let Some(highest) = facts.iter().rev().find(lists_refunds).map(|f| rank(f)) else {
-        return (BTreeMap::new(), vec![]);
-    };
-    let (mut refunds, mut unread) = (BTreeMap::new(), BTreeMap::new());
-    let counted = facts.iter().filter(|f| rank(f) == highest);
-    for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
-        if fact.refund_list == RefundList::Whole && !fact.partial {
-            refunds.clear();
-            unread.clear();
-        }
-        for refund in &fact.refunds {
-            refunds.insert(refund.id.as_str(), refund);
-            unread.remove(refund.id.as_str());
-        }
-        unread.extend(unread_refunds(fact));
-    }
-    (refunds, unread.into_values().collect())
-}
-
-/// Returns the refunds of a fact whose amounts could not be read, by id.
-fn unread_refunds(fact: &OrderFact) -> impl Iterator<Item = (&str, &Unreadable)> {
-    fact.unreadable.iter().filter_map(|unreadable| match &unreadable.part {
-        AmountPart::Refund(id) => Some((id.as_str(), unreadable)),
-        AmountPart::Currency | AmountPart::Goods | AmountPart::Total => None,
-    })
-}
-
-fn refunded_lines(refunds: &BTreeMap<&str, &Refund>) -> BTreeMap<String, i64> {
-    let mut lines = BTreeMap::new();
-    for refunded in refunds.values().filter(|r| r.goods_minor.is_some()).flat_map(|r| &r.lines) {
-        *lines.entry(refunded.line.clone()).or_default() += refunded.goods_minor;
-    }
-    lines
-}
-
-fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
-    let mut touches: Vec<_> = facts.iter().flat_map(|f| f.touches.iter().copied()).collect();
-    touches.sort_unstable();
+/// Returns the clicks that were named, by time, each once. Of more than [`TOUCHES_MAX`] the latest
+/// stay that were made before the order was first heard of at `first_at`.
+fn touches(said: &Said<'_>, first_at: Timestamp) -> Vec<Touch> {
+    let before = said.touches.iter().rev().filter(|touch| touch.clicked_at <= first_at);
+    let mut touches: Vec<Touch> = before.take(TOUCHES_MAX).copied().collect();
+    touches.reverse();
+    let after = said.touches.iter().filter(|touch| first_at < touch.clicked_at);
+    touches.extend(after.take(TOUCHES_MAX - touches.len()));
     touches.dedup_by(|later, kept| {
         let is_same = later.click == kept.click;
         if is_same {
@@ -310,21 +265,55 @@ fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
     touches
 }
 
+/// Returns the facts that a store need not keep, because they say again what was said just before
+/// and changed nothing when they came. Without them the order folds to the same, whatever comes
+/// later. `facts` are those of one order. None are named while there are few.
+///
+/// Of facts with the same content that came one after the other, the first stays, and the one that
+/// replaces the others.
+pub fn repetitions(facts: &[OrderFact]) -> Vec<FactId> {
+    let mut by_arrival = distinct(facts);
+    if by_arrival.len() <= FEW_FACTS {
+        return vec![];
+    }
+    by_arrival.sort_unstable_by_key(|fact| (fact.received_at, fact.id));
+    let (mut repetitions, mut folding, mut order) = (vec![], Folding::default(), None);
+    for run in by_arrival.chunk_by(|one, next| says_the_same(one, next)) {
+        let stays = run.iter().max_by_key(|fact| place(fact)).map(|fact| fact.id);
+        for (index, fact) in run.iter().enumerate() {
+            folding.add(fact);
+            let before = std::mem::replace(&mut order, folding.order());
+            if index > 0 && Some(fact.id) != stays && before == order {
+                repetitions.push(fact.id);
+            }
+        }
+    }
+    repetitions
+}
+
+/// The number of facts of an order that are all kept.
+const FEW_FACTS: usize = 20;
+
+/// Returns whether two facts differ only in when they were said.
+fn says_the_same(one: &OrderFact, other: &OrderFact) -> bool {
+    let OrderFact { id, occurred_at, received_at, reread, .. } = *one;
+    *one == OrderFact { id, occurred_at, received_at, reread, ..other.clone() }
+}
+
 /// A shop's clock that is behind by more than this is not used.
 const CLOCK_ABSURD: Span = Span::days(365);
 
-/// Returns the time at which the order was placed. `facts` state it, unless it is impossible.
+/// Returns the time at which the order was placed. The shop has stated it, unless it is impossible.
 ///
 /// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
-/// placed after its first fact reached us: then the time of that fact counts. It cannot have
+/// placed after its first fact reached us at `reported_at`: then that time counts. It cannot have
 /// been placed before the click whose token it has either. If the click is up to two minutes later,
 /// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
 /// the time of the first fact counts. In between the shop is believed: the order came before the
 /// click.
-fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
+fn placed_at(stated: Option<Timestamp>, reported_at: Timestamp, touches: &[Touch]) -> Timestamp {
     let skew = Span::minutes(2);
-    let reported_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
-    let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return reported_at };
+    let Some(stated) = stated else { return reported_at };
     if stated > reported_at.plus(skew) {
         return reported_at;
     }

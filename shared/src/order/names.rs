@@ -124,13 +124,16 @@ pub fn by_order<'f>(
         let whole = by_name.shop_order_of(&key).cloned().unwrap_or(key);
         orders.entry(whole).or_default().extend(facts);
     }
+    let mut named: BTreeMap<(MerchantId, String), Vec<&OrderFact>> = BTreeMap::new();
     for fact in following {
-        let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
+        named.entry((fact.merchant, fold_name(&fact.order_id))).or_default().push(fact);
+    }
+    for ((merchant, name), facts) in named {
         let key = by_name.order_named(merchant, &name).cloned();
         orders
             .entry(key.unwrap_or(OrderKey { merchant, anchor: None, name }))
             .or_default()
-            .push(fact);
+            .extend(facts);
     }
     orders
 }
@@ -139,13 +142,19 @@ pub fn by_order<'f>(
 #[derive(Default)]
 struct Anchored {
     by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
+    /// The same without payments, of which any number may bear one name.
+    shops_by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
     names: BTreeMap<OrderKey, BTreeSet<String>>,
 }
 
 impl Anchored {
     fn add(&mut self, key: &OrderKey, fact: &OrderFact) {
         for name in fact.names() {
-            self.by_name.entry((fact.merchant, name.clone())).or_default().insert(key.clone());
+            let named = (fact.merchant, name.clone());
+            if key.anchor != Some(Anchor::Stripe) {
+                self.shops_by_name.entry(named.clone()).or_default().insert(key.clone());
+            }
+            self.by_name.entry(named).or_default().insert(key.clone());
             self.names.entry(key.clone()).or_default().insert(name);
         }
     }
@@ -157,8 +166,8 @@ impl Anchored {
         }
         let names = self.names.get(key).into_iter().flatten();
         let bearers =
-            names.filter_map(|name| self.by_name.get(&(key.merchant, name.clone()))).flatten();
-        the_only(bearers.filter(|bearer| bearer.anchor != Some(Anchor::Stripe)))
+            names.filter_map(|name| self.shops_by_name.get(&(key.merchant, name.clone())));
+        the_only(bearers.flatten())
     }
 
     /// Returns the order with this name, if there is exactly one.
@@ -168,9 +177,10 @@ impl Anchored {
     }
 }
 
-fn the_only<'k>(keys: impl Iterator<Item = &'k OrderKey>) -> Option<&'k OrderKey> {
-    let distinct: BTreeSet<_> = keys.collect();
-    distinct.first().copied().filter(|_| distinct.len() == 1)
+fn the_only<'k>(mut keys: impl Iterator<Item = &'k OrderKey>) -> Option<&'k OrderKey> {
+    let first = keys.next()?;
+    // A name that many bear is looked through no further than to the second of them.
+    keys.all(|key| key == first).then_some(first)
 }
 
 #[cfg(test)]

@@ -288,6 +288,6 @@ fn a_suspension_from_an_earlier_moment_takes_back_by_a_booking_of_its_own() {
         booked,
         [(Reason::Accrued, 1949, paid().received_at), (Reason::Suspended, -1949, made_at),]
     );
-    assert_eq!(settled.suspended_at, Some(made_at));
+    assert_eq!(settled.lapsed_at, Some(made_at));
     assert_eq!(FactId::from_bytes([1; 16]), settled.bookings[1].fact);
 }
