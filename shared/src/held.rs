@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::attribution::{Decision, Method};
+use crate::attribution::{Candidate, Decision, Method, Verdict};
 use crate::catalog::{Catalog, Evidence, Hold, HoldTarget};
 use crate::id::{HoldId, InfluencerId, LinkId};
 use crate::order::{Order, OrderFact, Touch};
@@ -132,13 +132,21 @@ pub fn of_order(
     }
     add_owner(&mut holding, credited.link, credited.influencer, catalog);
     if credited.evidence == Evidence::Click {
-        let counts = |touch: &&Touch| order.touches.iter().any(|t| t.click == touch.click);
+        let counts = |touch: &&Touch| {
+            let is_it = |c: &Candidate| c.click == Some(touch.click) && !is_in_vain(c.verdict);
+            decision.candidates.iter().any(is_it)
+        };
         for fact in facts {
             let counted = fact.touches.iter().filter(counts);
             counted.for_each(|touch| holding.add_key(touch, fact.received_at, catalog));
         }
     }
     holding
+}
+
+/// Returns whether a browser named the click in vain. It must not hold what others earn.
+const fn is_in_vain(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::LessTrusted)
 }
 
 /// Returns what is held of the commission for a lead.

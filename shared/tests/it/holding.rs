@@ -228,6 +228,17 @@ fn a_token_of_a_revoked_key_credits_and_is_held_until_the_key_is_released() {
 }
 
 #[test]
+fn a_browser_that_names_a_click_in_vain_holds_nothing() {
+    let revoked = Hold { since: Some(NOW), ..hold(HoldTarget::Key(3)) };
+    let catalog = with(&click_first(), Entity::Hold(revoked));
+    let claim = later(2, 1, |f| {
+        f.source = Source::Pixel;
+        f.touches = vec![Touch { key: Some(3), click: ClickId::from_bytes([6; 16]), ..touch(NOW) }];
+    });
+    assert_eq!(reasons(&settled(&[paid(), claim], &catalog)), Vec::<&str>::new());
+}
+
+#[test]
 fn a_click_that_is_also_known_by_its_record_keeps_the_key_of_its_token() {
     let hold = Hold { since: Some(NOW), ..hold(HoldTarget::Key(3)) };
     let revoked = with(&click_first(), Entity::Hold(hold));
