@@ -1,6 +1,7 @@
 //! Which commissions are held, and why. What is held stays booked, but is in nothing that may be
 //! paid; once it is released it goes on as if it had never been held. Books nothing itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -132,16 +133,27 @@ pub fn of_order(
     }
     add_owner(&mut holding, credited.link, credited.influencer, catalog);
     if credited.evidence == Evidence::Click {
-        let counts = |touch: &&Touch| {
+        for (touch, first_at) in first_seen(facts) {
             let is_it = |c: &Candidate| c.click == Some(touch.click) && !is_in_vain(c.verdict);
-            decision.candidates.iter().any(is_it)
-        };
-        for fact in facts {
-            let counted = fact.touches.iter().filter(counts);
-            counted.for_each(|touch| holding.add_key(touch, fact.received_at, catalog));
+            if decision.candidates.iter().any(is_it) {
+                holding.add_key(&touch, first_at, catalog);
+            }
         }
     }
     holding
+}
+
+/// Returns the touches that facts brought by tokens, and when each reached us first. An order that
+/// is reported again after a key was revoked is as honest as it was.
+fn first_seen(facts: &[OrderFact]) -> BTreeMap<Touch, Timestamp> {
+    let mut first: BTreeMap<Touch, Timestamp> = BTreeMap::new();
+    for fact in facts {
+        for touch in fact.touches.iter().filter(|touch| touch.key.is_some()) {
+            let seen = first.entry(*touch).or_insert(fact.received_at);
+            *seen = fact.received_at.min(*seen);
+        }
+    }
+    first
 }
 
 /// Returns whether a browser named the click in vain. It must not hold what others earn.

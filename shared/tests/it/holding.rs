@@ -209,6 +209,10 @@ fn a_token_of_a_revoked_key_credits_and_is_held_until_the_key_is_released() {
     for fact in [signed_by(2), paid()] {
         assert_eq!(reasons(&settled(&[fact], &revoked(received_at))), Vec::<&str>::new());
     }
+    let again = later(2, 60, |f| f.touches = signed_by(3).touches);
+    let known = settled(&[again.clone(), signed_by(3)], &before);
+    assert_eq!(reasons(&known), Vec::<&str>::new(), "it came before, and again after");
+    assert_eq!(reasons(&settled(&[again], &before)), ["revoked_key"], "it came after");
     let of_coupon = later(1, 0, |f| {
         f.touches =
             vec![Touch { key: Some(3), clicked_at: NOW.plus(Span::days(-60)), ..touch(NOW) }];
