@@ -193,7 +193,15 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let Some(outcome) = fields.outcome()? else { return Ok(None) };
     let click = fields.click(arrival)?;
     let order_id = fields.order_id(click.as_ref())?;
-    let (amount_minor, currency) = fields.amount()?;
+    let mut notes = vec![];
+    let (amount_minor, currency) = match fields.amount() {
+        // A void order is worth nothing, whatever its amount: it must not be paid because of it.
+        Err(reason) if outcome.status == Status::Void => {
+            notes.push(reason);
+            (None, None)
+        }
+        amount => amount?,
+    };
     let occurred_at =
         fields.time()?.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
     let merchant = arrival.merchant.bits().to_be_bytes();
@@ -218,6 +226,7 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
         touches,
         clicks,
         renewal: outcome.renewal,
+        notes,
         ..blank
     }))
 }
@@ -449,6 +458,15 @@ mod tests {
             read_one("txid=1001&status=rejected").unwrap().partial,
             "changes the status and nothing else"
         );
+    }
+
+    #[test]
+    fn an_order_is_void_also_when_its_amount_cannot_be_read() {
+        for amount in ["amount=1,000.00&currency=EUR", "amount=5", "amount=5&currency=Euro"] {
+            let fact = read_one(&format!("txid=1&status=rejected&{amount}")).unwrap();
+            assert_eq!((fact.status, fact.partial), (Some(Status::Void), true), "{amount}");
+            assert_eq!((fact.goods_minor, fact.notes.len()), (None, 1), "{amount}");
+        }
     }
 
     const CLICK: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
