@@ -24,7 +24,7 @@ pub use merchant::{Merchant, OldSecret, ShopApi};
 pub use suspension::{Suspendable, SuspendedPeriod, Suspension};
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, Vec<CouponId>>,
-    holds_by_target: HashMap<HoldTarget, Vec<HoldId>>,
+    holds_by_target: HashMap<HoldTarget, BTreeSet<HoldId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
     /// nodes. Their merchant is filled in when the campaign arrives.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
@@ -110,11 +110,7 @@ impl Catalog {
             Entity::Rate(new) => self.rates.insert(new),
             Entity::Hold(new) => {
                 put_latest(&mut self.holds, new.id, new, |e| e.updated_at);
-                let ids = self.holds_by_target.entry(new.target.folded()).or_default();
-                if !ids.contains(&new.id) {
-                    ids.push(new.id);
-                    ids.sort_unstable();
-                }
+                self.holds_by_target.entry(new.target.folded()).or_default().insert(new.id);
             }
             Entity::Suspension(new) => {
                 put_latest(&mut self.suspensions, new.of, new, |e| e.updated_at);
@@ -155,8 +151,8 @@ impl Catalog {
     /// Returns every hold on a target, also those that are released, in order of id. An order's name
     /// must be folded, as [`HoldTarget::order`] does.
     pub fn holds_on(&self, target: &HoldTarget) -> impl Iterator<Item = &Hold> {
-        let ids = self.holds_by_target.get(target).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| self.holds.get(id)).map(AsRef::as_ref)
+        let ids = self.holds_by_target.get(target).into_iter().flatten();
+        ids.filter_map(|id| self.holds.get(id)).map(AsRef::as_ref)
     }
 
     /// Returns the suspension in which a time lies, as far as it was decided by `known_at`.
