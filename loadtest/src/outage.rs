@@ -22,8 +22,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::followers::{BROWSER, click_of};
 use crate::scene::{self, HOST, LINKS, slug};
 
-/// How long it may take until all windows are there again.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take until one more window is there. The time until all are there depends on how
+/// busy the machine is, since the projector leaves the processor to everything else.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// The number of followers, and the time between two clicks of each.
 const FOLLOWERS: usize = 8;
 const CLICK_EVERY: Duration = Duration::from_millis(4);
@@ -321,10 +322,15 @@ async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Dura
     let (keys, expected): (Vec<_>, Vec<_>) = windows.into_iter().unzip();
     ensure!(!keys.is_empty(), "no window to look for");
     let begun = Instant::now();
+    let (mut most, mut progress_at) = (0, begun);
     loop {
         // Counting keys costs Redis nothing; comparing values does.
-        let are_there = servers.count().is_ok_and(|count| count >= keys.len());
-        if !are_there && begun.elapsed() <= PATIENCE {
+        let count = servers.count().unwrap_or_default();
+        if count > most {
+            (most, progress_at) = (count, Instant::now());
+        }
+        let is_over = progress_at.elapsed() > PATIENCE;
+        if count < keys.len() && !is_over {
             sleep(Duration::from_millis(20)).await;
             continue;
         }
@@ -336,13 +342,11 @@ async fn wait_for_windows(servers: &Servers, data: &Path) -> Result<(Option<Dura
                 .count(),
             Err(_) => keys.len(),
         };
-        if wrong == 0 {
-            return Ok((Some(begun.elapsed()), 0));
+        match wrong {
+            0 => return Ok((Some(begun.elapsed()), 0)),
+            _ if is_over => return Ok((None, wrong)),
+            _ => sleep(Duration::from_millis(50)).await,
         }
-        if begun.elapsed() > PATIENCE {
-            return Ok((None, wrong));
-        }
-        sleep(Duration::from_millis(50)).await;
     }
 }
 

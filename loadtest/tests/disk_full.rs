@@ -48,6 +48,13 @@ async fn a_full_disk_breaks_no_promise() {
 
 #[tokio::test]
 async fn a_product_that_promises_early_is_caught() {
-    let Some(report) = filled(Some("ack-early")).await else { return };
-    assert!(report.lost > 0, "{report:?}");
+    // The disk can also become full just when a segment is sealed. Then every order that was
+    // promised is on disk, and the bug does no harm that time.
+    for _ in 0..3 {
+        let Some(report) = filled(Some("ack-early")).await else { return };
+        if report.lost > 0 {
+            return;
+        }
+    }
+    panic!("three full disks did not show the bug");
 }

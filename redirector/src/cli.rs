@@ -151,15 +151,27 @@ pub(crate) struct Settings {
     /// Address of the admin listener [default: 127.0.0.1:8081].
     #[arg(long, value_name = "ADDR", env = "AFTERCLICK_ADMIN")]
     pub(crate) admin: Option<String>,
+    /// Hosts under which browsers and Prometheus ask the admin listener, comma-separated, beside
+    /// loopback and its own address.
+    #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_ADMIN_HOSTS")]
+    pub(crate) admin_hosts: Option<String>,
     /// Hot state: `embedded` (the default) or `redis://host:port`.
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,
+    /// File with the address of the hot state, if it holds a password.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_STATE_FILE")]
+    pub(crate) state_file: Option<String>,
     /// The agency's own link hosts, comma-separated.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_HOSTS")]
     pub(crate) hosts: Option<String>,
     /// Threads that serve the public listener, one a core [default: all cores].
     #[arg(long, value_name = "N", env = "AFTERCLICK_WORKERS")]
     pub(crate) workers: Option<String>,
+    /// Connections that one client address may have open at a worker; an IPv6 address counts by its
+    /// first 64 bits. Behind a proxy, requests that are not answered yet [default: 1024, but at most
+    /// a quarter of all].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_CONNECTIONS_PER_ADDRESS")]
+    pub(crate) connections_per_address: Option<String>,
     /// Scheme that visitors see: `auto` (the default), `https` or `http`; decides the cookie's name
     /// and `Secure`.
     #[arg(long, value_name = "SCHEME", env = "AFTERCLICK_SCHEME")]
@@ -167,6 +179,18 @@ pub(crate) struct Settings {
     /// What a click survives: `os` (a kill; the default) or `disk` (a power cut).
     #[arg(long, value_name = "CLASS", env = "AFTERCLICK_CLICKS")]
     pub(crate) clicks: Option<String>,
+    /// Most clicks a minute on one link that are billable from one block of addresses and user
+    /// agent; 0 switches it off [default: 60].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_MINUTE")]
+    pub(crate) flood_per_minute: Option<String>,
+    /// Most clicks an hour on one link that are billable from one block of addresses; 0 switches it
+    /// off [default: 1200].
+    #[arg(long, value_name = "N", env = "AFTERCLICK_FLOOD_PER_HOUR")]
+    pub(crate) flood_per_hour: Option<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed and whose connections are not
+    /// bounded, comma-separated [default: loopback,private].
+    #[arg(long, value_name = "NETWORKS", env = "AFTERCLICK_TRUSTED_PROXIES")]
+    pub(crate) trusted_proxies: Option<String>,
     /// Bytes after which a journal segment is sealed [default: 134217728].
     #[arg(long, value_name = "BYTES", env = "AFTERCLICK_SEGMENT_BYTES")]
     pub(crate) segment_bytes: Option<String>,
@@ -193,6 +217,9 @@ pub(crate) struct Settings {
     /// A first admin token, with which a new installation can be set up through the API.
     #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
+    /// File with the first admin token: other users of the machine see flags.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_ADMIN_TOKEN_FILE")]
+    pub(crate) admin_token_file: Option<String>,
     /// A fault to plant, to show that the tests catch it.
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]

@@ -9,12 +9,14 @@ mod doctor;
 mod jobs;
 mod journals;
 mod outbound;
+mod secret_file;
 mod serve;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, KeysCommand, TokenCommand};
@@ -25,6 +27,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit statuses: 0 done, 1 failed, 2 wrong usage (set by clap), 64 invalid configuration.
 fn main() -> ExitCode {
+    // SECURITY: what this process writes is for its owner alone, whatever the folder's mode is.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     start_log();
     edge::tls::use_ring_elsewhere();
     match run(Cli::parse().command) {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
+use shared::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
 
 use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
 use crate::clock::today_utc;
@@ -71,6 +72,13 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
         eprintln!(
             "note: the commission of {count} orders is held and in no payable amount; the table \
              commissions and GET /api/v1/orders say why"
+        );
+    }
+    if statement.many_customers > 0 {
+        let count = statement.many_customers;
+        eprintln!(
+            "note: {count} orders came by clicks that brought orders of more than \
+             {CUSTOMERS_OF_A_CLICK} customers; the export labels them `{MANY_CUSTOMERS}`"
         );
     }
     Ok(statement.render(command.format.into(), command.lines))

@@ -28,7 +28,7 @@ pub enum Class {
     Bot,
     /// Loaded as an image, a frame or a script, which is how cookie stuffing works.
     NotNavigation,
-    /// The same visitor again within the campaign's dedupe time.
+    /// The same visitor again on the same link, within the campaign's dedupe time.
     Duplicate,
     /// A check by `afterclick doctor`.
     SelfTest,
@@ -38,11 +38,13 @@ pub enum Class {
     OutOfDates,
     /// The click exceeded the campaign's cap.
     Capped,
+    /// More clicks on the link came from one block of addresses than people make.
+    Flood,
 }
 
 impl Class {
     /// All classes, in the order of statistics.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Billable,
         Self::Head,
         Self::Prefetch,
@@ -54,6 +56,7 @@ impl Class {
         Self::Paused,
         Self::OutOfDates,
         Self::Capped,
+        Self::Flood,
     ];
 
     /// Returns the word that exports and statistics use.
@@ -70,11 +73,21 @@ impl Class {
             Self::Paused => "paused",
             Self::OutOfDates => "out_of_dates",
             Self::Capped => "capped",
+            Self::Flood => "flood",
         }
     }
 
-    /// Returns whether the click may earn. Only such a click gets a token.
+    /// Returns whether the click may bring a sale that earns. Only such a click gets a token.
+    ///
+    /// A flood may: many people can share a carrier's addresses, and a purchase proves a person.
+    /// What nobody proves is not paid: not the click itself (only a billable one is), and no lead.
     pub const fn earns(self) -> bool {
+        matches!(self, Self::Billable | Self::Duplicate | Self::Flood)
+    }
+
+    /// Returns whether a lead that the click brings may be paid. A lead is a browser's word, so it
+    /// proves no person behind a flood.
+    pub const fn earns_leads(self) -> bool {
         matches!(self, Self::Billable | Self::Duplicate)
     }
 }
@@ -97,8 +110,8 @@ pub enum Availability {
 pub struct EarlierClick {
     /// The time of that click.
     pub clicked_at: Timestamp,
-    /// True when it was on a link of the same campaign.
-    pub same_campaign: bool,
+    /// True when it was on the same link. Whoever follows two influencers has clicked both.
+    pub same_link: bool,
 }
 
 /// The properties of a request that decide its class.
@@ -148,7 +161,7 @@ pub fn classify(
         Availability::NotStarted | Availability::Ended => return Class::OutOfDates,
         Availability::Live => {}
     }
-    let duplicate = earlier.is_some_and(|e| e.same_campaign && now.since(e.clicked_at) < dedupe);
+    let duplicate = earlier.is_some_and(|e| e.same_link && now.since(e.clicked_at) < dedupe);
     if duplicate { Class::Duplicate } else { Class::Billable }
 }
 
@@ -166,9 +179,9 @@ mod tests {
         earlier: Option<(i64, bool)>,
         expected: Class,
     ) {
-        let earlier = earlier.map(|(minutes_ago, same_campaign)| EarlierClick {
+        let earlier = earlier.map(|(minutes_ago, same_link)| EarlierClick {
             clicked_at: NOW.plus(Span::minutes(-minutes_ago)),
-            same_campaign,
+            same_link,
         });
         assert_eq!(classify(request, availability, earlier, Span::minutes(30), NOW), expected);
     }
@@ -188,13 +201,30 @@ mod tests {
         check(PERSON, Ended, Some((1, true)), Class::OutOfDates);
     }
 
+    /// Numbers stand in journals and in counter keys, so they never change.
     #[test]
-    fn a_duplicate_is_the_same_visitor_in_the_same_campaign_within_the_dedupe_time() {
+    fn the_number_of_each_class_is_its_place() {
+        for (number, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, number, "{}", class.as_str());
+        }
+        assert_eq!(Class::Flood as usize, 11);
+    }
+
+    #[test]
+    fn a_flood_may_bring_a_sale_but_no_lead() {
+        let earning = |by: fn(Class) -> bool| Class::ALL.into_iter().filter(move |c| by(*c));
+        let of = |by| earning(by).collect::<Vec<_>>();
+        assert_eq!(of(Class::earns), [Class::Billable, Class::Duplicate, Class::Flood]);
+        assert_eq!(of(Class::earns_leads), [Class::Billable, Class::Duplicate]);
+    }
+
+    #[test]
+    fn a_duplicate_is_the_same_visitor_on_the_same_link_within_the_dedupe_time() {
         let live = Availability::Live;
         check(PERSON, live, Some((29, true)), Class::Duplicate);
         check(PERSON, live, Some((30, true)), Class::Billable);
         check(PERSON, live, Some((1, false)), Class::Billable);
-        let earlier = Some(EarlierClick { clicked_at: NOW, same_campaign: true });
+        let earlier = Some(EarlierClick { clicked_at: NOW, same_link: true });
         assert_eq!(
             classify(PERSON, live, earlier, Span::ZERO, NOW),
             Class::Billable,

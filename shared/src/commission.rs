@@ -192,6 +192,9 @@ pub enum RuleError {
         "commission.when: at most {ENTRIES_MAX} products and categories of 1 to 200 characters"
     )]
     Entries,
+    /// More leads of one click than can be counted.
+    #[error("caps.leads_per_click: `{0}` must be at most {most}", most = Caps::LEADS_PER_CLICK_MAX)]
+    LeadsPerClick(u32),
 }
 
 /// An amount that is due for an order, with the figures it was computed from.
@@ -483,14 +486,32 @@ pub struct Caps {
     /// The most in total: the budget of the campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission_total: Option<Decimal>,
+    /// The most leads of one click.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leads_per_click: Option<u32>,
 }
 
 impl Caps {
-    /// Checks the amounts.
+    /// The most leads of one click where the campaign does not say it.
+    pub const LEADS_PER_CLICK: u32 = 3;
+    /// The largest number of leads of one click that a campaign may count.
+    pub const LEADS_PER_CLICK_MAX: u32 = 10;
+
+    /// Returns how many leads of one click count.
+    pub fn leads_per_click(&self) -> u32 {
+        let given = self.leads_per_click.unwrap_or(Self::LEADS_PER_CLICK);
+        given.min(Self::LEADS_PER_CLICK_MAX)
+    }
+
+    /// Checks the amounts and numbers.
     ///
     /// # Errors
-    /// Names the first amount that is out of bounds.
+    /// Names the first one that is out of bounds.
     pub fn check(&self, currency: Currency) -> Result<(), RuleError> {
+        if let Some(leads) = self.leads_per_click.filter(|leads| *leads > Self::LEADS_PER_CLICK_MAX)
+        {
+            return Err(RuleError::LeadsPerClick(leads));
+        }
         let amounts = [
             self.commission_per_order,
             self.commission_per_influencer_month,

@@ -24,6 +24,8 @@ pub mod commission;
 #[cfg(feature = "domain")]
 pub mod consent;
 #[cfg(feature = "domain")]
+pub mod customers;
+#[cfg(feature = "domain")]
 pub mod event;
 #[cfg(feature = "domain")]
 pub mod held;

@@ -11,6 +11,8 @@
 //! 1  1  version of that kind's body
 //! 2  …  body
 //! ```
+//!
+//! A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers.
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,30 @@ pub struct EventFact {
     pub touch: Option<Touch>,
     /// The visitor's consent.
     pub consent: Consent,
+}
+
+/// The time in which a click has one session at most, however many events say so.
+const SESSION_SLOT_MS: i64 = 30 * 60 * 1000;
+
+impl EventFact {
+    /// Returns when the event happened: never before the click that led to it.
+    pub fn happened_at(&self) -> Timestamp {
+        self.touch.map_or(self.at, |touch| self.at.max(touch.clicked_at))
+    }
+
+    /// Returns the id under which the event counts once.
+    ///
+    /// Sessions of one click in one half hour of the clock are one: a page, or whoever speaks in
+    /// its name, chooses the events' ids. A half hour never reaches into another UTC day, so the
+    /// day that is counted does not depend on which event came first.
+    pub fn counted_as(&self) -> EventId {
+        let Some(touch) = self.touch.filter(|_| self.name == EventName::Session) else {
+            return self.id;
+        };
+        let half_hour = self.happened_at().as_ms().div_euclid(SESSION_SLOT_MS).to_be_bytes();
+        let merchant = self.merchant.bits().to_be_bytes();
+        EventId::of_content(&[b"session", &merchant, touch.click.as_bytes(), &half_hour])
+    }
 }
 
 /// A delivery that could not be read. It is kept whole, so that it can be read
@@ -257,10 +283,13 @@ fn encode_json<T: Serialize>(head: [u8; 2], body: &T, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{HashMap, HashSet};
+
     use super::*;
     use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Role};
     use crate::id::{FactId, HoldId};
     use crate::order::{AmountPart, Source, Unreadable};
+    use crate::time::Span;
 
     fn click() -> Click<'static> {
         Click {
@@ -292,6 +321,45 @@ mod tests {
         for record in [Record::Click(click()), Record::Event(event)] {
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
         }
+    }
+
+    fn session(id: u8, minutes_after_click: i64) -> EventFact {
+        let touch = click().visit().map(|visit| visit.touch);
+        EventFact {
+            id: EventId::from_bytes([id; 16]),
+            name: EventName::Session,
+            at: click().at.plus(Span::minutes(minutes_after_click)),
+            received_at: click().at.plus(Span::days(40)),
+            merchant: MerchantId::from_bits(9),
+            touch,
+            consent: Consent::Granted,
+        }
+    }
+
+    #[test]
+    fn two_thousand_sessions_of_a_click_count_as_the_half_hours_that_they_are_in() {
+        // The click came at 8:26:40.
+        let of = |minutes: fn(u16) -> i64| {
+            let sessions = (0..2000_u16).map(|n| session(n.to_le_bytes()[0], minutes(n)));
+            sessions.map(|session| session.counted_as()).collect::<HashSet<_>>().len()
+        };
+        assert_eq!(of(|_| 1), 1);
+        assert_eq!(of(|n| i64::from(n % 3)), 1);
+        assert_eq!(of(|n| i64::from(n % 120)), 5, "8:00 to 10:30");
+        assert_eq!(of(|n| -i64::from(n)), 1, "a session does not begin before its click");
+        let other = EventFact { name: EventName::Lead, ..session(1, 1) };
+        assert_eq!(other.counted_as(), other.id, "other events count by their own id");
+    }
+
+    #[test]
+    fn sessions_that_count_as_one_lie_on_one_day() {
+        let day = |minutes| (session(1, minutes).counted_as(), session(1, minutes).at.utc_day());
+        let days: HashMap<_, HashSet<_>> =
+            (0..4000).map(day).fold(HashMap::new(), |mut days, (id, day)| {
+                days.entry(id).or_default().insert(day);
+                days
+            });
+        assert!(days.values().all(|days| days.len() == 1));
     }
 
     #[test]
@@ -362,6 +430,24 @@ mod tests {
             assert_eq!(record.encode()[1], version);
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
         }
+    }
+
+    /// Written by version 2 of a change and never changed: every later version must read it.
+    #[test]
+    fn a_change_with_sealed_secrets_stays_readable() {
+        let body = include_str!("../tests/data/catalog-v2.json").trim();
+        let bytes = [&[CATALOG, V2][..], body.as_bytes()].concat();
+        let Ok(Record::Catalog(change)) = Record::decode(&bytes) else { panic!("it is one") };
+        assert!(change.has_sealed());
+        let sealed = change.entities.iter().map(|entity| match entity {
+            Entity::Merchant(merchant) => merchant.sealed.as_deref(),
+            Entity::Influencer(influencer) => influencer.sealed.as_deref(),
+            _ => None,
+        });
+        for sealed in sealed {
+            assert!(sealed.is_some_and(|sealed| body.contains(sealed)));
+        }
+        assert_eq!(Record::Catalog(change).encode()[..2], [CATALOG, V2]);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 pub mod http;
 pub mod product;
 pub mod redis;
+pub mod slow;
 
 pub use http::Answer;
 pub use product::{Launch, Product, Row, default_bin_dir};
 pub use redis::{Certificates, Redis, RedisCluster};
+pub use slow::SlowWire;

@@ -4,7 +4,9 @@
 //! It never uses the product's code and never leaves a process behind.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub struct Launch {
     data: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    token_in_file: bool,
 }
 
 impl Launch {
@@ -40,6 +43,7 @@ impl Launch {
             data: data.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            token_in_file: false,
         }
     }
 
@@ -57,6 +61,13 @@ impl Launch {
         self
     }
 
+    /// Hands the admin token over by a file in the folder of the data, not by the environment.
+    #[must_use]
+    pub fn token_in_file(mut self) -> Self {
+        self.token_in_file = true;
+        self
+    }
+
     /// Starts `afterclick serve`. It may be called again after the product has ended: the data are
     /// kept.
     ///
@@ -68,11 +79,16 @@ impl Launch {
             .with_context(|| format!("cannot make {}", self.data.display()))?;
         let log = self.data.join("afterclick.log");
         let token = random_token()?;
-        let mut child = Command::new(&program)
+        let mut command = Command::new(&program);
+        if self.token_in_file {
+            command.env("AFTERCLICK_ADMIN_TOKEN_FILE", token_file(&self.data, &token)?);
+        } else {
+            command.env("AFTERCLICK_ADMIN_TOKEN", &token);
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .args(&self.arguments)
-            .env("AFTERCLICK_ADMIN_TOKEN", &token)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -303,6 +319,16 @@ fn read_csv(bytes: &[u8]) -> Result<Vec<Row>> {
     let mut reader = csv::Reader::from_reader(bytes);
     let rows = reader.deserialize().collect::<Result<_, _>>();
     rows.with_context(|| format!("the statement is not CSV: {}", String::from_utf8_lossy(bytes)))
+}
+
+/// Writes the token to a file that only its owner can read.
+fn token_file(data: &Path, token: &str) -> Result<PathBuf> {
+    let path = data.join("admin-token");
+    _ = std::fs::remove_file(&path);
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(token.as_bytes())?;
+    Ok(path)
 }
 
 fn random_token() -> Result<String> {

@@ -55,7 +55,9 @@ pub(crate) struct Show<'a> {
 impl<'a> Show<'a> {
     /// Starts the product and creates the catalog for the followers.
     pub(crate) async fn open(plan: &'a FollowPlan, redis: Option<&Redis>) -> Result<Self> {
-        let mut launch = Launch::new(&plan.bin_dir, &plan.data);
+        // All followers have one address here, so together they would be a flood.
+        let unbounded = ["--flood-per-minute", "0", "--flood-per-hour", "0"];
+        let mut launch = Launch::new(&plan.bin_dir, &plan.data).arguments(&unbounded);
         if plan.pin {
             run_on(0)?;
             launch = launch.arguments(&["--workers", "1"]);

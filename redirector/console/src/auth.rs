@@ -1,6 +1,9 @@
-//! Who may ask: bearer tokens, of which only hashes are kept and compared in constant time.
+//! Who may ask: bearer tokens, of which only hashes are kept and compared in constant time. Who
+//! guesses is slowed. Nobody is answered in the name of a foreign host.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -13,8 +16,10 @@ use live::clock;
 use rand::Rng;
 use shared::catalog::Role;
 use subtle::ConstantTimeEq;
+use tokio::time::sleep;
 
 use crate::context::Console;
+use crate::guesses::{self, Admission, Client};
 use crate::problem::Problem;
 
 /// The hash under which an access token is kept.
@@ -29,15 +34,61 @@ pub fn generate() -> String {
     format!("ac_{}", URL_SAFE_NO_PAD.encode(secret))
 }
 
+/// Lets a request through when it names one of our hosts.
+pub(crate) async fn only_our_hosts(
+    State(console): State<Arc<Console>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if console.hosts.admit(&request) {
+        return Ok(next.run(request).await);
+    }
+    Err(Problem::misdirected())
+}
+
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CameFrom(pub IpAddr);
+
 /// Lets a request through when its token is known; its role goes along.
 pub(crate) async fn identify(
     State(console): State<Arc<Console>>,
+    Extension(CameFrom(address)): Extension<CameFrom>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let role = role(&console, request.headers()).ok_or_else(Problem::unauthorized)?;
+    let token = token(request.headers()).ok_or_else(Problem::unauthorized)?;
+    let client = Client::of(address);
+    match console.guesses.admit(client, Instant::now()) {
+        Admission::Now => {}
+        Admission::Wait(client) => {
+            let _waiting = Waiting { console: &console, client };
+            sleep(guesses::WAIT).await;
+        }
+        Admission::Refused => return Err(Problem::too_many_guesses()),
+    }
+    let Some(role) = role(&console, token) else {
+        if let Some(since) = console.guesses.wrong(client, Instant::now()) {
+            tracing::warn!(
+                "a wrong access token came from {address}; {since} since this was last logged"
+            );
+        }
+        return Err(Problem::unauthorized());
+    };
     request.extensions_mut().insert(role);
     Ok(next.run(request).await)
+}
+
+/// A request that waits; also one whose sender goes away waits no longer.
+struct Waiting<'a> {
+    console: &'a Console,
+    client: Client,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.console.guesses.waited(self.client);
+    }
 }
 
 /// Lets a request through when [`identify`] found an administrator.
@@ -52,13 +103,15 @@ pub(crate) async fn administrators_only(
     Err(Problem::forbidden("this access token reads its own figures at /api/v1/stats"))
 }
 
-fn role(console: &Console, headers: &HeaderMap) -> Option<Role> {
+/// Returns the token that a request brings.
+fn token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    let hash = hash(token.trim());
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn role(console: &Console, token: &str) -> Option<Role> {
+    let hash = hash(token);
     let is_first = console
         .first_token
         .as_ref()

@@ -10,6 +10,8 @@ use live::Live;
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
 use tokio::time::sleep;
 
+use crate::guesses::Guesses;
+use crate::hosts::Hosts;
 use crate::problem::Problem;
 
 /// How long a request waits for a hot state that is still being opened.
@@ -24,6 +26,9 @@ pub struct Console {
     /// Writes facts to the journal.
     pub facts: Committer,
     pub journal_dir: PathBuf,
+    /// The hosts of the admin listener.
+    pub hosts: Hosts,
+    pub guesses: Guesses,
     /// The hash of the token in the configuration.
     pub first_token: Option<String>,
     pub counters: Vec<&'static Counters>,
@@ -52,8 +57,10 @@ impl Console {
         self.lag.behind(&self.journals)
     }
 
-    /// Returns whether the figures contain everything that is recorded.
+    /// Returns whether figures that are read from now on contain everything that was recorded
+    /// before the call. Ask before reading them: a record that is projected while they are read is
+    /// not in all of them.
     pub fn is_up_to_date(&self) -> bool {
-        self.lag.is_up_to_date()
+        self.lag.is_up_to_date(&self.journals)
     }
 }

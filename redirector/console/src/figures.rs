@@ -1,18 +1,22 @@
 //! Figures: statistics from the live counters, and an order with everything that is known of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use hot_state::{CounterKey, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order};
+use hot_state::{
+    CounterKey, FoundOrder, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order,
+    has_many_customers,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::attribution::Decision;
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
+use shared::customers::MANY_CUSTOMERS;
 use shared::held::Held;
-use shared::id::{ClickId, MerchantId};
+use shared::id::MerchantId;
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
 use shared::order::{Order, OrderFact};
@@ -20,6 +24,7 @@ use shared::rates::Conversion;
 use shared::time::{Span, Timestamp};
 
 use crate::context::Console;
+use crate::pool::Reports;
 use crate::problem::{Fault, Problem};
 
 /// How many unparsed deliveries are listed by default.
@@ -133,21 +138,22 @@ impl Row {
 pub(crate) async fn stats(
     State(console): State<Arc<Console>>,
     Extension(role): Extension<Role>,
+    Extension(reports): Extension<Reports>,
     Query(query): Query<StatsQuery>,
 ) -> Result<Json<Value>, Problem> {
     let by = By::read(query.by.as_deref().unwrap_or("link"));
     let by = by.ok_or_else(|| fault("by", "expected link, influencer, campaign or day"))?;
     let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
-    let state = console.hot_state().await?;
+    let state = console.hot_state().await?.clone();
+    let up_to_date = console.is_up_to_date();
+    let counted = reports.run(move || counted(&state, from, to)).await?;
     let catalog = console.live.read();
     let wanted = |key: &CounterKey| {
         let is = |wanted: &Option<String>, id: &dyn ToString| {
             wanted.as_ref().is_none_or(|w| *w == id.to_string())
         };
         let merchant = catalog.campaigns.get(&key.campaign).map(|campaign| campaign.merchant);
-        from.is_none_or(|from| from <= key.day)
-            && to.is_none_or(|to| key.day <= to)
-            && may_see(role, key, merchant)
+        may_see(role, key, merchant)
             && is(&query.campaign, &key.campaign)
             && is(&query.influencer, &key.influencer)
             && query
@@ -159,9 +165,29 @@ pub(crate) async fn stats(
                 .as_ref()
                 .is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
     };
-    let rows = count(state, by, &wanted).map_err(|error| Problem::internal(&error))?;
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for (key, amount) in counted.into_iter().filter(|(key, _)| wanted(key)) {
+        rows.entry(by.group(&key)).or_default().add(key.metric, amount);
+    }
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
-    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": console.is_up_to_date() })))
+    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": up_to_date })))
+}
+
+/// Returns everything that was counted on these days. It reads the hot state, so the catalog must
+/// not be locked meanwhile: a store that hangs would stop every change.
+fn counted(
+    state: &HotState,
+    from: Option<u32>,
+    to: Option<u32>,
+) -> Result<HashMap<CounterKey, i64>, Problem> {
+    let mut counted: HashMap<CounterKey, i64> = HashMap::new();
+    let read = state.each_count(&mut |key, amount| {
+        if from.is_none_or(|from| from <= key.day) && to.is_none_or(|to| key.day <= to) {
+            *counted.entry(key).or_default() += amount;
+        }
+    });
+    read.map_err(|error| Problem::internal(&error))?;
+    Ok(counted)
 }
 
 fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
@@ -170,20 +196,6 @@ fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
         Role::Merchant(id) => merchant == Some(id),
         Role::Influencer(id) => key.influencer == id,
     }
-}
-
-fn count(
-    state: &HotState,
-    by: By,
-    wanted: &dyn Fn(&CounterKey) -> bool,
-) -> anyhow::Result<BTreeMap<String, Row>> {
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    state.each_count(&mut |key, amount| {
-        if wanted(&key) {
-            rows.entry(by.group(&key)).or_default().add(key.metric, amount);
-        }
-    })?;
-    Ok(rows)
 }
 
 fn show(by: By, group: &str, row: &Row, catalog: &Catalog) -> Value {
@@ -240,6 +252,8 @@ pub(crate) struct OrderView {
     conversion: Option<Conversion>,
     unconverted: bool,
     held: Vec<Held>,
+    /// What a person should look at. It takes nothing away.
+    flags: Vec<&'static str>,
     commission: Vec<Value>,
     up_to_date: bool,
 }
@@ -247,17 +261,33 @@ pub(crate) struct OrderView {
 /// `GET /api/v1/orders/{merchant}/{order id}`.
 pub(crate) async fn order(
     State(console): State<Arc<Console>>,
+    Extension(reports): Extension<Reports>,
     Path((merchant, order_id)): Path<(String, String)>,
 ) -> Result<Json<OrderView>, Problem> {
+    let state = console.hot_state().await?.clone();
+    let view = move || view(&console, &state, &merchant, &order_id);
+    reports.run(view).await.map(Json)
+}
+
+fn view(
+    console: &Console,
+    state: &HotState,
+    merchant: &str,
+    order_id: &str,
+) -> Result<OrderView, Problem> {
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
-    let state = console.hot_state().await?;
-    let found = find_order(state, id, &order_id).map_err(|error| Problem::internal(&error))?;
+    let up_to_date = console.is_up_to_date();
+    let found = find_order(state, id, order_id).map_err(|error| Problem::internal(&error))?;
     let found = found.ok_or_else(missing)?;
-    let catalog = console.live.read();
-    let visit = |click: &ClickId| found.visit(state, click);
-    let settled = settle(&found.facts, &catalog, &visit).ok_or_else(missing)?;
-    Ok(Json(OrderView {
+    // The catalog is locked only while orders are settled, never while the hot state is read.
+    let settle = |found: &FoundOrder| {
+        settle(&found.facts, &console.live.read(), &|click| found.visit(click))
+    };
+    let settled = settle(&found).ok_or_else(missing)?;
+    let many = has_many_customers(state, &settled, &settle);
+    let many = many.map_err(|error| Problem::internal(&error))?;
+    Ok(OrderView {
         merchant: id,
         order_id: settled.order.order_id.clone(),
         order: show_order(&settled.order),
@@ -267,8 +297,9 @@ pub(crate) async fn order(
         conversion: settled.conversion,
         unconverted: settled.unconverted,
         held: settled.holding.held,
-        up_to_date: console.is_up_to_date(),
-    }))
+        flags: many.then_some(MANY_CUSTOMERS).into_iter().collect(),
+        up_to_date,
+    })
 }
 
 fn show_order(order: &Order) -> Value {
@@ -314,12 +345,24 @@ pub(crate) struct UnparsedQuery {
 /// `GET /api/v1/unparsed?limit=`: lists unparsed deliveries, the latest first.
 pub(crate) async fn unparsed(
     State(console): State<Arc<Console>>,
+    Extension(reports): Extension<Reports>,
     Query(query): Query<UnparsedQuery>,
 ) -> Result<Json<Value>, Problem> {
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
+    let state = console.hot_state().await?.clone();
+    let up_to_date = console.is_up_to_date();
+    let (items, count) = reports.run(move || latest_unparsed(&state, limit)).await?;
+    Ok(Json(json!({ "items": items, "count": count, "up_to_date": up_to_date })))
+}
+
+/// Returns the latest unparsed deliveries, and how many there are in all.
+fn latest_unparsed(
+    state: &HotState,
+    limit: usize,
+) -> Result<(Vec<UnparsedDelivery>, u64), Problem> {
     let mut deliveries: VecDeque<UnparsedDelivery> = VecDeque::new();
-    let mut count = 0u64;
-    let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
+    let (mut count, mut damaged) = (0u64, 0u64);
+    let scanned = state.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
             Ok(ListedDelivery::Delivery(delivery)) => {
                 count += 1;
@@ -335,12 +378,12 @@ pub(crate) async fn unparsed(
                     delivery.reread = true;
                 }
             }
-            Err(error) => {
-                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}");
-            }
+            Err(_) => damaged += 1,
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;
-    let items: Vec<_> = deliveries.into_iter().rev().collect();
-    Ok(Json(json!({ "items": items, "count": count, "up_to_date": console.is_up_to_date() })))
+    if damaged > 0 {
+        tracing::warn!("{damaged} entries in the list of unparsed deliveries are damaged");
+    }
+    Ok((deliveries.into_iter().rev().collect(), count))
 }

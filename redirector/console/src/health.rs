@@ -41,7 +41,7 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
         }
     }
     let behind = console.records_behind();
-    _ = match (console.lag.failing.load(Relaxed), console.lag.caught_up.load(Relaxed)) {
+    _ = match (console.lag.failing.load(Relaxed), console.is_up_to_date()) {
         (true, _) => {
             writeln!(
                 text,
@@ -68,6 +68,13 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
         let label = Some(("platform", platform.as_str()));
         let count = console.lag.unreadable_total(platform);
         totals.insert(("afterclick_unreadable_amounts_total", label), count);
+    }
+    for (name, value) in [
+        ("afterclick_admin_foreign_hosts_total", console.hosts.foreign_total()),
+        ("afterclick_admin_refused_requests_total", console.guesses.refused_total()),
+        ("afterclick_admin_wrong_tokens_total", console.guesses.wrong_total()),
+    ] {
+        totals.insert((name, None), value);
     }
     for of_shop in console.reconciliations.all().values() {
         for (name, value) in [

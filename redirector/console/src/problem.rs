@@ -77,6 +77,19 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail)
     }
 
+    /// Too many wrong tokens came from the client's address, so this one was not looked at.
+    pub fn too_many_guesses() -> Self {
+        let detail = "wrong access tokens came from your address; ask again in a moment";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens", detail)
+    }
+
+    /// The request names a host that is not ours.
+    pub fn misdirected() -> Self {
+        let detail = "the admin listener answers to localhost, to its own address and to the hosts \
+                      in `admin_hosts` (--admin-hosts, AFTERCLICK_ADMIN_HOSTS): add this one there";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "Not a host of the admin listener", detail)
+    }
+
     /// The access token is known, but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Not allowed with this access token", detail)
@@ -114,6 +127,12 @@ impl Problem {
             "Cannot record now",
             "it is not on the disk; send it again later, with the same Idempotency-Key",
         )
+    }
+
+    /// Too many others of the same kind are under way.
+    pub fn busy(what: &str) -> Self {
+        let detail = format!("too many {what} are under way; ask again in a few seconds");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
     }
 
     /// There are no figures yet.
@@ -178,8 +197,14 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.document())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

@@ -102,7 +102,8 @@ pub(crate) async fn create(
         }
         let mut fields = Fields::new(object(&body)?);
         let now = clock::now();
-        let made = EntityBuilder::new(catalog, now).make(kind, &mut fields, None);
+        let snapshot = console.live.snapshot().load_full();
+        let made = EntityBuilder::new(catalog, snapshot, now).make(kind, &mut fields, None);
         let entity = accept(made, fields)?;
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
     };
@@ -130,7 +131,8 @@ pub(crate) async fn change(
         let mut fields = Fields::new(object(&body)?);
         // A new version must be later than the one it replaces, even if the clock went back.
         let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
-        let mut builder = EntityBuilder::new(catalog, now);
+        let snapshot = console.live.snapshot().load_full();
+        let mut builder = EntityBuilder::new(catalog, snapshot, now);
         let suspension = builder.suspension(&mut fields, &held);
         let made = builder.make(kind, &mut fields, Some(&held));
         let entity = accept(made, fields)?;
@@ -159,7 +161,8 @@ pub(crate) async fn import(
             return Ok((None, (before.count, true)));
         }
         let now = clock::now();
-        let entities = rows(catalog, kind, &body, now)?;
+        let builder = EntityBuilder::new(catalog, console.live.snapshot().load_full(), now);
+        let entities = rows(builder, kind, &body)?;
         let count = entities.len();
         Ok((Some(Change { at: now, entities, request }), (count, false)))
     };
@@ -171,13 +174,7 @@ pub(crate) async fn import(
 }
 
 /// Makes an entity of each row, or reports the rows that are invalid.
-fn rows(
-    catalog: &Catalog,
-    kind: Kind,
-    body: &[u8],
-    now: Timestamp,
-) -> Result<Vec<Entity>, Problem> {
-    let mut builder = EntityBuilder::new(catalog, now);
+fn rows(mut builder: EntityBuilder<'_>, kind: Kind, body: &[u8]) -> Result<Vec<Entity>, Problem> {
     table::read(body, ROWS_MAX, |Row { line, fields }| {
         let mut fields = Fields::new(fields);
         let made = builder.make(kind, &mut fields, None);
@@ -380,7 +377,7 @@ fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
             let mut shown = fields_of(merchant);
             let has_secret = merchant.webhook_secret.is_some();
             if let Some(fields) = shown.as_object_mut() {
-                for secret in ["webhook_secret", "old_webhook_secret", "shop_api"] {
+                for secret in ["webhook_secret", "old_webhook_secret", "shop_api", "sealed"] {
                     fields.remove(secret);
                 }
             }
@@ -388,7 +385,11 @@ fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
             merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
             shown
         }
-        Entity::Influencer(influencer) => fields_of(influencer),
+        Entity::Influencer(influencer) => {
+            let mut shown = fields_of(influencer);
+            shown.as_object_mut().map(|fields| fields.remove("sealed"));
+            shown
+        }
         Entity::Campaign(campaign) => {
             let mut shown = fields_of(campaign);
             merge(&mut shown, json!({ "commission_text": campaign.commission.describe() }));

@@ -1,6 +1,8 @@
 //! The admin listener: paths, connections and time-outs, on a thread and runtime of its own, so
-//! that a slow answer delays no redirect.
+//! that a slow answer delays no redirect. The API's handlers run on a pool of threads, so that
+//! nothing delays an answer about health either.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +12,22 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use live::Stop;
+use live::{Rarely, Stop};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use crate::auth::CameFrom;
 use crate::context::Console;
+use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, holds, orders, problem, resources, tokens};
+use crate::{auth, figures, health, holds, orders, pool, problem, resources, tokens};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -42,7 +48,7 @@ const GIVE_BACK_EVERY: Duration = Duration::from_secs(2);
 const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// Every path of the admin listener.
-fn router(console: Arc<Console>) -> Router {
+fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/orders/{merchant}/{order}", get(figures::order))
@@ -63,6 +69,8 @@ fn router(console: Arc<Console>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::map_response(problem::of_any_refusal))
+        .layer(Extension(Reports::default()))
+        .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
         .layer(middleware::from_fn(limit_time));
     Router::new()
         .nest("/api/v1", api)
@@ -71,6 +79,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .fallback(|| async { Problem::not_found("the API is at /api/v1") })
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::only_our_hosts))
         .layer(middleware::map_response(guard))
         .with_state(console)
 }
@@ -99,16 +108,22 @@ pub fn run(
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (listener, router) = (TcpListener::from_std(listener)?, router(console));
-        let connections = GracefulShutdown::new();
+    let (pool, threads) = Pool::start()?;
+    let served = runtime.block_on(async {
+        let (listener, router) = (TcpListener::from_std(listener)?, router(console, pool));
+        let (connections, unaccepted) = (GracefulShutdown::new(), Rarely::default());
         tokio::spawn(give_memory_back());
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => serve(stream, router.clone(), &connections),
+                    Ok((stream, peer)) => {
+                        let from = CameFrom(peer.ip());
+                        serve(stream, Answering { router: router.clone(), from }, &connections);
+                    }
                     Err(error) => {
-                        tracing::warn!("the admin listener cannot accept for the moment: {error}");
+                        if let Some(left_out) = unaccepted.permit() {
+                            tracing::warn!(left_out, "the admin listener cannot accept: {error}");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -119,7 +134,10 @@ pub fn run(
             tracing::warn!("admin connections did not finish in time");
         }
         Ok(())
-    })
+    });
+    // A report may be stuck in a hot state that hangs. Nothing that it does is lost.
+    threads.shutdown_background();
+    served
 }
 
 /// Has memory that a large import or the start freed given back to the system. mimalloc does so a
@@ -133,14 +151,31 @@ async fn give_memory_back() {
 }
 
 /// Serves one connection; it ends by itself when it is idle, or says nothing whole, for too long.
-fn serve(stream: TcpStream, router: Router, connections: &GracefulShutdown) {
+fn serve(stream: TcpStream, answering: Answering, connections: &GracefulShutdown) {
     let connection = http1::Builder::new()
         // Without a timer hyper's time-out does nothing.
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), answering);
     // A connection's own failure is answered by hyper and of no further interest.
     tokio::spawn(connections.watch(connection));
+}
+
+/// Answers the requests of one connection, and tells the handlers where they came from.
+struct Answering {
+    router: Router,
+    from: CameFrom,
+}
+
+impl Service<hyper::Request<Incoming>> for Answering {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<hyper::Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.from);
+        TowerToHyperService::new(self.router.clone()).call(request)
+    }
 }
 
 /// Bounds a whole request: body, work and answer.

@@ -23,17 +23,18 @@ impl AgentCache {
         Self { agents, hasher: foldhash::fast::RandomState::default(), places }
     }
 
-    /// Returns the verdict on a user agent. Invalid UTF-8 is judged like an empty text.
-    pub(crate) fn judge(&self, user_agent: &[u8]) -> Agent {
+    /// Returns the verdict on a user agent, and the worker's hash of it. Bytes that are no UTF-8 are
+    /// judged as unknown letters: carriers put their names there in Latin-1.
+    pub(crate) fn judge(&self, user_agent: &[u8]) -> (Agent, u64) {
         let hash = self.hasher.hash_one(user_agent);
         let place = &self.places[usize::try_from(hash % PLACES as u64).unwrap_or(0)];
-        match place.get() {
-            Some((held, agent)) if held == hash => agent,
-            _ => {
-                let agent = self.agents.judge(str::from_utf8(user_agent).unwrap_or_default());
-                place.set(Some((hash, agent)));
-                agent
-            }
+        if let Some((held, agent)) = place.get()
+            && held == hash
+        {
+            return (agent, hash);
         }
+        let agent = self.agents.judge(&String::from_utf8_lossy(user_agent));
+        place.set(Some((hash, agent)));
+        (agent, hash)
     }
 }

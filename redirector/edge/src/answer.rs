@@ -5,9 +5,10 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Body;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 
@@ -60,6 +61,16 @@ pub(crate) fn with_body(body: Bytes, content_type: &'static str) -> Answer {
     answer
 }
 
+/// Takes the body away from the answer to a HEAD request, and keeps its length in the head. Hyper
+/// does so for HTTP/1.1 only; over HTTP/2 a body would break the stream.
+pub(crate) fn without_body(answer: Answer) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, Full::default())
+}
+
 /// The answer for a link that is unknown, malformed or ended. The page is the same for all three,
 /// so that guessing reveals nothing.
 pub(crate) fn not_found() -> Answer {
@@ -71,6 +82,22 @@ pub(crate) fn not_found() -> Answer {
 /// The answer for a host that is not served here.
 pub(crate) fn misdirected() -> Answer {
     text(StatusCode::MISDIRECTED_REQUEST, "this host is not served here\n")
+}
+
+/// The answer for a host that another connection is for: this one's certificate is not.
+pub(crate) fn misconnected() -> Answer {
+    let why = "this connection's certificate is not for this host; open another connection\n";
+    text(StatusCode::MISDIRECTED_REQUEST, why)
+}
+
+/// How long browsers use only HTTPS for a host after an answer: 180 days. For this host alone:
+/// what else lies under the merchant's domain is not ours.
+pub(crate) const PINNED: &str = "max-age=15552000";
+
+/// Tells the browser to use only HTTPS for this host.
+pub(crate) fn pin(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(PINNED));
+    answer
 }
 
 /// The answer for a method that the path does not support.

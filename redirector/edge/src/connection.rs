@@ -10,25 +10,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::drain::{DRAIN_TIMEOUT, Member};
-use crate::request::OverTls;
+use crate::encrypted::{Encrypted, may_pin};
+use crate::request::{self, OverTls};
 use crate::stream::{GatedStream, Step};
 use crate::tls::{ACME_TLS_1, HTTP_2, Tls};
+use crate::visitor::Peer;
 use crate::{quick, route};
 
 /// How long a connection may take to send a request's head, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes of a request's head, and of hyper's buffers for a connection.
-const HEAD_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of a request's head, which has all cookies of the shop's domain, and of hyper's buffers for a connection.
+const HEAD_BYTES_MAX: u32 = 32 * 1024;
 /// Requests that an HTTP/2 connection may have in progress at once.
 const STREAMS_MAX: u32 = 32;
 
@@ -43,20 +47,21 @@ pub(crate) async fn serve(
         return;
     }
     let Some(tls) = tls else {
-        return serve_http_1(&worker, &member, GatedStream::new(stream, Rc::clone(&worker.gate)))
-            .await;
+        let stream = GatedStream::new(stream, Rc::clone(&worker.gate));
+        return serve_http_1(&worker, &member, stream, None).await;
     };
     let Some((handshake, slot)) = worker.handshakes.begin(&stream, &tls).await else { return };
     let speaks = |protocol| handshake.alpn_protocol() == Some(protocol);
     let (is_http_2, is_validator) = (speaks(HTTP_2), speaks(ACME_TLS_1));
+    let encrypted = Encrypted::new(&handshake, &tls.certificates);
     let stream = GatedStream::encrypted(stream, Rc::clone(&worker.gate), handshake);
     slot.free().await;
     if is_http_2 {
-        serve_http_2(&worker, &member, stream).await;
+        serve_http_2(&worker, &member, stream, &encrypted).await;
     } else if is_validator {
         finish_handshake(&member, stream).await;
     } else {
-        serve_http_1(&worker, &member, stream).await;
+        serve_http_1(&worker, &member, stream, Some(&encrypted)).await;
     }
 }
 
@@ -75,16 +80,17 @@ async fn finish_handshake(member: &Member, mut stream: GatedStream) {
     _ = poll_fn(|context| stream.poll_end(context)).await;
 }
 
-async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: GatedStream) {
+async fn serve_http_1(
+    worker: &Rc<WorkerContext>,
+    member: &Member,
+    stream: GatedStream,
+    encrypted: Option<&Encrypted>,
+) {
     let is_draining = |context: &Context<'_>| member.is_draining(context.waker());
-    let Some(stream) = quick::serve(worker, stream, HEAD_TIMEOUT, is_draining).await else {
-        return;
-    };
-    let over_tls = stream.is_encrypted();
-    let service = service_fn(|request| {
-        let answer = route::answer(worker, marked(request, over_tls));
-        async { Ok::<_, Infallible>(answer.await) }
-    });
+    let served = quick::serve(worker, stream, encrypted, HEAD_TIMEOUT, is_draining);
+    let Some(stream) = served.await else { return };
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
+    let service = service_fn(|request| answer(worker, peer, encrypted, request));
     let connection = http1::Builder::new()
         // Without a timer hyper's timeout has no effect.
         .timer(TokioTimer::new())
@@ -95,7 +101,12 @@ async fn serve_http_1(worker: &Rc<WorkerContext>, member: &Member, stream: Gated
 }
 
 /// Serves HTTP/2, which browsers prefer.
-async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: GatedStream) {
+async fn serve_http_2(
+    worker: &Rc<WorkerContext>,
+    member: &Member,
+    mut stream: GatedStream,
+    encrypted: &Encrypted,
+) {
     // Hyper cannot shut down gracefully before it has read something.
     let begins = timeout(HEAD_TIMEOUT, begins(member, &mut stream)).await;
     if begins != Ok(true) {
@@ -103,10 +114,10 @@ async fn serve_http_2(worker: &Rc<WorkerContext>, member: &Member, mut stream: G
         return;
     }
     let requests = Cell::new(0_u64);
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let service = service_fn(|request| {
         requests.set(requests.get() + 1);
-        let answer = route::answer(worker, marked(request, true));
-        async { Ok::<_, Infallible>(answer.await) }
+        answer(worker, peer, Some(encrypted), request)
     });
     let connection = http2::Builder::new(OnThisWorker)
         .timer(TokioTimer::new())
@@ -141,12 +152,40 @@ async fn begins(member: &Member, stream: &mut GatedStream) -> bool {
     .await
 }
 
-/// Marks a request if it came over TLS.
-fn marked<B>(mut request: Request<B>, over_tls: bool) -> Request<B> {
-    if over_tls {
+/// Answers a request that hyper has read. Behind a trusted proxy, what one client may have under
+/// way is bounded by the address for which the proxy asks; its connections are the proxy's.
+fn answer(
+    worker: &Rc<WorkerContext>,
+    peer: Peer,
+    encrypted: Option<&Encrypted>,
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Answer, Infallible>> + use<> {
+    let is_head = request.method() == Method::HEAD;
+    let client = peer.client_of_proxy(request.headers(), &worker.trusted_proxies);
+    let place = client.map(|client| worker.addresses.take(client));
+    request.extensions_mut().insert(peer);
+    let mut is_pinned = false;
+    let mut is_elsewhere = false;
+    if let Some(encrypted) = encrypted {
+        let host = request::host(&request);
+        is_elsewhere = host.as_deref().is_some_and(|host| !encrypted.is_for(host));
+        is_pinned = host.is_some_and(|host| may_pin(&worker.snapshot.load(), &host));
         request.extensions_mut().insert(OverTls);
     }
-    request
+    let answering = if is_elsewhere {
+        answer::misconnected().into()
+    } else if let Some(None) = place {
+        worker.counters.refused_by_address();
+        answer::unavailable().into()
+    } else {
+        route::answer(worker, request)
+    };
+    async move {
+        let answer = answering.await;
+        drop(place);
+        let answer = if is_head { answer::without_body(answer) } else { answer };
+        Ok(if is_pinned && !is_elsewhere { answer::pin(answer) } else { answer })
+    }
 }
 
 /// Drives a connection to its end. Shuts it down gracefully when `idle` completes or the server

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use crate::addresses::Place;
+
 /// How long answers in progress may take after the server was told to stop.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -25,12 +27,15 @@ pub(crate) struct Member {
     connections: Rc<Connections>,
     place: usize,
     registered: Cell<bool>,
+    /// What the peer's address holds; `None` for a trusted proxy.
+    _of_address: Option<Place>,
 }
 
 impl Member {
-    pub(crate) fn join(connections: &Rc<Connections>) -> Self {
+    pub(crate) fn join(connections: &Rc<Connections>, of_address: Option<Place>) -> Self {
         let place = connections.take_place();
-        Self { connections: Rc::clone(connections), place, registered: Cell::new(false) }
+        let registered = Cell::new(false);
+        Self { connections: Rc::clone(connections), place, registered, _of_address: of_address }
     }
 
     /// Returns whether the server is stopping. Wakes `task` when that begins.

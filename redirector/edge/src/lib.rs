@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
+mod addresses;
 mod agents;
 mod answer;
 mod bind;
@@ -13,8 +14,11 @@ mod collect;
 mod connection;
 mod context;
 mod drain;
+mod encrypted;
+mod flood;
 mod gate;
 mod handshake;
+mod held;
 mod image;
 mod outbox;
 mod pages;
@@ -25,10 +29,11 @@ mod route;
 mod settings;
 mod stream;
 pub mod tls;
+mod visitor;
 mod webhook;
 mod worker;
 
 pub use bind::{Listeners, bind};
 pub use context::Edge;
-pub use settings::{Scheme, Settings};
+pub use settings::{FloodLimits, Proxies, Scheme, Settings};
 pub use worker::run;

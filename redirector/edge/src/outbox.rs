@@ -138,10 +138,6 @@ impl Outbox {
         self.tls.as_ref().is_some_and(|tls| tls.borrow().is_handshaking())
     }
 
-    pub(crate) const fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
-    }
-
     pub(crate) fn socket(&self) -> &TcpStream {
         self.socket.as_ref()
     }

@@ -107,11 +107,13 @@ pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
         .get(ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let accepts = |coding: &str| {
-        accepted.split(',').any(|item| item.trim().split(';').next() == Some(coding))
-    };
+    // The compressed forms are no files of their own: they go out under the name of what they hold.
+    if !name.ends_with(".js") && !name.ends_with(".wasm") {
+        return answer::not_found();
+    }
     let codings = [("br", ".br"), ("gzip", ".gz"), ("", "")];
-    let forms = codings.into_iter().filter(|(coding, _)| coding.is_empty() || accepts(coding));
+    let forms =
+        codings.into_iter().filter(|(coding, _)| coding.is_empty() || accepts(accepted, coding));
     let found = forms.into_iter().find_map(|(coding, suffix)| Some((coding, file(name, suffix)?)));
     let Some((coding, body)) = found else {
         let missing = PIXEL.is_empty() && name == "px.js";
@@ -138,6 +140,20 @@ pub(crate) fn pixel<B>(request: &Request<B>, name: &str) -> Answer {
     answer
 }
 
+/// Returns whether an `Accept-Encoding` header accepts a coding by its name, in any case and with a
+/// weight above zero (RFC 9110, 12.5.3).
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(coding));
+        let weight = parts.find_map(|part| {
+            let (name, value) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>())
+        });
+        is_named && weight.is_none_or(|weight| weight.is_ok_and(|weight| weight > 0.0))
+    })
+}
+
 fn file(name: &str, suffix: &str) -> Option<&'static [u8]> {
     let wanted = |entry: &str| entry.strip_suffix(suffix) == Some(name);
     PIXEL.iter().find(|(entry, _)| wanted(entry)).map(|(_, bytes)| *bytes)
@@ -156,4 +172,19 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('"', "&quot;")
         .replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coding_is_accepted_in_any_case_unless_its_weight_is_zero() {
+        for accepted in ["br", "BR", "gzip, br", "br ; q=0.5", "br;Q=1", "gzip;q=0,br;q=0.001"] {
+            assert!(accepts(accepted, "br"), "{accepted}");
+        }
+        for accepted in ["", "gzip", "br;q=0", "br; q=0.000", "brotli", "br;q=x", "*"] {
+            assert!(!accepts(accepted, "br"), "{accepted}");
+        }
+    }
 }

@@ -20,9 +20,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
+use crate::encrypted::{self, Encrypted};
 use crate::redirect::{self, LinkRequest, Reply};
 use crate::request::Headers;
 use crate::stream::{GatedStream, Step};
+use crate::visitor::Peer;
 
 /// Headers that a plain request may have; browsers send about twenty.
 const HEADERS_MAX: usize = 48;
@@ -48,6 +50,7 @@ enum Front<'a> {
 pub(crate) async fn serve(
     worker: &WorkerContext,
     mut stream: GatedStream,
+    encrypted: Option<&Encrypted>,
     head_timeout: Duration,
     is_draining: impl Fn(&Context<'_>) -> bool,
 ) -> Option<GatedStream> {
@@ -55,6 +58,7 @@ pub(crate) async fn serve(
     // Whether anything was answered since the deadline was set. This is cheaper than reading the
     // clock each time.
     let mut was_busy = false;
+    let peer = Peer::of(&stream, &worker.trusted_proxies);
     let is_for_hyper = poll_fn(|context| {
         loop {
             if ready!(stream.poll_room(context)).is_err() {
@@ -65,9 +69,10 @@ pub(crate) async fn serve(
                 // closes.
                 return Poll::Ready(stream.has_unread());
             }
-            let over_tls = stream.is_encrypted();
-            match stream.poll_answer(context, |bytes, out| answer_all(worker, over_tls, bytes, out))
-            {
+            let from = (peer, encrypted);
+            let answered =
+                stream.poll_answer(context, |bytes, out| answer_all(worker, from, bytes, out));
+            match answered {
                 Poll::Ready(Ok(Step::Answered)) => was_busy = true,
                 // SECURITY: an incomplete request must not extend the deadline. Otherwise a peer
                 // could hold a connection open by sending one byte from time to time.
@@ -96,7 +101,7 @@ pub(crate) async fn serve(
 /// Answers every complete request. Returns how many bytes these requests had.
 fn answer_all(
     worker: &WorkerContext,
-    over_tls: bool,
+    (peer, encrypted): (Peer, Option<&Encrypted>),
     bytes: &[u8],
     out: &mut Vec<u8>,
 ) -> (usize, Step) {
@@ -104,9 +109,17 @@ fn answer_all(
     while let Some(left @ [_, ..]) = bytes.get(done..) {
         match front(left) {
             Front::Plain(mut request, length) => {
-                request.headers.over_tls = over_tls;
+                request.headers.over_tls = encrypted.is_some();
                 request.https = worker.is_https(&request.headers);
-                redirect::follow(worker, &request, |reply| put(worker, &reply, out));
+                request.block = peer.visitor(&request.headers, &worker.trusted_proxies);
+                if encrypted.is_some_and(|encrypted| !encrypted.is_for(request.host)) {
+                    worker.read_clock();
+                    put_answer(worker, answer::misconnected(), false, out);
+                } else {
+                    let is_pinned = encrypted.is_some()
+                        && encrypted::may_pin(&worker.snapshot.load(), request.host);
+                    redirect::follow(worker, &request, |reply| put(worker, &reply, is_pinned, out));
+                }
                 done += length;
             }
             Front::Partial => break,
@@ -163,7 +176,7 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
         }
     }
     let host = plain_host_name(named?)?;
-    Some(LinkRequest { host, slug, query, headers, head: false, https: false })
+    Some(LinkRequest { host, slug, query, headers, head: false, https: false, block: None })
 }
 
 /// Returns the host without its port. Returns `None` unless the host is in the form in which hosts
@@ -176,7 +189,11 @@ fn plain_host_name(named: &[u8]) -> Option<&str> {
     let is_port = |rest: &[u8]| {
         rest.is_empty() || rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit)
     };
-    if is_port(&named[end..]) { str::from_utf8(&named[..end]).ok() } else { None }
+    if is_port(&named[end..]) && !named[..end].ends_with(b".") {
+        str::from_utf8(&named[..end]).ok()
+    } else {
+        None
+    }
 }
 
 /// Returns whether a name has nothing to decode and is not a path of our own.
@@ -205,7 +222,7 @@ const fn is_plain_query_byte(byte: u8) -> bool {
         )
 }
 
-fn put(worker: &WorkerContext, reply: &Reply<'_>, out: &mut Vec<u8>) {
+fn put(worker: &WorkerContext, reply: &Reply<'_>, is_pinned: bool, out: &mut Vec<u8>) {
     match reply {
         Reply::Redirect(redirect) => {
             out.extend_from_slice(FOUND);
@@ -214,19 +231,29 @@ fn put(worker: &WorkerContext, reply: &Reply<'_>, out: &mut Vec<u8>) {
                 out.extend_from_slice(b"\r\nset-cookie: ");
                 redirect.put_cookie(out);
             }
+            put_pin(is_pinned, out);
             out.extend_from_slice(AFTER_LOCATION);
             worker.put_date(out);
             out.extend_from_slice(b"\r\n\r\n");
         }
-        Reply::Fallback(fallback) => put_answer(worker, answer::redirect_to(fallback), out),
-        Reply::NotFound => put_answer(worker, answer::not_found(), out),
-        Reply::Misdirected => put_answer(worker, answer::misdirected(), out),
-        Reply::Refused => put_answer(worker, answer::prefetch_refused(), out),
+        Reply::Fallback(fallback) => {
+            put_answer(worker, answer::redirect_to(fallback), is_pinned, out);
+        }
+        Reply::NotFound => put_answer(worker, answer::not_found(), is_pinned, out),
+        Reply::Misdirected => put_answer(worker, answer::misdirected(), is_pinned, out),
+        Reply::Refused => put_answer(worker, answer::prefetch_refused(), is_pinned, out),
+    }
+}
+
+fn put_pin(is_pinned: bool, out: &mut Vec<u8>) {
+    if is_pinned {
+        out.extend_from_slice(b"\r\nstrict-transport-security: ");
+        out.extend_from_slice(answer::PINNED.as_bytes());
     }
 }
 
 /// Writes one of the answers that are too rare for code of their own.
-fn put_answer(worker: &WorkerContext, answer: Answer, out: &mut Vec<u8>) {
+fn put_answer(worker: &WorkerContext, answer: Answer, is_pinned: bool, out: &mut Vec<u8>) {
     let (head, mut body) = answer.into_parts();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.as_str().as_bytes());
@@ -238,6 +265,7 @@ fn put_answer(worker: &WorkerContext, answer: Answer, out: &mut Vec<u8>) {
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
     }
+    put_pin(is_pinned, out);
     // All our bodies are complete in memory.
     let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
     let data = match frame {
@@ -290,6 +318,7 @@ mod tests {
             ("?s=1", "?s=\u{e9}"),
             ("Host:", "Hos:"),
             ("go.shop.example:8080", "GO.shop.example"),
+            ("go.shop.example:8080", "go.shop.example."),
             ("go.shop.example:8080", "a@go.shop.example"),
             ("User-Agent: x", "Host: other.example"),
             ("User-Agent: x", "Content-Length: 0"),

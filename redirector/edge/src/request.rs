@@ -30,8 +30,12 @@ pub(crate) struct Headers<'a> {
     pub not_navigation: bool,
     /// The connection is encrypted.
     pub over_tls: bool,
-    /// `X-Forwarded-Proto`.
-    pub forwarded_proto: Option<&'a [u8]>,
+    /// `X-Forwarded-Proto` or `Forwarded` says that the visitor's own connection is encrypted.
+    pub forwarded_https: bool,
+    /// A proxy has said something about the visitor's connection.
+    pub forwarded: bool,
+    /// The last `X-Forwarded-For`.
+    pub forwarded_for: Option<&'a [u8]>,
     cookie: Option<&'a [u8]>,
     /// Further `Cookie` headers, as HTTP/2 may have them.
     more_cookies: Vec<&'a [u8]>,
@@ -70,7 +74,15 @@ impl<'a> Headers<'a> {
             (11, b'e') if is(b"sec-purpose") => self.prefetch |= says_prefetch(value),
             (14, b't') if is(b"sec-fetch-dest") => self.not_navigation |= value != b"document",
             (14, b'e') if is(b"sec-fetch-mode") => self.not_navigation |= value != b"navigate",
-            (17, b'o') if is(b"x-forwarded-proto") => self.forwarded_proto = Some(value),
+            (9, b'd') if is(b"forwarded") => {
+                self.forwarded = true;
+                self.forwarded_https |= forwarded_for_https(value);
+            }
+            (15, b'r') if is(b"x-forwarded-for") => self.forwarded_for = Some(value),
+            (17, b'o') if is(b"x-forwarded-proto") => {
+                self.forwarded = true;
+                self.forwarded_https |= first_is_https(value);
+            }
             _ => {}
         }
     }
@@ -106,22 +118,39 @@ impl<'a> Headers<'a> {
         wanted: impl Fn(&Claims) -> bool,
     ) -> Option<Claims> {
         let headers = self.cookie.iter().chain(&self.more_cookies);
-        let cookies = headers.filter_map(|header| visible_text(header));
-        let pairs = cookies
-            .flat_map(|header| header.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='));
-        let tokens = pairs
-            .filter(|(name, _)| matches!(*name, SECURE_COOKIE | PLAIN_COOKIE))
-            .map(|(_, value)| value);
-        let claims = tokens.filter_map(|token| snapshot.verify_token(token.as_bytes(), now).ok());
+        let tokens =
+            headers.flat_map(|header| header.split(|byte| *byte == b';')).filter_map(our_cookie);
+        let claims = tokens.filter_map(|token| snapshot.verify_token(token, now).ok());
         claims.filter(wanted).max_by_key(|claims| claims.issued_at)
     }
 }
 
-/// Returns a header's value, if it is plain text by the rules of `HeaderValue::to_str`.
-fn visible_text(value: &[u8]) -> Option<&str> {
-    let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
-    value.iter().all(is_visible).then(|| str::from_utf8(value).ok())?
+/// Returns the value of a cookie if it is ours, without the quotes that some clients add. Other
+/// cookies may hold any bytes.
+fn our_cookie(pair: &[u8]) -> Option<&[u8]> {
+    let pair = pair.trim_ascii();
+    let value = [SECURE_COOKIE, PLAIN_COOKIE]
+        .iter()
+        .find_map(|name| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))?;
+    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+}
+
+/// Returns whether the first proxy of a list, which the visitor spoke to, was asked over HTTPS.
+fn first_is_https(list: &[u8]) -> bool {
+    let first = list.split(|byte| *byte == b',').next().unwrap_or_default();
+    first.trim_ascii().eq_ignore_ascii_case(b"https")
+}
+
+/// Returns the same of a `Forwarded` header (RFC 7239), whose parameters may be in quotes.
+fn forwarded_for_https(list: &[u8]) -> bool {
+    let first = list.split(|byte| *byte == b',').next().unwrap_or_default();
+    first.split(|byte| *byte == b';').any(|parameter| {
+        let mut parts = parameter.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"proto"))
+            && parts.next().is_some_and(|value| {
+                [&b"https"[..], b"\"https\""].iter().any(|https| value.eq_ignore_ascii_case(https))
+            })
+    })
 }
 
 /// Returns whether a value is `prefetch`, `prefetch;prerender` or `preview`, in upper or lower
@@ -154,6 +183,8 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
 /// Returns a host name in lower case, or `None` if it is invalid. Borrows a name that is in lower
 /// case already.
 pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
+    // A final dot only says that the name is complete.
+    let host = host.strip_suffix('.').filter(|host| !host.is_empty()).unwrap_or(host);
     let is_plain =
         |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
     if host.bytes().all(is_plain) {
@@ -212,6 +243,40 @@ mod tests {
     }
 
     #[test]
+    fn the_visitors_own_connection_counts() {
+        let is_https = |name: &'static str, value: &'static str| {
+            let mut map = HeaderMap::new();
+            map.append(name, HeaderValue::from_static(value));
+            Headers::read(&map).forwarded_https
+        };
+        for value in ["https", "HTTPS", "https, http", " https ,http"] {
+            assert!(is_https("x-forwarded-proto", value), "{value}");
+        }
+        for value in ["proto=https", "for=192.0.2.1;Proto=\"https\";by=x, proto=http"] {
+            assert!(is_https("forwarded", value), "{value}");
+        }
+        for (name, value) in [
+            ("x-forwarded-proto", "http, https"),
+            ("x-forwarded-proto", "httpsx"),
+            ("forwarded", "for=https"),
+            ("forwarded", "proto=http, proto=https"),
+        ] {
+            assert!(!is_https(name, value), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn other_cookies_hide_none_of_ours() {
+        let of = |pair: &'static [u8]| our_cookie(pair);
+        assert_eq!(of(b" ac=abc"), Some(&b"abc"[..]));
+        assert_eq!(of(b"__Secure-ac=\"abc\" "), Some(&b"abc"[..]));
+        assert_eq!(of(b"ac=\"abc"), Some(&b"\"abc"[..]));
+        assert_eq!(of(b"acx=abc"), None);
+        assert_eq!(of(b"name=J\xfcrgen"), None);
+        assert_eq!(of(b"ac"), None);
+    }
+
+    #[test]
     fn a_referrer_is_cut_to_its_host() {
         assert_eq!(read(&[("referer", "https://L.Instagram.com/?u=secret")]).2, "l.instagram.com");
         assert_eq!(read(&[("referer", "android-app://com.app/")]).2, "com.app");
@@ -231,6 +296,11 @@ mod tests {
         };
         assert_eq!(request(&["go.shop.example:8080"], "/anna").as_deref(), Some("go.shop.example"));
         assert_eq!(request(&["GO.Shop.Example"], "/anna").as_deref(), Some("go.shop.example"));
+        assert_eq!(
+            request(&["go.shop.example.:8080"], "/anna").as_deref(),
+            Some("go.shop.example")
+        );
+        assert_eq!(request(&["."], "/anna").as_deref(), Some("."));
         assert_eq!(request(&["evil@shop.example"], "/anna"), None);
         assert_eq!(request(&["<b>.shop.example"], "/anna"), None);
         assert_eq!(request(&["[::1]:80"], "/anna").as_deref(), Some("::1"));

@@ -2,6 +2,9 @@
 
 use journal::Durability;
 
+pub use crate::flood::FloodLimits;
+pub use crate::visitor::Proxies;
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What a recorded click survives: the end of the process, or also a power cut.
@@ -12,6 +15,10 @@ pub struct Settings {
     pub listens_on_loopback: bool,
     /// The contact in `/.well-known/security.txt`. Without a contact there is no such file.
     pub security_contact: Option<String>,
+    /// How many clicks on a link may come from one block of addresses.
+    pub flood: FloodLimits,
+    /// The proxies that say for whom they ask. What they may hold themselves is not bounded.
+    pub trusted_proxies: Proxies,
 }
 
 /// The scheme that visitors see, which decides the cookie's name and flags.

@@ -4,7 +4,7 @@
 //! Never writes to the socket by itself.
 
 use std::io;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -70,6 +70,11 @@ impl GatedStream {
         }
     }
 
+    /// Returns the address of the other end, if the system still knows it.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.inbox.peer_addr().ok().map(|address| address.ip())
+    }
+
     /// Reads what has arrived, and passes it to `answer` together with a buffer for answers.
     /// `answer` returns how many bytes it has used. The rest is kept, and passed again together
     /// with the bytes that arrive later. Answers leave with the gate's turn.
@@ -118,10 +123,6 @@ impl GatedStream {
             step = Step::Partial;
         }
         Poll::Ready(Ok(step))
-    }
-
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.outbox.is_encrypted()
     }
 
     /// Returns whether the peer of an encrypted connection has not finished the handshake yet.

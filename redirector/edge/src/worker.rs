@@ -1,6 +1,6 @@
 //! One worker: a thread of the edge with its own listeners, runtime and journal stream.
 
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use live::status::Counters;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use crate::addresses::Place;
 use crate::bind::Listeners;
 use crate::connection;
 use crate::context::{Edge, WorkerContext};
@@ -58,11 +59,13 @@ pub fn run(
     })
 }
 
-/// Drops peers that read nothing. Otherwise they could hold their connections for ever.
+/// Drops peers that read nothing. Otherwise they could hold their connections for ever. Also
+/// forgets what was counted of floods, when it is time.
 async fn sweep(worker: Rc<WorkerContext>) {
     loop {
         sleep(SWEEP_EVERY).await;
         worker.gate.drop_stalled();
+        worker.renew_flood();
     }
 }
 
@@ -87,9 +90,18 @@ async fn accept(
                     refuse(&stream);
                 }
             }
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let of_address = match place_of(worker, peer.ip()) {
+                    Ok(of_address) => of_address,
+                    Err(TooMany) => {
+                        if tls.is_none() {
+                            refuse(&stream);
+                        }
+                        continue;
+                    }
+                };
                 worker.counters.connected();
-                let member = Member::join(&worker.connections);
+                let member = Member::join(&worker.connections, of_address);
                 tokio::task::spawn_local(connection::serve(
                     Rc::clone(worker),
                     member,
@@ -98,11 +110,34 @@ async fn accept(
                 ));
             }
             Err(error) => {
-                tracing::warn!("cannot accept connections for the moment: {error}");
+                if let Some(left_out) = worker.logs.unaccepted.permit() {
+                    tracing::warn!(left_out, "cannot accept connections for the moment: {error}");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
+
+/// The address has as many connections as it may have.
+struct TooMany;
+
+/// Takes a place for a peer's address. A trusted proxy needs none.
+fn place_of(worker: &WorkerContext, peer: IpAddr) -> Result<Option<Place>, TooMany> {
+    if worker.trusted_proxies.contains(peer) {
+        return Ok(None);
+    }
+    worker.addresses.take(peer).map(Some).ok_or_else(|| {
+        worker.counters.refused_by_address();
+        if let Some(left_out) = worker.logs.refused_addresses.permit() {
+            tracing::warn!(
+                left_out,
+                "an address has too many connections, and further ones are refused; if it is a \
+                 proxy of yours, name it in `trusted_proxies`"
+            );
+        }
+        TooMany
+    })
 }
 
 /// Answers that there is no room, if the peer has already sent a request. Over TLS that would cost

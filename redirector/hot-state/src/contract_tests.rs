@@ -78,17 +78,23 @@ fn click(number: u8, previous: Option<u8>) -> Record<'static> {
     })
 }
 
+/// A session of the click with the same number.
 fn session(number: u8) -> Record<'static> {
-    let Record::Click(click) = click(1, None) else { unreachable!() };
-    Record::Event(EventFact {
-        id: EventId::from_bytes([number; 16]),
-        name: EventName::Session,
+    Record::Event(event(number, EventName::Session, number.into()))
+}
+
+/// An event of a click, with an id that the browser chose.
+fn event(of: u8, name: EventName, id: u16) -> EventFact {
+    let Record::Click(click) = click(of, None) else { unreachable!() };
+    EventFact {
+        id: EventId::of_content(&[&id.to_be_bytes()]),
+        name,
         at: now(),
         received_at: now(),
         merchant: MERCHANT,
         touch: Some(click.visit().unwrap().touch),
         consent: Consent::Granted,
-    })
+    }
 }
 
 fn order(number: u8, name: &str, aliases: &[&str]) -> OrderFact {
@@ -114,7 +120,7 @@ fn project(state: &HotState, of: &str, counted: u64, first: u64, records: Vec<Re
     for (seq, record) in (first..).zip(records) {
         projection.take(seq, record, &catalog());
     }
-    projection.store(state, position(last), &catalog(), now()).unwrap();
+    projection.store(state, position(last), &|| Box::new(catalog()), now()).unwrap();
 }
 
 /// Returns everything counted, by metric.
@@ -191,9 +197,41 @@ fn honours_the_contract(state: &HotState) {
     assert!(find_order(state, MERCHANT, "727").unwrap().is_none());
     assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
     state.each_unparsed(&mut |_| panic!("an unparsed delivery is left")).unwrap();
+    bounds_what_a_browser_says(state);
+    state.clear().unwrap();
     // The emptied store takes the same data again.
     project(state, "edge", 0, 1, vec![click(1, None), session(7)]);
     assert_eq!(counted(state), BTreeMap::from([(clicks, 1), (sessions, 1)]));
+}
+
+/// However many events bring a click's token, with whatever ids: its sessions count once in a half
+/// hour, and three of its leads.
+fn bounds_what_a_browser_says(state: &HotState) {
+    let events = |name, ids: std::ops::Range<u16>| -> Vec<Record<'static>> {
+        ids.map(|id| Record::Event(event(1, name, id))).collect()
+    };
+    project(state, "events", 0, 1, events(EventName::Session, 0..2000));
+    assert_eq!(counted(state), BTreeMap::from([(Metric::Sessions, 1)]));
+    project(state, "events", 2000, 2001, events(EventName::Lead, 0..2));
+    // One lead of the batch before comes again, by another record: that is the same lead.
+    project(state, "events", 2002, 2003, events(EventName::Lead, 1..2000));
+    let expected = BTreeMap::from([(Metric::Sessions, 1), (Metric::Leads, 3)]);
+    assert_eq!(counted(state), expected);
+    // A batch that was half stored before a crash is stored again.
+    project(state, "events", 4001, 2003, events(EventName::Lead, 1..2000));
+    project(state, "elsewhere", 0, 1, events(EventName::Lead, 5..9));
+    assert_eq!(counted(state), expected);
+    project(state, "elsewhere", 4, 5, vec![Record::Event(event(2, EventName::Lead, 9))]);
+    assert_eq!(counted(state)[&Metric::Leads], 4, "another click has places of its own");
+    // At ten minutes before and after a half hour there are two sessions.
+    let half_hour = now().as_ms() / 1_800_000 * 1_800_000 + 2 * 1_800_000;
+    let at = |minutes: i64, id| EventFact {
+        at: Timestamp::from_ms(half_hour).plus(Span::minutes(minutes)),
+        ..event(3, EventName::Session, id)
+    };
+    let sessions = [at(-10, 1), at(-1, 2), at(0, 3), at(10, 4)].map(Record::Event);
+    project(state, "elsewhere", 5, 6, sessions.to_vec());
+    assert_eq!(counted(state)[&Metric::Sessions], 3);
 }
 
 #[test]
@@ -266,7 +304,7 @@ fn lost_data_is_noticed_at_any_time() {
     // A loss between two sweeps, in the middle of a batch: counters are written first.
     let mut projection = Projection::new(&stream("edge"), position(2));
     projection.take(3, click(3, None), &catalog());
-    let error = projection.store(&state, position(3), &catalog(), now()).unwrap_err();
+    let error = projection.store(&state, position(3), &|| Box::new(catalog()), now()).unwrap_err();
     assert!(is_lost(&error), "{error:#}");
     assert_eq!(state.reach(&stream("edge")).unwrap().counted, Position::default());
     project(&state, "edge", 0, 1, vec![click(1, None), click(2, None), click(3, None)]);
@@ -346,6 +384,31 @@ fn nodes_that_share_a_server_count_an_order_once() {
         let root = name_key(MERCHANT, &format!("shared-{name}"));
         known.read(&two, [root.clone()]).unwrap();
         assert_eq!(known.group(&root).facts.len(), 16, "every fact of both nodes");
+    }
+}
+
+/// An order that is reported again and again takes no more room, is found under all its names, and
+/// still counts.
+#[test]
+fn an_order_that_is_reported_a_thousand_times_is_kept_in_few_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    let report = |n: u64| {
+        let at = now().plus(Span::ms(i64::try_from(n).unwrap()));
+        let (id, fact) = (FactId::of_content(&[&n.to_be_bytes()]), order(1, "1001", &["#1001-A"]));
+        Record::Order(Box::new(OrderFact { id, occurred_at: at, received_at: at, ..fact }))
+    };
+    for batch in 0..30 {
+        let first = batch * 40 + 1;
+        project(&state, "facts", first - 1, first, (first..first + 40).map(report).collect());
+    }
+    let names = ["1001", "1001-a"].map(|name| name_key(MERCHANT, &shared::order::fold_name(name)));
+    let entries = state.entries(&names).unwrap();
+    let facts = entries[0].iter().filter(|entry| matches!(entry, Entry::Fact(_))).count();
+    assert!(facts <= 30, "{facts} of 1,200 facts are kept");
+    for name in ["1001", "#1001-A"] {
+        let found = find_order(&state, MERCHANT, name).unwrap().unwrap();
+        assert_eq!(found.facts.len(), facts, "{name}");
     }
 }
 

@@ -14,7 +14,7 @@ use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::model::{
-    CounterKey, Entry, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
+    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
     visit_to_bytes, window_expires_at,
 };
 
@@ -144,6 +144,14 @@ impl Embedded {
             writes.insert(&self.unparsed, key.as_slice(), delivery.as_slice());
         }
         Ok(writes.commit()?)
+    }
+
+    pub fn remove_entries(&self, entries: &[(NameKey, EntryKey)]) -> Result<()> {
+        let mut removals = self.database.batch();
+        for (name, entry) in entries {
+            removals.remove(&self.entries, entry_key(name, entry));
+        }
+        Ok(removals.commit()?)
     }
 
     pub fn are_first(

@@ -11,7 +11,9 @@
 
 #[cfg(test)]
 mod contract_tests;
+mod customers;
 mod embedded;
+mod events;
 #[cfg(feature = "faults")]
 mod fault;
 mod lazy;
@@ -24,11 +26,12 @@ mod replay;
 mod state;
 mod url;
 
+pub use customers::has_many_customers;
 #[cfg(feature = "faults")]
 pub use fault::StateFault;
 pub use lazy::LazyState;
 pub use model::{CounterKey, Metric};
-pub use orders::find_order;
+pub use orders::{FoundOrder, find_order};
 pub use projection::{ListedDelivery, UnparsedDelivery};
 pub use projector::Projector;
 pub use redis::Redis;

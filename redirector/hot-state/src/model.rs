@@ -87,23 +87,36 @@ pub(crate) type EntryKey = [u8; 17];
 pub enum Entry {
     /// A fact whose own order id is this name.
     Fact(Box<OrderFact>),
-    /// A fact that bears this name, but stands under its own order id: the fact's id, and the key
-    /// of its order id.
+    /// Facts that bear this name stand under their own order id: an id made of the key of that
+    /// order id, and the key. Earlier releases had one entry for each fact, with the fact's id.
     Elsewhere(FactId, NameKey),
     /// A click that led to the order. It is kept as long as the order.
     Led(Visit),
 }
 
+/// Returns the key of a fact's entry.
+pub(crate) fn fact_entry_key(id: FactId) -> EntryKey {
+    entry_key(0, id.as_bytes())
+}
+
+fn entry_key(kind: u8, id: &[u8; 16]) -> EntryKey {
+    let mut key = [kind; 17];
+    key[1..].copy_from_slice(id);
+    key
+}
+
 impl Entry {
+    /// Makes the entry that leads from another name of an order to its order id.
+    pub fn elsewhere(home: &NameKey) -> Self {
+        Self::Elsewhere(FactId::of_content(&[home]), home.clone())
+    }
+
     pub fn key(&self) -> EntryKey {
-        let (kind, id) = match self {
-            Self::Fact(fact) => (0, *fact.id.as_bytes()),
-            Self::Elsewhere(fact, _) => (1, *fact.as_bytes()),
-            Self::Led(visit) => (2, *visit.touch.click.as_bytes()),
-        };
-        let mut key = [kind; 17];
-        key[1..].copy_from_slice(&id);
-        key
+        match self {
+            Self::Fact(fact) => fact_entry_key(fact.id),
+            Self::Elsewhere(id, _) => entry_key(1, id.as_bytes()),
+            Self::Led(visit) => entry_key(2, visit.touch.click.as_bytes()),
+        }
     }
 
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -160,6 +173,8 @@ pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
 const WINDOW_GRACE: Span = Span::days(7);
 /// How long an event's id is kept. Browsers repeat no event that is older than thirty days.
 const EVENT_KEPT: Span = Span::days(60);
+/// How long it is kept that a click has a lead. Windows are 365 days at most.
+const PLACE_KEPT: Span = Span::days(400);
 /// Rebuilt data is kept for at least this long, so that orders of the same rebuild find it.
 const REBUILT_KEPT: Span = Span::days(1);
 
@@ -173,6 +188,11 @@ pub(crate) fn window_expires_at(touch: &Touch, now: Timestamp) -> Timestamp {
 /// Returns when an event's id may be deleted.
 pub(crate) fn event_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
     received_at.plus(EVENT_KEPT).max(now.plus(REBUILT_KEPT))
+}
+
+/// Returns when a place for a lead of a click may be deleted: not before the longest window.
+pub(crate) fn place_expires_at(received_at: Timestamp, now: Timestamp) -> Timestamp {
+    received_at.plus(PLACE_KEPT).max(now.plus(REBUILT_KEPT))
 }
 
 /// Encodes the amounts that an order counts for, as they are stored under its name.

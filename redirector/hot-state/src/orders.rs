@@ -2,21 +2,24 @@
 //!
 //! A fact stands under its own order id; every other name that it bears points there. So the facts
 //! that could matter to each other are found by following names. `shared::order::by_order` decides
-//! which of them are one order. Facts are only ever added, so nodes that share a store need not
-//! agree on anything.
+//! which of them are one order. Facts are only ever added, and removed only where they change
+//! nothing, so nodes that share a store need not agree on anything.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use anyhow::Result;
-use shared::id::{ClickId, MerchantId};
-use shared::order::{OrderFact, OrderKey, Visit, by_order, distinct, fold_name};
+use shared::id::{ClickId, FactId, MerchantId};
+use shared::order::{
+    OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, distinct, fold_name, repetitions,
+};
 
-use crate::model::{Entry, EntryKey, NameKey, name_key};
+use crate::model::{Entry, EntryKey, NameKey, fact_entry_key, name_key};
 use crate::state::HotState;
 
-/// A name is not followed when more than this number of facts bear it that stand under other ids. A
-/// shop may give many orders the same name, and all of them must not be read at once. Such a name
-/// identifies no order anyway.
+/// A name is not followed when it leads to more than this number of other names. A shop may give
+/// many orders the same name, and all of them must not be read at once. Such a name identifies no
+/// order anyway.
 const BEARERS_MAX: usize = 500;
 /// Facts from browsers that are kept under one name. Anybody can send more, so only the first ones
 /// count.
@@ -32,9 +35,9 @@ pub(crate) struct NamedEntries {
 
 /// Facts that share names, directly or through other facts.
 #[derive(Debug, Default)]
-pub(crate) struct Group {
+pub(crate) struct Group<'k> {
     pub names: BTreeSet<NameKey>,
-    pub facts: Vec<OrderFact>,
+    pub facts: Vec<&'k OrderFact>,
     pub visits: HashMap<ClickId, Visit>,
 }
 
@@ -82,8 +85,13 @@ impl NamedEntries {
         self.names.remove(name);
     }
 
+    /// Drops an entry that was removed from the state.
+    pub(crate) fn remove(&mut self, name: &NameKey, entry: &EntryKey) {
+        self.names.get_mut(name).and_then(|entries| entries.remove(entry));
+    }
+
     /// Collects the facts and clicks under a name and under all names that it leads to.
-    pub(crate) fn group(&self, root: &NameKey) -> Group {
+    pub(crate) fn group(&self, root: &NameKey) -> Group<'_> {
         let mut group = Group::default();
         let mut wanted = vec![root.clone()];
         while let Some(name) = wanted.pop() {
@@ -93,7 +101,7 @@ impl NamedEntries {
             }
             for entry in entries.values() {
                 match entry {
-                    Entry::Fact(fact) => group.facts.push(fact.as_ref().clone()),
+                    Entry::Fact(fact) => group.facts.push(fact),
                     Entry::Led(visit) => _ = group.visits.insert(visit.touch.click, *visit),
                     Entry::Elsewhere(..) => {}
                 }
@@ -106,14 +114,17 @@ impl NamedEntries {
 
 /// Returns the names that entries lead to.
 fn leads_to(entries: &HashMap<EntryKey, Entry>) -> BTreeSet<NameKey> {
-    let bearers = entries.values().filter(|entry| matches!(entry, Entry::Elsewhere(..))).count();
-    let mut names = BTreeSet::new();
+    let (mut names, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
     for entry in entries.values() {
         match entry {
             Entry::Fact(fact) => names.extend(keys_of(fact)),
-            Entry::Elsewhere(_, home) if bearers <= BEARERS_MAX => _ = names.insert(home.clone()),
-            Entry::Elsewhere(..) | Entry::Led(_) => {}
+            Entry::Elsewhere(_, home) => _ = elsewhere.insert(home),
+            Entry::Led(_) => {}
         }
+    }
+    // Many reports of one order are no reason to lose it.
+    if elsewhere.len() <= BEARERS_MAX {
+        names.extend(elsewhere.into_iter().cloned());
     }
     names
 }
@@ -128,16 +139,24 @@ pub(crate) fn keys_of(fact: &OrderFact) -> Vec<NameKey> {
     fact.names().iter().map(|name| name_key(fact.merchant, name)).collect()
 }
 
-impl Group {
+impl Group<'_> {
     /// Returns the facts of each order, without repeated deliveries and without those above the
     /// limits.
     pub(crate) fn orders(&self) -> Vec<(OrderKey, Vec<OrderFact>)> {
         let of_order = |(key, facts): (OrderKey, Vec<&OrderFact>)| {
-            let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
-            (key, distinct(&facts).into_iter().cloned().collect())
+            (key, distinct(facts).into_iter().cloned().collect())
         };
-        by_order(&self.facts).into_iter().map(of_order).collect()
+        by_order(self.facts.iter().copied()).into_iter().map(of_order).collect()
     }
+}
+
+/// Returns where the entries of facts of one order stand that need not be kept.
+pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
+    let ids: HashSet<FactId> = repetitions(facts).into_iter().collect();
+    let of_fact = |fact: &OrderFact| {
+        (name_key(fact.merchant, &fold_name(&fact.order_id)), fact_entry_key(fact.id))
+    };
+    facts.iter().filter(|fact| ids.contains(&fact.id)).map(of_fact).collect()
 }
 
 /// What the hot state knows of an order.
@@ -148,11 +167,39 @@ pub struct FoundOrder {
 }
 
 impl FoundOrder {
-    /// Returns the window of a click that led to the order, or of any click that is still
-    /// remembered.
-    pub fn visit(&self, state: &HotState, click: &ClickId) -> Option<Visit> {
-        self.visits.get(click).copied().or_else(|| state.visit(click).ok().flatten())
+    /// Returns the window of a click that led to the order.
+    pub fn visit(&self, click: &ClickId) -> Option<Visit> {
+        self.visits.get(click).copied()
     }
+}
+
+/// Reads the clicks that facts bring along, and the clicks before them, as far as they are not
+/// known and still remembered.
+pub(crate) fn read_visits<S: BuildHasher>(
+    state: &HotState,
+    visits: &mut HashMap<ClickId, Visit, S>,
+    facts: &[OrderFact],
+) -> Result<()> {
+    let mut wanted: BTreeSet<ClickId> = facts.iter().flat_map(clicks_of).collect();
+    for _ in 0..PATH_TOUCHES_MAX {
+        let unknown: Vec<ClickId> =
+            wanted.iter().filter(|click| !visits.contains_key(*click)).copied().collect();
+        if !unknown.is_empty() {
+            let found = state.visits(&unknown)?;
+            visits.extend(found.into_iter().map(|visit| (visit.touch.click, visit)));
+        }
+        let before = |click: &ClickId| visits.get(click).and_then(|visit| visit.previous);
+        wanted = wanted.iter().filter_map(before).collect();
+        if wanted.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the clicks that a fact brings along, by token or by id.
+pub(crate) fn clicks_of(fact: &OrderFact) -> impl Iterator<Item = ClickId> {
+    fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied())
 }
 
 /// Returns the order that a merchant's name stands for: the order with this id, or else one that
@@ -175,5 +222,8 @@ pub fn find_order(
     let bears =
         |(_, facts): &(OrderKey, Vec<OrderFact>)| facts.iter().any(|f| f.names().contains(&name));
     let found = own.or_else(|| orders.iter().position(bears));
-    Ok(found.map(|index| FoundOrder { facts: orders.swap_remove(index).1, visits: group.visits }))
+    let Some(index) = found else { return Ok(None) };
+    let mut found = FoundOrder { facts: orders.swap_remove(index).1, visits: group.visits };
+    read_visits(state, &mut found.visits, &found.facts)?;
+    Ok(Some(found))
 }

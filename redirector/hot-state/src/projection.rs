@@ -1,31 +1,35 @@
 //! Projection: what the records of the journal change in the hot state.
 //!
 //! Taking a record in is pure; [`Projection::store`] then reads what it needs and writes. Windows
-//! and facts are written once and never changed. What an order counts for, and counters, are
+//! and facts are written once and never changed; a fact that changes nothing any more is removed. What an order counts for, and counters, are
 //! written as whole numbers, never as additions. So a batch that was half stored before a crash can
 //! be stored again with the same result, and nodes that share a store need no lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
 
 use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use shared::attribution::Method;
 use shared::catalog::Catalog;
+use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::ledger::{Settled, settle};
 use shared::money::Currency;
-use shared::order::{OrderFact, PATH_TOUCHES_MAX, Status, Visit};
+use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
 
+use crate::customers::Brought;
+use crate::events::Events;
 use crate::model::{
-    CounterKey, Entry, FirstBringer, Metric, NameKey, Position, Stored, Window, event_expires_at,
-    name_key, totals_to_bytes, window_expires_at,
+    CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
+    window_expires_at,
 };
-use crate::orders::{Group, NamedEntries, keys_of};
+use crate::orders::{NamedEntries, clicks_of, keys_of, read_visits, superfluous};
 use crate::state::HotState;
 
 /// How many times names are read again because another node added to them.
@@ -74,7 +78,7 @@ pub(crate) struct Projection {
     counted: Position,
     seq: u64,
     visits: Visits,
-    bringers: Vec<(FirstBringer, CounterKey)>,
+    events: Events,
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
@@ -91,7 +95,7 @@ impl Projection {
             counted,
             seq: 0,
             visits: Visits::default(),
-            bringers: vec![],
+            events: Events::default(),
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
@@ -136,12 +140,15 @@ impl Projection {
             EventName::Page | EventName::Purchase => return,
         };
         let Some(touch) = event.touch else { return };
-        let Some(key) = counter_of(touch.link, event.at, metric, catalog) else { return };
+        let Some(key) = counter_of(touch.link, event.happened_at(), metric, catalog) else {
+            return;
+        };
         let origin =
             [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
-        let bringer =
-            FirstBringer { event: event.id, origin, seq: self.seq, received_at: event.received_at };
-        self.bringers.push((bringer, key));
+        let campaign = catalog.campaigns.get(&key.campaign);
+        let none = Caps::default();
+        let caps = campaign.map_or(&none, |campaign| &campaign.caps);
+        self.events.add(event, (self.seq, origin), key, caps);
     }
 
     fn unparsed(&mut self, delivery: Unparsed) {
@@ -164,15 +171,16 @@ impl Projection {
         }
     }
 
-    /// Stores everything gathered, up to and including the stream's record `position`.
+    /// Stores everything gathered, up to and including the stream's record `position`. `catalog`
+    /// locks the catalog; it is never locked while the state is read or written, which may hang.
     ///
     /// # Errors
     /// When the state cannot be read or written; what was stored until then does no harm.
-    pub(crate) fn store(
+    pub(crate) fn store<C: Deref<Target = Catalog>>(
         mut self,
         state: &HotState,
         position: Position,
-        catalog: &Catalog,
+        catalog: &dyn Fn() -> C,
         now: Timestamp,
     ) -> Result<()> {
         let mut stored = Stored::default();
@@ -181,22 +189,18 @@ impl Projection {
             expires_at: window_expires_at(&visit.touch, now),
         }));
         let mut known = NamedEntries::default();
-        let touched = self.take_in_facts(state, &mut known, &mut stored)?;
+        let mut visits = std::mem::take(&mut self.visits);
+        let touched = self.take_in_facts(state, &mut known, &mut visits, &mut stored)?;
         self.list_unparsed(&mut stored)?;
         state.store(&stored, now)?;
-        self.settle_groups(state, &mut known, touched, catalog)?;
+        settle_groups(state, &mut known, &mut visits, touched, (catalog, now))?;
         for merchant in std::mem::take(&mut self.recount) {
             let mut known = NamedEntries::default();
-            let names = state.names_with_totals(merchant)?;
-            self.settle_groups(state, &mut known, names.into_iter().collect(), catalog)?;
+            let names = state.names_with_totals(merchant)?.into_iter().collect();
+            settle_groups(state, &mut known, &mut visits, names, (catalog, now))?;
         }
-        let bringers: Vec<FirstBringer> =
-            self.bringers.iter().map(|(bringer, _)| bringer.clone()).collect();
-        let first =
-            state.are_first(&bringers, &|bringer| event_expires_at(bringer.received_at, now))?;
-        for ((bringer, key), is_first) in std::mem::take(&mut self.bringers).into_iter().zip(first)
-        {
-            if is_first && bringer.seq > self.counted.seq {
+        for (seq, key) in std::mem::take(&mut self.events).counted(state, now)? {
+            if seq > self.counted.seq {
                 *self.counts.entry(key).or_default() += 1;
             }
         }
@@ -208,11 +212,12 @@ impl Projection {
         &mut self,
         state: &HotState,
         known: &mut NamedEntries,
+        visits: &mut Visits,
         stored: &mut Stored,
     ) -> Result<BTreeSet<NameKey>> {
         let facts = std::mem::take(&mut self.facts);
         known.read(state, facts.iter().flat_map(keys_of))?;
-        let visits = self.visits_leading_to(state, &facts)?;
+        read_visits(state, visits, &facts)?;
         let mut touched = BTreeSet::new();
         for fact in facts {
             let names = keys_of(&fact);
@@ -223,40 +228,13 @@ impl Projection {
                     stored.entries.push((name.clone(), entry));
                 }
             };
-            others.iter().for_each(|name| put(name, Entry::Elsewhere(fact.id, home.clone())));
-            let clicks =
-                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied());
-            for click in clicks.collect::<Vec<_>>() {
-                path(&visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
+            others.iter().for_each(|name| put(name, Entry::elsewhere(home)));
+            for click in clicks_of(&fact) {
+                path(visits, click).into_iter().for_each(|visit| put(home, Entry::Led(visit)));
             }
             put(home, Entry::Fact(Box::new(fact)));
         }
         Ok(touched)
-    }
-
-    /// Returns the clicks that facts bring along, and the clicks before them.
-    fn visits_leading_to(&self, state: &HotState, facts: &[OrderFact]) -> Result<Visits> {
-        let mut visits = Visits::default();
-        let mut wanted: BTreeSet<ClickId> = facts
-            .iter()
-            .flat_map(|fact| {
-                fact.touches.iter().map(|touch| touch.click).chain(fact.clicks.iter().copied())
-            })
-            .collect();
-        for _ in 0..PATH_TOUCHES_MAX {
-            wanted.retain(|click| !visits.contains_key(click));
-            if wanted.is_empty() {
-                break;
-            }
-            let (here, elsewhere): (Vec<ClickId>, Vec<ClickId>) = std::mem::take(&mut wanted)
-                .into_iter()
-                .partition(|click| self.visits.contains_key(click));
-            let mut found: Vec<Visit> = here.iter().map(|click| self.visits[click]).collect();
-            found.extend(state.visits(&elsewhere)?);
-            wanted.extend(found.iter().filter_map(|visit| visit.previous));
-            visits.extend(found.into_iter().map(|visit| (visit.touch.click, visit)));
-        }
-        Ok(visits)
     }
 
     fn list_unparsed(&mut self, stored: &mut Stored) -> Result<()> {
@@ -276,70 +254,80 @@ impl Projection {
         }
         Ok(())
     }
+}
 
-    /// Settles the orders under names again and writes what they count for. If another node added a
-    /// fact meanwhile, it does so again: whoever writes last has seen all facts.
-    fn settle_groups(
-        &self,
-        state: &HotState,
-        known: &mut NamedEntries,
-        mut roots: BTreeSet<NameKey>,
-        catalog: &Catalog,
-    ) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let mut changed = BTreeSet::new();
-            while !roots.is_empty() {
-                let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
-                known.read(state, some.iter().cloned())?;
-                let mut totals = Vec::new();
-                let mut names = BTreeSet::new();
-                for root in some {
-                    if names.contains(&root) {
-                        roots.remove(&root);
-                        continue;
-                    }
-                    let group = known.group(&root);
-                    roots.remove(&root);
-                    totals.extend(self.totals(state, &group, catalog));
-                    names.extend(group.names);
+/// Settles the orders under names again and writes what they count for. If another node added a
+/// fact meanwhile, it does so again: whoever writes last has seen all facts.
+fn settle_groups<C: Deref<Target = Catalog>>(
+    state: &HotState,
+    known: &mut NamedEntries,
+    visits: &mut Visits,
+    mut roots: BTreeSet<NameKey>,
+    (catalog, now): (&dyn Fn() -> C, Timestamp),
+) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let mut changed = BTreeSet::new();
+        while !roots.is_empty() {
+            let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
+            known.read(state, some.iter().cloned())?;
+            let mut orders = Vec::new();
+            let mut names = BTreeSet::new();
+            for root in some {
+                roots.remove(&root);
+                if names.contains(&root) {
+                    continue;
                 }
-                state.put_totals(&totals)?;
-                let names: Vec<NameKey> = names.into_iter().collect();
-                for (name, count) in names.iter().zip(state.entry_counts(&names)?) {
-                    if count.is_some_and(|count| count != known.count(name)) {
-                        changed.insert(name.clone());
-                    }
+                let group = known.group(&root);
+                visits.extend(group.visits.iter());
+                orders.extend(group.orders());
+                names.extend(group.names);
+            }
+            for (_, facts) in &orders {
+                read_visits(state, visits, facts)?;
+            }
+            let mut brought = Brought::default();
+            let totals = totals(&orders, visits, &catalog(), &mut brought);
+            let gone: Vec<_> = orders.iter().flat_map(|(_, facts)| superfluous(facts)).collect();
+            state.put_totals(&totals)?;
+            brought.store(state, now)?;
+            state.remove_entries(&gone)?;
+            gone.iter().for_each(|(name, entry)| known.remove(name, entry));
+            let names: Vec<NameKey> = names.into_iter().collect();
+            for (name, count) in names.iter().zip(state.entry_counts(&names)?) {
+                if count.is_some_and(|count| count != known.count(name)) {
+                    changed.insert(name.clone());
                 }
             }
-            if changed.is_empty() {
-                return Ok(());
-            }
-            changed.iter().for_each(|name| known.forget(name));
-            roots = changed;
         }
-        bail!("orders change faster than they can be settled; it is tried again soon")
+        if changed.is_empty() {
+            return Ok(());
+        }
+        changed.iter().for_each(|name| known.forget(name));
+        roots = changed;
     }
+    bail!("orders change faster than they can be settled; it is tried again soon")
+}
 
-    /// Returns what the orders of a group count for, under each name that could be an order's id.
-    fn totals(
-        &self,
-        state: &HotState,
-        group: &Group,
-        catalog: &Catalog,
-    ) -> Vec<(NameKey, Vec<u8>)> {
-        let own = group.facts.iter().filter_map(|fact| keys_of(fact).into_iter().next());
-        let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
-        let visit = |click: &ClickId| {
-            let known = group.visits.get(click).or_else(|| self.visits.get(click)).copied();
-            known.or_else(|| state.visit(click).ok().flatten())
+/// Returns what orders count for, under each name that could be an order's id, and adds them to
+/// those that their clicks brought.
+fn totals(
+    orders: &[(OrderKey, Vec<OrderFact>)],
+    visits: &Visits,
+    catalog: &Catalog,
+    brought: &mut Brought,
+) -> Vec<(NameKey, Vec<u8>)> {
+    let facts = || orders.iter().flat_map(|(_, facts)| facts);
+    let own = facts().filter_map(|fact| keys_of(fact).into_iter().next());
+    let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
+    for (key, facts) in orders {
+        let Some(settled) = settle(facts, catalog, &|click| visits.get(click).copied()) else {
+            continue;
         };
-        for (key, facts) in group.orders() {
-            let Some(settled) = settle(&facts, catalog, &visit) else { continue };
-            let name = name_key(key.merchant, &key.name);
-            totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
-        }
-        totals.into_iter().collect()
+        let name = name_key(key.merchant, &key.name);
+        brought.add(&settled, &name);
+        totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
     }
+    totals.into_iter().collect()
 }
 
 /// Returns a click and the clicks that led to it, as far as they are known.

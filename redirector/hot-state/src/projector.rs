@@ -78,6 +78,7 @@ impl Projector {
                     tracing::warn!(
                         "the journal lost its end, the hot state is rebuilt from it: {error:#}"
                     );
+                    self.lag.caught_up.store(false, Relaxed);
                     self.begin_anew();
                     if let Err(error) = self.state.clear() {
                         tracing::error!("the hot state cannot be emptied: {error:#}");
@@ -160,7 +161,7 @@ impl Projector {
                 projection.take(seq, record, &live.read());
             },
             &|projection, position| {
-                projection.store(&self.state, position, &live.read(), clock::now())
+                projection.store(&self.state, position, &|| live.read(), clock::now())
             },
         )?;
         self.lag.projected.fetch_add(taken, Relaxed);

@@ -35,7 +35,9 @@ pub fn replay(journal_dir: &Path, state: &HotState, progress: &dyn Fn(u64)) -> R
                 &mut reader,
                 &mut counted,
                 |seq, record, projection| projection.take(seq, record, &catalog),
-                &|projection, position| projection.store(state, position, &catalog, clock::now()),
+                &|projection, position| {
+                    projection.store(state, position, &|| &catalog, clock::now())
+                },
             )?;
             projected += taken;
             progress(taken);

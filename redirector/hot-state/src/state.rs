@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 
 use crate::embedded::Embedded;
 use crate::model::{
-    CounterKey, Entry, FirstBringer, NameKey, Position, Reach, Stored, totals_from_bytes,
+    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, totals_from_bytes,
 };
 use crate::redis::{Lost, Redis, WrongSetting};
 use crate::url::StateUrl;
@@ -88,6 +88,15 @@ impl HotState {
         match self {
             Self::Embedded(store) => store.store(stored),
             Self::Redis(redis) => redis.store(stored, now),
+        }
+    }
+
+    /// Removes entries that change nothing. The same entries may be removed again, or put again.
+    pub fn remove_entries(&self, entries: &[(NameKey, EntryKey)]) -> Result<()> {
+        match self {
+            _ if entries.is_empty() => Ok(()),
+            Self::Embedded(store) => store.remove_entries(entries),
+            Self::Redis(redis) => redis.remove_entries(entries),
         }
     }
 

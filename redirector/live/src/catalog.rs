@@ -14,6 +14,7 @@ use shared::record::{Record, RecordError};
 use shared::stream::StreamKind;
 use shared::token::KeyRing;
 
+use crate::secrets::Secrets;
 use crate::snapshot::Snapshot;
 
 /// The catalog of a running server.
@@ -21,6 +22,7 @@ pub struct Live {
     catalog: RwLock<Catalog>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     committer: Committer,
+    secrets: Secrets,
     /// Held from the check of a change until it is applied. Otherwise two changes could both pass a
     /// check that only one of them may pass.
     changing: tokio::sync::Mutex<()>,
@@ -48,18 +50,19 @@ impl Live {
         ring: KeyRing,
         committer: Committer,
     ) -> Result<Self> {
-        let mut catalog = Catalog::default();
+        let (mut catalog, secrets) = (Catalog::default(), Secrets::new(&ring));
         for stream in journal::streams(journal_dir)?
             .iter()
             .filter(|s| StreamKind::of(s.as_str()) == Some(StreamKind::Catalog))
         {
-            for_each_change(journal_dir, stream, |change| catalog.apply(change))?;
+            for_each_change(journal_dir, stream, |change| catalog.apply(&secrets.open(change)))?;
         }
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(&catalog, hosts, ring)));
         Ok(Self {
             catalog: RwLock::new(catalog),
             snapshot,
             committer,
+            secrets,
             changing: tokio::sync::Mutex::default(),
         })
     }
@@ -97,11 +100,17 @@ impl Live {
         let _changing = self.changing.lock().await;
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
-            let record = Record::Catalog(change).encode();
+            let had_sealed = change.has_sealed();
+            let record = Record::Catalog(self.secrets.seal(change)).encode();
             // The journal keeps records for ever, so they must be readable for ever: read the
             // record back before it is written. The change that was read back becomes visible, as
             // it will after a restart.
             let change = read_change(&record).map_err(ChangeError::Unreadable)?;
+            let change = self.secrets.open(&change).into_owned();
+            if change.has_sealed() && !had_sealed {
+                let error = RecordError::Body("its secrets do not open again".to_owned());
+                return Err(ChangeError::Unreadable(error));
+            }
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
             self.apply(&change);
         }
@@ -110,6 +119,12 @@ impl Live {
 
     /// Applies a change that is already in the journal.
     pub fn apply(&self, change: &Change) {
+        // Every change comes twice: from its author and from the journal, by a thread that yields
+        // to all others and must not make them wait for nothing.
+        let change = &*self.secrets.open(change);
+        if self.read().has(change) {
+            return;
+        }
         let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
         catalog.apply(change);
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
@@ -125,7 +140,8 @@ fn read_change(record: &[u8]) -> Result<Change, RecordError> {
     }
 }
 
-/// Calls `each` with the catalog changes of one stream, in order.
+/// Calls `each` with the catalog changes of one stream, in order, as they stand there: secrets are
+/// sealed.
 ///
 /// # Errors
 /// When the stream is damaged, or holds a record that this version cannot read.

@@ -12,9 +12,9 @@ const SLUG_CHARS_MAX: usize = 64;
 /// Characters a destination may have.
 const DESTINATION_CHARS_MAX: usize = 2048;
 
-/// Checks a host name in the form of a `Host` header without port.
+/// Checks a host name in the form of a `Host` header without port. An address has one spelling.
 pub fn check_host(host: &str) -> Result<(), String> {
-    if host.parse::<IpAddr>().is_ok() {
+    if host.parse::<IpAddr>().is_ok_and(|address| address.to_string() == host) {
         return Ok(());
     }
     let label = |label: &str| {
@@ -24,7 +24,9 @@ pub fn check_host(host: &str) -> Result<(), String> {
             && bytes.first() != Some(&b'-')
             && bytes.last() != Some(&b'-')
     };
-    let fits = host.len() <= 253 && host.split('.').all(label);
+    // Browsers read a name that ends in a number, such as 127.1 or 0x7f.1, as an address.
+    let is_name = matches!(Host::parse(host), Ok(Host::Domain(name)) if name == host);
+    let fits = host.len() <= 253 && host.split('.').all(label) && is_name;
     if fits {
         Ok(())
     } else {
@@ -32,6 +34,28 @@ pub fn check_host(host: &str) -> Result<(), String> {
             "`{host}` is not a valid host name: expected e.g. shop.example, without scheme and port"
         ))
     }
+}
+
+/// Checks a domain that one merchant, or one campaign, may have for itself. Anybody can register a
+/// name below a public suffix such as `co.uk` or `myshopify.com`.
+pub fn check_domain(domain: &str) -> Result<(), String> {
+    check_host(domain)?;
+    let is_local = domain == "localhost" || domain.parse::<IpAddr>().is_ok();
+    // The list has names of other scripts as people write them.
+    let (written, _) = idna::domain_to_unicode(domain);
+    if is_local || psl::domain_str(&written).is_some() {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{domain}` is a public suffix, below which anybody can have a name: expected a \
+             domain of one owner, such as shop.{domain}"
+        ))
+    }
+}
+
+/// Returns whether a host is or lies under a domain, compared label by label.
+pub fn is_under(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 pub fn check_slug(slug: &str) -> Result<(), String> {
@@ -68,6 +92,9 @@ pub fn check_destination(text: &str) -> Result<String, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return refused("user name and password are not allowed");
     }
+    if let Some(spelling) = address_in_other_spelling(&host, text) {
+        return Err(format!("`{text}`: is another spelling of the address {spelling}; write that"));
+    }
     match (url.scheme(), is_for_testing(&host)) {
         ("https", _) | ("http", true) => {}
         ("http", false) => return refused("expected https (http is for local test hosts only)"),
@@ -84,6 +111,30 @@ pub fn check_destination(text: &str) -> Result<String, String> {
     if Url::parse(&kept).as_ref() == Ok(&url) { Ok(kept) } else { refused("is ambiguous") }
 }
 
+/// Returns the host of an address that [`check_destination`] returned, as a merchant's domains are
+/// written.
+pub fn host_of(destination: &str) -> Option<String> {
+    match Url::parse(destination).ok()?.host()? {
+        Host::Domain(name) => Some(name.to_owned()),
+        Host::Ipv4(address) => Some(address.to_string()),
+        Host::Ipv6(address) => Some(address.to_string()),
+    }
+}
+
+/// Returns the address of a host that the text spells in another way, as in `https://0x7f.1/`.
+/// Whoever reads such a text does not see where it leads.
+fn address_in_other_spelling(host: &Host<&str>, text: &str) -> Option<String> {
+    if let Host::Domain(_) = host {
+        return None;
+    }
+    let spelling = host.to_string();
+    let (_, rest) = text.split_once("//").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let after = authority.strip_prefix(&spelling);
+    let is_spelled = after.is_some_and(|port| port.is_empty() || port.starts_with(':'));
+    (!is_spelled).then_some(spelling)
+}
+
 /// Returns whether a host is loopback or a name that RFC 6761 reserves for tests.
 fn is_for_testing(host: &Host<&str>) -> bool {
     match host {
@@ -98,7 +149,8 @@ fn is_for_testing(host: &Host<&str>) -> bool {
 
 fn is_public(host: &Host<&str>) -> bool {
     let local = [".local", ".internal", ".invalid", ".home.arpa"];
-    matches!(host, Host::Domain(name) if name.contains('.') && !local.iter().any(|suffix| name.ends_with(suffix)))
+    matches!(host, Host::Domain(name) if name.contains('.') && !name.ends_with('.')
+        && !local.iter().any(|suffix| name.ends_with(suffix)))
 }
 
 #[cfg(test)]
@@ -142,6 +194,95 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_refused_in_every_spelling() {
+        for given in [
+            "https://127.1/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+            "https://017700000001/",
+            "https://0177.0.0.1/",
+            "https://127.0.0.1./",
+            "https://127。0。0。1/",
+            "http://127.1//127.0.0.1/",
+            "https://[0:0:0:0:0:0:0:1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://[::]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://[2001:db8::1]/",
+            "https://0/",
+            "https://0.0.0.0/",
+            "https://10.1/",
+            "https://172.16.0.1/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/",
+            "https://100.64.0.1/",
+            "https://93.184.216.34/",
+            "https://localhost./",
+            "https://shop.de./",
+            "https://shop.de:443@127.0.0.1/",
+            "https://printer.local/",
+        ] {
+            assert!(check_destination(given).is_err(), "{given}");
+        }
+        for given in ["http://127.0.0.1:8080/", "http://[::1]:8080/a", "http://127.0.0.2/"] {
+            assert_eq!(check_destination(given).as_deref(), Ok(given), "loopback, spelled out");
+        }
+    }
+
+    #[test]
+    fn a_domain_has_one_owner() {
+        for domain in [
+            "shop.example",
+            "shop.co.uk",
+            "a-shop.myshopify.com",
+            "xn--85x722f.xn--55qx5d.cn",
+            "shop.city.kawasaki.jp",
+            "shop.test",
+            "shop.localhost",
+            "localhost",
+            "127.0.0.1",
+        ] {
+            assert_eq!(check_domain(domain), Ok(()));
+        }
+        for domain in [
+            "com",
+            "co.uk",
+            "myshopify.com",
+            "github.io",
+            "xn--55qx5d.cn",
+            "xn--p1ai",
+            "any.kawasaki.jp",
+            "example",
+            "127.1",
+            "0x7f.1",
+            "2130706433",
+            "",
+        ] {
+            assert!(check_domain(domain).is_err(), "{domain}");
+        }
+    }
+
+    #[test]
+    fn a_host_lies_under_whole_labels_only() {
+        for (host, is) in [
+            ("shop.example", true),
+            ("www.shop.example", true),
+            ("myshop.example", false),
+            ("example", false),
+            ("shop.example.evil.de", false),
+        ] {
+            assert_eq!(is_under(host, "shop.example"), is, "{host}");
+        }
+        for (destination, host) in
+            [("https://shop.de:8443/a", "shop.de"), ("http://[::1]/", "::1"), ("x", "")]
+        {
+            assert_eq!(host_of(destination).unwrap_or_default(), host);
+        }
+    }
+
+    #[test]
     fn hosts_and_slugs_have_a_plain_form() {
         assert!(
             ["shop.example", "localhost", "127.0.0.1", "xn--bcher-kva.de"]
@@ -149,7 +290,7 @@ mod tests {
                 .all(|h| check_host(h).is_ok())
         );
         assert!(
-            ["Shop.example", "*.x.de", "shop.de:80", "https://x", "", "a..b", "-a.de"]
+            ["Shop.example", "*.x.de", "shop.de:80", "https://x", "", "a..b", "-a.de", "127.1"]
                 .iter()
                 .all(|h| check_host(h).is_err())
         );

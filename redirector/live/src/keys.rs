@@ -4,7 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -38,6 +38,7 @@ pub fn load_or_create(data: &Path) -> Result<KeyRing> {
 }
 
 fn load(path: &Path) -> Result<KeyRing> {
+    keep_private(path)?;
     ring_of(&serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
@@ -50,6 +51,29 @@ fn ring_of(file: &KeyFile) -> Result<KeyRing> {
         Ok(MasterKey { id: key.id, state: key.state, secret })
     });
     Ok(KeyRing::new(keys.collect::<Result<_>>()?)?)
+}
+
+/// Takes the file away from everybody but its owner, as after it was copied or restored. A file
+/// that belongs to somebody else may be open to a group: so container platforms hand secrets over.
+fn keep_private(path: &Path) -> Result<()> {
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    match std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => tracing::warn!(
+            "{} had the mode {mode:03o}, so others could read the keys; it is {:03o} now",
+            path.display(),
+            mode & 0o700
+        ),
+        Err(_) if mode & 0o027 == 0 => {}
+        Err(error) => {
+            let open =
+                format!("its mode is {mode:03o}, so others can read or change it; chmod 600");
+            return Err(error).context(open);
+        }
+    }
+    Ok(())
 }
 
 fn create(path: &Path) -> Result<KeyRing> {
@@ -67,8 +91,10 @@ fn new_key(id: u8, state: KeyState) -> StoredKey {
 /// make every token invalid.
 fn write(path: &Path, file: &KeyFile) -> Result<()> {
     let unfinished = path.with_extension("json.new");
+    // A file that is there already may be somebody else's: only a new one is ours alone.
+    _ = std::fs::remove_file(&unfinished);
     let mut unnamed =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     unnamed.write_all(&serde_json::to_vec_pretty(file)?)?;
     unnamed.sync_all()?;
     std::fs::rename(&unfinished, path)?;
@@ -210,6 +236,23 @@ mod tests {
         assert_eq!(rotate(data.path(), false).unwrap(), 3);
         assert_eq!(list(data.path()).unwrap()[0], (1, KeyState::Revoked), "it stays revoked");
         assert_eq!(revoke(data.path(), 2).unwrap(), 3, "an old key can be revoked, too");
+    }
+
+    #[test]
+    fn keys_are_their_owners_alone_whatever_was_there_before() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("keys.json");
+        let open_to_all = std::fs::Permissions::from_mode(0o666);
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        // Somebody has left a file of their own under the name of the unfinished one.
+        let planted = data.path().join("keys.json.new");
+        std::fs::write(&planted, "planted").unwrap();
+        std::fs::set_permissions(&planted, open_to_all.clone()).unwrap();
+        let made = load_or_create(data.path()).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, open_to_all).unwrap();
+        let again = load_or_create(data.path()).unwrap();
+        assert_eq!((mode(), again.active().secret), (0o600, made.active().secret));
     }
 
     #[test]

@@ -11,12 +11,18 @@ mod check;
 pub mod clock;
 pub mod keys;
 pub mod node;
+mod rarely;
 pub mod seal;
+mod secrets;
+mod shards;
 mod snapshot;
 pub mod status;
 pub mod stop;
 
 pub use catalog::{ChangeError, Live, for_each_change};
-pub use check::{check_code, check_destination, check_host, check_slug};
+pub use check::{
+    check_code, check_destination, check_domain, check_host, check_slug, host_of, is_under,
+};
+pub use rarely::Rarely;
 pub use snapshot::{HotCampaign, HotMerchant, Snapshot};
 pub use stop::{Stop, Stopper};

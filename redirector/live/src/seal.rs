@@ -1,4 +1,5 @@
-//! Seals what this installation keeps in places that it does not trust, such as Redis.
+//! Seals what this installation keeps in places that it does not trust, such as Redis, and what
+//! nobody may read without `keys.json`.
 //!
 //! SECURITY: sealed content can be read, and is believed, only by nodes with the same `keys.json`.
 //! Whoever can write to the place can take content away or put an old one back under its own name,
@@ -20,12 +21,25 @@ const NONCE_BYTES: usize = 24;
 pub enum Purpose {
     /// Changes of the catalog, from node to node.
     Exchange,
+    /// Secrets in the journal, which is kept for ever.
+    Secrets,
 }
 
 impl Purpose {
     const fn context(self) -> &'static str {
         match self {
             Self::Exchange => "afterclick 2026-11-30 exchange of changes v1",
+            Self::Secrets => "afterclick 2026-11-30 secrets at rest v1",
+        }
+    }
+
+    /// Returns whether content that was sealed with a key in this state still opens. What is kept
+    /// for ever must open as long as the key is there.
+    fn opens_with(self, state: KeyState) -> bool {
+        match self {
+            // SECURITY: what a revoked key sealed in a place that is not trusted may be anybody's.
+            Self::Exchange => !matches!(state, KeyState::Retired | KeyState::Revoked),
+            Self::Secrets => true,
         }
     }
 }
@@ -42,10 +56,7 @@ impl Sealer {
             let derived = derive_key(purpose.context(), &key.secret);
             (key.id, XChaCha20Poly1305::new(&derived.into()))
         };
-        // SECURITY: what a revoked key sealed may be anybody's.
-        let is_trusted =
-            |key: &&MasterKey| !matches!(key.state, KeyState::Retired | KeyState::Revoked);
-        let usable = ring.keys().iter().filter(is_trusted);
+        let usable = ring.keys().iter().filter(|key| purpose.opens_with(key.state));
         Self { active: ring.active().id, ciphers: usable.map(cipher).collect() }
     }
 

@@ -3,7 +3,6 @@
 //! A change makes a new snapshot. It shares all unchanged data with the snapshot before and with
 //! the catalog, so links are in memory once. A lookup never allocates and never waits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret};
@@ -14,16 +13,16 @@ use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+use crate::shards::Shards;
 
 /// The catalog as of one change.
 #[derive(Clone)]
 pub struct Snapshot {
     agency_hosts: Arc<Vec<String>>,
-    domains: Arc<Map<String, MerchantId>>,
-    merchants: Arc<Map<MerchantId, Arc<HotMerchant>>>,
-    merchant_keys: Arc<Map<String, MerchantId>>,
-    campaigns: Arc<Map<CampaignId, HotCampaign>>,
+    domains: Shards<String, MerchantId>,
+    merchants: Shards<MerchantId, Arc<HotMerchant>>,
+    merchant_keys: Shards<String, MerchantId>,
+    campaigns: Shards<CampaignId, HotCampaign>,
     links: Links,
     ring: Arc<KeyRing>,
 }
@@ -54,7 +53,8 @@ impl HotMerchant {
 
     /// Returns the merchant's domain that a host is or lies under.
     pub fn domain_of<'h>(&self, host: &'h str) -> Option<&'h str> {
-        domain_of(host, |domain| self.domains.iter().any(|d| d == domain))
+        let is_own = |domain: &str| self.domains.iter().any(|d| d == domain).then_some(());
+        longest_domain(host, is_own).map(|(domain, ())| domain)
     }
 }
 
@@ -74,10 +74,10 @@ impl Snapshot {
     pub fn new(agency_hosts: Vec<String>, ring: KeyRing) -> Self {
         Self {
             agency_hosts: Arc::new(agency_hosts),
-            domains: Arc::default(),
-            merchants: Arc::default(),
-            merchant_keys: Arc::default(),
-            campaigns: Arc::default(),
+            domains: Shards::default(),
+            merchants: Shards::default(),
+            merchant_keys: Shards::default(),
+            campaigns: Shards::default(),
             links: Links::default(),
             ring: Arc::new(ring),
         }
@@ -130,16 +130,22 @@ impl Snapshot {
             dedupe: campaign.dedupe(),
             schedule: campaign.schedule(),
         };
-        Arc::make_mut(&mut self.campaigns).insert(campaign.id, hot);
+        self.campaigns.insert(campaign.id, hot);
     }
 
     fn put_merchant(&mut self, merchant: &Merchant) {
-        let domains = Arc::make_mut(&mut self.domains);
-        domains.retain(|_, owner| *owner != merchant.id);
-        for domain in &merchant.domains {
-            domains.entry(domain.clone()).or_insert(merchant.id);
+        let before = self.merchants.get(&merchant.id).cloned();
+        for domain in before.iter().flat_map(|before| &before.domains) {
+            if self.domains.get(domain.as_str()) == Some(&merchant.id) {
+                self.domains.remove(domain.as_str());
+            }
         }
-        Arc::make_mut(&mut self.merchant_keys).insert(merchant.key.clone(), merchant.id);
+        for domain in &merchant.domains {
+            if self.domains.get(domain.as_str()).is_none() {
+                self.domains.insert(domain.clone(), merchant.id);
+            }
+        }
+        self.merchant_keys.insert(merchant.key.clone(), merchant.id);
         let active = self.ring.active();
         let ids = self.ring.keys().iter().map(|key| key.id);
         let hot = HotMerchant {
@@ -154,7 +160,7 @@ impl Snapshot {
                 .filter_map(|id| Some((id, self.ring.verifying(id, merchant.id).ok()?)))
                 .collect(),
         };
-        Arc::make_mut(&mut self.merchants).insert(merchant.id, Arc::new(hot));
+        self.merchants.insert(merchant.id, Arc::new(hot));
     }
 
     /// Returns the scope of the slugs under a host, or `None` for a host that is not served here.
@@ -162,8 +168,8 @@ impl Snapshot {
         if self.agency_hosts.iter().any(|agency| agency == host) {
             return Some(Scope::Agency);
         }
-        let domain = domain_of(host, |domain| self.domains.contains_key(domain))?;
-        self.domains.get(domain).copied().map(Scope::Merchant)
+        let (_, merchant) = longest_domain(host, |domain| self.domains.get(domain).copied())?;
+        Some(Scope::Merchant(merchant))
     }
 
     /// Returns the link with a slug. Upper and lower case do not matter.
@@ -191,7 +197,12 @@ impl Snapshot {
 
     /// Returns whether a host is or lies under the domain of any merchant.
     pub fn is_merchant_host(&self, host: &str) -> bool {
-        domain_of(host, |domain| self.domains.contains_key(domain)).is_some()
+        longest_domain(host, |domain| self.domains.get(domain)).is_some()
+    }
+
+    /// Returns whether a host is itself the domain of a merchant, and no host of the agency.
+    pub fn is_domain(&self, host: &str) -> bool {
+        self.domains.get(host).is_some() && !self.agency_hosts.iter().any(|agency| agency == host)
     }
 
     /// Verifies a click token of any merchant.
@@ -204,12 +215,13 @@ impl Snapshot {
     }
 }
 
-/// Returns the longest known domain that a host is or lies under, compared label by label.
-fn domain_of(host: &str, is_known: impl Fn(&str) -> bool) -> Option<&str> {
+/// Returns the longest domain that a host is or lies under and that `look_up` knows, compared label
+/// by label, and what it knows of it.
+fn longest_domain<T>(host: &str, look_up: impl Fn(&str) -> Option<T>) -> Option<(&str, T)> {
     let mut domain = host;
     loop {
-        if is_known(domain) {
-            return Some(domain);
+        if let Some(known) = look_up(domain) {
+            return Some((domain, known));
         }
         let dot = domain.bytes().position(|byte| byte == b'.')?;
         domain = &domain[dot + 1..];
@@ -222,27 +234,69 @@ mod tests {
 
     use super::*;
 
+    fn empty() -> Snapshot {
+        let key = MasterKey { id: 1, state: KeyState::Active, secret: [7; 32] };
+        Snapshot::new(vec![], KeyRing::new(vec![key]).unwrap())
+    }
+
+    fn merchant(number: u64, domain: &str) -> Merchant {
+        Merchant {
+            id: MerchantId::from_bits(number),
+            key: format!("key{number}"),
+            name: "Shop".into(),
+            domains: vec![domain.into()],
+            currency: "EUR".parse().unwrap(),
+            timezone: "UTC".into(),
+            platform: None,
+            webhook_secret: Some("first".into()),
+            old_webhook_secret: None,
+            sealed: None,
+            shop_api: None,
+            trust_pixel: false,
+            created_at: Timestamp::from_ms(0),
+            updated_at: Timestamp::from_ms(0),
+        }
+    }
+
+    #[test]
+    fn one_merchant_more_copies_no_more_than_its_own_places_of_the_tables() {
+        let mut snapshot = empty();
+        let domain = |number: u64| format!("shop{number}.example");
+        for number in 0..5000 {
+            snapshot.put_merchant(&merchant(number, &domain(number)));
+        }
+        let before = snapshot.clone();
+        snapshot.put_merchant(&merchant(5000, &domain(5000)));
+        assert_eq!(snapshot.merchants.copied_since(&before.merchants), 1);
+        assert_eq!(snapshot.merchant_keys.copied_since(&before.merchant_keys), 1);
+        assert_eq!(snapshot.domains.copied_since(&before.domains), 1);
+        assert_eq!(snapshot.campaigns.copied_since(&before.campaigns), 0);
+    }
+
+    #[test]
+    fn a_domain_that_a_merchant_gives_up_is_free_and_one_of_another_stays() {
+        let mut snapshot = empty();
+        snapshot.put_merchant(&merchant(1, "one.example"));
+        snapshot.put_merchant(&merchant(2, "two.example"));
+        // The second cannot take the domain of the first, and loses its own.
+        snapshot.put_merchant(&merchant(2, "one.example"));
+        snapshot.put_merchant(&merchant(2, "new.example"));
+        let owner = |host: &str| snapshot.scope_of(host);
+        assert_eq!(owner("go.one.example"), Some(Scope::Merchant(MerchantId::from_bits(1))));
+        assert_eq!(owner("new.example"), Some(Scope::Merchant(MerchantId::from_bits(2))));
+        assert_eq!(owner("two.example"), None);
+    }
+
     #[test]
     fn an_old_change_that_comes_again_takes_nothing_back() {
-        let key = MasterKey { id: 1, state: KeyState::Active, secret: [7; 32] };
-        let mut snapshot = Snapshot::new(vec![], KeyRing::new(vec![key]).unwrap());
+        let mut snapshot = empty();
         let mut catalog = Catalog::default();
         let change = |secret: &str, at: i64| {
             let at = Timestamp::from_ms(at);
             let merchant = Merchant {
-                id: MerchantId::from_bits(1),
-                key: "key".into(),
-                name: "Shop".into(),
-                domains: vec!["shop.example".into()],
-                currency: "EUR".parse().unwrap(),
-                timezone: "UTC".into(),
-                platform: None,
                 webhook_secret: Some(secret.into()),
-                old_webhook_secret: None,
-                shop_api: None,
-                trust_pixel: false,
-                created_at: Timestamp::from_ms(0),
                 updated_at: at,
+                ..merchant(1, "shop.example")
             };
             Change { at, entities: vec![Entity::Merchant(merchant)], request: None }
         };
@@ -250,7 +304,7 @@ mod tests {
             catalog.apply(&change);
             snapshot.apply(&change, &catalog);
         }
-        let merchant = snapshot.merchant_by_key("key").unwrap();
+        let merchant = snapshot.merchant_by_key("key1").unwrap();
         assert_eq!(merchant.webhook_secrets(Timestamp::from_ms(3)), ["second"]);
     }
 }

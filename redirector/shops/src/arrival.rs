@@ -28,8 +28,27 @@ pub enum Authenticity {
     Signed,
     /// It is the platform's own unsigned test of the address. It is answered and not read.
     Ping,
-    /// It is not authentic. The text gives the reason, for the person who sets up the shop.
-    Refused(String),
+    /// It is not authentic.
+    Refused(Refusal),
+}
+
+/// Why an arrival is not authentic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub cause: Cause,
+    /// The reason, for the person who sets up the shop.
+    pub text: String,
+}
+
+/// The kind of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no signature, or nothing that could be one.
+    Unsigned,
+    /// The signed time is too far from our clock.
+    Stale,
+    /// The signature is that of another body, or made with another secret.
+    Mismatch,
 }
 
 /// The result of reading an arrival.

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
 use shared::id::{ClickId, CustomerId, FactId};
@@ -13,9 +14,9 @@ use shared::order::{
 use shared::platform::Platform;
 
 use crate::amounts::bounded;
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, Cause, Refusal};
 use crate::hex::from_hex;
-use crate::mac;
+use crate::mac::{Begun, Check};
 
 /// Notes that a fact may keep about fields that were not understood.
 const NOTES_MAX: usize = 20;
@@ -34,10 +35,16 @@ pub(crate) fn first_notes(mut notes: Vec<String>) -> Vec<String> {
     notes
 }
 
-/// Returns whether a header holds base64(HMAC-SHA256(secret, body)) with any of the secrets.
-pub(crate) fn is_signed(arrival: &Arrival<'_>, header_name: &str) -> bool {
-    let code = arrival.headers.get(header_name).and_then(|value| STANDARD.decode(value).ok());
-    code.is_some_and(|code| mac::is_valid(arrival.secrets, &[arrival.body], &code))
+/// Begins to check a header that holds base64(HMAC-SHA256(secret, body)) with any of the secrets.
+pub(crate) fn begin_signed(
+    header_name: &'static str,
+    headers: &HeaderMap,
+    secrets: &[&str],
+) -> Begun {
+    let code = headers.get(header_name).and_then(|value| STANDARD.decode(value).ok());
+    let text = format!("{header_name} does not fit the body and the merchant's `webhook_secret`");
+    let unsigned = Refusal { cause: Cause::Unsigned, text: text.clone() };
+    Check::begin(secrets, code, text).map_or(Begun::Refused(unsigned), Begun::Check)
 }
 
 /// Returns a signed webhook's fact about an order, still without any values.

@@ -22,5 +22,6 @@ mod stripe;
 mod woocommerce;
 
 pub use amounts::{bounded, shape_of};
-pub use arrival::{Arrival, Authenticity, Reading};
-pub use platforms::{authenticate, platform, read, topic, topic_headers};
+pub use arrival::{Arrival, Authenticity, Cause, Reading, Refusal};
+pub use mac::{Begun, Check};
+pub use platforms::{authenticate, begin, is_ping, platform, read, topic, topic_headers};

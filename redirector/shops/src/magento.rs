@@ -7,6 +7,7 @@
 //! contains the credit memo, and replaces both. Personal data is never kept. A field that cannot be
 //! read is noted and left out; the rest of the order still counts.
 
+use http::HeaderMap;
 use serde_json::{Map, Value};
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
@@ -18,8 +19,9 @@ use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::amounts::{self, bounded, brief, decimal, unreadable};
-use crate::arrival::{Arrival, Authenticity, Reading};
+use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, text_of};
+use crate::mac::Begun;
 use crate::signature::{self, OWN_HEADER};
 
 /// The id of the one refund that stands for an order's own total: everything that was refunded so
@@ -28,9 +30,9 @@ const REFUND_SO_FAR: &str = "so far";
 /// Bytes of an order's id.
 const ID_BYTES_MAX: usize = 64;
 
-/// Returns whether a delivery is signed by the module.
-pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
-    signature::timed(OWN_HEADER, arrival)
+/// Begins to check a delivery that the module signed.
+pub(crate) fn begin(headers: &HeaderMap, secrets: &[&str], received_at: Timestamp) -> Begun {
+    signature::begin(OWN_HEADER, headers, secrets, received_at)
 }
 
 /// What a body is about. Its outer name decides, or else its fields.

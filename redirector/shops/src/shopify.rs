@@ -17,22 +17,18 @@ use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::amounts::{self, bounded, brief, decimal, unreadable};
-use crate::arrival::{Arrival, Authenticity, Reading};
+use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, query_token};
+use crate::mac::Begun;
 
 /// Returns the topic that a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-shopify-topic").and_then(|topic| topic.to_str().ok())
 }
 
-/// Returns whether a delivery is signed: `X-Shopify-Hmac-SHA256` is base64(HMAC-SHA256(secret,
-/// body)).
-pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
-    if fields::is_signed(arrival, "x-shopify-hmac-sha256") {
-        return Authenticity::Signed;
-    }
-    let reason = "X-Shopify-Hmac-SHA256 does not fit the body and the merchant's `webhook_secret`";
-    Authenticity::Refused(reason.to_owned())
+/// Begins to check a delivery: `X-Shopify-Hmac-SHA256` is base64(HMAC-SHA256(secret, body)).
+pub(crate) fn begin(headers: &HeaderMap, secrets: &[&str]) -> Begun {
+    fields::begin_signed("X-Shopify-Hmac-SHA256", headers, secrets)
 }
 
 /// Reads a signed arrival.
@@ -620,6 +616,8 @@ mod tests {
     use shared::order::fold;
 
     use super::*;
+    use crate::arrival::Authenticity;
+    use crate::platforms::authenticate;
 
     const NOW: Timestamp = Timestamp::from_ms(1_780_000_000_000);
 
@@ -674,7 +672,8 @@ mod tests {
         let body = fixture("DERIVED_order_USD_shop_EUR_presentment");
         let with = |signature: &str, secrets: &[&str], body: &[u8]| {
             let headers = headers(&[("x-shopify-hmac-sha256", signature)]);
-            authenticate(&Arrival { secrets, ..Arrival::of_test(&headers, body, NOW) })
+            let arrival = Arrival { secrets, ..Arrival::of_test(&headers, body, NOW) };
+            authenticate(Platform::Shopify, &arrival)
         };
         let signature = "EX0dIDXaXV6ywSYYpp9F6KusUm5Rs7/oa7b2xTOsyKs=";
         assert_eq!(with(signature, &["hush"], &body), Authenticity::Signed);

@@ -18,30 +18,27 @@ use shared::platform::Platform;
 use shared::time::Timestamp;
 
 use crate::amounts::{self, bounded, decimal, minor, unreadable};
-use crate::arrival::{Arrival, Authenticity, Reading};
+use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, query_token};
+use crate::mac::Begun;
 
 /// Returns the topic that a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-wc-webhook-topic").and_then(|topic| topic.to_str().ok())
 }
 
-/// Returns whether a delivery is signed or is the ping.
-pub(crate) fn authenticate(arrival: &Arrival<'_>) -> Authenticity {
-    if is_ping(arrival.headers, arrival.body) {
-        return Authenticity::Ping;
+/// Begins to check a delivery: `X-WC-Webhook-Signature` is base64(HMAC-SHA256(secret, body)). The
+/// ping has no signature and no topic.
+pub(crate) fn begin(headers: &HeaderMap, secrets: &[&str]) -> Begun {
+    match fields::begin_signed("X-WC-Webhook-Signature", headers, secrets) {
+        Begun::Refused(refusal) if topic(headers).is_none() => Begun::PingOrRefused(refusal),
+        begun => begun,
     }
-    // base64(HMAC-SHA256(secret, body))
-    if fields::is_signed(arrival, "x-wc-webhook-signature") {
-        return Authenticity::Signed;
-    }
-    let reason = "X-WC-Webhook-Signature does not fit the body and the merchant's `webhook_secret`";
-    Authenticity::Refused(reason.to_owned())
 }
 
 /// Returns whether a delivery is the unsigned form that WooCommerce posts when a webhook is saved.
 /// WooCommerce expects exactly 200.
-fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
+pub(crate) fn is_ping(headers: &HeaderMap, body: &[u8]) -> bool {
     let number = body.strip_prefix(b"webhook_id=").unwrap_or_default();
     topic(headers).is_none() && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }

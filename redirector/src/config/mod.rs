@@ -11,8 +11,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use edge::Scheme;
 use edge::tls::CertificateFiles;
+use edge::{FloodLimits, Proxies, Scheme};
 use hot_state::{StateUrl, without_password};
 use journal::Durability;
 use shared::time::Span;
@@ -32,12 +32,15 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Further hosts of the admin listener, lower case.
+    pub(crate) admin_hosts: Vec<String>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) edge: edge::Settings,
     pub(crate) state: StateUrl,
     /// The agency's own hosts, lower case.
     pub(crate) hosts: Vec<String>,
     pub(crate) workers: usize,
+    pub(crate) connections_per_address: Option<usize>,
     pub(crate) segment_bytes: u64,
     /// The place that sealed segments are copied to.
     pub(crate) ship: Option<ShipTo>,
@@ -103,14 +106,25 @@ impl Config {
             data: sources.read_or("data", &s.data, "data".into(), |t| Ok(PathBuf::from(t))),
             listen,
             admin: sources.read_or("admin", &s.admin, loopback(8081), values::address),
+            admin_hosts: sources.read_or("admin_hosts", &s.admin_hosts, vec![], values::hosts),
             tls: tls(sources, s),
             edge: edge_settings(sources, s, listen),
             state: sources
-                .read_shown("state", &s.state, StateUrl::parse, without_password)
+                .read_secret(
+                    ("state", &s.state),
+                    ("state_file", &s.state_file),
+                    StateUrl::parse,
+                    without_password,
+                )
                 .given()
                 .unwrap_or(StateUrl::Embedded),
             hosts: sources.read_or("hosts", &s.hosts, vec![], values::hosts),
             workers: sources.read_or("workers", &s.workers, cores, |t| values::number(t, 1, 1024)),
+            connections_per_address: sources
+                .read("connections_per_address", &s.connections_per_address, |t| {
+                    values::number(t, 1, 1 << 20)
+                })
+                .given(),
             segment_bytes: sources.read_or("segment_bytes", &s.segment_bytes, SEGMENT_BYTES, |t| {
                 values::number(t, 64 * 1024, 1 << 40)
             }),
@@ -118,7 +132,12 @@ impl Config {
             retention,
             reconcile: reconciliation(sources, s),
             admin_token: sources
-                .read_shown("admin_token", &s.admin_token, values::admin_token, |_| "…".into())
+                .read_secret(
+                    ("admin_token", &s.admin_token),
+                    ("admin_token_file", &s.admin_token_file),
+                    values::admin_token,
+                    |_| "…".into(),
+                )
                 .given(),
             #[cfg(feature = "faults")]
             fault: sources.read("fault", &s.fault, planted).given(),
@@ -150,9 +169,28 @@ fn edge_settings(sources: &mut Sources, s: &Settings, listen: SocketAddr) -> edg
         clicks: sources.read_or("clicks", &s.clicks, Durability::Os, values::durability),
         scheme: sources.read_or("scheme", &s.scheme, Scheme::Auto, Scheme::parse),
         listens_on_loopback: listen.ip().is_loopback(),
+        trusted_proxies: sources.read_or(
+            "trusted_proxies",
+            &s.trusted_proxies,
+            Proxies::default(),
+            Proxies::parse,
+        ),
         security_contact: sources
             .read("security_contact", &s.security_contact, values::contact)
             .given(),
+        flood: flood_limits(sources, s),
+    }
+}
+
+fn flood_limits(sources: &mut Sources, s: &Settings) -> FloodLimits {
+    let FloodLimits { per_minute, per_hour } = FloodLimits::default();
+    FloodLimits {
+        per_minute: sources.read_or("flood_per_minute", &s.flood_per_minute, per_minute, |t| {
+            values::number(t, 0, FloodLimits::PER_MINUTE_MAX)
+        }),
+        per_hour: sources.read_or("flood_per_hour", &s.flood_per_hour, per_hour, |t| {
+            values::number(t, 0, FloodLimits::PER_HOUR_MAX)
+        }),
     }
 }
 
@@ -248,6 +286,46 @@ mod tests {
         ] {
             assert!(mistakes.contains(expected), "{mistakes} should name {expected}");
         }
+    }
+
+    #[test]
+    fn a_secret_comes_from_its_setting_or_from_a_file_and_is_not_shown() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let keep = |name: &str, content: &str, mode| {
+            std::fs::write(path(name), content).unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path(name), mode).unwrap();
+        };
+        keep("token", "from-a-file\n", 0o600);
+        keep("open", "open-to-others", 0o644);
+        keep("state", "redis://:pass@localhost", 0o600);
+        keep("wrong", "memcached://:pass@localhost", 0o600);
+        let resolve = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            Config::resolve(&settings).map_err(|error| error.to_string())
+        };
+        let config = resolve(&|s| {
+            s.admin_token_file = Some(path("token"));
+            s.state_file = Some(path("state"));
+        });
+        let config = config.unwrap();
+        assert_eq!(config.admin_token.as_deref(), Some("from-a-file"));
+        assert_eq!(config.state, StateUrl::Redis("redis://:pass@localhost".into()));
+        for (key, mistake) in [("open", "chmod 600"), ("nowhere", "No such file")] {
+            let refused = resolve(&|s| s.admin_token_file = Some(path(key))).unwrap_err();
+            assert!(refused.contains("admin_token_file") && refused.contains(mistake), "{refused}");
+        }
+        let refused = resolve(&|s| s.state_file = Some(path("wrong"))).unwrap_err();
+        assert!(refused.contains("state_file") && !refused.contains("pass"), "{refused}");
+        let refused = resolve(&|s| {
+            s.admin_token_file = Some(path("token"));
+            s.admin_token = Some("a-secret".into());
+        });
+        let refused = refused.unwrap_err();
+        assert!(refused.contains("both are set") && !refused.contains("a-secret"), "{refused}");
     }
 
     #[test]

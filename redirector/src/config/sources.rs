@@ -1,7 +1,9 @@
 //! The sources of settings: flags and environment, then a file, then defaults. Collects every
 //! mistake.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::secret_file;
 
 /// A setting, before defaults are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,31 @@ impl Sources {
             Ok(value) => Setting::Given(value),
             Err(expected) => {
                 self.mistake(format!("{key} = `{}`: {expected}", show(&text)));
+                Setting::Invalid
+            }
+        }
+    }
+
+    /// Reads a secret from its own setting, or from the file that the setting of `file` names. A
+    /// mistake shows the secret as `show` writes it.
+    pub(crate) fn read_secret<T>(
+        &mut self,
+        (key, flag): (&'static str, &Option<String>),
+        (file_key, file): (&'static str, &Option<String>),
+        parse: impl Fn(&str) -> Result<T, String>,
+        show: impl FnOnce(&str) -> String,
+    ) -> Setting<T> {
+        let given = self.read_shown(key, flag, &parse, show);
+        let path = self.read(file_key, file, |text| Ok(PathBuf::from(text)));
+        let Some(path) = path.given() else { return given };
+        if !given.is_missing() {
+            self.mistake(format!("{key}, {file_key}: both are set; keep one of them"));
+            return Setting::Invalid;
+        }
+        match secret_file::read(&path).and_then(|text| parse(&text)) {
+            Ok(value) => Setting::Given(value),
+            Err(why) => {
+                self.mistake(format!("{file_key} = `{}`: {why}", path.display()));
                 Setting::Invalid
             }
         }

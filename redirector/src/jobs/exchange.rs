@@ -13,14 +13,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use hot_state::Redis;
 use journal::{Committer, Durability, Reader, StreamName};
 use live::seal::Sealer;
 use live::status::ExchangeStatus;
-use live::{Live, Stop};
+use live::{Live, Rarely, Stop};
 use shared::catalog::{Change, ChangeId, change_id};
 use shared::record::Record;
 use shared::stream::StreamKind;
@@ -29,8 +29,6 @@ use shared::stream::StreamKind;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many changes are fetched in one step.
 const AT_ONCE: usize = 100;
-/// How often the log says at most that entries are dropped.
-const WARN_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Exchange {
     journal_dir: PathBuf,
@@ -42,8 +40,7 @@ pub(crate) struct Exchange {
     held: HashSet<ChangeId>,
     /// The ids of entries that are not ours; each is counted once.
     refused: HashSet<ChangeId>,
-    /// When the log last said so.
-    warned_at: Option<Instant>,
+    refused_log: Rarely,
     sealer: Sealer,
     status: Arc<ExchangeStatus>,
 }
@@ -65,7 +62,7 @@ impl Exchange {
             readers: BTreeMap::new(),
             held: HashSet::new(),
             refused: HashSet::new(),
-            warned_at: None,
+            refused_log: Rarely::default(),
             sealer,
             status,
         }
@@ -169,11 +166,9 @@ impl Exchange {
         self.refused.insert(id);
         self.status.refused();
         // Whoever writes to Redis can write a million entries. The metric counts them all.
-        if self.warned_at.is_some_and(|at| at.elapsed() < WARN_EVERY) {
-            return;
-        }
-        self.warned_at = Some(Instant::now());
+        let Some(left_out) = self.refused_log.permit() else { return };
         tracing::error!(
+            left_out,
             "a change of the catalog in Redis is dropped: it was not sealed with a key of our \
              `keys.json`; if a node has other keys, give it the same, else find out who writes to \
              Redis"

@@ -22,3 +22,13 @@ pub(crate) fn connections_max(workers: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
     usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(CONNECTIONS_PERCENT) / 100 / workers
 }
+
+/// Connections that one address may have at a worker by default. Phones share addresses: a mobile
+/// network puts hundreds behind one.
+const PER_ADDRESS: usize = 1024;
+
+/// Returns how many connections of a worker's `connections_max` one address may have, so that a
+/// single one cannot shut all others out.
+pub(crate) fn per_address_max(connections_max: usize) -> usize {
+    PER_ADDRESS.min(connections_max / 4).max(1)
+}

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use console::{Console, auth};
+use console::{Console, Guesses, Hosts, auth};
 use edge::tls::Tls;
 use edge::{Edge, Listeners};
 use hot_state::{HotState, LazyState};
@@ -232,6 +232,7 @@ impl Server {
         writers: Vec<Writer>,
     ) -> Result<Vec<Job>> {
         let agents = Arc::new(Agents::new()?);
+        let connections_max = limits::connections_max(self.config.workers);
         let parts = listeners.into_iter().zip(writers).zip(&self.counters).enumerate();
         let job = |(worker, ((listeners, writer), &counters))| {
             let edge = Edge {
@@ -239,7 +240,11 @@ impl Server {
                 facts: journals.facts.0.clone(),
                 agents: Arc::clone(&agents),
                 settings: self.config.edge.clone(),
-                connections_max: limits::connections_max(self.config.workers),
+                connections_max,
+                per_address_max: self
+                    .config
+                    .connections_per_address
+                    .unwrap_or_else(|| limits::per_address_max(connections_max)),
                 tls: self.tls.clone(),
             };
             Job::new(format!("edge-{worker}"), move |stop| {
@@ -261,6 +266,8 @@ impl Server {
             state: self.state,
             facts: journals.facts.0.clone(),
             journal_dir: self.config.journal_dir(),
+            hosts: Hosts::new(self.config.admin.ip(), self.config.admin_hosts),
+            guesses: Guesses::default(),
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters: self.counters,
             journals: healths,

@@ -168,10 +168,10 @@ async fn the_image_in_the_guide_works() {
     let stage = Stage::set().await;
     let guide = include_str!("../../../docs/shops/pixel.md");
     let (_, address) = guide
-        .split_once("src=\"https://go.shop.example/_ac/e.gif")
+        .split_once("src=\"https://go.shop.example/_ac/e.png")
         .expect("the guide has an image");
     let (query, _) = address.split_once('"').expect("it ends");
-    let path = format!("/_ac/e.gif{}", query.replace("<merchant key>", &stage.key));
+    let path = format!("/_ac/e.png{}", query.replace("<merchant key>", &stage.key));
     let answer = stage.visit(Method::GET, &path, &[("referer", "https://shop.test/thanks")]).await;
     assert_eq!((answer.status, answer.header("x-afterclick-dropped")), (200, ""));
     assert_eq!(stage.order("1001").await["order"]["confirmed"], false);

@@ -4,10 +4,15 @@
 
 mod acme;
 mod admin;
+mod admin_surface;
+mod at_rest;
+mod catalog_rules;
 mod channels;
 mod clock;
 mod events;
+mod inflation;
 mod life;
+mod load;
 mod magento;
 mod names;
 mod nodes;

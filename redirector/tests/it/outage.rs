@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Certificates, Redis};
+use harness::{Certificates, Redis, SlowWire};
+use hyper::Method;
 use serde_json::json;
 
 use crate::support::{Stage, launch, woo_order};
@@ -47,6 +48,47 @@ async fn webhooks_are_answered_promptly_while_redis_hangs_or_is_dead() {
             "{id}: Redis came back empty, the journal did not"
         );
     }
+}
+
+#[tokio::test]
+async fn health_and_changes_do_not_wait_for_a_redis_that_is_slow() {
+    let redis = Redis::start(&[]).unwrap();
+    let wire = SlowWire::to(redis.port()).unwrap();
+    let url = format!("redis://127.0.0.1:{}", wire.port());
+    let stage = std::sync::Arc::new(Stage::set_up(&["--state", &url], json!({})).await);
+    assert_eq!(stage.click(&[]).await.status, 302);
+    wire.delay(Duration::from_millis(200));
+    // A report reads 64 buckets, one after the other.
+    let reports: Vec<_> = (0..24)
+        .map(|_| {
+            let stage = std::sync::Arc::clone(&stage);
+            tokio::spawn(async move {
+                let path = "/api/v1/stats";
+                stage.product.ask(Method::GET, path, "application/json", "").await
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for number in 0..5 {
+        let begun = Instant::now();
+        let ready = harness::http::send(stage.product.admin, Method::GET, "/readyz", &[], "")
+            .await
+            .unwrap();
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        let healthy = begun.elapsed();
+        stage.product.create("influencers", &json!({ "name": number.to_string() })).await.unwrap();
+        let changed = begun.elapsed();
+        assert!(healthy < 4 * PROMPT && changed < 8 * PROMPT, "{healthy:?}, {changed:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    wire.delay(Duration::ZERO);
+    let mut refused = 0;
+    for report in reports {
+        let Ok(answer) = report.await.unwrap() else { continue };
+        refused += u32::from(answer.status == 503 && answer.header("retry-after") == "5");
+    }
+    assert!(refused >= 8, "{refused} of 24 reports were refused: 16 may be under way");
+    assert!(stage.figures().await["clicks"]["raw"].is_number(), "it goes on when Redis does");
 }
 
 /// The rights that docs/run/operate.md names.

@@ -19,7 +19,7 @@ async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
     let token = token_of(&answer);
     assert_eq!(token.len(), 76);
     let location =
-        format!("https://shop.test/product?color=red&ac={token}&utm_source=story#reviews");
+        format!("https://shop.test/product?ac={token}&color=red&utm_source=story#reviews");
     assert_eq!(answer.header("location"), location);
     let cookie =
         format!("ac={token}; Max-Age=2592000; Path=/; Domain=shop.test; HttpOnly; SameSite=Lax");
@@ -85,7 +85,6 @@ async fn hosts_paths_and_methods_that_are_no_link_get_404_421_or_405() {
     for (method, path, host, status) in [
         (Method::GET, "/nobody", "go.shop.test", 404),
         (Method::GET, "/", "go.shop.test", 404),
-        (Method::GET, "/an%6ea", "go.shop.test", 404),
         (Method::GET, "/anna/more", "go.shop.test", 404),
         (Method::GET, "/anna", "evil.test", 421),
         (Method::GET, "/anna", "notshop.test", 421),
@@ -304,4 +303,36 @@ async fn split_pipelined_and_mixed_requests_get_one_answer_each() {
         answer.starts_with("HTTP/1.1 302 Found"),
         "a peer that only listens is answered: {answer}"
     );
+}
+
+#[tokio::test]
+async fn a_link_is_found_as_people_copy_it() {
+    let stage = Stage::set().await;
+    for path in [
+        "/anna/",
+        "//anna",
+        "/anna.",
+        "/anna,",
+        "/anna)",
+        "/anna%20",
+        "/anna%E2%80%8B",
+        "/%61nna",
+        "/anna%2B",
+        "/anna&utm_source=x",
+        "/anna?s=story?utm_source=ig",
+        "/anna?utm_x=a|b&amp;utm_source='x'",
+    ] {
+        let answer = stage.visit(Method::GET, path, &[]).await;
+        let location = answer.header("location");
+        assert_eq!(answer.status, 302, "{path}");
+        assert!(location.starts_with("https://shop.test/product?ac="), "{path}: {location}");
+        assert_eq!(location.contains("utm_source="), path.contains("utm_source="), "{location}");
+    }
+    for path in ["/an%20na", "/anna/b", "/%2F", "/anna%00b"] {
+        assert_eq!(stage.visit(Method::GET, path, &[]).await.status, 404, "{path}");
+    }
+    let final_dot = stage.click(&[("host", "go.shop.test.")]).await;
+    assert_eq!(final_dot.status, 302);
+    let cookies = format!("{}; theme=x", "shop=1234567890; ".repeat(1200));
+    assert_eq!(stage.click(&[("cookie", &cookies)]).await.status, 302, "20 KB of cookies");
 }

@@ -174,6 +174,20 @@ async fn segments_are_copied_to_an_s3_compatible_store() {
     let (status, said) =
         afterclick(&["verify", "--data", &data, "--ship", place], &environment).await;
     assert_eq!((status, said.matches("all whole").count()), (Some(0), 2), "{said}");
+    // The keys of the store may come from files.
+    let (key, secret) = (stage.folder.path().join("key"), stage.folder.path().join("secret"));
+    for file in [&key, &secret] {
+        std::fs::write(file, "test\n").unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let in_files = [
+        environment[0],
+        environment[3],
+        ("AWS_ACCESS_KEY_ID_FILE", key.to_str().unwrap()),
+        ("AWS_SECRET_ACCESS_KEY_FILE", secret.to_str().unwrap()),
+    ];
+    let (status, said) = afterclick(&["verify", "--data", &data, "--ship", place], &in_files).await;
+    assert_eq!((status, said.matches("all whole").count()), (Some(0), 2), "{said}");
     let (status, said) =
         afterclick(&["verify", "--data", &data, "--ship", place], &environment[..1]).await;
     assert_eq!((status, said.contains("AWS_ACCESS_KEY_ID")), (Some(1), true), "{said}");

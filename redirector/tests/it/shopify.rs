@@ -220,12 +220,12 @@ async fn a_wrong_secret_is_refused_and_a_replaced_one_is_accepted() {
     assert_eq!(deliver(&stage, "another", "orders/paid", &body).await.status, 401);
     let path = format!("/_ac/hooks/shopify/{}", stage.key);
     assert_eq!(stage.post(&path, &[("x-shopify-topic", "orders/paid")], &body).await.status, 401);
-    let change = json!({ "webhook_secret": "the next secret" }).to_string();
+    let change = json!({ "webhook_secret": "the next secret of the shop" }).to_string();
     let merchant = format!("/api/v1/merchants/{}", stage.merchant);
     let answer =
         stage.product.ask(Method::PATCH, &merchant, "application/json", change).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
-    for secret in ["the next secret", SECRET] {
+    for secret in ["the next secret of the shop", SECRET] {
         assert_eq!(deliver(&stage, secret, "orders/paid", &body).await.status, 200, "{secret}");
     }
     assert_eq!(deliver(&stage, "another", "orders/paid", &body).await.status, 401);

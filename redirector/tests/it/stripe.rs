@@ -166,12 +166,12 @@ async fn only_a_fresh_signature_of_the_merchant_is_accepted() {
 async fn a_new_secret_is_accepted_beside_the_old_one() {
     let stage = Stage::set().await;
     let path = format!("/api/v1/merchants/{}", stage.merchant);
-    let rotation = json!({ "webhook_secret": "whsec_new" }).to_string();
+    let rotation = json!({ "webhook_secret": "whsec_of_the_new_one" }).to_string();
     let answer =
         stage.product.ask(Method::PATCH, &path, "application/json", rotation).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.body);
     let body = session("", json!({})).to_string();
-    for secret in ["whsec_new", SECRET] {
+    for secret in ["whsec_of_the_new_one", SECRET] {
         assert_eq!(
             post(&stage, &signed(secret, now(), &body), &body).await.status,
             200,

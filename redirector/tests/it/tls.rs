@@ -43,9 +43,14 @@ impl Files {
 
     /// Replaces the certificate by another one.
     fn write(&self, name: &str) {
+        self.write_for(&[name]);
+    }
+
+    /// Replaces the certificate by one with these names.
+    fn write_for(&self, names: &[&str]) {
         let key = KeyPair::generate().unwrap();
-        let made =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let made = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
         std::fs::write(self.chain(), made.pem()).unwrap();
         std::fs::write(self.key(), key.serialize_pem()).unwrap();
     }
@@ -114,7 +119,7 @@ async fn links_are_followed_by_every_version_of_tls_and_http() {
             let head =
                 secured.curl(&[&format!("--tlsv{tls}"), "--tls-max", tls, http]).await.unwrap();
             assert!(head.starts_with(spoken), "{tls} {http}: {head}");
-            assert!(head.contains("\nlocation: https://shop.test/product?color=red&ac="), "{head}");
+            assert!(head.contains("\nlocation: https://shop.test/product?ac="), "{head}");
             assert!(head.contains("\nset-cookie: __secure-ac="), "{head}");
             assert!(head.contains("; domain=shop.test; secure; httponly; samesite=lax"), "{head}");
             expected += 1;
@@ -377,4 +382,61 @@ async fn settings_that_cannot_work_are_refused_at_the_start() {
         let refused = launch(&folder).arguments(&arguments).start().await.err().unwrap();
         assert!(format!("{refused:#}").contains(expected), "{arguments:?}: {refused:#}");
     }
+}
+
+#[tokio::test]
+async fn browsers_keep_to_https_on_the_host_of_a_link_alone() {
+    let secured = Secured::set().await;
+    let pinned = "\nstrict-transport-security: max-age=15552000\r";
+    for http in ["--http1.1", "--http2"] {
+        // Answered from the bytes, and by hyper.
+        for arguments in [&[http][..], &[http, "-I"], &[http, "-H", "sec-purpose: prefetch"]] {
+            let head = secured.curl(arguments).await.unwrap();
+            assert!(head.contains(pinned), "{arguments:?}: {head}");
+            assert!(!head.contains("includesubdomains"), "{head}");
+        }
+        // A shop's own host is not ours to decide about.
+        let to = format!("shop.test:443:127.0.0.1:{}", secured.address.port());
+        let common = ["-sS", "-k", "-D", "-", "-A", BROWSER, "--connect-to", &to];
+        let own = "https://shop.test/anna";
+        let output = run("curl", &[&common[..], &[http, own]].concat()).await;
+        let head = String::from_utf8_lossy(&output.stdout).to_ascii_lowercase();
+        assert!(head.contains("location: https://shop.test/"), "{head}");
+        assert!(!head.contains("strict-transport-security"), "{head}");
+    }
+    let plain = secured.stage.click(&[]).await;
+    assert_eq!(plain.header("strict-transport-security"), "", "not without TLS");
+}
+
+#[tokio::test]
+async fn a_host_that_the_certificate_is_not_for_is_sent_to_another_connection() {
+    let secured = Secured::set().await;
+    for http in ["--http1.1", "--http2"] {
+        for method in [&[][..], &["-I"]] {
+            for (host, status) in [("go.shop.test", " 302"), ("www.shop.test", " 421")] {
+                let host = format!("host: {host}");
+                let arguments = [&[http, "-H", host.as_str()], method].concat();
+                let head = secured.curl(&arguments).await.unwrap();
+                let line = head.lines().next().unwrap();
+                assert!(line.contains(status), "{arguments:?}: {head}");
+                assert_eq!(line.contains("421"), !head.contains("strict-transport"), "{head}");
+            }
+        }
+    }
+    let before = secured.stage.figures().await["clicks"]["billable"].clone();
+    assert_eq!(before, 2, "what was sent away is no click");
+    // A certificate for both lets a browser use one connection for both.
+    secured.files.write_for(&["go.shop.test", "*.shop.test"]);
+    until("one connection is for both", async || {
+        let head = secured.curl(&["--http2", "-H", "host: www.shop.test"]).await;
+        head.is_ok_and(|head| head.starts_with("http/2 302"))
+    })
+    .await;
+    // A peer that names no host when it connects, such as a load balancer, is answered.
+    let port = secured.address.port();
+    let url = format!("https://127.0.0.1:{port}/anna");
+    let host = "host: other.go.shop.test";
+    let output = run("curl", &["-sS", "-k", "-D", "-", "-A", BROWSER, "-H", host, &url]).await;
+    let head = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(head.contains(" 302"), "{head}");
 }

@@ -48,14 +48,16 @@ impl Dataset {
         self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
     }
 
-    /// Returns the events of one name that a click led to, by stream and sequence. Of an event that
-    /// was recorded several times, the first one received is returned.
+    /// Returns the events of one name that a click led to, by stream and sequence. Of events that
+    /// count as one, the first one received is returned.
     pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
         let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> =
             HashMap::new();
         for event in self.events.iter().filter(|event| event.fact.name == name) {
             let Some(touch) = event.fact.touch else { continue };
-            let held = first.entry((event.fact.merchant, event.fact.id)).or_insert((event, touch));
+            let held = first
+                .entry((event.fact.merchant, event.fact.counted_as()))
+                .or_insert((event, touch));
             if arrival(event) < arrival(held.0) {
                 *held = (event, touch);
             }
@@ -69,11 +71,12 @@ impl Dataset {
     pub(crate) fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Touch)> {
         self.distinct_events(EventName::Session)
             .into_iter()
-            .map(|(event, touch)| (event.fact.at, touch))
+            .map(|(event, touch)| (event.fact.happened_at(), touch))
     }
 }
 
-fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
+/// Returns the place of an event in the order of arrival.
+pub(crate) fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
     (event.fact.received_at, event.stream.as_str(), event.seq)
 }
 

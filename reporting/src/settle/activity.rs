@@ -1,7 +1,7 @@
 //! Amounts earned without an order: by leads and by billable clicks. A lead is known from a browser
-//! alone, so it earns only when the merchant trusts its pixel.
+//! alone, so it earns only when the merchant trusts its pixel, and of one click only a few count.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -9,7 +9,7 @@ use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
 use shared::held::{self, Holding};
-use shared::id::{CampaignId, FactId, InfluencerId, LinkId};
+use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId};
 use shared::ledger::{Account, Booking, Reason};
 use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
@@ -18,7 +18,7 @@ use shared::record::EventFact;
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
+use crate::read::dataset::{Dataset, arrival};
 use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// A lead that a click led to.
@@ -34,8 +34,23 @@ pub(crate) struct Lead<'a> {
     pub(crate) link: LinkRef<'a>,
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
-    is_suspended: bool,
+    label: Label,
     holding: Holding,
+}
+
+/// Why a lead earns nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    /// It may earn.
+    None,
+    /// The click's attribution window does not cover it.
+    OutsideWindow,
+    /// The link or the influencer was suspended when the link was clicked.
+    Suspended,
+    /// The click had brought as many leads before as its campaign counts.
+    LeadLimit,
+    /// The click is one of a flood, and a lead proves no person.
+    Flood,
 }
 
 impl Lead<'_> {
@@ -44,24 +59,40 @@ impl Lead<'_> {
         if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
     }
 
-    /// Returns `outside_window` when the click's attribution window does not cover the lead,
-    /// `suspended` when the click lies in a suspension, else an empty text.
-    pub(crate) fn label(&self) -> &'static str {
-        match (self.touch.covers(self.event.at), self.is_suspended) {
-            (false, _) => "outside_window",
-            (true, true) => "suspended",
-            (true, false) => "",
-        }
-    }
-
     /// Returns why its commission is held, in one line; `None` when it is not, or earns nothing.
     pub(crate) fn held(&self) -> Option<String> {
         self.booking().and_then(|_| self.holding.to_text())
     }
 
+    /// Returns `outside_window`, `suspended`, `lead_limit` or `flood` for a lead that earns nothing, else an
+    /// empty text.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self.label {
+            Label::None => "",
+            Label::OutsideWindow => "outside_window",
+            Label::Suspended => "suspended",
+            Label::LeadLimit => "lead_limit",
+            Label::Flood => "flood",
+        }
+    }
+
+    /// Returns why the lead is credited or not, in one sentence.
+    pub(crate) fn reason(&self) -> String {
+        match self.label {
+            Label::None => "the click whose token came with the lead".to_owned(),
+            Label::OutsideWindow => "the lead came after the window of its click".to_owned(),
+            Label::Suspended => "the link or the influencer was suspended".to_owned(),
+            Label::LeadLimit => {
+                let most = self.campaign.caps.leads_per_click();
+                format!("the click had brought {most} leads before, and no more count")
+            }
+            Label::Flood => "the click is one of a flood, which earns by sales alone".to_owned(),
+        }
+    }
+
     /// Returns what is booked for the lead; `None` when it earns nothing.
     fn booking(&self) -> Option<Booking> {
-        let (_, terms) = self.campaign.terms_at(self.event.at);
+        let (_, terms) = self.campaign.terms_at(self.event.happened_at());
         let amount =
             terms.per_lead().filter(|_| self.merchant.trust_pixel && self.label().is_empty())?;
         booking(
@@ -91,7 +122,11 @@ pub(crate) struct Earning {
 /// Returns every lead that a click led to, by time.
 pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
     let mut leads = Vec::new();
-    for (event, touch) in dataset.distinct_events(EventName::Lead) {
+    let floods = unpaid_clicks(dataset);
+    let mut of_click: HashMap<ClickId, u32> = HashMap::new();
+    let mut events = dataset.distinct_events(EventName::Lead);
+    events.sort_by_key(|(event, _)| arrival(event));
+    for (event, touch) in events {
         let Some(link) = dataset.catalog.links.get(touch.link) else { continue };
         let Some((campaign, merchant)) = dataset.catalog.campaign_and_merchant(link.campaign())
         else {
@@ -100,7 +135,19 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
         if merchant.id == event.fact.merchant {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
             let (influencer, catalog) = (link.influencer(), &dataset.catalog);
-            let received_at = event.fact.received_at;
+            let earlier = of_click.entry(touch.click).or_default();
+            *earlier += 1;
+            let label = if !touch.covers(event.fact.happened_at()) {
+                Label::OutsideWindow
+            } else if is_suspended(catalog, &link, touch.clicked_at) {
+                Label::Suspended
+            } else if *earlier > campaign.caps.leads_per_click() {
+                Label::LeadLimit
+            } else if floods.contains(&touch.click) {
+                Label::Flood
+            } else {
+                Label::None
+            };
             leads.push(Lead {
                 id,
                 event: &event.fact,
@@ -108,13 +155,20 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
                 link,
                 campaign,
                 merchant,
-                is_suspended: is_suspended(catalog, &link, touch.clicked_at),
-                holding: held::of_lead(&touch, received_at, influencer, catalog),
+                label,
+                holding: held::of_lead(&touch, event.fact.received_at, influencer, catalog),
             });
         }
     }
-    leads.sort_by_key(|lead| (lead.event.at, lead.id));
+    leads.sort_by_key(|lead| (lead.event.happened_at(), lead.id));
     leads
+}
+
+/// Returns the clicks that have a token but earn by sales alone.
+fn unpaid_clicks(dataset: &Dataset) -> HashSet<ClickId> {
+    let clicks = dataset.clicks.iter().map(|recorded| &recorded.fact);
+    let unpaid = clicks.filter(|click| click.class.earns() && !click.class.earns_leads());
+    unpaid.map(|click| click.id).collect()
 }
 
 /// Returns what leads earned.
@@ -123,7 +177,7 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
     for lead in leads(dataset) {
         if let Some(booking) = lead.booking() {
             let zone = zone_of(lead.merchant)?;
-            let earned_on = local_date(lead.event.at, &zone)?;
+            let earned_on = local_date(lead.event.happened_at(), &zone)?;
             let released_at = lead.holding.released_at;
             let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
             let held = lead.holding.to_text();

@@ -9,7 +9,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::attribution::{Candidate, Method};
 use shared::catalog::Merchant;
-use shared::id::{CampaignId, FactId, MerchantId};
+use shared::customers::{Customers, MANY_CUSTOMERS, bringing_click};
+use shared::id::{CampaignId, ClickId, FactId, MerchantId};
 use shared::ledger::{Account, Booking, Settled, settle};
 use shared::money::Currency;
 use shared::order::{Order, OrderFact, Status, by_order};
@@ -28,6 +29,8 @@ pub(crate) struct Conversion {
     /// The order, the decision and the bookings.
     pub(crate) settled: Settled,
     hold: Hold,
+    /// Its click brought orders of more customers than one click does.
+    has_many_customers: bool,
 }
 
 /// The state of the hold: the days that a commission waits before it may be paid.
@@ -84,9 +87,24 @@ impl Conversions {
             found.add_payer(merchant)?;
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled);
-            found.list.push(Conversion { id, settled, hold });
+            found.list.push(Conversion { id, settled, hold, has_many_customers: false });
         }
+        found.note_many_customers();
         Ok(found)
+    }
+
+    fn note_many_customers(&mut self) {
+        let mut of_click: HashMap<ClickId, Customers> = HashMap::new();
+        for settled in self.list.iter().map(|conversion| &conversion.settled) {
+            if let Some(click) = bringing_click(settled) {
+                of_click.entry(click).or_default().add(settled);
+            }
+        }
+        for conversion in &mut self.list {
+            let click = bringing_click(&conversion.settled);
+            let customers = click.and_then(|click| of_click.get(&click));
+            conversion.has_many_customers = customers.is_some_and(Customers::are_many);
+        }
     }
 
     fn add_payer(&mut self, merchant: &Merchant) -> Result<(), Error> {
@@ -166,14 +184,21 @@ impl Conversion {
         status_of(&self.settled.order)
     }
 
-    /// Returns the decision's label, or `test` or `draft` for an order that does not count.
+    /// Returns the decision's label, `test` or `draft` for an order that does not count, or
+    /// `many_customers` for one that counts and is remarkable.
     pub(crate) fn label(&self) -> &str {
         let order = &self.settled.order;
         match self.settled.decision.label.as_str() {
             "" if order.test => "test",
             "" if order.status == Status::Draft => "draft",
+            "" if self.has_many_customers => MANY_CUSTOMERS,
             label => label,
         }
+    }
+
+    /// Returns whether its click brought orders of more customers than one click does.
+    pub(crate) const fn has_many_customers(&self) -> bool {
+        self.has_many_customers
     }
 
     /// Returns the candidate who is credited, or would have been.

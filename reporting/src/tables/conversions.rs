@@ -98,7 +98,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         ),
         required(Column::time(
             "converted_at",
-            either!(o => Some(o.settled.order.placed_at), l => Some(l.event.at)),
+            either!(o => Some(o.settled.order.placed_at), l => Some(l.event.happened_at())),
         )),
         required(Column::id(
             "status",
@@ -120,16 +120,17 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "decision",
             either!(
                 o => Some(o.settled.decision.to_json().into()),
-                _l => Some(lead_decision().into()),
+                l => Some(lead_decision(l).into()),
             ),
         )),
         Column::text("held", either!(o => o.held().map(Into::into), l => l.held().map(Into::into))),
     ]
 }
 
-/// A lead is always credited to the click whose token came with it; there are no other candidates.
-fn lead_decision() -> String {
-    format!("{{\"rules\":\"{RULES}\",\"reason\":\"the click whose token came with the lead\"}}")
+/// A lead is credited to the click whose token came with it, or to nobody; there are no other
+/// candidates.
+fn lead_decision(lead: &Lead<'_>) -> String {
+    format!("{{\"rules\":\"{RULES}\",\"reason\":\"{}\"}}", lead.reason())
 }
 
 /// Returns every conversion, by time and then by merchant and order id.
@@ -152,7 +153,7 @@ impl DerivedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
         match self {
             Self::Order(conversion, _) => conversion.settled.order.placed_at,
-            Self::Lead(lead) => lead.event.at,
+            Self::Lead(lead) => lead.event.happened_at(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Table `sessions`: one row for every visit to a shop that began with a click. It never counts a
-//! visit without a click, and never counts a visit twice.
+//! visit without a click, and of one click no more than one visit in a half hour.
 
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
         required(Column::id("event_id", |row| Some(row.event.fact.id.to_string()))),
         required(Column::id("click_id", |row| Some(row.touch.click.to_string()))),
-        required(Column::time("started_at", |row| Some(row.event.fact.at))),
+        required(Column::time("started_at", |row| Some(row.event.fact.happened_at()))),
         required(Column::id("merchant_id", |row| Some(row.event.fact.merchant.to_string()))),
         Column::id("campaign_id", |row| row.owner.campaign.map(|id| id.to_string())),
         Column::id("influencer_id", |row| row.owner.influencer.map(|id| id.to_string())),
@@ -65,13 +65,14 @@ fn sessions(dataset: &Dataset) -> Vec<Row<'_>> {
 fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
     let mut by_click: HashMap<ClickId, Vec<(Timestamp, usize)>> = HashMap::new();
     for (index, row) in sessions.iter().enumerate() {
-        by_click.entry(row.touch.click).or_default().push((row.event.fact.at, index));
+        by_click.entry(row.touch.click).or_default().push((row.event.fact.happened_at(), index));
     }
     by_click.values_mut().for_each(|starts| starts.sort_unstable());
     let mut pages = vec![1; sessions.len()];
     for (event, touch) in dataset.distinct_events(EventName::Page) {
         let starts = by_click.get(&touch.click).map_or(&[][..], Vec::as_slice);
-        let begun = starts.partition_point(|&(started_at, _)| started_at <= event.fact.at);
+        let at = event.fact.happened_at();
+        let begun = starts.partition_point(|&(started_at, _)| started_at <= at);
         if let Some(&(_, session)) = begun.checked_sub(1).and_then(|latest| starts.get(latest)) {
             pages[session] += 1;
         }
@@ -81,7 +82,7 @@ fn pages(dataset: &Dataset, sessions: &[Row<'_>]) -> Vec<usize> {
 
 impl RecordedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
-        self.event.fact.at
+        self.event.fact.happened_at()
     }
 
     fn place(&self) -> (&str, u64) {

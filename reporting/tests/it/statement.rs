@@ -4,14 +4,15 @@ use reporting::{Rendering, Statement};
 use shared::catalog::{Change, Entity};
 use shared::class::Class;
 use shared::event::EventName;
-use shared::order::{Source, Status};
+use shared::id::CustomerId;
+use shared::order::{OrderFact, Source, Status};
 use shared::rates::ExchangeRate;
 use shared::record::{Click, Record};
 use shared::time::Span;
 
 use crate::support::{
-    ANNA, AUTUMN, BEN, BENS_FIXED_LINK, EARLY, FIXED, LATE, World, at, busy, cancelled, click,
-    event, influencer, later, merchant, noon, paid, refunded,
+    ANNA, AUTUMN, BEN, BENS_FIXED_LINK, EARLY, FIXED, LATE, SHOP, World, at, busy, cancelled,
+    click, event, influencer, later, merchant, noon, paid, refunded,
 };
 
 const HEADER: &str = "influencer_id,influencer,clicks_billable,sessions,orders,orders_cancelled,goods,\
@@ -35,7 +36,7 @@ fn check(world: &World, period: &str, as_of: &str, expected: &[&str]) {
 }
 
 /// An order of 129.90 through Anna's link.
-fn sold() -> (World, shared::order::OrderFact) {
+fn sold() -> (World, OrderFact) {
     let mut world = World::new();
     let touch = world.click(1, noon());
     let order = paid("1001", noon().plus(Span::minutes(60)), &[touch]);
@@ -142,7 +143,7 @@ fn a_fixed_amount_is_paid_in_the_merchants_currency_and_goods_stay_in_the_orders
     let mut world = World::new();
     let fixed = Click { link: BENS_FIXED_LINK, ..click(1, noon()) };
     world.record(&Record::Click(fixed.clone()));
-    let dollars = |fact: &mut shared::order::OrderFact| fact.currency = "USD".parse().ok();
+    let dollars = |fact: &mut OrderFact| fact.currency = "USD".parse().ok();
     world.order(later(&paid("1001", noon(), &[fixed.visit().unwrap().touch]), noon(), dollars));
     let lines = csv(&world.statement(FIXED, "2026-11", LATE));
     assert_eq!(
@@ -229,6 +230,35 @@ fn an_order_that_only_the_pixel_knows_earns_where_the_merchant_trusts_it_and_the
     let earned = "inf_0000000000003,Anna,1,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
     check(&world, "2026-11", LATE, &[earned, BENS_EMPTY_LINE]);
     assert_eq!(world.statement(AUTUMN, "2026-11", LATE).unconfirmed, 1);
+}
+
+#[test]
+fn sessions_of_a_click_count_once_in_a_half_hour() {
+    let (mut world, _) = sold();
+    let touch = click(1, noon()).visit().map(|visit| visit.touch);
+    for number in 0..200 {
+        let when = noon().plus(Span::minutes(i64::from(number) / 2));
+        world.record(&Record::Event(event(number, EventName::Session, when, touch)));
+    }
+    let four = "inf_0000000000003,Anna,1,4,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
+    check(&world, "2026-11", LATE, &[four, BENS_EMPTY_LINE]);
+}
+
+#[test]
+fn orders_of_many_customers_by_one_click_are_noted_and_earn() {
+    let brought = |customers: u8| {
+        let mut world = World::new();
+        let touch = world.click(1, noon());
+        for number in 0..2 * customers {
+            let mail = format!("{}@mail.test", number / 2);
+            let order = paid(&format!("20{number}"), noon().plus(Span::minutes(60)), &[touch]);
+            world.order(OrderFact { customer: CustomerId::of_email(SHOP, &mail), ..order });
+        }
+        let statement = world.statement(AUTUMN, "2026-11", LATE);
+        (statement.many_customers, statement.lines[0].orders, statement.commissions.len())
+    };
+    assert_eq!(brought(5), (0, 10, 10));
+    assert_eq!(brought(6), (12, 12, 12));
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Terms that look beyond one order: leads, clicks, volume, caps and the minimum payout.
 
 use shared::catalog::{Campaign, Change, Entity};
+use shared::class::Class;
 use shared::commission::{Base, Caps, Pays, Terms};
 use shared::event::EventName;
 use shared::order::OrderFact;
-use shared::record::Record;
+use shared::record::{Click, Record};
 use shared::time::{Span, Timestamp};
 
-use crate::support::{AUTUMN, LATE, World, at, campaign, cancelled, event, merchant, noon, paid};
+use crate::support::{
+    AUTUMN, LATE, World, at, campaign, cancelled, click, event, merchant, noon, paid,
+};
 
 /// A world whose autumn campaign was changed, and whose merchant trusts its pixel.
 fn world(change: impl FnOnce(&mut Campaign)) -> World {
@@ -104,6 +107,41 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
 }
 
 #[test]
+fn no_more_leads_of_a_click_are_paid_than_its_campaign_counts_and_none_of_a_flood() {
+    let paid = |most: Option<u32>, class: Class| {
+        let mut world = world(|campaign| {
+            campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
+            campaign.caps.leads_per_click = most;
+        });
+        world.record(&Record::Click(Click { class, ..click(1, noon()) }));
+        let touch = click(1, noon()).visit().map(|visit| visit.touch);
+        for number in 0..200 {
+            let when = noon().plus(Span::minutes(i64::from(number)));
+            world.record(&Record::Event(event(number, EventName::Lead, when, touch)));
+        }
+        anna(&world, "2026-11", LATE)[1].clone()
+    };
+    assert_eq!(paid(None, Class::Billable), "7.50", "three by default");
+    assert_eq!(paid(None, Class::Duplicate), "7.50");
+    assert_eq!(paid(Some(1), Class::Billable), "2.50");
+    assert_eq!(paid(Some(0), Class::Billable), "0.00");
+    assert_eq!(paid(None, Class::Flood), "0.00", "a lead proves no person");
+}
+
+#[test]
+fn a_click_of_a_flood_earns_by_a_sale_and_not_by_itself() {
+    let mut world = world(|campaign| {
+        campaign.commission =
+            terms(r#"[{"kind":"per_click","amount":"1.00"},{"kind":"per_sale","amount":"5.00"}]"#);
+    });
+    world.record(&Record::Click(Click { class: Class::Flood, ..click(1, noon()) }));
+    let touch = click(1, noon()).visit().unwrap().touch;
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "0.00");
+    world.order(paid("1001", hours_later(1), &[touch]));
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "5.00");
+}
+
+#[test]
 fn clicks_are_paid_by_the_day_and_rounded_once() {
     let per_click = |campaign: &mut Campaign| {
         campaign.commission = terms(r#"{"kind":"per_click","amount":"0.005"}"#);
@@ -145,6 +183,7 @@ fn caps_bound_an_order_a_month_and_the_whole_campaign_and_make_room_again() {
             commission_per_order: amount(order),
             commission_per_influencer_month: amount(month),
             commission_total: amount(total),
+            ..Caps::default()
         }
     };
     for (caps, expected) in [

@@ -48,6 +48,9 @@ pub struct Campaign {
     pub precedence: Vec<Evidence>,
     /// The rule for sharing credit among touches.
     pub model: Model,
+    /// Hosts beside the merchant's domains to which its links may lead; also hosts below them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<String>,
     /// True while the campaign is switched off.
     #[serde(default)]
     pub paused: bool,

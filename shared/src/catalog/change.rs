@@ -30,7 +30,16 @@ pub struct Change {
 impl Change {
     /// Returns whether every reader of the first version understands it.
     pub fn is_of_the_first_version(&self) -> bool {
-        self.entities.iter().all(Entity::is_of_the_first_version)
+        !self.has_sealed() && self.entities.iter().all(Entity::is_of_the_first_version)
+    }
+
+    /// Returns whether any of its entities has secrets that are sealed.
+    pub fn has_sealed(&self) -> bool {
+        self.entities.iter().any(|entity| match entity {
+            Entity::Merchant(merchant) => merchant.sealed.is_some(),
+            Entity::Influencer(influencer) => influencer.sealed.is_some(),
+            _ => false,
+        })
     }
 }
 

@@ -19,6 +19,9 @@ pub struct Influencer {
     pub email_since: Option<Timestamp>,
     /// The way they are paid, kept as the API received it.
     pub payout: Option<serde_json::Value>,
+    /// `payout`, sealed; only the journal holds it so. What it says is for those who have the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// When the API created them.
     pub created_at: Timestamp,
     /// When the API last changed them: of two versions the later one wins.

@@ -57,6 +57,10 @@ pub struct Merchant {
     /// True when an order that only the pixel told of earns commission.
     #[serde(default)]
     pub trust_pixel: bool,
+    /// The secrets above, sealed; only the journal holds them so. What it says is for those who have
+    /// the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// When the API created it.
     pub created_at: Timestamp,
     /// When the API last changed it: of two versions the later one wins.

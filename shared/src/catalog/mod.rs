@@ -24,7 +24,8 @@ pub use merchant::{Merchant, OldSecret, ShopApi};
 pub use suspension::{Suspendable, SuspendedPeriod, Suspension};
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -57,8 +58,10 @@ pub struct Catalog {
     pub suspensions: HashMap<Suspendable, Arc<Suspension>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
-    coupons_by_code: HashMap<String, Vec<CouponId>>,
+    coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
     holds_by_target: HashMap<HoldTarget, BTreeSet<HoldId>>,
+    /// Who has or had a domain, by [`reversed`] domain, so that all domains below one stand together.
+    domains: BTreeMap<String, BTreeSet<MerchantId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
     /// nodes. Their merchant is filled in when the campaign arrives.
     early_links: HashMap<CampaignId, Vec<LinkId>>,
@@ -80,9 +83,33 @@ impl Catalog {
         }
     }
 
+    /// Returns whether applying a change would change nothing, as far as that is seen quickly.
+    pub fn has(&self, change: &Change) -> bool {
+        fn same<K: Hash + Eq, V: PartialEq>(held: &HashMap<K, Arc<V>>, id: &K, new: &V) -> bool {
+            held.get(id).is_some_and(|held| **held == *new)
+        }
+        let has = |entity: &Entity| match entity {
+            Entity::Merchant(new) => same(&self.merchants, &new.id, new),
+            Entity::Influencer(new) => same(&self.influencers, &new.id, new),
+            Entity::Campaign(new) => same(&self.campaigns, &new.id, new),
+            Entity::Link(new) => self.links.get(new.id).is_some_and(|link| link.to_link() == *new),
+            Entity::Coupon(new) => same(&self.coupons, &new.id, new),
+            Entity::AccessToken(new) => same(&self.tokens, &new.hash, new),
+            Entity::Rate(_) => false,
+        };
+        let request = change.request.as_ref();
+        request.is_none_or(|request| self.requests.contains_key(&request.key))
+            && change.entities.iter().all(has)
+    }
+
     fn put(&mut self, entity: &Entity) {
         match entity {
-            Entity::Merchant(new) => put_latest(&mut self.merchants, new.id, new, |e| e.updated_at),
+            Entity::Merchant(new) => {
+                put_latest(&mut self.merchants, new.id, new, |e| e.updated_at);
+                for domain in &new.domains {
+                    self.domains.entry(reversed(domain)).or_default().insert(new.id);
+                }
+            }
             Entity::Influencer(new) => {
                 put_latest(&mut self.influencers, new.id, new, |e| e.updated_at);
             }
@@ -96,11 +123,7 @@ impl Catalog {
             Entity::Link(new) => self.put_link(new),
             Entity::Coupon(new) => {
                 put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
-                let ids = self.coupons_by_code.entry(fold_code(&new.code)).or_default();
-                if !ids.contains(&new.id) {
-                    ids.push(new.id);
-                    ids.sort_unstable();
-                }
+                self.coupons_by_code.entry(fold_code(&new.code)).or_default().insert(new.id);
             }
             Entity::AccessToken(new) => {
                 let held = self.tokens.entry(new.hash.clone());
@@ -143,9 +166,25 @@ impl Catalog {
         Some((campaign, self.merchants.get(&campaign.merchant)?))
     }
 
-    /// Returns the merchant with this public key.
-    pub fn merchant_by_key(&self, key: &str) -> Option<&Arc<Merchant>> {
-        self.merchants.values().find(|merchant| merchant.key == key)
+    /// Returns the merchants that have this domain, one above it or one below it, each with that
+    /// domain. It reads a few entries, however many merchants there are.
+    pub fn merchants_that_meet<'a>(
+        &'a self,
+        domain: &str,
+    ) -> impl Iterator<Item = (&'a Arc<Merchant>, &'a String)> {
+        let key = reversed(domain);
+        let ends = key.match_indices('.').map(|(at, _)| &key[..=at]).filter(|end| *end != key);
+        let above = ends.filter_map(|end| self.domains.get_key_value(end));
+        let below =
+            self.domains.range(key.clone()..).take_while(|(held, _)| held.starts_with(&key));
+        let mut found = Vec::new();
+        for (held, ids) in above.chain(below) {
+            for merchant in ids.iter().filter_map(|id| self.merchants.get(id)) {
+                let theirs = merchant.domains.iter().find(|theirs| reversed(theirs) == *held);
+                found.extend(theirs.map(|theirs| (merchant, theirs)));
+            }
+        }
+        found.into_iter()
     }
 
     /// Returns every hold on a target, also those that are released, in order of id. An order's name
@@ -178,25 +217,30 @@ impl Catalog {
 
     /// Returns every coupon of a merchant with this code, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
-        let ids = self.coupons_by_code.get(&fold_code(code)).map_or(&[][..], Vec::as_slice);
+        let ids = self.coupons_by_code.get(&fold_code(code)).into_iter().flatten();
         let of_merchant = |coupon: &&Arc<Coupon>| {
             self.campaigns
                 .get(&coupon.campaign)
                 .is_some_and(|campaign| campaign.merchant == merchant)
         };
-        ids.iter().filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+        ids.filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
     }
 }
 
 /// Decides between two versions that two nodes made in the same millisecond: every node keeps the
 /// same one.
+/// Returns a domain with its labels in reverse order, each with a dot: `com.shop.` for `shop.com`.
+fn reversed(domain: &str) -> String {
+    domain.rsplit('.').flat_map(|label| [label, "."]).collect()
+}
+
 fn is_later_twin<V: PartialEq + Serialize>(held: &V, new: &V) -> bool {
     let spelled = |value: &V| serde_json::to_string(value).unwrap_or_default();
     held != new && spelled(held) < spelled(new)
 }
 
 /// Keeps the later of two versions.
-fn put_latest<K: std::hash::Hash + Eq, V: Clone + PartialEq + Serialize>(
+fn put_latest<K: Hash + Eq, V: Clone + PartialEq + Serialize>(
     map: &mut HashMap<K, Arc<V>>,
     key: K,
     new: &V,

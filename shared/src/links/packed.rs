@@ -25,9 +25,7 @@ const TIMES: u16 = UPDATED | STARTS | ENDS;
 const FALLBACK: u16 = 32;
 const FRAGMENT: u16 = 64;
 const UNFIT: u16 = 128;
-/// Two bits hold the index in [`JOINTS`] of the text that joins a parameter to the destination.
-const JOINT_SHIFT: u32 = 8;
-const JOINTS: [&str; 4] = ["?", "&", "", ""];
+const QUERY: u16 = 256;
 
 /// A view of a link in its record.
 #[derive(Debug, Clone, Copy)]
@@ -69,16 +67,9 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
 fn hints(destination: &[u8]) -> u16 {
     let fragment_at = destination.iter().position(|&byte| byte == b'#');
     let before = &destination[..fragment_at.unwrap_or(destination.len())];
-    let query = before.iter().position(|&byte| byte == b'?').map(|at| &before[at + 1..]);
-    let joint: u16 = match query {
-        None => 0,
-        Some(query) if query.is_empty() || query.ends_with(b"&") => 2,
-        Some(_) => 1,
-    };
     let unfit = destination.iter().any(|&byte| byte < b' ' || byte == 127);
-    joint << JOINT_SHIFT
-        | if fragment_at.is_some() { FRAGMENT } else { 0 }
-        | if unfit { UNFIT } else { 0 }
+    let query = if before.contains(&b'?') { QUERY } else { 0 };
+    query | if fragment_at.is_some() { FRAGMENT } else { 0 } | if unfit { UNFIT } else { 0 }
 }
 
 fn put_time(time: Timestamp, out: &mut Vec<u8>) {
@@ -94,6 +85,10 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     }
     out.push(low_bits(length));
     out.extend_from_slice(text.as_bytes());
+}
+
+fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == wanted)
 }
 
 /// Takes a text from the front of `bytes`.
@@ -251,22 +246,24 @@ impl<'a> LinkRef<'a> {
         take_text(&mut rest)
     }
 
-    /// Returns the address to which it leads in two parts: before its `#`, and from there on.
+    /// Returns the address to which it leads in three parts: before its `?`, its query without the
+    /// `?`, and from its `#` on.
     #[inline]
-    pub fn destination_around_fragment(&self) -> (&'a [u8], &'a [u8]) {
+    pub fn destination_parts(&self) -> (&'a [u8], &'a [u8], &'a [u8]) {
         let destination = self.destination_bytes();
-        if !self.is(FRAGMENT) {
-            return (destination, &[]);
+        let fragment_at = if self.is(FRAGMENT) { position(destination, b'#') } else { None };
+        let (before, fragment) = destination.split_at(fragment_at.unwrap_or(destination.len()));
+        let query_at = if self.is(QUERY) { position(before, b'?') } else { None };
+        match query_at {
+            Some(at) => (&before[..at], &before[at + 1..], fragment),
+            None => (before, &[], fragment),
         }
-        let fragment_at = destination.iter().position(|&byte| byte == b'#');
-        destination.split_at(fragment_at.unwrap_or(destination.len()))
     }
 
-    /// Returns the text that joins a parameter to the destination: `?` or `&`, or nothing when it
-    /// ends with one of them.
+    /// Returns the address to which it leads as bytes.
     #[inline]
-    pub fn joint(&self) -> &'static str {
-        JOINTS[usize::from(self.flags() >> JOINT_SHIFT) % JOINTS.len()]
+    pub fn destination_as_bytes(&self) -> &'a [u8] {
+        self.destination_bytes()
     }
 
     /// Returns whether the destination may be part of a header. It is checked when the link is
@@ -321,15 +318,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_joins_a_parameter_and_what_fits_a_header_is_known_beforehand() {
-        for (destination, before, fragment, joint, fits) in [
-            ("https://shop.test/", "https://shop.test/", "", "?", true),
-            ("https://shop.test/?", "https://shop.test/?", "", "", true),
-            ("https://shop.test/?a=1&", "https://shop.test/?a=1&", "", "", true),
-            ("https://shop.test/?a=1#top?", "https://shop.test/?a=1", "#top?", "&", true),
-            ("https://shop.test/#?a=1", "https://shop.test/", "#?a=1", "?", true),
-            ("https://shop.test/\r\nX: y", "https://shop.test/\r\nX: y", "", "?", false),
-            ("https://shop.test/\u{7f}", "https://shop.test/\u{7f}", "", "?", false),
+    fn where_a_query_goes_and_what_fits_a_header_is_known_beforehand() {
+        for (destination, page, query, fragment, fits) in [
+            ("https://shop.test/", "https://shop.test/", "", "", true),
+            ("https://shop.test/?", "https://shop.test/", "", "", true),
+            ("https://shop.test/?a=1&", "https://shop.test/", "a=1&", "", true),
+            ("https://shop.test/?a=1?b#top?", "https://shop.test/", "a=1?b", "#top?", true),
+            ("https://shop.test/#?a=1", "https://shop.test/", "", "#?a=1", true),
+            ("https://shop.test/\r\nX: y", "https://shop.test/\r\nX: y", "", "", false),
+            ("https://shop.test/\u{7f}", "https://shop.test/\u{7f}", "", "", false),
         ] {
             let at = Timestamp::from_ms(1);
             let link = Link {
@@ -348,9 +345,9 @@ mod tests {
             let mut record = Vec::new();
             pack(&link, None, &mut record);
             let read = LinkRef::read(&record).unwrap();
-            let around = (before.as_bytes(), fragment.as_bytes());
-            assert_eq!(read.destination_around_fragment(), around, "{destination:?}");
-            assert_eq!((read.joint(), read.fits_a_header()), (joint, fits), "{destination:?}");
+            let parts = (page.as_bytes(), query.as_bytes(), fragment.as_bytes());
+            assert_eq!(read.destination_parts(), parts, "{destination:?}");
+            assert_eq!(read.fits_a_header(), fits, "{destination:?}");
             assert_eq!(
                 record.len(),
                 HEAD + 2 + 4 + destination.len(),

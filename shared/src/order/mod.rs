@@ -139,7 +139,7 @@ pub const BROWSER_FACTS_MAX: usize = 20;
 
 /// Removes repeated deliveries: of the facts with one id, the one that was received first stays. Of
 /// facts from browsers only the first [`BROWSER_FACTS_MAX`] count.
-pub fn distinct(facts: &[OrderFact]) -> Vec<&OrderFact> {
+pub fn distinct<'f>(facts: impl IntoIterator<Item = &'f OrderFact>) -> Vec<&'f OrderFact> {
     let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
     for fact in facts {
         let first = by_id.entry(fact.id).or_insert(fact);

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use shared::catalog::{
-    AccessToken, Catalog, Change, Entity, Hold, HoldTarget, Role, Suspendable, Suspension,
+    AccessToken, Catalog, Change, Entity, Hold, HoldTarget, Merchant, RequestId, Role, Suspendable,
+    Suspension,
 };
 use shared::id::{HoldId, LinkId};
 use shared::links::{Link, Scope};
@@ -70,6 +71,32 @@ fn changes() -> Vec<Change> {
     ];
     let of_one = |entity| Change { at: NOW, entities: vec![entity], request: None };
     entities.into_iter().map(of_one).collect()
+}
+
+#[test]
+fn a_change_that_is_there_already_is_known_as_such() {
+    let mut catalog = click_first();
+    let mut merchant = catalog.merchants[&MERCHANT].as_ref().clone();
+    let change = |merchant: &Merchant, request: Option<RequestId>| Change {
+        at: NOW,
+        entities: vec![Entity::Merchant(merchant.clone())],
+        request,
+    };
+    assert!(catalog.has(&change(&merchant, None)));
+    let request = RequestId { key: "key".into(), hash: "hash".into() };
+    assert!(!catalog.has(&change(&merchant, Some(request))), "its answer must be remembered");
+    let domains = vec!["new.example".to_owned()];
+    (merchant.domains, merchant.updated_at) = (domains, NOW.plus(Span::minutes(1)));
+    assert!(!catalog.has(&change(&merchant, None)));
+    catalog.apply(&change(&merchant, None));
+    assert!(catalog.has(&change(&merchant, None)));
+    let holders = |domain: &str| catalog.merchants_that_meet(domain).count();
+    assert_eq!((holders("new.example"), holders("shop.example")), (1, 0), "it was given up");
+    for (domain, meets) in
+        [("go.new.example", 1), ("example", 1), ("w.example", 0), ("xnew.example", 0)]
+    {
+        assert_eq!(holders(domain), meets, "{domain}");
+    }
 }
 
 proptest! {

@@ -6,5 +6,7 @@ mod catalog_folding;
 mod holding;
 mod links;
 mod order_folding;
+mod order_load;
+mod plain_fold;
 mod rules;
 mod world;

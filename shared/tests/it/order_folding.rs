@@ -7,10 +7,13 @@ use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId};
 use shared::ledger::settle;
-use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, fold};
+use shared::order::{
+    FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, distinct, fold,
+};
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
+use crate::plain_fold::plain_fold;
 use crate::world::{
     ANNA, BEN, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms, total,
     touch,
@@ -282,6 +285,25 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Taken fact by fact, an order is what its rules say of all facts, at every moment; and what
+    /// was booked until then does not change by what comes later.
+    #[test]
+    fn fact_by_fact_an_order_is_what_its_rules_say_at_every_moment(
+        facts in prop::collection::vec(any_fact(), 1..12),
+    ) {
+        let catalog = click_first();
+        prop_assert_eq!(fold(&facts), plain_fold(&facts));
+        let mut known: Vec<OrderFact> = distinct(&facts).into_iter().cloned().collect();
+        known.sort_by_key(|fact| (fact.received_at, fact.id));
+        let whole = settled(&known, &catalog);
+        while known.pop().is_some() {
+            let Some(until) = settle(&known, &catalog, &|_| None) else { break };
+            prop_assert_eq!(Some(until.order.clone()), plain_fold(&known));
+            let before = whole.bookings.iter().take(until.bookings.len());
+            prop_assert_eq!(before.cloned().collect::<Vec<_>>(), until.bookings);
+        }
+    }
 
     #[test]
     fn every_permutation_with_duplicates_settles_the_same(

@@ -30,6 +30,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
         old_webhook_secret: None,
+        sealed: None,
         shop_api: None,
         trust_pixel: false,
         created_at: NOW,
@@ -46,6 +47,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         ends_at: None,
         commission,
         earlier_commissions: vec![],
+        destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
         renewals: Renewals::None,
@@ -63,6 +65,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
             email: None,
             email_since: None,
             payout: None,
+            sealed: None,
             created_at: NOW,
             updated_at: NOW,
         })

@@ -6,11 +6,11 @@ use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use live::check_destination;
+use live::{Snapshot, check_destination, check_domain, host_of, is_under};
 use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::Value;
-use shared::catalog::{Catalog, Coupon};
+use shared::catalog::{Campaign, Catalog, Coupon};
 use shared::id::MerchantId;
 use shared::links::Schedule;
 use shared::time::Timestamp;
@@ -20,11 +20,14 @@ use crate::fields::{Fields, flag, parsed, time};
 /// Characters for generated texts that nobody should guess or confuse: no vowels, and none that
 /// look alike.
 const UNGUESSABLE: &[u8] = b"23456789bcdfghjkmnpqrstvwxz";
+/// The most hosts of a merchant or a campaign: each link of an import is compared with them.
+const HOSTS_MAX: usize = 100;
 
 /// Makes entities. It checks them against a catalog, and against those that it made before in the
 /// same request.
 pub(crate) struct EntityBuilder<'a> {
     pub(super) catalog: &'a Catalog,
+    pub(super) snapshot: Arc<Snapshot>,
     pub(super) now: Timestamp,
     pub(super) random: ThreadRng,
     pub(super) slugs: HashSet<(MerchantId, String)>,
@@ -32,8 +35,10 @@ pub(crate) struct EntityBuilder<'a> {
 }
 
 impl<'a> EntityBuilder<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, now: Timestamp) -> Self {
-        Self { catalog, now, random: rand::rng(), slugs: HashSet::new(), codes: HashMap::new() }
+    /// Makes a builder over a catalog, of which `snapshot` is the edge's copy.
+    pub(crate) fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
+        let (slugs, codes) = (HashSet::new(), HashMap::new());
+        Self { catalog, snapshot, now, random: rand::rng(), slugs, codes }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an
@@ -51,6 +56,31 @@ impl<'a> EntityBuilder<'a> {
             if held != new && (was_past || is_past) {
                 fields.fault(name, "can only be moved between times that are still to come");
             }
+        }
+    }
+
+    /// Checks that a destination lies where the merchant, or the campaign, says that links may
+    /// lead. Otherwise a link could send the merchant's visitors, with their tokens, anywhere.
+    pub(super) fn check_target(
+        &self,
+        fields: &mut Fields,
+        name: &str,
+        destination: &str,
+        campaign: &Campaign,
+    ) {
+        let merchant = self.catalog.merchants.get(&campaign.merchant);
+        let domains = merchant.map_or(&[][..], |merchant| &merchant.domains);
+        let host = host_of(destination).unwrap_or_default();
+        let allowed = || domains.iter().chain(&campaign.destinations);
+        if !allowed().any(|domain| is_under(&host, domain)) {
+            let allowed = allowed().map(String::as_str).collect::<Vec<_>>().join(", ");
+            fields.fault(
+                name,
+                format!(
+                    "`{host}` is not under {allowed}; add it to the campaign's `destinations` if \
+                     its links may lead there"
+                ),
+            );
         }
     }
 
@@ -114,6 +144,22 @@ where
 {
     let id: K = parsed(value)?;
     entities.get(&id).map(AsRef::as_ref).ok_or_else(|| format!("`{id}` does not exist"))
+}
+
+/// Reads a list of hosts, each of which has one owner. Every wrong one is named.
+pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
+    let expected =
+        || format!("expected a list of at most {HOSTS_MAX} host names such as [\"shop.example\"]");
+    let list = value.as_array().filter(|list| list.len() <= HOSTS_MAX).ok_or_else(expected)?;
+    let (mut hosts, mut faults) = (Vec::new(), Vec::new());
+    for name in list {
+        let host = name.as_str().ok_or_else(expected)?.trim().to_ascii_lowercase();
+        match check_domain(&host) {
+            Ok(()) => hosts.push(host),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(hosts) } else { Err(faults.join("; ")) }
 }
 
 pub(super) fn destination(value: &Value) -> Result<String, String> {

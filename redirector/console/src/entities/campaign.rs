@@ -8,7 +8,7 @@ use shared::id::CampaignId;
 use shared::links::Schedule;
 use shared::money::{AMOUNT_MAX, Decimal};
 
-use crate::entities::builder::{EntityBuilder, found, schedule};
+use crate::entities::builder::{EntityBuilder, found, hosts, schedule};
 use crate::fields::{Fields, number, shaped, text};
 
 /// The most days of an attribution window.
@@ -29,6 +29,7 @@ impl EntityBuilder<'_> {
         let renewals = fields.optional("renewals", shaped::<Renewals>).unwrap_or_default();
         let caps = fields.optional("caps", shaped::<Caps>).unwrap_or_default();
         let minimum_payout = fields.optional("minimum_payout", shaped::<Decimal>);
+        let destinations = fields.optional("destinations", hosts).unwrap_or_default();
         let (merchant, commission) = (merchant?, commission?);
         if let Err(error) = commission.check(merchant.currency) {
             fields.fault("commission", error.to_string());
@@ -60,6 +61,7 @@ impl EntityBuilder<'_> {
             renewals,
             precedence: precedence.unwrap_or_else(|| vec![Evidence::Click, Evidence::Coupon]),
             model,
+            destinations,
             paused: schedule.paused,
             created_at: self.now,
             updated_at: self.now,
@@ -89,12 +91,14 @@ impl EntityBuilder<'_> {
             let replaced = EarlierTerms { until: self.now, commission: held.commission.clone() };
             earlier_commissions.push(replaced);
         }
+        let destinations = fields.change("destinations", hosts, Some(held.destinations.clone()));
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         self.check_not_in_the_past(fields, (held.starts_at, starts_at), (held.ends_at, ends_at));
         Some(Campaign {
             name,
             commission,
             earlier_commissions,
+            destinations: destinations.unwrap_or_default(),
             paused,
             starts_at,
             ends_at,

@@ -32,6 +32,7 @@ impl EntityBuilder<'_> {
             email,
             email_since,
             payout,
+            sealed: held.and_then(|i| i.sealed.clone()),
             created_at: held.map_or(self.now, |i| i.created_at),
             updated_at: self.now,
         })

@@ -24,6 +24,12 @@ impl EntityBuilder<'_> {
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        for (name, target) in [("destination", &target), ("fallback", &fallback)] {
+            if let Some(target) = target {
+                self.check_target(fields, name, target, campaign);
+                self.check_leads_away(fields, name, target, (campaign.merchant, &slug));
+            }
+        }
         if !self.reserve(campaign.merchant, &slug) {
             fields.taken("slug", format!("`{slug}` is taken by another link of this merchant"));
         }
@@ -51,6 +57,19 @@ impl EntityBuilder<'_> {
         let target =
             fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.change("fallback", destination, held.fallback.clone());
+        let campaign = self.catalog.campaigns.get(&held.campaign);
+        // A target that stays is not judged again: the merchant's domains may have changed since, and
+        // links may have been made.
+        let targets = [
+            ("destination", Some(&target), Some(&held.destination)),
+            ("fallback", fallback.as_ref(), held.fallback.as_ref()),
+        ];
+        for (name, target, kept) in targets {
+            if let Some((target, campaign)) = target.zip(campaign).filter(|_| target != kept) {
+                self.check_target(fields, name, target, campaign);
+                self.check_leads_away(fields, name, target, (campaign.merchant, &held.slug));
+            }
+        }
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Link {
             destination: target,

@@ -1,6 +1,5 @@
 //! Merchants.
 
-use live::check_host;
 use rand::RngExt;
 use serde_json::Value;
 use shared::catalog::{Merchant, OldSecret, ShopApi};
@@ -8,12 +7,15 @@ use shared::id::MerchantId;
 use shared::platform::Platform;
 use shared::time::Span;
 
-use crate::entities::builder::{EntityBuilder, field, fixed};
+use crate::entities::builder::{EntityBuilder, field, fixed, hosts};
 use crate::fields::{Fields, flag, parsed, shaped, text};
 
 /// How long a replaced webhook secret is still accepted. Shopify signs with the old one for up to
 /// an hour.
 const OLD_SECRET_VALID: Span = Span::minutes(120);
+
+/// The fewest characters of a webhook secret. A shorter one can be guessed from one delivery.
+const SECRET_CHARS_MIN: usize = 16;
 
 impl EntityBuilder<'_> {
     pub(super) fn merchant(
@@ -28,14 +30,14 @@ impl EntityBuilder<'_> {
         let timezone = fixed(fields, "timezone", held.map(|m| &m.timezone), timezone);
         let platform =
             fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
-        let secret = fields.optional("webhook_secret", text(200));
+        let secret = fields.optional("webhook_secret", |value| secret(value, held));
         let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
         let trust_pixel = match held {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
         };
         let domains = domains?;
-        self.check_domains(fields, &domains, held.map(|m| m.id));
+        self.check_domains(fields, &domains, held);
         let (webhook_secret, old_webhook_secret) = match held {
             None => (secret.or_else(|| Some(self.unguessable(43))), None),
             Some(held) => self.rotated(held, secret),
@@ -52,6 +54,7 @@ impl EntityBuilder<'_> {
             old_webhook_secret,
             shop_api,
             trust_pixel,
+            sealed: held.and_then(|m| m.sealed.clone()),
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
         })
@@ -68,23 +71,41 @@ impl EntityBuilder<'_> {
         (new, old)
     }
 
-    fn check_domains(&self, fields: &mut Fields, domains: &[String], own: Option<MerchantId>) {
-        let others = self.catalog.merchants.values().filter(|merchant| Some(merchant.id) != own);
-        for other in others {
-            for domain in domains.iter().filter(|domain| other.domains.contains(domain)) {
-                fields.fault("domains", format!("`{domain}` belongs to merchant {}", other.id));
+    /// Checks that no domain is that of another merchant, nor below or above one: whoever owns a
+    /// domain would get the other's links, cookies and pixels. What a merchant has, it keeps.
+    fn check_domains(&self, fields: &mut Fields, domains: &[String], held: Option<&Merchant>) {
+        let is_new = |domain: &&String| held.is_none_or(|held| !held.domains.contains(domain));
+        let own = held.map(|merchant| merchant.id);
+        for domain in domains.iter().filter(is_new) {
+            let others = self.catalog.merchants_that_meet(domain);
+            for (other, theirs) in others.filter(|(other, _)| Some(other.id) != own) {
+                let reason = if theirs == domain {
+                    format!("`{domain}` belongs to merchant {}", other.id)
+                } else {
+                    format!("`{domain}` meets `{theirs}` of merchant {}", other.id)
+                };
+                fields.fault("domains", reason);
             }
         }
     }
 }
 
+/// Reads a webhook secret. One that the merchant has already is kept, however short it is.
+fn secret(value: &Value, held: Option<&Merchant>) -> Result<String, String> {
+    let secret = text(200)(value)?;
+    let is_held = held.is_some_and(|held| held.webhook_secret.as_ref() == Some(&secret));
+    if is_held || secret.chars().count() >= SECRET_CHARS_MIN {
+        Ok(secret)
+    } else {
+        Err(format!(
+            "expected at least {SECRET_CHARS_MIN} characters; without the field, one is made"
+        ))
+    }
+}
+
 fn domains(value: &Value) -> Result<Vec<String>, String> {
-    let expected = || "expected a list of host names such as [\"shop.example\"]".to_owned();
-    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(expected)?;
-    let names = list.iter().map(|name| {
-        name.as_str().map(|name| name.trim().to_ascii_lowercase()).ok_or_else(expected)
-    });
-    names.map(|name| name.and_then(|name| check_host(&name).map(|()| name))).collect()
+    let domains = hosts(value)?;
+    if domains.is_empty() { Err("expected at least one host name".to_owned()) } else { Ok(domains) }
 }
 
 /// Reads the address and keys with which a shop is asked. Only an administrator may set

@@ -8,6 +8,7 @@ mod coupon;
 mod hold;
 mod influencer;
 mod link;
+mod loops;
 mod merchant;
 mod rate;
 mod suspension;

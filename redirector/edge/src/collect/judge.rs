@@ -4,7 +4,7 @@
 
 use live::HotMerchant;
 use shared::consent::Consent;
-use shared::event::{Event, EventName, Order, PageSource};
+use shared::event::{Event, EventName, Order, PageSource, is_order_id};
 use shared::id::{EventId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{AmountPart, OrderFact, Source, Status, Touch, Unreadable, normal_order_id};
@@ -67,6 +67,18 @@ impl Judge<'_> {
 
     fn event_id(&self, event: &Event) -> EventId {
         let merchant = self.merchant.id.bits().to_be_bytes();
+        if let Some(id) = lead_id(event)
+            && let Some(touch) = self.touch
+        {
+            // SECURITY: a lead's own id counts once for a click, and not once for all clicks:
+            // whoever guesses ids must not take the leads of others.
+            return EventId::of_content(&[
+                b"lead",
+                &merchant,
+                touch.click.as_bytes(),
+                id.as_bytes(),
+            ]);
+        }
         let name = event.name.as_str().as_bytes();
         EventId::of_content(&[b"event", &merchant, name, event.id.to_ascii_lowercase().as_bytes()])
     }
@@ -145,6 +157,12 @@ impl Judge<'_> {
         let sig = order.sig.as_deref().unwrap_or_default().to_ascii_lowercase();
         FactId::of_content(&[b"signed", &merchant, order.id.as_bytes(), sig.as_bytes()])
     }
+}
+
+/// Returns the id that the page gave to a lead, if it can be one.
+fn lead_id(event: &Event) -> Option<String> {
+    let id = &event.order.as_ref().filter(|_| event.name == EventName::Lead)?.id;
+    is_order_id(id).then(|| normal_order_id(id))
 }
 
 /// Returns the sum of price × quantity over the lines. Without lines, returns the value less tax

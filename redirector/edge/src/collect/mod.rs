@@ -45,8 +45,8 @@ pub(crate) fn preflight<B>(worker: &WorkerContext, request: &Request<B>) -> Answ
 pub(crate) async fn events(worker: Rc<WorkerContext>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let caller = Caller::of(&head.headers, &worker.snapshot.load());
-    let answer = match read_body(body, BODY_BYTES_MAX).await {
-        Ok(body) => take(&worker, &head.headers, &caller, &body).await,
+    let answer = match read_body(&worker, body, BODY_BYTES_MAX).await {
+        Ok((body, _held)) => take(&worker, &head.headers, &caller, &body).await,
         Err(answer) => answer,
     };
     caller.allow(answer)
@@ -99,7 +99,9 @@ async fn record(worker: &WorkerContext, verdicts: Vec<Verdict>) -> Answer {
     let durability = if has_order { Durability::Disk } else { Durability::Os };
     let records = records.into_iter().map(|record| record.encode());
     if let Err(error) = worker.facts.append_all(records, durability).await {
-        tracing::error!("pixel events could not be recorded: {error}");
+        if let Some(left_out) = worker.logs.unrecorded.permit() {
+            tracing::error!(left_out, "pixel events could not be recorded: {error}");
+        }
         return answer::unavailable();
     }
     let Some(reason) = dropped else { return answer::empty(StatusCode::NO_CONTENT) };

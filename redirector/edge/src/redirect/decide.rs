@@ -15,8 +15,10 @@ use shared::record::Click;
 use shared::time::Timestamp;
 use shared::token::{Claims, Kind, TOKEN_CHARS};
 
+use crate::flood::Clicker;
 use crate::redirect::query::Query;
 use crate::request::Headers;
+use crate::visitor::Block;
 
 /// A request to a link: the parts that are used.
 pub(crate) struct LinkRequest<'a> {
@@ -28,6 +30,8 @@ pub(crate) struct LinkRequest<'a> {
     pub head: bool,
     /// The visitor's browser uses HTTPS, as far as the server can tell.
     pub https: bool,
+    /// The block of the visitor's address, as far as the server can tell.
+    pub block: Option<Block>,
 }
 
 /// The answer to a request to a link.
@@ -88,11 +92,15 @@ impl<'a> Decision<'a> {
 
 /// Decides a request: finds the link, classifies the click, and signs a token if the click may
 /// earn.
+///
+/// `judge` says what a user agent is, and gives a hash of it. `is_flood` counts a click that would
+/// be billable, and returns whether it is one too many.
 #[inline]
 pub(super) fn decide<'a>(
     snapshot: &'a Snapshot,
     request: &LinkRequest<'a>,
-    judge: impl FnOnce(&[u8]) -> Agent,
+    judge: impl FnOnce(&[u8]) -> (Agent, u64),
+    is_flood: impl FnOnce(&Clicker) -> bool,
     now: Timestamp,
     id: ClickId,
 ) -> Decision<'a> {
@@ -107,7 +115,7 @@ pub(super) fn decide<'a>(
     let availability = target.link.schedule().availability(target.campaign.schedule, now);
     let earlier =
         headers.cookie_token(snapshot, now, |claims| claims.merchant == target.merchant.id);
-    let agent = judge(headers.user_agent);
+    let (agent, agent_hash) = judge(headers.user_agent);
     let facts = shared::class::Request {
         head: request.head,
         prefetch: headers.prefetch,
@@ -116,13 +124,21 @@ pub(super) fn decide<'a>(
     };
     let earlier_click = earlier.map(|claims| EarlierClick {
         clicked_at: claims.issued_at,
-        same_campaign: snapshot.campaign_of(claims.link) == Some(target.link.campaign()),
+        same_link: claims.link == target.link.id(),
     });
+    let link = target.link.id();
+    let mut class = classify(facts, availability, earlier_click, target.campaign.dedupe, now);
+    if class == Class::Billable
+        && let Some(block) = request.block
+        && is_flood(&Clicker { block, agent_hash, link, is_known: earlier.is_some() })
+    {
+        class = Class::Flood;
+    }
     let click = Click {
         id,
         at: now,
-        link: target.link.id(),
-        class: classify(facts, availability, earlier_click, target.campaign.dedupe, now),
+        link,
+        class,
         window_minutes: target.campaign.window_minutes,
         previous: earlier.map(|claims| claims.click),
         sub_id: query.sub_id,
@@ -160,6 +176,8 @@ fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use serde_json::{Value, json};
     use shared::agent::{Device, InApp, Visitor};
     use shared::catalog::{Catalog, Change, Entity};
@@ -171,6 +189,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_780_000_000_000);
     const ID: ClickId = ClickId::from_bytes([7; 16]);
     const EARLIER: ClickId = ClickId::from_bytes([8; 16]);
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const PERSON: Agent =
         Agent { visitor: Visitor::Person, device: Device::Mobile, in_app: InApp::None };
 
@@ -192,6 +211,10 @@ mod tests {
     /// One shop with a link that is followed, and others that are paused, over, and over with
     /// somewhere else to go.
     fn snapshot() -> Snapshot {
+        snapshot_of(snapshot_entities())
+    }
+
+    fn snapshot_entities() -> Vec<Entity> {
         let at = minutes_ago(9000);
         let merchant = json!({
             "id": MerchantId::from_bits(1), "key": "key", "name": "Shop",
@@ -208,14 +231,19 @@ mod tests {
         });
         let over = json!({ "ends_at": minutes_ago(1) });
         let moved = json!({ "ends_at": minutes_ago(1), "fallback": "https://shop.example/new" });
-        let entities = vec![
+        vec![
             Entity::Merchant(serde_json::from_value(merchant).unwrap()),
             Entity::Campaign(serde_json::from_value(campaign).unwrap()),
             link(1, "anna", json!({})),
             link(2, "paused", json!({ "paused": true })),
             link(3, "over", over),
             link(4, "moved", moved),
-        ];
+            link(5, "ben", json!({})),
+        ]
+    }
+
+    fn snapshot_of(entities: Vec<Entity>) -> Snapshot {
+        let at = minutes_ago(9000);
         let mut catalog = Catalog::default();
         catalog.apply(&Change { at, entities, request: None });
         let key = MasterKey { id: 1, state: KeyState::Active, secret: [9; 32] };
@@ -273,9 +301,10 @@ mod tests {
         let snapshot = snapshot();
         let headers = Headers::default();
         let host = "go.shop.example";
-        let mut request = LinkRequest { host, slug, query: "", headers, head: false, https: true };
+        let mut request =
+            LinkRequest { host, slug, query: "", headers, head: false, https: true, block: None };
         change(&mut request);
-        let decision = decide(&snapshot, &request, |_| agent, NOW, ID);
+        let decision = decide(&snapshot, &request, |_| (agent, 1), |_| true, NOW, ID);
         assert_eq!(short(&decision), expected, "{slug}");
     }
 
@@ -300,6 +329,17 @@ mod tests {
     }
 
     #[test]
+    fn only_a_click_that_would_be_billable_can_be_a_flood_and_it_may_still_bring_a_sale() {
+        let of_block = |request: &mut LinkRequest<'_>| request.block = Some(Block::of(LOOPBACK));
+        check("anna", PERSON, of_block, redirect(Class::Flood, true));
+        check("paused", PERSON, of_block, redirect(Class::Paused, false));
+        let bot = Agent { visitor: Visitor::Bot, ..PERSON };
+        check("anna", bot, of_block, redirect(Class::Bot, false));
+        let unknown = |request: &mut LinkRequest<'_>| request.block = None;
+        check("anna", PERSON, unknown, redirect(Class::Billable, true));
+    }
+
+    #[test]
     fn what_leads_nowhere_is_said_and_recorded_only_where_there_is_a_link() {
         let same = |_: &mut LinkRequest<'_>| {};
         check("over", PERSON, same, Short::NotFound(Some(Class::OutOfDates)));
@@ -312,15 +352,27 @@ mod tests {
     #[test]
     fn an_earlier_click_in_the_cookie_is_recorded_and_makes_a_duplicate_for_a_while() {
         let snapshot = snapshot();
-        for (minutes, class) in [(5, Class::Duplicate), (31, Class::Billable)] {
+        for (slug, minutes, class) in [
+            ("anna", 5, Class::Duplicate),
+            ("anna", 31, Class::Billable),
+            ("ben", 5, Class::Billable),
+        ] {
             let cookie = cookie(&snapshot, minutes);
             let mut headers = Headers::default();
             headers.take(b"cookie", cookie.as_bytes());
-            let (host, slug) = ("go.shop.example", "anna");
-            let request = LinkRequest { host, slug, query: "", headers, head: false, https: true };
-            let decision = decide(&snapshot, &request, |_| PERSON, NOW, ID);
+            let host = "go.shop.example";
+            let request = LinkRequest {
+                host,
+                slug,
+                query: "",
+                headers,
+                head: false,
+                https: true,
+                block: None,
+            };
+            let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| false, NOW, ID);
             let expected = Short::Redirect { class, with_token: true, previous: Some(EARLIER) };
-            assert_eq!(short(&decision), expected, "{minutes} minutes ago");
+            assert_eq!(short(&decision), expected, "{slug}, {minutes} minutes ago");
         }
     }
 
@@ -336,8 +388,9 @@ mod tests {
             headers,
             head: false,
             https: true,
+            block: None,
         };
-        let decision = decide(&snapshot, &request, |_| PERSON, NOW, ID);
+        let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| false, NOW, ID);
         let click = decision.click().unwrap();
         assert_eq!((click.id, click.at, click.link), (ID, NOW, LinkId::from_bits(1)));
         assert_eq!((click.sub_id, click.referrer_host), (Some("story-1"), "l.instagram.com"));
@@ -352,7 +405,7 @@ mod tests {
         let token = str::from_utf8(&token).unwrap();
         assert_eq!(
             String::from_utf8(location).unwrap(),
-            format!("https://shop.example/p?a=1&ac={token}&utm_source=insta#top")
+            format!("https://shop.example/p?ac={token}&a=1&utm_source=insta#top")
         );
         assert_eq!(
             String::from_utf8(cookie).unwrap(),
@@ -361,5 +414,39 @@ mod tests {
                  HttpOnly; SameSite=Lax"
             )
         );
+    }
+
+    #[test]
+    fn a_parameter_that_both_name_is_sent_once_with_the_requests_value() {
+        let location = |destination: &str, query: &str, agent: Agent| {
+            let mut catalog = snapshot_entities();
+            catalog.push(link(6, "eva", json!({ "destination": destination })));
+            let snapshot = snapshot_of(catalog);
+            let (host, slug, headers) = ("go.shop.example", "eva", Headers::default());
+            let (head, https, block) = (false, true, None);
+            let request = LinkRequest { host, slug, query, headers, head, https, block };
+            let decision = decide(&snapshot, &request, |_| (agent, 1), |_| false, NOW, ID);
+            let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
+            let mut location = Vec::new();
+            redirect.put_location(&mut location);
+            let location = String::from_utf8(location).unwrap();
+            let token = redirect.token.map(|token| String::from_utf8(token.to_vec()).unwrap());
+            location.replace(token.as_deref().unwrap_or("no token"), "T")
+        };
+        let page = "https://shop.example/p";
+        for (destination, query, expected) in [
+            ("", "", "?ac=T"),
+            ("?", "", "?ac=T"),
+            ("?a=1&", "", "?ac=T&a=1&"),
+            ("?utm_source=x&a=1#top", "utm_source=y", "?ac=T&a=1&utm_source=y#top"),
+            ("?utm_source=x&utm_sourced=z", "utm_source=y", "?ac=T&utm_sourced=z&utm_source=y"),
+            ("?a=1", "x=2", "?ac=T&a=1"),
+        ] {
+            let (given, expected) = (format!("{page}{destination}"), format!("{page}{expected}"));
+            assert_eq!(location(&given, query, PERSON), expected);
+        }
+        let bot = Agent { visitor: Visitor::Bot, ..PERSON };
+        assert_eq!(location(&format!("{page}?a=1&#top"), "", bot), format!("{page}?a=1&#top"));
+        assert_eq!(location(page, "utm_a=1&utm_b=2", bot), format!("{page}?utm_a=1&utm_b=2"));
     }
 }

@@ -7,8 +7,11 @@ use shared::id::ClickId;
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
+use crate::flood::Clicker;
 use crate::redirect::decide::{LinkRequest, Reply, decide};
+use crate::redirect::lenient;
 use crate::request::{self, Headers};
+use crate::visitor::Peer;
 
 /// Decides a request to a link, records the click, and answers.
 pub(crate) fn follow<R>(
@@ -20,7 +23,8 @@ pub(crate) fn follow<R>(
     let snapshot = worker.snapshot.load();
     let id = ClickId::from_bytes(worker.random.borrow_mut().random::<u128>().to_le_bytes());
     let judge = |user_agent: &[u8]| worker.agents.judge(user_agent);
-    let decision = decide(&snapshot, request, judge, now, id);
+    let is_flood = |clicker: &Clicker| worker.flood.borrow_mut().is_flood(clicker, now);
+    let decision = decide(&snapshot, request, judge, is_flood, now, id);
     match (decision.click(), &decision.reply) {
         (Some(click), _) => worker.gate.record(&click),
         (None, Reply::NotFound) => worker.counters.not_found(),
@@ -40,7 +44,14 @@ pub(crate) fn answer<B>(
     let headers = Headers::of(request);
     let query = request.uri().query().unwrap_or_default();
     let https = worker.is_https(&headers);
-    let request = LinkRequest { host: &host, slug, query, headers, head, https };
+    let peer = request.extensions().get::<Peer>();
+    let block = peer.and_then(|peer| peer.visitor(&headers, &worker.trusted_proxies));
+    let exact = LinkRequest { host: &host, slug, query, headers, head, https, block };
+    let meant = lenient::meant(slug, query).filter(|_| !is_known(worker, &host, slug));
+    let request = match &meant {
+        Some(meant) => LinkRequest { slug: &meant.slug, query: &meant.query, ..exact },
+        None => exact,
+    };
     follow(worker, &request, |reply| match reply {
         Reply::Redirect(redirect) => redirect.answer(&mut worker.header_bytes.borrow_mut()),
         Reply::Fallback(fallback) => answer::redirect_to(fallback),
@@ -48,4 +59,10 @@ pub(crate) fn answer<B>(
         Reply::Misdirected => answer::misdirected(),
         Reply::Refused => answer::prefetch_refused(),
     })
+}
+
+/// Returns whether a host has this slug, exactly as it is spelled.
+fn is_known(worker: &WorkerContext, host: &str, slug: &str) -> bool {
+    let snapshot = worker.snapshot.load();
+    snapshot.scope_of(host).is_some_and(|scope| snapshot.link(scope, slug).is_some())
 }

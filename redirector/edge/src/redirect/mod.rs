@@ -1,11 +1,12 @@
 //! `GET /{slug}`: a request to a link is decided, recorded and answered.
 //!
 //! SECURITY: the destination is the stored one, never one from the request. Only the `utm_…`
-//! parameters of the request's query are passed on. They stay encoded, and may have only characters
-//! that a query may have.
+//! parameters of the request's query are passed on. They are spelled anew, so that they have only
+//! characters that a query may have.
 
 mod decide;
 mod follow;
+mod lenient;
 mod put;
 mod query;
 

@@ -30,26 +30,47 @@ impl Redirect<'_> {
         self.token.is_some()
     }
 
-    /// Writes `destination?…&ac=<token>&utm_…#fragment`.
+    /// Writes `destination?ac=<token>&…&utm_…#fragment`. The token stands first, since shops cut
+    /// long queries. A parameter that both the link and the request name is sent once, with the
+    /// request's value.
     pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
         let link = self.target.link;
-        let (before, fragment) = link.destination_around_fragment();
-        bytes.put_slice(before);
-        let mut joint = link.joint();
+        if self.token.is_none() && self.query.text.is_empty() {
+            return bytes.put_slice(link.destination_as_bytes());
+        }
+        let (page, query, fragment) = link.destination_parts();
+        bytes.put_slice(page);
+        let mut joint = "?";
         if let Some(token) = &self.token {
-            bytes.put_slice(joint.as_bytes());
-            bytes.put_slice(b"ac=");
+            bytes.put_slice(b"?ac=");
             bytes.put_slice(token);
             joint = "&";
         }
-        if !self.query.text.is_empty() {
-            for parameter in self.query.utm() {
+        if self.query.text.is_empty() {
+            if !query.is_empty() {
                 bytes.put_slice(joint.as_bytes());
-                bytes.put_slice(parameter.as_bytes());
-                joint = "&";
+                bytes.put_slice(query);
             }
+        } else {
+            self.put_both_queries(joint, query, bytes);
         }
         bytes.put_slice(fragment);
+    }
+
+    /// Writes the destination's parameters, without those that the request names, and then the
+    /// request's.
+    fn put_both_queries(&self, mut joint: &'static str, query: &[u8], bytes: &mut impl BufMut) {
+        let pairs = query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        for pair in pairs.filter(|pair| !self.query.names(pair)) {
+            bytes.put_slice(joint.as_bytes());
+            bytes.put_slice(pair);
+            joint = "&";
+        }
+        for parameter in self.query.utm() {
+            bytes.put_slice(joint.as_bytes());
+            parameter.put(bytes);
+            joint = "&";
+        }
     }
 
     /// Writes the signed first-party cookie. `Domain` is set only if the link's host lies under the

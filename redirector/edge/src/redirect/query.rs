@@ -1,4 +1,9 @@
 //! The parts of a request's query that are used: a sub id and `utm_…` parameters.
+//!
+//! Nothing else is passed on, and what is passed on is spelled anew: no byte of a request can end a
+//! header, begin a fragment or name a destination.
+
+use bytes::BufMut;
 
 /// Characters of a sub id.
 const SUB_ID_CHARS_MAX: usize = 64;
@@ -16,23 +21,58 @@ impl<'a> Query<'a> {
         if text.is_empty() {
             return Self { text, sub_id: None };
         }
-        let sub_id = text.split('&').find_map(|pair| pair.strip_prefix("s="));
+        let sub_id = pairs(text).find_map(|pair| pair.strip_prefix("s="));
         Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)) }
     }
 
-    /// Returns the `utm_…` parameters as they came. Leaves out those with unexpected characters,
-    /// and stops after `UTM_BYTES_MAX` bytes.
-    pub(crate) fn utm(&self) -> impl Iterator<Item = &'a str> {
+    /// Returns the `utm_…` parameters as they came. Stops after `UTM_BYTES_MAX` bytes.
+    pub(crate) fn utm(&self) -> impl Iterator<Item = Parameter<'a>> {
         let mut left = UTM_BYTES_MAX;
-        let wanted = self
-            .text
-            .split('&')
-            .filter(|pair| pair.starts_with("utm_") && pair.bytes().all(is_query_byte));
-        wanted.take_while(move |pair| {
-            let fits = pair.len() < left;
-            left = left.saturating_sub(pair.len() + 1);
+        let wanted = pairs(self.text).filter(|pair| pair.starts_with("utm_")).map(Parameter);
+        wanted.take_while(move |parameter| {
+            let fits = parameter.spelled_bytes() < left;
+            left = left.saturating_sub(parameter.spelled_bytes() + 1);
             fits
         })
+    }
+
+    /// Returns whether it has a `utm_…` parameter of the same name as `pair`.
+    pub(crate) fn names(&self, pair: &[u8]) -> bool {
+        let name = |pair: &[u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        self.utm().any(|Parameter(own)| {
+            let own = own.as_bytes();
+            own[..name(own)] == pair[..name(pair)]
+        })
+    }
+}
+
+/// Splits a query into its pairs. A second `?` begins another pair, as people append queries to
+/// links that have one; and in a link that was copied from HTML, `&` is `&amp;`.
+fn pairs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['&', '?']).map(|pair| pair.strip_prefix("amp;").unwrap_or(pair))
+}
+
+/// A parameter of a query, as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parameter<'a>(&'a str);
+
+impl Parameter<'_> {
+    /// Returns the number of bytes that [`put`](Self::put) writes.
+    fn spelled_bytes(self) -> usize {
+        self.0.bytes().map(|byte| if is_query_byte(byte) { 1 } else { 3 }).sum()
+    }
+
+    /// Writes it. A byte that may not stand in a query is percent-encoded.
+    pub(crate) fn put(self, bytes: &mut impl BufMut) {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        for byte in self.0.bytes() {
+            if is_query_byte(byte) {
+                bytes.put_u8(byte);
+            } else {
+                let digit = |half: u8| DIGITS[usize::from(half)];
+                bytes.put_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+            }
+        }
     }
 }
 
@@ -70,17 +110,50 @@ const fn is_query_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn passed(text: &str) -> Vec<String> {
+        let spelled = |parameter: Parameter<'_>| {
+            let mut bytes = Vec::new();
+            parameter.put(&mut bytes);
+            assert_eq!(bytes.len(), parameter.spelled_bytes());
+            String::from_utf8(bytes).unwrap()
+        };
+        Query::read(text).utm().map(spelled).collect()
+    }
+
     #[test]
-    fn only_clean_utm_parameters_are_passed_on() {
-        let passed = |text| Query::read(text).utm().collect::<Vec<_>>();
+    fn utm_parameters_are_passed_on_and_nothing_else() {
         assert_eq!(
             passed("utm_source=insta&x=1&utm_medium=a%20b&s=1"),
             ["utm_source=insta", "utm_medium=a%20b"]
         );
-        assert!(passed("utm_source=<script>&utm_x=\"").is_empty());
         assert!(passed("destination=https://evil.example&ac=x").is_empty());
         let long = format!("utm_a={}&utm_b=1", "x".repeat(UTM_BYTES_MAX));
         assert!(passed(&long).is_empty());
+        let long = format!("utm_a={}&utm_b=1", "|".repeat(UTM_BYTES_MAX / 3));
+        assert!(passed(&long).is_empty(), "the spelled bytes count");
+    }
+
+    #[test]
+    fn what_may_not_stand_in_a_query_is_encoded() {
+        for (given, spelled) in [
+            ("utm_campaign=DE|AT", "utm_campaign=DE%7CAT"),
+            ("utm_x=[{a}]", "utm_x=%5B%7Ba%7D%5D"),
+            ("utm_x='^`", "utm_x=%27%5E%60"),
+            ("utm_x=<script>\"#", "utm_x=%3Cscript%3E%22%23"),
+            ("utm_x=é", "utm_x=%C3%A9"),
+            ("utm_x=a\r\nb", "utm_x=a%0D%0Ab"),
+        ] {
+            assert_eq!(passed(given), [spelled]);
+        }
+    }
+
+    #[test]
+    fn pairs_are_found_behind_what_people_write_between_them() {
+        assert_eq!(passed("utm_a=1&amp;utm_b=2"), ["utm_a=1", "utm_b=2"]);
+        assert_eq!(passed("s=story?utm_source=ig"), ["utm_source=ig"]);
+        assert_eq!(Query::read("s=story?utm_source=ig").sub_id, Some("story"));
+        assert!(Query::read("utm_a=1").names(b"utm_a=2") && Query::read("utm_a").names(b"utm_a"));
+        assert!(!Query::read("utm_a=1").names(b"utm_ab=2") && !Query::read("x=1").names(b"x=1"));
     }
 
     #[test]

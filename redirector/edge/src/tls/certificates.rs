@@ -62,6 +62,11 @@ impl Certificate {
     pub fn is_for(&self, host: &str) -> bool {
         self.names.iter().any(|name| name == host)
     }
+
+    /// Returns whether a visitor's browser takes it for this host.
+    fn covers(&self, host: &str) -> bool {
+        self.is_for(host) || wildcard_of(host).is_some_and(|wildcard| self.is_for(&wildcard))
+    }
 }
 
 fn names_of(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -117,9 +122,9 @@ struct Held {
 
 #[derive(Debug, Default)]
 struct ByName {
-    names: HashMap<String, Arc<CertifiedKey>>,
+    names: HashMap<String, Certificate>,
     /// For visitors who name no host, or an unknown one.
-    first: Option<Arc<CertifiedKey>>,
+    first: Option<Certificate>,
 }
 
 impl Certificates {
@@ -138,6 +143,11 @@ impl Certificates {
         self.change(|held| held.of_acme.insert(host.to_owned(), certificate));
     }
 
+    /// Returns whether the certificate that answers one name is also for another one.
+    pub(crate) fn are_shared(&self, name: &str, other: &str) -> bool {
+        self.live.load().find(name).is_some_and(|certificate| certificate.covers(other))
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Held) -> T) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut held);
@@ -153,16 +163,16 @@ impl ByName {
     fn of<'a>(certificates: impl Iterator<Item = &'a Certificate>) -> Self {
         let mut live = Self::default();
         for certificate in certificates {
-            live.first.get_or_insert_with(|| Arc::clone(&certificate.key));
+            live.first.get_or_insert_with(|| certificate.clone());
             for name in &certificate.names {
-                live.names.entry(name.clone()).or_insert_with(|| Arc::clone(&certificate.key));
+                live.names.entry(name.clone()).or_insert_with(|| certificate.clone());
             }
         }
         live
     }
 
-    fn find(&self, host: &str) -> Option<&Arc<CertifiedKey>> {
-        let wildcard = || self.names.get(&format!("*.{}", host.split_once('.')?.1));
+    fn find(&self, host: &str) -> Option<&Certificate> {
+        let wildcard = || self.names.get(&wildcard_of(host)?);
         self.names.get(host).or_else(wildcard).or(self.first.as_ref())
     }
 }
@@ -170,8 +180,14 @@ impl ByName {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let live = self.live.load();
-        hello.server_name().map_or(live.first.as_ref(), |host| live.find(host)).cloned()
+        let found = hello.server_name().map_or(live.first.as_ref(), |host| live.find(host));
+        found.map(|certificate| Arc::clone(&certificate.key))
     }
+}
+
+/// Returns the name of a certificate that is for a host and its neighbours.
+fn wildcard_of(host: &str) -> Option<String> {
+    Some(format!("*.{}", host.split_once('.')?.1))
 }
 
 #[cfg(test)]
@@ -206,7 +222,29 @@ mod tests {
             ("b.example", 0),
             ("localhost", 0),
         ] {
-            assert!(Arc::ptr_eq(live.find(host).unwrap(), &certificates[expected].key), "{host}");
+            let found = &live.find(host).unwrap().key;
+            assert!(Arc::ptr_eq(found, &certificates[expected].key), "{host}");
+        }
+    }
+
+    #[test]
+    fn hosts_share_a_connection_only_when_one_certificate_is_for_both() {
+        let certificates = Certificates::new(Arc::default());
+        certificates.use_acme("a", certificate(&["go.a.example", "www.a.example"]));
+        certificates.use_acme("b", certificate(&["go.b.example", "*.b.example"]));
+        certificates.use_acme("c", certificate(&["x.b.example"]));
+        for (name, other, are) in [
+            ("go.a.example", "www.a.example", true),
+            ("go.a.example", "go.b.example", false),
+            ("go.b.example", "any.b.example", true),
+            ("any.b.example", "x.b.example", true),
+            ("x.b.example", "go.b.example", false),
+            ("go.b.example", "b.example", false),
+            // Unknown names get the first certificate.
+            ("unknown.example", "go.a.example", true),
+            ("unknown.example", "other.example", false),
+        ] {
+            assert_eq!(certificates.are_shared(name, other), are, "{name} {other}");
         }
     }
 

@@ -9,7 +9,8 @@ use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::model::{
-    CounterKey, Entry, FirstBringer, NameKey, Position, Stored, visit_from_bytes, visit_to_bytes,
+    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Stored, visit_from_bytes,
+    visit_to_bytes,
 };
 use crate::redis::buckets::{Buckets, in_order};
 use crate::redis::client::Redis;
@@ -64,6 +65,14 @@ impl Redis {
         for (id, bytes) in &stored.unparsed {
             let set = buckets.at(FIRST).cmd("HSET").arg(key(FIRST, b'u', &[]));
             set.arg(id).arg(bytes).ignore();
+        }
+        buckets.write::<()>(self).map(|_| ())
+    }
+
+    pub fn remove_entries(&self, entries: &[(NameKey, EntryKey)]) -> Result<()> {
+        let mut buckets = Buckets::default();
+        for (name, entry) in entries {
+            buckets.of(name).cmd("HDEL").arg(key_of(b'n', name)).arg(&entry[..]).ignore();
         }
         buckets.write::<()>(self).map(|_| ())
     }

@@ -6,6 +6,37 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use shared::class::Class;
 
+/// Why a delivery of a shop or network was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedDelivery {
+    /// The merchant has no secret to check it with.
+    NoSecret,
+    /// It has no signature, or nothing that could be one.
+    Unsigned,
+    /// Its signed time is too far from our clock.
+    Stale,
+    /// Its signature is wrong.
+    WrongSignature,
+    /// It is authentic and cannot be understood. It is kept.
+    Unparsed,
+}
+
+impl RefusedDelivery {
+    pub const ALL: [Self; 5] =
+        [Self::NoSecret, Self::Unsigned, Self::Stale, Self::WrongSignature, Self::Unparsed];
+
+    /// Returns the word that metrics use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSecret => "no_secret",
+            Self::Unsigned => "unsigned",
+            Self::Stale => "stale",
+            Self::WrongSignature => "wrong_signature",
+            Self::Unparsed => "unparsed",
+        }
+    }
+}
+
 /// One worker's counters, on cache lines of their own.
 #[repr(align(128))]
 #[derive(Debug, Default)]
@@ -16,7 +47,9 @@ pub struct Counters {
     not_found: AtomicU64,
     connections: AtomicU64,
     refused_connections: AtomicU64,
-    refused_deliveries: AtomicU64,
+    refused_by_address: AtomicU64,
+    refused_bodies: AtomicU64,
+    refused_deliveries: [AtomicU64; RefusedDelivery::ALL.len()],
     handshakes: AtomicU64,
     failed_handshakes: AtomicU64,
 }
@@ -52,8 +85,17 @@ impl Counters {
         add(&self.refused_connections, 1);
     }
 
-    pub fn refused_delivery(&self) {
-        add(&self.refused_deliveries, 1);
+    /// Counts a connection, or a request through a proxy, of an address that has too many.
+    pub fn refused_by_address(&self) {
+        add(&self.refused_by_address, 1);
+    }
+
+    pub fn refused_body(&self) {
+        add(&self.refused_bodies, 1);
+    }
+
+    pub fn refused_delivery(&self, reason: RefusedDelivery) {
+        add(&self.refused_deliveries[reason as usize], 1);
     }
 
     pub fn handshake(&self) {
@@ -82,13 +124,22 @@ impl Counters {
             let value = self.clicks[class as usize].load(Relaxed);
             put("afterclick_clicks_total", Some(("class", class.as_str())), value);
         }
+        let mut unauthentic = 0;
+        for reason in RefusedDelivery::ALL {
+            let value = self.refused_deliveries[reason as usize].load(Relaxed);
+            unauthentic += if reason == RefusedDelivery::Unparsed { 0 } else { value };
+            let label = Some(("reason", reason.as_str()));
+            put("afterclick_deliveries_refused_total", label, value);
+        }
+        put("afterclick_reports_refused_total", None, unauthentic);
         for (name, counter) in [
             ("afterclick_clicks_unrecorded_total", &self.unrecorded),
             ("afterclick_journal_failed_commits_total", &self.failed_commits),
             ("afterclick_not_found_total", &self.not_found),
             ("afterclick_connections_total", &self.connections),
             ("afterclick_connections_refused_total", &self.refused_connections),
-            ("afterclick_reports_refused_total", &self.refused_deliveries),
+            ("afterclick_connections_refused_by_address_total", &self.refused_by_address),
+            ("afterclick_bodies_refused_total", &self.refused_bodies),
             ("afterclick_tls_handshakes_total", &self.handshakes),
             ("afterclick_tls_handshakes_failed_total", &self.failed_handshakes),
         ] {

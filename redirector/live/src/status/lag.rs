@@ -13,7 +13,8 @@ pub struct Lag {
     pub projected: AtomicU64,
     /// Amounts of orders that could not be read since the start, by platform.
     unreadable: [AtomicU64; Platform::ALL.len()],
-    /// The projector found nothing left to project in its last pass.
+    /// The projector found nothing left to project in its last pass. Records that came since are
+    /// not in it.
     pub caught_up: AtomicBool,
     /// Projecting fails at the moment.
     pub failing: AtomicBool,
@@ -22,9 +23,11 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// Returns whether figures contain everything that is recorded.
-    pub fn is_up_to_date(&self) -> bool {
-        self.caught_up.load(Relaxed) && !self.failing.load(Relaxed)
+    /// Returns whether figures that are read from now on contain every record that these streams
+    /// have now. A record is in its stream before its sender gets an answer. Streams that other
+    /// processes write are known only as of the projector's last pass.
+    pub fn is_up_to_date(&self, streams: &[Health]) -> bool {
+        self.caught_up.load(Relaxed) && !self.failing.load(Relaxed) && self.behind(streams) == 0
     }
 
     /// Counts amounts of an order that could not be read.
@@ -64,5 +67,33 @@ impl Lag {
     /// Locks the map. A panic of another holder cannot leave it half changed.
     fn positions(&self) -> MutexGuard<'_, BTreeMap<StreamName, u64>> {
         self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal::{Options, Writer};
+
+    use super::*;
+
+    #[test]
+    fn figures_are_up_to_date_only_with_every_record_that_was_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = StreamName::new("facts-00000000").unwrap();
+        let (mut writer, _) = Writer::open(folder.path(), &stream, 1, Options::default()).unwrap();
+        let streams = [writer.health()];
+        let lag = Lag::default();
+        assert!(!lag.is_up_to_date(&streams), "the projector has not begun");
+        lag.caught_up.store(true, Relaxed);
+        assert!(lag.is_up_to_date(&streams));
+        for seq in 1..=3 {
+            writer.append(b"record").unwrap();
+            writer.commit(1).unwrap();
+            assert!(!lag.is_up_to_date(&streams), "the last pass did not see record {seq}");
+            lag.reached(&stream, seq);
+            assert!(lag.is_up_to_date(&streams));
+        }
+        lag.failing.store(true, Relaxed);
+        assert!(!lag.is_up_to_date(&streams));
     }
 }

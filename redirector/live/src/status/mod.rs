@@ -10,7 +10,7 @@ mod lag;
 mod reconciliations;
 
 pub use certificates::CertificateStatus;
-pub use counters::Counters;
+pub use counters::{Counters, RefusedDelivery};
 pub use exchange::ExchangeStatus;
 pub use lag::Lag;
 pub use reconciliations::{Reconciliation, Reconciliations};

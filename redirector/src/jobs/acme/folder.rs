@@ -106,12 +106,10 @@ impl Folder {
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let write = || {
             let unfinished = self.0.join(format!("{name}.new"));
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&unfinished)?;
+            // A file that is there already may be somebody else's: only a new one is ours alone.
+            _ = fs::remove_file(&unfinished);
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&unfinished, self.0.join(name))?;

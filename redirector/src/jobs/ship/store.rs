@@ -11,6 +11,7 @@ use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use ureq::Agent;
 
 use crate::outbound::{self, Policy};
+use crate::secret_file;
 
 /// How long a signed address is valid.
 const SIGNED_FOR: Duration = Duration::from_secs(3600);
@@ -59,17 +60,18 @@ pub(crate) struct S3 {
 impl Store {
     /// Opens a place. For a bucket, the keys, region and address come from variables that other
     /// tools read too: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
-    /// `AWS_REGION`, `AWS_ENDPOINT_URL`.
+    /// `AWS_REGION`, `AWS_ENDPOINT_URL`. The first three may end in `_FILE` and name a file.
     ///
     /// # Errors
-    /// When a variable is missing, or the address is invalid.
+    /// When a variable is missing, a file cannot be used, or the address is invalid.
     pub(crate) fn open(to: &ShipTo) -> Result<Self> {
         let (bucket, prefix) = match to {
             ShipTo::Folder(folder) => return Ok(Self::Folder(folder.clone())),
             ShipTo::S3(bucket, prefix) => (bucket, prefix),
         };
-        let variable =
-            |name: &str| std::env::var(name).with_context(|| format!("{name} is needed for s3://"));
+        let variable = |name: &str| {
+            secret_of(name)?.with_context(|| format!("{name} or {name}_FILE is needed for s3://"))
+        };
         let region = std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".to_owned());
         let own = std::env::var("AWS_ENDPOINT_URL").ok();
         // S3-compatible stores of other makers rarely have a host name for each bucket.
@@ -77,9 +79,9 @@ impl Store {
         let address = own.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
         let endpoint = address.parse().with_context(|| format!("AWS_ENDPOINT_URL `{address}`"))?;
         let (key, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        let credentials = match std::env::var("AWS_SESSION_TOKEN") {
-            Ok(token) => Credentials::new_with_token(key, secret, token),
-            Err(_) => Credentials::new(key, secret),
+        let credentials = match secret_of("AWS_SESSION_TOKEN")? {
+            Some(token) => Credentials::new_with_token(key, secret, token),
+            None => Credentials::new(key, secret),
         };
         let agent = outbound::client(Policy { timeout: TIMEOUT, ..Policy::default() });
         let bucket = Bucket::new(endpoint, style, bucket.clone(), region)?;
@@ -123,6 +125,20 @@ impl Store {
         };
         keys.sort();
         Ok(keys)
+    }
+}
+
+/// Returns a secret from the environment, or from the file that the variable with `_FILE` names.
+fn secret_of(name: &str) -> Result<Option<String>> {
+    let (in_file, path) = (format!("{name}_FILE"), std::env::var_os(format!("{name}_FILE")));
+    match (std::env::var(name).ok(), path) {
+        (Some(_), Some(_)) => bail!("{name}, {in_file}: both are set; keep one of them"),
+        (given, None) => Ok(given),
+        (None, Some(path)) => {
+            let secret = secret_file::read(Path::new(&path));
+            let why = |why| anyhow::anyhow!("{in_file} = `{}`: {why}", path.display());
+            secret.map(Some).map_err(why)
+        }
     }
 }
 

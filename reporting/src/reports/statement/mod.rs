@@ -99,6 +99,9 @@ pub struct Statement {
     pub unconfirmed: u64,
     /// How many credited orders have a commission that is held.
     pub held: u64,
+    /// How many credited orders came by a click that brought orders of many customers. They earn as
+    /// others do; a person has to look at them.
+    pub many_customers: u64,
 }
 
 impl Statement {
@@ -143,6 +146,7 @@ struct Draft<'a> {
     approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
     unconfirmed: u64,
     held: u64,
+    many_customers: u64,
 }
 
 impl<'a> Draft<'a> {
@@ -165,6 +169,7 @@ impl<'a> Draft<'a> {
             approved: BTreeMap::new(),
             unconfirmed: 0,
             held: 0,
+            many_customers: 0,
         })
     }
 
@@ -240,6 +245,7 @@ impl<'a> Draft<'a> {
         }
         let held = u64::from(conversion.is_held());
         self.held += held;
+        self.many_customers += u64::from(conversion.has_many_customers());
         let line = self.line(influencer, order.currency.unwrap_or(self.merchant.currency));
         line.orders += 1;
         line.orders_held += held;
@@ -308,7 +314,8 @@ impl<'a> Draft<'a> {
         let mut commissions = self.commissions;
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
-        Statement { lines, commissions, unconfirmed: self.unconfirmed, held: self.held }
+        let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
+        Statement { lines, commissions, unconfirmed, held: self.held, many_customers }
     }
 }
 

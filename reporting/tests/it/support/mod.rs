@@ -290,6 +290,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         platform: Some(Platform::Woocommerce),
         webhook_secret: None,
         old_webhook_secret: None,
+        sealed: None,
         shop_api: None,
         trust_pixel: false,
         created_at,
@@ -312,6 +313,7 @@ pub(crate) fn campaign(id: CampaignId, pays: Pays) -> Entity {
         ends_at: None,
         commission: Terms::new(vec![Rule::always(pays)]).unwrap(),
         earlier_commissions: vec![],
+        destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
         renewals: Renewals::None,
@@ -332,6 +334,7 @@ pub(crate) fn influencer(id: InfluencerId, name: &str) -> Entity {
         email: None,
         email_since: None,
         payout: None,
+        sealed: None,
         created_at,
         updated_at: created_at,
     })

@@ -1,0 +1,53 @@
+//! Links must not lead to links: a visitor would go in circles, and one click would count for many.
+
+use shared::id::MerchantId;
+use shared::links::{Scope, fold_slug};
+use url::Url;
+
+use crate::entities::builder::EntityBuilder;
+use crate::fields::Fields;
+
+impl EntityBuilder<'_> {
+    /// Checks that an address is not that of a link, and lies on no host of the agency's links.
+    /// `own` is the link that leads there, which may be new.
+    ///
+    /// Of links that lead in a circle, the one that is made last meets one that is there already.
+    pub(super) fn check_leads_away(
+        &self,
+        fields: &mut Fields,
+        name: &str,
+        address: &str,
+        (merchant, slug): (MerchantId, &str),
+    ) {
+        let Ok(url) = Url::parse(address) else { return };
+        let Some(host) = url.host_str() else { return };
+        let target = url.path().trim_matches('/');
+        match self.snapshot.scope_of(host) {
+            // Another port of a test machine is another server.
+            Some(Scope::Agency) if url.scheme() != "http" || url.port().is_none() => {
+                fields
+                    .fault(name, format!("`{host}` is a host of links; a link may not lead there"));
+            }
+            Some(Scope::Merchant(owner)) if !self.is_shop(owner, host) => {
+                let is_own = owner == merchant && fold_slug(target) == fold_slug(slug);
+                if is_own || self.has_link(owner, target) {
+                    let reason = "is the address of a link; a link may not lead to another";
+                    fields.fault(name, format!("`{host}/{target}` {reason}"));
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Returns whether a host is a merchant's domain itself, where the shop is, or its `www` name.
+    fn is_shop(&self, owner: MerchantId, host: &str) -> bool {
+        let domains = self.catalog.merchants.get(&owner).map(|merchant| &merchant.domains);
+        let bare = host.strip_prefix("www.").unwrap_or(host);
+        domains.is_some_and(|domains| domains.iter().any(|domain| domain == host || domain == bare))
+    }
+
+    fn has_link(&self, merchant: MerchantId, slug: &str) -> bool {
+        self.catalog.links.by_slug(Scope::Merchant(merchant), slug).is_some()
+            || self.slugs.contains(&(merchant, fold_slug(slug)))
+    }
+}

@@ -1,0 +1,150 @@
+//! The fold as its rules say it: all facts at once, sorted, read from the first to the last. It is
+//! slow, and the measure of the fold that takes fact by fact.
+
+use std::collections::BTreeMap;
+
+use shared::money::Currency;
+use shared::order::{
+    FactKind, Line, Order, OrderFact, Refund, RefundList, Source, Status, Touch, distinct,
+};
+use shared::platform::Platform;
+use shared::time::{Span, Timestamp};
+
+/// Folds an order's facts.
+pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
+    let mut facts = distinct(facts);
+    // The least trusted facts first: a later fact replaces an earlier one.
+    facts.sort_by_key(|f| (rank(f), f.occurred_at, f.received_at, f.id));
+    let last = *facts.last()?;
+    let confirmed = last.source.confirms();
+    let (base, claims): (Vec<_>, Vec<_>) =
+        facts.into_iter().partition(|f| f.source.confirms() == confirmed);
+    let content: Vec<_> =
+        base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
+    let currency = content.first().and_then(|f| f.currency);
+    let same_currency = || content.iter().filter(|f| f.currency == currency);
+    let goods = same_currency().find(|f| f.goods_minor.is_some());
+    let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
+    let refunds = refunds(&base, currency);
+    let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
+    let own = touches(&base);
+    let claimed = touches(&claims);
+    let (touches, claimed_touches) = if own.is_empty() { (claimed, own) } else { (own, claimed) };
+    Some(Order {
+        merchant: last.merchant,
+        order_id: last.order_id.clone(),
+        status: status(&base),
+        confirmed,
+        test: base.iter().any(|f| f.test),
+        placed_at: placed_at(&base, &touches),
+        checkout_at: base.iter().rev().find_map(|f| f.checkout_at),
+        paid_at: base
+            .iter()
+            .filter(|f| f.status == Some(Status::Paid))
+            .map(|f| f.received_at)
+            .min(),
+        currency,
+        goods_minor: goods.and_then(|f| f.goods_minor),
+        lines: lines.clone(),
+        total_minor: same_currency().find_map(|f| f.total_minor),
+        refunded_minor: sum(&|refund| refund.total_minor),
+        refunded_goods_minor: sum(&|refund| refund.goods_minor.unwrap_or(0)),
+        refunded_lines: refunded_lines(&refunds, &lines),
+        refunded_pro_rata_minor: sum(&|r| if r.goods_minor.is_none() { r.total_minor } else { 0 }),
+        coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
+        customer: base.iter().rev().find_map(|f| f.customer),
+        new_customer: base.iter().rev().find_map(|f| f.new_customer),
+        renewal: base.iter().any(|f| f.renewal),
+        touches,
+        claimed_touches,
+    })
+}
+
+/// Returns the state of the order by its last fact. A dispute that the customer's bank decided
+/// against the shop comes first: only the payment provider sends it, shops do not hear of it.
+fn status(facts: &[&OrderFact]) -> Status {
+    let is_dispute =
+        |f: &&&OrderFact| f.platform == Platform::Stripe && f.kind == FactKind::Cancel && f.partial;
+    let disputes = facts.iter().filter(is_dispute).filter(|f| f.status.is_some());
+    let last = disputes.max_by_key(|f| (f.occurred_at, f.received_at, f.id));
+    if last.is_some_and(|f| f.status == Some(Status::Void)) {
+        return Status::Void;
+    }
+    facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
+}
+
+/// Ranks a fact: first by its source, then the shop before its payment provider, which knows the
+/// amount that was paid but not the goods.
+fn rank(fact: &OrderFact) -> (Source, bool) {
+    (fact.source, fact.platform != Platform::Stripe)
+}
+
+/// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
+///
+/// Only the source of the highest rank counts: when shop and payment provider both name refunds,
+/// they mean the same money.
+fn refunds<'f>(
+    facts: &[&'f OrderFact],
+    currency: Option<Currency>,
+) -> BTreeMap<&'f str, &'f Refund> {
+    let lists_refunds = |f: &&&OrderFact| {
+        !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial)
+    };
+    let Some(highest) = facts.iter().rev().find(lists_refunds).map(|f| rank(f)) else {
+        return BTreeMap::new();
+    };
+    let mut refunds = BTreeMap::new();
+    let counted = facts.iter().filter(|f| rank(f) == highest);
+    for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
+        if fact.refund_list == RefundList::Whole && !fact.partial {
+            refunds.clear();
+        }
+        refunds.extend(fact.refunds.iter().map(|refund| (refund.id.as_str(), refund)));
+    }
+    refunds
+}
+
+fn refunded_lines(refunds: &BTreeMap<&str, &Refund>, of: &[Line]) -> BTreeMap<String, i64> {
+    let mut lines: BTreeMap<String, i64> = BTreeMap::new();
+    for refunded in refunds.values().filter(|r| r.goods_minor.is_some()).flat_map(|r| &r.lines) {
+        *lines.entry(refunded.line.clone()).or_default() += refunded.goods_minor;
+    }
+    lines.retain(|id, goods| *goods != 0 && of.iter().any(|line| line.id == *id));
+    lines
+}
+
+fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
+    let mut touches: Vec<_> = facts.iter().flat_map(|f| f.touches.iter().copied()).collect();
+    touches.sort_unstable();
+    touches.dedup_by_key(|touch| touch.click);
+    touches
+}
+
+/// A shop's clock that is behind by more than this is not used.
+const CLOCK_ABSURD: Span = Span::days(365);
+
+/// Returns the time at which the order was placed. `facts` state it, unless it is impossible.
+///
+/// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
+/// placed after its first fact reached us: then the time of that fact counts. It cannot have
+/// been placed before the click whose token it has either. If the click is up to two minutes later,
+/// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
+/// the time of the first fact counts. In between the shop is believed: the order came before the
+/// click.
+fn placed_at(facts: &[&OrderFact], touches: &[Touch]) -> Timestamp {
+    let skew = Span::minutes(2);
+    let reported_at = facts.iter().map(|f| f.received_at).min().unwrap_or_default();
+    let Some(stated) = facts.iter().rev().find_map(|f| f.ordered_at) else { return reported_at };
+    if stated > reported_at.plus(skew) {
+        return reported_at;
+    }
+    let known = touches
+        .iter()
+        .map(|touch| touch.clicked_at)
+        .filter(|&clicked_at| clicked_at <= reported_at);
+    match known.max() {
+        Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
+        Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
+        _ => stated,
+    }
+}
