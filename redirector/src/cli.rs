@@ -14,9 +14,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server: redirects, collector, webhooks and admin API.
     Serve(Settings),
-    /// Make access tokens for the admin API.
+    /// Make, list and revoke access tokens for the admin API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// List, rotate and revoke the keys that sign click tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Check checksums and sequence of every segment; exit with status 1 on damage.
     Verify(Settings),
     /// Rebuild the hot state from the journal.
@@ -42,6 +45,57 @@ pub(crate) enum TokenCommand {
         /// Id of the merchant or influencer; required with these roles.
         #[arg(long = "for", value_name = "ID")]
         holder: Option<String>,
+        /// A name for people.
+        #[arg(long)]
+        name: Option<String>,
+        /// The end of its use: a time such as 2027-01-31T00:00:00Z, or a day.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// List all access tokens, without their secrets.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Revoke an access token; a running server refuses it a moment later.
+    Revoke {
+        /// The token's id, tok_….
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys and their states.
+    List {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Let a new key sign from the next start on; the old one goes on verifying.
+    Rotate {
+        /// Only add the key, so that every node can have it before it signs.
+        #[arg(long)]
+        prepare: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Emergency: a key is in wrong hands. It signs no more, and commissions that its click tokens
+    /// bring are held.
+    Revoke {
+        /// The key's id, as `keys list` shows it.
+        #[arg(value_name = "ID")]
+        id: u8,
+        /// Hold also what its tokens brought since this time, or day [default: from now on].
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// The reason, which everybody sees whose commission is held.
+        #[arg(long, default_value = "the key was revoked")]
+        reason: String,
         #[command(flatten)]
         settings: Settings,
     },

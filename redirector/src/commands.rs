@@ -1,55 +1,14 @@
-//! The commands that do one thing and end: access tokens, verification, replay.
+//! The commands that do one thing and end: verification, replay.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use anyhow::{Context, Result, bail};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use console::auth;
+use anyhow::{Context, Result};
 use hot_state::HotState;
 use indicatif::{ProgressBar, ProgressStyle};
-use live::{clock, node};
-use rand::Rng;
-use shared::catalog::{AccessToken, Change, Entity, Role};
-use shared::record::Record;
-use shared::stream::StreamKind;
 
-use crate::cli::RoleName;
 use crate::config::Config;
 use crate::jobs::ship::Store;
-use crate::journals::{make_data_folder, open_stream};
-
-/// Makes an access token, records its hash and prints the token. A running server accepts it a
-/// moment later.
-///
-/// # Errors
-/// When the holder's id does not fit the role, or the journal cannot be written.
-pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>) -> Result<()> {
-    let role = match (role, holder) {
-        (RoleName::Admin, None) => Role::Admin,
-        (RoleName::Admin, Some(_)) => bail!("--for goes with the roles merchant and influencer"),
-        (RoleName::Merchant, Some(id)) => Role::Merchant(id.parse().context("--for")?),
-        (RoleName::Influencer, Some(id)) => Role::Influencer(id.parse().context("--for")?),
-        (_, None) => bail!("--for: say whose token, e.g. --for mer_0c1m8y5v"),
-    };
-    let mut secret = [0; 32];
-    rand::rng().fill_bytes(&mut secret);
-    let token = format!("ac_{}", URL_SAFE_NO_PAD.encode(secret));
-    let now = clock::now();
-    let entity =
-        Entity::AccessToken(AccessToken { hash: auth::hash(&token), role, created_at: now });
-    let change = Change { at: now, entities: vec![entity], request: None };
-    // A stream of the command line's own: a running server has its own streams open, and follows
-    // this one.
-    make_data_folder(&config.data)?;
-    let mut writer =
-        open_stream(config, &StreamKind::Catalog.part_name(&node::name(&config.data)?, "cli"))?;
-    writer.append(&Record::Catalog(change).encode())?;
-    writer.commit(clock::now_ms())?;
-    writer.close()?;
-    print(&format!("{token}\n"))
-}
 
 /// Checks every segment of every stream and prints what it found. Returns whether all are whole.
 ///

@@ -1,6 +1,7 @@
 //! `afterclick`: the redirector, its API and its tools. This file only reads the command line and
 //! starts the command.
 
+mod access;
 mod cli;
 mod commands;
 mod config;
@@ -18,7 +19,7 @@ use clap::Parser;
 use rustix::fs::Mode;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, TokenCommand};
+use crate::cli::{Cli, Command, KeysCommand, TokenCommand};
 use crate::config::{Config, ConfigError};
 
 #[global_allocator]
@@ -48,9 +49,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,
-        Command::Token(TokenCommand::Create { role, holder, settings }) => {
-            commands::create_token(&Config::resolve(&settings)?, role, holder.as_deref())?;
-        }
+        Command::Token(command) => run_token(command)?,
+        Command::Keys(command) => run_keys(command)?,
         Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
         Command::Doctor { url, settings } => {
@@ -62,6 +62,31 @@ fn run(command: Command) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
+}
+
+fn run_token(command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::Create { role, holder, name, expires, settings } => {
+            let config = Config::resolve(&settings)?;
+            access::create_token(&config, role, holder.as_deref(), name, expires.as_deref())
+        }
+        TokenCommand::List { settings } => access::list_tokens(&Config::resolve(&settings)?),
+        TokenCommand::Revoke { id, settings } => {
+            access::revoke_token(&Config::resolve(&settings)?, &id)
+        }
+    }
+}
+
+fn run_keys(command: KeysCommand) -> anyhow::Result<()> {
+    match command {
+        KeysCommand::List { settings } => access::list_keys(&Config::resolve(&settings)?),
+        KeysCommand::Rotate { prepare, settings } => {
+            access::rotate_keys(&Config::resolve(&settings)?, prepare)
+        }
+        KeysCommand::Revoke { id, since, reason, settings } => {
+            access::revoke_key(&Config::resolve(&settings)?, id, since.as_deref(), reason)
+        }
+    }
 }
 
 /// Writes logs to standard error: text for people, JSON for machines. They never contain tokens,

@@ -67,6 +67,13 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
              merchant trusts it"
         );
     }
+    if statement.held > 0 {
+        let count = statement.held;
+        eprintln!(
+            "note: the commission of {count} orders is held and in no payable amount; the table \
+             commissions and GET /api/v1/orders say why"
+        );
+    }
     if statement.many_customers > 0 {
         let count = statement.many_customers;
         eprintln!(

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::money::{AMOUNT_MAX, Currency, Decimal, Fraction, Money};
-use crate::order::{Line, Order, Status};
+use crate::order::{Line, Order};
 use crate::rates::Conversion;
 
 /// The amount of which a percentage is taken.
@@ -279,7 +279,7 @@ impl Terms {
         merchant: Currency,
         conversion: Option<&Conversion>,
     ) -> Vec<Due> {
-        let earning = order.status != Status::Void && order.status != Status::Draft && !order.test;
+        let earning = order.is_earning();
         let share = self.share(order, merchant, conversion, earning);
         let fixed = self.fixed(order, merchant, earning);
         match (share, fixed) {
@@ -357,7 +357,7 @@ impl Terms {
         Some(Due {
             amount: Money { minor, currency: merchant },
             base: Money {
-                minor: if earning { order.net_goods_minor() } else { 0 },
+                minor: if earning { order.net_goods_minor().unwrap_or(0) } else { 0 },
                 currency: order.currency.unwrap_or(merchant),
             },
             rate: amount.to_string(),

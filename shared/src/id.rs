@@ -116,6 +116,14 @@ catalog_id!(
     /// A coupon of one influencer in one campaign.
     CouponId, "cpn_", 64, 13, "coupon"
 );
+catalog_id!(
+    /// A hold on commissions.
+    HoldId, "hld_", 64, 13, "hold"
+);
+catalog_id!(
+    /// An access token of the admin API.
+    AccessTokenId, "tok_", 64, 13, "access token"
+);
 
 macro_rules! byte_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::attribution::{Decision, Method, decide};
+use crate::attribution::{Decision, Method, decide, suspended};
 use crate::catalog::Catalog;
 use crate::commission::{Due, bound_minor};
+use crate::held::{self, Holding};
 use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
 use crate::money::{Currency, Money};
 use crate::order::{Folding, Order, OrderFact, Status, Visit, distinct};
@@ -26,6 +27,8 @@ pub enum Reason {
     Voided,
     /// Someone else is credited now.
     Recredited,
+    /// The influencer, the link or the coupon was suspended from an earlier moment on.
+    Suspended,
     /// An exchange rate became known.
     Converted,
     /// A bonus for the volume of a month.
@@ -44,6 +47,7 @@ impl Reason {
             Self::Refunded => "refunded",
             Self::Voided => "voided",
             Self::Recredited => "recredited",
+            Self::Suspended => "suspended",
             Self::Converted => "converted",
             Self::Volume => "volume",
             Self::Capped => "capped",
@@ -104,6 +108,8 @@ pub struct Settled {
     /// The time at which commission for the order was approvable for the last time; `None` if it
     /// still is, or never was.
     pub lapsed_at: Option<Timestamp>,
+    /// Why its commission is held. What is held stays booked, and may not be paid.
+    pub holding: Holding,
     balances: BTreeMap<Account, i64>,
 }
 
@@ -137,7 +143,8 @@ pub fn settle(
     let mut ledger = Ledger::default();
     let (mut folding, mut added) = (Folding::default(), 0);
     let mut state: Option<State> = None;
-    for step in steps(&by_arrival, conversion_of(&order, catalog).as_ref()) {
+    let suspensions = suspensions(&order, catalog, visit);
+    for step in steps(&by_arrival, conversion_of(&order, catalog).as_ref(), &suspensions) {
         by_arrival[added..step.facts].iter().for_each(|fact| folding.add(fact));
         added = step.facts;
         let Some(order) = folding.order() else { continue };
@@ -145,11 +152,15 @@ pub fn settle(
             conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
         // Most facts say what is known already. What follows from an order is computed only when
         // the order changes.
-        if state.as_ref().is_some_and(|s| s.order == order && s.conversion == conversion) {
+        let is_known = |held: &State| held.order == order && held.conversion == conversion;
+        if step.cause != Cause::Suspension && state.as_ref().is_some_and(is_known) {
             continue;
         }
-        let now = State::of(order, conversion, catalog, visit);
-        ledger.book(&step, by_arrival[step.facts - 1].id, &now);
+        let now = State::of(Order { known_at: step.at, ..order }, conversion, catalog, visit);
+        // Nobody knows what is due while an amount is unknown: what was booked stays.
+        if !now.order.is_unknown() {
+            ledger.book(&step, by_arrival[step.facts - 1].id, &now);
+        }
         ledger.heed_lapse(&step, &now);
         state = Some(now);
     }
@@ -161,6 +172,8 @@ pub fn settle(
     let conversion = conversion_of(&order, catalog);
     let due = due(&order, &decision, catalog, conversion.as_ref());
     let unconverted = due.iter().any(|(_, due)| due.unconverted);
+    let held = || held::of_order(&by_arrival, &order, &decision, catalog);
+    let holding = if accepted { held() } else { Holding::default() };
     let Ledger { bookings, balances, lapsed_at, .. } = ledger;
     Some(Settled {
         order,
@@ -170,6 +183,7 @@ pub fn settle(
         conversion,
         unconverted,
         lapsed_at,
+        holding,
         balances,
     })
 }
@@ -198,32 +212,64 @@ impl State {
     ) -> Self {
         let decision = decide(&order, catalog, visit);
         let due = due(&order, &decision, catalog, conversion.as_ref());
-        Self { accepted: is_accepted(&order, catalog), order, conversion, decision, due }
+        let accepted = is_accepted(&order, catalog);
+        let order = Order { known_at: Timestamp::MAX, ..order };
+        Self { order, conversion, decision, accepted, due }
     }
 }
 
-/// A moment at which a fact or an exchange rate became known.
+/// A moment at which something became known.
 struct Step {
     at: Timestamp,
     /// The number of facts, by arrival, that were known then.
     facts: usize,
-    /// True when the exchange rate became known.
-    is_rate: bool,
+    cause: Cause,
 }
 
-/// Returns a step for each fact, and one for the exchange rate.
-fn steps(by_arrival: &[OrderFact], conversion: Option<&Conversion>) -> Vec<Step> {
+/// What became known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Fact,
+    Rate,
+    Suspension,
+}
+
+/// Returns a step for each fact, one for the exchange rate, and one for each suspension.
+fn steps(
+    by_arrival: &[OrderFact],
+    conversion: Option<&Conversion>,
+    suspensions: &[Timestamp],
+) -> Vec<Step> {
     let arrivals = by_arrival.iter().enumerate();
     let mut steps: Vec<Step> = arrivals
-        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, is_rate: false })
+        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, cause: Cause::Fact })
         .collect();
-    if let Some(at) = conversion.map(|conversion| conversion.known_at) {
+    let rate = conversion.map(|conversion| (conversion.known_at, Cause::Rate));
+    let suspensions = suspensions.iter().map(|at| (*at, Cause::Suspension));
+    for (at, cause) in rate.into_iter().chain(suspensions) {
         let before = steps.partition_point(|step| step.at <= at);
-        if before > 0 {
-            steps.insert(before, Step { at, facts: before, is_rate: true });
+        if let Some(facts) = before.checked_sub(1).map(|last| steps[last].facts) {
+            steps.insert(before, Step { at, facts, cause });
         }
     }
     steps
+}
+
+/// Returns when the suspensions were decided that concern a candidate, the earliest first.
+fn suspensions(
+    order: &Order,
+    catalog: &Catalog,
+    visit: &dyn Fn(&ClickId) -> Option<Visit>,
+) -> Vec<Timestamp> {
+    if catalog.suspensions.is_empty() {
+        return vec![];
+    }
+    let candidates = decide(order, catalog, visit).candidates;
+    let periods = candidates.iter().filter_map(|candidate| suspended(candidate, order, catalog));
+    let mut times: Vec<_> = periods.map(|period| period.made_at).collect();
+    times.sort_unstable();
+    times.dedup();
+    times
 }
 
 /// Returns the conversion of the order's currency into that in which the merchant pays.
@@ -297,10 +343,12 @@ impl Ledger {
             if amount == 0 {
                 continue;
             }
-            let reason = if step.is_rate {
-                Reason::Converted
-            } else {
-                self.reason(account, order, current.is_some(), amount)
+            let reason = match step.cause {
+                Cause::Rate => Reason::Converted,
+                Cause::Suspension if amount < 0 => Reason::Suspended,
+                Cause::Suspension | Cause::Fact => {
+                    self.reason(account, order, current.is_some(), amount)
+                }
             };
             *self.balances.entry(account).or_default() += amount;
             self.bookings.push(Booking {

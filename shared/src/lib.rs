@@ -28,6 +28,8 @@ pub mod customers;
 #[cfg(feature = "domain")]
 pub mod event;
 #[cfg(feature = "domain")]
+pub mod held;
+#[cfg(feature = "domain")]
 pub mod id;
 #[cfg(feature = "domain")]
 pub mod ledger;

@@ -19,6 +19,10 @@ pub enum Platform {
 }
 
 impl Platform {
+    /// All platforms, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Shopify, Self::Woocommerce, Self::Magento, Self::Stripe, Self::Other];
+
     /// Returns the word that exports use.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -63,7 +63,10 @@ impl Click<'_> {
             return None;
         }
         let Self { id, at, link, window_minutes, previous, .. } = *self;
-        Some(Visit { touch: Touch { clicked_at: at, click: id, link, window_minutes }, previous })
+        Some(Visit {
+            touch: Touch { clicked_at: at, click: id, link, window_minutes, key: None },
+            previous,
+        })
     }
 }
 
@@ -181,7 +184,14 @@ const ORDER: u8 = 3;
 const CATALOG: u8 = 4;
 const UNPARSED: u8 = 5;
 const V1: u8 = 1;
+/// The same shapes with fields that a reader of version 1 must not leave out, since it would pay
+/// what is held: unreadable amounts, the key of a token, holds, suspensions, ends of access tokens.
 const V2: u8 = 2;
+
+/// Returns the oldest version whose readers understand a body.
+const fn version(is_of_the_first: bool) -> u8 {
+    if is_of_the_first { V1 } else { V2 }
+}
 
 impl<'a> Record<'a> {
     /// Appends the record's bytes to `out`.
@@ -191,14 +201,17 @@ impl<'a> Record<'a> {
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         match self {
             Self::Click(click) => encode_click(click, out),
-            Self::Event(event) => encode_json((EVENT, V1), event, out),
-            Self::Order(fact) => encode_json((ORDER, V2), fact, out),
+            Self::Event(event) => {
+                let has_key = event.touch.is_some_and(|touch| touch.key.is_some());
+                encode_json([EVENT, version(!has_key)], event, out);
+            }
+            Self::Order(fact) => encode_json([ORDER, V2], fact, out),
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
-                let version = if change.has_sealed() { V2 } else { V1 };
-                encode_json((CATALOG, version), change, out);
+                let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
+                encode_json([CATALOG, version(is_of_the_first)], change, out);
             }
-            Self::Unparsed(unparsed) => encode_json((UNPARSED, V1), unparsed, out),
+            Self::Unparsed(unparsed) => encode_json([UNPARSED, V1], unparsed, out),
         }
     }
 
@@ -227,7 +240,9 @@ impl<'a> Record<'a> {
         let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
-            (EVENT, V1) => serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body),
+            (EVENT, V1 | V2) => {
+                serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
+            }
             (ORDER, V1) => order_of_version_1(body),
             (ORDER, V2) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
             (CATALOG, V1 | V2) => {
@@ -278,8 +293,8 @@ fn order_of_version_1(body: &[u8]) -> Result<Record<'static>, RecordError> {
     Ok(Record::Order(Box::new(fact)))
 }
 
-fn encode_json<T: Serialize>((kind, version): (u8, u8), body: &T, out: &mut Vec<u8>) {
-    out.extend([kind, version]);
+fn encode_json<T: Serialize>(head: [u8; 2], body: &T, out: &mut Vec<u8>) {
+    out.extend(head);
     let written = serde_json::to_writer(out, body);
     debug_assert!(written.is_ok(), "a record always serialises");
 }
@@ -289,8 +304,9 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     use super::*;
-    use crate::catalog::Entity;
-    use crate::id::ProofId;
+    use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Role};
+    use crate::id::{FactId, HoldId, ProofId};
+    use crate::order::{AmountPart, Source, Unreadable};
     use crate::time::Span;
 
     fn click() -> Click<'static> {
@@ -376,6 +392,62 @@ mod tests {
         let bytes = Record::Click(click()).encode();
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, include_str!("../tests/data/click-v1.hex").trim());
+    }
+
+    /// A reader of version 1 would leave the new fields out and pay what is held. So it must refuse
+    /// the record; what it can read stays in its version.
+    #[test]
+    fn what_version_1_would_misread_is_version_2_and_the_rest_stays() {
+        let fact = OrderFact::blank(
+            FactId::from_bytes([1; 16]),
+            MerchantId::from_bits(9),
+            (Platform::Other, "1001".into()),
+            Source::Webhook,
+            Timestamp::from_ms(5),
+        );
+        let unreadable = Unreadable {
+            part: AmountPart::Goods,
+            field: "line_items[0].total".into(),
+            shape: "9,999.99".into(),
+        };
+        let touch = click().visit().map(|visit| visit.touch);
+        let signed = touch.map(|touch| Touch { key: Some(3), ..touch });
+        let with_touch = |touch: Option<Touch>| OrderFact {
+            touches: touch.into_iter().collect(),
+            ..fact.clone()
+        };
+        let unread = OrderFact { unreadable: vec![unreadable], ..fact.clone() };
+        for (fact, version) in
+            [(fact.clone(), V1), (with_touch(touch), V1), (with_touch(signed), V2), (unread, V2)]
+        {
+            let record = Record::Order(Box::new(fact));
+            let bytes = record.encode();
+            assert_eq!((bytes[0], bytes[1]), (ORDER, version));
+            assert_eq!(Record::decode(&bytes), Ok(record));
+        }
+        let hold = Hold {
+            id: HoldId::from_bits(1),
+            target: HoldTarget::Link(LinkId::from_bits(77)),
+            reason: "looks odd".into(),
+            since: None,
+            created_at: Timestamp::from_ms(5),
+            released_at: None,
+            release_reason: None,
+            updated_at: Timestamp::from_ms(5),
+        };
+        let token = AccessToken::new("00".into(), Role::Admin, Timestamp::from_ms(5));
+        let revoked = AccessToken { revoked_at: Some(Timestamp::from_ms(6)), ..token.clone() };
+        for (entity, version) in [
+            (Entity::Hold(hold), V2),
+            (Entity::AccessToken(token), V1),
+            (Entity::AccessToken(revoked), V2),
+        ] {
+            let change =
+                Change { at: Timestamp::from_ms(5), entities: vec![entity], request: None };
+            let record = Record::Catalog(change);
+            assert_eq!(record.encode()[1], version);
+            assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
+        }
     }
 
     /// Written by version 2 of a change and never changed: every later version must read it.

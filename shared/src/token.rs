@@ -238,6 +238,22 @@ pub enum KeyState {
     VerifyOnly,
     /// It is refused.
     Retired,
+    /// It may be in wrong hands. It signs nothing and seals nothing, but its tokens are still read:
+    /// the orders that they bring are attributed, and their commissions are held.
+    Revoked,
+}
+
+impl KeyState {
+    /// Returns the word that the key file uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::VerifyOnly => "verify-only",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+        }
+    }
 }
 
 /// A master key.

@@ -10,6 +10,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use live::clock;
+use rand::Rng;
 use shared::catalog::Role;
 use subtle::ConstantTimeEq;
 use tokio::time::sleep;
@@ -21,6 +25,13 @@ use crate::problem::Problem;
 /// The hash under which an access token is kept.
 pub fn hash(token: &str) -> String {
     blake3::hash(token.as_bytes()).to_hex().to_string()
+}
+
+/// Makes the text of a new access token. Nobody can guess it.
+pub fn generate() -> String {
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    format!("ac_{}", URL_SAFE_NO_PAD.encode(secret))
 }
 
 /// Lets a request through when it names one of our hosts.
@@ -109,5 +120,7 @@ fn role(console: &Console, token: &str) -> Option<Role> {
         return Some(Role::Admin);
     }
     // Looking a hash up gives nothing away about the token it is the hash of.
-    console.live.read().tokens.get(&hash).map(|token| token.role)
+    let catalog = console.live.read();
+    let token = catalog.tokens.get(&hash).filter(|token| token.is_valid(clock::now()));
+    token.map(|token| token.role)
 }

@@ -71,6 +71,11 @@ impl Fields {
         self.faults.push(Fault::new(name, reason));
     }
 
+    /// Returns whether there was a mistake so far.
+    pub(crate) fn has_faults(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// Notes a value that already belongs to another entity.
     pub(crate) fn taken(&mut self, name: &str, reason: impl Into<String>) {
         self.faults.push(Fault { kind: FaultKind::Taken, ..Fault::new(name, reason) });

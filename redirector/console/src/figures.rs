@@ -15,6 +15,7 @@ use shared::attribution::Decision;
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
 use shared::customers::MANY_CUSTOMERS;
+use shared::held::Held;
 use shared::id::MerchantId;
 use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
@@ -90,6 +91,7 @@ struct Row {
     sessions: i64,
     leads: i64,
     orders: i64,
+    held: i64,
     revenue: BTreeMap<Currency, i64>,
     commission: BTreeMap<Currency, i64>,
 }
@@ -101,6 +103,7 @@ impl Row {
             Metric::Sessions => self.sessions += amount,
             Metric::Leads => self.leads += amount,
             Metric::Orders => self.orders += amount,
+            Metric::Held => self.held += amount,
             Metric::Revenue(currency) => *self.revenue.entry(currency).or_default() += amount,
             Metric::Commission(currency) => *self.commission.entry(currency).or_default() += amount,
         }
@@ -123,6 +126,7 @@ impl Row {
         row.insert("sessions".to_owned(), self.sessions.into());
         row.insert("leads".to_owned(), self.leads.into());
         row.insert("orders".to_owned(), self.orders.into());
+        row.insert("orders_held".to_owned(), self.held.into());
         row.insert("revenue".to_owned(), amounts(&self.revenue));
         row.insert("commission".to_owned(), amounts(&self.commission));
         row
@@ -247,6 +251,7 @@ pub(crate) struct OrderView {
     decision: Decision,
     conversion: Option<Conversion>,
     unconverted: bool,
+    held: Vec<Held>,
     /// What a person should look at. It takes nothing away.
     flags: Vec<&'static str>,
     commission: Vec<Value>,
@@ -291,6 +296,7 @@ fn view(
         decision: settled.decision,
         conversion: settled.conversion,
         unconverted: settled.unconverted,
+        held: settled.holding.held,
         flags: many.then_some(MANY_CUSTOMERS).into_iter().collect(),
         up_to_date,
     })
@@ -309,7 +315,8 @@ fn show_order(order: &Order) -> Value {
         "goods": money(order.goods_minor),
         "total": money(order.total_minor),
         "refunded": money(Some(order.refunded_minor)),
-        "net_goods": money(Some(order.net_goods_minor())),
+        "net_goods": money(order.net_goods_minor()),
+        "unreadable": order.unreadable,
         "coupons": order.coupons,
     })
 }

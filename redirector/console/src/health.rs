@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use shared::platform::Platform;
 
 use crate::context::Console;
 
@@ -67,6 +68,11 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     totals.insert(("afterclick_exchange_refused_total", None), console.exchange.refused_total());
     totals
         .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));
+    for platform in Platform::ALL {
+        let label = Some(("platform", platform.as_str()));
+        let count = console.lag.unreadable_total(platform);
+        totals.insert(("afterclick_unreadable_amounts_total", label), count);
+    }
     for (name, value) in [
         ("afterclick_admin_foreign_hosts_total", console.hosts.foreign_total()),
         ("afterclick_admin_refused_requests_total", console.guesses.refused_total()),

@@ -12,6 +12,7 @@ mod fields;
 mod figures;
 mod guesses;
 mod health;
+mod holds;
 mod hosts;
 mod orders;
 mod pool;
@@ -19,6 +20,7 @@ mod problem;
 mod resources;
 mod server;
 mod table;
+mod tokens;
 
 pub use context::Console;
 pub use guesses::Guesses;

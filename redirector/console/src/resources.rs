@@ -13,14 +13,14 @@ use live::ChangeError;
 use live::clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
+use shared::catalog::{Answered, Catalog, Change, Entity, HoldTarget, RequestId, Role};
 use shared::id::LinkId;
 use shared::links::Links;
 use shared::time::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Kind, shown_once};
+use crate::entities::{EntityBuilder, Kind, shown_once, suspended_from};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::table::{self, Row};
@@ -46,7 +46,15 @@ pub(crate) async fn list(
     Path(resource): Path<String>,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let kind = kind(&resource)?;
+    list_of(&console, kind(&resource)?, page).await
+}
+
+/// Answers with a page of the entities of a kind.
+pub(crate) async fn list_of(
+    console: &Console,
+    kind: Kind,
+    page: Page,
+) -> Result<Response, Problem> {
     let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let after = page.cursor.unwrap_or_default();
     let mut rows = match kind {
@@ -129,9 +137,12 @@ pub(crate) async fn change(
         let snapshot = console.live.snapshot().load_full();
         let builder = EntityBuilder::new(catalog, snapshot, now);
         let mut builder = builder.recorded_until(console.lag.latest());
+        let suspension = builder.suspension(&mut fields, &held);
         let made = builder.make(kind, &mut fields, Some(&held));
         let entity = as_version(accept(made, fields)?, version);
-        Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
+        let suspension = suspension.map(Entity::Suspension);
+        let entities = [entity.clone()].into_iter().chain(suspension).collect();
+        Ok((Some(Change { at: now, entities, request: None }), entity))
     };
     let remark = console.clock_remark();
     let entity = console.live.change(prepare).await.map_err(problem)?;
@@ -190,7 +201,7 @@ fn kind(resource: &str) -> Result<Kind, Problem> {
         .ok_or_else(|| Problem::not_found(format!("there is no resource `{resource}`")))
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::malformed("expected a JSON object")),
@@ -199,7 +210,7 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
 }
 
 /// Returns the entity if there was no mistake at all.
-fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
+pub(crate) fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
     let faults = fields.finish();
     match made {
         Some(entity) if faults.is_empty() => Ok(entity),
@@ -207,7 +218,7 @@ fn accept(made: Option<Entity>, fields: Fields) -> Result<Entity, Problem> {
     }
 }
 
-fn request_id(
+pub(crate) fn request_id(
     headers: &HeaderMap,
     resource: &str,
     body: &[u8],
@@ -223,7 +234,7 @@ fn request_id(
 }
 
 /// Returns the first answer to a repeated request.
-fn answered<'c>(
+pub(crate) fn answered<'c>(
     catalog: &'c Catalog,
     request: Option<&RequestId>,
 ) -> Result<Option<&'c Answered>, Problem> {
@@ -238,14 +249,14 @@ fn answered<'c>(
     )))
 }
 
-fn mark_repeated(mut response: Response, repeated: bool) -> Response {
+pub(crate) fn mark_repeated(mut response: Response, repeated: bool) -> Response {
     if repeated {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     response
 }
 
-fn problem(error: ChangeError<Problem>) -> Problem {
+pub(crate) fn problem(error: ChangeError<Problem>) -> Problem {
     match error {
         ChangeError::Refused(problem) => problem,
         ChangeError::Journal(journal::Error::TooLarge { bytes }) => {
@@ -296,6 +307,12 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
         Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
         Kind::Link => links(&catalog.links, "", usize::MAX),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Hold => of!(catalog.holds, Entity::Hold),
+        Kind::Token => catalog
+            .tokens
+            .values()
+            .map(|t| (cursor(t.created_at, t.id()), Entity::AccessToken(t.as_ref().clone())))
+            .collect(),
         Kind::Rate => catalog
             .rates
             .iter()
@@ -304,7 +321,7 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
     }
 }
 
-fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
+pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
     let missing = || Problem::not_found(format!("`{id}` does not exist"));
     macro_rules! of {
         ($map:expr, $variant:path) => {
@@ -324,6 +341,12 @@ fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
             link.map(|link| Entity::Link(link.to_link())).ok_or_else(missing)
         }
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
+        Kind::Hold => of!(catalog.holds, Entity::Hold),
+        Kind::Token => {
+            let token = catalog.tokens.values().find(|token| token.id().to_string() == id);
+            let token = token.map(|token| Entity::AccessToken(token.as_ref().clone()));
+            token.ok_or_else(missing)
+        }
         Kind::Rate => {
             let rate = catalog.rates.iter().find(|rate| rate.id() == id);
             rate.cloned().map(Entity::Rate).ok_or_else(missing)
@@ -340,6 +363,8 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::Coupon(e) => e.updated_at,
         Entity::AccessToken(e) => e.created_at,
         Entity::Rate(e) => e.created_at,
+        Entity::Hold(e) => e.updated_at,
+        Entity::Suspension(e) => e.updated_at,
     }
 }
 
@@ -351,6 +376,8 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
         Entity::Campaign(e) => e.updated_at = version,
         Entity::Link(e) => e.updated_at = version,
         Entity::Coupon(e) => e.updated_at = version,
+        Entity::Hold(e) => e.updated_at = version,
+        Entity::Suspension(e) => e.updated_at = version,
         Entity::AccessToken(_) | Entity::Rate(_) => {}
     }
     entity
@@ -365,7 +392,15 @@ fn warnings(remark: Option<String>) -> Value {
 
 /// Returns an entity as answers show it: its fields, and what follows from them. Secrets are never
 /// shown.
-fn show(entity: &Entity, catalog: &Catalog) -> Value {
+pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
+    let mut shown = show_fields(entity, catalog);
+    if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
+        merge(&mut shown, json!({ "suspended_from": suspended_from(catalog, entity) }));
+    }
+    shown
+}
+
+fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
     match entity {
         Entity::Merchant(merchant) => {
             let mut shown = fields_of(merchant);
@@ -403,7 +438,36 @@ fn show(entity: &Entity, catalog: &Catalog) -> Value {
             merge(&mut shown, json!({ "id": rate.id(), "date": date }));
             shown
         }
-        Entity::AccessToken(_) => json!({}),
+        Entity::AccessToken(token) => {
+            let (role, of) = match token.role {
+                Role::Admin => ("admin", Value::Null),
+                Role::Merchant(id) => ("merchant", json!(id)),
+                Role::Influencer(id) => ("influencer", json!(id)),
+            };
+            json!({
+                "id": token.id(), "role": role, "for": of, "name": token.name,
+                "created_at": token.created_at, "expires_at": token.expires_at,
+                "revoked_at": token.revoked_at, "valid": token.is_valid(clock::now()),
+            })
+        }
+        Entity::Hold(hold) => {
+            let (target, value) = match &hold.target {
+                HoldTarget::Order { merchant, order_id } => {
+                    ("order", json!(format!("{merchant}/{order_id}")))
+                }
+                HoldTarget::Link(id) => ("link", json!(id)),
+                HoldTarget::Influencer(id) => ("influencer", json!(id)),
+                HoldTarget::Key(key) => ("key", json!(key)),
+            };
+            let mut shown = fields_of(hold);
+            if let Some(fields) = shown.as_object_mut() {
+                fields.remove("target");
+                fields.insert(target.to_owned(), value);
+                fields.entry("released_at").or_insert(Value::Null);
+            }
+            shown
+        }
+        Entity::Suspension(_) => json!({}),
     }
 }
 
@@ -411,7 +475,7 @@ fn fields_of<T: Serialize>(entity: &T) -> Value {
     serde_json::to_value(entity).unwrap_or_default()
 }
 
-fn merge(into: &mut Value, more: Value) {
+pub(crate) fn merge(into: &mut Value, more: Value) {
     if let (Some(into), Value::Object(more)) = (into.as_object_mut(), more) {
         into.extend(more);
     }

@@ -27,7 +27,7 @@ use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, orders, pool, problem, resources};
+use crate::{auth, figures, health, holds, orders, pool, problem, resources, tokens};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -56,6 +56,9 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/reconcile/{merchant}", post(orders::reconcile_now))
         .route("/unparsed", get(figures::unparsed))
         .route("/unparsed/replay", post(orders::replay))
+        .route("/tokens", get(tokens::list).post(tokens::create))
+        .route("/tokens/{id}", get(tokens::read).delete(tokens::revoke))
+        .route("/holds/{id}/release", post(holds::release))
         .route("/{resource}", get(resources::list).post(resources::create))
         .route("/{resource}/import", post(resources::import))
         .route("/{resource}/{id}", get(resources::read).patch(resources::change))

@@ -150,7 +150,8 @@ const VISIT_BYTES: usize = 20;
 /// A window as it is stored under its click id: link, time, length, and the click before it if
 /// there was one.
 pub(crate) fn visit_to_bytes(visit: &Visit) -> Vec<u8> {
-    let Visit { touch: Touch { clicked_at, click: _, link, window_minutes }, previous } = visit;
+    let Visit { touch: Touch { clicked_at, click: _, link, window_minutes, key: _ }, previous } =
+        visit;
     let mut bytes = Vec::with_capacity(VISIT_BYTES + 16);
     bytes.extend(link.bits().to_be_bytes());
     bytes.extend(clicked_at.as_ms().to_be_bytes());
@@ -170,7 +171,7 @@ pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
         id => Some(ClickId::from_bytes(id.try_into().ok()?)),
     };
     let (clicked_at, link) = (Timestamp::from_ms(clicked_at), LinkId::from_bits(link));
-    Some(Visit { touch: Touch { clicked_at, click, link, window_minutes }, previous })
+    Some(Visit { touch: Touch { clicked_at, click, link, window_minutes, key: None }, previous })
 }
 
 /// How long a window is kept after it has closed, since orders may come late.
@@ -228,6 +229,8 @@ pub enum Metric {
     Revenue(Currency),
     /// Commission booked, in minor units.
     Commission(Currency),
+    /// Credited orders whose commission is held.
+    Held,
 }
 
 /// What a number counts: one metric on one day, for one influencer in one campaign, and for one
@@ -260,6 +263,7 @@ impl CounterKey {
             Metric::Orders => (3, [0; 3]),
             Metric::Revenue(currency) => (4, code(currency)),
             Metric::Commission(currency) => (5, code(currency)),
+            Metric::Held => (6, [0; 3]),
         };
         key.push(kind);
         key.extend(detail);
@@ -285,6 +289,7 @@ impl CounterKey {
                 3 => Metric::Orders,
                 4 => Metric::Revenue(currency()?),
                 5 => Metric::Commission(currency()?),
+                6 => Metric::Held,
                 _ => return None,
             },
         })
@@ -309,6 +314,7 @@ mod tests {
             click,
             link: LinkId::from_bits(u64::MAX),
             window_minutes: 43_200,
+            key: None,
         };
         for previous in [None, Some(ClickId::from_bytes([2; 16]))] {
             let visit = Visit { touch, previous };
@@ -329,6 +335,7 @@ mod tests {
             Metric::Orders,
             Metric::Revenue(eur),
             Metric::Commission(eur),
+            Metric::Held,
         ];
         metrics.extend(Class::ALL.map(Metric::Clicks));
         for metric in metrics {

@@ -388,7 +388,12 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
         let stands = order.status != Status::Void;
         counts.extend(key(Metric::Orders).map(|key| (key, i64::from(stands))));
         let revenue = order.currency.and_then(|currency| key(Metric::Revenue(currency)));
-        counts.extend(revenue.map(|key| (key, if stands { order.net_goods_minor() } else { 0 })));
+        // Goods that are unknown are in no sum; the order counts as held.
+        let goods = if stands { order.net_goods_minor() } else { Some(0) };
+        counts.extend(revenue.zip(goods));
+    }
+    if !settled.holding.held.is_empty() {
+        counts.extend(key(Metric::Held).map(|key| (key, 1)));
     }
     // A booking counts for the influencer it was booked for, even if the credit has moved to
     // another since.

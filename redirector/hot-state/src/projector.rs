@@ -3,7 +3,7 @@
 //! It runs at the lowest priority, so that redirects come first. Under load it falls behind,
 //! reports how far, and catches up afterwards. It resumes after the last batch that was stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,8 +13,10 @@ use anyhow::{Context, Result};
 use journal::{Reader, StreamName};
 use live::status::Lag;
 use live::{Live, Stop, clock};
-use shared::catalog::{Catalog, Change, Entity, Merchant};
-use shared::id::MerchantId;
+use shared::catalog::{
+    Catalog, Change, Entity, Hold, HoldTarget, Merchant, Suspendable, Suspension,
+};
+use shared::id::{CampaignId, InfluencerId, MerchantId};
 use shared::record::Record;
 
 use crate::model::Position;
@@ -152,6 +154,11 @@ impl Projector {
                     recount_after(change, &live.read(), projection);
                 }
                 record.at().into_iter().for_each(|at| lag.saw(at));
+                if let Record::Order(fact) = &record
+                    && !fact.unreadable.is_empty()
+                {
+                    lag.unreadable(fact.platform, fact.unreadable.len());
+                }
                 projection.take(seq, record, &live.read());
             },
             &|projection, position| {
@@ -223,9 +230,37 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         }
         Entity::Campaign(campaign) => Some(campaign.merchant),
         Entity::Merchant(merchant) => Some(merchant.id),
-        Entity::Influencer(_) | Entity::Link(_) | Entity::AccessToken(_) | Entity::Rate(_) => None,
+        Entity::Hold(Hold { target: HoldTarget::Order { merchant, .. }, .. }) => Some(*merchant),
+        Entity::Hold(Hold { target: HoldTarget::Link(link), .. })
+        | Entity::Suspension(Suspension { of: Suspendable::Link(link), .. }) => {
+            let campaign = catalog.links.get(*link).map(|link| link.campaign());
+            campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.merchant)
+        }
+        Entity::Suspension(Suspension { of: Suspendable::Coupon(coupon), .. }) => {
+            let campaign = catalog.coupons.get(coupon).map(|coupon| coupon.campaign);
+            campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.merchant)
+        }
+        Entity::Hold(_)
+        | Entity::Suspension(_)
+        | Entity::Influencer(_)
+        | Entity::Link(_)
+        | Entity::AccessToken(_)
+        | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();
+    for entity in &change.entities {
+        match entity {
+            Entity::Hold(Hold { target: HoldTarget::Influencer(id), .. })
+            | Entity::Suspension(Suspension { of: Suspendable::Influencer(id), .. }) => {
+                merchants.extend(promoted_by(*id, catalog));
+            }
+            // A key signs for every merchant.
+            Entity::Hold(Hold { target: HoldTarget::Key(_), .. }) => {
+                merchants.extend(catalog.merchants.keys().copied());
+            }
+            _ => {}
+        }
+    }
     for rate in change
         .entities
         .iter()
@@ -237,6 +272,16 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
     merchants.sort_unstable();
     merchants.dedup();
     merchants.into_iter().for_each(|merchant| projection.recount_orders_of(merchant));
+}
+
+/// Returns the merchants whom an influencer promotes by a link or a coupon.
+fn promoted_by(influencer: InfluencerId, catalog: &Catalog) -> BTreeSet<MerchantId> {
+    let links = catalog.links.iter().filter(|link| link.influencer() == influencer);
+    let coupons = catalog.coupons.values().filter(|coupon| coupon.influencer == influencer);
+    let campaigns: BTreeSet<CampaignId> =
+        links.map(|link| link.campaign()).chain(coupons.map(|coupon| coupon.campaign)).collect();
+    let campaigns = campaigns.into_iter().filter_map(|id| catalog.campaigns.get(&id));
+    campaigns.map(|campaign| campaign.merchant).collect()
 }
 
 /// Returns whether the state has seen records that the journal no longer has, as after a power cut.

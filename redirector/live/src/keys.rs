@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng;
@@ -39,8 +39,11 @@ pub fn load_or_create(data: &Path) -> Result<KeyRing> {
 
 fn load(path: &Path) -> Result<KeyRing> {
     keep_private(path)?;
-    let file: KeyFile = serde_json::from_slice(&std::fs::read(path)?)?;
-    let keys = file.keys.into_iter().map(|key| {
+    ring_of(&serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+fn ring_of(file: &KeyFile) -> Result<KeyRing> {
+    let keys = file.keys.iter().map(|key| {
         let secret =
             URL_SAFE_NO_PAD.decode(&key.secret).ok().and_then(|bytes| bytes.try_into().ok());
         let secret = secret
@@ -74,21 +77,115 @@ fn keep_private(path: &Path) -> Result<()> {
 }
 
 fn create(path: &Path) -> Result<KeyRing> {
+    write(path, &KeyFile { keys: vec![new_key(1, KeyState::Active)] })?;
+    load(path)
+}
+
+fn new_key(id: u8, state: KeyState) -> StoredKey {
     let mut secret = [0; 32];
     rand::rng().fill_bytes(&mut secret);
-    let stored =
-        StoredKey { id: 1, state: KeyState::Active, secret: URL_SAFE_NO_PAD.encode(secret) };
-    // The file gets its name only after its content is on disk: half a key file would make every
-    // token invalid.
+    StoredKey { id, state, secret: URL_SAFE_NO_PAD.encode(secret) }
+}
+
+/// Writes the key file. It gets its name only after its content is on disk: half a key file would
+/// make every token invalid.
+fn write(path: &Path, file: &KeyFile) -> Result<()> {
     let unfinished = path.with_extension("json.new");
     // A file that is there already may be somebody else's: only a new one is ours alone.
     _ = std::fs::remove_file(&unfinished);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(&serde_json::to_vec_pretty(&KeyFile { keys: vec![stored] })?)?;
-    file.sync_all()?;
+    let mut unnamed =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    unnamed.write_all(&serde_json::to_vec_pretty(file)?)?;
+    unnamed.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
-    load(path)
+    Ok(())
+}
+
+/// Returns the id and the state of every key.
+///
+/// # Errors
+/// When the file cannot be read, or is not a valid key ring.
+pub fn list(data: &Path) -> Result<Vec<(u8, KeyState)>> {
+    let path = data.join("keys.json");
+    let ring = load(&path).with_context(|| format!("key file {}", path.display()))?;
+    Ok(ring.keys().iter().map(|key| (key.id, key.state)).collect())
+}
+
+/// Lets a new key sign, or the next one if there is one; the key that signed only verifies from
+/// then on. With `prepare` the new key is only the next one, so that every node can have it before
+/// it signs. Returns the new key's id. Running nodes use the file after their next start.
+///
+/// # Errors
+/// When the file cannot be read or written, or has no room for another key.
+pub fn rotate(data: &Path, prepare: bool) -> Result<u8> {
+    change(data, |keys| {
+        let next = keys.iter().position(|key| key.state == KeyState::Next);
+        match (next, prepare) {
+            (Some(next), true) => bail!("key {} is the next one already", keys[next].id),
+            (None, true) => add(keys, KeyState::Next),
+            (next, false) => activate_another(keys, next, KeyState::VerifyOnly),
+        }
+    })
+}
+
+/// Revokes a key: it signs and seals nothing more. If it was the active key, another one becomes
+/// active. Returns the id of the active key. Running nodes use the file after their next start.
+///
+/// # Errors
+/// When there is no such key, or the file cannot be read or written.
+pub fn revoke(data: &Path, id: u8) -> Result<u8> {
+    change(data, |keys| {
+        let Some(index) = keys.iter().position(|key| key.id == id) else {
+            let ids: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+            bail!("there is no key {id}; there are {}", ids.join(", "));
+        };
+        let was_active = keys[index].state == KeyState::Active;
+        keys[index].state = KeyState::Revoked;
+        if was_active {
+            let next = keys.iter().position(|key| key.state == KeyState::Next);
+            return activate_another(keys, next, KeyState::VerifyOnly);
+        }
+        let active = keys.iter().find(|key| key.state == KeyState::Active);
+        active.map(|key| key.id).context("no key is active")
+    })
+}
+
+/// Makes the key at `next`, or a new one, active. The key that was active gets the state `before`.
+fn activate_another(
+    keys: &mut Vec<StoredKey>,
+    next: Option<usize>,
+    before: KeyState,
+) -> Result<u8> {
+    for key in keys.iter_mut().filter(|key| key.state == KeyState::Active) {
+        key.state = before;
+    }
+    let Some(next) = next else { return add(keys, KeyState::Active) };
+    keys[next].state = KeyState::Active;
+    Ok(keys[next].id)
+}
+
+/// Adds a key with an id that no key ever had: the highest one and one more.
+fn add(keys: &mut Vec<StoredKey>, state: KeyState) -> Result<u8> {
+    let highest = keys.iter().map(|key| key.id).max().unwrap_or(0);
+    let id = highest.checked_add(1).context("there is no key id left: 255 keys were made")?;
+    keys.push(new_key(id, state));
+    Ok(id)
+}
+
+/// Changes the keys in the file. What is written was read as a key ring before.
+fn change(data: &Path, change: impl FnOnce(&mut Vec<StoredKey>) -> Result<u8>) -> Result<u8> {
+    let path = data.join("keys.json");
+    let changed = || {
+        load(&path)?;
+        let mut file: KeyFile = serde_json::from_slice(&std::fs::read(&path)?)?;
+        let id = change(&mut file.keys)?;
+        ring_of(&file)?;
+        write(&path, &file)?;
+        Ok(id)
+    };
+    let changed: Result<u8> = changed();
+    changed.with_context(|| format!("key file {}", path.display()))
 }
 
 #[cfg(test)]
@@ -105,6 +202,40 @@ mod tests {
         assert_ne!(made.active().secret, [0; 32]);
         let mode = std::fs::metadata(data.path().join("keys.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn keys_rotate_at_once_or_in_two_steps() {
+        let data = tempfile::tempdir().unwrap();
+        load_or_create(data.path()).unwrap();
+        let states = || list(data.path()).unwrap();
+        assert_eq!(rotate(data.path(), false).unwrap(), 2);
+        assert_eq!(states(), [(1, KeyState::VerifyOnly), (2, KeyState::Active)]);
+        assert_eq!(rotate(data.path(), true).unwrap(), 3);
+        assert_eq!(states()[1..], [(2, KeyState::Active), (3, KeyState::Next)]);
+        assert!(rotate(data.path(), true).is_err(), "there is a next key already");
+        assert_eq!(rotate(data.path(), false).unwrap(), 3);
+        assert_eq!(states()[1..], [(2, KeyState::VerifyOnly), (3, KeyState::Active)]);
+        let secrets: Vec<_> = load_or_create(data.path()).unwrap().keys().to_vec();
+        assert!(secrets[0].secret != secrets[1].secret && secrets[1].secret != secrets[2].secret);
+        let mode = std::fs::metadata(data.path().join("keys.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_revoked_key_signs_nothing_and_its_tokens_are_still_read() {
+        let data = tempfile::tempdir().unwrap();
+        load_or_create(data.path()).unwrap();
+        let error = format!("{:#}", revoke(data.path(), 9).unwrap_err());
+        assert!(error.contains("there is no key 9; there are 1"), "{error}");
+        assert_eq!(revoke(data.path(), 1).unwrap(), 2, "another key signs from now on");
+        let ring = load_or_create(data.path()).unwrap();
+        assert_eq!((ring.active().id, ring.keys()[0].state), (2, KeyState::Revoked));
+        let merchant = shared::id::MerchantId::from_bits(1);
+        assert!(ring.verifying(1, merchant).is_ok(), "orders with its tokens are attributed");
+        assert_eq!(rotate(data.path(), false).unwrap(), 3);
+        assert_eq!(list(data.path()).unwrap()[0], (1, KeyState::Revoked), "it stays revoked");
+        assert_eq!(revoke(data.path(), 2).unwrap(), 3, "an old key can be revoked, too");
     }
 
     #[test]

@@ -37,7 +37,8 @@ impl Purpose {
     /// for ever must open as long as the key is there.
     fn opens_with(self, state: KeyState) -> bool {
         match self {
-            Self::Exchange => state != KeyState::Retired,
+            // SECURITY: what a revoked key sealed in a place that is not trusted may be anybody's.
+            Self::Exchange => !matches!(state, KeyState::Retired | KeyState::Revoked),
             Self::Secrets => true,
         }
     }
@@ -133,6 +134,8 @@ mod tests {
         assert!(rotated.open(b"name", &before).is_some());
         let retired = sealer(vec![key(1, KeyState::Retired), key(2, KeyState::Active)]);
         assert_eq!(retired.open(b"name", &before), None);
+        let revoked = sealer(vec![key(1, KeyState::Revoked), key(2, KeyState::Active)]);
+        assert_eq!(revoked.open(b"name", &before), None);
         let stranger = sealer(vec![MasterKey { secret: [9; 32], ..key(1, KeyState::Active) }]);
         assert_eq!(stranger.open(b"name", &before), None);
     }

@@ -113,7 +113,9 @@ impl Snapshot {
                 | Entity::Influencer(_)
                 | Entity::Coupon(_)
                 | Entity::AccessToken(_)
-                | Entity::Rate(_) => {}
+                | Entity::Rate(_)
+                | Entity::Hold(_)
+                | Entity::Suspension(_) => {}
             }
         }
         self.links = catalog.links.clone();

@@ -21,7 +21,7 @@ pub mod signed_order;
 mod stripe;
 mod woocommerce;
 
-pub use amounts::bounded;
+pub use amounts::{bounded, shape_of};
 pub use arrival::{Arrival, Authenticity, Cause, Reading, Refusal};
 pub use mac::{Begun, Check};
 pub use platforms::{authenticate, begin, is_ping, platform, read, topic, topic_headers};

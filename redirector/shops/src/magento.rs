@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 use shared::id::{FactId, ProofId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+    AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status,
+    Touch, Unreadable,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
-use crate::amounts::{self, bounded, brief, decimal};
+use crate::amounts::{self, bounded, brief, decimal, unreadable};
 use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, text_of};
 use crate::mac::Begun;
@@ -51,7 +52,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         Err(reason) => return Reading::Unparsed(reason),
     };
     let (subject, entity) = subject(&body);
-    let reader = Reader { arrival, entity, notes: vec![] };
+    let reader = Reader { arrival, entity, notes: vec![], unreadable: vec![] };
     let fact = match subject {
         Subject::Order => reader.order(),
         Subject::Invoice => reader.invoice(),
@@ -90,6 +91,7 @@ struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     entity: &'a Map<String, Value>,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl<'a> Reader<'a> {
@@ -125,7 +127,7 @@ impl<'a> Reader<'a> {
             lines: fields::lines(lines, &mut self.notes),
             tax_minor: self.amount("base_tax_amount", currency),
             shipping_minor: self.amount("base_shipping_amount", currency),
-            total_minor: self.amount("base_grand_total", currency),
+            total_minor: self.total(currency),
             refunds,
             refund_list: RefundList::Whole,
             coupons: self.coupons(),
@@ -133,7 +135,7 @@ impl<'a> Reader<'a> {
             customer: fields::customer(self.arrival, [self.entity.get("customer_email")]),
             ..blank
         };
-        Ok(OrderFact { notes: first_notes(self.notes), ..fact })
+        Ok(OrderFact { notes: first_notes(self.notes), unreadable: self.unreadable, ..fact })
     }
 
     /// Reads an invoice. In its state 2 it says that its order was paid.
@@ -163,24 +165,33 @@ impl<'a> Reader<'a> {
             .ok_or("entity_id: expected the memo's number")?;
         let currency =
             self.currency().ok_or("base_currency_code: expected a currency such as EUR")?;
-        let total =
-            self.exact("base_grand_total")?.ok_or("base_grand_total: expected an amount")?;
-        let total_minor =
-            bounded(total, currency).map_err(|reason| format!("base_grand_total: {reason}"))?;
+        let field = "base_grand_total";
+        if self.entity.get(field).is_none_or(Value::is_null) {
+            return Err(format!("{field}: expected an amount"));
+        }
+        let total_minor = self.amount(field, Some(currency));
+        if total_minor.is_none() {
+            self.unread(AmountPart::Total, field);
+        }
         let (goods_minor, lines) = self.goods(Some(currency));
         let lines = lines
             .into_iter()
             .map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
-        let refund = Refund {
+        let id = format!("creditmemo {id}");
+        let refund = total_minor.map(|total_minor| Refund {
             lines: lines.collect(),
-            ..Refund::new(format!("creditmemo {id}"), total_minor, goods_minor)
-        };
+            ..Refund::new(id.clone(), total_minor, goods_minor)
+        });
+        // Whatever cannot be read of a memo, it is this refund that is unknown.
+        let unread = std::mem::take(&mut self.unreadable).into_iter().next();
+        let unread = unread.map(|unread| Unreadable { part: AmountPart::Refund(id), ..unread });
         let time = self.time("updated_at").or_else(|| self.time("created_at"));
         Ok(OrderFact {
             kind: FactKind::Refund,
             occurred_at: time.unwrap_or(blank.received_at).min(blank.received_at),
             currency: Some(currency),
-            refunds: vec![refund],
+            refunds: refund.into_iter().collect(),
+            unreadable: unread.into_iter().collect(),
             partial: true,
             notes: first_notes(self.notes),
             ..blank
@@ -202,8 +213,14 @@ impl<'a> Reader<'a> {
     }
 
     fn status(&mut self, state: &str) -> Status {
-        let due = self.exact("base_total_due").ok().flatten();
-        let owes = due.is_some_and(|due| due.fraction().0 > 0);
+        // Who cannot read what is owed must not take it for paid.
+        let owes = match self.exact("base_total_due") {
+            Ok(due) => due.is_some_and(|due| due.fraction().0 > 0),
+            Err(reason) => {
+                self.notes.push(reason);
+                true
+            }
+        };
         let has_paid =
             self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
         match state {
@@ -222,9 +239,30 @@ impl<'a> Reader<'a> {
     }
 
     fn currency(&mut self) -> Option<Currency> {
-        let code =
-            self.entity.get("base_currency_code").and_then(Value::as_str).unwrap_or_default();
-        code.parse().map_err(|error| self.notes.push(format!("base_currency_code: {error}"))).ok()
+        let field = "base_currency_code";
+        let value = self.entity.get(field).filter(|value| !value.is_null());
+        let code = value.and_then(Value::as_str).unwrap_or_default();
+        let currency = code.parse().map_err(|error| self.notes.push(format!("{field}: {error}")));
+        let has_amounts =
+            ["base_grand_total", "items"].iter().any(|name| self.entity.contains_key(*name));
+        if currency.is_err() && (value.is_some() || has_amounts) {
+            self.unread(AmountPart::Currency, field);
+        }
+        currency.ok()
+    }
+
+    fn unread(&mut self, part: AmountPart, field: &str) {
+        self.unreadable.push(unreadable(part, field, self.entity.get(field)));
+    }
+
+    fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
+        let field = "base_grand_total";
+        let total = self.amount(field, currency);
+        let is_stated = self.entity.get(field).is_some_and(|value| !value.is_null());
+        if total.is_none() && is_stated && currency.is_some() {
+            self.unread(AmountPart::Total, field);
+        }
+        total
     }
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
@@ -259,30 +297,55 @@ impl<'a> Reader<'a> {
                 plus(goods, exact(self.entity, "base_shipping_discount_amount")?)
             });
             let goods = goods.map_err(|reason| self.notes.push(reason)).ok();
-            return (
-                goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes)),
-                vec![],
-            );
+            let goods = goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes));
+            if goods.is_none() && self.entity.contains_key("base_subtotal") {
+                self.unread(AmountPart::Goods, "base_subtotal");
+            }
+            return (goods, vec![]);
         };
-        let (mut sum, mut lines) = (Decimal::ZERO, Vec::new());
-        for (index, item) in items.iter().enumerate() {
-            let Some(item) = item.as_object().filter(|item| !is_child(item)) else { continue };
-            match net(item, "base_row_total", "base_discount_amount") {
-                Ok(goods) => {
-                    sum = sum.checked_add(goods).unwrap_or(sum);
+        let (mut sum, mut lines, mut unread) = (Decimal::ZERO, Vec::new(), None);
+        for (index, entry) in items.iter().enumerate() {
+            if entry.as_object().is_some_and(is_child) {
+                continue;
+            }
+            let item = entry.as_object().ok_or_else(|| "(itself): expected an object".to_owned());
+            let goods = item.and_then(|item| {
+                let goods = net(item, "base_row_total", "base_discount_amount")?;
+                Ok((item, goods, plus(sum, Some(goods))?))
+            });
+            match goods {
+                Ok((item, goods, more)) => {
+                    sum = more;
                     lines.extend(line(item, goods, currency));
                 }
-                Err(reason) => self.notes.push(format!("items[{index}].{reason}")),
+                Err(reason) => {
+                    let field = reason.split(':').next().unwrap_or_default();
+                    let place = format!("items[{index}].{field}");
+                    unread = unread.or_else(|| Some((place, entry.get(field))));
+                    self.notes.push(format!("items[{index}].{reason}"));
+                }
             }
         }
-        (amounts::goods(sum, currency, &mut self.notes), lines)
+        let goods =
+            unread.is_none().then(|| amounts::goods(sum, currency, &mut self.notes)).flatten();
+        if goods.is_none() {
+            let sum = Value::from(sum.to_string());
+            let (field, value) = unread.unwrap_or(("items".to_owned(), Some(&sum)));
+            self.unreadable.push(unreadable(AmountPart::Goods, field, value));
+            lines.clear();
+        }
+        (goods, lines)
     }
 
     /// Returns everything that was refunded so far, as one refund.
     fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
         let currency = currency?;
-        let total_minor =
-            self.amount("base_total_refunded", Some(currency)).filter(|total| *total > 0)?;
+        let (field, noted) = ("base_total_refunded", self.notes.len());
+        let total_minor = self.amount(field, Some(currency));
+        if self.notes.len() > noted {
+            self.unread(AmountPart::Refund(REFUND_SO_FAR.to_owned()), field);
+        }
+        let total_minor = total_minor.filter(|total| *total > 0)?;
         let lines = self.refunded_lines(currency);
         let of_lines: i64 = lines.iter().map(|line| line.goods_minor).sum();
         let goods_minor =
@@ -533,7 +596,7 @@ mod tests {
     fn a_credit_memo_and_the_orders_own_total_are_the_same_money() {
         let order = fact(&listed(json!({})));
         let memo = fact(&memo(json!({})));
-        assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), 8490);
+        assert_eq!(fold(&[order.clone(), memo.clone()]).unwrap().net_goods_minor(), Some(8490));
         let refunded = json!({ "base_total_refunded": 45, "base_subtotal_refunded": 45, "updated_at": "2026-05-03 10:00:00" });
         let after = fact(&listed(refunded));
         for facts in [
@@ -541,27 +604,64 @@ mod tests {
             vec![after.clone(), memo, order.clone()],
         ] {
             let folded = fold(&facts).unwrap();
-            assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (8490, 4500));
+            assert_eq!((folded.net_goods_minor(), folded.refunded_minor), (Some(8490), 4500));
         }
         let mut by_item =
             listed(json!({ "base_total_refunded": 100.9, "updated_at": "2026-05-04 10:00:00" }));
         by_item["items"][0]["base_amount_refunded"] = json!(100);
         by_item["items"][0]["base_discount_refunded"] = json!(15.1);
         let folded = fold(&[order, after, fact(&by_item)]).unwrap();
-        assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (4500, 8490));
+        assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (Some(4500), 8490));
     }
 
     #[test]
     fn shipping_alone_takes_no_goods() {
         let shipping = json!({ "base_total_refunded": 10, "base_subtotal_refunded": 0, "base_shipping_refunded": 10 });
-        assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), 12_990);
+        assert_eq!(fold(&[fact(&listed(shipping))]).unwrap().net_goods_minor(), Some(12_990));
         let unknown = json!({ "base_total_refunded": 69.95 });
-        assert_eq!(fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(), 6495, "pro rata");
+        assert_eq!(
+            fold(&[fact(&listed(unknown))]).unwrap().net_goods_minor(),
+            Some(6495),
+            "pro rata"
+        );
         let memo = memo(json!({ "base_grand_total": 10, "items": [] }));
         assert_eq!(
             fold(&[fact(&listed(json!({}))), fact(&memo)]).unwrap().net_goods_minor(),
-            12_990
+            Some(12_990)
         );
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let items = |total: Value| json!({ "items": [{ "item_id": 1, "base_row_total": 10 }, { "item_id": 2, "base_row_total": total }] });
+        let so_far = Refund(REFUND_SO_FAR.into());
+        for (changes, part, field, shape) in [
+            (items(json!("1,000.00")), Goods, "items[1].base_row_total", "9,999.99"),
+            (json!({ "items": [5] }), Goods, "items[0].(itself)", "missing"),
+            (json!({ "base_grand_total": "1,000.00" }), Total, "base_grand_total", "9,999.99"),
+            (json!({ "base_currency_code": "€" }), Currency, "base_currency_code", "€"),
+            (json!({ "base_total_refunded": "9,00" }), so_far, "base_total_refunded", "9,99"),
+        ] {
+            let fact = fact(&listed(changes.clone()));
+            assert_eq!(unread(&fact), [(part, field, shape)], "{changes}");
+        }
+        let huge = "9".repeat(30);
+        let sum = fact(&listed(json!({ "items": [
+            { "item_id": 1, "base_row_total": huge }, { "item_id": 2, "base_row_total": "0.000000000000000001" },
+        ] })));
+        assert_eq!((sum.goods_minor, sum.unreadable.len()), (None, 1), "no item is dropped");
+        let listed_memo = memo(json!({ "base_grand_total": "45,00" }));
+        let memo = fact(&listed_memo);
+        let expected = (Refund("creditmemo 5".into()), "base_grand_total", "99,99");
+        assert_eq!((unread(&memo), memo.refunds.len()), (vec![expected], 0));
+        let owing = fact(&listed(json!({ "base_total_due": "1,00", "base_total_paid": 0 })));
+        assert_eq!(owing.status, Some(Status::Unpaid), "what is owed is unknown, not zero");
     }
 
     #[test]
@@ -573,7 +673,7 @@ mod tests {
         let fact = fact(&listed(strange));
         assert_eq!(
             (fact.status, fact.goods_minor, fact.total_minor),
-            (Some(Status::Paid), Some(0), None)
+            (Some(Status::Paid), None, None)
         );
         for field in [
             "base_grand_total: `many`",

@@ -107,6 +107,11 @@ impl Reader<'_> {
             total_minor.map(|t| (t - tax_minor.unwrap_or(0) - shipping_minor.unwrap_or(0)).max(0))
         };
         let goods_minor = goods?.or_else(rest);
+        for field in ["items", "refunds"] {
+            if self.value(field).is_some_and(|value| !value.is_array()) {
+                return Err(format!("{field}: expected a list"));
+            }
+        }
         let lines = self.lines(currency)?;
         let goods_minor = goods_minor
             .or_else(|| (!lines.is_empty()).then(|| lines.iter().map(|l| l.goods_minor).sum()));
@@ -345,11 +350,15 @@ fn refund(
         amount(total_value, currency).map_err(|reason| format!("{total}: {reason}"))?;
     let of_goods = |value| amount(value, currency).map_err(|reason| format!("{goods}: {reason}"));
     let goods_minor = present(goods).map(of_goods).transpose()?;
-    let line = |item: &Value| {
-        let goods_minor = amount(item.get("goods")?, currency).ok()?;
-        Some(RefundedLine { line: item.get("id").and_then(text_of)?, goods_minor })
+    let line = |(index, item): (usize, &Value)| -> Result<Option<RefundedLine>, String> {
+        let Some(goods) = item.get("goods") else { return Ok(None) };
+        let goods_minor =
+            amount(goods, currency).map_err(|reason| format!("items[{index}].goods: {reason}"))?;
+        let line = item.get("id").and_then(text_of);
+        Ok(line.map(|line| RefundedLine { line, goods_minor }))
     };
-    let lines = list(entry, "items").iter().filter_map(line).collect();
+    let lines: Result<Vec<_>, String> = list(entry, "items").iter().enumerate().map(line).collect();
+    let lines = lines?.into_iter().flatten().collect();
     Ok(Refund { lines, ..Refund::new(refund_id, total_minor, goods_minor) })
 }
 
@@ -432,6 +441,19 @@ mod tests {
             (
                 json!({ "order_id": "1", "currency": "EUR", "goods": "5", "key": "1001" }),
                 "key: expected at least 16",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "items": "two" }),
+                "items: expected a list",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5", "refunds": { "id": "1" } }),
+                "refunds: expected a list",
+            ),
+            (
+                json!({ "order_id": "1", "currency": "EUR", "goods": "5",
+                    "refunds": [{ "id": "1", "amount": "5", "items": [{ "id": "1", "goods": "5,00" }] }] }),
+                "refunds[0].items[0].goods: `5,00`",
             ),
             (
                 json!({ "order_id": "1", "currency": "EUR", "items": [{}] }),

@@ -203,7 +203,15 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let Some(outcome) = fields.outcome()? else { return Ok(None) };
     let click = fields.click(arrival)?;
     let order_id = fields.order_id(click.as_ref())?;
-    let (amount_minor, currency) = fields.amount()?;
+    let mut notes = vec![];
+    let (amount_minor, currency) = match fields.amount() {
+        // A void order is worth nothing, whatever its amount: it must not be paid because of it.
+        Err(reason) if outcome.status == Status::Void => {
+            notes.push(reason);
+            (None, None)
+        }
+        amount => amount?,
+    };
     let key = fields.text("key").filter(|_| sender.dialect == Dialect::Own);
     key.map(|key| plain::check_key("key", key)).transpose()?;
     let occurred_at =
@@ -231,6 +239,7 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
         clicks,
         proofs: key.and_then(|key| ProofId::of_key(arrival.merchant, key)).into_iter().collect(),
         renewal: outcome.renewal,
+        notes,
         ..blank
     }))
 }
@@ -557,6 +566,15 @@ mod tests {
             sent.replace("status", "%73tatus"),
         ] {
             assert!(!is_believed(&["secret"], &other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_void_also_when_its_amount_cannot_be_read() {
+        for amount in ["amount=1,000.00&currency=EUR", "amount=5", "amount=5&currency=Euro"] {
+            let fact = read_one(&format!("txid=1&status=rejected&{amount}")).unwrap();
+            assert_eq!((fact.status, fact.partial), (Some(Status::Void), true), "{amount}");
+            assert_eq!((fact.goods_minor, fact.notes.len()), (None, 1), "{amount}");
         }
     }
 

@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Status, Touch,
+    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
+    Status, Touch, Unreadable,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
-use crate::amounts::{self, bounded, brief, decimal};
+use crate::amounts::{self, bounded, brief, decimal, unreadable};
 use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 use crate::mac::Begun;
@@ -59,7 +60,7 @@ fn order(arrival: &Arrival<'_>, order: &Map<String, Value>) -> Result<OrderFact,
     let status =
         if cancelled { Status::Void } else { reader.status(financial.unwrap_or_default()) };
     let fact = reader.fact(id, status);
-    Ok(OrderFact { notes: first_notes(reader.notes), ..fact })
+    Ok(OrderFact { notes: first_notes(reader.notes), unreadable: reader.unreadable, ..fact })
 }
 
 /// Reads a refund that comes by itself. It does not say what is in the order, or whether prices
@@ -76,13 +77,14 @@ fn refund_alone(arrival: &Arrival<'_>, entry: &Map<String, Value>) -> Result<Ord
         return Err("refund_line_items: expected a list, as every refund has".to_owned());
     }
     let mut notes = Vec::new();
-    let refund = refund(entry, Prices { currency, with_tax: false }, "", &mut notes)?;
+    let read = refund(entry, Prices { currency, with_tax: false }, "", &mut notes)?;
     let created_at = time(entry, "created_at", &mut notes).unwrap_or(arrival.received_at);
     Ok(OrderFact {
         kind: FactKind::Refund,
         occurred_at: created_at.min(arrival.received_at),
         currency: Some(currency),
-        refunds: vec![refund],
+        refunds: read.refund.into_iter().collect(),
+        unreadable: read.unreadable.into_iter().collect(),
         partial: true,
         test: is_test(entry, arrival.headers),
         notes: first_notes(notes),
@@ -111,13 +113,19 @@ struct Reader<'a> {
     prices: Option<Prices>,
     lines: Vec<Line>,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl<'a> Reader<'a> {
     fn of(arrival: &'a Arrival<'a>, order: &'a Map<String, Value>) -> Self {
-        let mut notes = Vec::new();
-        let code = order.get("currency").and_then(Value::as_str).unwrap_or_default();
+        let (mut notes, mut unread) = (Vec::new(), Vec::new());
+        let value = order.get("currency").filter(|value| !value.is_null());
+        let code = value.and_then(Value::as_str).unwrap_or_default();
         let currency = code.parse().map_err(|error| notes.push(format!("currency: {error}"))).ok();
+        let has_amounts = ["total_price", "line_items"].iter().any(|f| order.contains_key(*f));
+        if currency.is_none() && (value.is_some() || has_amounts) {
+            unread.push(unreadable(AmountPart::Currency, "currency", value));
+        }
         let with_tax = order.get("taxes_included").and_then(Value::as_bool).unwrap_or_else(|| {
             notes.push(
                 "taxes_included: not true or false; prices are read as without tax".to_owned(),
@@ -125,7 +133,7 @@ impl<'a> Reader<'a> {
             false
         });
         let prices = currency.map(|currency| Prices { currency, with_tax });
-        Self { arrival, order, prices, lines: vec![], notes }
+        Self { arrival, order, prices, lines: vec![], notes, unreadable: unread }
     }
 
     fn fact(&mut self, order_id: String, status: Status) -> OrderFact {
@@ -154,7 +162,7 @@ impl<'a> Reader<'a> {
             lines: fields::lines(std::mem::take(&mut self.lines), &mut self.notes),
             tax_minor: self.amount("total_tax"),
             shipping_minor: self.shipping(),
-            total_minor: self.amount("total_price"),
+            total_minor: self.total(),
             refunds,
             coupons: fields::codes(list(self.order, "discount_codes")),
             touches: self.touches(),
@@ -235,6 +243,17 @@ impl<'a> Reader<'a> {
         minor.map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
+    fn total(&mut self) -> Option<i64> {
+        let noted = self.notes.len();
+        let total = self.amount("total_price");
+        if self.notes.len() > noted {
+            let value = self.order.get("total_price").filter(|value| !value.is_null());
+            let value = value.or_else(|| self.order.get("total_price_set"));
+            self.unreadable.push(unreadable(AmountPart::Total, "total_price", value));
+        }
+        total
+    }
+
     fn shipping(&mut self) -> Option<i64> {
         self.amount("total_shipping_price").or_else(|| {
             let prices = self.prices?;
@@ -246,14 +265,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the sum of the lines: after discounts, without tax and shipping. The order's totals
-    /// cannot be used: `subtotal_price` is sometimes before the discounts.
+    /// cannot be used: `subtotal_price` is sometimes before the discounts. If one line cannot be
+    /// read, the sum is unknown.
     fn goods(&mut self) -> Option<i64> {
         let prices = self.prices?;
-        let Some(lines) = self.order.get("line_items").and_then(Value::as_array) else {
+        let listed = self.order.get("line_items");
+        let Some(lines) = listed.and_then(Value::as_array) else {
             self.notes.push("line_items: expected a list".to_owned());
+            self.unreadable.push(unreadable(AmountPart::Goods, "line_items", listed));
             return None;
         };
         let mut sum = Decimal::ZERO;
+        let mut unread = None;
         for (index, line) in lines.iter().enumerate() {
             match prices.line(line).and_then(|goods| Ok((goods, plus(sum, goods)?))) {
                 Ok((goods, more)) => {
@@ -261,20 +284,49 @@ impl<'a> Reader<'a> {
                     let entry = line.as_object();
                     self.lines.extend(entry.and_then(|e| fields::line(e, goods, prices.currency)));
                 }
-                Err(reason) => self.notes.push(format!("line_items[{index}].{reason}")),
+                Err(reason) => {
+                    let field = reason.split(':').next().unwrap_or_default();
+                    let place = format!("line_items[{index}].{field}");
+                    unread = unread.or_else(|| Some((place, at_path(line, field))));
+                    self.notes.push(format!("line_items[{index}].{reason}"));
+                }
             }
         }
-        amounts::goods(sum, prices.currency, &mut self.notes)
+        let goods = unread
+            .is_none()
+            .then(|| amounts::goods(sum, prices.currency, &mut self.notes))
+            .flatten();
+        if goods.is_none() {
+            let sum = Value::from(sum.to_string());
+            let (field, value) = unread.unwrap_or(("line_items".to_owned(), Some(&sum)));
+            self.unreadable.push(unreadable(AmountPart::Goods, field, value));
+            self.lines.clear();
+        }
+        goods
     }
 
     fn refunds(&mut self) -> Vec<Refund> {
         let Some(prices) = self.prices else { return vec![] };
         let mut refunds = Vec::new();
+        let listed = self.order.get("refunds").filter(|value| !value.is_null());
+        if listed.is_some_and(|value| !value.is_array()) {
+            self.notes.push("refunds: expected a list".to_owned());
+            let part = AmountPart::Refund(String::new());
+            self.unreadable.push(unreadable(part, "refunds", listed));
+        }
         for (index, entry) in list(self.order, "refunds").iter().enumerate() {
             let path = format!("refunds[{index}].");
             match object(entry).and_then(|entry| refund(entry, prices, &path, &mut self.notes)) {
-                Ok(refund) => refunds.push(refund),
-                Err(reason) => self.notes.push(format!("{path}{reason}")),
+                Ok(read) => {
+                    refunds.extend(read.refund);
+                    self.unreadable.extend(read.unreadable);
+                }
+                Err(reason) => {
+                    let part = AmountPart::Refund(format!("#{index}"));
+                    let field = format!("{path}id");
+                    self.unreadable.push(unreadable(part, field, entry.get("id")));
+                    self.notes.push(format!("{path}{reason}"));
+                }
             }
         }
         refunds
@@ -300,6 +352,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A refund, as far as it could be read.
+#[derive(Default)]
+struct ReadRefund {
+    refund: Option<Refund>,
+    unreadable: Option<Unreadable>,
+}
+
 /// Reads one refund. `path` is its place in the body, for the notes.
 ///
 /// The refunded goods are its lines, however much money was paid back. In a refund without lines
@@ -309,9 +368,16 @@ fn refund(
     prices: Prices,
     path: &str,
     notes: &mut Vec<String>,
-) -> Result<Refund, String> {
+) -> Result<ReadRefund, String> {
     let id = entry.get("id").and_then(digits).ok_or("id: expected the refund's number")?;
-    let mut note = |reason| notes.push(format!("{path}{reason}"));
+    let mut unread = None;
+    let mut note = |reason: String| {
+        let field = reason.split(':').next().unwrap_or_default();
+        let part = AmountPart::Refund(id.clone());
+        let of_refund = unreadable(part, format!("{path}{field}"), member(entry, field));
+        unread.get_or_insert(of_refund);
+        notes.push(format!("{path}{reason}"));
+    };
     let (lines, cash) = (prices.refunded_lines(entry), prices.cash(entry));
     let (total, goods) = match (lines, cash) {
         (Ok(Some(goods)), Ok(cash)) => (cash, Ok(goods)),
@@ -323,15 +389,40 @@ fn refund(
             (cash, prices.refunded_otherwise(entry).and_then(|other| minus(cash, other)))
         }
         (Err(reason), Ok(cash)) => (cash, Err(reason)),
-        (_, Err(reason)) => return Err(reason),
+        (_, Err(reason)) => {
+            note(reason);
+            return Ok(ReadRefund { refund: None, unreadable: unread });
+        }
     };
-    // Goods that cannot be read are refunded pro rata.
-    let goods = goods.and_then(|goods| bounded(not_below_zero(goods), prices.currency));
-    let goods_minor = goods.map_err(note).ok();
+    let goods = goods.and_then(|goods| {
+        let minor = bounded(not_below_zero(goods), prices.currency);
+        minor.map_err(|reason| format!("refund_line_items: {reason}"))
+    });
+    let goods_minor = goods.map_err(&mut note).ok();
     let total_minor =
-        bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"))?;
+        bounded(total, prices.currency).map_err(|reason| format!("transactions: {reason}"));
+    let total_minor = total_minor.map_err(note).ok();
     let lines = prices.refunded_line_ids(entry);
-    Ok(Refund { lines, ..Refund::new(id, total_minor, goods_minor) })
+    let refund = total_minor
+        .map(|total_minor| Refund { lines, ..Refund::new(id.clone(), total_minor, goods_minor) });
+    Ok(ReadRefund { refund, unreadable: unread })
+}
+
+/// Returns the value at a path such as `discount_allocations[0].amount` below a line.
+fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    member(value.as_object()?, path)
+}
+
+/// Returns the value at a path such as `transactions[0].amount` below an object.
+fn member<'v>(object: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
+    let mut names = path.split('.').map(|name| name.split_once('[').unwrap_or((name, "")));
+    let of_list = |value: &'v Value, index: &str| match index.strip_suffix(']') {
+        Some(index) => value.get(index.parse::<usize>().ok()?),
+        None => Some(value),
+    };
+    let (first, index) = names.next()?;
+    let begin = of_list(object.get(first)?, index)?;
+    names.try_fold(begin, |value, (name, index)| of_list(value.get(name)?, index))
 }
 
 /// How the amounts of a delivery must be read.
@@ -936,6 +1027,49 @@ mod tests {
         );
         let fact = taxed(json!({ "refunds": [{ "id": 1, "transactions": foreign }, 5, {}] }));
         assert_eq!((fact.refunds.len(), fact.notes.len(), fact.goods_minor), (0, 3, Some(7563)));
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let lines =
+            |line: Value| json!({ "line_items": [{ "price": "5.00", "quantity": 1 }, line] });
+        let reduced =
+            json!({ "price": "5", "quantity": 1, "discount_allocations": [{ "amount": "x" }] });
+        let refund = json!({ "refunds": [{ "id": 9, "transactions": cash("5,00") }] });
+        let nine = Refund("9".into());
+        for (changes, part, field, shape) in [
+            (
+                lines(json!({ "price": "1,000.00", "quantity": 1 })),
+                Goods,
+                "line_items[1].price",
+                "9,999.99",
+            ),
+            (lines(json!({ "price": "1" })), Goods, "line_items[1].quantity", "missing"),
+            (lines(reduced), Goods, "line_items[1].discount_allocations[0].amount", "a"),
+            (json!({ "line_items": {} }), Goods, "line_items", "an object"),
+            (json!({ "total_price": "1,000.00" }), Total, "total_price", "9,999.99"),
+            (json!({ "currency": "zzz" }), Currency, "currency", "aaa"),
+            (refund, nine.clone(), "refunds[0].transactions[0].amount", "9,99"),
+            (json!({ "refunds": 5 }), Refund(String::new()), "refunds", "9"),
+        ] {
+            let fact = taxed(changes.clone());
+            assert_eq!(unread(&fact), [(part.clone(), field, shape)], "{changes}");
+            assert!(part != Goods || (fact.goods_minor.is_none() && fact.lines.is_empty()));
+        }
+        assert_eq!(unread(&taxed(json!({}))), []);
+        let money = json!({ "shop_money": { "amount": "5,00", "currency_code": "EUR" } });
+        let alone = json!({ "id": 9, "order_id": 5, "transactions": [
+            { "kind": "refund", "status": "success", "amount": "5,00", "amount_set": money },
+        ]});
+        let alone = fact_of("refunds/create", alone.to_string().as_bytes());
+        assert_eq!(unread(&alone), [(nine, "transactions[0].amount", "9,99")]);
+        assert_eq!((alone.refunds.len(), alone.partial), (0, true), "kept, and not as zero");
     }
 
     #[test]

@@ -10,13 +10,14 @@ use serde_json::Value;
 use shared::id::{CustomerId, FactId};
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
-    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Status, Touch, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
+    Unreadable, normal_order_id,
 };
 use shared::platform::Platform;
 use shared::time::Timestamp;
 use shared::token::TOKEN_CHARS;
 
-use crate::amounts::brief_of;
+use crate::amounts::{brief_of, unreadable};
 use crate::arrival::{Arrival, Reading};
 use crate::mac::Begun;
 use crate::{fields, signature};
@@ -81,7 +82,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     let Some(subject) = Subject::of(kind) else {
         return Reading::Ignored("only checkout sessions, refunds and disputes are recorded");
     };
-    let reader = Reader { arrival, event: &event, notes: vec![] };
+    let reader = Reader { arrival, event: &event, notes: vec![], unreadable: vec![] };
     if reader.word("data.object.mode") == Some("setup") {
         return Reading::Ignored("a session that only keeps a payment method sells nothing");
     }
@@ -97,6 +98,7 @@ struct Reader<'a> {
     arrival: &'a Arrival<'a>,
     event: &'a Value,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Reader<'_> {
@@ -110,7 +112,7 @@ impl Reader<'_> {
             Subject::DisputeClosed => self.dispute(blank, Self::closed)?,
             Subject::FundsReinstated => self.dispute(blank, |_| Some(Status::Paid))?,
         };
-        Ok(OrderFact { notes: self.notes, ..fact })
+        Ok(OrderFact { notes: self.notes, unreadable: self.unreadable, ..fact })
     }
 
     /// Reads what every event says: its id, its time, and whether it is a test.
@@ -137,6 +139,13 @@ impl Reader<'_> {
         let order_id = self.order_id("data.object.id")?;
         let status = status.unwrap_or_else(|| self.payment_status());
         let currency = self.currency().map_err(|reason| self.notes.push(reason)).ok();
+        let has_amounts = ["data.object.amount_total", "data.object.amount_subtotal"]
+            .iter()
+            .any(|path| self.field(path).is_some());
+        let stated = self.field("data.object.currency");
+        if currency.is_none() && (stated.is_some() || has_amounts) {
+            self.unread(AmountPart::Currency, "data.object.currency");
+        }
         let mut fact = OrderFact {
             order_id,
             kind: if status == Status::Void { FactKind::Cancel } else { FactKind::Order },
@@ -153,13 +162,22 @@ impl Reader<'_> {
             ..blank
         };
         if let Some(currency) = currency {
-            fact.total_minor = self.amount("data.object.amount_total", currency);
+            let path = "data.object.amount_total";
+            fact.total_minor = self.amount(path, currency);
+            if fact.total_minor.is_none() && self.field(path).is_some() {
+                self.unread(AmountPart::Total, path);
+            }
             fact.tax_minor = self.amount("data.object.total_details.amount_tax", currency);
             fact.shipping_minor = self.shipping(currency);
             fact.goods_minor = self.goods(currency);
             self.note_inclusive_tax(&fact);
         }
         Ok(fact)
+    }
+
+    fn unread(&mut self, part: AmountPart, path: &str) {
+        let value = self.field(path);
+        self.unreadable.push(unreadable(part, path, value));
     }
 
     /// Returns the shop's own names of the order, if it gave any.
@@ -188,19 +206,32 @@ impl Reader<'_> {
     }
 
     /// Reads a charge. `amount_refunded` is all that was refunded so far. So each charge has one
-    /// refund, and its newest fact counts.
-    fn refund(&self, blank: OrderFact) -> Result<OrderFact, String> {
+    /// refund, and its newest fact counts. An amount that is there and cannot be read is unknown.
+    fn refund(&mut self, blank: OrderFact) -> Result<OrderFact, String> {
         let id =
             self.id("data.object.id").ok_or("data.object.id: expected the charge's id, ch_…")?;
-        let currency = self.currency()?;
         let path = "data.object.amount_refunded";
-        let total_minor =
-            self.exact(path, currency)?.ok_or(format!("{path}: expected an amount"))?;
+        let order_id = self.order_id("data.object.id")?;
+        let (currency, refund) = match (self.currency(), self.field("data.object.currency")) {
+            (Ok(currency), _) => (Some(currency), self.exact(path, currency)),
+            (Err(reason), Some(_)) => (None, Err(reason)),
+            (Err(reason), None) => return Err(reason),
+        };
+        let refund = match refund {
+            Ok(None) => return Err(format!("{path}: expected an amount")),
+            Ok(Some(total_minor)) => Some(Refund::new(id, total_minor, None)),
+            Err(reason) => {
+                self.notes.push(reason);
+                let unread = if currency.is_some() { path } else { "data.object.currency" };
+                self.unread(AmountPart::Refund(id), unread);
+                None
+            }
+        };
         Ok(OrderFact {
-            order_id: self.order_id("data.object.id")?,
+            order_id,
             kind: FactKind::Refund,
-            currency: Some(currency),
-            refunds: vec![Refund::new(id, total_minor, None)],
+            currency,
+            refunds: refund.into_iter().collect(),
             partial: true,
             ..blank
         })
@@ -312,9 +343,21 @@ impl Reader<'_> {
     /// cannot be read.
     fn goods(&mut self, currency: Currency) -> Option<i64> {
         let path = "data.object.amount_subtotal";
-        let subtotal = self.amount(path, currency)?;
-        let discount = self.exact("data.object.total_details.amount_discount", currency);
-        let discount = discount.map_err(|reason| self.notes.push(reason)).ok()?.unwrap_or(0);
+        let Some(subtotal) = self.amount(path, currency) else {
+            if self.field(path).is_some() {
+                self.unread(AmountPart::Goods, path);
+            }
+            return None;
+        };
+        let reduced = "data.object.total_details.amount_discount";
+        let discount = match self.exact(reduced, currency) {
+            Ok(discount) => discount.unwrap_or(0),
+            Err(reason) => {
+                self.notes.push(reason);
+                self.unread(AmountPart::Goods, reduced);
+                return None;
+            }
+        };
         if discount > subtotal {
             self.notes.push(format!("{path}: the discounts are larger; goods read as 0"));
         }
@@ -641,6 +684,43 @@ mod tests {
         assert_eq!((over.goods_minor, over.notes.len()), (Some(0), 1));
         let foreign = session(json!({ "currency": "zzz" }));
         assert_eq!((foreign.currency, foreign.total_minor, foreign.notes.len()), (None, None, 1));
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str)> {
+        fact.unreadable.iter().map(|u| (u.part.clone(), u.field.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let discount = "data.object.total_details.amount_discount";
+        for (changes, part, path) in [
+            (json!({ "amount_subtotal": "100.00" }), Goods, "data.object.amount_subtotal"),
+            (json!({ "total_details": { "amount_discount": 7.5 } }), Goods, discount),
+            (json!({ "amount_total": -1 }), Total, "data.object.amount_total"),
+            (json!({ "currency": "zzz" }), Currency, "data.object.currency"),
+            (json!({ "currency": null }), Currency, "data.object.currency"),
+        ] {
+            let fact = session(changes.clone());
+            assert_eq!(unread(&fact), [(part, path)], "{changes}");
+        }
+        assert_eq!(unread(&session(json!({ "shipping_cost": "x" }))), []);
+        for (field, value) in [
+            ("amount_refunded", json!("5")),
+            ("amount_refunded", json!(-5)),
+            ("currency", json!("zzz")),
+        ] {
+            let mut charge = json!({ "id": "ch_1", "currency": "eur", "amount_refunded": 5 });
+            charge[field] = value.clone();
+            let fact = fact(&event("charge.refunded", charge));
+            let path = format!("data.object.{field}");
+            let expected = [(Refund("ch_1".into()), path.as_str())];
+            assert_eq!(
+                (unread(&fact).as_slice(), fact.refunds.len()),
+                (&expected[..], 0),
+                "{value}"
+            );
+        }
     }
 
     #[test]

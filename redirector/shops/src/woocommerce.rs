@@ -16,12 +16,13 @@ use serde_json::{Map, Value};
 use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, Status, Touch, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, Status, Touch, Unreadable,
+    normal_order_id,
 };
 use shared::platform::Platform;
 use shared::time::Timestamp;
 
-use crate::amounts::{self, bounded, decimal, minor};
+use crate::amounts::{self, bounded, decimal, minor, unreadable};
 use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 use crate::mac::Begun;
@@ -77,7 +78,8 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
             Reading::Ignored("a draft is no order yet")
         }
         Some(status) => {
-            let reader = Reader { arrival, order: &order, lines: vec![], notes: vec![] };
+            let reader =
+                Reader { arrival, order: &order, lines: vec![], notes: vec![], unreadable: vec![] };
             Reading::Fact(Box::new(reader.fact(id, status)))
         }
     }
@@ -126,6 +128,7 @@ struct Reader<'a> {
     order: &'a Map<String, Value>,
     lines: Vec<Line>,
     notes: Vec<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Reader<'_> {
@@ -156,7 +159,7 @@ impl Reader<'_> {
             lines: fields::lines(std::mem::take(&mut self.lines), &mut self.notes),
             tax_minor: self.amount("total_tax", currency),
             shipping_minor: self.amount("shipping_total", currency),
-            total_minor: self.amount("total", currency),
+            total_minor: self.total(currency),
             refunds,
             coupons: fields::codes(list(self.order, "coupon_lines")),
             touches: self.touches(),
@@ -168,7 +171,7 @@ impl Reader<'_> {
             test: self.is_test(),
             ..blank(self.arrival, order_id, id)
         };
-        OrderFact { notes: first_notes(self.notes), ..fact }
+        OrderFact { notes: first_notes(self.notes), unreadable: self.unreadable, ..fact }
     }
 
     /// Returns the order's number if it is not the id, and the payment if it is Stripe's.
@@ -206,8 +209,14 @@ impl Reader<'_> {
     }
 
     fn currency(&mut self) -> Option<Currency> {
-        let text = self.order.get("currency").and_then(Value::as_str).unwrap_or_default();
-        text.parse().map_err(|error| self.notes.push(format!("currency: {error}"))).ok()
+        let value = self.order.get("currency").filter(|value| !value.is_null());
+        let text = value.and_then(Value::as_str).unwrap_or_default();
+        let currency = text.parse().map_err(|error| self.notes.push(format!("currency: {error}")));
+        let has_amounts = ["total", "line_items"].iter().any(|name| self.order.contains_key(*name));
+        if currency.is_err() && (value.is_some() || has_amounts) {
+            self.unreadable.push(unreadable(AmountPart::Currency, "currency", value));
+        }
+        currency.ok()
     }
 
     fn time(&mut self, field: &str) -> Option<Timestamp> {
@@ -222,11 +231,29 @@ impl Reader<'_> {
         minor(value, currency?).map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
+    fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
+        let value = self.order.get("total").filter(|value| !value.is_null());
+        let total = self.amount("total", currency);
+        if total.is_none() && value.is_some() && currency.is_some() {
+            self.unreadable.push(unreadable(AmountPart::Total, "total", value));
+        }
+        total
+    }
+
     /// Returns the sum of the lines' totals: after coupons, without tax, shipping and fees. `total`
-    /// cannot be used, because gift cards reduce it.
+    /// cannot be used, because gift cards reduce it. If one line cannot be read, the sum is unknown.
     fn goods(&mut self, currency: Option<Currency>) -> Option<i64> {
-        let lines = self.order.get("line_items")?.as_array()?;
+        let listed = self.order.get("line_items").filter(|value| !value.is_null());
+        let Some(lines) = listed.and_then(Value::as_array) else {
+            // A body without any amount says nothing of the goods.
+            if currency.is_some() && (listed.is_some() || self.order.contains_key("total")) {
+                self.notes.push("line_items: expected a list".to_owned());
+                self.unreadable.push(unreadable(AmountPart::Goods, "line_items", listed));
+            }
+            return None;
+        };
         let mut sum = Decimal::ZERO;
+        let mut unread = None;
         for (index, line) in lines.iter().enumerate() {
             let total = line.get("total").map(decimal).unwrap_or_else(|| Err("missing".to_owned()));
             match total
@@ -239,18 +266,34 @@ impl Reader<'_> {
                     );
                     sum = more;
                 }
-                Err(reason) => self.notes.push(format!("line_items[{index}].total: {reason}")),
+                Err(reason) => {
+                    let field = format!("line_items[{index}].total");
+                    self.notes.push(format!("{field}: {reason}"));
+                    unread = unread.or(Some((field, line.get("total"))));
+                }
             }
         }
-        amounts::goods(sum, currency?, &mut self.notes)
+        let currency = currency?;
+        let goods =
+            unread.is_none().then(|| amounts::goods(sum, currency, &mut self.notes)).flatten();
+        if goods.is_none() {
+            let sum = Value::from(sum.to_string());
+            let (field, value) = unread.unwrap_or(("line_items".to_owned(), Some(&sum)));
+            self.unreadable.push(unreadable(AmountPart::Goods, field, value));
+            self.lines.clear();
+        }
+        goods
     }
 
     /// Returns the refunds so far, including tax and shipping. WooCommerce sends them as negative
     /// texts.
     fn refunds(&mut self, currency: Option<Currency>) -> Vec<Refund> {
-        let (Some(entries), Some(currency)) =
-            (self.order.get("refunds").and_then(Value::as_array), currency)
-        else {
+        let listed = self.order.get("refunds").filter(|value| !value.is_null());
+        let (Some(listed), Some(currency)) = (listed, currency) else { return vec![] };
+        let Some(entries) = listed.as_array() else {
+            self.notes.push("refunds: expected a list".to_owned());
+            let part = AmountPart::Refund(String::new());
+            self.unreadable.push(unreadable(part, "refunds", Some(listed)));
             return vec![];
         };
         let mut refunds = Vec::new();
@@ -259,7 +302,12 @@ impl Reader<'_> {
             let id = entry.get("id").and_then(order_id).unwrap_or_else(|| format!("#{index}"));
             match total.and_then(|total| bounded(total.abs(), currency)) {
                 Ok(total_minor) => refunds.push(Refund::new(id, total_minor, None)),
-                Err(reason) => self.notes.push(format!("refunds[{index}].total: {reason}")),
+                Err(reason) => {
+                    let field = format!("refunds[{index}].total");
+                    self.notes.push(format!("{field}: {reason}"));
+                    let part = AmountPart::Refund(id);
+                    self.unreadable.push(unreadable(part, field, entry.get("total")));
+                }
             }
         }
         refunds
@@ -297,5 +345,85 @@ impl Reader<'_> {
 
     fn is_test(&self) -> bool {
         self.meta().any(|(key, value)| key == "_wcpay_mode" && value == "test")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fact(changes: Value) -> OrderFact {
+        let mut order = json!({
+            "id": 7, "status": "processing", "currency": "EUR", "total": "110.00",
+            "line_items": [{ "id": 1, "total": "60.00" }, { "id": 2, "total": "40.00" }],
+            "refunds": [{ "id": 5, "total": "-10.00" }],
+        });
+        order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let (headers, body) = (HeaderMap::new(), order.to_string());
+        let received_at = Timestamp::from_ms(1_780_000_000_000);
+        match read(&Arrival::of_test(&headers, body.as_bytes(), received_at)) {
+            Reading::Fact(fact) => *fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unread(fact: &OrderFact) -> Vec<(AmountPart, &str, &str)> {
+        let parts = fact.unreadable.iter();
+        parts.map(|u| (u.part.clone(), u.field.as_str(), u.shape.as_str())).collect()
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_makes_its_part_unknown_and_keeps_the_order() {
+        use AmountPart::{Currency, Goods, Refund, Total};
+        let digits = "9".repeat(31);
+        let many = format!("{}… (31 characters)", "9".repeat(24));
+        let lines = |total: &str| json!({ "line_items": [{ "id": 1, "total": "60.00" }, { "id": 2, "total": total }] });
+        for (changes, part, field, shape) in [
+            (lines("1,000.00"), Goods, "line_items[1].total", "9,999.99"),
+            (lines(&digits), Goods, "line_items[1].total", many.as_str()),
+            (json!({ "line_items": [{ "id": 1 }] }), Goods, "line_items[0].total", "missing"),
+            (json!({ "line_items": "many" }), Goods, "line_items", "aaaa"),
+            (json!({ "line_items": null }), Goods, "line_items", "missing"),
+            (lines("99999999999999"), Goods, "line_items", "999999999999999.99"),
+            (json!({ "total": "1,000.00" }), Total, "total", "9,999.99"),
+            (json!({ "currency": "Euro" }), Currency, "currency", "aaaa"),
+            (
+                json!({ "refunds": [{ "id": 5, "total": "-10,00" }] }),
+                Refund("5".into()),
+                "refunds[0].total",
+                "-99,99",
+            ),
+            (json!({ "refunds": {} }), Refund(String::new()), "refunds", "an object"),
+        ] {
+            let fact = fact(changes.clone());
+            assert_eq!(unread(&fact), [(part.clone(), field, shape)], "{changes}");
+            let known = (fact.goods_minor.is_some(), fact.lines.len(), fact.refunds.len());
+            match part {
+                Goods => assert_eq!(known, (false, 0, 1), "one bad line makes the sum unknown"),
+                Total => assert_eq!(fact.total_minor, None),
+                Currency => assert_eq!(fact.currency, None),
+                Refund(_) => assert_eq!(known, (true, 2, 0)),
+            }
+            assert!(!fact.notes.is_empty(), "the note quotes the value: {changes}");
+        }
+        let fine = fact(json!({}));
+        assert_eq!((unread(&fine), fine.goods_minor), (vec![], Some(10_000)));
+        let tax = fact(json!({ "total_tax": "1,00" }));
+        assert_eq!(unread(&tax), [], "no commission depends on it");
+    }
+
+    #[test]
+    fn a_body_without_any_amount_says_nothing_of_them() {
+        let fact = fact(json!({ "currency": null, "total": null, "line_items": null }));
+        let mut bare = Map::new();
+        bare.insert("id".into(), 7.into());
+        bare.insert("status".into(), "cancelled".into());
+        assert_eq!(fact.unreadable.len(), 1, "the fields are there and empty");
+        let (headers, body) = (HeaderMap::new(), serde_json::to_vec(&bare).unwrap());
+        let arrival = Arrival::of_test(&headers, &body, Timestamp::from_ms(1));
+        let Reading::Fact(bare) = read(&arrival) else { panic!("it is a fact") };
+        assert_eq!((bare.unreadable.len(), bare.status), (0, Some(Status::Void)));
     }
 }

@@ -24,6 +24,7 @@ mod reconcile;
 mod redirects;
 mod shipping;
 mod shopify;
+mod stop;
 mod stripe;
 mod support;
 mod tls;

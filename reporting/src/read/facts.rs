@@ -68,7 +68,7 @@ impl ClickRecord {
     /// Returns the click as attribution needs it; `None` for a class that does not earn.
     pub fn visit(&self) -> Option<Visit> {
         let Self { id, at, link, window_minutes, previous, .. } = *self;
-        let touch = Touch { clicked_at: at, click: id, link, window_minutes };
+        let touch = Touch { clicked_at: at, click: id, link, window_minutes, key: None };
         self.class.earns().then_some(Visit { touch, previous })
     }
 

@@ -97,7 +97,7 @@ impl Codes {
                 row.without_click += u64::from(!own);
                 row.others_click += u64::from(!own && clicked(&|_| true));
                 row.existing_customers += u64::from(order.new_customer == Some(false));
-                row.goods_minor += order.net_goods_minor();
+                row.goods_minor += order.net_goods_minor().unwrap_or(0);
             }
         }
         Ok(Self { rows })

@@ -49,8 +49,9 @@ impl Models {
             if order.status == Status::Void || !bounds.contains(order.placed_at) {
                 continue;
             }
-            let (goods, currency) =
-                (order.net_goods_minor(), order.currency.unwrap_or(merchant.currency));
+            // Goods that could not be read are in no sum.
+            let Some(goods) = order.net_goods_minor() else { continue };
+            let currency = order.currency.unwrap_or(merchant.currency);
             let mut parts: BTreeMap<InfluencerId, [i64; Model::ALL.len()]> = BTreeMap::new();
             for (index, model) in Model::ALL.into_iter().enumerate() {
                 for (candidate, part) in credit(&settled.decision, model, goods) {

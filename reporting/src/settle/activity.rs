@@ -8,7 +8,8 @@ use jiff::civil::Date;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
-use shared::id::{CampaignId, ClickId, FactId, InfluencerId};
+use shared::held::{self, Holding};
+use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId};
 use shared::ledger::{Account, Booking, Reason};
 use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
@@ -18,7 +19,7 @@ use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::{Dataset, arrival};
-use crate::settle::zones::{local_date, start_of, zone_of};
+use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// A lead that a click led to.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(crate) struct Lead<'a> {
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
     label: Label,
+    holding: Holding,
 }
 
 /// Why a lead earns nothing.
@@ -43,6 +45,8 @@ enum Label {
     None,
     /// The click's attribution window does not cover it.
     OutsideWindow,
+    /// The link or the influencer was suspended when the link was clicked.
+    Suspended,
     /// The click had brought as many leads before as its campaign counts.
     LeadLimit,
     /// The click is one of a flood, and a lead proves no person.
@@ -55,12 +59,18 @@ impl Lead<'_> {
         if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
     }
 
-    /// Returns `outside_window`, `lead_limit` or `flood` for a lead that earns nothing, else an
+    /// Returns why its commission is held, in one line; `None` when it is not, or earns nothing.
+    pub(crate) fn held(&self) -> Option<String> {
+        self.booking().and_then(|_| self.holding.to_text())
+    }
+
+    /// Returns `outside_window`, `suspended`, `lead_limit` or `flood` for a lead that earns nothing, else an
     /// empty text.
     pub(crate) const fn label(&self) -> &'static str {
         match self.label {
             Label::None => "",
             Label::OutsideWindow => "outside_window",
+            Label::Suspended => "suspended",
             Label::LeadLimit => "lead_limit",
             Label::Flood => "flood",
         }
@@ -71,6 +81,7 @@ impl Lead<'_> {
         match self.label {
             Label::None => "the click whose token came with the lead".to_owned(),
             Label::OutsideWindow => "the lead came after the window of its click".to_owned(),
+            Label::Suspended => "the link or the influencer was suspended".to_owned(),
             Label::LeadLimit => {
                 let most = self.campaign.caps.leads_per_click();
                 format!("the click had brought {most} leads before, and no more count")
@@ -102,6 +113,10 @@ pub(crate) struct Earning {
     pub(crate) booking: Booking,
     /// The day on which the hold begins.
     pub(crate) earned_on: Date,
+    /// Why it is held by somebody, in one line; `None` when it is not.
+    pub(crate) held: Option<String>,
+    /// The day on which somebody released it; it is not payable before.
+    pub(crate) released_on: Option<Date>,
 }
 
 /// Returns every lead that a click led to, by time.
@@ -119,19 +134,31 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
         };
         if merchant.id == event.fact.merchant {
             let id = FactId::of_content(&[b"lead", event.fact.id.as_bytes()]);
+            let (influencer, catalog) = (link.influencer(), &dataset.catalog);
             let earlier = of_click.entry(touch.click).or_default();
             *earlier += 1;
-            let label =
-                if !touch.covers(touch.time_of(event.fact.happened_at(), event.fact.received_at)) {
-                    Label::OutsideWindow
-                } else if *earlier > campaign.caps.leads_per_click() {
-                    Label::LeadLimit
-                } else if floods.contains(&touch.click) {
-                    Label::Flood
-                } else {
-                    Label::None
-                };
-            leads.push(Lead { id, event: &event.fact, touch, link, campaign, merchant, label });
+            let at = touch.time_of(event.fact.happened_at(), event.fact.received_at);
+            let label = if !touch.covers(at) {
+                Label::OutsideWindow
+            } else if is_suspended(catalog, &link, touch.clicked_at) {
+                Label::Suspended
+            } else if *earlier > campaign.caps.leads_per_click() {
+                Label::LeadLimit
+            } else if floods.contains(&touch.click) {
+                Label::Flood
+            } else {
+                Label::None
+            };
+            leads.push(Lead {
+                id,
+                event: &event.fact,
+                touch,
+                link,
+                campaign,
+                merchant,
+                label,
+                holding: held::of_lead(&touch, event.fact.received_at, influencer, catalog),
+            });
         }
     }
     leads.sort_by_key(|lead| (lead.event.happened_at(), lead.id));
@@ -150,50 +177,84 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
     let mut earned = Vec::new();
     for lead in leads(dataset) {
         if let Some(booking) = lead.booking() {
-            let earned_on = local_date(lead.event.happened_at(), &zone_of(lead.merchant)?)?;
-            earned.push(Earning { conversion: lead.id, booking, earned_on });
+            let zone = zone_of(lead.merchant)?;
+            let earned_on = local_date(lead.event.happened_at(), &zone)?;
+            let released_at = lead.holding.released_at;
+            let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
+            let held = lead.holding.to_text();
+            earned.push(Earning { conversion: lead.id, booking, earned_on, held, released_on });
         }
     }
     Ok(earned)
 }
 
+/// Why clicks are held, and the day on which they were released.
+type HoldOfClicks = (Option<String>, Option<Date>);
+
 /// Returns what billable clicks earned: one amount for each day, influencer and version of a
-/// campaign's terms, rounded once.
+/// campaign's terms, rounded once. Clicks of the day that are held, or were released late, make
+/// amounts of their own.
 pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
-    let paying: BTreeMap<CampaignId, _> = paying_campaigns(&dataset.catalog)?;
-    let mut days: BTreeMap<(CampaignId, InfluencerId, Date, usize), i64> = BTreeMap::new();
+    let catalog = &dataset.catalog;
+    let paying: BTreeMap<CampaignId, _> = paying_campaigns(catalog)?;
+    let mut holds: HashMap<LinkId, Holding> = HashMap::new();
+    let mut days: BTreeMap<_, BTreeMap<HoldOfClicks, i64>> = BTreeMap::new();
     for click in
         dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable)
     {
-        let Some(link) = dataset.catalog.links.get(click.link) else { continue };
+        let Some(link) = catalog.links.get(click.link) else { continue };
         let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
-        if terms.per_click().is_some() {
-            let day = local_date(click.at, zone)?;
-            *days.entry((campaign.id, link.influencer(), day, version)).or_default() += 1;
+        if terms.per_click().is_none() || is_suspended(catalog, &link, click.at) {
+            continue;
         }
+        let day = local_date(click.at, zone)?;
+        let holding = holds
+            .entry(click.link)
+            .or_insert_with(|| held::of_clicks(click.link, link.influencer(), catalog));
+        let due = days_later(day, campaign.hold_days)?;
+        let released_on = holding.released_at.map(|at| local_date(at, zone)).transpose()?;
+        let hold = (holding.to_text(), released_on.filter(|released_on| *released_on > due));
+        let of_day = days.entry((campaign.id, link.influencer(), day, version)).or_default();
+        *of_day.entry(hold).or_default() += 1;
     }
     let mut earned = Vec::new();
-    for ((id, influencer, day, version), count) in days {
+    for ((id, influencer, day, version), of_day) in days {
         let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
         let terms = campaign
             .earlier_commissions
             .get(version - 1)
             .map_or(&campaign.commission, |e| &e.commission);
         let Some(amount) = terms.per_click() else { continue };
-        let parts = [id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
-        let [id_text, influencer_text, day_text, version_text] =
-            parts.each_ref().map(|part| part.as_bytes());
-        let conversion =
-            FactId::of_content(&[b"clicks", id_text, influencer_text, day_text, version_text]);
         let begins = start_of(day, zone)?;
-        if let Some(booking) =
-            booking(conversion, begins, (id, influencer), merchant, count, amount)
-        {
-            earned.push(Earning { conversion, booking, earned_on: day });
+        for (index, ((held, released_on), count)) in of_day.into_iter().enumerate() {
+            let mut parts =
+                vec![id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
+            // What is not held, or all that there is, keeps the id that it has without any hold.
+            if index > 0 {
+                let released_on = released_on.map(|day| day.to_string());
+                parts.extend([held.clone().unwrap_or_default(), released_on.unwrap_or_default()]);
+            }
+            let parts = parts.iter().map(String::as_bytes);
+            let parts: Vec<&[u8]> = [&b"clicks"[..]].into_iter().chain(parts).collect();
+            let conversion = FactId::of_content(&parts);
+            let booked = booking(conversion, begins, (id, influencer), merchant, count, amount);
+            earned.extend(booked.map(|booking| Earning {
+                conversion,
+                booking,
+                earned_on: day,
+                held,
+                released_on,
+            }));
         }
     }
     Ok(earned)
+}
+
+/// Returns whether a click lies in a suspension of its link or its influencer.
+fn is_suspended(catalog: &Catalog, link: &LinkRef<'_>, clicked_at: Timestamp) -> bool {
+    let of = (link.id(), link.influencer());
+    catalog.suspended_click(of, clicked_at, Timestamp::MAX).is_some()
 }
 
 type PayingCampaign<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);

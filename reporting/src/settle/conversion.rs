@@ -120,7 +120,7 @@ impl Conversions {
     }
 
     /// Returns the day on which a conversion's commission becomes payable. Returns `None` when
-    /// there is no such day so far, or when the commission is booked in a currency that its
+    /// there is no such day so far, when it is held, or when the commission is booked in a currency that its
     /// merchant does not pay in.
     ///
     /// An order that became void or lost its credit after that day keeps the day: the commission
@@ -135,12 +135,19 @@ impl Conversions {
         account: &Account,
     ) -> Result<Option<Date>, Error> {
         let payer = self.payers.get(&conversion.settled.order.merchant);
-        let Some(payer) = payer.filter(|payer| payer.currency == account.currency) else {
+        let payer = payer.filter(|payer| payer.currency == account.currency);
+        let Some(payer) = payer.filter(|_| !conversion.is_held()) else {
             return Ok(None);
         };
         let zone = &payer.zone;
         let hold_days = self.hold_days.get(&account.campaign).copied().unwrap_or(0);
-        let due = |paid_at| days_later(local_date(paid_at, zone)?, hold_days);
+        let released_at = conversion.settled.holding.released_at;
+        let released_on = released_at.map(|at| local_date(at, zone)).transpose()?;
+        // What was held cannot have been paid before it was released.
+        let due = |paid_at| -> Result<Date, Error> {
+            let due = days_later(local_date(paid_at, zone)?, hold_days)?;
+            Ok(released_on.map_or(due, |released_on| released_on.max(due)))
+        };
         match conversion.hold {
             Hold::Never => Ok(None),
             Hold::Since(paid_at) => due(paid_at).map(Some),
@@ -206,6 +213,16 @@ impl Conversion {
         self.settled.accepted && self.settled.decision.method != Method::None && placed
     }
 
+    /// Returns whether its commission is held.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.settled.holding.held.is_empty()
+    }
+
+    /// Returns why its commission is held, in one line; `None` when it is not.
+    pub(crate) fn held(&self) -> Option<String> {
+        self.settled.holding.to_text()
+    }
+
     /// Returns the bookings, each with its id.
     pub(crate) fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
         let bookings = &self.settled.bookings;
@@ -218,7 +235,7 @@ impl Conversion {
         })
     }
 
-    /// Returns `approved`, `pending` or `reversed` for a booking.
+    /// Returns `approved`, `pending`, `held` or `reversed` for a booking.
     pub(crate) fn commission_status(
         &self,
         booking: &Booking,
@@ -229,6 +246,8 @@ impl Conversion {
             || self.settled.balance(&booking.account) == 0;
         if booking.amount_minor < 0 || gone {
             "reversed"
+        } else if self.is_held() {
+            "held"
         } else if is_payable(payable_on, as_of) {
             "approved"
         } else {

@@ -34,8 +34,10 @@ pub(crate) struct LedgerEntry<'a> {
     pub(crate) booking: Booking,
     /// The day on which it becomes payable; `None` when there is no such day so far.
     pub(crate) payable_on: Option<Date>,
-    /// `pending`, `approved` or `reversed`.
+    /// `pending`, `approved`, `held` or `reversed`.
     pub(crate) status: &'static str,
+    /// Why it is held, in one line; `None` when it is not.
+    pub(crate) held: Option<String>,
 }
 
 impl LedgerEntry<'_> {
@@ -95,6 +97,7 @@ fn entries_of_orders(
                 booking: booking.clone(),
                 payable_on,
                 status,
+                held: conversion.and_then(Conversion::held),
             });
         }
     }
@@ -106,18 +109,23 @@ fn entry_of_activity<'a>(
     catalog: &Catalog,
     as_of: Date,
 ) -> Result<LedgerEntry<'a>, Error> {
-    let Earning { conversion, booking, earned_on } = earned;
+    let Earning { conversion, booking, earned_on, held, released_on } = earned;
     let hold_days =
         catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
-    let payable_on = Some(days_later(earned_on, hold_days)?);
+    let due = days_later(earned_on, hold_days)?;
+    let due = released_on.map_or(due, |released_on| released_on.max(due));
+    let payable_on = Some(due).filter(|_| held.is_none());
     let id = FactId::of_content(&[b"commission", conversion.as_bytes()]);
-    let status = status(booking.amount_minor, payable_on, as_of);
-    Ok(LedgerEntry { id, conversion_id: conversion, conversion: None, booking, payable_on, status })
+    let status = status(booking.amount_minor, held.is_some(), payable_on, as_of);
+    let (conversion_id, conversion) = (conversion, None);
+    Ok(LedgerEntry { id, conversion_id, conversion, booking, payable_on, status, held })
 }
 
-fn status(amount_minor: i64, payable_on: Option<Date>, as_of: Date) -> &'static str {
+fn status(amount_minor: i64, is_held: bool, payable_on: Option<Date>, as_of: Date) -> &'static str {
     if amount_minor < 0 {
         "reversed"
+    } else if is_held {
+        "held"
     } else if is_payable(payable_on, as_of) {
         "approved"
     } else {
@@ -196,8 +204,9 @@ impl<'c> VolumeAndCaps<'c> {
     ) -> Result<Option<LedgerEntry<'a>>, Error> {
         let account = entry.booking.account;
         let Some(rules) = self.campaigns.get(&account.campaign) else { return Ok(None) };
-        let Some(conversion) = entry.conversion.filter(|_| account.currency == rules.currency)
-        else {
+        // What is held reaches no number of orders, and counts once it is released.
+        let counts = account.currency == rules.currency && entry.held.is_none();
+        let Some(conversion) = entry.conversion.filter(|_| counts) else {
             return Ok(None);
         };
         let placed_on = local_date(conversion.settled.order.placed_at, &rules.zone)?;
@@ -271,6 +280,6 @@ fn adjustment<'a>(
     } else {
         entry.payable_on
     };
-    let status = status(amount_minor, payable_on, as_of);
+    let status = status(amount_minor, entry.held.is_some(), payable_on, as_of);
     Ok(Some(LedgerEntry { id, booking, payable_on, status, ..entry.clone() }))
 }

@@ -43,6 +43,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         })),
         required(Column::id("status", |row| Some(row.entry.status.into()))),
         Column::id("payable_on", |row| row.entry.payable_on.map(|day| day.to_string())),
+        Column::text("held", |row| row.entry.held.clone().map(Into::into)),
     ]
 }
 

@@ -108,10 +108,10 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "label",
             either!(o => Some(o.label().into()), l => Some(l.label().into())),
         )),
-        required(Column::integer(
+        Column::integer(
             "goods_minor",
-            either!(o => Some(o.settled.order.net_goods_minor()), _l => Some(0)),
-        )),
+            either!(o => o.settled.order.net_goods_minor(), _l => Some(0)),
+        ),
         Column::id(
             "currency",
             either!(o => o.settled.order.currency.map(|currency| currency.to_string()), _l => None),
@@ -123,6 +123,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
                 l => Some(lead_decision(l).into()),
             ),
         )),
+        Column::text("held", either!(o => o.held().map(Into::into), l => l.held().map(Into::into))),
     ]
 }
 

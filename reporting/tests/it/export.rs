@@ -33,12 +33,12 @@ const PROMISED_COLUMNS: [(&str, &str); 5] = [
     (
         "conversions",
         "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
-         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision",
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held",
     ),
     (
         "commissions",
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
-         base_minor, rate, amount_minor, currency, status, payable_on",
+         base_minor, rate, amount_minor, currency, status, payable_on, held",
     ),
 ];
 

@@ -6,6 +6,7 @@
 mod command_line;
 mod export;
 mod export_again;
+mod held;
 mod insight;
 mod statement;
 mod support;

@@ -44,6 +44,9 @@ pub enum Verdict {
     AfterCheckout,
     /// The influencer placed the order.
     SelfReferral,
+    /// The influencer, the link or the coupon was suspended when the link was clicked or the code
+    /// was used.
+    Suspended,
     /// The order is a renewal of a subscription, which the campaign does not pay for.
     Renewal,
     /// The customer has bought from this shop before, and the campaign does not count this evidence
@@ -120,8 +123,8 @@ pub struct Decision {
     pub placed_at: Timestamp,
     /// The evidence by which it was credited.
     pub method: Method,
-    /// Empty, or the reason why nobody is credited: `outside_window`, `self_referral`, `renewal`,
-    /// `existing_customer`, `unproven`, `contested`.
+    /// Empty, or the reason why nobody is credited: `outside_window`, `self_referral`, `suspended`,
+    /// `renewal`, `existing_customer`, `unproven`, `contested`.
     pub label: String,
     /// The reason in one sentence.
     pub reason: String,
@@ -154,6 +157,7 @@ impl Decision {
 pub(super) const fn label_of(verdict: Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::SelfReferral => Some("self_referral"),
+        Verdict::Suspended => Some("suspended"),
         Verdict::Renewal => Some("renewal"),
         Verdict::ExistingCustomer => Some("existing_customer"),
         Verdict::OutsideWindow => Some("outside_window"),

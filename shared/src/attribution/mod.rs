@@ -13,7 +13,9 @@ pub use models::{credit, shares};
 
 use std::sync::Arc;
 
-use crate::catalog::{Campaign, Catalog, Coupon, Evidence, Model, Renewals};
+use crate::catalog::{
+    Campaign, Catalog, Coupon, Evidence, Model, Renewals, Suspendable, SuspendedPeriod,
+};
 use crate::id::{ClickId, CustomerId, InfluencerId};
 use crate::order::{Order, Touch, Visit, path_before};
 use crate::time::Timestamp;
@@ -60,8 +62,8 @@ pub fn decide(
     }
 }
 
-/// Applies the rules about the buyer and about renewals. A candidate is refused when its influencer
-/// placed the order, or when the order is a renewal that the campaign does not pay for. It stays
+/// Applies the rules about the buyer, about suspensions and about renewals. A candidate is refused
+/// when its influencer placed the order, when it was suspended, or when the order is a renewal that the campaign does not pay for. It stays
 /// credited outside its window when the campaign pays for all renewals.
 fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     let campaign = candidate.campaign.and_then(|id| catalog.campaigns.get(&id));
@@ -74,9 +76,27 @@ fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
     }
     if is_own_order(candidate.influencer, order, catalog) {
         candidate.verdict = Verdict::SelfReferral;
+    } else if suspended(candidate, order, catalog).is_some() {
+        candidate.verdict = Verdict::Suspended;
     } else if order.renewal && renewals == Renewals::None {
         candidate.verdict = Verdict::Renewal;
     }
+}
+
+/// Returns the suspension in which a candidate lies: that of its link or influencer at the time of
+/// the click, or that of its coupon or influencer when the order was placed.
+pub(crate) fn suspended<'c>(
+    candidate: &Candidate,
+    order: &Order,
+    catalog: &'c Catalog,
+) -> Option<&'c SuspendedPeriod> {
+    let at = candidate.clicked_at.unwrap_or(order.placed_at);
+    let of = [
+        candidate.link.map(Suspendable::Link),
+        candidate.coupon.map(Suspendable::Coupon),
+        candidate.influencer.map(Suspendable::Influencer),
+    ];
+    of.into_iter().flatten().find_map(|of| catalog.suspended(of, at, order.known_at))
 }
 
 /// Returns whether the influencer placed the order: its e-mail address is theirs, and was known
@@ -333,6 +353,8 @@ fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static
     }
     let (verdict, reason) = if has(Verdict::SelfReferral) {
         (Verdict::SelfReferral, "the influencer bought it")
+    } else if has(Verdict::Suspended) {
+        (Verdict::Suspended, "the influencer, the link or the coupon was suspended")
     } else if has(Verdict::Renewal) {
         (Verdict::Renewal, "a renewal, which the campaign does not pay for")
     } else if has(Verdict::ExistingCustomer) {

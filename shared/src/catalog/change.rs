@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::access::AccessToken;
 use super::campaign::Campaign;
 use super::coupon::Coupon;
+use super::hold::Hold;
 use super::influencer::Influencer;
 use super::merchant::Merchant;
+use super::suspension::{Suspendable, Suspension};
 use crate::id::FactId;
 use crate::links::Link;
 use crate::rates::ExchangeRate;
@@ -26,6 +28,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Returns whether every reader of the first version understands it.
+    pub fn is_of_the_first_version(&self) -> bool {
+        !self.has_sealed() && self.entities.iter().all(Entity::is_of_the_first_version)
+    }
+
     /// Returns whether any of its entities has secrets that are sealed.
     pub fn has_sealed(&self) -> bool {
         self.entities.iter().any(|entity| match entity {
@@ -54,6 +61,10 @@ pub enum Entity {
     AccessToken(AccessToken),
     /// An exchange rate.
     Rate(ExchangeRate),
+    /// A hold on commissions.
+    Hold(Hold),
+    /// The suspensions of an influencer, a link or a coupon.
+    Suspension(Suspension),
 }
 
 impl Entity {
@@ -67,6 +78,22 @@ impl Entity {
             Self::Coupon(coupon) => coupon.id.to_string(),
             Self::AccessToken(token) => token.hash.clone(),
             Self::Rate(rate) => rate.id(),
+            Self::Hold(hold) => hold.id.to_string(),
+            Self::Suspension(suspension) => match suspension.of {
+                Suspendable::Influencer(id) => id.to_string(),
+                Suspendable::Link(id) => id.to_string(),
+                Suspendable::Coupon(id) => id.to_string(),
+            },
+        }
+    }
+
+    /// Returns whether the first version of changes had this: a reader of that version would pay
+    /// what is held, or let somebody in who is locked out.
+    const fn is_of_the_first_version(&self) -> bool {
+        match self {
+            Self::Hold(_) | Self::Suspension(_) => false,
+            Self::AccessToken(token) => token.expires_at.is_none() && token.revoked_at.is_none(),
+            _ => true,
         }
     }
 }

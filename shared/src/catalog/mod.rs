@@ -10,16 +10,20 @@ mod campaign;
 mod change;
 mod coupon;
 mod dating;
+mod hold;
 mod influencer;
 mod merchant;
+mod suspension;
 
 pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
 pub use coupon::{Coupon, fold_code};
 pub use dating::Moment;
+pub use hold::{Hold, HoldTarget};
 pub use influencer::Influencer;
 pub use merchant::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
+pub use suspension::{Suspendable, SuspendedPeriod, Suspension};
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +32,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::id::{CampaignId, CouponId, InfluencerId, LinkId, MerchantId};
+use crate::id::{CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
 use crate::links::{Link, LinkRef, Links};
 use crate::rates::Rates;
 use crate::time::Timestamp;
@@ -50,9 +54,14 @@ pub struct Catalog {
     pub tokens: HashMap<String, Arc<AccessToken>>,
     /// Exchange rates.
     pub rates: Rates,
+    /// Holds by id.
+    pub holds: HashMap<HoldId, Arc<Hold>>,
+    /// Suspensions by who or what is suspended.
+    pub suspensions: HashMap<Suspendable, Arc<Suspension>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
+    holds_by_target: HashMap<HoldTarget, BTreeSet<HoldId>>,
     /// Who has or had a domain, by [`reversed`] domain, so that all domains below one stand together.
     domains: BTreeMap<String, BTreeSet<MerchantId>>,
     /// Links that became known before their campaigns, which happens when changes come from several
@@ -88,6 +97,8 @@ impl Catalog {
             Entity::Link(new) => self.links.get(new.id).is_some_and(|link| link.to_link() == *new),
             Entity::Coupon(new) => same(&self.coupons, &new.id, new),
             Entity::AccessToken(new) => same(&self.tokens, &new.hash, new),
+            Entity::Hold(new) => same(&self.holds, &new.id, new),
+            Entity::Suspension(new) => same(&self.suspensions, &new.of, new),
             Entity::Rate(_) => false,
         };
         let request = change.request.as_ref();
@@ -119,9 +130,18 @@ impl Catalog {
                 self.coupons_by_code.entry(fold_code(&new.code)).or_default().insert(new.id);
             }
             Entity::AccessToken(new) => {
-                self.tokens.entry(new.hash.clone()).or_insert_with(|| Arc::new(new.clone()));
+                let held = self.tokens.entry(new.hash.clone());
+                let held = held.or_insert_with(|| Arc::new(new.clone()));
+                Arc::make_mut(held).revoke(new.revoked_at);
             }
             Entity::Rate(new) => self.rates.insert(new),
+            Entity::Hold(new) => {
+                put_latest(&mut self.holds, new.id, new, |e| e.updated_at);
+                self.holds_by_target.entry(new.target.folded()).or_default().insert(new.id);
+            }
+            Entity::Suspension(new) => {
+                put_latest(&mut self.suspensions, new.of, new, |e| e.updated_at);
+            }
         }
     }
 
@@ -169,6 +189,34 @@ impl Catalog {
             }
         }
         found.into_iter()
+    }
+
+    /// Returns every hold on a target, also those that are released, in order of id. An order's name
+    /// must be folded, as [`HoldTarget::order`] does.
+    pub fn holds_on(&self, target: &HoldTarget) -> impl Iterator<Item = &Hold> {
+        let ids = self.holds_by_target.get(target).into_iter().flatten();
+        ids.filter_map(|id| self.holds.get(id)).map(AsRef::as_ref)
+    }
+
+    /// Returns the suspension in which a time lies, as far as it was decided by `known_at`.
+    pub fn suspended(
+        &self,
+        of: Suspendable,
+        at: Timestamp,
+        known_at: Timestamp,
+    ) -> Option<&SuspendedPeriod> {
+        self.suspensions.get(&of)?.covers(at, known_at)
+    }
+
+    /// Returns the suspension in which a click lies: its link's or its influencer's.
+    pub fn suspended_click(
+        &self,
+        (link, influencer): (LinkId, InfluencerId),
+        clicked_at: Timestamp,
+        known_at: Timestamp,
+    ) -> Option<&SuspendedPeriod> {
+        self.suspended(Suspendable::Link(link), clicked_at, known_at)
+            .or_else(|| self.suspended(Suspendable::Influencer(influencer), clicked_at, known_at))
     }
 
     /// Returns every coupon of a merchant with this code, in order of id.

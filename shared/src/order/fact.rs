@@ -184,6 +184,31 @@ pub enum RefundList {
     Some,
 }
 
+/// A part of what an order is worth, without which its commission cannot be known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AmountPart {
+    /// The currency, and with it every amount.
+    Currency,
+    /// The goods, or the worth of one line of them.
+    Goods,
+    /// The amount that the customer pays.
+    Total,
+    /// The refund with this id.
+    Refund(String),
+}
+
+/// An amount that a channel stated and that could not be read. It is unknown, never zero.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// What is unknown because of it.
+    pub part: AmountPart,
+    /// The field as the channel names it, such as `line_items[1].total`.
+    pub field: String,
+    /// The shape of its value, such as `9,999.99`: digits as 9, letters as a.
+    pub shape: String,
+}
+
 /// What one channel said of an order at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFact {
@@ -269,6 +294,9 @@ pub struct OrderFact {
     /// The fields that could not be read and were left out, each with the reason.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The amounts that could not be read. The order's commission is held while they are unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
     /// The unparsed delivery from which this fact was read after a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
@@ -290,6 +318,12 @@ impl OrderFact {
     /// browsers state the visitor's consent.
     pub const fn is_signed_page(&self) -> bool {
         self.source.confirms() && self.consent.is_some()
+    }
+
+    /// Returns why a part of the amounts is unknown, if the channel stated it and it could not be
+    /// read.
+    pub fn unreadable_part(&self, part: &AmountPart) -> Option<&Unreadable> {
+        self.unreadable.iter().find(|unreadable| unreadable.part == *part)
     }
 
     /// Turns clicks that came by id into touches. Clicks that `visit` does not know are left out.
@@ -340,6 +374,7 @@ impl OrderFact {
             consent: None,
             test: false,
             notes: vec![],
+            unreadable: vec![],
             reread: None,
         }
     }

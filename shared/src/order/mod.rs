@@ -14,7 +14,8 @@ mod touch;
 
 pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
 pub use fact::{
-    Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
+    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
+    Source, Status, Unreadable,
 };
 pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
@@ -78,6 +79,12 @@ pub struct Order {
     pub touches: Vec<Touch>,
     /// The clicks that browsers claim, by time. They matter only where the shop's facts have none.
     pub claims: Vec<Claim>,
+    /// The amounts that were stated and could not be read, and that no later fact states readably.
+    /// While there are any, nobody knows what the order is worth.
+    pub unreadable: Vec<Unreadable>,
+    /// The time up to which decisions of people about it are known: [`Timestamp::MAX`] unless the
+    /// order is looked at as it was earlier.
+    pub known_at: Timestamp,
 }
 
 impl Order {
@@ -106,10 +113,25 @@ impl Order {
             || self.total_minor.is_some_and(|total| total > 0 && self.refunded_minor >= total)
     }
 
-    /// Returns the goods that were kept, rounded to minor units.
-    pub fn net_goods_minor(&self) -> i64 {
+    /// Returns the goods that were kept, rounded to minor units; `None` when an amount that was
+    /// stated could not be read. Zero when no amount was ever stated.
+    pub fn net_goods_minor(&self) -> Option<i64> {
+        if !self.unreadable.is_empty() {
+            return None;
+        }
         let net = self.kept_goods().map_or(0, |(kept, whole)| round_half_away(kept, whole));
-        i64::try_from(net).unwrap_or(i64::MAX)
+        Some(i64::try_from(net).unwrap_or(i64::MAX))
+    }
+
+    /// Returns whether it could earn, if it is credited: it is neither void, nor a draft, nor a
+    /// test.
+    pub fn is_earning(&self) -> bool {
+        self.status != Status::Void && self.status != Status::Draft && !self.test
+    }
+
+    /// Returns whether nobody knows what it is worth, although it could earn.
+    pub fn is_unknown(&self) -> bool {
+        !self.unreadable.is_empty() && self.is_earning()
     }
 }
 
@@ -188,11 +210,16 @@ impl<'f> Folding<'f> {
 fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Order> {
     let (last, first_at) = (base.last.fact()?, base.first_at?);
     let content = base.content.fact();
-    let currency = content.and_then(|f| f.currency);
-    let goods = currency.and_then(|currency| base.goods.get(&currency)?.fact());
-    let total = currency.and_then(|currency| base.total.get(&currency)?.fact());
+    let (in_currency, no_currency) = base.currency.answer(&AmountPart::Currency);
+    let currency = in_currency.and_then(|f| f.currency);
+    let goods = currency.and_then(|currency| base.goods.get(&currency)).copied();
+    let (goods, no_goods) = goods.unwrap_or_default().answer(&AmountPart::Goods);
+    let total = currency.and_then(|currency| base.total.get(&currency)).copied();
+    let (total, no_total) = total.unwrap_or_default().answer(&AmountPart::Total);
     let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
     let refunds = base.refunds.valid(currency);
+    let no_refunds = refunds.into_iter().flat_map(Valid::unreadable);
+    let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
     let refunded = |line: &Line| Some((line.id.clone(), refunds?.line_minor(&line.id)?));
     let touches = if confirmed { touches(base, first_at) } else { vec![] };
     // A click that may not count does not say when the order was placed either.
@@ -227,6 +254,8 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
         renewal: base.renewal,
         touches,
         claims,
+        unreadable: unreadable.cloned().collect(),
+        known_at: Timestamp::MAX,
     })
 }
 
@@ -241,7 +270,13 @@ fn touches(said: &Said<'_>, first_at: Timestamp) -> Vec<Touch> {
     touches.reverse();
     let after = said.touches.iter().filter(|touch| first_at < touch.clicked_at);
     touches.extend(after.take(TOUCHES_MAX - touches.len()));
-    touches.dedup_by_key(|touch| touch.click);
+    touches.dedup_by(|later, kept| {
+        let is_same = later.click == kept.click;
+        if is_same {
+            kept.key = kept.key.or(later.key);
+        }
+        is_same
+    });
     touches
 }
 

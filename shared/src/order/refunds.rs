@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fact::{OrderFact, Refund, RefundList};
+use super::fact::{AmountPart, OrderFact, Refund, RefundList, Unreadable};
 use super::place::{Place, Rank};
 use crate::money::Currency;
 
@@ -23,6 +23,25 @@ struct OfRank<'f> {
     in_currency: BTreeMap<Currency, Valid<'f>>,
 }
 
+/// What a fact says of a refund.
+#[derive(Debug, Clone, Copy)]
+enum Version<'f> {
+    Read(&'f Refund),
+    /// Its amounts could not be read.
+    Unread(&'f Unreadable),
+}
+
+/// Returns what a fact says of each refund that it names, by id. What could not be read comes last:
+/// it replaces what could.
+fn versions_of(fact: &OrderFact) -> impl Iterator<Item = (&str, Version<'_>)> {
+    let read = fact.refunds.iter().map(|refund| (refund.id.as_str(), Version::Read(refund)));
+    let unread = fact.unreadable.iter().filter_map(|unreadable| match &unreadable.part {
+        AmountPart::Refund(id) => Some((id.as_str(), Version::Unread(unreadable))),
+        AmountPart::Currency | AmountPart::Goods | AmountPart::Total => None,
+    });
+    read.chain(unread)
+}
+
 /// The valid refunds, and their sums.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Valid<'f> {
@@ -30,17 +49,19 @@ pub(super) struct Valid<'f> {
     since: Option<Place>,
     facts: BTreeMap<Place, &'f OrderFact>,
     /// By id: every version of a refund by place in the facts. The last one is valid.
-    versions: BTreeMap<&'f str, BTreeMap<(Place, usize), &'f Refund>>,
+    versions: BTreeMap<&'f str, BTreeMap<(Place, usize), Version<'f>>>,
     total: i128,
     goods: i128,
     pro_rata: i128,
     lines: BTreeMap<&'f str, i128>,
+    /// By id: the valid refunds whose amounts could not be read. They are in no sum.
+    unread: BTreeMap<&'f str, &'f Unreadable>,
 }
 
 impl<'f> Refunds<'f> {
     /// Takes in a fact.
     pub(super) fn add(&mut self, place: Place, fact: &'f OrderFact) {
-        if fact.refunds.is_empty() && !names_all(fact) {
+        if versions_of(fact).next().is_none() && !names_all(fact) {
             return;
         }
         let of_rank = self.by_rank.entry(place.0).or_default();
@@ -84,20 +105,28 @@ impl<'f> Valid<'f> {
 
     /// Adds a fact's refunds, or removes them.
     fn change(&mut self, place: Place, fact: &'f OrderFact, adds: bool) {
-        for (index, refund) in fact.refunds.iter().enumerate() {
-            let versions = self.versions.entry(&refund.id).or_default();
-            let before = versions.last_key_value().map(|(_, refund)| *refund);
+        for (index, (id, version)) in versions_of(fact).enumerate() {
+            let versions = self.versions.entry(id).or_default();
+            let before = versions.last_key_value().map(|(_, version)| *version);
             if adds {
-                versions.insert((place, index), refund);
+                versions.insert((place, index), version);
             } else {
                 versions.remove(&(place, index));
             }
-            let after = versions.last_key_value().map(|(_, refund)| *refund);
+            let after = versions.last_key_value().map(|(_, version)| *version);
             if after.is_none() {
-                self.versions.remove(refund.id.as_str());
+                self.versions.remove(id);
             }
-            before.into_iter().for_each(|refund| self.count(refund, -1));
-            after.into_iter().for_each(|refund| self.count(refund, 1));
+            match before {
+                Some(Version::Read(refund)) => self.count(refund, -1),
+                Some(Version::Unread(_)) => _ = self.unread.remove(id),
+                None => {}
+            }
+            match after {
+                Some(Version::Read(refund)) => self.count(refund, 1),
+                Some(Version::Unread(unreadable)) => _ = self.unread.insert(id, unreadable),
+                None => {}
+            }
         }
     }
 
@@ -112,6 +141,11 @@ impl<'f> Valid<'f> {
         for line in &refund.lines {
             *self.lines.entry(&line.line).or_default() += times * i128::from(line.goods_minor);
         }
+    }
+
+    /// Returns why refunds are unknown.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &'f Unreadable> {
+        self.unread.values().copied()
     }
 
     /// Returns the sum of all refunds.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fact::{FactKind, OrderFact, Source, Status};
+use super::fact::{AmountPart, FactKind, OrderFact, Source, Status, Unreadable};
 use super::place::{Place, place};
 use super::refunds::Refunds;
 use super::touch::Touch;
@@ -30,6 +30,50 @@ impl<'f> Latest<'f> {
     }
 }
 
+/// What tells a part of the amounts.
+///
+/// The most trusted fact that states the part decides. If it could not be read, the part is
+/// unknown, and an earlier word does not stand in for it: the amount may have changed. Only a fact
+/// about a later moment does, from whatever channel.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Told<'f> {
+    /// The fact that states the part, readably or not.
+    stated: Latest<'f>,
+    /// The latest fact, by time alone, that states it readably.
+    read: Latest<'f>,
+}
+
+impl<'f> Told<'f> {
+    /// Offers a fact, which counts if it states the part.
+    fn offer(&mut self, place: Place, fact: &'f OrderFact, part: &AmountPart, has_amount: bool) {
+        let is_unread = fact.unreadable_part(part).is_some();
+        if has_amount || is_unread {
+            self.stated.offer(place, fact);
+        }
+        if has_amount && !is_unread {
+            self.read.offer(by_time(place), fact);
+        }
+    }
+
+    /// Returns the fact that tells the part, or what is unreadable.
+    pub(super) fn answer(
+        self,
+        part: &AmountPart,
+    ) -> (Option<&'f OrderFact>, Option<&'f Unreadable>) {
+        let Some((place, stated)) = self.stated.0 else { return (None, None) };
+        let Some(unread) = stated.unreadable_part(part) else { return (Some(stated), None) };
+        match self.read.0.filter(|(read_at, _)| *read_at > by_time(place)) {
+            Some((_, read)) => (Some(read), None),
+            None => (None, Some(unread)),
+        }
+    }
+}
+
+/// Returns a place that time alone decides.
+const fn by_time(place: Place) -> Place {
+    ((Source::Webhook, false, false), place.1, place.2, place.3)
+}
+
 /// The facts of one side, the shop's server or browsers, as far as they can still matter.
 #[derive(Debug, Default)]
 pub(super) struct Said<'f> {
@@ -42,8 +86,9 @@ pub(super) struct Said<'f> {
     pub checkout: Latest<'f>,
     /// The fact that last had the contents of the order.
     pub content: Latest<'f>,
-    pub goods: BTreeMap<Currency, Latest<'f>>,
-    pub total: BTreeMap<Currency, Latest<'f>>,
+    pub currency: Told<'f>,
+    pub goods: BTreeMap<Currency, Told<'f>>,
+    pub total: BTreeMap<Currency, Told<'f>>,
     pub customer: Latest<'f>,
     pub new_customer: Latest<'f>,
     /// The arrival of the first fact.
@@ -76,18 +121,19 @@ impl<'f> Said<'f> {
         offer(&mut self.checkout, fact.checkout_at.is_some());
         offer(&mut self.customer, fact.customer.is_some());
         offer(&mut self.new_customer, fact.new_customer.is_some());
+        if !fact.partial {
+            let no_currency = fact.unreadable_part(&AmountPart::Currency).is_some();
+            offer(&mut self.content, fact.currency.is_some() || no_currency);
+            self.currency.offer(place, fact, &AmountPart::Currency, fact.currency.is_some());
+        }
         if let Some(currency) = fact.currency.filter(|_| !fact.partial) {
-            offer(&mut self.content, true);
-            if fact.goods_minor.is_some() {
-                offer(self.goods.entry(currency).or_default(), true);
-            }
-            if fact.total_minor.is_some() {
-                offer(self.total.entry(currency).or_default(), true);
-            }
+            let goods = self.goods.entry(currency).or_default();
+            goods.offer(place, fact, &AmountPart::Goods, fact.goods_minor.is_some());
+            let total = self.total.entry(currency).or_default();
+            total.offer(place, fact, &AmountPart::Total, fact.total_minor.is_some());
         }
         if is_dispute(fact) && fact.status.is_some() {
-            let by_time = ((Source::Webhook, false, false), place.1, place.2, place.3);
-            self.dispute.offer(by_time, fact);
+            self.dispute.offer(by_time(place), fact);
         }
         let earliest = |held: &mut Option<Timestamp>| {
             *held = Some(held.map_or(fact.received_at, |held| held.min(fact.received_at)));

@@ -18,6 +18,10 @@ pub struct Touch {
     pub link: LinkId,
     /// The attribution window: the time in which it may earn, in minutes.
     pub window_minutes: u32,
+    /// The id of the master key that signed the token by which the touch is known. `None` when it
+    /// is known by its record, or was recorded before tokens' keys were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u8>,
 }
 
 impl From<&Claims> for Touch {
@@ -27,6 +31,7 @@ impl From<&Claims> for Touch {
             click: claims.click,
             link: claims.link,
             window_minutes: claims.window_minutes,
+            key: Some(claims.key_id),
         }
     }
 }
@@ -107,6 +112,7 @@ mod tests {
             click: id(number),
             link: LinkId::from_bits(1),
             window_minutes: 30 * 24 * 60,
+            key: None,
         };
         Visit { touch, previous: previous.map(id) }
     }

@@ -1,12 +1,17 @@
 //! Changes of the catalog come from several nodes in any order, and must make the same catalog.
 
 use proptest::prelude::*;
-use shared::catalog::{Catalog, Change, Entity, Merchant, RequestId};
-use shared::id::LinkId;
+use shared::catalog::{
+    AccessToken, Catalog, Change, Entity, Hold, HoldTarget, Merchant, RequestId, Role, Suspendable,
+    Suspension,
+};
+use shared::id::{HoldId, LinkId};
 use shared::links::{Link, Scope};
 use shared::time::Span;
 
 use crate::world::{ANNA, ANNAS_LINK, BEN, CAMPAIGN, MERCHANT, NOW, click_first};
+
+const HOLD: HoldId = HoldId::from_bits(7);
 
 /// All entities of the small world, two more links with one slug, and a later version of each
 /// entity.
@@ -33,7 +38,27 @@ fn changes() -> Vec<Change> {
     // Two nodes changed it in the same millisecond.
     let mut at_another_node = renamed.clone();
     at_another_node.name = "Otherwise".into();
+    let token = AccessToken::new("00ff".into(), Role::Admin, NOW);
+    let later = NOW.plus(Span::minutes(5));
+    let hold = Hold {
+        id: HOLD,
+        target: HoldTarget::Link(ANNAS_LINK),
+        reason: "looks odd".into(),
+        since: None,
+        created_at: NOW,
+        released_at: None,
+        release_reason: None,
+        updated_at: NOW,
+    };
+    let suspended = Suspension::changed(None, Suspendable::Influencer(ANNA), Some(NOW), NOW);
+    let lifted = Suspension::changed(Some(&suspended), suspended.of, None, later);
     let entities = vec![
+        Entity::AccessToken(AccessToken { revoked_at: Some(later), ..token.clone() }),
+        Entity::AccessToken(token),
+        Entity::Hold(Hold { released_at: Some(later), updated_at: later, ..hold.clone() }),
+        Entity::Hold(hold),
+        Entity::Suspension(suspended),
+        Entity::Suspension(lifted),
         Entity::Merchant(world.merchants[&MERCHANT].as_ref().clone()),
         Entity::Campaign(world.campaigns[&CAMPAIGN].as_ref().clone()),
         Entity::Campaign(renamed),
@@ -85,5 +110,12 @@ proptest! {
             prop_assert!(catalog.links.by_slug(scope, "anna").is_some());
         }
         prop_assert_eq!(&catalog.campaigns[&CAMPAIGN].name, "Renamed");
+        prop_assert!(!catalog.tokens["00ff"].is_valid(NOW), "a revocation is final");
+        prop_assert_eq!(catalog.holds_on(&HoldTarget::Link(ANNAS_LINK)).count(), 1);
+        prop_assert!(catalog.holds[&HOLD].released_at.is_some(), "and so is a release");
+        let of = Suspendable::Influencer(ANNA);
+        let lifted_at = NOW.plus(Span::minutes(5));
+        prop_assert!(catalog.suspended(of, NOW, lifted_at).is_some());
+        prop_assert!(catalog.suspended(of, lifted_at, lifted_at).is_none(), "it was lifted");
     }
 }

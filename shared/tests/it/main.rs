@@ -4,6 +4,7 @@
 
 mod catalog_folding;
 mod claims;
+mod holding;
 mod links;
 mod order_folding;
 mod order_load;

@@ -127,6 +127,7 @@ pub(crate) fn touch(clicked_at: Timestamp) -> Touch {
         click: ClickId::from_bytes([8; 16]),
         link: ANNAS_LINK,
         window_minutes: 30 * 24 * 60,
+        key: None,
     }
 }
 

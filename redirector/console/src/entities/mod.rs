@@ -5,11 +5,13 @@
 mod builder;
 mod campaign;
 mod coupon;
+mod hold;
 mod influencer;
 mod link;
 mod loops;
 mod merchant;
 mod rate;
+mod suspension;
 
 use serde_json::{Value, json};
 use shared::catalog::Entity;
@@ -18,6 +20,8 @@ use shops::postback;
 use crate::fields::Fields;
 
 pub(crate) use builder::EntityBuilder;
+pub(crate) use hold::REASON_CHARS_MAX;
+pub(crate) use suspension::suspended_from;
 
 /// The kinds of entities that the API can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub(crate) enum Kind {
     Link,
     Coupon,
     Rate,
+    Hold,
+    /// Made by `tokens`, because its secret is shown once and never kept.
+    Token,
 }
 
 impl Kind {
@@ -40,6 +47,7 @@ impl Kind {
             "links" => Some(Self::Link),
             "coupons" => Some(Self::Coupon),
             "rates" => Some(Self::Rate),
+            "holds" => Some(Self::Hold),
             _ => None,
         }
     }
@@ -75,6 +83,16 @@ impl EntityBuilder<'_> {
                 self.changed_coupon(fields, held).map(Entity::Coupon)
             }
             (Kind::Coupon, _) => self.coupon(fields).map(Entity::Coupon),
+            (Kind::Hold, None) => self.hold(fields).map(Entity::Hold),
+            (Kind::Hold, Some(_)) => {
+                let reason = "never changes; release the hold, and make another one";
+                fields.fault("hold", reason);
+                None
+            }
+            (Kind::Token, _) => {
+                fields.fault("token", "is made at /api/v1/tokens and never changes; revoke it");
+                None
+            }
             (Kind::Rate, None) => self.rate(fields).map(Entity::Rate),
             (Kind::Rate, Some(_)) => {
                 fields.fault(

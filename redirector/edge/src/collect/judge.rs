@@ -7,7 +7,7 @@ use shared::consent::Consent;
 use shared::event::{Event, EventName, Order, PageSource, is_order_id};
 use shared::id::{EventId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
-use shared::order::{OrderFact, Source, Status, Touch, normal_order_id};
+use shared::order::{AmountPart, OrderFact, Source, Status, Touch, Unreadable, normal_order_id};
 use shared::platform::Platform;
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
@@ -108,8 +108,21 @@ impl Judge<'_> {
             minor("shipping", order.shipping),
         );
         let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
-        let goods = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
-        let goods = minor("items", goods);
+        let exact = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
+        let goods = minor("items", exact);
+        let is_stated = order.value.is_some() || order.items.iter().any(|i| i.price.is_some());
+        let unread = |part, field: &str, amount: Option<Decimal>| Unreadable {
+            part,
+            field: field.to_owned(),
+            shape: shops::shape_of(&amount.map_or("too large".to_owned(), |a| a.to_string())),
+        };
+        let mut unreadable = Vec::new();
+        if total.is_none() && order.value.is_some() {
+            unreadable.push(unread(AmountPart::Total, "value", order.value));
+        }
+        if goods.is_none() && is_stated && currency.is_some() {
+            unreadable.push(unread(AmountPart::Goods, "items", exact));
+        }
         let proof = self.proof(order);
         let id = self.claim_id(event, order, proof);
         let order_id = order_id(order, proof);
@@ -130,6 +143,7 @@ impl Judge<'_> {
             touches: self.touch.into_iter().collect(),
             proofs: proof.into_iter().collect(),
             consent: Some(self.consent),
+            unreadable,
             ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
         };
         if is_signed == Some(true) {

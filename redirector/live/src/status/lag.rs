@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use journal::{Health, StreamName};
+use shared::platform::Platform;
 use shared::time::Timestamp;
 
 #[derive(Debug, Default)]
 pub struct Lag {
     /// Records projected since the start.
     pub projected: AtomicU64,
+    /// Amounts of orders that could not be read since the start, by platform.
+    unreadable: [AtomicU64; Platform::ALL.len()],
     /// The projector found nothing left to project in its last pass. Records that came since are
     /// not in it.
     pub caught_up: AtomicBool,
@@ -28,6 +31,17 @@ impl Lag {
     /// processes write are known only as of the projector's last pass.
     pub fn is_up_to_date(&self, streams: &[Health]) -> bool {
         self.caught_up.load(Relaxed) && !self.failing.load(Relaxed) && self.behind(streams) == 0
+    }
+
+    /// Counts amounts of an order that could not be read.
+    pub fn unreadable(&self, platform: Platform, amounts: usize) {
+        let counter = &self.unreadable[platform as usize];
+        counter.fetch_add(u64::try_from(amounts).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Returns how many amounts of a platform's orders could not be read.
+    pub fn unreadable_total(&self, platform: Platform) -> u64 {
+        self.unreadable[platform as usize].load(Relaxed)
     }
 
     /// Returns how many records of these streams are not projected yet.

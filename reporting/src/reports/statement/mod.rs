@@ -58,6 +58,12 @@ pub struct Line {
     /// earnings. In a campaign with a minimum payout, it is zero until the minimum is reached; then
     /// it includes what was carried forward.
     pub payable_minor: i64,
+    /// Credited orders whose commission is held. They count as orders; goods that could not be read
+    /// are not among the goods.
+    pub orders_held: u64,
+    /// The sum of bookings that are held. It is contained in what is not yet payable. An order
+    /// whose amounts could not be read has none.
+    pub held_minor: i64,
 }
 
 /// One amount booked in the period.
@@ -75,7 +81,7 @@ pub struct CommissionLine {
     pub booking: Booking,
     /// Whether the booking's base is a count of leads or clicks, not an amount.
     pub base_is_count: bool,
-    /// `pending`, `approved` or `reversed`.
+    /// `pending`, `approved`, `held` or `reversed`.
     pub status: &'static str,
     /// The day on which it becomes payable; `None` when there is no such day so far.
     pub payable_on: Option<Date>,
@@ -91,6 +97,8 @@ pub struct Statement {
     /// How many credited orders no server has confirmed. They earn because the merchant trusts its
     /// pixel.
     pub unconfirmed: u64,
+    /// How many credited orders have a commission that is held.
+    pub held: u64,
     /// How many credited orders came by a click that brought orders of many customers. They earn as
     /// others do; a person has to look at them.
     pub many_customers: u64,
@@ -137,6 +145,7 @@ struct Draft<'a> {
     /// The approved sum of each month, in the merchant's currency.
     approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
     unconfirmed: u64,
+    held: u64,
     many_customers: u64,
 }
 
@@ -159,6 +168,7 @@ impl<'a> Draft<'a> {
             commissions: Vec::new(),
             approved: BTreeMap::new(),
             unconfirmed: 0,
+            held: 0,
             many_customers: 0,
         })
     }
@@ -233,13 +243,16 @@ impl<'a> Draft<'a> {
         if !order.confirmed && !cancelled && self.merchant.trust_pixel {
             self.unconfirmed += 1;
         }
+        let held = u64::from(conversion.is_held());
+        self.held += held;
         self.many_customers += u64::from(conversion.has_many_customers());
         let line = self.line(influencer, order.currency.unwrap_or(self.merchant.currency));
         line.orders += 1;
+        line.orders_held += held;
         if cancelled {
             line.orders_cancelled += 1;
         } else {
-            line.goods_minor += order.net_goods_minor();
+            line.goods_minor += order.net_goods_minor().unwrap_or(0);
         }
     }
 
@@ -265,6 +278,7 @@ impl<'a> Draft<'a> {
         let balance = if approved { &mut line.approved_minor } else { &mut line.pending_minor };
         *balance += booking.amount_minor;
         line.reversed_minor += booking.amount_minor.min(0);
+        line.held_minor += if entry.held.is_some() { booking.amount_minor } else { 0 };
         self.commissions.push(CommissionLine {
             commission_id: entry.id.to_string(),
             influencer: account.influencer,
@@ -301,7 +315,7 @@ impl<'a> Draft<'a> {
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
         let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
-        Statement { lines, commissions, unconfirmed, many_customers }
+        Statement { lines, commissions, unconfirmed, held: self.held, many_customers }
     }
 }
 
@@ -341,5 +355,7 @@ fn empty_line(influencer: InfluencerId, name: &str, currency: Currency) -> Line 
         approved_minor: 0,
         reversed_minor: 0,
         payable_minor: 0,
+        orders_held: 0,
+        held_minor: 0,
     }
 }

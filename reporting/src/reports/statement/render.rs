@@ -21,7 +21,7 @@ impl Statement {
 }
 
 /// The columns of a statement, in order.
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 14] = [
     "influencer_id",
     "influencer",
     "clicks_billable",
@@ -34,6 +34,8 @@ const HEADER: [&str; 12] = [
     "commission_reversed",
     "payable",
     "currency",
+    "orders_held",
+    "commission_held",
 ];
 
 impl Line {
@@ -52,6 +54,8 @@ impl Line {
             money(self.reversed_minor),
             money(self.payable_minor),
             Cell::Id(self.currency.to_string()),
+            Cell::Number(self.orders_held.to_string()),
+            money(self.held_minor),
         ]
     }
 }

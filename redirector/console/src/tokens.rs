@@ -1,0 +1,146 @@
+//! Access tokens: list, make, revoke. Only the answer that makes a token shows its secret; what is
+//! kept is a hash.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use live::clock;
+use serde_json::{Value, json};
+use shared::catalog::{AccessToken, Catalog, Change, Entity, Role};
+use shared::time::Timestamp;
+
+use crate::auth;
+use crate::context::Console;
+use crate::entities::Kind;
+use crate::fields::{Fields, parsed, text, time};
+use crate::problem::Problem;
+use crate::resources::{
+    Page, accept, answered, held, list_of, mark_repeated, merge, object, problem, request_id, show,
+};
+
+/// The most characters of a token's name.
+const NAME_CHARS_MAX: usize = 200;
+
+/// `GET /api/v1/tokens`.
+pub(crate) async fn list(
+    State(console): State<Arc<Console>>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    list_of(&console, Kind::Token, page).await
+}
+
+/// `GET /api/v1/tokens/{id}`.
+pub(crate) async fn read(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let catalog = console.live.read();
+    Ok(Json(show(&held(&catalog, Kind::Token, &id)?, &catalog)))
+}
+
+/// `POST /api/v1/tokens`. A repeated request with the same `Idempotency-Key` shows the token
+/// without its secret.
+pub(crate) async fn create(
+    State(console): State<Arc<Console>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let request = request_id(&headers, "tokens", &body)?;
+    let secret = auth::generate();
+    let prepare = |catalog: &Catalog| {
+        if let Some(before) = answered(catalog, request.as_ref())? {
+            let hash = before.first.clone().unwrap_or_default();
+            let token = catalog.tokens.get(&hash).map(|token| token.as_ref().clone());
+            let token = token.ok_or_else(|| Problem::not_found("the token does not exist"))?;
+            return Ok((None, (Entity::AccessToken(token), true)));
+        }
+        let mut fields = Fields::new(object(&body)?);
+        let now = clock::now();
+        let made = read_fields(catalog, &mut fields, auth::hash(&secret), now);
+        let entity = accept(made.map(Entity::AccessToken), fields)?;
+        let change = Change { at: now, entities: vec![entity.clone()], request };
+        Ok((Some(change), (entity, false)))
+    };
+    let (entity, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    let mut answer = show(&entity, &console.live.read());
+    if !repeated {
+        merge(&mut answer, json!({ "token": secret }));
+    }
+    let location = format!("/api/v1/tokens/{}", answer["id"].as_str().unwrap_or_default());
+    let mut response = (StatusCode::CREATED, Json(answer)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(mark_repeated(response, repeated))
+}
+
+fn read_fields(
+    catalog: &Catalog,
+    fields: &mut Fields,
+    hash: String,
+    now: Timestamp,
+) -> Option<AccessToken> {
+    let role = fields.required("role", text(20));
+    let of = fields.optional("for", text(40)).map(Value::from);
+    let name = fields.optional("name", text(NAME_CHARS_MAX));
+    let expires_at = fields.optional("expires_at", time);
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        fields.fault("expires_at", "lies in the past; expected a time that is still to come");
+    }
+    let role = match (role?.as_str(), of) {
+        ("admin", None) => Ok(Role::Admin),
+        ("admin", Some(_)) => {
+            Err(("for", "goes with the roles merchant and influencer".to_owned()))
+        }
+        ("merchant" | "influencer", None) => {
+            Err(("for", "say whose token: the id of a merchant or an influencer".to_owned()))
+        }
+        ("merchant", Some(id)) => parsed(&id).map(Role::Merchant).map_err(|reason| ("for", reason)),
+        ("influencer", Some(id)) => {
+            parsed(&id).map(Role::Influencer).map_err(|reason| ("for", reason))
+        }
+        (other, _) => Err(("role", format!("`{other}`: expected admin, merchant or influencer"))),
+    };
+    let known = role.and_then(|role| match role {
+        Role::Merchant(id) if !catalog.merchants.contains_key(&id) => {
+            Err(("for", format!("`{id}` does not exist")))
+        }
+        Role::Influencer(id) if !catalog.influencers.contains_key(&id) => {
+            Err(("for", format!("`{id}` does not exist")))
+        }
+        role => Ok(role),
+    });
+    match known {
+        Ok(role) => Some(AccessToken { name, expires_at, ..AccessToken::new(hash, role, now) }),
+        Err((field, reason)) => {
+            fields.fault(field, reason);
+            None
+        }
+    }
+}
+
+/// `DELETE /api/v1/tokens/{id}`: the token opens nothing from this answer on. The token itself stays
+/// listed, for audits.
+pub(crate) async fn revoke(
+    State(console): State<Arc<Console>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let prepare = |catalog: &Catalog| {
+        let Entity::AccessToken(token) = held(catalog, Kind::Token, &id)? else {
+            return Err(Problem::not_found(format!("`{id}` is no access token")));
+        };
+        if token.revoked_at.is_some() {
+            return Ok((None, ()));
+        }
+        let now = clock::now();
+        let revoked = AccessToken { revoked_at: Some(now), ..token };
+        let entities = vec![Entity::AccessToken(revoked)];
+        Ok((Some(Change { at: now, entities, request: None }), ()))
+    };
+    console.live.change(prepare).await.map_err(problem)?;
+    Ok(StatusCode::NO_CONTENT)
+}
