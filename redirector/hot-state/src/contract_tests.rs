@@ -223,7 +223,7 @@ fn bounds_what_a_browser_says(state: &HotState) {
     project(state, "events", 4001, 2003, events(EventName::Lead, 1..2000));
     project(state, "elsewhere", 0, 1, events(EventName::Lead, 5..9));
     assert_eq!(counted(state), expected);
-    project(state, "elsewhere", 4, 5, vec![Record::Event(event(2, EventName::Lead, 9))]);
+    project(state, "elsewhere", 4, 5, vec![Record::Event(event(2, EventName::Lead, 5000))]);
     assert_eq!(counted(state)[&Metric::Leads], 4, "another click has places of its own");
     // At ten minutes before and after a half hour there are two sessions.
     let half_hour = now().as_ms() / 1_800_000 * 1_800_000 + 2 * 1_800_000;

@@ -285,7 +285,8 @@ fn touches(said: &Said<'_>, first_at: Timestamp) -> Vec<Touch> {
 /// later. `facts` are those of one order. None are named while there are few.
 ///
 /// Of facts with the same content that came one after the other, the first stays, and the one that
-/// replaces the others.
+/// replaces the others. Claims of browsers stay: few are kept, and which of them count may change
+/// with what the shop says later.
 pub fn repetitions(facts: &[OrderFact]) -> Vec<FactId> {
     let mut by_arrival = distinct(facts);
     if by_arrival.len() <= FEW_FACTS {
@@ -298,7 +299,8 @@ pub fn repetitions(facts: &[OrderFact]) -> Vec<FactId> {
         for (index, fact) in run.iter().enumerate() {
             folding.add(fact);
             let before = std::mem::replace(&mut order, folding.order());
-            if index > 0 && Some(fact.id) != stays && before == order {
+            let is_said_again = index > 0 && Some(fact.id) != stays;
+            if is_said_again && fact.source.confirms() && before == order {
                 repetitions.push(fact.id);
             }
         }
