@@ -9,6 +9,7 @@
 mod catalog;
 mod check;
 pub mod clock;
+pub mod entry;
 pub mod keys;
 pub mod node;
 pub mod seal;

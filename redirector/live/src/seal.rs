@@ -20,12 +20,15 @@ const NONCE_BYTES: usize = 24;
 pub enum Purpose {
     /// Changes of the catalog, from node to node.
     Exchange,
+    /// Orders in a hot state that nodes share.
+    HotState,
 }
 
 impl Purpose {
     const fn context(self) -> &'static str {
         match self {
             Self::Exchange => "afterclick 2026-11-30 exchange of changes v1",
+            Self::HotState => "afterclick 2026-11-30 orders in a shared hot state v1",
         }
     }
 }

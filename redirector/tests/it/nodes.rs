@@ -161,3 +161,63 @@ async fn who_writes_to_redis_changes_no_catalog_and_reads_no_secret() {
     assert_eq!(script(&redis, find, &[b"webhook_secret"]).trim(), "sealed");
     assert_eq!(script(&redis, find, &[b"garbage"]).trim(), "readable", "the search finds things");
 }
+
+/// Gives every key another type.
+const OTHER_TYPES: &str = "for _, key in ipairs(redis.call('KEYS', 'ac:{*')) do
+        redis.call('DEL', key)
+        redis.call('RPUSH', key, 'garbage')
+    end";
+/// Gives every value another content, and every hash two more fields.
+const OTHER_VALUES: &str = "for _, key in ipairs(redis.call('KEYS', 'ac:{*')) do
+        local kind = redis.call('TYPE', key).ok
+        if kind == 'string' then redis.call('SET', key, 'garbage') end
+        if kind == 'set' then redis.call('SADD', key, 'garbage') end
+        if kind == 'hash' then
+            for _, field in ipairs(redis.call('HKEYS', key)) do
+                redis.call('HSET', key, field, 'garbage')
+            end
+            redis.call('HSET', key, 'garbage', 'garbage', '', '')
+        end
+    end";
+
+/// Whoever can write to Redis spoils every key there is. Redirects, webhooks and changes go on, and
+/// the figures come back from the journal.
+#[tokio::test]
+async fn garbage_in_redis_stops_nothing_and_the_figures_come_back() {
+    let redis = Redis::start(&[]).unwrap();
+    let stage = Stage::set_up(&["--state", &redis.url()], json!({})).await;
+    let token = token_of(&click(&stage.product, "anna").await);
+    let mut number = 727u64;
+    for garbage in [OTHER_TYPES, OTHER_VALUES] {
+        let order = woo_order(number, json!({}), &[("_ac", &token)]);
+        stage.webhook("order.updated", &order).await;
+        assert_eq!(stage.commission(&number.to_string()).await, 270);
+        redis.cli(&["eval", garbage, "0"]).unwrap();
+        assert_eq!(click(&stage.product, "anna").await.status, 302);
+        for number in 727..=number {
+            let path = format!("/api/v1/orders/{}/{number}", stage.merchant);
+            until("the order is back", async || {
+                let order = stage.product.read(&path).await;
+                order.is_ok_and(|order| order["commission"][0]["amount"] == "2.70")
+            })
+            .await;
+        }
+        let orders = number - 726;
+        until("the figures are back", async || {
+            let stats = stage.product.read("/api/v1/stats?by=campaign").await;
+            stats.is_ok_and(|stats| {
+                stats["rows"][0]["orders"] == orders && stats["up_to_date"] == true
+            })
+        })
+        .await;
+        // A change of the catalog is still made and offered.
+        let link = json!({ "campaign": stage.campaign, "influencer": stage.influencer,
+                           "slug": format!("after-{number}"), "destination": "https://shop.test/" });
+        stage.product.create("links", &link).await.unwrap();
+        number += 1;
+    }
+    let metrics = harness::http::send(stage.product.admin, Method::GET, "/metrics", &[], "");
+    let metrics = metrics.await.unwrap().body;
+    let line = metrics.lines().find(|l| l.starts_with("afterclick_hot_state_foreign_total"));
+    assert_ne!(line, Some("afterclick_hot_state_foreign_total 0"));
+}

@@ -50,7 +50,7 @@ async fn webhooks_are_answered_promptly_while_redis_hangs_or_is_dead() {
 }
 
 /// The rights that docs/run/operate.md names.
-const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers +unlink +multi \
+const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers +type +unlink +multi \
     +exec +info +ping +cluster|slots";
 
 #[tokio::test]

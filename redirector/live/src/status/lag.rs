@@ -14,6 +14,8 @@ pub struct Lag {
     pub caught_up: AtomicBool,
     /// Projecting fails at the moment.
     pub failing: AtomicBool,
+    /// Values in the hot state that none of our nodes wrote, since the start.
+    pub foreign: AtomicU64,
     /// The sequence number of the last projected record of each stream.
     positions: Mutex<BTreeMap<StreamName, u64>>,
 }
