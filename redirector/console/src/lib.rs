@@ -10,6 +10,8 @@ mod context;
 mod entities;
 mod fields;
 mod figures;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod orders;
 mod problem;

@@ -159,7 +159,7 @@ pub(crate) async fn import(
 }
 
 /// Makes an entity of each row, or reports the rows that are invalid.
-fn rows(
+pub(crate) fn rows(
     catalog: &Catalog,
     kind: Kind,
     body: &[u8],

@@ -13,6 +13,8 @@ mod collect;
 mod connection;
 mod context;
 mod drain;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod handshake;
 mod image;

@@ -106,7 +106,12 @@ impl Sources {
 fn read_file(path: &Path) -> Result<toml::Table, String> {
     let text =
         std::fs::read_to_string(path).map_err(|e| format!("config = `{}`: {e}", path.display()))?;
-    text.parse().map_err(|e| format!("config = `{}`: {e}", path.display()))
+    // SECURITY: the parser's own text quotes the line, which may hold a secret.
+    text.parse().map_err(|e: toml::de::Error| {
+        let before = text.get(..e.span().map_or(0, |span| span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        format!("config = `{}`: line {line}: {}", path.display(), e.message())
+    })
 }
 
 /// Returns a file's value as the text that a flag would have; the items of a list are joined by
