@@ -316,7 +316,7 @@ pub(crate) async fn unparsed(
 ) -> Result<Json<Value>, Problem> {
     let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
     let mut deliveries: VecDeque<UnparsedDelivery> = VecDeque::new();
-    let mut count = 0u64;
+    let (mut count, mut damaged) = (0u64, 0u64);
     let scanned = console.hot_state().await?.each_unparsed(&mut |value| {
         match serde_json::from_slice(value) {
             Ok(ListedDelivery::Delivery(delivery)) => {
@@ -333,12 +333,17 @@ pub(crate) async fn unparsed(
                     delivery.reread = true;
                 }
             }
-            Err(error) => {
-                tracing::warn!("an entry in the list of unparsed deliveries is damaged: {error}");
-            }
+            Err(_) => damaged += 1,
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;
+    // Others may write to the store that keeps the list; they must not fill the log.
+    if damaged > 0 {
+        tracing::warn!(
+            "{damaged} entries in the list of unparsed deliveries are damaged and left out; run \
+             `afterclick replay`"
+        );
+    }
     let items: Vec<_> = deliveries.into_iter().rev().collect();
     Ok(Json(json!({ "items": items, "count": count, "up_to_date": console.is_up_to_date() })))
 }

@@ -117,6 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sealed_for_one_purpose_opens_for_no_other() {
+        let ring = || KeyRing::new(vec![key(1, KeyState::Active)]).unwrap();
+        let purposes = [Purpose::Exchange, Purpose::HotState];
+        for (one, other) in [(0, 1), (1, 0)] {
+            let sealed = Sealer::new(&ring(), purposes[one]).seal(b"name", b"content");
+            assert!(Sealer::new(&ring(), purposes[one]).open(b"name", &sealed).is_some());
+            assert!(Sealer::new(&ring(), purposes[other]).open(b"name", &sealed).is_none());
+        }
+    }
+
+    #[test]
     fn keys_rotate_and_strangers_stay_out() {
         let before = sealer(vec![key(1, KeyState::Active)]).seal(b"name", b"content");
         let rotated = sealer(vec![key(1, KeyState::VerifyOnly), key(2, KeyState::Active)]);

@@ -7,8 +7,9 @@
 //!
 //! SECURITY: Redis is not trusted. An entry is sealed with a key that follows from `keys.json`, so
 //! that only our nodes can make or read one: a change holds secrets, and decides who is an
-//! administrator and where links lead. What cannot be opened is dropped, counted and logged, and
-//! does not stop the rest.
+//! administrator and where links lead. What cannot be opened is deleted, counted and logged, and
+//! does not stop the rest. Deleted, because it may stand in the place of one of ours, which its node
+//! then offers again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ const AT_ONCE: usize = 100;
 /// How often it is checked that each of our changes is still offered. Only a count is compared in
 /// between, and whoever writes to Redis can put one entry in another's place.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How often all changes are offered again at most. Somebody may take them away again and again.
+const OFFER_ALL_EVERY: Duration = Duration::from_secs(5);
 /// How often the log says at most that entries are dropped.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
@@ -43,8 +46,8 @@ pub(crate) struct Exchange {
     readers: BTreeMap<StreamName, Reader>,
     /// The ids of the changes in this node's journal.
     held: HashSet<ChangeId>,
-    /// The names of entries that are not ours; each is counted once.
-    refused: HashSet<Vec<u8>>,
+    /// When all changes were last offered again.
+    offered_all_at: Option<Instant>,
     /// When it was last checked that all of our changes are offered.
     checked_at: Instant,
     /// When the log last said so.
@@ -69,7 +72,7 @@ impl Exchange {
             committer,
             readers: BTreeMap::new(),
             held: HashSet::new(),
-            refused: HashSet::new(),
+            offered_all_at: None,
             checked_at: Instant::now(),
             warned_at: None,
             sealer,
@@ -98,14 +101,14 @@ impl Exchange {
 
     fn exchange(&mut self) -> Result<()> {
         let offered = self.redis.changes_count()?;
-        // Entries that are not ours count too: they must not hide that ours are gone.
-        if offered < self.held.len() + self.refused.len() || self.is_one_missing()? {
+        let is_lost = offered < self.held.len() || self.is_one_missing()?;
+        if is_lost && self.offered_all_at.is_none_or(|at| at.elapsed() >= OFFER_ALL_EVERY) {
             // Redis lost some changes: the whole journal is read once more.
+            self.offered_all_at = Some(Instant::now());
             self.readers.clear();
-            self.refused.clear();
         }
         let is_new = self.read_and_offer()?;
-        if is_new || offered != self.held.len() + self.refused.len() {
+        if is_new || offered != self.held.len() {
             self.take_over()?;
         }
         Ok(())
@@ -156,7 +159,7 @@ impl Exchange {
     fn take_over(&mut self) -> Result<()> {
         let is_held =
             |name: &[u8]| name.try_into().is_ok_and(|id: ChangeId| self.held.contains(&id));
-        let is_new = |name: &Vec<u8>| !is_held(name) && !self.refused.contains(name);
+        let is_new = |name: &Vec<u8>| !is_held(name);
         let names = self.redis.change_names()?.into_iter();
         let missing: Vec<Vec<u8>> = names.filter(is_new).collect();
         for some in missing.chunks(AT_ONCE) {
@@ -168,19 +171,19 @@ impl Exchange {
                         self.held.insert(id);
                         self.live.apply(&change);
                     }
-                    None => self.refuse(name.clone()),
+                    None => self.refuse(name)?,
                 }
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, name: Vec<u8>) {
-        self.refused.insert(name);
+    fn refuse(&mut self, name: &[u8]) -> Result<()> {
+        self.redis.take_change_away(name)?;
         self.status.refused();
         // Whoever writes to Redis can write a million entries. The metric counts them all.
         if self.warned_at.is_some_and(|at| at.elapsed() < WARN_EVERY) {
-            return;
+            return Ok(());
         }
         self.warned_at = Some(Instant::now());
         tracing::error!(
@@ -188,5 +191,6 @@ impl Exchange {
              `keys.json`; if a node has other keys, give it the same, else find out who writes to \
              Redis"
         );
+        Ok(())
     }
 }

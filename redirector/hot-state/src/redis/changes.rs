@@ -24,6 +24,11 @@ impl Redis {
         self.run(|c| redis::cmd("HMGET").arg(key(FIRST, b'x', &[])).arg(names).query(c))
     }
 
+    /// Takes away what stands under a name.
+    pub fn take_change_away(&self, name: &[u8]) -> Result<()> {
+        self.run(|c| redis::cmd("HDEL").arg(key(FIRST, b'x', &[])).arg(name).query::<()>(c))
+    }
+
     /// Offers a change to other nodes.
     pub fn offer_change(&self, id: &ChangeId, payload: &[u8]) -> Result<()> {
         self.run(|c| {
