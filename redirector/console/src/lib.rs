@@ -10,7 +10,7 @@ mod context;
 mod entities;
 mod fields;
 mod figures;
-#[doc(hidden)]
+#[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod health;
 mod orders;

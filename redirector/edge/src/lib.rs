@@ -13,7 +13,7 @@ mod collect;
 mod connection;
 mod context;
 mod drain;
-#[doc(hidden)]
+#[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod gate;
 mod handshake;
