@@ -1,7 +1,7 @@
 //! The bounds of dates, windows and the checkout, to the millisecond.
 
 use shared::attribution::{Method, Verdict};
-use shared::catalog::{Catalog, Change, Coupon, Entity, Evidence};
+use shared::catalog::{Campaign, Catalog, Change, Coupon, Entity, Evidence, Model};
 use shared::id::ClickId;
 use shared::order::{OrderFact, Touch};
 use shared::time::{Span, Timestamp};
@@ -29,7 +29,7 @@ fn with_dates(of_coupon: Dates, of_campaign: Dates) -> Catalog {
     let (starts_at, ends_at) = of_coupon;
     let coupon = Coupon { starts_at, ends_at, updated_at, ..coupon };
     let (starts_at, ends_at) = of_campaign;
-    let campaign = shared::catalog::Campaign { starts_at, ends_at, updated_at, ..campaign };
+    let campaign = Campaign { starts_at, ends_at, updated_at, ..campaign };
     let entities = vec![Entity::Coupon(coupon), Entity::Campaign(campaign)];
     catalog.apply(&Change { at: NOW, entities, request: None });
     catalog
@@ -83,7 +83,7 @@ fn only_a_click_before_the_checkout_leads_there_and_coupons_do_not_click() {
         });
         let candidates = settled(&[order], &click_first()).decision.candidates;
         let of = |evidence: Evidence| candidates.iter().filter(move |c| c.evidence == evidence);
-        assert_eq!(of(Evidence::Click).last().map(|c| c.verdict), Some(expected), "{ms}");
+        assert_eq!(of(Evidence::Click).next_back().map(|c| c.verdict), Some(expected), "{ms}");
         let coupon = of(Evidence::Coupon).next().map(|c| c.verdict);
         assert_eq!(coupon, Some(Verdict::LowerPrecedence), "{ms}");
     }
@@ -103,4 +103,32 @@ fn a_click_counts_from_its_moment_until_before_its_window_closes() {
         let found = decision.candidates[0].verdict;
         assert_eq!(found, expected, "{clicked_at:?}, {window_minutes} minutes");
     }
+}
+
+#[test]
+fn the_model_credits_a_click_inside_its_window_and_the_reason_says_which() {
+    let minutes_before = |minutes: i64| shifted(PLACED, -60_000 * minutes);
+    let order = order(|f| {
+        f.touches = vec![
+            clicked(1, minutes_before(3), 1),
+            clicked(2, minutes_before(2), 1440),
+            clicked(3, minutes_before(1), 1440),
+        ];
+    });
+    let mut catalog = click_first();
+    let verdicts = |catalog: &Catalog| {
+        let decision = settled(std::slice::from_ref(&order), catalog).decision;
+        let verdicts: Vec<Verdict> = decision.candidates.iter().map(|c| c.verdict).collect();
+        (verdicts, decision.reason)
+    };
+    let (found, reason) = verdicts(&catalog);
+    assert_eq!(found, [Verdict::OutsideWindow, Verdict::EarlierTouch, Verdict::Credited]);
+    assert!(reason.contains("the latest click") && reason.contains("; 2 other"), "{reason}");
+    let campaign = catalog.campaigns[&CAMPAIGN].as_ref().clone();
+    let updated_at = shifted(NOW, 1);
+    let campaign = Campaign { model: Model::FirstClick, updated_at, ..campaign };
+    catalog.apply(&Change { at: NOW, entities: vec![Entity::Campaign(campaign)], request: None });
+    let (found, reason) = verdicts(&catalog);
+    assert_eq!(found, [Verdict::OutsideWindow, Verdict::Credited, Verdict::LaterTouch]);
+    assert!(reason.contains("the first click") && reason.contains("; 2 other"), "{reason}");
 }
