@@ -380,4 +380,51 @@ mod tests {
             prop_assert_eq!(round_half_away(-numerator, denominator), -rounded);
         }
     }
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn sums_differences_and_products_are_exact() {
+        for (one, other, sum, difference, product) in [
+            ("129.90", "0.1", "130.00", "129.80", "12.990"),
+            ("-1.5", "2", "0.5", "-3.5", "-3.0"),
+            (
+                "0.30000000000000004",
+                "0",
+                "0.30000000000000004",
+                "0.30000000000000004",
+                "0.00000000000000000",
+            ),
+        ] {
+            let (one, other) = (decimal(one), decimal(other));
+            let text = |result: Option<Decimal>| result.unwrap().to_string();
+            assert_eq!(text(one.checked_add(other)), sum, "{one} + {other}");
+            assert_eq!(text(one.checked_sub(other)), difference, "{one} - {other}");
+            assert_eq!(text(one.checked_mul(other)), product, "{one} * {other}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_number() {
+        let tiny = |zeros: usize| decimal(&format!("0.{}1", "0".repeat(zeros)));
+        let places =
+            |decimal: Option<Decimal>| decimal.map(|decimal| decimal.to_string().len() - 2);
+        assert_eq!(places(tiny(14).checked_mul(tiny(14))), Some(30), "thirty places are the most");
+        assert_eq!(places(tiny(14).checked_mul(tiny(15))), None);
+        let large = decimal(&"9".repeat(30));
+        assert_eq!(large.checked_mul(large), None);
+        assert_eq!(large.checked_add(tiny(28)), None, "their common scale has too many digits");
+    }
+
+    #[test]
+    fn only_what_is_below_zero_is_negative() {
+        for (text, is_negative) in
+            [("-0.01", true), ("0", false), ("-0.00", false), ("0.01", false)]
+        {
+            assert_eq!(decimal(text).is_negative(), is_negative, "{text}");
+            assert!(!decimal(text).abs().is_negative(), "{text}");
+        }
+    }
 }

@@ -451,4 +451,34 @@ mod tests {
         assert!(KeyRing::new(vec![key(1, KeyState::Next)]).is_err());
         assert!(KeyRing::new(vec![key(1, KeyState::Active), key(1, KeyState::Retired)]).is_err());
     }
+
+    /// What does not fit the layout is the largest value that does, never a small one.
+    #[test]
+    fn what_is_too_large_for_the_layout_is_clamped() {
+        let (issued_at, window_minutes) = (Timestamp::from_ms(i64::MAX), u32::MAX);
+        let read = verify(&sign(&Claims { issued_at, window_minutes, ..example() })).unwrap();
+        assert_eq!(read.issued_at.as_ms(), 1_704_067_200_000 + 1_099_511_627_775);
+        assert_eq!(read.window_minutes, 16_777_215);
+        let first = Timestamp::from_ms(0);
+        let read = verify(&sign(&Claims { issued_at: first, ..example() })).unwrap();
+        assert_eq!(read.issued_at.as_ms(), 1_704_067_200_000);
+    }
+
+    #[test]
+    fn another_nodes_clock_may_be_ahead_by_two_minutes_and_no_more() {
+        let token = sign(&example());
+        let key = |_, merchant| Ok(TokenKey::derive(&MASTER, merchant));
+        let ahead_by = |ms: i64| example().issued_at.plus(Span::ms(-ms));
+        assert!(Claims::verify(&token, ahead_by(120_000), key).is_ok());
+        assert_eq!(Claims::verify(&token, ahead_by(120_001), key), Err(TokenError::Future));
+    }
+
+    #[test]
+    fn a_ring_lists_every_key_in_its_order() {
+        let key = |id, state| MasterKey { id, state, secret: [id; 32] };
+        let keys =
+            vec![key(3, KeyState::Retired), key(1, KeyState::Active), key(2, KeyState::Next)];
+        let ring = KeyRing::new(keys.clone()).unwrap();
+        assert!(ring.keys() == keys && ring.active() == &keys[1]);
+    }
 }

@@ -98,20 +98,25 @@ struct Row {
 
 impl Row {
     fn add(&mut self, metric: Metric, amount: i64) {
-        match metric {
-            Metric::Clicks(class) => self.clicks[class as usize] += amount,
-            Metric::Sessions => self.sessions += amount,
-            Metric::Leads => self.leads += amount,
-            Metric::Orders => self.orders += amount,
-            Metric::Held => self.held += amount,
-            Metric::Revenue(currency) => *self.revenue.entry(currency).or_default() += amount,
-            Metric::Commission(currency) => *self.commission.entry(currency).or_default() += amount,
-        }
+        let figure = match metric {
+            Metric::Clicks(class) => &mut self.clicks[class as usize],
+            Metric::Sessions => &mut self.sessions,
+            Metric::Leads => &mut self.leads,
+            Metric::Orders => &mut self.orders,
+            Metric::Held => &mut self.held,
+            Metric::Revenue(currency) => self.revenue.entry(currency).or_default(),
+            Metric::Commission(currency) => self.commission.entry(currency).or_default(),
+        };
+        // Others may write to the store that keeps the counts.
+        *figure = figure.saturating_add(amount);
     }
 
     fn show(&self) -> Map<String, Value> {
         let mut clicks = Map::new();
-        clicks.insert("raw".to_owned(), self.clicks.iter().sum::<i64>().into());
+        clicks.insert(
+            "raw".to_owned(),
+            self.clicks.iter().fold(0i64, |sum, n| sum.saturating_add(*n)).into(),
+        );
         for class in Class::ALL {
             clicks.insert(class.as_str().to_owned(), self.clicks[class as usize].into());
         }
@@ -382,8 +387,12 @@ fn latest_unparsed(
         }
     });
     scanned.map_err(|error| Problem::internal(&error))?;
+    // Others may write to the store that keeps the list; they must not fill the log.
     if damaged > 0 {
-        tracing::warn!("{damaged} entries in the list of unparsed deliveries are damaged");
+        tracing::warn!(
+            "{damaged} entries in the list of unparsed deliveries are damaged and left out; run \
+             `afterclick replay`"
+        );
     }
     Ok((deliveries.into_iter().rev().collect(), count))
 }

@@ -66,6 +66,7 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
         worker.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
     }
     totals.insert(("afterclick_exchange_refused_total", None), console.exchange.refused_total());
+    totals.insert(("afterclick_hot_state_foreign_total", None), console.lag.foreign.load(Relaxed));
     totals
         .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));
     for platform in Platform::ALL {

@@ -10,6 +10,8 @@ mod context;
 mod entities;
 mod fields;
 mod figures;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guesses;
 mod health;
 mod holds;

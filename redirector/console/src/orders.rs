@@ -26,6 +26,7 @@ use shared::order::OrderFact;
 use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::stream::StreamKind;
+use shared::time::Timestamp;
 use shops::postback::{self, Dialect, Sender};
 use shops::{Arrival, Reading, plain, topic_headers};
 
@@ -55,15 +56,19 @@ pub(crate) async fn import(
     };
     let id: MerchantId = query.merchant.parse().map_err(|_| unknown())?;
     let merchant = console.live.read().merchants.get(&id).cloned().ok_or_else(unknown)?;
-    let facts = rows(&console.live.snapshot().load(), &merchant, &body)?;
+    let facts = rows(&console.live.snapshot().load(), &merchant, &body, clock::now())?;
     let imported = facts.len();
     record(&console, facts).await?;
     Ok((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response())
 }
 
 /// Reads every row, or reports the rows that are invalid.
-fn rows(snapshot: &Snapshot, merchant: &Merchant, body: &[u8]) -> Result<Vec<OrderFact>, Problem> {
-    let received_at = clock::now();
+pub(crate) fn rows(
+    snapshot: &Snapshot,
+    merchant: &Merchant,
+    body: &[u8],
+    received_at: Timestamp,
+) -> Result<Vec<OrderFact>, Problem> {
     let arrival = Arrival {
         merchant: merchant.id,
         headers: &HeaderMap::new(),

@@ -181,7 +181,11 @@ pub(crate) async fn import(
 }
 
 /// Makes an entity of each row, or reports the rows that are invalid.
-fn rows(mut builder: EntityBuilder<'_>, kind: Kind, body: &[u8]) -> Result<Vec<Entity>, Problem> {
+pub(crate) fn rows(
+    mut builder: EntityBuilder<'_>,
+    kind: Kind,
+    body: &[u8],
+) -> Result<Vec<Entity>, Problem> {
     table::read(body, ROWS_MAX, |Row { line, fields }| {
         let mut fields = Fields::new(fields);
         let made = builder.make(kind, &mut fields, None);

@@ -45,7 +45,7 @@ pub(crate) async fn event<B>(worker: Rc<WorkerContext>, request: Request<B>) -> 
 }
 
 /// Returns the body of `POST /_ac/e` that says the same as the query.
-fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
+pub(crate) fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
     let (mut batch, mut event, mut order) = (json!({ "v": 1 }), Map::new(), Map::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match (&*name, name.strip_prefix("o.")) {

@@ -16,6 +16,8 @@ mod context;
 mod drain;
 mod encrypted;
 mod flood;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gate;
 mod handshake;
 mod held;

@@ -35,7 +35,7 @@ const AFTER_LOCATION: &[u8] =
     x-robots-tag: noindex\r\ncontent-length: 0\r\ndate: ";
 
 /// What the bytes that arrived begin with.
-enum Front<'a> {
+pub(crate) enum Front<'a> {
     /// A plain request to a link, and its length.
     Plain(LinkRequest<'a>, usize),
     /// Only the beginning of a request.
@@ -129,7 +129,8 @@ fn answer_all(
     (done, Step::Answered)
 }
 
-fn front(bytes: &[u8]) -> Front<'_> {
+/// Returns what bytes begin with.
+pub(crate) fn front(bytes: &[u8]) -> Front<'_> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(bytes, &mut headers) {

@@ -27,6 +27,8 @@ use crate::state::{HotState, is_lost};
 use crate::url::StateUrl;
 
 const MERCHANT: MerchantId = MerchantId::from_bits(1);
+const KEYS: &str = r#"{"keys":[{"id":1,"state":"active",
+    "secret":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE"}]}"#;
 const LINK: LinkId = LinkId::from_bits(5);
 
 /// The real time: Redis decides by it when a key expires.
@@ -35,9 +37,10 @@ fn now() -> Timestamp {
     *NOW
 }
 
-/// Opens the state of another node.
+/// Opens the state of another node with the same keys.
 fn on_redis(url: &str) -> (tempfile::TempDir, HotState) {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("keys.json"), KEYS).unwrap();
     let state = HotState::open(&StateUrl::Redis(url.to_owned()), folder.path()).unwrap();
     (folder, state)
 }
@@ -123,6 +126,23 @@ fn project(state: &HotState, of: &str, counted: u64, first: u64, records: Vec<Re
         projection.take(seq, record, &catalog());
     }
     projection.store(state, position(last), &|| Box::new(catalog()), now()).unwrap();
+}
+
+/// As [`project`], for a store that may say that it lost something.
+fn try_to_project(
+    state: &HotState,
+    of: &str,
+    first: u64,
+    records: Vec<Record<'static>>,
+) -> anyhow::Result<()> {
+    let reach = state.reach(&stream(of))?;
+    assert_eq!(reach.counted, Position::default(), "garbage is no position");
+    let mut projection = Projection::new(&stream(of), reach.counted);
+    let last = first + records.len() as u64 - 1;
+    for (seq, record) in (first..).zip(records) {
+        projection.take(seq, record, &catalog());
+    }
+    projection.store(state, position(last), &|| Box::new(catalog()), now())
 }
 
 /// Returns everything counted, by metric.
@@ -366,6 +386,118 @@ fn lost_data_is_noticed_at_any_time() {
         "an invalid position means the beginning"
     );
 }
+
+/// Whoever can write to Redis leaves keys of other types, and values that mean nothing, in the
+/// place of every kind of key. Nothing stops: what is not ours goes away, and is counted.
+#[test]
+fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    let records = || {
+        let fact = order(1, "727", &["#1001"]);
+        let unparsed = Unparsed {
+            merchant: MERCHANT,
+            platform: Platform::Shopify,
+            received_at: now(),
+            topic: None,
+            reason: "no".into(),
+            body: "e30=".into(),
+        };
+        vec![
+            click(1, None),
+            click(2, Some(1)),
+            session(7),
+            Record::Order(Box::new(fact)),
+            Record::Unparsed(unparsed),
+        ]
+    };
+    project(&state, "edge", 0, 1, records());
+    state.sweep().unwrap();
+    let whole = counted(&state);
+    let keys = server.cli(&["--raw", "eval", KINDS, "0"]).unwrap();
+    assert_eq!(keys.trim(), "cegknptuw", "every kind of key is there");
+    for garbage in [OTHER_TYPES, OTHER_VALUES] {
+        let before = state.foreign();
+        server.cli(&["eval", garbage, "0"]).unwrap();
+        // All ways to read.
+        counted(&state);
+        state.each_unparsed(&mut |_| {}).unwrap();
+        assert!(find_order(&state, MERCHANT, "1001").unwrap().is_none(), "it was overwritten");
+        _ = state.visit(&ClickId::from_bytes([2; 16])).unwrap();
+        _ = state.names_with_totals(MERCHANT).unwrap();
+        if let HotState::Redis(redis) = &state {
+            _ = redis.change_names().unwrap();
+        }
+        assert!(state.foreign() > before, "{}", state.foreign());
+        // All ways to write, as the projector does it: from the beginning, after it was told so.
+        state.forget();
+        state.clear().unwrap();
+        let mut attempts = 0;
+        while let Err(error) = try_to_project(&state, "edge", 1, records()) {
+            assert!(is_lost(&error) && attempts < 3, "{error:#}");
+            attempts += 1;
+        }
+        state.sweep().unwrap();
+        assert_eq!(counted(&state), whole);
+        assert_eq!(find_order(&state, MERCHANT, "1001").unwrap().unwrap().facts.len(), 1);
+    }
+}
+
+/// Puts a fact in Redis that no journal has, and one of our own under another name.
+#[test]
+fn a_forged_order_in_redis_is_no_order() {
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server.url());
+    let facts = vec![Record::Order(Box::new(order(1, "727", &[])))];
+    project(&state, "facts", 0, 1, facts);
+    let forged = serde_json::to_string(&order(2, "728", &[])).unwrap();
+    server.cli(&["eval", FORGE, "0", &forged]).unwrap();
+    assert!(find_order(&state, MERCHANT, "728").unwrap().is_none());
+    assert!(find_order(&state, MERCHANT, "729").unwrap().is_none());
+    assert_eq!(find_order(&state, MERCHANT, "727").unwrap().unwrap().facts.len(), 1);
+    assert_eq!(state.foreign(), 2);
+}
+
+/// Names the kinds of keys that are there.
+const KINDS: &str = "local kinds = {}
+    for _, key in ipairs(redis.call('KEYS', 'ac:{*')) do kinds[key:sub(8, 8)] = true end
+    local found = {}
+    for kind in pairs(kinds) do found[#found + 1] = kind end
+    table.sort(found)
+    return table.concat(found)";
+/// Gives every key, and the exchange's, another type.
+const OTHER_TYPES: &str = "local keys = redis.call('KEYS', 'ac:{*')
+    keys[#keys + 1] = 'ac:{00}x'
+    for _, key in ipairs(keys) do
+        redis.call('DEL', key)
+        redis.call('RPUSH', key, 'garbage')
+    end";
+/// Gives every value of every key, and the exchange's, another content.
+const OTHER_VALUES: &str = "redis.call('HSET', 'ac:{00}x', 'short', 'garbage')
+    for _, key in ipairs(redis.call('KEYS', 'ac:{*')) do
+        local kind = redis.call('TYPE', key).ok
+        if kind == 'string' then redis.call('SET', key, 'garbage') end
+        if kind == 'set' then redis.call('SADD', key, 'garbage') end
+        if kind == 'hash' then
+            for _, field in ipairs(redis.call('HKEYS', key)) do
+                redis.call('HSET', key, field, 'garbage')
+            end
+            redis.call('HSET', key, 'garbage', 'garbage', '', '')
+        end
+    end";
+/// Puts the order of the first argument, and a copy of the one that is there, under other names.
+/// Both are found by the key of the one that is there, with another last digit.
+const FORGE: &str = "local key = redis.call('KEYS', 'ac:{*}n*727')[1]
+    local name = key:sub(9)
+    local function bucket(id)
+        for b = 0, 63 do redis.call('HSET', string.format('ac:{%02x}n', b) .. id[1], id[2], id[3]) end
+    end
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+        if field:sub(1, 1) == string.char(0) then
+            bucket({ name:sub(1, -2) .. '8', field, ARGV[1] })
+            bucket({ name:sub(1, -2) .. '9', field, redis.call('HGET', key, field) })
+        end
+    end";
 
 /// Each kind of write must leave a new mark in the bucket that it writes to. Otherwise its loss
 /// goes unnoticed.

@@ -53,6 +53,8 @@ impl Position {
         let seq = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let checksum =
             bytes.get(8..12).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        // No journal has a record of the last number.
+        let seq = seq.filter(|seq| *seq < u64::MAX);
         seq.zip(checksum).map_or_else(Self::default, |(seq, checksum)| Self { seq, checksum })
     }
 }

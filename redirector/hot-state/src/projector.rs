@@ -31,6 +31,9 @@ const IDLE: Duration = Duration::from_millis(20);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(600);
 /// How often the store is checked for lost data.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often the state is built anew at most because values in it were not ours. Whoever writes to
+/// Redis could otherwise keep the projector busy for ever.
+const REBUILD_EVERY: Duration = Duration::from_secs(3600);
 /// How often expired data is deleted.
 const RETIRE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
@@ -44,6 +47,8 @@ pub struct Projector {
     lag: Arc<Lag>,
     swept_at: Instant,
     retired_at: Instant,
+    /// When the state was last built anew because of foreign values, and how many there were.
+    rebuilt: Option<(Instant, u64)>,
 }
 
 impl Projector {
@@ -58,6 +63,7 @@ impl Projector {
             lag,
             swept_at: now,
             retired_at: now,
+            rebuilt: None,
         }
     }
 
@@ -113,6 +119,7 @@ impl Projector {
 
     /// Projects all records that the journal has now.
     fn catch_up(&mut self) -> Result<()> {
+        self.rebuild_after_foreign()?;
         for stream in journal::streams(&self.journal_dir)? {
             while self.project(&stream)? == BATCH_RECORDS {
                 self.lag.caught_up.store(false, Relaxed);
@@ -131,6 +138,26 @@ impl Projector {
         if self.swept_at.elapsed() >= SWEEP_EVERY {
             self.swept_at = Instant::now();
             self.state.sweep()?;
+        }
+        Ok(())
+    }
+
+    /// Builds the state anew where values of it were not ours: what stood there before is lost.
+    fn rebuild_after_foreign(&mut self) -> Result<()> {
+        let found = self.state.foreign();
+        self.lag.foreign.store(found, Relaxed);
+        let is_due = match self.rebuilt {
+            None => found > 0,
+            Some((at, seen)) => found > seen && at.elapsed() >= REBUILD_EVERY,
+        };
+        if is_due {
+            tracing::warn!(
+                "{found} values in the hot state were not ours; it is built anew from the journal"
+            );
+            self.rebuilt = Some((Instant::now(), found));
+            self.lag.caught_up.store(false, Relaxed);
+            self.begin_anew();
+            self.state.clear()?;
         }
         Ok(())
     }
@@ -181,7 +208,7 @@ fn begin(journal_dir: &Path, state: &HotState, stream: &StreamName) -> Result<(R
     for seen in [reach.most, reach.counted].into_iter().filter(|seen| seen.seq >= oldest) {
         Reader::resume(journal_dir, stream, seen.seq, seen.checksum)?;
     }
-    if reach.least.seq + 1 < oldest {
+    if reach.least.seq.saturating_add(1) < oldest {
         tracing::warn!(
             "stream {stream}: records before {oldest} are retired, and the hot state does not have all of them; put their \
              segments back and run `afterclick replay` for figures that contain them"

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use journal::StreamName;
-use live::node;
+use live::seal::{Purpose, Sealer};
+use live::{keys, node};
 use shared::id::{ClickId, MerchantId};
 use shared::order::Visit;
 use shared::time::Timestamp;
@@ -35,7 +36,10 @@ impl HotState {
     pub fn open(url: &StateUrl, data: &Path) -> Result<Self> {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
-            StateUrl::Redis(url) => Redis::open(url, &node::name(data)?).map(Self::Redis),
+            StateUrl::Redis(url) => {
+                let sealer = Sealer::new(&keys::load_or_create(data)?, Purpose::HotState);
+                Redis::open(url, &node::name(data)?, sealer).map(Self::Redis)
+            }
         }
     }
 
@@ -80,6 +84,14 @@ impl HotState {
     pub fn forget(&self) {
         if let Self::Redis(redis) = self {
             redis.forget();
+        }
+    }
+
+    /// Returns how many values were found and deleted since the start that none of our nodes wrote.
+    pub fn foreign(&self) -> u64 {
+        match self {
+            Self::Embedded(_) => 0,
+            Self::Redis(redis) => redis.foreign(),
         }
     }
 

@@ -10,6 +10,7 @@ mod catalog;
 mod check;
 pub mod clock;
 pub mod dates;
+pub mod entry;
 pub mod keys;
 pub mod node;
 mod rarely;

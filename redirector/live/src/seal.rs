@@ -23,6 +23,8 @@ pub enum Purpose {
     Exchange,
     /// Secrets in the journal, which is kept for ever.
     Secrets,
+    /// Orders in a hot state that nodes share.
+    HotState,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
         match self {
             Self::Exchange => "afterclick 2026-11-30 exchange of changes v1",
             Self::Secrets => "afterclick 2026-11-30 secrets at rest v1",
+            Self::HotState => "afterclick 2026-11-30 orders in a shared hot state v1",
         }
     }
 
@@ -38,7 +41,9 @@ impl Purpose {
     fn opens_with(self, state: KeyState) -> bool {
         match self {
             // SECURITY: what a revoked key sealed in a place that is not trusted may be anybody's.
-            Self::Exchange => !matches!(state, KeyState::Retired | KeyState::Revoked),
+            Self::Exchange | Self::HotState => {
+                !matches!(state, KeyState::Retired | KeyState::Revoked)
+            }
             Self::Secrets => true,
         }
     }
@@ -124,6 +129,17 @@ mod tests {
         }
         for length in 0..sealed.len() {
             assert_eq!(sealer.open(b"name", &sealed[..length]), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_opens_for_no_other() {
+        let ring = || KeyRing::new(vec![key(1, KeyState::Active)]).unwrap();
+        let purposes = [Purpose::Exchange, Purpose::HotState];
+        for (one, other) in [(0, 1), (1, 0)] {
+            let sealed = Sealer::new(&ring(), purposes[one]).seal(b"name", b"content");
+            assert!(Sealer::new(&ring(), purposes[one]).open(b"name", &sealed).is_some());
+            assert!(Sealer::new(&ring(), purposes[other]).open(b"name", &sealed).is_none());
         }
     }
 

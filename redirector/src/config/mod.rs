@@ -4,6 +4,7 @@
 //! starts anything. It returns a complete and valid configuration, or a list of mistakes, which
 //! ends in exit status 64.
 
+mod file;
 pub(crate) mod sources;
 pub(crate) mod values;
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::secret_file;
 
+use crate::config::file;
+
 /// A setting, before defaults are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setting<T> {
@@ -41,7 +43,7 @@ impl Sources {
     pub(crate) fn load(path: Option<&str>) -> Self {
         let mut sources =
             Self { file: toml::Table::new(), known: Vec::new(), mistakes: Vec::new() };
-        match path.map(|path| read_file(Path::new(path))) {
+        match path.map(|path| file::read(Path::new(path))) {
             Some(Ok(table)) => sources.file = table,
             Some(Err(mistake)) => sources.mistakes.push(mistake),
             None => {}
@@ -69,7 +71,7 @@ impl Sources {
         show: impl FnOnce(&str) -> String,
     ) -> Setting<T> {
         self.known.push(key);
-        let from_file = || self.file.get(key).map(file_text);
+        let from_file = || self.file.get(key).map(file::text_of);
         let Some(text) = flag.clone().or_else(from_file) else { return Setting::Missing };
         match parse(text.trim()) {
             Ok(value) => Setting::Given(value),
@@ -127,21 +129,5 @@ impl Sources {
         let mistake = |key| format!("{key}: no such setting; there are {}", known.join(", "));
         self.mistakes.extend(unknown.map(mistake));
         self.mistakes
-    }
-}
-
-fn read_file(path: &Path) -> Result<toml::Table, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|e| format!("config = `{}`: {e}", path.display()))?;
-    text.parse().map_err(|e| format!("config = `{}`: {e}", path.display()))
-}
-
-/// Returns a file's value as the text that a flag would have; the items of a list are joined by
-/// commas.
-fn file_text(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(values) => values.iter().map(file_text).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
     }
 }

@@ -7,28 +7,34 @@
 //!
 //! SECURITY: Redis is not trusted. An entry is sealed with a key that follows from `keys.json`, so
 //! that only our nodes can make or read one: a change holds secrets, and decides who is an
-//! administrator and where links lead. What cannot be opened is dropped, counted and logged, and
-//! does not stop the rest.
+//! administrator and where links lead. What cannot be opened is deleted, counted and logged, and
+//! does not stop the rest. Deleted, because it may stand in the place of one of ours, which its node
+//! then offers again.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hot_state::Redis;
 use journal::{Committer, Durability, Reader, StreamName};
+use live::entry::{self, Opened};
 use live::seal::Sealer;
 use live::status::ExchangeStatus;
 use live::{Live, Rarely, Stop};
-use shared::catalog::{Change, ChangeId, change_id};
-use shared::record::Record;
+use shared::catalog::{ChangeId, change_id};
 use shared::stream::StreamKind;
 
 /// How often changes are exchanged. A change is at every node within a second.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many changes are fetched in one step.
 const AT_ONCE: usize = 100;
+/// How often it is checked that each of our changes is still offered. Only a count is compared in
+/// between, and whoever writes to Redis can put one entry in another's place.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// How often all changes are offered again at most. Somebody may take them away again and again.
+const OFFER_ALL_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Exchange {
     journal_dir: PathBuf,
@@ -38,8 +44,10 @@ pub(crate) struct Exchange {
     readers: BTreeMap<StreamName, Reader>,
     /// The ids of the changes in this node's journal.
     held: HashSet<ChangeId>,
-    /// The ids of entries that are not ours; each is counted once.
-    refused: HashSet<ChangeId>,
+    /// When all changes were last offered again.
+    offered_all_at: Option<Instant>,
+    /// When it was last checked that all of our changes are offered.
+    checked_at: Instant,
     refused_log: Rarely,
     sealer: Sealer,
     status: Arc<ExchangeStatus>,
@@ -61,7 +69,8 @@ impl Exchange {
             committer,
             readers: BTreeMap::new(),
             held: HashSet::new(),
-            refused: HashSet::new(),
+            offered_all_at: None,
+            checked_at: Instant::now(),
             refused_log: Rarely::default(),
             sealer,
             status,
@@ -89,25 +98,35 @@ impl Exchange {
 
     fn exchange(&mut self) -> Result<()> {
         let offered = self.redis.changes_count()?;
-        // Entries that are not ours count too: they must not hide that ours are gone.
-        if offered < self.held.len() + self.refused.len() {
+        let is_lost = offered < self.held.len() || self.is_one_missing()?;
+        if is_lost && self.offered_all_at.is_none_or(|at| at.elapsed() >= OFFER_ALL_EVERY) {
             // Redis lost some changes: the whole journal is read once more.
+            self.offered_all_at = Some(Instant::now());
             self.readers.clear();
-            self.refused.clear();
         }
         let is_new = self.read_and_offer()?;
-        if is_new || offered != self.held.len() + self.refused.len() {
+        if is_new || offered != self.held.len() {
             self.take_over()?;
         }
         Ok(())
+    }
+
+    /// Returns now and then whether a change that this node holds is not offered.
+    fn is_one_missing(&mut self) -> Result<bool> {
+        if self.checked_at.elapsed() < CHECK_EVERY {
+            return Ok(false);
+        }
+        self.checked_at = Instant::now();
+        let names: HashSet<Vec<u8>> = self.redis.change_names()?.into_iter().collect();
+        Ok(self.held.iter().any(|id| !names.contains(&id[..])))
     }
 
     /// Offers the changes that the journal has got since the last call. Returns whether there were
     /// any.
     fn read_and_offer(&mut self) -> Result<bool> {
         let mut any = false;
-        let known: HashSet<ChangeId> = if self.readers.is_empty() {
-            self.redis.change_ids()?.into_iter().collect()
+        let known: HashSet<Vec<u8>> = if self.readers.is_empty() {
+            self.redis.change_names()?.into_iter().collect()
         } else {
             HashSet::new()
         };
@@ -123,9 +142,10 @@ impl Exchange {
                 let id = change_id(record.payload);
                 any = true;
                 self.held.insert(id);
-                if !known.contains(&id) {
-                    let entry = entry(&stream, record.seq, record.payload);
-                    self.redis.offer_change(&id, &self.sealer.seal(&id, &entry))?;
+                if !known.contains(&id[..]) {
+                    let (seq, record) = (record.seq, record.payload);
+                    let entry = entry::seal(&self.sealer, &id, &stream, seq, record);
+                    self.redis.offer_change(&id, &entry)?;
                 }
             }
         }
@@ -134,57 +154,38 @@ impl Exchange {
 
     /// Writes the changes of other nodes into this node's journal, and shows them.
     fn take_over(&mut self) -> Result<()> {
-        let is_new = |id: &ChangeId| !self.held.contains(id) && !self.refused.contains(id);
-        let missing: Vec<ChangeId> = self.redis.change_ids()?.into_iter().filter(is_new).collect();
+        let is_held =
+            |name: &[u8]| name.try_into().is_ok_and(|id: ChangeId| self.held.contains(&id));
+        let is_new = |name: &Vec<u8>| !is_held(name);
+        let names = self.redis.change_names()?.into_iter();
+        let missing: Vec<Vec<u8>> = names.filter(is_new).collect();
         for some in missing.chunks(AT_ONCE) {
-            for (id, sealed) in some.iter().zip(self.redis.changes(some)?) {
+            for (name, sealed) in some.iter().zip(self.redis.changes(some)?) {
                 let Some(sealed) = sealed else { continue };
-                match self.open(id, &sealed) {
-                    Some((payload, change)) => {
-                        self.committer.append_blocking(payload, Durability::Disk)?;
-                        self.held.insert(*id);
+                match entry::open(&self.sealer, name, &sealed) {
+                    Some(Opened { id, record, change }) => {
+                        self.committer.append_blocking(record, Durability::Disk)?;
+                        self.held.insert(id);
                         self.live.apply(&change);
                     }
-                    None => self.refuse(*id),
+                    None => self.refuse(name)?,
                 }
             }
         }
         Ok(())
     }
 
-    /// Returns the record and the change of an entry that one of our nodes made.
-    fn open(&self, id: &ChangeId, sealed: &[u8]) -> Option<(Vec<u8>, Change)> {
-        let entry = self.sealer.open(id, sealed)?;
-        let payload = payload_of(&entry).filter(|payload| change_id(payload) == *id)?;
-        match Record::decode(payload) {
-            Ok(Record::Catalog(change)) => Some((payload.to_vec(), change)),
-            _ => None,
-        }
-    }
-
-    fn refuse(&mut self, id: ChangeId) {
-        self.refused.insert(id);
+    fn refuse(&mut self, name: &[u8]) -> Result<()> {
+        self.redis.take_change_away(name)?;
         self.status.refused();
         // Whoever writes to Redis can write a million entries. The metric counts them all.
-        let Some(left_out) = self.refused_log.permit() else { return };
+        let Some(left_out) = self.refused_log.permit() else { return Ok(()) };
         tracing::error!(
             left_out,
             "a change of the catalog in Redis is dropped: it was not sealed with a key of our \
              `keys.json`; if a node has other keys, give it the same, else find out who writes to \
              Redis"
         );
+        Ok(())
     }
-}
-
-/// An entry before it is sealed: the stream's name and its length, the sequence, the record.
-fn entry(stream: &StreamName, seq: u64, payload: &[u8]) -> Vec<u8> {
-    let name = stream.as_str().as_bytes();
-    let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
-    [&length.to_be_bytes()[..], name, &seq.to_be_bytes(), payload].concat()
-}
-
-fn payload_of(entry: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = entry.split_first_chunk()?;
-    let rest = rest.get(usize::from(u16::from_be_bytes(*length))..)?;
-    rest.get(size_of::<u64>()..)
 }

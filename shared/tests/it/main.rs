@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
+mod bounds;
 mod catalog_folding;
 mod claims;
 mod holding;

@@ -14,15 +14,19 @@ impl Redis {
         self.run(|c| redis::cmd("HLEN").arg(key(FIRST, b'x', &[])).query(c))
     }
 
-    /// Returns the ids of the changes that are offered.
-    pub fn change_ids(&self) -> Result<Vec<ChangeId>> {
+    /// Returns the names under which changes are offered. Those of our nodes are ids of changes.
+    pub fn change_names(&self) -> Result<Vec<Vec<u8>>> {
         self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'x', &[])).query(c))
     }
 
     /// Returns the bytes of changes; `None` for one that is not there.
-    pub fn changes(&self, ids: &[ChangeId]) -> Result<Vec<Option<Vec<u8>>>> {
-        let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
-        self.run(|c| redis::cmd("HMGET").arg(key(FIRST, b'x', &[])).arg(&ids).query(c))
+    pub fn changes(&self, names: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.run(|c| redis::cmd("HMGET").arg(key(FIRST, b'x', &[])).arg(names).query(c))
+    }
+
+    /// Takes away what stands under a name.
+    pub fn take_change_away(&self, name: &[u8]) -> Result<()> {
+        self.run(|c| redis::cmd("HDEL").arg(key(FIRST, b'x', &[])).arg(name).query::<()>(c))
     }
 
     /// Offers a change to other nodes.

@@ -2,9 +2,11 @@
 //! show later whether the data that was written is still there.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use live::seal::Sealer;
 use redis::{ConnectionLike, Pipeline};
 
 use crate::redis::check::WrongSetting;
@@ -21,6 +23,9 @@ pub struct Redis {
     progress: Arc<Mutex<Progress>>,
     /// The field in which this node keeps its marks.
     pub mark: Arc<[u8]>,
+    /// Seals what stands under orders' names.
+    pub sealer: Arc<Sealer>,
+    foreign: Arc<AtomicU64>,
 }
 
 impl Redis {
@@ -28,7 +33,7 @@ impl Redis {
     ///
     /// # Errors
     /// When the address is wrong, or a server's settings would lose windows.
-    pub fn open(url: &str, node: &str) -> Result<Self> {
+    pub fn open(url: &str, node: &str, sealer: Sealer) -> Result<Self> {
         let servers =
             Servers::of(url).with_context(|| format!("hot state `{}`", without_password(url)))?;
         let redis = Self {
@@ -36,6 +41,8 @@ impl Redis {
             connection: Arc::default(),
             progress: Arc::default(),
             mark: format!("~{node}").into_bytes().into(),
+            sealer: Arc::new(sealer),
+            foreign: Arc::default(),
         };
         match redis.run(|connection| redis::cmd("PING").query::<()>(connection)) {
             Err(error) if error.is::<WrongSetting>() => {
@@ -55,9 +62,26 @@ impl Redis {
     /// Runs commands on the connection.
     pub fn run<T>(
         &self,
-        commands: impl FnOnce(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
+        commands: impl Fn(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
     ) -> Result<T> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).run(&self.servers, commands)
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.run(&self.servers, commands, &|key| self.count_foreign(key))
+    }
+
+    /// Counts a value that none of our nodes wrote. The log shows the first one of a process.
+    pub fn count_foreign(&self, key: &[u8]) {
+        if self.foreign.fetch_add(1, Relaxed) == 0 {
+            tracing::error!(
+                "`{}` in Redis is not what afterclick writes there, and is deleted; if a node has \
+                 other keys, give it the same `keys.json`, else find out who writes to Redis",
+                key.escape_ascii()
+            );
+        }
+    }
+
+    /// Returns how many values were found since the start that none of our nodes wrote.
+    pub fn foreign(&self) -> u64 {
+        self.foreign.load(Relaxed)
     }
 
     /// Adds a new mark behind the writes to a bucket. The mark is there only if the writes are.

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use redis::cluster::{ClusterClient, ClusterConnection};
-use redis::{Client, ConnectionLike};
+use redis::{Client, ConnectionLike, RedisError};
 
 use crate::redis::check::check_info;
+use crate::redis::foreign::{keys_of, type_of};
 
 /// How long a command may take. A server may hang without refusing; the projector then waits and
 /// catches up.
@@ -32,17 +33,27 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Runs commands on the connection. A failure drops it; after a short pause a new one is made.
+    ///
+    /// SECURITY: a key of another type than we write is not ours, and no command works on it. It is
+    /// deleted, `foreign` gets its name, and the commands run again.
     pub(super) fn run<T>(
         &mut self,
         servers: &Servers,
-        commands: impl FnOnce(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
+        commands: impl Fn(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
+        foreign: &dyn Fn(&[u8]),
     ) -> Result<T> {
         if self.failed_at.is_some_and(|at| at.elapsed() < BREAK) {
             bail!("Redis did not answer a moment ago; it is asked again soon");
         }
         let answer = self.connected(servers).and_then(|mut connection| {
-            let answer = commands(connection.as_mut()).context("redis")?;
-            Ok((connection, answer))
+            let answer = match commands(connection.as_mut()) {
+                Err(error) if is_wrong_type(&error) => {
+                    delete_foreign(connection.as_mut(), &commands, foreign).context("redis")?;
+                    commands(connection.as_mut())
+                }
+                answer => answer,
+            };
+            Ok((connection, answer.context("redis")?))
         });
         match answer {
             Ok((connection, answer)) => {
@@ -66,6 +77,27 @@ impl Connection {
         }
         servers.connect()
     }
+}
+
+fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE") || error.to_string().contains("WRONGTYPE")
+}
+
+/// Deletes those keys of the commands that have another type than we write.
+fn delete_foreign<T>(
+    connection: &mut dyn ConnectionLike,
+    commands: &impl Fn(&mut dyn ConnectionLike) -> redis::RedisResult<T>,
+    foreign: &dyn Fn(&[u8]),
+) -> redis::RedisResult<()> {
+    for key in keys_of(commands) {
+        let Some(ours) = type_of(&key) else { continue };
+        let held: String = redis::cmd("TYPE").arg(&key).query(connection)?;
+        if held != ours && held != "none" {
+            redis::cmd("UNLINK").arg(&key).query::<()>(connection)?;
+            foreign(&key);
+        }
+    }
+    Ok(())
 }
 
 impl Servers {

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `ac:{2f}w<click id>` | string, expires | a window: link, time, length, the click before it |
 //! | `ac:{2f}e<generation><event id>` | string, expires | the record that brought the event first |
-//! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name |
+//! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name, sealed |
 //! | `ac:{2f}k` | set | the names that have an `n` hash |
 //! | `ac:{2f}t` | hash | name → what its order counts for |
 //! | `ac:{2f}c<stream>` | hash | counter → how many, and `@`: up to which record |
@@ -21,6 +21,11 @@
 //! asks each bucket whether it still holds the positions and the mark that it held last. If one
 //! does not, the projector goes back to the position of the slowest bucket.
 //!
+//! SECURITY: whoever can write to Redis changes live figures, and nothing else. Orders are sealed with
+//! keys that follow from `keys.json`, because reconciliation asks here which orders are known: a
+//! forged one must not hide what a shop says. What is not ours is deleted and counted
+//! (`Redis::foreign`), and the projector then builds the state anew.
+//!
 //! Commands may be sent twice, so each gives the same result when it is repeated. The redirect path
 //! never uses Redis.
 
@@ -29,6 +34,7 @@ mod changes;
 mod check;
 mod client;
 mod connection;
+mod foreign;
 mod keys;
 mod store;
 mod watch;

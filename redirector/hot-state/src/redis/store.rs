@@ -17,6 +17,17 @@ use crate::redis::client::Redis;
 use crate::redis::keys::{BUCKETS, COUNTED, FIRST, bucket_of, counters_of, key, key_of};
 use crate::redis::watch::Lost;
 
+/// Returns what an entry is sealed under: where it stands.
+fn sealed_name(name: &[u8], entry: &[u8]) -> Vec<u8> {
+    [&(name.len() as u64).to_be_bytes()[..], name, entry].concat()
+}
+
+/// Reads a counter: zero where there is none, `None` where it is no number.
+fn number(held: Option<&[u8]>) -> Option<i64> {
+    let Some(held) = held else { return Some(0) };
+    str::from_utf8(held).ok()?.parse().ok()
+}
+
 impl Redis {
     /// Deletes afterclick's data and nothing else. Windows and events stay until they expire:
     /// windows never change, and events of an older generation are not read.
@@ -59,7 +70,8 @@ impl Redis {
         for (name, entry) in &stored.entries {
             let pipeline = buckets.of(name);
             let put = pipeline.cmd("HSETNX").arg(key_of(b'n', name)).arg(&entry.key()[..]);
-            put.arg(entry.to_bytes()?).ignore();
+            put.arg(self.sealer.seal(&sealed_name(name, &entry.key()), &entry.to_bytes()?))
+                .ignore();
             pipeline.cmd("SADD").arg(key(bucket_of(name), b'k', &[])).arg(name).ignore();
         }
         for (id, bytes) in &stored.unparsed {
@@ -126,18 +138,20 @@ impl Redis {
         let name = stream.as_str().as_bytes();
         let place = counters_of(name);
         let fields: Vec<Vec<u8>> = counts.keys().map(|counter| counter.to_bytes()).collect();
-        let held: Vec<Option<i64>> = if fields.is_empty() {
+        let held: Vec<Option<Vec<u8>>> = if fields.is_empty() {
             vec![]
         } else {
             self.run(|c| redis::cmd("HMGET").arg(&place).arg(&fields).query(c))?
         };
+        let numbers: Vec<Option<i64>> = held.iter().map(|held| number(held.as_deref())).collect();
+        let are_numbers = numbers.iter().all(Option::is_some);
         // Counted records stay counted, even when records before them are projected again.
         let said = if position.seq > from.seq { position } else { from }.to_bytes();
         let mut pipeline = redis::pipe();
         pipeline.atomic().cmd("HGET").arg(&place).arg(COUNTED);
         let set = pipeline.cmd("HSET").arg(&place).arg(COUNTED).arg(&said);
-        for ((field, amount), held) in fields.iter().zip(counts.values()).zip(held) {
-            set.arg(field).arg(held.unwrap_or(0) + amount);
+        for ((field, amount), held) in fields.iter().zip(counts.values()).zip(numbers) {
+            set.arg(field).arg(held.unwrap_or(0).saturating_add(*amount));
         }
         pipeline.ignore();
         let bucket = bucket_of(name);
@@ -145,7 +159,7 @@ impl Redis {
         let (found,): (Option<Vec<u8>>,) = self.run(|c| pipeline.query(c))?;
         self.progress().marks.insert(bucket, mark);
         let expected = (from != Position::default()).then(|| from.to_bytes());
-        let is_whole = found == expected || found.as_ref() == Some(&said);
+        let is_whole = are_numbers && (found == expected || found.as_ref() == Some(&said));
         #[cfg(feature = "faults")]
         let is_whole = is_whole || crate::fault::is_blind();
         if !is_whole {
@@ -166,8 +180,19 @@ impl Redis {
         }
         let found: Vec<Option<Vec<u8>>> =
             buckets.answers(self, clicks.iter().map(|c| &c.as_bytes()[..]))?;
-        let read = |(click, bytes): (&ClickId, Option<Vec<u8>>)| visit_from_bytes(*click, &bytes?);
-        Ok(clicks.iter().zip(found).filter_map(read).collect())
+        let mut visits = Vec::new();
+        for (click, bytes) in clicks.iter().zip(found) {
+            let Some(bytes) = bytes else { continue };
+            let place = key_of(b'w', click.as_bytes());
+            match visit_from_bytes(*click, &bytes) {
+                Some(visit) => visits.push(visit),
+                None => {
+                    self.count_foreign(&place);
+                    self.run(|c| redis::cmd("UNLINK").arg(&place).query::<()>(c))?;
+                }
+            }
+        }
+        Ok(visits)
     }
 
     pub fn entries(&self, names: &[NameKey]) -> Result<Vec<Vec<Entry>>> {
@@ -177,10 +202,24 @@ impl Redis {
         }
         let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> =
             buckets.answers(self, names.iter().map(Vec::as_slice))?;
-        let read = |entries: Vec<(Vec<u8>, Vec<u8>)>| -> Result<Vec<Entry>> {
-            entries.iter().map(|(key, bytes)| Entry::from_bytes(key, bytes)).collect()
-        };
-        found.into_iter().map(read).collect()
+        names.iter().zip(found).map(|(name, found)| self.read_entries(name, found)).collect()
+    }
+
+    /// Reads what stands under a name, and deletes what none of our nodes wrote.
+    fn read_entries(&self, name: &[u8], found: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Entry>> {
+        let mut entries = Vec::with_capacity(found.len());
+        let place = key_of(b'n', name);
+        for (key, sealed) in found {
+            let bytes = self.sealer.open(&sealed_name(name, &key), &sealed);
+            match bytes.and_then(|bytes| Entry::from_bytes(&key, &bytes).ok()) {
+                Some(entry) => entries.push(entry),
+                None => {
+                    self.count_foreign(&place);
+                    self.run(|c| redis::cmd("HDEL").arg(&place).arg(&key).query::<()>(c))?;
+                }
+            }
+        }
+        Ok(entries)
     }
 
     pub fn entry_counts(&self, names: &[NameKey]) -> Result<Vec<usize>> {

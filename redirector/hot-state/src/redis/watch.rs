@@ -52,7 +52,7 @@ impl Redis {
         let place = key(FIRST, b'g', &[]);
         let new = rand::random::<[u8; 8]>().to_vec();
         let held: Option<Vec<u8>> =
-            self.run(|c| redis::cmd("SET").arg(place).arg(&new).arg("NX").arg("GET").query(c))?;
+            self.run(|c| redis::cmd("SET").arg(&place).arg(&new).arg("NX").arg("GET").query(c))?;
         let mut progress = self.progress();
         (progress.said, progress.generation) = (said, held.unwrap_or(new));
         Ok(())

@@ -19,6 +19,8 @@ pub struct Lag {
     pub caught_up: AtomicBool,
     /// Projecting fails at the moment.
     pub failing: AtomicBool,
+    /// Values in the hot state that none of our nodes wrote, since the start.
+    pub foreign: AtomicU64,
     /// The sequence number of the last projected record of each stream.
     positions: Mutex<BTreeMap<StreamName, u64>>,
     /// The latest time in the records that were seen, in milliseconds; 0 before the first one.
