@@ -64,6 +64,7 @@ pub use error::{Behind, Error};
 pub use fault::Fault;
 pub use format::{PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 pub use layout::streams;
+pub use mark::{holds_records, known_streams, promise};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX};
 pub use reader::{Reader, Record};
 pub use recover::{Recovery, check};

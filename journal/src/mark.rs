@@ -26,8 +26,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::format::SEGMENT_HEADER_BYTES;
 use crate::layout::{
-    OWNER_ALONE, entries, mark_path, marks_dir, stream_of_mark, streams, sync_dir,
+    OWNER_ALONE, SegmentPath, entries, mark_path, marks_dir, stream_files, stream_of_mark, streams,
+    sync_dir,
 };
 use crate::stream_name::StreamName;
 
@@ -134,9 +136,26 @@ pub(crate) fn known_seq(journal_dir: &Path, stream: &StreamName) -> Result<u64, 
     Ok(slots.into_iter().flatten().max().unwrap_or(0))
 }
 
+/// Writes down that records of a stream up to `seq` were on disk, because the caller knows it from
+/// elsewhere, for instance from a copy of a segment. To be called before the stream is opened.
+///
+/// # Errors
+/// [`Error::Io`] when the mark cannot be written.
+pub fn promise(journal_dir: &Path, stream: &StreamName, seq: u64) -> Result<(), Error> {
+    if seq > known_seq(journal_dir, stream)? {
+        let mut mark = Mark::open(journal_dir, stream)?;
+        mark.note(seq);
+        mark.sync_after(Duration::ZERO)?;
+    }
+    Ok(())
+}
+
 /// Returns every stream that has a folder or a mark, with the last record that is known to be on
-/// disk.
-pub(crate) fn known_streams(journal_dir: &Path) -> Result<BTreeMap<StreamName, u64>, Error> {
+/// disk; 0 when nothing is known. A stream that has a mark alone was lost as a whole.
+///
+/// # Errors
+/// [`Error::Io`] when a folder or a mark cannot be read.
+pub fn known_streams(journal_dir: &Path) -> Result<BTreeMap<StreamName, u64>, Error> {
     let mut known = BTreeMap::new();
     let marked = entries(&marks_dir(journal_dir))?;
     for stream in marked.iter().filter_map(|path| stream_of_mark(path)) {
@@ -147,6 +166,23 @@ pub(crate) fn known_streams(journal_dir: &Path) -> Result<BTreeMap<StreamName, u
         known.entry(stream).or_insert(0);
     }
     Ok(known)
+}
+
+/// Returns whether a journal holds a record, or is known to have held one.
+///
+/// # Errors
+/// [`Error::Io`] when a folder cannot be read.
+pub fn holds_records(journal_dir: &Path) -> Result<bool, Error> {
+    for (stream, seq) in known_streams(journal_dir)? {
+        let files = stream_files(&journal_dir.join(stream.as_str()))?;
+        let is_more_than_a_header = |segment: &SegmentPath| {
+            fs::metadata(&segment.path).is_ok_and(|found| found.len() > SEGMENT_HEADER_BYTES as u64)
+        };
+        if seq > 0 || files.segments.len() > 1 || files.segments.iter().any(is_more_than_a_header) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns whether a path of the journal's folder is the folder of the marks.

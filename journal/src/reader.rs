@@ -120,6 +120,24 @@ impl Reader {
         &self.lost
     }
 
+    /// Fails when reading ended before a record that is known to be on disk. To be called after a
+    /// `None`, with what [`known_streams`](crate::known_streams) said before reading.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when records are missing.
+    pub fn must_have_reached(&self, known_seq: u64) -> Result<(), Error> {
+        if self.position >= known_seq {
+            return Ok(());
+        }
+        Err(Error::Damaged {
+            path: self.stream_dir.clone(),
+            offset: 0,
+            seq: self.position + 1,
+            reason: "the stream ends before a record that was known to be on disk",
+            behind: Behind::Promised { last_seq: known_seq },
+        })
+    }
+
     /// Returns the next record. `None` means that there is none yet: call again later.
     ///
     /// A record is yielded as soon as the operating system has its bytes. A power cut may still

@@ -29,9 +29,6 @@ pub struct Options {
     /// A segment of this size or more is sealed after the commit that filled it. So a segment is
     /// larger than this by less than one commit.
     pub segment_bytes_max: u64,
-    /// A record that the caller knows to have been on disk, for instance from a copy of a segment;
-    /// 0 when it knows of none. A stream that ends before it is damaged.
-    pub promised_seq: u64,
     /// A fault to plant.
     #[cfg(feature = "faults")]
     pub fault: Option<Fault>,
@@ -49,7 +46,6 @@ impl Options {
     pub fn with_segment_bytes_max(segment_bytes_max: u64) -> Self {
         Self {
             segment_bytes_max,
-            promised_seq: 0,
             #[cfg(feature = "faults")]
             fault: None,
         }
@@ -117,8 +113,7 @@ impl Writer {
         let lock = lock_stream(&stream_dir)?;
         let segment_io = options.segment_io();
         let mut mark = Mark::open(journal_dir, stream)?;
-        let seq = mark.seq().max(options.promised_seq);
-        let promised = Promised { seq, ignore: segment_io.cuts_too_much() };
+        let promised = Promised { seq: mark.seq(), ignore: segment_io.cuts_too_much() };
         let plan = examine(&stream_dir, stream, promised)?;
         let (tail, recovery) = carry_out(plan, &stream_dir)?;
         let last_seq = recovery.last_seq;

@@ -11,7 +11,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use journal::{
-    Behind, Error, Options, Reader, Repairing, StreamName, Writer, check, lost, repair, verify,
+    Behind, Error, Options, Reader, Repairing, StreamName, Writer, check, known_streams, lost,
+    promise, repair, verify,
 };
 use proptest::prelude::*;
 use support::*;
@@ -376,14 +377,22 @@ fn what_was_given_up_is_remembered_and_read_again_when_the_bytes_come_back() {
 }
 
 #[test]
-fn a_record_that_a_copy_proves_was_promised() {
+fn a_record_that_is_known_from_elsewhere_was_promised() {
     let fixture = Fixture::of(&[("main", 5)], 1 << 20);
     forget_marks(fixture.dir());
     let (path, bytes) = fixture.segments()[0];
     truncate(path, bytes.len() as u64 - 1);
-    let options = Options { promised_seq: 5, ..Options::default() };
-    let refused = Writer::open(fixture.dir(), &name("main"), NOW_MS, options);
-    assert!(matches!(refused, Err(Error::Damaged { seq: 5, .. })), "{refused:?}");
+    for seq in [5, 4] {
+        promise(fixture.dir(), &name("main"), seq).unwrap();
+        let refused = Writer::open(fixture.dir(), &name("main"), NOW_MS, Options::default());
+        assert!(matches!(refused, Err(Error::Damaged { seq: 5, .. })), "{refused:?}");
+    }
+    // A stream that is gone together with its mark, too.
+    promise(fixture.dir(), &name("gone"), 3).unwrap();
+    let known = known_streams(fixture.dir()).unwrap();
+    assert_eq!(known, BTreeMap::from([(name("gone"), 3), (name("main"), 5)]));
+    let refused = check(fixture.dir(), &[name("main")]);
+    assert!(matches!(refused, Err(Error::Damaged { seq: 1, .. })), "{refused:?}");
 }
 
 /// What may happen to one file.

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use console::auth;
 use hot_state::HotState;
 use indicatif::{ProgressBar, ProgressStyle};
-use live::{clock, node};
+use journal::{Loss, Repairing, StreamName};
+use live::{clock, keys, node};
 use rand::Rng;
 use shared::catalog::{AccessToken, Change, Entity, Role};
 use shared::record::Record;
@@ -18,7 +19,8 @@ use shared::stream::StreamKind;
 use crate::cli::RoleName;
 use crate::config::Config;
 use crate::jobs::ship::Store;
-use crate::journals::{make_data_folder, open_stream};
+use crate::journals::{make_data_folder, open_stream, with_way_out};
+use crate::memory;
 
 /// Makes an access token, records its hash and prints the token. A running server accepts it a
 /// moment later.
@@ -43,6 +45,8 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
     // A stream of the command line's own: a running server has its own streams open, and follows
     // this one.
     make_data_folder(&config.data)?;
+    // The first record must not make the first start look like one that lost its keys.
+    keys::load_or_create(&config.data, &config.journal_dir())?;
     let mut writer =
         open_stream(config, &StreamKind::Catalog.part_name(&node::name(&config.data)?, "cli"))?;
     writer.append(&Record::Catalog(change).encode())?;
@@ -113,11 +117,15 @@ fn describe(findings: &journal::Findings) -> String {
         for damage in &stream.damages {
             _ = writeln!(
                 text,
-                "  DAMAGED {} at byte {}: {}",
+                "  DAMAGED {} at byte {} (record {}): {}",
                 damage.path.display(),
                 damage.offset,
+                damage.seq,
                 damage.reason
             );
+        }
+        for loss in &stream.lost {
+            _ = writeln!(text, "  given up: {}", describe_loss(loss));
         }
         for path in &stream.set_aside {
             _ = writeln!(text, "  set aside by an earlier recovery: {}", path.display());
@@ -129,12 +137,61 @@ fn describe(findings: &journal::Findings) -> String {
         _ = writeln!(text, "not part of a journal: {}", path.display());
     }
     let records: u64 = findings.streams.iter().map(|stream| stream.records).sum();
-    _ = writeln!(
-        text,
-        "{records} records: {}",
-        if findings.is_whole() { "all whole" } else { "NOT whole" }
-    );
+    _ = match (findings.is_whole(), findings.lost_records()) {
+        (true, 0) => writeln!(text, "{records} records: all whole"),
+        (true, lost) => writeln!(text, "{records} records whole, {lost} LOST and given up"),
+        (false, _) => writeln!(text, "{records} records: NOT whole; see `afterclick repair`"),
+    };
     text
+}
+
+fn describe_loss(loss: &Loss) -> String {
+    let (path, from, to) = (loss.path.display(), loss.from_byte, loss.to_byte);
+    let records = match loss.records() {
+        0 => "no record".to_owned(),
+        1 => format!("record {}", loss.first_seq),
+        _ => format!("records {} to {}", loss.first_seq, loss.last_seq),
+    };
+    format!("{records} of {} ({path}, bytes {from} to {to}): {}", loss.stream, loss.reason)
+}
+
+/// Shows what cannot be read of what was promised, and gives it up if it may. Returns whether
+/// nothing is left to be done.
+///
+/// # Errors
+/// When the journal cannot be read or written, or a server has it open.
+pub(crate) fn repair(config: &Config, give_up: bool, new_keys: bool) -> Result<bool> {
+    if new_keys {
+        keys::create_anew(&config.data)?;
+        print("new keys are made; tokens of the lost ones are not valid any more\n")?;
+    }
+    let how = if give_up { Repairing::GiveUp { now_ms: clock::now_ms() } } else { Repairing::Look };
+    // Of other streams, old segments may have been retired.
+    let is_whole =
+        |stream: &StreamName| StreamKind::of(stream.as_str()) == Some(StreamKind::Catalog);
+    memory::recall(config)?;
+    let losses = journal::repair(&config.journal_dir(), how, &is_whole)?;
+    let mut text = String::new();
+    for loss in &losses {
+        _ = writeln!(text, "cannot be read: {}", describe_loss(loss));
+    }
+    let records: u64 = losses.iter().map(Loss::records).sum();
+    _ = match (losses.is_empty(), give_up) {
+        (true, _) => writeln!(text, "nothing that was promised is missing"),
+        (false, true) => writeln!(
+            text,
+            "{records} records are given up. All others stay readable, and the damaged bytes stay \
+             where they are; `afterclick verify` remembers what is lost. Run `afterclick replay` for \
+             live figures without it"
+        ),
+        (false, false) => writeln!(
+            text,
+            "{records} records would be lost, and nothing was changed. If you have a copy of these \
+             segments, put it back; else `afterclick repair --give-up` goes on without them"
+        ),
+    };
+    print(&text)?;
+    Ok(losses.is_empty() || give_up)
 }
 
 /// Deletes the hot state and rebuilds it from the journal.
@@ -142,6 +199,8 @@ fn describe(findings: &journal::Findings) -> String {
 /// # Errors
 /// When the journal is damaged, or a running server has the state open.
 pub(crate) fn replay(config: &Config) -> Result<()> {
+    // What cannot be read must not vanish from the figures unseen.
+    journal::check(&config.journal_dir(), &[]).map_err(|error| with_way_out(error.into()))?;
     let state = HotState::open(&config.state, &config.data)?;
     state.clear()?;
     let bar = progress("replaying", "records");

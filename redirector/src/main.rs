@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod jobs;
 mod journals;
+mod memory;
 mod outbound;
 mod serve;
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command. Returns false when `verify` or `doctor` found something wrong.
+/// Runs a command. Returns false when `verify`, `repair` or `doctor` found something wrong.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,
@@ -48,6 +49,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
             commands::create_token(&Config::resolve(&settings)?, role, holder.as_deref())?;
         }
         Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
+        Command::Repair { give_up, new_keys, settings } => {
+            return commands::repair(&Config::resolve(&settings)?, give_up, new_keys);
+        }
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
         Command::Doctor { url, settings } => {
             let here =

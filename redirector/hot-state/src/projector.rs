@@ -72,9 +72,11 @@ impl Projector {
                     }
                     std::thread::sleep(IDLE);
                 }
-                Err(error) if is_ahead(&error) => {
-                    tracing::warn!(
-                        "the journal lost its end, the hot state is rebuilt from it: {error:#}"
+                Err(error) if is_ahead(&error) && !self.lost_promised(&error) => {
+                    tracing::error!(
+                        "the journal lost records that the hot state had seen, and the hot state is \
+                         rebuilt without them. They were never known to be on disk: after a power \
+                         cut this is expected, else check the disk: {error:#}"
                     );
                     self.begin_anew();
                     if let Err(error) = self.state.clear() {
@@ -100,6 +102,17 @@ impl Projector {
                 }
             }
         }
+    }
+
+    /// Returns whether the journal lost records that were known to be on disk. Then the hot state is
+    /// the last that knows of them, and is kept.
+    fn lost_promised(&self, error: &anyhow::Error) -> bool {
+        let Some(journal::Error::Ahead { dir, last_seq, .. }) = error.downcast_ref() else {
+            return false;
+        };
+        let known = journal::known_streams(&self.journal_dir).unwrap_or_default();
+        let of_dir = known.iter().find(|(name, _)| dir.ends_with(name.as_str()));
+        of_dir.is_some_and(|(_, known_seq)| known_seq > last_seq)
     }
 
     /// Asks the state again where each stream resumes.

@@ -6,6 +6,7 @@ mod acme;
 mod admin;
 mod channels;
 mod clock;
+mod damage;
 mod events;
 mod life;
 mod magento;
