@@ -192,6 +192,7 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt as _;
 
     fn gap(first_seq: u64, last_seq: u64) -> Gap {
         Gap {
@@ -218,14 +219,17 @@ mod tests {
 
         let path = gaps_path(folder.path());
         let whole = fs::read(&path).unwrap();
+        // In place, because writing the whole file would make some file systems flush it.
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
         for bit in 0..whole.len() * 8 {
-            let mut flipped = whole.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            fs::write(&path, flipped).unwrap();
+            let (byte, at) = (whole[bit / 8], (bit / 8) as u64);
+            file.write_all_at(&[byte ^ (1 << (bit % 8))], at).unwrap();
             assert!(matches!(load(), Err(Error::Damaged { .. })), "bit {bit}");
+            file.write_all_at(&[byte], at).unwrap();
         }
-        for length in (0..whole.len()).filter(|length| !whole[..*length].ends_with(b"\n")) {
-            fs::write(&path, &whole[..length]).unwrap();
+        let inside = |length: &usize| !whole[..*length].ends_with(b"\n");
+        for length in (0..whole.len()).rev().filter(inside) {
+            file.set_len(length as u64).unwrap();
             assert!(matches!(load(), Err(Error::Damaged { .. })), "{length} bytes");
         }
     }

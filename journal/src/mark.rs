@@ -23,6 +23,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -34,7 +35,7 @@ use crate::layout::{
 use crate::stream_name::StreamName;
 
 /// How long a mark may wait for its own fsync.
-pub(crate) const MARK_SYNC_DELAY: Duration = Duration::from_secs(1);
+const MARK_SYNC_DELAY: Duration = Duration::from_secs(1);
 
 const MAGIC: &[u8; 8] = b"ACMARK01";
 const SLOT_BYTES: usize = 24;
@@ -44,7 +45,7 @@ const FILE_BYTES: u64 = 1024;
 /// The mark of a stream that is being written.
 #[derive(Debug)]
 pub(crate) struct Mark {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     stream_checksum: u32,
     /// The last record that is written down.
@@ -80,6 +81,7 @@ impl Mark {
         let slots = read_slots(&file, stream_checksum).map_err(Error::io("read", &path))?;
         let seq = slots.into_iter().flatten().max().unwrap_or(0);
         let next_slot = usize::from(slots[0] == Some(seq));
+        let file = Arc::new(file);
         Ok(Self { file, path, stream_checksum, seq, next_slot, unsynced_since: None })
     }
 
@@ -102,13 +104,19 @@ impl Mark {
         }
     }
 
-    /// Fsyncs what was written down, if it has waited for `delay`.
-    pub(crate) fn sync_after(&mut self, delay: Duration) -> Result<(), Error> {
-        if self.unsynced_since.is_none_or(|since| since.elapsed() < delay) {
+    /// Fsyncs what was written down.
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        if self.unsynced_since.take().is_none() {
             return Ok(());
         }
-        self.unsynced_since = None;
         self.file.sync_data().map_err(Error::io("fsync", &self.path))
+    }
+
+    /// Returns the file if it has waited long enough for its fsync, which the caller then makes: not
+    /// under a lock, because somebody may want to write the mark meanwhile.
+    pub(crate) fn take_due(&mut self) -> Option<Arc<File>> {
+        self.unsynced_since.take_if(|since| since.elapsed() >= MARK_SYNC_DELAY)?;
+        Some(Arc::clone(&self.file))
     }
 
     /// Returns when the next fsync is due.
@@ -120,7 +128,7 @@ impl Mark {
 impl Drop for Mark {
     /// A stream that is closed leaves nothing to the next power cut. If it fails, the mark lags.
     fn drop(&mut self) {
-        _ = self.sync_after(Duration::ZERO);
+        _ = self.sync();
     }
 }
 
@@ -145,7 +153,7 @@ pub fn promise(journal_dir: &Path, stream: &StreamName, seq: u64) -> Result<(), 
     if seq > known_seq(journal_dir, stream)? {
         let mut mark = Mark::open(journal_dir, stream)?;
         mark.note(seq);
-        mark.sync_after(Duration::ZERO)?;
+        mark.sync()?;
     }
     Ok(())
 }
@@ -249,18 +257,19 @@ mod tests {
         let mut mark = Mark::open(folder.path(), &main_stream()).unwrap();
         mark.note(41);
         mark.note(42);
-        drop(mark);
         let path = mark_path(folder.path(), &main_stream());
         let whole = fs::read(&path).unwrap();
         let known = || known_seq(folder.path(), &main_stream()).unwrap();
-        for bit in 0..whole.len() * 8 {
-            let mut flipped = whole.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            fs::write(&path, &flipped).unwrap();
+        // In place, because writing the whole file would make some file systems flush it.
+        for bit in SLOTS_AT.into_iter().flat_map(|at| at * 8..(at + SLOT_BYTES as u64) * 8) {
+            let byte = whole[usize::try_from(bit / 8).unwrap()];
+            mark.file.write_all_at(&[byte ^ (1 << (bit % 8))], bit / 8).unwrap();
             assert!((41..=42).contains(&known()), "bit {bit}");
+            mark.file.write_all_at(&[byte], bit / 8).unwrap();
         }
-        for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(known(), 42);
+        for length in (0..FILE_BYTES).rev() {
+            mark.file.set_len(length).unwrap();
             assert!([0, 41, 42].contains(&known()), "{length} bytes");
         }
     }

@@ -350,7 +350,8 @@ impl Examiner<'_> {
         let end = walk(&mut cursor)?;
         let (offset, bytes, next_seq) = (cursor.offset(), cursor.file_bytes()?, cursor.next_seq());
         let (path, salt) = (cursor.path().to_owned(), cursor.salt());
-        let version = cursor.header().version;
+        let (version, is_header_rebuilt) =
+            (cursor.header().version, cursor.previous_bytes().is_none());
         self.plan.recovery.records = end.records;
         if !self.promised.ignore {
             self.refuse_promised(cursor, &end)?;
@@ -361,9 +362,10 @@ impl Examiner<'_> {
             self.plan.cut = Some(Cut { path: path.clone(), offset, keep });
             self.plan.recovery.cut_bytes += bytes - offset;
         }
-        // A segment with a gap takes no more records, so that all others can be as simple as ever.
+        // A damaged segment takes no more records, so that what is written is always whole.
         let segment = TailSegment { path, version, salt, bytes: offset };
-        let segment = (!end.has_gap).then_some(segment);
+        let takes_more = !end.has_gap && !is_header_rebuilt;
+        let segment = takes_more.then_some(segment);
         self.plan.tail = Tail { segment, next_seq, previous_bytes: offset };
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::error::Error;
 use crate::fault::SegmentIo;
 use crate::layout::sync_dir;
-use crate::mark::{MARK_SYNC_DELAY, Mark};
+use crate::mark::Mark;
 use crate::stream_name::StreamName;
 
 /// Fsyncs a stream's commits, from any thread. Cheap to clone.
@@ -211,7 +211,8 @@ impl Shared {
     /// Fsyncs the mark when that is due. Callers have been answered before: nobody waits for it.
     /// If it fails, the mark lags.
     pub(crate) fn sync_mark_if_due(&self) {
-        _ = self.mark().sync_after(MARK_SYNC_DELAY);
+        let due = self.mark().take_due();
+        _ = due.map(|file| file.sync_data());
     }
 
     /// Returns when the mark's next fsync is due.

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::error::Error;
 #[cfg(feature = "faults")]
@@ -118,7 +118,7 @@ impl Writer {
         let (tail, recovery) = carry_out(plan, &stream_dir)?;
         let last_seq = recovery.last_seq;
         mark.note(last_seq);
-        mark.sync_after(Duration::ZERO)?;
+        mark.sync()?;
         let segment = match tail.segment {
             Some(segment) => OpenSegment::resume(segment)?,
             None => {

@@ -420,7 +420,7 @@ fn spoil(path: &Path, harm: &Harm) {
     let mut bytes = fs::read(path).unwrap();
     let length = bytes.len().max(1);
     let fill = |bytes: &mut [u8], at: usize, count: usize, byte: u8| {
-        bytes.iter_mut().skip(at % length).take(count).for_each(|slot| *slot ^= *slot ^ byte);
+        bytes.iter_mut().skip(at % length).take(count).for_each(|slot| *slot = byte);
     };
     match harm {
         Harm::Flip(bit) if !bytes.is_empty() => bytes[bit / 8 % length] ^= 1 << (bit % 8),

@@ -61,17 +61,33 @@ pub(crate) fn create_token(config: &Config, role: RoleName, holder: Option<&str>
 /// When the journal cannot be read at all.
 pub(crate) fn verify(config: &Config) -> Result<bool> {
     let bar = progress("checking", "bytes");
+    let known = memory::known(config);
     let findings = journal::verify(&config.journal_dir(), &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
     })?;
     bar.finish_and_clear();
     print(&describe(&findings))?;
+    let missing: Vec<String> =
+        known.iter().filter_map(|(stream, seq)| missing(&findings, stream, *seq)).collect();
+    print(&missing.concat())?;
     let copies_are_whole = match &config.ship {
         Some(to) => verify_copies(&Store::open(to)?)?,
         None => true,
     };
-    Ok(findings.is_whole() && copies_are_whole)
+    Ok(findings.is_whole() && missing.is_empty() && copies_are_whole)
+}
+
+/// Says that a stream does not have what this node knows of it from elsewhere.
+fn missing(findings: &journal::Findings, stream: &StreamName, known_seq: u64) -> Option<String> {
+    let found = findings.streams.iter().find(|found| found.stream == *stream);
+    let last_seq = found.map_or(0, |found| {
+        let given_up = found.lost.iter().map(|loss| loss.last_seq).max();
+        found.last_seq.max(given_up.unwrap_or(0))
+    });
+    (last_seq < known_seq).then(|| {
+        format!("  MISSING {stream}: ends at record {last_seq}, but {known_seq} was on disk\n")
+    })
 }
 
 /// Fetches every copy of a segment into a temporary folder, stream by stream, and checks it there.

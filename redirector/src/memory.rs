@@ -34,15 +34,25 @@ fn path(data: &Path) -> PathBuf {
 /// # Errors
 /// When the journal's folder cannot be written.
 pub(crate) fn recall(config: &Config) -> Result<()> {
-    let mut known = read(&config.data);
-    for (stream, seq) in config.ship.iter().flat_map(ship::copied) {
-        let held = known.entry(stream).or_default();
-        *held = seq.max(*held);
-    }
-    for (stream, seq) in known {
+    for (stream, seq) in known(config) {
         journal::promise(&config.journal_dir(), &stream, seq)?;
     }
     Ok(())
+}
+
+/// Returns how far this node's streams are known to have been on disk, without asking the journal.
+pub(crate) fn known(config: &Config) -> BTreeMap<StreamName, u64> {
+    let mut known = read(&config.data);
+    // Several nodes may copy to one place.
+    let node = fs::read_to_string(config.data.join("node")).unwrap_or_default();
+    let is_ours = |stream: &StreamName| stream.as_str().split('-').nth(1) == Some(node.trim());
+    for (stream, seq) in config.ship.iter().flat_map(ship::copied) {
+        if is_ours(&stream) {
+            let held = known.entry(stream).or_default();
+            *held = seq.max(*held);
+        }
+    }
+    known
 }
 
 /// Returns what is written down. A line that is not as it was written says nothing.

@@ -185,8 +185,10 @@ async fn a_catalog_that_is_emptied_removed_or_damaged_stops_the_start() {
         let (status, said) = serve(&data).await;
         assert_eq!((status, said.contains("repair --give-up")), (Some(1), true), "{what}: {said}");
         assert!(!said.contains("\"ready\":true"), "{what}: {said}");
-        let (status, said) = afterclick(&["repair"], &data).await;
-        assert_eq!(status, Some(1), "{what}: {said}");
+        for look in ["verify", "repair"] {
+            let (status, said) = afterclick(&[look], &data).await;
+            assert_eq!(status, Some(1), "{what}, {look}: {said}");
+        }
     }
     restore(&kept, &data);
     let again = launch(&stage.folder).arguments(&["--workers", "1"]).start().await.unwrap();
