@@ -68,7 +68,7 @@ impl Gap {
 
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.splitn(8, '\t');
-        Some(Self {
+        let gap = Self {
             segment: number(fields.next())?,
             from_byte: number(fields.next())?,
             to_byte: number(fields.next())?,
@@ -77,7 +77,9 @@ impl Gap {
             salt: number(fields.next())?,
             noticed_at_ms: number(fields.next())?,
             reason: fields.next()?.to_owned(),
-        })
+        };
+        let is_place = gap.from_byte <= gap.to_byte && gap.first_seq > 0;
+        Some(gap).filter(|gap| is_place && gap.last_seq < u64::MAX)
     }
 }
 

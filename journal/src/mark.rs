@@ -225,7 +225,8 @@ fn slot(stream_checksum: u32, seq: u64) -> [u8; SLOT_BYTES] {
 fn seq_of(bytes: &[u8; SLOT_BYTES], stream_checksum: u32) -> Option<u64> {
     let (number, _) = bytes[12..].split_first_chunk()?;
     let seq = u64::from_le_bytes(*number);
-    (*bytes == slot(stream_checksum, seq)).then_some(seq)
+    // No stream reaches the last number.
+    (*bytes == slot(stream_checksum, seq) && seq < u64::MAX).then_some(seq)
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ fn find(file: &File, from: u64, salt: u32, next_seq: u64, place: u64) -> io::Res
         let bytes = &window[..got];
         for (index, header) in bytes.windows(RECORD_HEADER_BYTES).enumerate() {
             let offset = at + index as u64;
-            let seqs = next_seq..=next_seq + (offset - place) / RECORD_HEADER_BYTES as u64;
+            let passed = (offset - place) / RECORD_HEADER_BYTES as u64;
+            let seqs = next_seq..=next_seq.saturating_add(passed);
             if let Some(seq) = whole_at(file, offset, header, salt, &seqs)? {
                 return Ok(Some(Whole { offset, seq }));
             }
