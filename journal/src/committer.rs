@@ -217,7 +217,7 @@ impl Worker {
     fn run(mut self) -> Result<(), Error> {
         let mut batch = Vec::new();
         let mut framed = Vec::new();
-        while self.queue.take(&mut batch, self.unsynced_since.map(|since| since + SYNC_DELAY)) {
+        while self.queue.take(&mut batch, self.deadline()) {
             self.frame_and_commit(&mut batch, &mut framed);
             if framed.len() > 1 {
                 thread::sleep(GATHER_DELAY);
@@ -229,8 +229,15 @@ impl Worker {
                 // A failure poisons the stream. The next caller and readiness checks see that.
                 let _ = self.sync();
             }
+            self.writer.sync_mark_if_due();
         }
         self.writer.sync()
+    }
+
+    /// Returns when something must be fsynced even if no record comes.
+    fn deadline(&self) -> Option<Instant> {
+        let of_records = self.unsynced_since.map(|since| since + SYNC_DELAY);
+        [of_records, self.writer.mark_sync_due()].into_iter().flatten().min()
     }
 
     /// Writes a batch. Those that wait for an fsync are left in `framed`.

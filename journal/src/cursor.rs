@@ -8,10 +8,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Behind, Error};
 use crate::format::{
-    HeaderError, Parsed, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, parse_record,
+    HeaderError, Parsed, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, Version,
+    parse_record, synced_before,
 };
+use crate::gaps::{Gap, Gaps};
 use crate::layout::SegmentPath;
 use crate::stream_name::StreamName;
 
@@ -19,13 +21,23 @@ use crate::stream_name::StreamName;
 /// rare.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Why a segment whose header is whole is not the one that is expected.
+pub(crate) const OTHER_STREAM: &str = "the segment belongs to another stream";
+pub(crate) const OTHER_NAME: &str = "the segment's name is not its first sequence";
+
 /// A place in a segment, between two records.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     file: File,
     segment: SegmentPath,
     header: SegmentHeader,
+    /// Whether the header is damaged and was put together from what is known of the segment.
+    is_header_rebuilt: bool,
     salt: u32,
+    /// The places in and right behind the segment where records were given up.
+    gaps: Vec<Gap>,
+    /// The last record of which a record that was passed says that it was on disk.
+    synced: u64,
     buffer: Vec<u8>,
     /// The bytes of `buffer` that were read and not yet passed.
     unread: Range<usize>,
@@ -74,7 +86,45 @@ pub(crate) enum Step {
 
 impl Cursor {
     /// Opens a segment before its first record.
-    pub(crate) fn open(segment: &SegmentPath, stream: &StreamName) -> Result<Opened, Error> {
+    pub(crate) fn open(
+        segment: &SegmentPath,
+        stream: &StreamName,
+        gaps: &Gaps,
+    ) -> Result<Opened, Error> {
+        let opened = Self::open_as_written(segment, stream, gaps)?;
+        match (gaps.salt_of(segment.first_seq), &opened) {
+            (Some(salt), Opened::Damaged(_)) => {
+                Self::open_with_salt(segment, stream, gaps, salt).map(Opened::Ready)
+            }
+            _ => Ok(opened),
+        }
+    }
+
+    /// Opens a segment whose header is damaged, but whose records' checksums start from `salt`.
+    pub(crate) fn open_with_salt(
+        segment: &SegmentPath,
+        stream: &StreamName,
+        gaps: &Gaps,
+        salt: u32,
+    ) -> Result<Box<Self>, Error> {
+        let file = File::open(&segment.path).map_err(Error::io("open", &segment.path))?;
+        let header = SegmentHeader {
+            version: Version::NEWEST,
+            stream_checksum: stream.checksum(),
+            first_seq: segment.first_seq,
+            created_at_ms: 0,
+            previous_bytes: 0,
+        };
+        let mut cursor = Self::at_first_record(file, segment.clone(), header, gaps);
+        (cursor.is_header_rebuilt, cursor.salt) = (true, salt);
+        Ok(Box::new(cursor))
+    }
+
+    fn open_as_written(
+        segment: &SegmentPath,
+        stream: &StreamName,
+        gaps: &Gaps,
+    ) -> Result<Opened, Error> {
         let file = match File::open(&segment.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Absent),
@@ -93,18 +143,26 @@ impl Cursor {
             }
         };
         if header.stream_checksum != stream.checksum() {
-            return Ok(Opened::Damaged("the segment belongs to another stream"));
+            return Ok(Opened::Damaged(OTHER_STREAM));
         }
         if header.first_seq != segment.first_seq {
-            return Ok(Opened::Damaged("the segment's name is not its first sequence"));
+            return Ok(Opened::Damaged(OTHER_NAME));
         }
-        Ok(Opened::Ready(Box::new(Self::at_first_record(file, segment.clone(), header))))
+        Ok(Opened::Ready(Box::new(Self::at_first_record(file, segment.clone(), header, gaps))))
     }
 
-    fn at_first_record(file: File, segment: SegmentPath, header: SegmentHeader) -> Self {
+    fn at_first_record(
+        file: File,
+        segment: SegmentPath,
+        header: SegmentHeader,
+        gaps: &Gaps,
+    ) -> Self {
         Self {
             file,
+            is_header_rebuilt: false,
             salt: header.salt(),
+            gaps: gaps.of_segment(segment.first_seq).cloned().collect(),
+            synced: 0,
             buffer: vec![0; BUFFER_BYTES],
             unread: 0..0,
             offset: SEGMENT_HEADER_BYTES as u64,
@@ -138,6 +196,7 @@ impl Cursor {
     fn pass_record(&mut self, record_bytes: usize) -> Step {
         let seq = self.next_seq;
         let start = self.unread.start;
+        self.synced = self.synced.max(synced_before(&self.buffer[start..], seq));
         self.skip(record_bytes);
         Step::Record { seq, payload_at: start + RECORD_HEADER_BYTES..start + record_bytes }
     }
@@ -148,6 +207,26 @@ impl Cursor {
         self.unread.start += record_bytes;
         self.offset += record_bytes as u64;
         self.next_seq += 1;
+    }
+
+    /// Moves over records that were given up here, and returns that gap. To be called where the next
+    /// record cannot be read; the gap may hold no record, or no byte.
+    pub(crate) fn pass_gap(&mut self) -> Result<Option<Gap>, Error> {
+        let (offset, seq) = (self.offset, self.next_seq);
+        let is_here = |gap: &&Gap| gap.from_byte == offset && gap.first_seq == seq;
+        let Some(gap) = self.gaps.iter().find(is_here).cloned() else { return Ok(None) };
+        let moves = gap.to_byte > offset || gap.records() > 0;
+        if !moves || gap.to_byte > self.file_bytes()? {
+            return Ok(None);
+        }
+        self.go_on_at(gap.to_byte, gap.last_seq + 1);
+        Ok(Some(gap))
+    }
+
+    /// Goes on at another place of the segment, where the record `next_seq` begins.
+    pub(crate) fn go_on_at(&mut self, offset: u64, next_seq: u64) {
+        (self.offset, self.next_seq) = (offset, next_seq);
+        self.forget_buffered();
     }
 
     fn ended(&mut self) -> Result<Step, Error> {
@@ -205,6 +284,16 @@ impl Cursor {
         &self.header
     }
 
+    /// Returns the length of the segment before this one when it was sealed, if the header says it.
+    pub(crate) fn previous_bytes(&self) -> Option<u64> {
+        (!self.is_header_rebuilt).then_some(self.header.previous_bytes)
+    }
+
+    /// Returns the last record of which the records that were passed say that it was on disk.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
     pub(crate) fn salt(&self) -> u32 {
         self.salt
     }
@@ -230,6 +319,7 @@ impl Cursor {
             offset: self.offset,
             seq: self.next_seq,
             reason,
+            behind: Behind::Unread,
         }
     }
 }
@@ -263,14 +353,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stream = StreamName::new("main").unwrap();
         let stream_checksum = stream.checksum();
-        let header =
-            SegmentHeader { stream_checksum, first_seq: 1, created_at_ms: 0, previous_bytes: 0 };
+        let version = Version::NEWEST;
+        let header = SegmentHeader {
+            version,
+            stream_checksum,
+            first_seq: 1,
+            created_at_ms: 0,
+            previous_bytes: 0,
+        };
         let mut record = vec![0; RECORD_HEADER_BYTES + crate::format::PAYLOAD_BYTES_MAX];
-        crate::format::write_record_header(&mut record, header.salt(), 1);
+        crate::format::write_record_header(&mut record, header.salt(), version.place(1, 0));
         let path = folder.path().join("segment");
         std::fs::write(&path, [&header.encode()[..], &record[..1000]].concat()).unwrap();
 
-        let opened = Cursor::open(&SegmentPath { first_seq: 1, path }, &stream).unwrap();
+        let segment = SegmentPath { first_seq: 1, path };
+        let opened = Cursor::open(&segment, &stream, &Gaps::default()).unwrap();
         let Opened::Ready(mut cursor) = opened else { panic!("the header is whole") };
         assert!(matches!(cursor.step(), Ok(Step::Torn { bytes: 1000 })));
         assert_eq!(cursor.buffer.len(), BUFFER_BYTES);

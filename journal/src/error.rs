@@ -1,7 +1,7 @@
 //! Why a journal operation fails, each with the way out; it never carries payload bytes.
 
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use crate::format::PAYLOAD_BYTES_MAX;
 use crate::stream_name::{InvalidStreamName, StreamName};
@@ -44,7 +44,8 @@ pub enum Error {
     },
     /// A file no longer holds what was written to it.
     #[error(
-        "{path} is damaged at byte {offset} (record {seq}): {reason}; restore the segment from a copy"
+        "{path} is damaged at byte {offset} (record {seq}): {reason}{behind}; restore the segment \
+         from a copy, or give up what cannot be read by a repair"
     )]
     Damaged {
         /// The segment.
@@ -55,6 +56,8 @@ pub enum Error {
         seq: u64,
         /// Which check failed.
         reason: &'static str,
+        /// What is known about the records behind the place.
+        behind: Behind,
     },
     /// A newer release wrote the segment.
     #[error(
@@ -133,6 +136,43 @@ pub enum Error {
         /// The stream.
         stream: StreamName,
     },
+}
+
+/// What is known about the records behind a damaged place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Behind {
+    /// Nobody has looked.
+    Unread,
+    /// Records behind it are whole.
+    Whole {
+        /// The first of them.
+        first_seq: u64,
+        /// The last of them in the same segment.
+        last_seq: u64,
+    },
+    /// Nothing whole is behind it, but records were known to be on disk.
+    Promised {
+        /// The last of them.
+        last_seq: u64,
+    },
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unread => Ok(()),
+            Self::Whole { first_seq, last_seq } if first_seq == last_seq => {
+                write!(f, "; behind it, record {first_seq} is whole")
+            }
+            Self::Whole { first_seq, last_seq } => {
+                write!(f, "; behind it, records {first_seq} to {last_seq} are whole")
+            }
+            Self::Promised { last_seq } => {
+                write!(f, "; all records up to {last_seq} were known to be on disk")
+            }
+        }
+    }
 }
 
 impl Error {

@@ -23,12 +23,14 @@ pub enum Fault {
     FailSyncAfter(u64),
     /// After this many writes that worked, each further one writes half its bytes and fails.
     ShortWriteAfter(u64),
+    /// A recovery cuts everything behind the first damaged place, promised or not.
+    CutTooMuch,
 }
 
 #[cfg(feature = "faults")]
 impl Fault {
-    /// Parses `skip-write`, `ack-early`, `fail-write:3`, `fail-sync:3` or `short-write:3`. Returns
-    /// `None` for anything else.
+    /// Parses `skip-write`, `ack-early`, `cut-too-much`, `fail-write:3`, `fail-sync:3` or
+    /// `short-write:3`. Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (name, after) = match text.split_once(':') {
             Some((name, after)) => (name, Some(after.parse().ok()?)),
@@ -37,6 +39,7 @@ impl Fault {
         match (name, after) {
             ("skip-write", None) => Some(Self::SkipWrite),
             ("ack-early", None) => Some(Self::AckEarly),
+            ("cut-too-much", None) => Some(Self::CutTooMuch),
             ("fail-write", Some(after)) => Some(Self::FailWriteAfter(after)),
             ("fail-sync", Some(after)) => Some(Self::FailSyncAfter(after)),
             ("short-write", Some(after)) => Some(Self::ShortWriteAfter(after)),
@@ -72,6 +75,16 @@ impl SegmentIo {
 
     /// Returns whether a committer must acknowledge before it writes.
     pub(crate) fn acks_early(&self) -> bool {
+        false
+    }
+
+    /// Returns whether nothing at all may be written.
+    pub(crate) fn skips_writes(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a recovery must not care what was promised.
+    pub(crate) fn cuts_too_much(&self) -> bool {
         false
     }
 
@@ -114,6 +127,16 @@ impl SegmentIo {
         self.fault == Some(Fault::AckEarly)
     }
 
+    /// Returns whether nothing at all may be written.
+    pub(crate) fn skips_writes(&self) -> bool {
+        self.fault == Some(Fault::SkipWrite)
+    }
+
+    /// Returns whether a recovery must not care what was promised.
+    pub(crate) fn cuts_too_much(&self) -> bool {
+        self.fault == Some(Fault::CutTooMuch)
+    }
+
     /// Waits between an early acknowledgement and the write, so that a kill can fall in between.
     pub(crate) fn wait_after_early_ack(&self) {
         std::thread::sleep(Duration::from_millis(30));
@@ -134,6 +157,7 @@ mod tests {
         let good = [
             ("skip-write", Fault::SkipWrite),
             ("ack-early", Fault::AckEarly),
+            ("cut-too-much", Fault::CutTooMuch),
             ("fail-write:3", Fault::FailWriteAfter(3)),
             ("fail-sync:0", Fault::FailSyncAfter(0)),
             ("short-write:7", Fault::ShortWriteAfter(7)),

@@ -14,6 +14,9 @@
 //!   segment's own. A payload moved to another record does not fit either, because its checksum
 //!   starts from its header's.
 //! - Appending needs no second pass over older bytes.
+//! - How far the stream was on disk must be written down without making a record longer. So a
+//!   record says how many records before it were not yet fsynced when it was framed, in bits that
+//!   no sequence needs.
 //!
 //! # Format
 //!
@@ -23,7 +26,7 @@
 //! ```text
 //! segment header, 64 bytes              record
 //!  0  8  magic "ACJRNL01"                0  4  payload length, at most 64 MiB
-//!  8  2  format version = 1              4  8  sequence
+//!  8  2  format version = 2              4  8  sequence, low 40 bits; above them the lag, 24 bits
 //! 10  2  header length = 64             12  4  checksum of bytes 0..12, started from the segment's checksum
 //! 12  4  checksum of the stream's name  16  4  checksum of the payload, started from bytes 12..16
 //! 16  8  sequence of the first record   20  …  payload
@@ -33,12 +36,19 @@
 //! 60  4  checksum of bytes 0..60
 //! ```
 //!
+//! The lag of a record is its own sequence less the last one that was known to be on disk when it
+//! was framed; 0 when that is unknown or too far back. In version 1 there is no lag: the upper bits
+//! of a sequence are zero, which reads as unknown.
+//!
 //! # Operations
 //!
 //! - Append writes records at the end of the last segment.
 //! - Seal starts the next segment. A sealed segment never changes.
-//! - Recovery cuts the last segment after its last whole record.
+//! - Recovery cuts the last segment after its last whole record, where nothing whole follows and
+//!   nothing that follows was known to be on disk.
 //! - A reader takes records in order and stops after the last whole one.
+
+use std::ops::RangeInclusive;
 
 use crc32c::{crc32c, crc32c_append};
 
@@ -50,12 +60,57 @@ pub const RECORD_HEADER_BYTES: usize = 20;
 pub const SEGMENT_HEADER_BYTES: usize = 64;
 
 const MAGIC: &[u8; 8] = b"ACJRNL01";
-const VERSION: u16 = 1;
 const HEADER_LENGTH: u16 = 64;
+/// The bits of the second field of a record's header that hold the sequence.
+const SEQ_BITS: u32 = 40;
+const SEQ_MASK: u64 = (1 << SEQ_BITS) - 1;
+/// The largest lag that can be written down.
+const LAG_MAX: u64 = (1 << (64 - SEQ_BITS)) - 1;
+
+/// The format version of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Records do not say how far the stream was on disk.
+    One,
+    /// Records say it.
+    Two,
+}
+
+impl Version {
+    /// The version of new segments.
+    pub(crate) const NEWEST: Self = Self::Two;
+
+    const fn number(self) -> u16 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    const fn of(number: u16) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    /// Returns the second field of a record's header. `synced` is the last record that is known to
+    /// be on disk; it stands before `seq`.
+    pub(crate) fn place(self, seq: u64, synced: u64) -> u64 {
+        debug_assert!(synced < seq, "a record is framed before it is on disk");
+        let lag = seq - synced;
+        match self {
+            Self::Two if lag <= LAG_MAX => (seq & SEQ_MASK) | (lag << SEQ_BITS),
+            Self::One | Self::Two => seq & SEQ_MASK,
+        }
+    }
+}
 
 /// The header of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    pub(crate) version: Version,
     /// The checksum of the stream's name.
     pub(crate) stream_checksum: u32,
     pub(crate) first_seq: u64,
@@ -81,7 +136,7 @@ impl SegmentHeader {
         debug_assert!(self.first_seq > 0, "sequences start at 1");
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[0..8].copy_from_slice(MAGIC);
-        bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[8..10].copy_from_slice(&self.version.number().to_le_bytes());
         bytes[10..12].copy_from_slice(&HEADER_LENGTH.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.stream_checksum.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.first_seq.to_le_bytes());
@@ -101,11 +156,11 @@ impl SegmentHeader {
         if crc32c(&bytes[..60]) != u32_at(bytes, 60) {
             return Err(HeaderError::Damaged("the segment header's checksum is wrong"));
         }
-        let (version, length) = (u16_at(bytes, 8), u16_at(bytes, 10));
-        if version != VERSION || length != HEADER_LENGTH {
-            return Err(HeaderError::Unsupported(version));
-        }
+        let (number, length) = (u16_at(bytes, 8), u16_at(bytes, 10));
+        let version = Version::of(number).filter(|_| length == HEADER_LENGTH);
+        let Some(version) = version else { return Err(HeaderError::Unsupported(number)) };
         Ok(Self {
+            version,
             stream_checksum: u32_at(bytes, 12),
             first_seq: u64_at(bytes, 16),
             created_at_ms: u64_at(bytes, 24),
@@ -120,14 +175,14 @@ impl SegmentHeader {
 }
 
 /// Writes the header of a record, into the first [`RECORD_HEADER_BYTES`] of `record`. The payload
-/// already follows them.
+/// already follows them. `place` comes from [`Version::place`].
 ///
 /// The caller has checked the payload against [`PAYLOAD_BYTES_MAX`].
-pub(crate) fn write_record_header(record: &mut [u8], salt: u32, seq: u64) {
+pub(crate) fn write_record_header(record: &mut [u8], salt: u32, place: u64) {
     let (header, payload) = record.split_at_mut(RECORD_HEADER_BYTES);
     let length = u32::try_from(payload.len()).expect("a payload is at most 64 MiB");
     header[0..4].copy_from_slice(&length.to_le_bytes());
-    header[4..12].copy_from_slice(&seq.to_le_bytes());
+    header[4..12].copy_from_slice(&place.to_le_bytes());
     let header_checksum = crc32c_append(salt, &header[..12]);
     header[12..16].copy_from_slice(&header_checksum.to_le_bytes());
     header[16..20].copy_from_slice(&crc32c_append(header_checksum, payload).to_le_bytes());
@@ -155,7 +210,7 @@ pub(crate) fn parse_record(bytes: &[u8], salt: u32, expected_seq: u64) -> Parsed
     if header_checksum != u32_at(bytes, 12) {
         return damaged_header("the record header's checksum is wrong");
     }
-    if u64_at(bytes, 4) != expected_seq {
+    if sequence_bits(bytes) != expected_seq & SEQ_MASK {
         return damaged_header("the sequence does not follow");
     }
     let length = u32_at(bytes, 0) as usize;
@@ -172,6 +227,29 @@ pub(crate) fn parse_record(bytes: &[u8], salt: u32, expected_seq: u64) -> Parsed
         return Parsed::Damaged { reason, record_bytes: Some(record_bytes) };
     }
     Parsed::Record(record_bytes)
+}
+
+/// Returns the low bits of the sequence in a record's header, whose checksum need not be right.
+fn sequence_bits(header: &[u8]) -> u64 {
+    u64_at(header, 4) & SEQ_MASK
+}
+
+/// Returns the sequence that the header of a record states, if it is right and the sequence is one
+/// of `seqs`. Tells nothing about the payload.
+pub(crate) fn stated_seq(header: &[u8], salt: u32, seqs: &RangeInclusive<u64>) -> Option<u64> {
+    // Sequences of one stream that are so far apart that their low bits agree do not exist.
+    let seq = (seqs.start() & !SEQ_MASK) | sequence_bits(header);
+    let is_right = seqs.contains(&seq) && crc32c_append(salt, &header[..12]) == u32_at(header, 12);
+    is_right.then_some(seq)
+}
+
+/// Returns the last record that was known to be on disk when this whole record was framed; 0 when
+/// that is unknown.
+pub(crate) fn synced_before(record: &[u8], seq: u64) -> u64 {
+    match u64_at(record, 4) >> SEQ_BITS {
+        0 => 0,
+        lag => seq.saturating_sub(lag),
+    }
 }
 
 fn damaged_header(reason: &'static str) -> Parsed {
@@ -209,13 +287,23 @@ mod tests {
     use super::*;
 
     fn header() -> SegmentHeader {
-        SegmentHeader { stream_checksum: 7, first_seq: 11, created_at_ms: 13, previous_bytes: 17 }
+        SegmentHeader {
+            version: Version::NEWEST,
+            stream_checksum: 7,
+            first_seq: 11,
+            created_at_ms: 13,
+            previous_bytes: 17,
+        }
     }
 
     fn record(payload: &[u8], salt: u32, seq: u64) -> Vec<u8> {
+        record_at(payload, salt, Version::NEWEST.place(seq, seq - 1))
+    }
+
+    fn record_at(payload: &[u8], salt: u32, place: u64) -> Vec<u8> {
         let mut bytes = vec![0; RECORD_HEADER_BYTES];
         bytes.extend_from_slice(payload);
-        write_record_header(&mut bytes, salt, seq);
+        write_record_header(&mut bytes, salt, place);
         bytes
     }
 
@@ -234,12 +322,33 @@ mod tests {
     }
 
     #[test]
+    fn a_record_says_how_far_the_stream_was_on_disk() {
+        let far = LAG_MAX + 1;
+        for (version, seq, synced, told) in [
+            (Version::Two, 5, 4, 4),
+            (Version::Two, 5, 0, 0),
+            (Version::Two, SEQ_MASK, SEQ_MASK - 7, SEQ_MASK - 7),
+            (Version::Two, LAG_MAX + 2, 2, 2),
+            (Version::Two, far, 0, 0),
+            (Version::Two, far + 9, 9, 0),
+            (Version::One, 5, 4, 0),
+        ] {
+            let bytes = record_at(b"payload", 99, version.place(seq, synced));
+            assert_eq!(parse_record(&bytes, 99, seq), Parsed::Record(bytes.len()), "{seq}");
+            assert_eq!(synced_before(&bytes, seq), told, "{seq} after {synced}");
+            assert_eq!(stated_seq(&bytes, 99, &(seq - 4..=seq)), Some(seq));
+            assert_eq!(stated_seq(&bytes, 99, &(seq + 1..=seq + 9)), None);
+            assert_eq!(stated_seq(&bytes, 98, &(seq - 4..=seq)), None);
+        }
+    }
+
+    #[test]
     fn a_newer_version_is_named_not_called_damage() {
         let mut bytes = header().encode();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let checksum = crc32c(&bytes[..60]);
         bytes[60..].copy_from_slice(&checksum.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Unsupported(2)));
+        assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Unsupported(3)));
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub(crate) struct StreamFiles {
 
 /// The name of the lock file in a stream's folder.
 const LOCK_NAME: &str = "lock";
+/// The name of the file in a stream's folder that names the records that were given up.
+const GAPS_NAME: &str = "gaps";
+/// The folder that says how far each stream was on disk. It is no name of a stream. It sorts before
+/// them, so that a copy made name by name never says more than its segments hold.
+const MARKS_NAME: &str = "_marks";
+const MARK_SUFFIX: &str = ".mark";
 const SEGMENT_SUFFIX: &str = ".seg";
 const CUT_INFIX: &str = ".seg.cut-";
 /// As many digits as `u64::MAX` has, so that names sort like numbers.
@@ -60,6 +66,26 @@ const SEQ_DIGITS: usize = 20;
 pub(crate) fn segment_path(stream_dir: &Path, first_seq: u64) -> PathBuf {
     debug_assert!(first_seq > 0, "sequences start at 1");
     stream_dir.join(format!("{first_seq:0SEQ_DIGITS$}{SEGMENT_SUFFIX}"))
+}
+
+/// Returns the path of the list of records that were given up.
+pub(crate) fn gaps_path(stream_dir: &Path) -> PathBuf {
+    stream_dir.join(GAPS_NAME)
+}
+
+/// Returns the folder of all marks.
+pub(crate) fn marks_dir(journal_dir: &Path) -> PathBuf {
+    journal_dir.join(MARKS_NAME)
+}
+
+/// Returns the path of a stream's mark.
+pub(crate) fn mark_path(journal_dir: &Path, stream: &StreamName) -> PathBuf {
+    marks_dir(journal_dir).join(format!("{stream}{MARK_SUFFIX}"))
+}
+
+/// Returns the stream whose mark a file is.
+pub(crate) fn stream_of_mark(path: &Path) -> Option<StreamName> {
+    StreamName::new(path.file_name()?.to_str()?.strip_suffix(MARK_SUFFIX)?).ok()
 }
 
 /// Returns an unused path for the bytes that are cut out of `segment` from `offset` on.
@@ -81,7 +107,7 @@ pub(crate) fn stream_files(stream_dir: &Path) -> Result<StreamFiles, Error> {
             files.segments.push(SegmentPath { first_seq, path });
         } else if name.contains(CUT_INFIX) {
             files.set_aside.push(path);
-        } else if name != LOCK_NAME {
+        } else if name != LOCK_NAME && name != GAPS_NAME {
             files.unknown.push(path);
         }
     }
@@ -124,15 +150,31 @@ pub(crate) fn create_stream_dir(journal_dir: &Path, stream: &StreamName) -> Resu
     Ok(stream_dir)
 }
 
-/// Takes the stream's lock. The kernel releases it when the process ends, however it ends.
-pub(crate) fn lock_stream(stream_dir: &Path) -> Result<File, Error> {
+/// A stream's lock. The kernel releases it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    /// Held and never read: the lock ends when the file handles are closed.
+    _file: File,
+    _folder: File,
+}
+
+/// Takes the stream's lock: its folder, and a file in it.
+///
+/// The folder holds when somebody removes or replaces the file. The file holds where a network file
+/// system cannot lock folders, and against a release that knows the file alone.
+pub(crate) fn lock_stream(stream_dir: &Path) -> Result<Lock, Error> {
+    let in_use = || Error::InUse { dir: stream_dir.to_owned() };
+    let folder = File::open(stream_dir).map_err(Error::io("open", stream_dir))?;
+    if matches!(folder.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(in_use());
+    }
     let path = stream_dir.join(LOCK_NAME);
     let opened =
         OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER_ALONE).open(&path);
     let file = opened.map_err(Error::io("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { dir: stream_dir.to_owned() }),
+        Ok(()) => Ok(Lock { _file: file, _folder: folder }),
+        Err(TryLockError::WouldBlock) => Err(in_use()),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
     }
 }

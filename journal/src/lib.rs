@@ -6,10 +6,15 @@
 //! <journal dir>/<stream>/lock                         held by the stream's writer
 //! <journal dir>/<stream>/00000000000000000001.seg     a segment, named after its first sequence number
 //! <journal dir>/<stream>/….seg.cut-<offset>           bytes that a recovery took out of a segment
+//! <journal dir>/<stream>/gaps                         the records that repairs gave up
+//! <journal dir>/_marks/<stream>.mark                  how far the stream was on disk
 //! ```
 //!
 //! A record's identity is (stream, sequence). Sequences are dense, start at 1 and continue from
 //! segment to segment. `format.rs` describes the file format.
+//!
+//! A recovery cuts what a kill or a power cut left unfinished, and nothing that was known to be on
+//! disk: in front of such damage [`Writer::open`] fails, and [`repair()`] is the way out.
 //!
 //! After [`Writer::commit`] a record survives a kill of the process. After [`Writer::sync`] it
 //! survives a power cut. [`Durability`] names these two promises. A failed write or fsync poisons
@@ -38,10 +43,14 @@ mod durability;
 mod error;
 mod fault;
 mod format;
+mod gaps;
 mod layout;
+mod mark;
 mod queue;
 mod reader;
 mod recover;
+mod repair;
+mod salvage;
 mod sealed;
 mod stream_name;
 mod sync;
@@ -50,14 +59,16 @@ mod writer;
 
 pub use committer::{Committer, Shutdown};
 pub use durability::{Durability, SYNC_DELAY};
-pub use error::Error;
+pub use error::{Behind, Error};
 #[cfg(feature = "faults")]
 pub use fault::Fault;
 pub use format::{PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 pub use layout::streams;
+pub use mark::{holds_records, known_streams, promise};
 pub use queue::{QUEUE_BYTES_MAX, QUEUE_RECORDS_MAX};
 pub use reader::{Reader, Record};
-pub use recover::Recovery;
+pub use recover::{Recovery, check};
+pub use repair::{Loss, Repairing, lost, repair};
 pub use sealed::{Sealed, oldest_seq, remove_oldest, sealed};
 pub use stream_name::{InvalidStreamName, StreamName};
 pub use sync::{Health, Syncer};

@@ -1,14 +1,15 @@
 //! Follows one stream, record by record, while it is being written; it never yields a record whose
-//! checksum is wrong, never skips one, and never takes a lock.
+//! checksum is wrong, never skips one that was not given up by a repair, and never takes a lock.
 
 use std::fs;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::cursor::{Cursor, Opened, Step};
-use crate::error::Error;
+use crate::error::{Behind, Error};
 use crate::format::record_checksum;
+use crate::gaps::{Gap, Gaps};
 use crate::layout::{SegmentPath, segment_path, stream_files};
 use crate::stream_name::StreamName;
 
@@ -34,6 +35,10 @@ pub struct Reader {
     /// checked.
     resumed_checksum: Option<u32>,
     cursor: Option<Box<Cursor>>,
+    /// What was given up by repairs when the last segment was opened.
+    gaps: Gaps,
+    /// The records that were passed because they were given up and cannot be read.
+    lost: Vec<RangeInclusive<u64>>,
     /// How many calls in a row found nothing new.
     idle_calls: u32,
     /// How many reads in a row found the same damage.
@@ -89,6 +94,8 @@ impl Reader {
             position,
             resumed_checksum,
             cursor: None,
+            gaps: Gaps::default(),
+            lost: Vec::new(),
             idle_calls: 0,
             damaged_reads: 0,
             ends_early: false,
@@ -97,8 +104,8 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Returns the sequence of the last record that was yielded; before the first one, the sequence
-    /// after which reading begins.
+    /// Returns the sequence of the last record that was yielded, or passed because it was given up;
+    /// before the first one, the sequence after which reading begins.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -106,6 +113,29 @@ impl Reader {
     /// Returns the stream's name.
     pub fn stream(&self) -> &StreamName {
         &self.stream
+    }
+
+    /// Returns the records that were passed because a repair gave them up and they cannot be read.
+    pub fn lost(&self) -> &[RangeInclusive<u64>] {
+        &self.lost
+    }
+
+    /// Fails when reading ended before a record that is known to be on disk. To be called after a
+    /// `None`, with what [`known_streams`](crate::known_streams) said before reading.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when records are missing.
+    pub fn must_have_reached(&self, known_seq: u64) -> Result<(), Error> {
+        if self.position >= known_seq {
+            return Ok(());
+        }
+        Err(Error::Damaged {
+            path: self.stream_dir.clone(),
+            offset: 0,
+            seq: self.position + 1,
+            reason: "the stream ends before a record that was known to be on disk",
+            behind: Behind::Promised { last_seq: known_seq },
+        })
     }
 
     /// Returns the next record. `None` means that there is none yet: call again later.
@@ -159,7 +189,10 @@ impl Reader {
                         return Err(Error::Replaced { dir: self.stream_dir.clone(), seq });
                     }
                 }
-                Step::Damaged { reason, .. } => self.read_damaged_again(reason)?,
+                Step::Damaged { reason, .. } => match cursor.pass_gap()? {
+                    Some(gap) => self.note_lost(&gap),
+                    None => self.read_damaged_again(reason)?,
+                },
                 Step::End | Step::Torn { .. } => {
                     if !self.pass_end()? {
                         return Ok(None);
@@ -167,6 +200,18 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Moves over records that were given up.
+    fn note_lost(&mut self, gap: &Gap) {
+        if gap.last_seq <= self.position {
+            return;
+        }
+        let first_seq = gap.first_seq.max(self.position + 1);
+        self.lost.push(first_seq..=gap.last_seq);
+        self.position = gap.last_seq;
+        // The record that would have been compared is among them or before them.
+        self.resumed_checksum = None;
     }
 
     /// Makes the next step read a damaged record again, or fails after [`DAMAGED_READS_MAX`] reads.
@@ -183,10 +228,20 @@ impl Reader {
 
     /// Opens the segment that holds the next record. Returns `false` when there is none yet.
     fn open_segment(&mut self) -> Result<bool, Error> {
-        let wanted = self.position + 1;
         let mut segments = stream_files(&self.stream_dir)?.segments;
-        let Some(oldest) = segments.first().map(|segment| segment.first_seq) else {
-            return if self.position == 0 { Ok(false) } else { Err(self.ahead(0)) };
+        self.gaps = Gaps::load(&self.stream_dir, &self.stream)?;
+        let oldest = segments.first().map(|segment| segment.first_seq);
+        let wanted = self.position + 1;
+        if oldest.is_none_or(|oldest| oldest > wanted)
+            && let Some(gap) = self.gaps.0.iter().find(|gap| gap.holds(wanted)).cloned()
+        {
+            // No segment is left that could hold the record.
+            self.note_lost(&gap);
+            return if oldest.is_some() { self.open_segment() } else { Ok(false) };
+        }
+        let Some(oldest) = oldest else {
+            let is_at_end = self.position <= self.gaps.last_seq();
+            return if is_at_end { Ok(false) } else { Err(self.ahead(self.gaps.last_seq())) };
         };
         // A resumed reader also checks the record before, if its segment is still there.
         let is_checked = self.resumed_checksum.is_some() && oldest < wanted;
@@ -199,11 +254,11 @@ impl Reader {
                 first_seq: oldest,
             });
         };
-        match Cursor::open(&segment, &self.stream)? {
+        match Cursor::open(&segment, &self.stream, &self.gaps)? {
             Opened::Ready(cursor) => self.cursor = Some(cursor),
             Opened::Damaged(reason) => {
-                let (path, seq) = (segment.path, segment.first_seq);
-                return Err(Error::Damaged { path, offset: 0, seq, reason });
+                let (path, seq, behind) = (segment.path, segment.first_seq, Behind::Unread);
+                return Err(Error::Damaged { path, offset: 0, seq, reason, behind });
             }
             Opened::Unfinished { .. } | Opened::Absent if segment.first_seq < wanted => {
                 return Err(self.ahead(segment.first_seq - 1));
@@ -222,6 +277,11 @@ impl Reader {
             self.ends_early = false;
             return Ok(true);
         }
+        if let Some(gap) = self.cursor.as_mut().map_or(Ok(None), |cursor| cursor.pass_gap())? {
+            self.note_lost(&gap);
+            return Ok(true);
+        }
+        let Some(cursor) = self.cursor.as_ref() else { return Ok(false) };
         if cursor.file_bytes()? < cursor.offset() {
             // The segment was cut before this place. Reading it again shows whether the stream lost
             // records.
@@ -249,10 +309,11 @@ impl Reader {
             return Ok(None);
         }
         let segment = SegmentPath { first_seq, path: segment_path(&self.stream_dir, first_seq) };
-        match Cursor::open(&segment, &self.stream)? {
+        match Cursor::open(&segment, &self.stream, &self.gaps)? {
             Opened::Ready(cursor) => Ok(Some(cursor)),
             Opened::Damaged(reason) => {
-                Err(Error::Damaged { path: segment.path, offset: 0, seq: first_seq, reason })
+                let (path, seq, behind) = (segment.path, first_seq, Behind::Unread);
+                Err(Error::Damaged { path, offset: 0, seq, reason, behind })
             }
             Opened::Unfinished { .. } | Opened::Absent => Ok(None),
         }

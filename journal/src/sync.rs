@@ -6,10 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::error::Error;
 use crate::fault::SegmentIo;
 use crate::layout::sync_dir;
+use crate::mark::Mark;
 use crate::stream_name::StreamName;
 
 /// Fsyncs a stream's commits, from any thread. Cheap to clone.
@@ -28,7 +30,9 @@ impl Syncer {
     /// earlier failure. A failed fsync is never tried again: a second one would report success for
     /// data that the kernel has dropped.
     pub fn sync(&self) -> Result<(), Error> {
-        self.0.sync()
+        self.0.sync()?;
+        self.0.sync_mark_if_due();
+        Ok(())
     }
 }
 
@@ -59,7 +63,7 @@ impl Health {
 
     /// Returns the last record that survives a power cut; 0 for none.
     pub fn last_synced(&self) -> u64 {
-        self.0.last_synced.load(Ordering::Acquire)
+        self.0.last_synced()
     }
 }
 
@@ -93,6 +97,8 @@ pub(crate) struct Shared {
     /// Held during fsyncs, so that a second caller waits for the fsync that covers its commits.
     sync_turn: Mutex<()>,
     last_synced: AtomicU64,
+    /// Says beside the stream what `last_synced` says here.
+    mark: Mutex<Mark>,
 }
 
 impl Shared {
@@ -102,6 +108,7 @@ impl Shared {
         stream_dir: PathBuf,
         segment_io: SegmentIo,
         last_seq: u64,
+        mark: Mark,
     ) -> Self {
         Self {
             stream,
@@ -111,7 +118,13 @@ impl Shared {
             unsynced: Mutex::new(Unsynced { last_committed: last_seq, ..Unsynced::default() }),
             sync_turn: Mutex::new(()),
             last_synced: AtomicU64::new(last_seq),
+            mark: Mutex::new(mark),
         }
+    }
+
+    /// Returns the last record that survives a power cut; 0 for none.
+    pub(crate) fn last_synced(&self) -> u64 {
+        self.last_synced.load(Ordering::Acquire)
     }
 
     pub(crate) fn stream(&self) -> &StreamName {
@@ -188,7 +201,28 @@ impl Shared {
         }
         debug_assert!(self.last_synced.load(Ordering::Relaxed) <= last_committed);
         self.last_synced.store(last_committed, Ordering::Release);
+        // Invariant: only after the fsync. A mark that says more would make the next start refuse.
+        if !self.segment_io.skips_writes() {
+            self.mark().note(last_committed);
+        }
         Ok(())
+    }
+
+    /// Fsyncs the mark when that is due. Callers have been answered before: nobody waits for it.
+    /// If it fails, the mark lags.
+    pub(crate) fn sync_mark_if_due(&self) {
+        let due = self.mark().take_due();
+        _ = due.map(|file| file.sync_data());
+    }
+
+    /// Returns when the mark's next fsync is due.
+    pub(crate) fn mark_sync_due(&self) -> Option<Instant> {
+        self.mark().sync_due()
+    }
+
+    /// A panic of another holder leaves the mark whole: its file has two slots.
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_unsynced(&self) -> Unsynced {

@@ -7,7 +7,11 @@ use std::slice;
 
 use crate::cursor::{Cursor, Opened, Step};
 use crate::error::Error;
+use crate::gaps::Gaps;
 use crate::layout::{SegmentPath, entries, stream_files, stream_of_dir};
+use crate::mark::{is_marks_dir, known_seq, known_streams};
+use crate::repair::Loss;
+use crate::salvage::next_whole;
 use crate::stream_name::StreamName;
 
 /// How far an audit is.
@@ -34,10 +38,15 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Returns whether every byte is as it was written. A torn tail and unknown files are no
-    /// damage.
+    /// Returns whether every byte is as it was written, or was given up by a repair. A torn tail and
+    /// unknown files are no damage.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
+    }
+
+    /// Returns how many records were given up by repairs, ever.
+    pub fn lost_records(&self) -> u64 {
+        self.streams.iter().flat_map(|stream| &stream.lost).map(Loss::records).sum()
     }
 }
 
@@ -62,6 +71,8 @@ pub struct StreamFindings {
     pub torn_tail_bytes: u64,
     /// All places that are not as they were written, in order.
     pub damages: Vec<Damage>,
+    /// What repairs gave up.
+    pub lost: Vec<Loss>,
     /// The files with the bytes that recoveries took out.
     pub set_aside: Vec<PathBuf>,
     /// Files in the stream's folder that no journal writes.
@@ -75,6 +86,8 @@ pub struct Damage {
     pub path: PathBuf,
     /// Where in the segment the damage begins.
     pub offset: u64,
+    /// The record that was expected there.
+    pub seq: u64,
     /// Which check failed.
     pub reason: &'static str,
 }
@@ -82,9 +95,10 @@ pub struct Damage {
 /// Reads every segment of every stream. Checks that checksums are right, that sequences are dense,
 /// and that each segment follows the one before it.
 ///
-/// Any single flipped bit is found. Two losses cannot be found from the files alone: a last segment
-/// that was cut between two records, and last segments that were removed. A live journal can be
-/// audited; a record that is just being written is counted as a torn tail.
+/// Any single flipped bit is found, and any record that is missing although it was known to be on
+/// disk. Only for records that were never known to be on disk, a last segment that was cut between
+/// two records cannot be told from a shorter one. A live journal can be audited; a record that is
+/// just being written is counted as a torn tail.
 ///
 /// # Errors
 /// [`Error::Io`] when a file cannot be read, [`Error::Unsupported`] when a newer release wrote it.
@@ -94,14 +108,10 @@ pub fn verify(
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Findings, Error> {
     let mut findings = Findings::default();
-    let mut names = Vec::new();
-    for path in entries(journal_dir)? {
-        match stream_of_dir(&path) {
-            Some(name) => names.push(name),
-            None => findings.unknown.push(path),
-        }
-    }
-    names.sort();
+    let is_ours = |path: &Path| stream_of_dir(path).is_some() || is_marks_dir(journal_dir, path);
+    findings.unknown = entries(journal_dir)?;
+    findings.unknown.retain(|path| !is_ours(path));
+    let names: Vec<StreamName> = known_streams(journal_dir)?.into_keys().collect();
     let mut bytes_total = 0;
     for name in &names {
         bytes_total += segments_bytes(&stream_files(&journal_dir.join(name.as_str()))?.segments);
@@ -112,6 +122,8 @@ pub fn verify(
     }
     Ok(findings)
 }
+
+const SHORTER: &str = "the stream ends before a record that was known to be on disk";
 
 /// How many bytes are read between two calls of the progress function.
 const PROGRESS_BYTES: u64 = 4 << 20;
@@ -133,7 +145,11 @@ struct Expected {
 
 impl Audit<'_> {
     fn stream(&mut self, journal_dir: &Path, stream: StreamName) -> Result<StreamFindings, Error> {
-        let files = stream_files(&journal_dir.join(stream.as_str()))?;
+        // Before the segments: a writer at work only makes the stream longer.
+        let known_seq = known_seq(journal_dir, &stream)?;
+        let stream_dir = journal_dir.join(stream.as_str());
+        let gaps = Gaps::load(&stream_dir, &stream)?;
+        let files = stream_files(&stream_dir)?;
         let mut findings = StreamFindings {
             stream,
             segments: files.segments.len() as u64,
@@ -143,13 +159,22 @@ impl Audit<'_> {
             last_seq: 0,
             torn_tail_bytes: 0,
             damages: Vec::new(),
+            lost: Vec::new(),
             set_aside: files.set_aside,
             unknown: files.unknown,
         };
+        findings.lost =
+            gaps.0.iter().map(|gap| Loss::of(gap, &findings.stream, &stream_dir)).collect();
         let mut expected = Expected { first_seq: None, previous_bytes: None };
         for (index, segment) in files.segments.iter().enumerate() {
-            let is_last = index + 1 == files.segments.len();
-            expected = self.segment(segment, is_last, &expected, &mut findings)?;
+            let following = files.segments.get(index + 1).map(|following| following.first_seq);
+            expected = self.segment(segment, following, &expected, &gaps, &mut findings)?;
+        }
+        let end = if files.segments.is_empty() { Some(1) } else { expected.first_seq };
+        if let Some(seq) = end.map(|seq| gaps.first_after(seq)).filter(|seq| *seq <= known_seq) {
+            let path = files.segments.last().map_or(stream_dir, |last| last.path.clone());
+            let (offset, reason) = (expected.previous_bytes.unwrap_or(0), SHORTER);
+            findings.damages.push(Damage { path, offset, seq, reason });
         }
         Ok(findings)
     }
@@ -158,20 +183,24 @@ impl Audit<'_> {
     fn segment(
         &mut self,
         segment: &SegmentPath,
-        is_last: bool,
+        following: Option<u64>,
         expected: &Expected,
+        gaps: &Gaps,
         findings: &mut StreamFindings,
     ) -> Result<Expected, Error> {
         let length = segments_bytes(slice::from_ref(segment));
         let bytes_before = self.bytes;
         let mut next_seq = None;
-        match Cursor::open(segment, &findings.stream)? {
+        match Cursor::open(segment, &findings.stream, gaps)? {
             Opened::Ready(mut cursor) => {
                 check_follows(&cursor, expected, findings);
-                next_seq = self.records(&mut cursor, is_last, findings)?;
+                next_seq = self.records(&mut cursor, following, findings)?;
             }
             Opened::Damaged(reason) => findings.damages.push(damage(segment, reason)),
-            Opened::Unfinished { bytes } if is_last => findings.torn_tail_bytes = bytes,
+            Opened::Unfinished { bytes } if following.is_none() => {
+                findings.torn_tail_bytes = bytes;
+                next_seq = Some(segment.first_seq);
+            }
             Opened::Unfinished { .. } => {
                 findings.damages.push(damage(segment, "the segment header is cut short"));
             }
@@ -181,7 +210,9 @@ impl Audit<'_> {
         }
         self.bytes = bytes_before + length;
         self.report_progress(&findings.stream, &segment.path);
-        Ok(Expected { first_seq: next_seq, previous_bytes: Some(length) })
+        // A gap explains that the segment does not end as it was sealed.
+        let is_explained = gaps.explain_end(segment.first_seq, length);
+        Ok(Expected { first_seq: next_seq, previous_bytes: Some(length).filter(|_| !is_explained) })
     }
 
     /// Reads a segment's records. Returns the sequence after the last one, or `None` when damage
@@ -189,36 +220,44 @@ impl Audit<'_> {
     fn records(
         &mut self,
         cursor: &mut Cursor,
-        is_last: bool,
+        following: Option<u64>,
         findings: &mut StreamFindings,
     ) -> Result<Option<u64>, Error> {
         let bytes_before = self.bytes;
         loop {
-            let reason = match cursor.step()? {
-                Step::Record { seq, .. } => {
-                    findings.records += 1;
-                    findings.last_seq = seq;
-                    if bytes_before + cursor.offset() >= self.bytes + PROGRESS_BYTES {
-                        self.bytes = bytes_before + cursor.offset();
-                        self.report_progress(&findings.stream, cursor.path());
-                    }
-                    continue;
+            let step = cursor.step()?;
+            if let Step::Record { seq, .. } = step {
+                findings.records += 1;
+                findings.last_seq = seq;
+                if bytes_before + cursor.offset() >= self.bytes + PROGRESS_BYTES {
+                    self.bytes = bytes_before + cursor.offset();
+                    self.report_progress(&findings.stream, cursor.path());
                 }
-                Step::End => return Ok(Some(cursor.next_seq())),
-                Step::Torn { bytes } if is_last => {
+                continue;
+            }
+            let is_at_end = matches!(step, Step::End) && following == Some(cursor.next_seq());
+            if !is_at_end && cursor.pass_gap()?.is_some() {
+                continue;
+            }
+            let (reason, record_bytes) = match step {
+                Step::Record { .. } | Step::End => return Ok(Some(cursor.next_seq())),
+                Step::Torn { bytes } if following.is_none() => {
                     findings.torn_tail_bytes = bytes;
                     return Ok(Some(cursor.next_seq()));
                 }
-                Step::Torn { .. } => "a sealed segment ends inside a record",
-                Step::Damaged { reason, record_bytes: Some(record_bytes) } => {
-                    findings.damages.push(damage_at(cursor, reason));
-                    cursor.skip(record_bytes);
-                    continue;
-                }
-                Step::Damaged { reason, record_bytes: None } => reason,
+                Step::Torn { .. } => ("a sealed segment ends inside a record", None),
+                Step::Damaged { reason, record_bytes } => (reason, record_bytes),
             };
             findings.damages.push(damage_at(cursor, reason));
-            return Ok(None);
+            let is_torn = matches!(step, Step::Torn { .. });
+            match (is_torn, next_whole(cursor, record_bytes)?) {
+                (false, Some(whole)) => cursor.go_on_at(whole.offset, whole.seq),
+                // Only the payload of the last record is wrong.
+                (false, None) if record_bytes.is_some() => {
+                    cursor.skip(record_bytes.unwrap_or_default());
+                }
+                _ => return Ok(None),
+            }
         }
     }
 
@@ -237,20 +276,27 @@ fn check_follows(cursor: &Cursor, expected: &Expected, findings: &mut StreamFind
     let header = cursor.header();
     let reason = if expected.first_seq.is_some_and(|seq| seq != header.first_seq) {
         "records are missing between this segment and the one before"
-    } else if expected.previous_bytes.is_some_and(|bytes| bytes != header.previous_bytes) {
+    } else if is_other(expected.previous_bytes, cursor.previous_bytes()) {
         "the segment before this one is not as long as when it was sealed"
     } else {
         return;
     };
-    findings.damages.push(Damage { path: cursor.path().to_owned(), offset: 0, reason });
+    let (path, seq) = (cursor.path().to_owned(), header.first_seq);
+    findings.damages.push(Damage { path, offset: 0, seq, reason });
+}
+
+/// Returns whether two lengths are both known and differ.
+fn is_other(one: Option<u64>, other: Option<u64>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 fn damage(segment: &SegmentPath, reason: &'static str) -> Damage {
-    Damage { path: segment.path.clone(), offset: 0, reason }
+    Damage { path: segment.path.clone(), offset: 0, seq: segment.first_seq, reason }
 }
 
 fn damage_at(cursor: &Cursor, reason: &'static str) -> Damage {
-    Damage { path: cursor.path().to_owned(), offset: cursor.offset(), reason }
+    let (path, offset, seq) = (cursor.path().to_owned(), cursor.offset(), cursor.next_seq());
+    Damage { path, offset, seq, reason }
 }
 
 /// Returns the length of segments, in bytes. A segment that has vanished counts as 0; the audit

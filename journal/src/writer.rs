@@ -2,22 +2,24 @@
 //! retries a failed write or fsync, and makes neither an append nor a commit wait for an fsync
 //! while a [`Syncer`] is at work.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::Error;
 #[cfg(feature = "faults")]
 use crate::fault::Fault;
 use crate::fault::SegmentIo;
 use crate::format::{
-    PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader,
+    PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, Version,
     write_record_header,
 };
-use crate::layout::{OWNER_ALONE, create_stream_dir, lock_stream, segment_path};
-use crate::recover::{Recovery, TailSegment, recover};
+use crate::layout::{Lock, OWNER_ALONE, create_stream_dir, lock_stream, segment_path};
+use crate::mark::Mark;
+use crate::recover::{Promised, Recovery, TailSegment, carry_out, examine};
 use crate::stream_name::StreamName;
 use crate::sync::{Health, SegmentFile, Shared, Syncer};
 
@@ -71,6 +73,8 @@ pub struct Writer {
     segment_bytes_max: u64,
     shared: Arc<Shared>,
     segment: Arc<SegmentFile>,
+    /// The format version of the current segment.
+    version: Version,
     /// The checksum from which the current segment's records start theirs.
     salt: u32,
     segment_bytes: u64,
@@ -81,7 +85,7 @@ pub struct Writer {
     next_seq: u64,
     last_committed: u64,
     /// Held and never read: the lock ends when the file handle is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// The buffer keeps at most this capacity between commits.
@@ -89,14 +93,15 @@ const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 impl Writer {
     /// Opens a stream for appending, or creates it: takes its lock and cuts off an unfinished
-    /// record that a kill or a power cut left.
+    /// record that a kill or a power cut left, behind everything that was known to be on disk.
     ///
     /// When it returns, every record that is left is on disk. `now_ms` is Unix time in milliseconds
     /// and only dates a segment that is created.
     ///
     /// # Errors
     /// [`Error::InUse`] when another writer has the stream. [`Error::Damaged`] or
-    /// [`Error::Unsupported`] when a recovery would lose records that were durable. [`Error::Io`]
+    /// [`Error::Unsupported`] when a recovery would lose records that were durable; then nothing was
+    /// changed, and [`repair`](crate::repair()) can give up what cannot be read. [`Error::Io`]
     /// otherwise.
     pub fn open(
         journal_dir: &Path,
@@ -106,21 +111,30 @@ impl Writer {
     ) -> Result<(Self, Recovery), Error> {
         let stream_dir = create_stream_dir(journal_dir, stream)?;
         let lock = lock_stream(&stream_dir)?;
-        let (tail, recovery) = recover(&stream_dir, stream)?;
+        let segment_io = options.segment_io();
+        let mut mark = Mark::open(journal_dir, stream)?;
+        let promised = Promised { seq: mark.seq(), ignore: segment_io.cuts_too_much() };
+        let plan = examine(&stream_dir, stream, promised)?;
+        let (tail, recovery) = carry_out(plan, &stream_dir)?;
         let last_seq = recovery.last_seq;
+        mark.note(last_seq);
+        mark.sync()?;
         let segment = match tail.segment {
             Some(segment) => OpenSegment::resume(segment)?,
-            None => OpenSegment::create(&stream_dir, stream, tail.next_seq, now_ms, 0)?,
+            None => {
+                let (first_seq, previous_bytes) = (tail.next_seq, tail.previous_bytes);
+                OpenSegment::create(&stream_dir, stream, first_seq, now_ms, previous_bytes)?
+            }
         };
-        let segment_io = options.segment_io();
-        let shared =
-            Arc::new(Shared::new(stream.clone(), stream_dir.clone(), segment_io, last_seq));
+        let (name, dir) = (stream.clone(), stream_dir.clone());
+        let shared = Arc::new(Shared::new(name, dir, segment_io, last_seq, mark));
         shared.note_created(&segment.file);
         let mut writer = Self {
             stream_dir,
             segment_bytes_max: options.segment_bytes_max,
             shared,
             segment: segment.file,
+            version: segment.version,
             salt: segment.salt,
             segment_bytes: segment.bytes,
             buffer: Vec::new(),
@@ -165,7 +179,8 @@ impl Writer {
         if bytes > PAYLOAD_BYTES_MAX {
             return Err(Error::TooLarge { bytes });
         }
-        write_record_header(&mut self.buffer[self.framed..], self.salt, self.next_seq);
+        let place = self.version.place(self.next_seq, self.shared.last_synced());
+        write_record_header(&mut self.buffer[self.framed..], self.salt, place);
         self.framed = self.buffer.len();
         self.next_seq += 1;
         Ok(self.next_seq - 1)
@@ -243,6 +258,16 @@ impl Writer {
         self.shared.sync()
     }
 
+    /// Fsyncs what is written down beside the stream, when that is due.
+    pub(crate) fn sync_mark_if_due(&self) {
+        self.shared.sync_mark_if_due();
+    }
+
+    /// Returns when that is due.
+    pub(crate) fn mark_sync_due(&self) -> Option<Instant> {
+        self.shared.mark_sync_due()
+    }
+
     pub(crate) fn segment_io(&self) -> &SegmentIo {
         &self.shared.segment_io
     }
@@ -286,6 +311,7 @@ impl Writer {
         let next = created.map_err(|error| self.shared.poison(error))?;
         self.shared.note_created(&next.file);
         (self.segment, self.salt, self.segment_bytes) = (next.file, next.salt, next.bytes);
+        self.version = next.version;
         Ok(())
     }
 }
@@ -293,6 +319,7 @@ impl Writer {
 /// The segment that takes the next record.
 struct OpenSegment {
     file: Arc<SegmentFile>,
+    version: Version,
     salt: u32,
     bytes: u64,
 }
@@ -305,8 +332,9 @@ impl OpenSegment {
         created_at_ms: u64,
         previous_bytes: u64,
     ) -> Result<Self, Error> {
-        let stream_checksum = stream.checksum();
-        let header = SegmentHeader { stream_checksum, first_seq, created_at_ms, previous_bytes };
+        let (version, stream_checksum) = (Version::NEWEST, stream.checksum());
+        let header =
+            SegmentHeader { version, stream_checksum, first_seq, created_at_ms, previous_bytes };
         let path = segment_path(stream_dir, first_seq);
         let opened = OpenOptions::new().append(true).create_new(true).mode(OWNER_ALONE).open(&path);
         let mut file = opened.map_err(Error::io("create", &path))?;
@@ -314,6 +342,7 @@ impl OpenSegment {
         let salt = header.salt();
         Ok(Self {
             file: Arc::new(SegmentFile { file, path }),
+            version,
             salt,
             bytes: SEGMENT_HEADER_BYTES as u64,
         })
@@ -326,6 +355,7 @@ impl OpenSegment {
         let file = opened.map_err(Error::io("open", &tail.path))?;
         Ok(Self {
             file: Arc::new(SegmentFile { file, path: tail.path }),
+            version: tail.version,
             salt: tail.salt,
             bytes: tail.bytes,
         })

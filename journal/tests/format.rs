@@ -10,9 +10,12 @@ use std::path::Path;
 use journal::{Options, Writer, verify};
 use support::*;
 
-/// Returns the folder of the golden journal, which format version 1 wrote.
-fn golden() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/v1"))
+/// Returns the folders of the golden journals: what each format version wrote, the newest last.
+fn golden() -> [&'static Path; 2] {
+    [
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/v1")),
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/v2")),
+    ]
 }
 
 fn write_golden(dir: &Path) {
@@ -27,24 +30,63 @@ fn write_golden(dir: &Path) {
 #[test]
 #[ignore = "rewrites the golden files: run it only when a new format version is added"]
 fn golden_segments_are_written() {
-    write_golden(golden());
-    fs::remove_file(golden().join("main/lock")).unwrap();
+    let [_, newest] = golden();
+    write_golden(newest);
+    fs::remove_file(newest.join("main/lock")).unwrap();
+    forget_marks(newest);
 }
 
 #[test]
-fn golden_segments_of_version_1_stay_readable() {
+fn golden_segments_of_every_version_stay_readable() {
     let mut expected: Vec<Vec<u8>> = (1..=7).map(payload).collect();
     expected.extend([vec![], vec![0, 255, 10, 13]]);
-    assert_eq!(read_all(golden()), expected);
-    assert!(segments(golden()).len() >= 2);
-    assert!(verify(golden(), &mut |_| ()).unwrap().is_whole());
+    for golden in golden() {
+        assert_eq!(read_all(golden), expected);
+        assert!(segments(golden).len() >= 2);
+        assert!(verify(golden, &mut |_| ()).unwrap().is_whole());
+    }
+}
+
+#[test]
+fn a_journal_of_version_1_is_gone_on_with() {
+    let [oldest, _] = golden();
+    // A writer that was killed left its last segment with and without records.
+    for without_last in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        fs::create_dir(dir.join("main")).unwrap();
+        for segment in segments(oldest) {
+            fs::copy(&segment, dir.join("main").join(segment.file_name().unwrap())).unwrap();
+        }
+        if without_last {
+            fs::remove_file(segments(dir).pop().unwrap()).unwrap();
+        }
+        let first_bytes = fs::read(segments(dir).pop().unwrap()).unwrap();
+        let (mut writer, recovery) = open_with(dir, Options::with_segment_bytes_max(400));
+        assert_eq!((recovery.last_seq, recovery.cut_bytes, recovery.damaged), (9, 0, false));
+        write_records(&mut writer, 10, 30);
+        writer.close().unwrap();
+        assert_eq!(read_all(dir)[9..], (10..=30).map(payload).collect::<Vec<_>>()[..]);
+        assert!(verify(dir, &mut |_| ()).unwrap().is_whole());
+        let versions: Vec<u8> =
+            segments(dir).iter().map(|path| fs::read(path).unwrap()[8]).collect();
+        assert!(versions.is_sorted() && versions.ends_with(&[2]), "{versions:?}");
+        let gone_on = segments(dir).into_iter().map(|path| fs::read(path).unwrap());
+        assert!(gone_on.into_iter().any(|bytes| bytes.starts_with(&first_bytes)));
+        // Marks from now on: an end that is missing is noticed.
+        let last = segments(dir).pop().unwrap();
+        truncate(&last, fs::metadata(&last).unwrap().len() - 1);
+        let opened = Writer::open(dir, &main_stream(), NOW_MS, Options::default());
+        assert!(matches!(opened, Err(journal::Error::Damaged { .. })), "{opened:?}");
+    }
 }
 
 #[test]
 fn the_same_records_give_the_same_bytes_as_ever() {
     let folder = tempfile::tempdir().unwrap();
     write_golden(folder.path());
-    let (ours, theirs) = (segments(folder.path()), segments(golden()));
+    let [_, newest] = golden();
+    let (ours, theirs) = (segments(folder.path()), segments(newest));
     assert_eq!(ours.len(), theirs.len());
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours.file_name(), theirs.file_name());
@@ -114,6 +156,9 @@ fn an_audit_counts_records_and_names_unknown_files() {
     let last = segments(dir).pop().unwrap();
     let length = fs::metadata(&last).unwrap().len();
     truncate(&last, length - 1);
+    let report = verify(dir, &mut |_| ()).unwrap();
+    assert!(!report.is_whole(), "record 11 was known to be on disk");
+    forget_marks(dir);
 
     let mut progress = Vec::new();
     let report = verify(dir, &mut |step| progress.push((step.bytes, step.bytes_total))).unwrap();

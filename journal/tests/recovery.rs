@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use journal::{Error, RECORD_HEADER_BYTES, Reader, SEGMENT_HEADER_BYTES, Writer, verify};
+use journal::{Behind, Error, RECORD_HEADER_BYTES, Reader, SEGMENT_HEADER_BYTES, Writer, verify};
 use proptest::prelude::*;
 use support::*;
 
@@ -25,7 +25,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
     let dir = folder.path();
     let (mut writer, _) = open(dir);
     write_records(&mut writer, 1, 5);
-    writer.close().unwrap();
+    drop(writer);
     let segment = segments(dir).remove(0);
     let whole = fs::read(&segment).unwrap();
     let ends = record_ends(5);
@@ -33,6 +33,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
 
     for length in 0..=whole.len() {
         fs::write(&segment, &whole[..length]).unwrap();
+        forget_marks(dir);
         let survivors =
             ends.iter().filter(|end| **end <= length as u64).count().saturating_sub(1) as u64;
         let (mut writer, recovery) = open(dir);
@@ -61,12 +62,13 @@ fn a_torn_tail_of_a_later_segment_leaves_the_earlier_ones_alone() {
     let dir = folder.path();
     let (mut writer, _) = open_small(dir);
     write_records(&mut writer, 1, 20);
-    writer.close().unwrap();
+    drop(writer);
     let paths = segments(dir);
     let last = paths.last().unwrap();
     let whole = fs::read(last).unwrap();
-    let first_seq: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let first_seq = first_seq(last);
     for length in (0..whole.len()).rev() {
+        forget_marks(dir);
         truncate(last, length as u64);
         let (writer, recovery) = open_small(dir);
         drop(writer);
@@ -78,31 +80,31 @@ fn a_torn_tail_of_a_later_segment_leaves_the_earlier_ones_alone() {
 }
 
 #[test]
-fn damage_is_cut_and_its_bytes_are_kept() {
+fn a_damaged_end_that_was_never_promised_is_cut_and_its_bytes_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let (mut writer, _) = open(dir);
     write_records(&mut writer, 1, 9);
-    writer.close().unwrap();
+    drop(writer);
     let segment = segments(dir).remove(0);
     let ends = record_ends(9);
-    flip_bit(&segment, (usize::try_from(ends[3]).unwrap() + RECORD_HEADER_BYTES) * 8);
+    flip_bit(&segment, (usize::try_from(ends[8]).unwrap() + RECORD_HEADER_BYTES) * 8);
     let damaged = fs::read(&segment).unwrap();
 
     let (_, Some(Error::Damaged { offset, seq, .. })) = read_until_error(dir) else {
-        panic!("the reader must not pass record 4");
+        panic!("the reader must not pass record 9");
     };
-    assert_eq!((offset, seq), (ends[3], 4));
+    assert_eq!((offset, seq), (ends[8], 9));
 
     let (mut writer, recovery) = open(dir);
     assert!(recovery.damaged);
-    assert_eq!(recovery.last_seq, 3);
-    assert_eq!(recovery.cut_bytes, ends[9] - ends[3]);
-    let kept = segment.with_extension(format!("seg.cut-{}", ends[3]));
+    assert_eq!(recovery.last_seq, 8);
+    assert_eq!(recovery.cut_bytes, ends[9] - ends[8]);
+    let kept = segment.with_extension(format!("seg.cut-{}", ends[8]));
     assert_eq!(recovery.set_aside, std::slice::from_ref(&kept));
-    assert_eq!(fs::read(&kept).unwrap(), damaged[usize::try_from(ends[3]).unwrap()..]);
-    write_records(&mut writer, 4, 6);
-    expect_records(dir, 6);
+    assert_eq!(fs::read(&kept).unwrap(), damaged[usize::try_from(ends[8]).unwrap()..]);
+    write_records(&mut writer, 9, 11);
+    expect_records(dir, 11);
 
     let report = verify(dir, &mut |_| ()).unwrap();
     assert!(report.is_whole());
@@ -115,8 +117,8 @@ fn damage_at_the_same_place_twice_overwrites_no_kept_bytes() {
     let dir = folder.path();
     for _ in 0..3 {
         let (mut writer, _) = open(dir);
-        write_records(&mut writer, 1, 2);
-        writer.close().unwrap();
+        write_records(&mut writer, 1, 1);
+        drop(writer);
         flip_bit(&segments(dir)[0], SEGMENT_HEADER_BYTES * 8);
     }
     drop(open(dir));
@@ -124,14 +126,15 @@ fn damage_at_the_same_place_twice_overwrites_no_kept_bytes() {
 }
 
 #[test]
-fn a_last_segment_with_a_damaged_header_is_set_aside_whole() {
+fn a_last_segment_with_a_damaged_header_and_no_record_is_set_aside_whole() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let (mut writer, _) = open_small(dir);
     write_records(&mut writer, 1, 12);
-    writer.close().unwrap();
+    drop(writer);
     let last = segments(dir).pop().unwrap();
-    let first_seq: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let first_seq = first_seq(&last);
+    truncate(&last, SEGMENT_HEADER_BYTES as u64);
     flip_bit(&last, 70);
     let bytes = fs::read(&last).unwrap();
 
@@ -151,16 +154,19 @@ fn a_stream_whose_older_segments_were_archived_keeps_its_numbers() {
         let dir = folder.path();
         let (mut writer, _) = open_small(dir);
         write_records(&mut writer, 1, 22);
-        writer.close().unwrap();
+        drop(writer);
         let mut paths = segments(dir);
         let last = paths.pop().unwrap();
-        let first_seq: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        let first_seq = first_seq(&last);
         for path in paths {
             fs::remove_file(path).unwrap();
         }
         match damage {
             None => truncate(&last, 10),
-            Some(bit) => flip_bit(&last, bit),
+            Some(bit) => {
+                truncate(&last, SEGMENT_HEADER_BYTES as u64);
+                flip_bit(&last, bit);
+            }
         }
         let (mut writer, recovery) = open_small(dir);
         assert_eq!((recovery.last_seq, recovery.damaged), (first_seq - 1, damage.is_some()));
@@ -171,26 +177,63 @@ fn a_stream_whose_older_segments_were_archived_keeps_its_numbers() {
     }
 }
 
+/// Writes records until the segment before the last one waits for its fsync too. Returns both
+/// segments.
+fn two_unsynced_segments(dir: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    let (mut writer, _) = open_small(dir);
+    for seq in 1.. {
+        write_records(&mut writer, seq, seq);
+        let mut paths = segments(dir);
+        let last = paths.pop().unwrap();
+        let Some(sealed) = paths.pop() else { continue };
+        let is_empty = fs::metadata(&last).unwrap().len() == SEGMENT_HEADER_BYTES as u64;
+        if paths.len() > 2 && !is_empty && writer.health().last_synced() < first_seq(&sealed) {
+            return (sealed, last);
+        }
+    }
+    unreachable!("the loop has no end")
+}
+
 #[test]
 fn records_after_a_hole_that_a_power_cut_left_are_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let (mut writer, _) = open_small(dir);
-    write_records(&mut writer, 1, 20);
-    writer.close().unwrap();
-    let paths = segments(dir);
-    let (sealed, last) = (&paths[paths.len() - 2], &paths[paths.len() - 1]);
-    let first_seq: u64 = sealed.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-    let last_bytes = fs::read(last).unwrap();
-    truncate(sealed, SEGMENT_HEADER_BYTES as u64 + 30);
+    let (sealed, last) = two_unsynced_segments(dir);
+    let last_bytes = fs::read(&last).unwrap();
+    truncate(&sealed, SEGMENT_HEADER_BYTES as u64 + 30);
 
     let (mut writer, recovery) = open_small(dir);
     assert!(recovery.damaged);
-    assert!(recovery.last_seq == first_seq || recovery.last_seq == first_seq - 1);
+    assert!([first_seq(&sealed), first_seq(&sealed) - 1].contains(&recovery.last_seq));
     assert_eq!(fs::read(&recovery.set_aside[0]).unwrap(), last_bytes);
     write_records(&mut writer, recovery.last_seq + 1, 30);
     expect_records(dir, 30);
     assert!(verify(dir, &mut |_| ()).unwrap().is_whole());
+}
+
+#[test]
+fn the_same_hole_is_refused_when_its_records_were_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (sealed, last) = two_unsynced_segments(dir);
+    let (mut writer, recovery) = open_small(dir);
+    write_records(&mut writer, recovery.last_seq + 1, recovery.last_seq + 1);
+    drop(writer);
+    let whole = fs::read(&sealed).unwrap();
+    truncate(&sealed, SEGMENT_HEADER_BYTES as u64 + 30);
+    for forgets in [false, true] {
+        if forgets {
+            // The last record itself says how far the stream was on disk.
+            forget_marks(dir);
+        }
+        let refused = Writer::open(dir, &main_stream(), NOW_MS, Default::default());
+        let Err(Error::Damaged { path, behind, .. }) = &refused else { panic!("{refused:?}") };
+        assert_eq!(*path, sealed);
+        assert!(matches!(behind, Behind::Whole { .. }), "{behind:?}");
+    }
+    fs::write(&sealed, whole).unwrap();
+    assert!(last.exists(), "a refusal changes nothing");
+    expect_records(dir, open_small(dir).1.last_seq);
 }
 
 #[test]
@@ -230,7 +273,7 @@ fn a_reader_ahead_of_a_stream_that_lost_its_end_is_told() {
     let dir = folder.path();
     let (mut writer, _) = open(dir);
     write_records(&mut writer, 1, 9);
-    writer.close().unwrap();
+    drop(writer);
     let mut live = Reader::open(dir, &main_stream(), 8).unwrap();
     assert_eq!(live.next().unwrap().unwrap().seq, 9);
 
@@ -345,7 +388,8 @@ enum Step {
     Restart,
     /// Drops without a commit, as a kill does: committed records survive.
     Kill,
-    /// Drops and cuts bytes off the last segment, as a power cut may: the first records survive.
+    /// Drops and cuts bytes off the last segment. A power cut may do that to records that were not
+    /// fsynced: the first records survive. Where it takes more, the stream is refused.
     Tear(u64),
 }
 
@@ -420,8 +464,19 @@ proptest! {
                 }
                 Step::Tear(bytes) => {
                     pending.clear();
+                    let synced = usize::try_from(writer.health().last_synced()).unwrap();
                     drop(writer);
-                    committed.truncate(survivors_of_tear(dir, &committed, bytes));
+                    let last = segments(dir).pop().unwrap();
+                    let whole = fs::read(&last).unwrap();
+                    let survivors = survivors_of_tear(dir, &committed, bytes);
+                    if survivors < synced {
+                        let refused = Writer::open(dir, &main_stream(), NOW_MS, options());
+                        let is_refused = matches!(refused, Err(Error::Damaged { .. }));
+                        prop_assert!(is_refused, "{:?}", refused);
+                        fs::write(&last, whole).unwrap();
+                    } else {
+                        committed.truncate(survivors);
+                    }
                     let (opened, recovery) = open_with(dir, options());
                     writer = opened;
                     prop_assert!(!recovery.damaged);

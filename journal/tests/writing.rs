@@ -94,6 +94,25 @@ fn a_stream_has_one_writer_at_a_time() {
 }
 
 #[test]
+fn a_stream_has_one_writer_even_when_its_lock_file_is_removed_or_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (writer, _) = open(dir);
+    let lock = dir.join("main/lock");
+    fs::remove_file(&lock).unwrap();
+    for _ in 0..2 {
+        let second = Writer::open(dir, &main_stream(), NOW_MS, Options::default());
+        assert!(matches!(&second, Err(Error::InUse { .. })), "{second:?}");
+        // Now there is another file under the name.
+        fs::write(&lock, "").unwrap();
+    }
+    let repaired = journal::repair(dir, journal::Repairing::GiveUp { now_ms: 1 }, &|_| true);
+    assert!(matches!(&repaired, Err(Error::InUse { .. })), "{repaired:?}");
+    drop(writer);
+    open(dir);
+}
+
+#[test]
 fn a_payload_above_the_limit_is_refused_and_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();

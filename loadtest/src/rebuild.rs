@@ -75,6 +75,8 @@ pub async fn restart(bin_dir: &Path, data: &Path, clicks: u64) -> Result<(Durati
 /// # Errors
 /// When the product or Redis cannot be started, or windows stay missing.
 pub async fn rebuild(bin_dir: &Path, data: &Path, windows: u64) -> Result<RebuildReport> {
+    // Makes the keys: a journal without keys beside it would stop the start.
+    Launch::new(bin_dir, data).arguments(&["--workers", "1"]).start().await?.stop().await?;
     write_clicks(&data.join("journal"), &StreamKind::Edge.part_name("load", 0), windows)?;
     let redis = Redis::start(&[])?;
     let empty = used_memory(&redis)?;

@@ -185,6 +185,8 @@ fn catalog(config: &Config) -> Result<Catalog> {
 fn append(config: &Config, entity: Entity) -> Result<()> {
     let change = Change { at: clock::now(), entities: vec![entity], request: None };
     make_data_folder(&config.data)?;
+    // The first record must not make the first start look like one that lost its keys.
+    keys::load_or_create(&config.data, &config.journal_dir())?;
     let mut writer =
         open_stream(config, &StreamKind::Catalog.part_name(&node::name(&config.data)?, "cli"))?;
     writer.append(&Record::Catalog(change).encode())?;

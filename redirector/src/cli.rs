@@ -22,6 +22,17 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Check checksums and sequence of every segment; exit with status 1 on damage.
     Verify(Settings),
+    /// Show which promised records cannot be read any more; exit with status 1 if there are any.
+    Repair {
+        /// Go on without them: the journal can then be written and read again, and remembers them.
+        #[arg(long)]
+        give_up: bool,
+        /// Make new keys where keys.json is lost for good.
+        #[arg(long)]
+        new_keys: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Rebuild the hot state from the journal.
     Replay(Settings),
     /// Check a running installation as a browser sees it; print the pixel's snippet, its

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod jobs;
 mod journals;
+mod memory;
 mod outbound;
 mod secret_file;
 mod serve;
@@ -45,13 +46,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command. Returns false when `verify` or `doctor` found something wrong.
+/// Runs a command. Returns false when `verify`, `repair` or `doctor` found something wrong.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(settings) => serve::serve(Config::resolve(&settings)?)?,
         Command::Token(command) => run_token(command)?,
         Command::Keys(command) => run_keys(command)?,
         Command::Verify(settings) => return commands::verify(&Config::resolve(&settings)?),
+        Command::Repair { give_up, new_keys, settings } => {
+            return commands::repair(&Config::resolve(&settings)?, give_up, new_keys);
+        }
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
         Command::Doctor { url, settings } => {
             let here =

@@ -124,6 +124,13 @@ fn read(input: &Input, until: Option<&Cursor>) -> Result<Dataset, Error> {
             dataset.unknown_records
         );
     }
+    for (stream, seqs) in &dataset.lost {
+        eprintln!(
+            "note: records {} to {} of stream {stream} are lost; figures are made without them",
+            seqs.start(),
+            seqs.end()
+        );
+    }
     if dataset.unparsed > 0 {
         eprintln!(
             "note: {} webhooks or postbacks could not be understood when they arrived",

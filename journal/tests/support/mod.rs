@@ -98,3 +98,21 @@ pub(crate) fn flip_bit(path: &Path, bit: usize) {
     byte[0] ^= 1 << (bit % 8);
     file.write_all_at(&byte, offset).unwrap();
 }
+
+/// Forgets how far every stream was on disk, as if a power cut had taken the marks' last writes.
+pub(crate) fn forget_marks(dir: &Path) {
+    fs::remove_dir_all(dir.join("_marks")).unwrap();
+}
+
+/// Returns a throw-away folder in memory, where the system has one: these tests restore files very
+/// often, and do not ask what a disk does.
+pub(crate) fn folder_in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
+}
+
+/// Returns the first sequence of a segment, which is its name.
+pub(crate) fn first_seq(segment: &Path) -> u64 {
+    segment.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}

@@ -33,6 +33,8 @@ pub struct Console {
     pub first_token: Option<String>,
     pub counters: Vec<&'static Counters>,
     pub journals: Vec<Health>,
+    /// The records that repairs of the journal gave up.
+    pub lost: Vec<journal::Loss>,
     /// The certificates of the public listener, if it speaks TLS.
     pub certificates: Option<Arc<CertificateStatus>>,
     pub lag: Arc<Lag>,

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use journal::StreamName;
 use shared::platform::Platform;
 
 use crate::context::Console;
@@ -40,6 +41,13 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
             );
         }
     }
+    for (stream, records) in lost_by_stream(&console) {
+        _ = writeln!(
+            text,
+            "journal {stream}: {records} records are lost, given up by a repair; `afterclick \
+             verify` names them"
+        );
+    }
     let behind = console.records_behind();
     _ = match (console.lag.failing.load(Relaxed), console.is_up_to_date()) {
         (true, _) => {
@@ -57,6 +65,15 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
     };
     let status = if can_record { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, text)
+}
+
+/// How many records repairs gave up, by stream.
+fn lost_by_stream(console: &Console) -> BTreeMap<&StreamName, u64> {
+    let mut lost = BTreeMap::new();
+    for loss in console.lost.iter().filter(|loss| loss.records() > 0) {
+        *lost.entry(&loss.stream).or_default() += loss.records();
+    }
+    lost
 }
 
 /// `GET /metrics`: figures as text for Prometheus.
@@ -112,6 +129,9 @@ pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoRes
     let poisoned = console.journals.iter().filter(|health| health.is_poisoned()).count();
     _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
     _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");
+    let lost: u64 = lost_by_stream(&console).values().sum();
+    _ = writeln!(text, "# TYPE afterclick_journal_lost_records gauge");
+    _ = writeln!(text, "afterclick_journal_lost_records {lost}");
     let expiries =
         console.certificates.as_ref().map(|status| status.expiries()).unwrap_or_default();
     if !expiries.is_empty() {

@@ -80,9 +80,11 @@ impl Projector {
                     }
                     std::thread::sleep(IDLE);
                 }
-                Err(error) if is_ahead(&error) => {
-                    tracing::warn!(
-                        "the journal lost its end, the hot state is rebuilt from it: {error:#}"
+                Err(error) if is_ahead(&error) && !has_lost_promised(&self.journal_dir, &error) => {
+                    tracing::error!(
+                        "the journal lost records that the hot state had seen, and the hot state is \
+                         rebuilt without them. They were never known to be on disk: after a power \
+                         cut this is expected, else check the disk: {error:#}"
                     );
                     self.lag.caught_up.store(false, Relaxed);
                     self.begin_anew();
@@ -98,7 +100,13 @@ impl Projector {
                 }
                 Err(error) => {
                     if !self.lag.failing.swap(true, Relaxed) {
-                        tracing::error!("the hot state falls behind, nothing is lost: {error:#}");
+                        let of_journal = error.is::<journal::Error>();
+                        let what = if of_journal {
+                            "the journal cannot be read"
+                        } else {
+                            "nothing is lost"
+                        };
+                        tracing::error!("the hot state falls behind, {what}: {error:#}");
                     }
                     // Records that were read but not stored are read again.
                     self.begin_anew();
@@ -317,4 +325,46 @@ fn is_ahead(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(journal::Error::Ahead { .. } | journal::Error::Replaced { .. })
     )
+}
+
+/// Returns whether the journal lost records that were known to be on disk. Then the hot state is the
+/// last that knows of them, and is kept.
+fn has_lost_promised(journal_dir: &Path, error: &anyhow::Error) -> bool {
+    let Some(journal::Error::Ahead { dir, last_seq, .. }) = error.downcast_ref() else {
+        return false;
+    };
+    let known = journal::known_streams(journal_dir).unwrap_or_default();
+    let of_dir = known.iter().find(|(name, _)| dir.ends_with(name.as_str()));
+    of_dir.is_some_and(|(_, known_seq)| known_seq > last_seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_kept_when_the_journal_lost_what_was_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = StreamName::new("facts-0c1m8y5v").unwrap();
+        let options = journal::Options::default();
+        let (mut writer, _) = journal::Writer::open(folder.path(), &stream, 1, options).unwrap();
+        for synced in [true, false] {
+            writer.append(b"an order").unwrap();
+            writer.commit(1).unwrap();
+            if synced {
+                writer.sync().unwrap();
+            }
+        }
+        let dir = folder.path().join(stream.as_str());
+        let ahead = |last_seq| {
+            let error = journal::Error::Ahead { dir: dir.clone(), position: 2, last_seq };
+            assert!(is_ahead(&anyhow::Error::from(error)));
+            let error = journal::Error::Ahead { dir: dir.clone(), position: 2, last_seq };
+            has_lost_promised(folder.path(), &error.into())
+        };
+        assert!(ahead(0), "record 1 was on disk");
+        assert!(!ahead(1), "record 2 was never known to be");
+        let replaced = journal::Error::Replaced { dir: dir.clone(), seq: 2 };
+        assert!(!has_lost_promised(folder.path(), &replaced.into()));
+    }
 }

@@ -37,7 +37,10 @@ impl HotState {
         match url {
             StateUrl::Embedded => Embedded::open(&data.join("state")).map(Self::Embedded),
             StateUrl::Redis(url) => {
-                let sealer = Sealer::new(&keys::load_or_create(data)?, Purpose::HotState);
+                let sealer = Sealer::new(
+                    &keys::load_or_create(data, &data.join("journal"))?,
+                    Purpose::HotState,
+                );
                 Redis::open(url, &node::name(data)?, sealer).map(Self::Redis)
             }
         }

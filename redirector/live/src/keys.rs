@@ -30,10 +30,33 @@ struct StoredKey {
 /// Loads the key ring. If there is no file yet, creates one with a new active key.
 ///
 /// # Errors
-/// When the file cannot be read or written, or is not a valid key ring.
-pub fn load_or_create(data: &Path) -> Result<KeyRing> {
+/// When the file cannot be read or written, or is not a valid key ring. When it is missing although
+/// the journal has records: with other keys, no token that visitors hold would be valid any more.
+pub fn load_or_create(data: &Path, journal_dir: &Path) -> Result<KeyRing> {
     let path = data.join("keys.json");
-    let ring = if path.exists() { load(&path) } else { create(&path) };
+    let ring = || {
+        if path.exists() {
+            return load(&path);
+        }
+        if journal::holds_records(journal_dir)? {
+            bail!(
+                "it is missing, and the journal beside it has records; put it back from a copy. If \
+                 there is none, `afterclick repair --new-keys` makes new keys: the tokens that \
+                 visitors hold are then worth nothing, and their orders are not credited"
+            );
+        }
+        create(&path)
+    };
+    ring().with_context(|| format!("key file {}", path.display()))
+}
+
+/// Makes new keys where the key file is lost for good.
+///
+/// # Errors
+/// When there is a key file, or it cannot be written.
+pub fn create_anew(data: &Path) -> Result<KeyRing> {
+    let path = data.join("keys.json");
+    let ring = if path.exists() { Err(anyhow::anyhow!("it is there")) } else { create(&path) };
     ring.with_context(|| format!("key file {}", path.display()))
 }
 
@@ -193,11 +216,16 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    /// Loads or creates the keys of a data folder without a journal.
+    fn made(data: &Path) -> Result<KeyRing> {
+        load_or_create(data, &data.join("journal"))
+    }
+
     #[test]
     fn a_new_key_is_kept_and_only_its_owner_may_read_it() {
         let data = tempfile::tempdir().unwrap();
-        let made = load_or_create(data.path()).unwrap();
-        let again = load_or_create(data.path()).unwrap();
+        let made = load_or_create(data.path(), data.path()).unwrap();
+        let again = load_or_create(data.path(), data.path()).unwrap();
         assert_eq!(made.active().secret, again.active().secret);
         assert_ne!(made.active().secret, [0; 32]);
         let mode = std::fs::metadata(data.path().join("keys.json")).unwrap().permissions().mode();
@@ -207,7 +235,7 @@ mod tests {
     #[test]
     fn keys_rotate_at_once_or_in_two_steps() {
         let data = tempfile::tempdir().unwrap();
-        load_or_create(data.path()).unwrap();
+        made(data.path()).unwrap();
         let states = || list(data.path()).unwrap();
         assert_eq!(rotate(data.path(), false).unwrap(), 2);
         assert_eq!(states(), [(1, KeyState::VerifyOnly), (2, KeyState::Active)]);
@@ -216,7 +244,7 @@ mod tests {
         assert!(rotate(data.path(), true).is_err(), "there is a next key already");
         assert_eq!(rotate(data.path(), false).unwrap(), 3);
         assert_eq!(states()[1..], [(2, KeyState::VerifyOnly), (3, KeyState::Active)]);
-        let secrets: Vec<_> = load_or_create(data.path()).unwrap().keys().to_vec();
+        let secrets: Vec<_> = made(data.path()).unwrap().keys().to_vec();
         assert!(secrets[0].secret != secrets[1].secret && secrets[1].secret != secrets[2].secret);
         let mode = std::fs::metadata(data.path().join("keys.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -225,11 +253,11 @@ mod tests {
     #[test]
     fn a_revoked_key_signs_nothing_and_its_tokens_are_still_read() {
         let data = tempfile::tempdir().unwrap();
-        load_or_create(data.path()).unwrap();
+        made(data.path()).unwrap();
         let error = format!("{:#}", revoke(data.path(), 9).unwrap_err());
         assert!(error.contains("there is no key 9; there are 1"), "{error}");
         assert_eq!(revoke(data.path(), 1).unwrap(), 2, "another key signs from now on");
-        let ring = load_or_create(data.path()).unwrap();
+        let ring = made(data.path()).unwrap();
         assert_eq!((ring.active().id, ring.keys()[0].state), (2, KeyState::Revoked));
         let merchant = shared::id::MerchantId::from_bits(1);
         assert!(ring.verifying(1, merchant).is_ok(), "orders with its tokens are attributed");
@@ -248,18 +276,41 @@ mod tests {
         let planted = data.path().join("keys.json.new");
         std::fs::write(&planted, "planted").unwrap();
         std::fs::set_permissions(&planted, open_to_all.clone()).unwrap();
-        let made = load_or_create(data.path()).unwrap();
+        let first = made(data.path()).unwrap();
         assert_eq!(mode(), 0o600);
         std::fs::set_permissions(&path, open_to_all).unwrap();
-        let again = load_or_create(data.path()).unwrap();
-        assert_eq!((mode(), again.active().secret), (0o600, made.active().secret));
+        let again = made(data.path()).unwrap();
+        assert_eq!((mode(), again.active().secret), (0o600, first.active().secret));
+    }
+
+    #[test]
+    fn keys_that_are_missing_beside_a_journal_are_not_made_unasked() {
+        let data = tempfile::tempdir().unwrap();
+        let journal_dir = data.path().join("journal");
+        let stream = journal::StreamName::new("facts-0c1m8y5v").unwrap();
+        let (mut writer, _) =
+            journal::Writer::open(&journal_dir, &stream, 1, journal::Options::default()).unwrap();
+        load_or_create(data.path(), &journal_dir).unwrap();
+        std::fs::remove_file(data.path().join("keys.json")).unwrap();
+        writer.append(b"an order").unwrap();
+        writer.close().unwrap();
+        let error = format!("{:#}", load_or_create(data.path(), &journal_dir).err().unwrap());
+        assert!(error.contains("keys.json") && error.contains("repair --new-keys"), "{error}");
+        assert!(!data.path().join("keys.json").exists());
+        // The whole stream may be gone too: its mark knows of it.
+        std::fs::remove_dir_all(journal_dir.join(stream.as_str())).unwrap();
+        assert!(load_or_create(data.path(), &journal_dir).is_err());
+        let made = create_anew(data.path()).unwrap();
+        let loaded = load_or_create(data.path(), &journal_dir).unwrap();
+        assert_eq!(made.active().secret, loaded.active().secret);
+        assert!(create_anew(data.path()).is_err(), "keys that exist are kept");
     }
 
     #[test]
     fn a_damaged_key_file_is_an_error_that_names_it() {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join("keys.json"), "{\"keys\":[]}").unwrap();
-        let error = format!("{:#}", load_or_create(data.path()).err().unwrap());
+        let error = format!("{:#}", load_or_create(data.path(), data.path()).err().unwrap());
         assert!(error.contains("keys.json") && error.contains("exactly one key"), "{error}");
     }
 }

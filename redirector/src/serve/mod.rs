@@ -31,7 +31,8 @@ use crate::jobs::project::Projecting;
 use crate::jobs::reconcile::Reconciler;
 use crate::jobs::ship::{Shipper, Store};
 use crate::jobs::{certificates, sync};
-use crate::journals::{Journals, make_data_folder};
+use crate::journals::{Journals, make_data_folder, with_way_out};
+use crate::memory::{self, Memory};
 use crate::serve::job::{End, Job, Jobs, Priority};
 use crate::serve::signals::Signals;
 
@@ -63,11 +64,13 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let certificates = Arc::new(CertificateStatus::default());
     let open_tls = |files| Tls::open(files, Arc::clone(&certificates)).map(Arc::new);
     let tls = config.tls.as_ref().map(|tls| open_tls(&tls.files)).transpose()?;
+    memory::recall(&config)?;
+    let ring = keys::load_or_create(&config.data, &config.journal_dir())?;
     let journals = Journals::open(&config, &node::name(&config.data)?)?;
-    let ring = keys::load_or_create(&config.data)?;
     let exchange_sealer = Sealer::new(&ring, Purpose::Exchange);
     let (hosts, catalog) = (config.hosts.clone(), journals.catalog.0.clone());
-    let live = Arc::new(Live::open(&config.journal_dir(), hosts, ring, catalog)?);
+    let live = Live::open(&config.journal_dir(), hosts, ring, catalog).map_err(with_way_out)?;
+    let live = Arc::new(live);
     let counters = (0..config.workers).map(|_| Counters::leak()).collect();
     let server = Server {
         config,
@@ -146,7 +149,9 @@ impl Server {
         let healths = journals.healths();
         let mut behind = Jobs::default();
         let syncers: Vec<_> = journals.edges.iter().map(Writer::syncer).collect();
-        behind.start(Job::new("syncer", move |stop| sync::run(&syncers, stop)))?;
+        let memory = Memory::new(&self.config.data, healths.clone());
+        let mut last_memory = Memory::new(&self.config.data, healths.clone());
+        behind.start(Job::new("syncer", move |stop| sync::run(&syncers, memory, stop)))?;
         self.exchange(&journals, exchange_sealer)?.map_or(Ok(()), |job| behind.start(job))?;
         self.shipper()?.map_or(Ok(()), |job| behind.start(job))?;
         self.acme()?.map_or(Ok(()), |job| behind.start(job))?;
@@ -171,6 +176,7 @@ impl Server {
         let projected = projection.drain();
         drained.into_iter().collect::<Result<()>>()?;
         closed.into_iter().collect::<Result<(), journal::Error>>()?;
+        last_memory.write();
         projected?;
         tracing::info!("drained and synced");
         Ok(())
@@ -284,6 +290,7 @@ impl Server {
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters: self.counters,
             journals: healths,
+            lost: journals.lost.clone(),
             certificates: self.tls.is_some().then_some(self.certificates),
             lag: self.lag,
             exchange: self.exchange,

@@ -10,6 +10,7 @@ mod catalog_rules;
 mod channels;
 mod claims;
 mod clock;
+mod damage;
 mod events;
 mod inflation;
 mod life;

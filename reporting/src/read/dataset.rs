@@ -2,6 +2,7 @@
 //! never judges what a fact means.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use journal::StreamName;
 use shared::catalog::{Campaign, Catalog, Merchant};
@@ -33,6 +34,8 @@ pub struct Dataset {
     pub unknown_records: u64,
     /// Stream, sequence and reason of the first such record.
     pub first_unknown: Option<String>,
+    /// The records that cannot be read and that a repair of the journal gave up, by stream.
+    pub lost: Vec<(StreamName, RangeInclusive<u64>)>,
 }
 
 impl Dataset {

@@ -45,22 +45,28 @@ pub fn read(
 ) -> Result<Dataset, Error> {
     let mut dataset = Dataset::default();
     let mut records = 0;
-    for (stream, dirs) in streams(journal_dirs)? {
+    for (stream, Found { dirs, known_seq }) in streams(journal_dirs)? {
         let source = StreamSource::of(&stream, &dirs)?;
         let mut reader = Reader::open(source.dir(), &stream, 0)?;
-        let mut last_seq = 0;
+        let mut stopped_at = None;
         while let Some(record) = reader.next()? {
-            if until.is_some_and(|until| until.is_before(stream.as_str(), record.seq)) {
+            if let Some(until) = until.filter(|until| until.is_before(stream.as_str(), record.seq))
+            {
+                stopped_at = Some(until.position(stream.as_str()));
                 break;
             }
-            last_seq = record.seq;
             add_record(&mut dataset, &stream, record);
             records += 1;
             if records % PROGRESS_STEP == 0 {
                 progress(records);
             }
         }
-        let end = if until.is_some() { last_seq } else { reader.position() };
+        if stopped_at.is_none() {
+            reader.must_have_reached(known_seq)?;
+        }
+        let end = stopped_at.unwrap_or(reader.position());
+        let lost = reader.lost().iter().filter(|seqs| *seqs.start() <= end);
+        dataset.lost.extend(lost.map(|seqs| (stream.clone(), seqs.clone())));
         dataset.ends.insert(stream, end);
     }
     progress(records);
@@ -72,16 +78,25 @@ pub fn read(
     }
 }
 
-/// Lists the streams of all folders, each with the folders that hold segments of it. A folder that
-/// is given twice is read once.
-fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Vec<PathBuf>>, Error> {
-    let mut found: BTreeMap<StreamName, Vec<PathBuf>> = BTreeMap::new();
+/// Where a stream is.
+#[derive(Default)]
+struct Found {
+    /// The folders of journals that hold segments of it.
+    dirs: Vec<PathBuf>,
+    /// The last record that one of them knows to be on disk.
+    known_seq: u64,
+}
+
+/// Lists the streams of all folders. A folder that is given twice is read once.
+fn streams(journal_dirs: &[PathBuf]) -> Result<BTreeMap<StreamName, Found>, Error> {
+    let mut found: BTreeMap<StreamName, Found> = BTreeMap::new();
     for given in journal_dirs {
         let dir = existing(given)?;
-        for stream in journal::streams(&dir)? {
-            let dirs = found.entry(stream).or_default();
-            if !dirs.contains(&dir) {
-                dirs.push(dir.clone());
+        for (stream, known_seq) in journal::known_streams(&dir)? {
+            let of_stream = found.entry(stream).or_default();
+            of_stream.known_seq = of_stream.known_seq.max(known_seq);
+            if !of_stream.dirs.contains(&dir) {
+                of_stream.dirs.push(dir.clone());
             }
         }
     }
@@ -121,6 +136,11 @@ impl StreamSource {
                 }
             }
         }
+        // What one folder gave up, another may still have: a gap counts only where reading fails.
+        let given_up = dirs.iter().map(|dir| dir.join(stream.as_str()).join(GIVEN_UP));
+        if let Some(list) = given_up.into_iter().find(|list| list.exists()) {
+            owners.insert(GIVEN_UP.into(), list);
+        }
         for (name, segment) in owners {
             let link = folder.join(name);
             symlink(&segment, &link).map_err(Error::io("link", &link))?;
@@ -136,7 +156,13 @@ impl StreamSource {
     }
 }
 
+/// The name of the list of records that a repair gave up, beside a stream's segments.
+const GIVEN_UP: &str = "gaps";
+
 fn segments(stream_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !stream_dir.exists() {
+        return Ok(Vec::new());
+    }
     let listing = fs::read_dir(stream_dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let listing = listing.map_err(Error::io("list", stream_dir))?;
     let paths = listing.into_iter().map(|entry| entry.path());

@@ -160,6 +160,47 @@ fn a_damaged_journal_is_refused_with_path_and_offset() {
 }
 
 #[test]
+fn records_that_a_repair_gave_up_are_left_out_and_named() {
+    let mut world = busy();
+    world.close();
+    let segment = world.segment("main");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let arguments = ["export", "--data", "data", "--out", "out", "--format", "csv"];
+    check(&world, &arguments, 1);
+    let how = journal::Repairing::GiveUp { now_ms: 1 };
+    let losses = journal::repair(&world.journal_dir(), how, &|_| true).unwrap();
+    let [loss] = &losses[..] else { panic!("{losses:?}") };
+    let (_, stderr) = check(&world, &arguments, 0);
+    let named = format!("records {0} to {0} of stream main are lost", loss.first_seq);
+    assert!(stderr.contains(&named), "{stderr}");
+    let (stdout, _) = check(&world, &["audit", "out", "--data", "data"], 0);
+    assert!(stdout.contains("all agree"), "{stdout}");
+    // Later records follow behind the gap, and an audit of the earlier export still agrees.
+    world.click(61, noon());
+    check(&world, &["export", "--data", "data", "--out", "later", "--format", "csv"], 0);
+    let (stdout, _) = check(&world, &["audit", "out", "--data", "data"], 0);
+    assert!(stdout.contains("all agree"), "{stdout}");
+}
+
+#[test]
+fn a_stream_that_is_gone_or_shorter_than_it_was_is_refused() {
+    let mut world = busy();
+    world.close();
+    let segment = world.segment("main");
+    let length = segment.metadata().unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    let arguments = ["export", "--data", "data", "--out", "out"];
+    file.set_len(length - 1).unwrap();
+    let (_, stderr) = check(&world, &arguments, 1);
+    assert!(stderr.contains("ends before a record that was known to be on disk"), "{stderr}");
+    std::fs::remove_dir_all(segment.parent().unwrap()).unwrap();
+    let (_, stderr) = check(&world, &arguments, 1);
+    assert!(stderr.contains("journal/main"), "{stderr}");
+}
+
+#[test]
 fn two_journals_are_one_input_unless_they_share_a_stream() {
     let (one, two) = (busy(), World::empty());
     let dirs =

@@ -42,6 +42,21 @@ pub(crate) struct Shipper {
     shipped: HashSet<PathBuf>,
 }
 
+/// Returns of each stream that was copied the first record of its newest copy, which the journal
+/// must have. Empty where the place is no folder that can be read here and now.
+pub(crate) fn copied(to: &ShipTo) -> Vec<(StreamName, u64)> {
+    let ShipTo::Folder(folder) = to else { return Vec::new() };
+    let first_seq = |name: std::ffi::OsString| -> Option<u64> {
+        name.to_str()?.strip_suffix(".seg")?.parse().ok()
+    };
+    let newest = |stream: &StreamName| {
+        let copies = std::fs::read_dir(folder.join(stream.as_str())).into_iter().flatten();
+        copies.flatten().filter_map(|copy| first_seq(copy.file_name())).max()
+    };
+    let streams = journal::streams(folder).unwrap_or_default();
+    streams.into_iter().filter_map(|stream| newest(&stream).map(|seq| (stream, seq))).collect()
+}
+
 impl Shipper {
     pub(crate) fn new(
         journal_dir: PathBuf,
@@ -75,6 +90,7 @@ impl Shipper {
     fn look(&mut self, stop: &Stop) -> Result<()> {
         let mut kept = Vec::new();
         for stream in journal::streams(&self.journal_dir)? {
+            self.ship_given_up(&stream)?;
             for segment in journal::sealed(&self.journal_dir, &stream)? {
                 if stop.is_set() {
                     return Ok(());
@@ -84,6 +100,20 @@ impl Shipper {
             }
         }
         self.retire(kept, SystemTime::UNIX_EPOCH + Duration::from_millis(clock::now_ms()))
+    }
+
+    /// Copies the list of records that were given up, where a repair made one: without it, copies of
+    /// a damaged segment could not be read.
+    fn ship_given_up(&mut self, stream: &StreamName) -> Result<()> {
+        let key = format!("{stream}/gaps");
+        let path = self.journal_dir.join(&key);
+        let Ok(about) = path.metadata() else { return Ok(()) };
+        if self.shipped.contains(&path) || self.store.size(&key)? == Some(about.len()) {
+            return Ok(());
+        }
+        self.store.put(&key, &path).with_context(|| format!("copying {key}"))?;
+        self.shipped.insert(path);
+        Ok(())
     }
 
     /// Copies a segment, unless its copy is already there.

@@ -158,13 +158,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     copied().with_context(|| format!("copy to {}", to.display()))
 }
 
-/// Returns the keys of the segments in a folder of streams.
+/// Returns the keys of the segments in a folder of streams, and of what belongs to them.
 fn keys_below(folder: &Path) -> Result<Vec<String>> {
     let mut keys = Vec::new();
     for stream in journal::streams(folder)? {
         for entry in fs::read_dir(folder.join(stream.as_str()))? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".seg") {
+            if name.ends_with(".seg") || name == "gaps" {
                 keys.push(format!("{stream}/{name}"));
             }
         }

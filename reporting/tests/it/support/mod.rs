@@ -100,6 +100,13 @@ impl World {
         writer.commit(1).unwrap();
     }
 
+    /// Ends all writers as a server does: what they wrote is on disk, and known to be.
+    pub(crate) fn close(&mut self) {
+        for writer in std::mem::take(&mut self.writers).into_values() {
+            writer.close().unwrap();
+        }
+    }
+
     /// The path of a stream's first segment.
     pub(crate) fn segment(&self, stream: &str) -> PathBuf {
         self.journal_dir().join(stream).join("00000000000000000001.seg")
