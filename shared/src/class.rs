@@ -161,7 +161,9 @@ pub fn classify(
         Availability::NotStarted | Availability::Ended => return Class::OutOfDates,
         Availability::Live => {}
     }
-    let duplicate = earlier.is_some_and(|e| e.same_link && now.since(e.clicked_at) < dedupe);
+    // Where the clock was set back, the earlier click has a later time. Its age is not known then.
+    let is_recent = |clicked_at: Timestamp| now.since(clicked_at).abs() < dedupe;
+    let duplicate = earlier.is_some_and(|e| e.same_link && is_recent(e.clicked_at));
     if duplicate { Class::Duplicate } else { Class::Billable }
 }
 
@@ -224,6 +226,8 @@ mod tests {
         check(PERSON, live, Some((29, true)), Class::Duplicate);
         check(PERSON, live, Some((30, true)), Class::Billable);
         check(PERSON, live, Some((1, false)), Class::Billable);
+        check(PERSON, live, Some((-1, true)), Class::Duplicate);
+        check(PERSON, live, Some((-60, true)), Class::Billable);
         let earlier = Some(EarlierClick { clicked_at: NOW, same_link: true });
         assert_eq!(
             classify(PERSON, live, earlier, Span::ZERO, NOW),

@@ -108,6 +108,11 @@ impl Span {
         self.0
     }
 
+    /// Returns the length without its direction.
+    pub const fn abs(self) -> Self {
+        Self(self.0.saturating_abs())
+    }
+
     /// Returns the number of whole minutes, rounded down.
     pub const fn as_minutes(self) -> i64 {
         self.0.div_euclid(60_000)

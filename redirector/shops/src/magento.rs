@@ -138,6 +138,10 @@ impl<'a> Reader<'a> {
 
     /// Reads an invoice. In its state 2 it says that its order was paid.
     fn invoice(mut self) -> Result<OrderFact, String> {
+        // SECURITY: orders of the server API have an `order_id` too, and are signed in the same way.
+        if self.entity.get("entity_id").and_then(text_of).is_none() {
+            return Err("entity_id: expected the invoice's number".to_owned());
+        }
         let blank = self.blank("order_id", "invoice")?;
         let paid = self.entity.get("state").and_then(text_of).as_deref() == Some("2");
         let time = self.time("updated_at").or_else(|| self.time("created_at"));

@@ -6,12 +6,15 @@
 //! merchant's secret, of the other parameters sorted by name and joined by `&`, percent-encoded as
 //! they were sent. A sender that cannot sign sends the merchant's postback token instead.
 //!
+//! SECURITY: the address is not signed. Of one signed postback there is one fact about one order, in
+//! whichever dialect it is read.
+//!
 //! Without an order id, each click has one order. The same order with a new status is a transition;
 //! the same postback twice is one fact. The address of a postback names its dialect. The dialect is
 //! never guessed: `transaction_id` is the order in some dialects and the click in others.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -56,6 +59,8 @@ struct Names {
 }
 
 impl Dialect {
+    const ALL: [Self; 5] = [Self::Own, Self::Voluum, Self::Keitaro, Self::Tune, Self::Everflow];
+
     /// The dialect that a path names.
     pub fn of_path(name: &str) -> Option<Self> {
         match name {
@@ -185,6 +190,11 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let parameters = parameters_of(arrival).as_bytes();
     let fields = Fields { sender, pairs: form_urlencoded::parse(parameters).collect() };
     fields.check_filled_in()?;
+    let is_signed = fields.text("sig").is_some();
+    if is_signed {
+        check_not_repeated(parameters)?;
+        fields.check_dialect()?;
+    }
     if sender.dialect == Dialect::Own
         && !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale")
     {
@@ -199,8 +209,8 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let occurred_at =
         fields.time()?.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
     let merchant = arrival.merchant.bits().to_be_bytes();
-    let id =
-        FactId::of_content(&[sender.dialect.topic().as_bytes(), &merchant, &fields.canonical()]);
+    let of = if is_signed { Dialect::Own } else { sender.dialect };
+    let id = FactId::of_content(&[of.topic().as_bytes(), &merchant, &fields.canonical()]);
     let name = (sender.platform, order_id);
     let blank = OrderFact::blank(id, arrival.merchant, name, Source::Postback, arrival.received_at);
     let (touches, clicks) = match click {
@@ -223,6 +233,16 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
         renewal: outcome.renewal,
         ..blank
     }))
+}
+
+/// Refuses parameters that stand twice, spelled in two ways: the signature covers both, but not which
+/// of them is the last.
+fn check_not_repeated(parameters: &[u8]) -> Result<(), String> {
+    let mut names = HashSet::new();
+    let said = form_urlencoded::parse(parameters).map(|(name, _)| name);
+    let mut said = said.filter(|name| !CREDENTIALS.contains(&name.as_ref()));
+    let twice = said.find(|name| !names.insert(name.clone()));
+    twice.map_or(Ok(()), |name| Err(format!("{name}: stands twice; send it once")))
 }
 
 /// A click as a postback names it.
@@ -262,6 +282,22 @@ impl Fields<'_> {
             .find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
         unfilled
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
+    }
+
+    /// Refuses a network's postback that names a click or an order as another dialect does: read in
+    /// that dialect, it would be about another order.
+    fn check_dialect(&self) -> Result<(), String> {
+        let own = self.sender.dialect.names();
+        let is_own = |name: &str| own.click.contains(&name) || own.order.contains(&name);
+        if self.sender.dialect == Dialect::Own {
+            return Ok(());
+        }
+        let others = Dialect::ALL.into_iter().map(Dialect::names);
+        let mut others = others.flat_map(|names| [names.click, names.order].concat());
+        match others.find(|name| !is_own(name) && self.pairs.contains_key(*name)) {
+            Some(name) => Err(format!("{name}: belongs to another dialect; check the address")),
+            None => Ok(()),
+        }
     }
 
     /// Returns the state of the order, or `None` if the sender wants the postback to be ignored.
@@ -458,6 +494,72 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_signed_postback_is_one_fact_of_one_order_in_every_dialect() {
+        let mut read_elsewhere = 0;
+        for (dialect, parameters) in [
+            (
+                Dialect::Own,
+                format!("click_id={CLICK}&txid=7&amount=5&currency=EUR&status=approved"),
+            ),
+            (Dialect::Own, "txid=7&amount=5&currency=EUR&status=approved".to_owned()),
+            (Dialect::Own, "txid=7&status=rejected".to_owned()),
+            (Dialect::Voluum, format!("cid={CLICK}&txid=7&payout=5&currency=EUR")),
+            (Dialect::Keitaro, format!("subid={CLICK}&tid=7&revenue=5&currency=EUR&status=sale")),
+            (Dialect::Tune, format!("transaction_id={CLICK}&adv_sub=7&amount=5&currency=EUR")),
+            (Dialect::Tune, format!("transaction_id={CLICK}&amount=5&currency=EUR")),
+            (Dialect::Everflow, format!("transaction_id={CLICK}&order_id=7&amount=5&currency=EUR")),
+            (Dialect::Everflow, format!("transaction_id={CLICK}&adv1=7&amount=5&currency=EUR")),
+        ] {
+            let sent = signed(&parameters);
+            let genuine = read_as(dialect, &sent).unwrap().unwrap();
+            for other in Dialect::ALL {
+                // Elsewhere it is refused, or it is the same fact: then the first that came counts.
+                let Ok(Some(read)) = read_as(other, &sent) else { continue };
+                read_elsewhere += usize::from(other != dialect);
+                assert_eq!(
+                    (read.id, &read.order_id),
+                    (genuine.id, &genuine.order_id),
+                    "{parameters} as {other:?}"
+                );
+            }
+        }
+        assert!(read_elsewhere > 0, "some are understood in another dialect");
+    }
+
+    #[test]
+    fn a_signed_parameter_stands_once_however_it_is_spelled() {
+        let twice = signed("%73tatus=rejected&amount=5&currency=EUR&status=approved&txid=7");
+        assert!(read_one(&twice).unwrap_err().contains("status: stands twice"));
+        assert!(read_one(&signed("txid=7&status=rejected")).is_ok());
+    }
+
+    #[test]
+    fn the_id_follows_from_what_is_signed_and_not_from_the_signature() {
+        let sent = signed("amount=5&currency=EUR&status=approved&txid=7");
+        let (said, sig) = sent.split_once("&sig=").unwrap();
+        let id = read_one(&sent).unwrap().id;
+        for same in [
+            format!("{said}&sig={}", sig.to_ascii_uppercase()),
+            format!("sig={sig}&{said}"),
+            format!("{said}&sig={sig}&sig=00"),
+            format!("&{said}&&sig={sig}"),
+        ] {
+            assert!(is_believed(&["secret"], &same), "{same}");
+            assert_eq!(read_one(&same).unwrap().id, id, "{same}");
+        }
+        for other in [
+            format!("{said}&sig={sig}&return=x"),
+            format!("{said}&SIG={sig}"),
+            format!("{said}&%73ig={sig}"),
+            sent.replace("approved", "APPROVED"),
+            sent.replace("txid", "TXID"),
+            sent.replace("status", "%73tatus"),
+        ] {
+            assert!(!is_believed(&["secret"], &other), "{other}");
+        }
+    }
+
     const CLICK: &str = "AQIDBAUGBwgJCgsMDQ4PEA";
 
     #[test]
@@ -568,9 +670,7 @@ mod tests {
         assert_eq!(Dialect::Keitaro.accepted("tid=1&return=%3Cscript%3E"), "ok\n");
         assert_eq!(Dialect::Tune.accepted(""), "success=true;");
         assert_eq!(Dialect::Tune.refused("amount: x"), "success=false; err_msg=amount: x");
-        for dialect in
-            [Dialect::Own, Dialect::Voluum, Dialect::Keitaro, Dialect::Tune, Dialect::Everflow]
-        {
+        for dialect in Dialect::ALL {
             assert_eq!(Dialect::of_topic(dialect.topic()), Some(dialect));
         }
     }

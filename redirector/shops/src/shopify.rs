@@ -32,7 +32,8 @@ pub(crate) fn begin(headers: &HeaderMap, secrets: &[&str]) -> Begun {
 
 /// Reads a signed arrival.
 pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
-    // SECURITY: the topic is not signed. It only chooses the form that the body must then have.
+    // SECURITY: the topic is not signed. It only chooses the form that the body must then have, and
+    // no body has both forms. When something happened is in the body: `updated_at`, `created_at`.
     let reader = match topic(arrival.headers) {
         Some("orders/create" | "orders/paid" | "orders/updated" | "orders/cancelled") => order,
         Some("refunds/create") => refund_alone,
@@ -69,6 +70,11 @@ fn refund_alone(arrival: &Arrival<'_>, entry: &Map<String, Value>) -> Result<Ord
     let currency = entry.values().find_map(shop_currency);
     let currency =
         currency.ok_or("shop_money.currency_code: no field names the shop's currency")?;
+    // SECURITY: fulfillments and transactions name an order and its currency too. Read as a refund
+    // of nothing, one of them could stand in for a refund.
+    if !entry.get("refund_line_items").is_some_and(Value::is_array) {
+        return Err("refund_line_items: expected a list, as every refund has".to_owned());
+    }
     let mut notes = Vec::new();
     let refund = refund(entry, Prices { currency, with_tax: false }, "", &mut notes)?;
     let created_at = time(entry, "created_at", &mut notes).unwrap_or(arrival.received_at);
@@ -498,8 +504,8 @@ fn time(object: &Map<String, Value>, field: &str, notes: &mut Vec<String>) -> Op
     text.parse().map_err(|error| notes.push(format!("{field}: {error}"))).ok()
 }
 
-/// Returns whether it is a test order or a test of the address. The header is not signed, but only
-/// the shop has signed bodies.
+/// Returns whether it is a test order or a test of the address. The header is not signed: it can make
+/// a test of an order, which then earns nothing, but no order of a test.
 fn is_test(object: &Map<String, Value>, headers: &HeaderMap) -> bool {
     let named = headers
         .get("x-shopify-test")

@@ -4,6 +4,11 @@
 //! including their refunds: a deleted refund disappears. A field that cannot be read is noted and
 //! left out; the rest of the order still counts.
 //!
+//! SECURITY: the topic is a header, and headers are not signed. So the body alone decides what is
+//! said of the order, and when: a delivery is no newer than its `date_modified_gmt`. A header can
+//! only keep a delivery from being read. The restore of an order has a body like any other state,
+//! dated by the shop when it restored the order.
+//!
 //! Sources: `class-wc-webhook.php` and the REST API documentation, WooCommerce 11.
 
 use http::header::HeaderMap;
@@ -20,6 +25,10 @@ use crate::amounts::{self, bounded, decimal, minor};
 use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, query_token};
 use crate::mac::Begun;
+
+/// Fields of WooCommerce's other resources that have an id and a state: subscriptions, coupons,
+/// products, customers. Their webhooks are signed with the same secret.
+const FOREIGN_FIELDS: [&str; 4] = ["billing_period", "discount_type", "regular_price", "username"];
 
 /// Returns the topic that a delivery's header names.
 pub(crate) fn topic(headers: &HeaderMap) -> Option<&str> {
@@ -55,10 +64,12 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     let Some(id) = order.get("id").and_then(order_id) else {
         return Reading::Unparsed("id: expected the order's number".to_owned());
     };
-    // SECURITY: the topic is not signed. Only a body that contains nothing but the id is a
-    // deletion.
+    // A deletion contains nothing but the id, as do deletions of customers and products.
     if topic == "order.deleted" && order.len() == 1 {
         return Reading::Fact(Box::new(deleted(arrival, id)));
+    }
+    if let Some(field) = FOREIGN_FIELDS.iter().find(|field| order.contains_key(**field)) {
+        return Reading::Unparsed(format!("{field}: no order has this field; set the topic"));
     }
     match order.get("status").and_then(Value::as_str) {
         None => Reading::Unparsed("status: expected a word such as processing".to_owned()),
@@ -67,12 +78,7 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         }
         Some(status) => {
             let reader = Reader { arrival, order: &order, lines: vec![], notes: vec![] };
-            let fact = reader.fact(id, status);
-            Reading::Fact(Box::new(if topic == "order.restored" {
-                restored(arrival, fact)
-            } else {
-                fact
-            }))
+            Reading::Fact(Box::new(reader.fact(id, status)))
         }
     }
 }
@@ -108,14 +114,6 @@ fn deleted(arrival: &Arrival<'_>, order_id: String) -> OrderFact {
         partial: true,
         ..blank(arrival, order_id, id)
     }
-}
-
-/// A deletion has the time of our clock. The fact that restores the order must not get an earlier
-/// time from the shop's clock.
-fn restored(arrival: &Arrival<'_>, fact: OrderFact) -> OrderFact {
-    let second = arrival.received_at.as_ms().div_euclid(1000).to_be_bytes();
-    let id = fact_id(arrival, "restored", &[fact.id.as_bytes().as_slice(), &second].concat());
-    OrderFact { id, occurred_at: fact.occurred_at.max(arrival.received_at), ..fact }
 }
 
 fn blank(arrival: &Arrival<'_>, order_id: String, id: FactId) -> OrderFact {

@@ -286,6 +286,12 @@ impl OrderFact {
         self.proofs.dedup();
     }
 
+    /// Returns whether a browser brought the fact, with the signature of the shop's page. Only
+    /// browsers state the visitor's consent.
+    pub const fn is_signed_page(&self) -> bool {
+        self.source.confirms() && self.consent.is_some()
+    }
+
     /// Turns clicks that came by id into touches. Clicks that `visit` does not know are left out.
     pub fn look_up_clicks(&mut self, visit: &dyn Fn(&ClickId) -> Option<Visit>) {
         self.touches.extend(

@@ -200,6 +200,10 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
     let backed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
     let clicked = touches.iter().chain(backed.map(|claim| &claim.touch)).map(|t| t.clicked_at);
     let placed_at = placed_at(base.stated_at(), first_at, clicked);
+    let claimed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
+    let claimed = claimed.filter(|claim| claim.touch.is_ahead_of(claim.received_at));
+    let own = touches.iter().filter(|touch| base.ahead.contains(touch));
+    let placed_at = not_before_clicks(placed_at, own.chain(claimed.map(|claim| &claim.touch)));
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),
@@ -304,4 +308,14 @@ fn placed_at(
         Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
         _ => stated,
     }
+}
+
+/// Returns the time at which the order was placed: not before a click whose token it brought,
+/// although the click is later than the fact that brought it. Then a clock was set back in between,
+/// and only the sequence of the two is certain: first the click, then the fact.
+fn not_before_clicks<'t>(
+    placed_at: Timestamp,
+    ahead: impl Iterator<Item = &'t Touch>,
+) -> Timestamp {
+    ahead.map(|touch| touch.clicked_at).fold(placed_at, Timestamp::max)
 }

@@ -53,6 +53,11 @@ pub(super) struct Said<'f> {
     pub test: bool,
     pub renewal: bool,
     pub touches: BTreeSet<Touch>,
+    /// The clicks that are later than the fact that brought their token.
+    pub ahead: BTreeSet<Touch>,
+    /// When WooCommerce's deletions arrived, and its first state of the order.
+    deletions: BTreeSet<Timestamp>,
+    first_state_at: Option<Timestamp>,
     pub refunds: Refunds<'f>,
 }
 
@@ -66,7 +71,7 @@ impl<'f> Said<'f> {
             }
         };
         offer(&mut self.last, true);
-        offer(&mut self.status, fact.status.is_some());
+        offer(&mut self.status, fact.status.is_some() && !is_deletion(fact));
         offer(&mut self.ordered, fact.ordered_at.is_some());
         offer(&mut self.checkout, fact.checkout_at.is_some());
         offer(&mut self.customer, fact.customer.is_some());
@@ -81,7 +86,7 @@ impl<'f> Said<'f> {
             }
         }
         if is_dispute(fact) && fact.status.is_some() {
-            let by_time = ((Source::Webhook, false), place.1, place.2, place.3);
+            let by_time = ((Source::Webhook, false, false), place.1, place.2, place.3);
             self.dispute.offer(by_time, fact);
         }
         let earliest = |held: &mut Option<Timestamp>| {
@@ -91,9 +96,16 @@ impl<'f> Said<'f> {
         if fact.status == Some(Status::Paid) {
             earliest(&mut self.paid_at);
         }
+        if is_woocommerce(fact) && !fact.partial {
+            earliest(&mut self.first_state_at);
+        }
+        if is_deletion(fact) {
+            self.deletions.insert(fact.received_at);
+        }
         self.test |= fact.test;
         self.renewal |= fact.renewal;
         self.touches.extend(&fact.touches);
+        self.ahead.extend(fact.touches.iter().filter(|touch| touch.is_ahead_of(fact.received_at)));
         self.refunds.add(place, fact);
     }
 
@@ -108,8 +120,42 @@ impl<'f> Said<'f> {
         if self.dispute.fact().is_some_and(|f| f.status == Some(Status::Void)) {
             return Status::Void;
         }
-        self.status.fact().and_then(|f| f.status).unwrap_or(Status::Draft)
+        match self.status.0 {
+            None if self.deletions.is_empty() => Status::Draft,
+            None => Status::Void,
+            Some((place, fact)) if self.is_deleted_after(place, fact) => Status::Void,
+            Some((_, fact)) => fact.status.unwrap_or(Status::Draft),
+        }
     }
+
+    /// Returns whether the order was deleted after its latest state, which this fact has.
+    ///
+    /// A state names its own time, and that time alone counts, however often and under whatever
+    /// header it is sent again. Only WooCommerce's deletion names no time. It came after every
+    /// state that was known when it arrived. So a state that came later, and that the shop dates
+    /// later than those, takes it back. Where no state was known, our clock dates the deletion.
+    fn is_deleted_after(&self, (rank, ..): Place, latest: &OrderFact) -> bool {
+        let Some(last) = self.deletions.last() else { return false };
+        if rank < (Source::Webhook, true, true) || latest.received_at <= *last {
+            return true;
+        }
+        let first_state_at = self.first_state_at.unwrap_or(Timestamp::MAX);
+        let unknown = self.deletions.range(..first_state_at).next_back();
+        unknown.is_some_and(|deleted_at| latest.occurred_at <= *deleted_at)
+    }
+}
+
+fn is_woocommerce(fact: &OrderFact) -> bool {
+    fact.platform == Platform::Woocommerce && fact.source == Source::Webhook
+}
+
+/// Returns whether a fact is WooCommerce's deletion, whose body has the order's id and nothing
+/// else.
+fn is_deletion(fact: &OrderFact) -> bool {
+    is_woocommerce(fact)
+        && fact.partial
+        && fact.kind == FactKind::Cancel
+        && fact.status == Some(Status::Void)
 }
 
 fn is_dispute(fact: &OrderFact) -> bool {

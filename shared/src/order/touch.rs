@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClickId, LinkId};
 use crate::time::{Span, Timestamp};
-use crate::token::Claims;
+use crate::token::{AHEAD_MAX, Claims};
 
 /// A click that may be credited, with the fields of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,13 @@ impl Touch {
     pub fn covers(&self, time: Timestamp) -> bool {
         self.clicked_at <= time
             && time < self.clicked_at.plus(Span::minutes(i64::from(self.window_minutes)))
+    }
+
+    /// Returns whether the click is later than what brought its token, which reached us at
+    /// `received_at`. That cannot be, so a clock was set back in between: the time of the click and
+    /// the times after it cannot be compared. More than [`AHEAD_MAX`] is not believed.
+    pub fn is_ahead_of(&self, received_at: Timestamp) -> bool {
+        received_at < self.clicked_at && self.clicked_at <= received_at.plus(AHEAD_MAX)
     }
 }
 

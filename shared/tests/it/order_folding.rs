@@ -134,6 +134,102 @@ fn a_disputed_payment_voids_the_shops_order_until_it_is_won() {
     assert_eq!(after(&[&won, &paid(), &opened, &updated]), 1949);
 }
 
+/// WooCommerce's deletion, which names no time: it is dated by its arrival.
+fn deletion(id: u8, minutes: i64) -> OrderFact {
+    later(id, 0, |f| {
+        let at = NOW.plus(Span::minutes(minutes));
+        let name = (Platform::Woocommerce, f.order_id.clone());
+        *f = OrderFact {
+            kind: FactKind::Cancel,
+            status: Some(Status::Void),
+            partial: true,
+            ..OrderFact::blank(f.id, f.merchant, name, Source::Webhook, at)
+        };
+    })
+}
+
+/// A state of an order that the shop dates `shop` minutes, and that reached us at `ours`.
+fn state(id: u8, shop: i64, ours: i64) -> OrderFact {
+    later(id, 0, |f| {
+        f.occurred_at = NOW.plus(Span::minutes(shop));
+        f.received_at = NOW.plus(Span::minutes(ours));
+    })
+}
+
+#[test]
+fn a_deleted_order_is_restored_only_by_a_state_that_the_shop_dates_later() {
+    let status = |facts: &[OrderFact]| fold(facts).unwrap().status;
+    // The shop's clock is an hour behind ours, and deletions come late.
+    let (paid, deleted) = (state(1, 60, 120), deletion(2, 130));
+    let restored = state(3, 66, 131);
+    assert_eq!(status(&[paid.clone(), deleted.clone()]), Status::Void);
+    let older = state(4, 59, 140);
+    assert_eq!(status(&[paid.clone(), deleted.clone(), older]), Status::Void, "an old delivery");
+    let again = OrderFact { received_at: NOW.plus(Span::minutes(150)), ..paid.clone() };
+    assert_eq!(status(&[paid.clone(), deleted.clone(), again]), Status::Void, "the same delivery");
+    let all = [paid.clone(), deleted.clone(), restored.clone()];
+    assert_eq!(status(&all), Status::Paid);
+    let second = [&all[..], &[deletion(5, 160)]].concat();
+    assert_eq!(status(&second), Status::Void, "deleted once more");
+    let third = [&second[..], &[state(6, 101, 170)]].concat();
+    assert_eq!(status(&third), Status::Paid, "and restored once more");
+    let alone = [deleted, state(7, 60, 170)];
+    assert_eq!(status(&alone), Status::Void, "nothing was known before: our clock decides");
+}
+
+#[test]
+fn a_page_with_the_shops_signature_changes_nothing_that_the_shops_server_said() {
+    let server = |id, minutes, status| {
+        later(id, minutes, |f| {
+            (f.source, f.status, f.partial) = (Source::Postback, Some(status), true);
+        })
+    };
+    let page = |minutes| {
+        later(9, minutes, |f| {
+            f.source = Source::Postback;
+            f.consent = Some(shared::consent::Consent::Granted);
+        })
+    };
+    let status = |facts: &[OrderFact]| fold(facts).unwrap().status;
+    assert_eq!(status(&[page(0)]), Status::Paid);
+    // The buyer holds the page's order back until the order is cancelled.
+    for minutes in [0, 10, 500] {
+        assert_eq!(status(&[server(1, 5, Status::Void), page(minutes)]), Status::Void);
+        let both = [server(1, 5, Status::Void), page(minutes), server(2, 600, Status::Paid)];
+        assert_eq!(status(&both), Status::Paid, "the server says so");
+    }
+}
+
+#[test]
+fn a_click_from_before_the_clock_was_set_back_is_credited() {
+    let hour = 60;
+    // Our clock said an hour too much at the click, or says an hour too little since.
+    for shops_clock in [0, -hour, hour] {
+        let order = |minutes_after: i64| {
+            later(1, 0, |f| {
+                f.touches = vec![touch(NOW)];
+                f.received_at = NOW.plus(Span::minutes(minutes_after - hour));
+                f.ordered_at = Some(NOW.plus(Span::minutes(minutes_after - hour + shops_clock)));
+                f.occurred_at = f.received_at;
+            })
+        };
+        let decision = settled(&[order(5)], &click_first()).decision;
+        assert_eq!(decision.method, Method::Click, "a shop's clock at {shops_clock}");
+        assert_eq!(decision.subject().and_then(|c| c.click), Some(touch(NOW).click));
+    }
+    let days = |back: i64| {
+        later(1, 0, |f| {
+            let at = NOW.plus(Span::minutes(-back * 24 * 60 - 1));
+            (f.received_at, f.occurred_at, f.ordered_at) = (at, at, Some(at));
+        })
+    };
+    assert_eq!(settled(&[days(0)], &click_first()).decision.method, Method::Click);
+    assert_eq!(
+        settled(&[days(1)], &click_first()).decision.candidates[0].verdict,
+        Verdict::AfterOrder
+    );
+}
+
 #[test]
 fn the_window_is_half_open_and_a_late_order_is_labelled() {
     let at = |minutes| {
@@ -283,6 +379,8 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.asks_proof = evidence != 6;
                 f.test = evidence == 7;
                 f.partial = evidence == 5;
+                f.kind = if f.partial { FactKind::Cancel } else { FactKind::Order };
+                f.consent = if evidence == 6 { Some(shared::consent::Consent::Unknown) } else { None };
                 f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };
             })
         })
