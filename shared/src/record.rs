@@ -209,6 +209,16 @@ impl<'a> Record<'a> {
         out
     }
 
+    /// Returns when the click, event or order was recorded, by our clock; `None` for other records.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Click(click) => Some(click.at),
+            Self::Event(event) => Some(event.received_at),
+            Self::Order(fact) => Some(fact.received_at),
+            Self::Catalog(_) | Self::Unparsed(_) => None,
+        }
+    }
+
     /// Reads a record.
     ///
     /// # Errors

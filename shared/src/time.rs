@@ -24,6 +24,9 @@ pub struct TimeError {
 const LATEST_MS: i64 = 253_402_207_199_999;
 
 impl Timestamp {
+    /// The latest time.
+    pub const MAX: Self = Self(LATEST_MS);
+
     /// Makes a time from milliseconds since the Unix epoch, clamped to the years 1970 to 9999.
     pub const fn from_ms(ms: i64) -> Self {
         Self(if ms < 0 {

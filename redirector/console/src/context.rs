@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hot_state::{HotState, LazyState};
 use journal::{Committer, Health};
-use live::Live;
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
+use live::{Live, clock, dates};
 use tokio::time::sleep;
 
 use crate::guesses::Guesses;
@@ -55,6 +55,11 @@ impl Console {
     /// Returns how many records the figures do not contain yet.
     pub fn records_behind(&self) -> u64 {
         self.lag.behind(&self.journals)
+    }
+
+    /// Returns what is strange about the clock, compared with what is recorded.
+    pub fn clock_remark(&self) -> Option<String> {
+        dates::remark(clock::now(), self.lag.latest().max(self.live.last_change()))
     }
 
     /// Returns whether figures that are read from now on contain everything that was recorded

@@ -50,6 +50,10 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
         (false, true) => writeln!(text, "hot state: up to date"),
         (false, false) => writeln!(text, "hot state: catching up, {behind} records behind"),
     };
+    _ = match console.clock_remark() {
+        Some(remark) => writeln!(text, "clock: {remark}"),
+        None => writeln!(text, "clock: fits what is recorded"),
+    };
     let status = if can_record { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, text)
 }

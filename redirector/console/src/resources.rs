@@ -99,10 +99,12 @@ pub(crate) async fn create(
         let entity = accept(made, fields)?;
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
     };
+    let remark = console.clock_remark();
     let (entity, repeated) = console.live.change(prepare).await.map_err(problem)?;
     let catalog = console.live.read();
     let mut answer = show(&entity, &catalog);
     merge(&mut answer, shown_once(&entity));
+    merge(&mut answer, warnings(remark));
     let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
@@ -121,16 +123,21 @@ pub(crate) async fn change(
     let prepare = |catalog: &Catalog| {
         let held = held(catalog, kind, &id)?;
         let mut fields = Fields::new(object(&body)?);
-        // A new version must be later than the one it replaces, even if the clock went back.
-        let now = clock::now().max(updated_at(&held).plus(shared::time::Span::ms(1)));
+        let now = clock::now();
+        // A later change wins over an earlier one, whatever the clock says.
+        let version = now.max(updated_at(&held).plus(shared::time::Span::ms(1)));
         let snapshot = console.live.snapshot().load_full();
-        let mut builder = EntityBuilder::new(catalog, snapshot, now);
+        let builder = EntityBuilder::new(catalog, snapshot, now);
+        let mut builder = builder.recorded_until(console.lag.latest());
         let made = builder.make(kind, &mut fields, Some(&held));
-        let entity = accept(made, fields)?;
+        let entity = as_version(accept(made, fields)?, version);
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
     };
+    let remark = console.clock_remark();
     let entity = console.live.change(prepare).await.map_err(problem)?;
-    Ok(Json(show(&entity, &console.live.read())).into_response())
+    let mut answer = show(&entity, &console.live.read());
+    merge(&mut answer, warnings(remark));
+    Ok(Json(answer).into_response())
 }
 
 /// `POST /api/v1/{resource}/import`: CSV with a header line, all or nothing.
@@ -334,6 +341,26 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::AccessToken(e) => e.created_at,
         Entity::Rate(e) => e.created_at,
     }
+}
+
+/// Returns an entity with the time by which the latest of its versions is found.
+fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
+    match &mut entity {
+        Entity::Merchant(e) => e.updated_at = version,
+        Entity::Influencer(e) => e.updated_at = version,
+        Entity::Campaign(e) => e.updated_at = version,
+        Entity::Link(e) => e.updated_at = version,
+        Entity::Coupon(e) => e.updated_at = version,
+        Entity::AccessToken(_) | Entity::Rate(_) => {}
+    }
+    entity
+}
+
+/// Returns the part of an answer that says what is strange. A remark is also logged.
+fn warnings(remark: Option<String>) -> Value {
+    let Some(remark) = remark else { return json!({}) };
+    tracing::warn!("a change of the catalog: {remark}");
+    json!({ "warnings": [remark] })
 }
 
 /// Returns an entity as answers show it: its fields, and what follows from them. Secrets are never

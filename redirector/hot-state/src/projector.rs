@@ -140,7 +140,7 @@ impl Projector {
             self.readers.insert(stream.clone(), begun);
         }
         let Some((reader, counted)) = self.readers.get_mut(stream) else { return Ok(0) };
-        let live = &self.live;
+        let (live, lag) = (&self.live, &self.lag);
         let taken = gather(
             reader,
             counted,
@@ -151,6 +151,7 @@ impl Projector {
                     live.apply(change);
                     recount_after(change, &live.read(), projection);
                 }
+                record.at().into_iter().for_each(|at| lag.saw(at));
                 projection.take(seq, record, &live.read());
             },
             &|projection, position| {

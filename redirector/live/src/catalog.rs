@@ -4,6 +4,7 @@
 //! change must never be visible before it is on disk.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 
 use anyhow::{Context, Result};
@@ -12,6 +13,7 @@ use journal::{Committer, Durability, StreamName};
 use shared::catalog::{Catalog, Change};
 use shared::record::{Record, RecordError};
 use shared::stream::StreamKind;
+use shared::time::Timestamp;
 use shared::token::KeyRing;
 
 use crate::secrets::Secrets;
@@ -26,6 +28,8 @@ pub struct Live {
     /// Held from the check of a change until it is applied. Otherwise two changes could both pass a
     /// check that only one of them may pass.
     changing: tokio::sync::Mutex<()>,
+    /// The time of the last change in the journal, in milliseconds; 0 before the first one.
+    last_change: AtomicI64,
 }
 
 /// Why a change was not made.
@@ -51,11 +55,17 @@ impl Live {
         committer: Committer,
     ) -> Result<Self> {
         let (mut catalog, secrets) = (Catalog::default(), Secrets::new(&ring));
+        let mut last_change = 0;
         for stream in journal::streams(journal_dir)?
             .iter()
             .filter(|s| StreamKind::of(s.as_str()) == Some(StreamKind::Catalog))
         {
-            for_each_change(journal_dir, stream, |change| catalog.apply(&secrets.open(change)))?;
+            let mut last = 0;
+            for_each_change(journal_dir, stream, |change| {
+                last = change.at.as_ms();
+                catalog.apply(&secrets.open(change));
+            })?;
+            last_change = last.max(last_change);
         }
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::of(&catalog, hosts, ring)));
         Ok(Self {
@@ -64,6 +74,7 @@ impl Live {
             committer,
             secrets,
             changing: tokio::sync::Mutex::default(),
+            last_change: AtomicI64::new(last_change),
         })
     }
 
@@ -86,6 +97,11 @@ impl Live {
         }
     }
 
+    /// Returns the time of the last change that was made here, as the journal orders changes.
+    pub fn last_change(&self) -> Option<Timestamp> {
+        Some(self.last_change.load(Relaxed)).filter(|ms| *ms > 0).map(Timestamp::from_ms)
+    }
+
     /// Makes a change. First `prepare` checks it against the current catalog, then it is written to
     /// disk, then it becomes visible.
     ///
@@ -100,21 +116,50 @@ impl Live {
         let _changing = self.changing.lock().await;
         let (change, answer) = prepare(&self.read()).map_err(ChangeError::Refused)?;
         if let Some(change) = change {
-            let had_sealed = change.has_sealed();
-            let record = Record::Catalog(self.secrets.seal(change)).encode();
-            // The journal keeps records for ever, so they must be readable for ever: read the
-            // record back before it is written. The change that was read back becomes visible, as
-            // it will after a restart.
-            let change = read_change(&record).map_err(ChangeError::Unreadable)?;
-            let change = self.secrets.open(&change).into_owned();
-            if change.has_sealed() && !had_sealed {
-                let error = RecordError::Body("its secrets do not open again".to_owned());
-                return Err(ChangeError::Unreadable(error));
-            }
+            let (record, change) = self.readable(change).map_err(ChangeError::Unreadable)?;
             self.committer.append(record, Durability::Disk).await.map_err(ChangeError::Journal)?;
-            self.apply(&change);
+            self.made(&change);
         }
         Ok(answer)
+    }
+
+    /// Makes the change that `prepare` returns, for threads outside of any executor.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    ///
+    /// # Panics
+    /// When called inside an async task.
+    pub fn change_blocking(
+        &self,
+        prepare: impl FnOnce(&Catalog) -> Option<Change>,
+    ) -> Result<(), ChangeError<std::convert::Infallible>> {
+        let _changing = self.changing.blocking_lock();
+        let Some(change) = prepare(&self.read()) else { return Ok(()) };
+        let (record, change) = self.readable(change).map_err(ChangeError::Unreadable)?;
+        self.committer.append_blocking(record, Durability::Disk).map_err(ChangeError::Journal)?;
+        self.made(&change);
+        Ok(())
+    }
+
+    /// Returns the record of a change, and the change as it reads back.
+    ///
+    /// The journal keeps records for ever, so they must be readable for ever: the record is read
+    /// back before it is written. The change that was read back becomes visible, as it will after a
+    /// restart.
+    fn readable(&self, change: Change) -> Result<(Vec<u8>, Change), RecordError> {
+        let had_sealed = change.has_sealed();
+        let record = Record::Catalog(self.secrets.seal(change)).encode();
+        let change = self.secrets.open(&read_change(&record)?).into_owned();
+        if change.has_sealed() && !had_sealed {
+            return Err(RecordError::Body("its secrets do not open again".to_owned()));
+        }
+        Ok((record, change))
+    }
+
+    fn made(&self, change: &Change) {
+        self.last_change.store(change.at.as_ms(), Relaxed);
+        self.apply(change);
     }
 
     /// Applies a change that is already in the journal.

@@ -9,6 +9,7 @@
 mod catalog;
 mod check;
 pub mod clock;
+pub mod dates;
 pub mod keys;
 pub mod node;
 mod rarely;

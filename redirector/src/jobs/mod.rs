@@ -2,6 +2,7 @@
 
 pub(crate) mod acme;
 pub(crate) mod certificates;
+pub(crate) mod clock;
 pub(crate) mod exchange;
 pub(crate) mod project;
 pub(crate) mod reconcile;

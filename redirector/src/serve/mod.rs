@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use console::{Console, Guesses, Hosts, auth};
 use edge::tls::Tls;
 use edge::{Edge, Listeners};
-use hot_state::{HotState, LazyState};
+use hot_state::{HotState, LazyState, StateUrl};
 use journal::Writer;
 use live::seal::{Purpose, Sealer};
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
@@ -25,6 +25,7 @@ use shared::agent::Agents;
 
 use crate::config::Config;
 use crate::jobs::acme::Acme;
+use crate::jobs::clock::ClockWatch;
 use crate::jobs::exchange::Exchange;
 use crate::jobs::project::Projecting;
 use crate::jobs::reconcile::Reconciler;
@@ -150,6 +151,7 @@ impl Server {
         self.shipper()?.map_or(Ok(()), |job| behind.start(job))?;
         self.acme()?.map_or(Ok(()), |job| behind.start(job))?;
         self.certificate_watch().map_or(Ok(()), |job| behind.start(job))?;
+        behind.start(self.clock_watch(healths.clone()))?;
 
         let mut front = Jobs::default();
         let writers = std::mem::take(&mut journals.edges);
@@ -210,6 +212,17 @@ impl Server {
             certificates::run(&tls, &files, stop);
         });
         Some(Job { priority: Priority::Normal, ..watch })
+    }
+
+    fn clock_watch(&self, journals: Vec<journal::Health>) -> Job {
+        let watch = ClockWatch {
+            live: Arc::clone(&self.live),
+            lag: Arc::clone(&self.lag),
+            journal_dir: self.config.journal_dir(),
+            journals,
+            is_alone: self.config.state == StateUrl::Embedded,
+        };
+        Job::behind("clock", End::Wait, move |stop| watch.run(stop))
     }
 
     /// Not waited for at the end: a shop may answer slowly, and the next start asks it again.

@@ -63,25 +63,57 @@ async fn refunds_replace_each_other_and_a_cancelled_order_earns_nothing() {
     assert_eq!((&figures["orders"], &figures["revenue"]), (&json!(0), &json!({ "EUR": "0.00" })));
 }
 
+/// An order as the shop has it since `modified`, a time in 2017.
+fn woo_state(token: &str, modified: &str, changes: serde_json::Value) -> String {
+    let mut all = json!({ "date_modified_gmt": format!("2017-03-22T{modified}") });
+    all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    woo_order(727, all, &[("_ac", token)])
+}
+
 #[tokio::test]
 async fn an_order_may_be_deleted_restored_and_deleted_again() {
     let stage = Stage::set().await;
-    let body = woo_order(727, json!({}), &[("_ac", &stage.token().await)]);
+    let token = stage.token().await;
     let status = async |topic: &str, body: &str| {
         assert_eq!(stage.webhook(topic, body).await.status, 200);
         // Deletions are told apart by the second in which they come.
         sleep(Duration::from_millis(1100)).await;
         stage.order("727").await["order"]["status"].clone()
     };
-    assert_eq!(status("order.updated", &body).await, "paid");
+    // WooCommerce dates the order anew when it restores it. Its clock says 2017.
+    let (placed, restored) =
+        (woo_state(&token, "19:28:08", json!({})), woo_state(&token, "19:40:00", json!({})));
+    assert_eq!(status("order.updated", &placed).await, "paid");
     assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
-    assert_eq!(
-        status("order.restored", &body).await,
-        "paid",
-        "although the shop's clock says 2017"
-    );
+    assert_eq!(status("order.restored", &placed).await, "void", "that is an old delivery");
+    assert_eq!(status("order.restored", &restored).await, "paid");
     assert_eq!(status("order.deleted", r#"{"id":727}"#).await, "void");
+    assert_eq!(status("order.restored", &restored).await, "void", "that is an old delivery now");
+    let again = woo_state(&token, "19:50:00", json!({}));
+    assert_eq!(status("order.updated", &again).await, "paid", "the topic does not matter");
+    assert_eq!(stage.commission("727").await, 270);
+}
+
+#[tokio::test]
+async fn an_old_delivery_under_another_header_pays_nothing_again() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let paid = woo_state(&token, "19:28:08", json!({}));
+    // The shop signed this one too, but it never reached us.
+    let lost = woo_state(&token, "19:30:00", json!({ "customer_note": "wrap it" }));
+    let refunded = woo_state(&token, "20:00:00", json!({ "status": "refunded" }));
+    stage.webhook("order.updated", &paid).await;
+    assert_eq!(stage.commission("727").await, 270);
+    stage.webhook("order.updated", &refunded).await;
     assert_eq!(stage.commission("727").await, 0);
+    for topic in ["order.restored", "order.created", "order.updated", "order.deleted"] {
+        for body in [&paid, &lost] {
+            stage.webhook(topic, body).await;
+            assert_eq!(stage.commission("727").await, 0, "{topic}");
+        }
+    }
+    assert_eq!(stage.order("727").await["order"]["status"], "void");
+    assert_eq!(stage.order("727").await["facts"].as_array().unwrap().len(), 3, "one fact a body");
 }
 
 #[tokio::test]
@@ -396,4 +428,56 @@ async fn a_replaced_secret_is_still_accepted_for_a_while() {
             status
         );
     }
+}
+
+#[tokio::test]
+async fn a_signed_postback_sent_to_another_dialect_is_no_second_fact() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let query = format!("amount=129.90&click_id={token}&currency=EUR&status=approved&txid=1001");
+    let plain = "amount=50.00&currency=EUR&status=approved&txid=1002";
+    let rejected = |order: u32| format!("status=rejected&txid={order}");
+    let signed = |query: &str| format!("{query}&sig={}", hex_mac(SECRET, query));
+    let send = async |dialect: &str, query: &str| {
+        let path = format!("/_ac/pb/{dialect}{}?{}", stage.key, signed(query));
+        stage.visit(hyper::Method::GET, &path, &[]).await.status
+    };
+    for query in [query.as_str(), plain, &rejected(1001), &rejected(1002)] {
+        assert_eq!(send("", query).await, 200);
+    }
+    for dialect in ["", "voluum/", "keitaro/", "tune/", "everflow/"] {
+        for query in [query.as_str(), plain] {
+            send(dialect, query).await;
+        }
+        assert_eq!(stage.commission("1001").await, 0, "{dialect}");
+        assert_eq!(stage.order("1001").await["order"]["status"], "void", "{dialect}");
+        assert_eq!(stage.order("1002").await["order"]["status"], "void", "{dialect}");
+    }
+    let by_click = format!("amount=5&currency=EUR&order_id=7&transaction_id={token}");
+    assert_eq!(send("everflow/", &by_click).await, 200);
+    assert_eq!(send("tune/", &by_click).await, 400, "it would be an order of its own there");
+    assert_eq!(stage.figures().await["orders"], 1);
+}
+
+#[tokio::test]
+async fn a_signed_page_that_a_buyer_holds_back_does_not_undo_a_cancellation() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let rejected = "status=rejected&txid=1001";
+    let form = format!("{rejected}&sig={}", hex_mac(SECRET, rejected));
+    let path = format!("/_ac/pb/{}", stage.key);
+    assert_eq!(stage.post(&path, &[], &form).await.status, 200);
+    let sig = hex_mac(SECRET, "currency=EUR&id=1001&value=129.90");
+    let purchase = json!({ "v": 1, "k": stage.key, "t": token, "c": "granted", "e": [{
+        "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": crate::support::now_ms(),
+        "o": { "id": "1001", "value": "129.90", "currency": "EUR", "sig": sig },
+    }]});
+    assert_eq!(stage.post("/_ac/e", &[], &purchase.to_string()).await.status, 204);
+    let order = stage.order("1001").await;
+    assert_eq!(order["order"]["status"], "void", "{order}");
+    assert_eq!(stage.commission("1001").await, 0);
+    let approved = "status=approved&txid=1001";
+    let form = format!("{approved}&sig={}", hex_mac(SECRET, approved));
+    assert_eq!(stage.post(&path, &[], &form).await.status, 200);
+    assert_eq!(stage.commission("1001").await, 1949, "the shop's server approves it");
 }

@@ -9,6 +9,7 @@ mod access;
 mod campaign;
 mod change;
 mod coupon;
+mod dating;
 mod influencer;
 mod merchant;
 
@@ -16,6 +17,7 @@ pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
 pub use coupon::{Coupon, fold_code};
+pub use dating::Moment;
 pub use influencer::Influencer;
 pub use merchant::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
 

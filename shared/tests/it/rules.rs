@@ -1,16 +1,16 @@
 //! Tests of attribution and commission: precedence, models, refused clicks, and commission rules.
 
 use shared::attribution::{Method, Verdict, shares};
-use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Renewals};
-use shared::commission::{Rule, Terms};
+use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Moment, Renewals};
+use shared::commission::{Base, Pays, Rule, Terms};
 use shared::id::{ClickId, CustomerId};
 use shared::ledger::Settled;
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Touch};
-use shared::time::Span;
+use shared::time::{Span, Timestamp};
 
 use crate::world::{
-    ANNA, BEN, CAMPAIGN, MERCHANT, NOW, click_first, fifteen_percent, later, paid, settled, total,
-    touch,
+    ANNA, BEN, CAMPAIGN, MERCHANT, NOW, click_first, fifteen_percent, later, paid, settled, terms,
+    total, touch,
 };
 
 fn with_campaign(change: impl FnOnce(&mut Campaign)) -> Catalog {
@@ -135,6 +135,126 @@ fn terms_are_those_of_the_time_the_order_was_placed() {
         let settled = settled(&[paid()], &catalog);
         assert_eq!((settled.decision.terms_version, total(&settled)), (version, expected));
     }
+}
+
+/// A campaign that a clock created on `day`, and the percentages that it pays on other days.
+fn created_on(day: i64) -> Campaign {
+    let mut campaign = click_first().campaigns[&CAMPAIGN].as_ref().clone();
+    campaign.created_at = on(day);
+    campaign
+}
+
+fn on(day: i64) -> Timestamp {
+    NOW.plus(Span::days(day))
+}
+
+fn percent(rate: &str) -> Terms {
+    terms(Pays::Percent(rate.parse().unwrap(), Base::NetGoods))
+}
+
+fn moment(now: i64, latest: Option<i64>) -> Moment {
+    Moment { now: on(now), latest: latest.map(on) }
+}
+
+fn pays(campaign: &Campaign, day: i64) -> String {
+    campaign.terms_at(on(day)).1.describe().split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn check_terms(campaign: &Campaign, expected: &[(i64, &str)]) {
+    for (day, rate) in expected {
+        assert_eq!(
+            pays(campaign, *day),
+            *rate,
+            "on day {day} of {:?}",
+            campaign.earlier_commissions
+        );
+    }
+}
+
+#[test]
+fn new_terms_count_from_the_change_on() {
+    let mut campaign = created_on(0);
+    campaign.replace_terms(percent("20"), moment(10, Some(9)));
+    campaign.replace_terms(percent("25"), moment(20, None));
+    check_terms(&campaign, &[(0, "15"), (9, "15"), (10, "20"), (19, "20"), (20, "25"), (99, "25")]);
+    assert!(!campaign.redate_terms(moment(20, Some(20))), "nothing is dated ahead");
+}
+
+#[test]
+fn terms_changed_after_a_set_up_with_a_clock_that_was_ahead_count_at_once() {
+    // Set up on day 365 by a clock that is a year ahead. Then the clock is put right.
+    let mut campaign = created_on(365);
+    campaign.replace_terms(percent("20"), moment(1, None));
+    check_terms(&campaign, &[(0, "15"), (1, "20"), (365, "20"), (999, "20")]);
+    // Changed before the clock is put right, and once more after.
+    let mut campaign = created_on(365);
+    campaign.replace_terms(percent("20"), moment(366, None));
+    assert_eq!(pays(&campaign, 1), "15", "the terms would count in a year");
+    let mut redated = campaign.clone();
+    assert!(redated.redate_terms(moment(1, None)));
+    check_terms(&redated, &[(0, "15"), (1, "20"), (365, "20"), (366, "20")]);
+    assert!(!redated.redate_terms(moment(2, Some(2))), "once is enough");
+    campaign.replace_terms(percent("25"), moment(1, None));
+    check_terms(&campaign, &[(0, "15"), (1, "25"), (365, "25"), (366, "25")]);
+}
+
+#[test]
+fn what_was_recorded_before_a_change_keeps_its_terms_whatever_the_clock_says() {
+    // A clock that was ahead recorded orders up to day 370.
+    let mut ahead = created_on(365);
+    ahead.replace_terms(percent("20"), moment(367, Some(366)));
+    let mut redated = ahead.clone();
+    ahead.replace_terms(percent("25"), moment(1, Some(370)));
+    check_terms(
+        &ahead,
+        &[
+            (0, "15"),
+            (1, "25"),
+            (364, "25"),
+            (365, "15"),
+            (366, "15"),
+            (367, "20"),
+            (370, "20"),
+            (371, "25"),
+        ],
+    );
+    ahead.replace_terms(percent("30"), moment(2, Some(370)));
+    check_terms(
+        &ahead,
+        &[
+            (0, "15"),
+            (1, "25"),
+            (2, "30"),
+            (364, "30"),
+            (365, "15"),
+            (367, "20"),
+            (370, "20"),
+            (371, "30"),
+        ],
+    );
+    // While the clock is right, orders are recorded. Then it is set back by two days.
+    let mut twice = created_on(365);
+    assert!(!twice.redate_terms(moment(10, Some(10))));
+    twice.replace_terms(percent("20"), moment(10, Some(9)));
+    twice.replace_terms(percent("25"), moment(8, Some(12)));
+    check_terms(&twice, &[(7, "15"), (8, "25"), (10, "20"), (12, "20"), (13, "25")]);
+    assert!(redated.redate_terms(moment(1, Some(370))));
+    check_terms(
+        &redated,
+        &[(1, "20"), (364, "20"), (365, "15"), (366, "15"), (367, "20"), (371, "20")],
+    );
+    assert!(!redated.redate_terms(moment(2, Some(370))));
+    // A clock that is a year behind, while orders are recorded from day 0 to day 100.
+    let mut behind = created_on(0);
+    behind.replace_terms(percent("20"), moment(50, Some(49)));
+    behind.replace_terms(percent("25"), moment(-265, Some(100)));
+    check_terms(&behind, &[(0, "15"), (49, "15"), (50, "20"), (100, "20"), (101, "25")]);
+    assert_eq!(pays(&behind, -265), "25", "orders that come now");
+    // The clock is back by an hour at most: orders of that hour keep their terms too.
+    let mut hour = created_on(0);
+    hour.replace_terms(percent("20"), moment(9, Some(10)));
+    check_terms(&hour, &[(9, "15"), (10, "15"), (11, "20")]);
+    assert!(!hour.redate_terms(moment(9, Some(10))), "it is no mistake");
 }
 
 #[test]

@@ -28,7 +28,10 @@ const HOSTS_MAX: usize = 100;
 pub(crate) struct EntityBuilder<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) snapshot: Arc<Snapshot>,
+    /// What the clock says. Versions have a time of their own.
     pub(super) now: Timestamp,
+    /// The latest time of a recorded click, event or order.
+    pub(super) latest: Option<Timestamp>,
     pub(super) random: ThreadRng,
     pub(super) slugs: HashSet<(MerchantId, String)>,
     pub(super) codes: HashMap<String, Vec<Coupon>>,
@@ -38,7 +41,12 @@ impl<'a> EntityBuilder<'a> {
     /// Makes a builder over a catalog, of which `snapshot` is the edge's copy.
     pub(crate) fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
         let (slugs, codes) = (HashSet::new(), HashMap::new());
-        Self { catalog, snapshot, now, random: rand::rng(), slugs, codes }
+        Self { catalog, snapshot, now, latest: None, random: rand::rng(), slugs, codes }
+    }
+
+    /// Tells the builder until when something is recorded.
+    pub(crate) fn recorded_until(self, latest: Option<Timestamp>) -> Self {
+        Self { latest, ..self }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an

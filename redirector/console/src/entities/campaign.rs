@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 use serde_json::Value;
-use shared::catalog::{Campaign, EarlierTerms, Evidence, Model, Renewals};
+use shared::catalog::{Campaign, Evidence, Model, Moment, Renewals};
 use shared::commission::{Caps, Rule, Terms};
 use shared::id::CampaignId;
 use shared::links::Schedule;
@@ -86,25 +86,23 @@ impl EntityBuilder<'_> {
         {
             fields.fault("commission", error.to_string());
         }
-        let mut earlier_commissions = held.earlier_commissions.clone();
-        if commission != held.commission {
-            let replaced = EarlierTerms { until: self.now, commission: held.commission.clone() };
-            earlier_commissions.push(replaced);
-        }
         let destinations = fields.change("destinations", hosts, Some(held.destinations.clone()));
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         self.check_not_in_the_past(fields, (held.starts_at, starts_at), (held.ends_at, ends_at));
-        Some(Campaign {
+        let now = self.now;
+        let mut campaign = Campaign {
             name,
-            commission,
-            earlier_commissions,
             destinations: destinations.unwrap_or_default(),
             paused,
             starts_at,
             ends_at,
-            updated_at: self.now,
+            updated_at: now,
             ..held.clone()
-        })
+        };
+        if commission != held.commission {
+            campaign.replace_terms(commission, Moment { now, latest: self.latest });
+        }
+        Some(campaign)
     }
 }
 

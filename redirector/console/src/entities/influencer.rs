@@ -22,8 +22,10 @@ impl EntityBuilder<'_> {
         let name = field(fields, "name", held.map(|i| &i.name), text(200));
         let held_email = held.and_then(|i| i.email.clone());
         let email = fields.optional("email", email).or_else(|| held_email.clone());
-        let email_since =
-            if email == held_email { held.and_then(|i| i.email_since) } else { Some(self.now) };
+        // A clock that was ahead must not keep the address unknown: it is known now.
+        let held_since = held.map(|i| i.email_since.unwrap_or(i.created_at).min(self.now));
+        let held_since = held_since.filter(|_| email.is_some());
+        let email_since = if email == held_email { held_since } else { Some(self.now) };
         let payout =
             fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
         Some(Influencer {

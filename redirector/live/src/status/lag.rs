@@ -1,10 +1,11 @@
 //! How far the hot state is behind the journal. The projector writes it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use journal::{Health, StreamName};
+use shared::time::Timestamp;
 
 #[derive(Debug, Default)]
 pub struct Lag {
@@ -17,6 +18,8 @@ pub struct Lag {
     pub failing: AtomicBool,
     /// The sequence number of the last projected record of each stream.
     positions: Mutex<BTreeMap<StreamName, u64>>,
+    /// The latest time in the records that were seen, in milliseconds; 0 before the first one.
+    latest: AtomicI64,
 }
 
 impl Lag {
@@ -48,6 +51,16 @@ impl Lag {
             Some(position) => *position = seq,
             None => _ = positions.insert(stream.clone(), seq),
         }
+    }
+
+    /// Notes the time of a click, an event or an order that is recorded.
+    pub fn saw(&self, at: Timestamp) {
+        self.latest.fetch_max(at.as_ms(), Relaxed);
+    }
+
+    /// Returns the latest time of a recorded click, event or order; `None` before the first one.
+    pub fn latest(&self) -> Option<Timestamp> {
+        Some(self.latest.load(Relaxed)).filter(|ms| *ms > 0).map(Timestamp::from_ms)
     }
 
     /// Locks the map. A panic of another holder cannot leave it half changed.
