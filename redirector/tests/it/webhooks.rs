@@ -472,7 +472,8 @@ async fn a_signed_page_that_a_buyer_holds_back_does_not_undo_a_cancellation() {
         "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": crate::support::now_ms(),
         "o": { "id": "1001", "value": "129.90", "currency": "EUR", "sig": sig },
     }]});
-    assert_eq!(stage.post("/_ac/e", &[], &purchase.to_string()).await.status, 204);
+    let page = [("origin", "https://shop.test")];
+    assert_eq!(stage.post("/_ac/e", &page, &purchase.to_string()).await.status, 204);
     let order = stage.order("1001").await;
     assert_eq!(order["order"]["status"], "void", "{order}");
     assert_eq!(stage.commission("1001").await, 0);
