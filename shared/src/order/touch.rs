@@ -112,6 +112,19 @@ mod tests {
     }
 
     #[test]
+    fn what_brings_a_token_came_after_its_click_though_a_clock_was_set_back() {
+        let touch = visit(1, 10, None).touch;
+        let at = |minutes: i64| touch.clicked_at.plus(Span::minutes(minutes));
+        for (event, received, time) in
+            [(5, 6, 5), (-5, 6, -5), (-60, -59, 0), (-70, -1440, 0), (-1500, -1441, -1500)]
+        {
+            assert_eq!(touch.time_of(at(event), at(received)), at(time), "{event} {received}");
+        }
+        assert!(touch.covers(touch.time_of(at(-60), at(-59))));
+        assert!(!touch.covers(touch.time_of(at(-60), at(6))), "the clock was right");
+    }
+
+    #[test]
     fn the_path_follows_previous_clicks_within_their_windows() {
         let visits = [
             visit(1, 0, None),
