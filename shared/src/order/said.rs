@@ -96,7 +96,7 @@ impl<'f> Said<'f> {
         if fact.status == Some(Status::Paid) {
             earliest(&mut self.paid_at);
         }
-        if is_woocommerce(fact) && !fact.partial {
+        if is_woocommerce(fact) && !is_deletion(fact) && fact.status.is_some() {
             earliest(&mut self.first_state_at);
         }
         if is_deletion(fact) {
@@ -141,12 +141,13 @@ impl<'f> Said<'f> {
         }
         let first_state_at = self.first_state_at.unwrap_or(Timestamp::MAX);
         let unknown = self.deletions.range(..first_state_at).next_back();
-        unknown.is_some_and(|deleted_at| latest.occurred_at <= *deleted_at)
+        unknown.is_some_and(|deleted_at| latest.occurred_at < *deleted_at)
     }
 }
 
 fn is_woocommerce(fact: &OrderFact) -> bool {
-    fact.platform == Platform::Woocommerce && fact.source == Source::Webhook
+    let is_webhook = fact.source == Source::Webhook && !fact.is_signed_page();
+    is_webhook && fact.platform == Platform::Woocommerce
 }
 
 /// Returns whether a fact is WooCommerce's deletion, whose body has the order's id and nothing

@@ -75,13 +75,39 @@ fn status(facts: &[&OrderFact]) -> Status {
     if last.is_some_and(|f| f.status == Some(Status::Void)) {
         return Status::Void;
     }
-    facts.iter().rev().find_map(|f| f.status).unwrap_or(Status::Draft)
+    let said = facts.iter().filter(|f| f.status.is_some());
+    let last = said.max_by_key(|f| {
+        (rank(f), moment(f, facts), f.received_at, is_woocommerces_deletion(f), f.id)
+    });
+    last.and_then(|f| f.status).unwrap_or(Status::Draft)
 }
 
-/// Ranks a fact: first by its source, then the shop before its payment provider, which knows the
-/// amount that was paid but not the goods.
-fn rank(fact: &OrderFact) -> (Source, bool) {
-    (fact.source, fact.platform != Platform::Stripe)
+/// Returns when a fact happened. WooCommerce's deletion names no time: it came after every state of
+/// the order that was known when it arrived, or else when it arrived.
+fn moment(fact: &OrderFact, facts: &[&OrderFact]) -> Timestamp {
+    if !is_woocommerces_deletion(fact) {
+        return fact.occurred_at;
+    }
+    let is_state = |f: &&&OrderFact| {
+        rank(f) == rank(fact) && f.status.is_some() && !is_woocommerces_deletion(f)
+    };
+    let known = facts.iter().filter(is_state).filter(|f| f.received_at <= fact.received_at);
+    known.map(|f| f.occurred_at).max().unwrap_or(fact.received_at)
+}
+
+fn is_woocommerces_deletion(fact: &OrderFact) -> bool {
+    rank(fact) == (Source::Webhook, true, true)
+        && fact.platform == Platform::Woocommerce
+        && fact.kind == FactKind::Cancel
+        && fact.partial
+        && fact.status == Some(Status::Void)
+}
+
+/// Ranks a fact: first by its source, then the shop's server before its page, then the shop before
+/// its payment provider, which knows the amount that was paid but not the goods.
+fn rank(fact: &OrderFact) -> (Source, bool, bool) {
+    let is_page = fact.source.confirms() && fact.consent.is_some();
+    (fact.source, !is_page, fact.platform != Platform::Stripe)
 }
 
 /// Returns the refunds that are valid, by id. `facts` are in order of rank, the highest last.
