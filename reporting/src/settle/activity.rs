@@ -137,8 +137,7 @@ pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
             let (influencer, catalog) = (link.influencer(), &dataset.catalog);
             let earlier = of_click.entry(touch.click).or_default();
             *earlier += 1;
-            let at = touch.time_of(event.fact.happened_at(), event.fact.received_at);
-            let label = if !touch.covers(at) {
+            let label = if !touch.covers(event.fact.happened_at()) {
                 Label::OutsideWindow
             } else if is_suspended(catalog, &link, touch.clicked_at) {
                 Label::Suspended

@@ -227,10 +227,10 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
     let backed = || claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
     let clicked = touches.iter().chain(backed().map(|claim| &claim.touch)).map(|t| t.clicked_at);
     let placed_at = placed_at(base.stated_at(), first_at, clicked);
-    let of_shop = base.ahead.iter().filter(|touch| touches.binary_search(touch).is_ok());
-    let of_claims = backed().filter(|claim| claim.touch.is_ahead_of(claim.received_at));
-    let placed_at =
-        not_before_clicks(placed_at, of_shop.chain(of_claims.map(|claim| &claim.touch)));
+    let claimed = claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
+    let claimed = claimed.filter(|claim| claim.touch.is_ahead_of(claim.received_at));
+    let own = touches.iter().filter(|touch| base.ahead.contains(touch));
+    let placed_at = not_before_clicks(placed_at, own.chain(claimed.map(|claim| &claim.touch)));
     Some(Order {
         merchant: last.merchant,
         order_id: last.order_id.clone(),

@@ -49,13 +49,6 @@ impl Touch {
     pub fn is_ahead_of(&self, received_at: Timestamp) -> bool {
         received_at < self.clicked_at && self.clicked_at <= received_at.plus(AHEAD_MAX)
     }
-
-    /// Returns the time of an event that brought this click's token, as far as it can be compared
-    /// with the click: the event's own time, or the click's where a clock was set back between
-    /// them.
-    pub fn time_of(&self, at: Timestamp, received_at: Timestamp) -> Timestamp {
-        if self.is_ahead_of(received_at) { at.max(self.clicked_at) } else { at }
-    }
 }
 
 /// The largest number of touches of one order: the click itself, and the clicks that led to it.
@@ -125,16 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn what_brings_a_token_came_after_its_click_though_a_clock_was_set_back() {
+    fn a_click_is_ahead_of_what_brings_its_token_by_a_day_at_most() {
         let touch = visit(1, 10, None).touch;
-        let at = |minutes: i64| touch.clicked_at.plus(Span::minutes(minutes));
-        for (event, received, time) in
-            [(5, 6, 5), (-5, 6, -5), (-60, -59, 0), (-70, -1440, 0), (-1500, -1441, -1500)]
+        for (minutes, is_ahead) in
+            [(1, false), (0, false), (-1, true), (-1440, true), (-1441, false)]
         {
-            assert_eq!(touch.time_of(at(event), at(received)), at(time), "{event} {received}");
+            let received_at = touch.clicked_at.plus(Span::minutes(minutes));
+            assert_eq!(touch.is_ahead_of(received_at), is_ahead, "{minutes}");
         }
-        assert!(touch.covers(touch.time_of(at(-60), at(-59))));
-        assert!(!touch.covers(touch.time_of(at(-60), at(6))), "the clock was right");
     }
 
     #[test]

@@ -28,7 +28,7 @@ const HOSTS_MAX: usize = 100;
 pub(crate) struct EntityBuilder<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) snapshot: Arc<Snapshot>,
-    /// What the clock says. Versions have a time of their own: [`EntityBuilder::make`].
+    /// What the clock says. Versions have a time of their own.
     pub(super) now: Timestamp,
     /// The latest time of a recorded click, event or order.
     pub(super) latest: Option<Timestamp>,
