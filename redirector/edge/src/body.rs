@@ -56,7 +56,8 @@ pub(crate) async fn read_body(
         }
         Ok((bytes.freeze(), held))
     };
-    timeout(BODY_TIMEOUT, reading)
-        .await
-        .unwrap_or_else(|_| Err(answer::text(StatusCode::REQUEST_TIMEOUT, "body: took too long\n")))
+    let Ok(read) = timeout(BODY_TIMEOUT, reading).await else {
+        return Err(answer::text(StatusCode::REQUEST_TIMEOUT, "body: took too long\n"));
+    };
+    read
 }

@@ -52,11 +52,8 @@ struct Received {
 }
 
 /// Returns the merchant with this key.
-///
-/// # Errors
-/// The answer to send when there is none.
-fn merchant_of(worker: &WorkerContext, key: &str) -> Result<Arc<HotMerchant>, Answer> {
-    worker.snapshot.load().merchant_by_key(key).cloned().ok_or_else(answer::not_found)
+fn merchant_of(worker: &WorkerContext, key: &str) -> Option<Arc<HotMerchant>> {
+    worker.snapshot.load().merchant_by_key(key).cloned()
 }
 
 /// Refuses a delivery that is not authentic, and counts it: the operator must notice a shop with a
@@ -86,7 +83,7 @@ async fn authenticated(
     begin: impl FnOnce(&HeaderMap, &[&str], Timestamp) -> Begun,
     is_ping: impl FnOnce(&HeaderMap, &[u8]) -> bool,
 ) -> Result<(Received, Held), Answer> {
-    let merchant = merchant_of(worker, merchant_key)?;
+    let merchant = merchant_of(worker, merchant_key).ok_or_else(answer::not_found)?;
     let (head, body) = request.into_parts();
     let now = clock::now();
     let refused = |Refusal { cause, text }| refuse(worker, &merchant, of_cause(cause), &text);
@@ -307,7 +304,7 @@ async fn receive_parameters(
     merchant_key: &str,
     request: Request<Incoming>,
 ) -> Result<Answer, Answer> {
-    let merchant = merchant_of(worker, merchant_key)?;
+    let merchant = merchant_of(worker, merchant_key).ok_or_else(answer::not_found)?;
     let (head, body) = request.into_parts();
     let (body, _held) = read_body(worker, body, POSTBACK_BYTES_MAX).await?;
     let received = Received { merchant, head, body, at: clock::now() };

@@ -179,6 +179,10 @@ fn reports() -> impl Strategy<Value = Vec<OrderFact>> {
     })
 }
 
+/// What a fact says of refunds: how it lists them, when, and for each its id, total and whether it
+/// names the lines.
+type SaidOfRefunds = (u8, i64, Vec<(u8, i64, bool)>);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -205,7 +209,7 @@ proptest! {
             (0u8..4, 0i64..20, prop::collection::vec((0u8..4, 1i64..900, any::<bool>()), 0..4)), 1..12,
         ),
     ) {
-        let fact = |(n, (kind, minutes, refunds)): (usize, &(u8, i64, Vec<(u8, i64, bool)>))| {
+        let fact = |(n, (kind, minutes, refunds)): (usize, &SaidOfRefunds)| {
             later(0, *minutes, |f| {
                 f.id = FactId::of_content(&[&n.to_be_bytes()]);
                 let refund = |(id, total, lines): &(u8, i64, bool)| {
