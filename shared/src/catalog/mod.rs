@@ -95,6 +95,8 @@ impl Catalog {
             Entity::Link(new) => self.links.get(new.id).is_some_and(|link| link.to_link() == *new),
             Entity::Coupon(new) => same(&self.coupons, &new.id, new),
             Entity::AccessToken(new) => same(&self.tokens, &new.hash, new),
+            Entity::Hold(new) => same(&self.holds, &new.id, new),
+            Entity::Suspension(new) => same(&self.suspensions, &new.of, new),
             Entity::Rate(_) => false,
         };
         let request = change.request.as_ref();

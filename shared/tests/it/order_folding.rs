@@ -8,7 +8,8 @@ use shared::commission::Pays;
 use shared::id::{ClickId, FactId};
 use shared::ledger::settle;
 use shared::order::{
-    FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Visit, distinct, fold,
+    AmountPart, FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable, Visit,
+    distinct, fold,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -258,12 +259,12 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         prop::option::of(0i64..100_000),
         0i64..30_000,
     );
-    (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8)
-        .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence)| {
+    (0u8..6, sources, statuses, 0i64..5, 0i64..5, money, prop::collection::vec(1i64..20_000, 0..3), 0u8..8, 0u8..12)
+        .prop_map(|(id, source, status, occurred, received, (currency, goods, extra), refunds, evidence, unread)| {
             // Equal ids must mean equal facts, so everything but the time of arrival follows from
             // the id.
             let content =
-                format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}");
+                format!("{id}{source:?}{status:?}{occurred}{currency}{goods:?}{extra}{refunds:?}{evidence}{unread}");
             later(0, 0, |f| {
                 f.id = FactId::of_content(&[content.as_bytes()]);
                 f.source = source;
@@ -279,6 +280,22 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.test = evidence == 7;
                 f.partial = evidence == 5;
                 f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };
+                let first_refund = refunds.first().map_or("7".to_owned(), ToString::to_string);
+                let part = match unread {
+                    0 => Some(AmountPart::Currency),
+                    1 => Some(AmountPart::Goods),
+                    2 => Some(AmountPart::Total),
+                    3 => Some(AmountPart::Refund(first_refund)),
+                    _ => None,
+                };
+                match part {
+                    Some(AmountPart::Currency) => f.currency = None,
+                    Some(AmountPart::Goods) => f.goods_minor = None,
+                    Some(AmountPart::Total) => f.total_minor = None,
+                    Some(AmountPart::Refund(_)) | None => {}
+                }
+                let unreadable = |part| Unreadable { part, field: content, shape: "a".into() };
+                f.unreadable = part.map(unreadable).into_iter().collect();
             })
         })
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use shared::money::Currency;
 use shared::order::{
-    FactKind, Line, Order, OrderFact, Refund, RefundList, Source, Status, Touch, distinct,
+    AmountPart, FactKind, Line, Order, OrderFact, Refund, RefundList, Source, Status, Touch,
+    Unreadable, distinct,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -19,13 +20,22 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
     let confirmed = last.source.confirms();
     let (base, claims): (Vec<_>, Vec<_>) =
         facts.into_iter().partition(|f| f.source.confirms() == confirmed);
-    let content: Vec<_> =
-        base.iter().rev().filter(|f| f.currency.is_some() && !f.partial).collect();
-    let currency = content.first().and_then(|f| f.currency);
-    let same_currency = || content.iter().filter(|f| f.currency == currency);
-    let goods = same_currency().find(|f| f.goods_minor.is_some());
+    let states_amounts = |f: &&OrderFact| {
+        !f.partial && (f.currency.is_some() || f.unreadable_part(&AmountPart::Currency).is_some())
+    };
+    let content: Vec<&OrderFact> = base.iter().rev().copied().filter(states_amounts).collect();
+    let (in_currency, no_currency) =
+        told(&content, &AmountPart::Currency, &|f| f.currency.is_some());
+    let currency = in_currency.and_then(|f| f.currency);
+    let same_currency: Vec<&OrderFact> = match currency {
+        Some(_) => content.iter().copied().filter(|f| f.currency == currency).collect(),
+        None => vec![],
+    };
+    let (goods, no_goods) = told(&same_currency, &AmountPart::Goods, &|f| f.goods_minor.is_some());
+    let (total, no_total) = told(&same_currency, &AmountPart::Total, &|f| f.total_minor.is_some());
     let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
-    let refunds = refunds(&base, currency);
+    let (refunds, no_refunds) = refunds(&base, currency);
+    let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
     let own = touches(&base);
     let claimed = touches(&claims);
@@ -46,7 +56,7 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         currency,
         goods_minor: goods.and_then(|f| f.goods_minor),
         lines: lines.clone(),
-        total_minor: same_currency().find_map(|f| f.total_minor),
+        total_minor: total.and_then(|f| f.total_minor),
         refunded_minor: sum(&|refund| refund.total_minor),
         refunded_goods_minor: sum(&|refund| refund.goods_minor.unwrap_or(0)),
         refunded_lines: refunded_lines(&refunds, &lines),
@@ -57,7 +67,28 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         renewal: base.iter().any(|f| f.renewal),
         touches,
         claimed_touches,
+        unreadable: unreadable.cloned().collect(),
+        known_at: Timestamp::MAX,
     })
+}
+
+/// Finds the fact that tells a part of the amounts. `facts` are in order of trust, the highest
+/// first; `states` says whether a fact states the part.
+fn told<'f>(
+    facts: &[&'f OrderFact],
+    part: &AmountPart,
+    states: &dyn Fn(&OrderFact) -> bool,
+) -> (Option<&'f OrderFact>, Option<&'f Unreadable>) {
+    let age = |f: &OrderFact| (f.occurred_at, f.received_at, f.id);
+    let is_read = |f: &&&OrderFact| states(f) && f.unreadable_part(part).is_none();
+    let first = facts.iter().find(|f| states(f) || f.unreadable_part(part).is_some());
+    let Some(first) = first else { return (None, None) };
+    let Some(unread) = first.unreadable_part(part) else { return (Some(first), None) };
+    let last = facts.iter().filter(is_read).max_by_key(|f| age(f));
+    match last.filter(|last| age(last) > age(first)) {
+        Some(later) => (Some(later), None),
+        None => (None, Some(unread)),
+    }
 }
 
 /// Returns the state of the order by its last fact. A dispute that the customer's bank decided
@@ -86,22 +117,40 @@ fn rank(fact: &OrderFact) -> (Source, bool) {
 fn refunds<'f>(
     facts: &[&'f OrderFact],
     currency: Option<Currency>,
-) -> BTreeMap<&'f str, &'f Refund> {
+) -> (BTreeMap<&'f str, &'f Refund>, Vec<&'f Unreadable>) {
     let lists_refunds = |f: &&&OrderFact| {
-        !f.refunds.is_empty() || (f.refund_list == RefundList::Whole && !f.partial)
+        !f.refunds.is_empty()
+            || unread_refunds(f).next().is_some()
+            || (f.refund_list == RefundList::Whole && !f.partial)
     };
     let Some(highest) = facts.iter().rev().find(lists_refunds).map(|f| rank(f)) else {
-        return BTreeMap::new();
+        return (BTreeMap::new(), vec![]);
     };
-    let mut refunds = BTreeMap::new();
+    let (mut refunds, mut unread) = (BTreeMap::new(), BTreeMap::new());
     let counted = facts.iter().filter(|f| rank(f) == highest);
     for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
         if fact.refund_list == RefundList::Whole && !fact.partial {
             refunds.clear();
+            unread.clear();
         }
-        refunds.extend(fact.refunds.iter().map(|refund| (refund.id.as_str(), refund)));
+        for refund in &fact.refunds {
+            refunds.insert(refund.id.as_str(), refund);
+            unread.remove(refund.id.as_str());
+        }
+        for (id, unreadable) in unread_refunds(fact) {
+            refunds.remove(id);
+            unread.insert(id, unreadable);
+        }
     }
-    refunds
+    (refunds, unread.into_values().collect())
+}
+
+/// Returns the refunds of a fact whose amounts could not be read, by id.
+fn unread_refunds(fact: &OrderFact) -> impl Iterator<Item = (&str, &Unreadable)> {
+    fact.unreadable.iter().filter_map(|unreadable| match &unreadable.part {
+        AmountPart::Refund(id) => Some((id.as_str(), unreadable)),
+        AmountPart::Currency | AmountPart::Goods | AmountPart::Total => None,
+    })
 }
 
 fn refunded_lines(refunds: &BTreeMap<&str, &Refund>, of: &[Line]) -> BTreeMap<String, i64> {
@@ -116,7 +165,13 @@ fn refunded_lines(refunds: &BTreeMap<&str, &Refund>, of: &[Line]) -> BTreeMap<St
 fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
     let mut touches: Vec<_> = facts.iter().flat_map(|f| f.touches.iter().copied()).collect();
     touches.sort_unstable();
-    touches.dedup_by_key(|touch| touch.click);
+    touches.dedup_by(|later, kept| {
+        let is_same = later.click == kept.click;
+        if is_same {
+            kept.key = kept.key.or(later.key);
+        }
+        is_same
+    });
     touches
 }
 
