@@ -84,7 +84,7 @@ pub struct Writer {
     framed: usize,
     next_seq: u64,
     last_committed: u64,
-    /// Held and never read: the lock ends when the file handle is closed.
+    /// Held and never read: the lock ends with it.
     _lock: Lock,
 }
 
