@@ -209,8 +209,8 @@ impl Cursor {
         self.next_seq += 1;
     }
 
-    /// Moves over records that were given up here, and returns that gap. To be called where the next
-    /// record cannot be read; the gap may hold no record, or no byte.
+    /// Moves over records that were given up here, and returns that gap. To be called where the
+    /// next record cannot be read; the gap may hold no record, or no byte.
     pub(crate) fn pass_gap(&mut self) -> Result<Option<Gap>, Error> {
         if self.gaps.is_empty() {
             return Ok(None);

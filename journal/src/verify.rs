@@ -38,8 +38,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Returns whether every byte is as it was written, or was given up by a repair. A torn tail and
-    /// unknown files are no damage.
+    /// Returns whether every byte is as it was written, or was given up by a repair. A torn tail
+    /// and unknown files are no damage.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
     }

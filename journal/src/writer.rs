@@ -100,8 +100,8 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::InUse`] when another writer has the stream. [`Error::Damaged`] or
-    /// [`Error::Unsupported`] when a recovery would lose records that were durable; then nothing was
-    /// changed, and [`repair`](crate::repair()) can give up what cannot be read. [`Error::Io`]
+    /// [`Error::Unsupported`] when a recovery would lose records that were durable; then nothing
+    /// was changed, and [`repair`](crate::repair()) can give up what cannot be read. [`Error::Io`]
     /// otherwise.
     pub fn open(
         journal_dir: &Path,
