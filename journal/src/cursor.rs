@@ -209,16 +209,21 @@ impl Cursor {
         self.next_seq += 1;
     }
 
-    /// Moves over records that were given up here, and returns that gap. To be called where the next
-    /// record cannot be read; the gap may hold no record, or no byte.
+    /// Moves over records that were given up here, and returns that gap. To be called where the
+    /// next record cannot be read; the gap may hold no record, or no byte.
     pub(crate) fn pass_gap(&mut self) -> Result<Option<Gap>, Error> {
-        let (offset, seq) = (self.offset, self.next_seq);
-        let is_here = |gap: &&Gap| gap.from_byte == offset && gap.first_seq == seq;
-        let Some(gap) = self.gaps.iter().find(is_here).cloned() else { return Ok(None) };
-        let moves = gap.to_byte > offset || gap.records() > 0;
-        if !moves || gap.to_byte > self.file_bytes()? {
+        if self.gaps.is_empty() {
             return Ok(None);
         }
+        let (offset, seq, length) = (self.offset, self.next_seq, self.file_bytes()?);
+        let is_here = |gap: &&Gap| {
+            let moves = gap.to_byte > offset || gap.records() > 0;
+            moves && gap.from_byte == offset && gap.first_seq == seq && gap.to_byte <= length
+        };
+        // Damage may have come twice, and bytes may have come back: the smallest gap passes over no
+        // record that is whole.
+        let here = self.gaps.iter().filter(is_here).min_by_key(|gap| (gap.last_seq, gap.to_byte));
+        let Some(gap) = here.cloned() else { return Ok(None) };
         self.go_on_at(gap.to_byte, gap.last_seq + 1);
         Ok(Some(gap))
     }

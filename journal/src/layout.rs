@@ -153,9 +153,17 @@ pub(crate) fn create_stream_dir(journal_dir: &Path, stream: &StreamName) -> Resu
 /// A stream's lock. The kernel releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Held and never read: the lock ends when the file handles are closed.
-    _file: File,
-    _folder: File,
+    file: File,
+    folder: File,
+}
+
+impl Drop for Lock {
+    /// Closing the handles is not enough: a child process that was just forked may have copies of
+    /// them until it runs its program.
+    fn drop(&mut self) {
+        _ = self.file.unlock();
+        _ = self.folder.unlock();
+    }
 }
 
 /// Takes the stream's lock: its folder, and a file in it.
@@ -173,7 +181,7 @@ pub(crate) fn lock_stream(stream_dir: &Path) -> Result<Lock, Error> {
         OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER_ALONE).open(&path);
     let file = opened.map_err(Error::io("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file, _folder: folder }),
+        Ok(()) => Ok(Lock { file, folder }),
         Err(TryLockError::WouldBlock) => Err(in_use()),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
     }

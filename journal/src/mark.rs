@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A mark is written after each fsync of its stream. That is one call without an fsync of its own:
-//! it survives a kill. It is fsynced now and then ([`MARK_SYNC_DELAY`]), and when a stream is opened
-//! and closed. So after a power cut it lags by some moments.
+//! it survives a kill. It is fsynced now and then ([`MARK_SYNC_DELAY`]), and when a stream is
+//! opened and closed. So after a power cut it lags by some moments.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -112,8 +112,8 @@ impl Mark {
         self.file.sync_data().map_err(Error::io("fsync", &self.path))
     }
 
-    /// Returns the file if it has waited long enough for its fsync, which the caller then makes: not
-    /// under a lock, because somebody may want to write the mark meanwhile.
+    /// Returns the file if it has waited long enough for its fsync, which the caller then makes:
+    /// not under a lock, because somebody may want to write the mark meanwhile.
     pub(crate) fn take_due(&mut self) -> Option<Arc<File>> {
         self.unsynced_since.take_if(|since| since.elapsed() >= MARK_SYNC_DELAY)?;
         Some(Arc::clone(&self.file))

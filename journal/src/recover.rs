@@ -202,11 +202,11 @@ impl Examiner<'_> {
                 break;
             }
         }
-        let next_seq = self.gaps.first_after(self.plan.tail.next_seq);
-        if next_seq != self.plan.tail.next_seq {
+        if self.plan.recovery.segments == 0 {
             // The numbers of records that were given up are not given again.
-            (self.plan.tail.next_seq, self.plan.tail.segment) = (next_seq, None);
+            self.plan.tail.next_seq = self.gaps.first_after(self.plan.tail.next_seq);
         }
+        let next_seq = self.plan.tail.next_seq;
         if next_seq <= self.promised.seq && !self.promised.ignore {
             return Err(Error::Damaged {
                 path: self.stream_dir.to_owned(),
@@ -381,7 +381,7 @@ impl Examiner<'_> {
             let behind = Behind::Whole { first_seq: whole.seq, last_seq };
             return Err(Error::Damaged { path, offset, seq, reason, behind });
         }
-        if self.gaps.first_after(seq) <= self.promised.seq {
+        if seq <= self.promised.seq {
             let behind = Behind::Promised { last_seq: self.promised.seq };
             return Err(Error::Damaged { path, offset, seq, reason, behind });
         }

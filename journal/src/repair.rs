@@ -173,9 +173,13 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Notes what is missing before `next_seq`, unless it was given up before.
+    /// Notes what is missing before `next_seq`. What was given up here before has been passed; only
+    /// before the first segment there is nothing to pass it with.
     fn expect_next(&mut self, next_seq: u64, reason: &str) {
-        let first_seq = self.gaps.first_after(self.next_seq);
+        let first_seq = match self.segment {
+            0 => self.gaps.first_after(self.next_seq),
+            _ => self.next_seq,
+        };
         if first_seq < next_seq {
             let (segment, bytes) = (self.segment, self.bytes);
             self.give(segment, (bytes, bytes), (first_seq, next_seq - 1), 0, reason);

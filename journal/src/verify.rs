@@ -38,8 +38,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Returns whether every byte is as it was written, or was given up by a repair. A torn tail and
-    /// unknown files are no damage.
+    /// Returns whether every byte is as it was written, or was given up by a repair. A torn tail
+    /// and unknown files are no damage.
     pub fn is_whole(&self) -> bool {
         self.streams.iter().all(|stream| stream.damages.is_empty())
     }
@@ -170,8 +170,11 @@ impl Audit<'_> {
             let following = files.segments.get(index + 1).map(|following| following.first_seq);
             expected = self.segment(segment, following, &expected, &gaps, &mut findings)?;
         }
-        let end = if files.segments.is_empty() { Some(1) } else { expected.first_seq };
-        if let Some(seq) = end.map(|seq| gaps.first_after(seq)).filter(|seq| *seq <= known_seq) {
+        let end = match files.segments.is_empty() {
+            true => Some(gaps.first_after(1)),
+            false => expected.first_seq,
+        };
+        if let Some(seq) = end.filter(|seq| *seq <= known_seq) {
             let path = files.segments.last().map_or(stream_dir, |last| last.path.clone());
             let (offset, reason) = (expected.previous_bytes.unwrap_or(0), SHORTER);
             findings.damages.push(Damage { path, offset, seq, reason });

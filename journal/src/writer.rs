@@ -84,7 +84,7 @@ pub struct Writer {
     framed: usize,
     next_seq: u64,
     last_committed: u64,
-    /// Held and never read: the lock ends when the file handle is closed.
+    /// Held and never read: the lock ends with it.
     _lock: Lock,
 }
 
@@ -100,8 +100,8 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::InUse`] when another writer has the stream. [`Error::Damaged`] or
-    /// [`Error::Unsupported`] when a recovery would lose records that were durable; then nothing was
-    /// changed, and [`repair`](crate::repair()) can give up what cannot be read. [`Error::Io`]
+    /// [`Error::Unsupported`] when a recovery would lose records that were durable; then nothing
+    /// was changed, and [`repair`](crate::repair()) can give up what cannot be read. [`Error::Io`]
     /// otherwise.
     pub fn open(
         journal_dir: &Path,

@@ -441,7 +441,8 @@ proptest! {
         synced in 0_u64..40,
         unsynced in 0_u64..12,
         segment_bytes_max in 64_u64..900,
-        harms in prop::collection::vec((any::<usize>(), harm()), 1..4),
+        rounds in prop::collection::vec(
+            prop::collection::vec((any::<usize>(), harm()), 1..4), 1..4),
     ) {
         let folder = folder_in_memory();
         let dir = folder.path();
@@ -453,18 +454,21 @@ proptest! {
         // A kill: what was committed since is with the operating system, and not promised to
         // survive what happens now.
         drop(writer);
-        for (index, harm) in &harms {
-            let paths = segments(dir);
-            if !paths.is_empty() {
-                spoil(&paths[index % paths.len()], harm);
+        // Damage may come again after a repair.
+        for harms in &rounds {
+            for (index, harm) in harms {
+                let paths = segments(dir);
+                if !paths.is_empty() {
+                    spoil(&paths[index % paths.len()], harm);
+                }
             }
+            let what = format!("{harms:?}");
+            let verdict = judge(dir, &main_stream(), synced, &options, &what);
+            prop_assert!(verdict.silent.is_empty(), "{:?}", verdict);
+            let findings = verify(dir, &mut |_| ()).unwrap();
+            prop_assert!(findings.is_whole(), "{:?}", findings);
+            prop_assert!(verdict.named.len() as u64 <= findings.lost_records());
         }
-        let what = format!("{harms:?}");
-        let verdict = judge(dir, &main_stream(), synced, &options, &what);
-        prop_assert!(verdict.silent.is_empty(), "{:?}", verdict);
-        let findings = verify(dir, &mut |_| ()).unwrap();
-        prop_assert!(findings.is_whole(), "{:?}", findings);
-        prop_assert!(verdict.named.len() as u64 <= findings.lost_records());
         let (mut writer, recovery) = open_with(dir, options());
         prop_assert!(recovery.last_seq >= synced);
         prop_assert_eq!(writer.append(b"next").unwrap(), recovery.last_seq + 1);

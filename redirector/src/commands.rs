@@ -157,8 +157,8 @@ pub(crate) fn repair(config: &Config, give_up: bool, new_keys: bool) -> Result<b
         (false, true) => writeln!(
             text,
             "{records} records are given up. All others stay readable, and the damaged bytes stay \
-             where they are; `afterclick verify` remembers what is lost. Run `afterclick replay` for \
-             live figures without it"
+             where they are; `afterclick verify` remembers what is lost. Run `afterclick replay` \
+             for live figures without it"
         ),
         (false, false) => writeln!(
             text,

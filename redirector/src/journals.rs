@@ -66,14 +66,14 @@ pub(crate) fn open_stream(config: &Config, name: &str) -> Result<Writer> {
         .map_err(|error| with_way_out(error.into()))?;
     if recovery.lost_records > 0 {
         tracing::warn!(
-            "stream {stream}: {} records are lost and were given up; `afterclick verify` names them",
+            "stream {stream}: {} records are lost, given up; `afterclick verify` names them",
             recovery.lost_records
         );
     }
     if recovery.damaged {
         tracing::error!(
-            "stream {stream}: damaged end behind record {} set aside in {:?}; it was never promised \
-             to survive a power cut. Without a power cut, check the disk",
+            "stream {stream}: damaged end behind record {} set aside in {:?}; it was never \
+             promised to survive a power cut. Without a power cut, check the disk",
             recovery.last_seq,
             recovery.set_aside
         );

@@ -158,7 +158,7 @@ fn first_seen(facts: &[OrderFact]) -> BTreeMap<Touch, Timestamp> {
 
 /// Returns whether a browser named the click in vain. It must not hold what others earn.
 const fn is_in_vain(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::LessTrusted)
+    matches!(verdict, Verdict::LessTrusted | Verdict::Unproven | Verdict::Contested)
 }
 
 /// Returns what is held of the commission for a lead.

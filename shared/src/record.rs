@@ -418,7 +418,7 @@ mod tests {
         };
         let unread = OrderFact { unreadable: vec![unreadable], ..fact.clone() };
         for (fact, version) in
-            [(fact.clone(), V1), (with_touch(touch), V1), (with_touch(signed), V2), (unread, V2)]
+            [(fact.clone(), V2), (with_touch(touch), V2), (with_touch(signed), V2), (unread, V2)]
         {
             let record = Record::Order(Box::new(fact));
             let bytes = record.encode();

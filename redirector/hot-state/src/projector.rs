@@ -82,8 +82,8 @@ impl Projector {
                 }
                 Err(error) if is_ahead(&error) && !has_lost_promised(&self.journal_dir, &error) => {
                     tracing::error!(
-                        "the journal lost records that the hot state had seen, and the hot state is \
-                         rebuilt without them. They were never known to be on disk: after a power \
+                        "the journal lost records that the hot state had seen, and the hot state \
+                         is rebuilt without them. They were never known to be on disk: after a power \
                          cut this is expected, else check the disk: {error:#}"
                     );
                     self.lag.caught_up.store(false, Relaxed);
@@ -327,8 +327,8 @@ fn is_ahead(error: &anyhow::Error) -> bool {
     )
 }
 
-/// Returns whether the journal lost records that were known to be on disk. Then the hot state is the
-/// last that knows of them, and is kept.
+/// Returns whether the journal lost records that were known to be on disk. Then the hot state is
+/// the last that knows of them, and is kept.
 fn has_lost_promised(journal_dir: &Path, error: &anyhow::Error) -> bool {
     let Some(journal::Error::Ahead { dir, last_seq, .. }) = error.downcast_ref() else {
         return false;

@@ -1064,7 +1064,7 @@ mod tests {
         }
         assert_eq!(unread(&taxed(json!({}))), []);
         let money = json!({ "shop_money": { "amount": "5,00", "currency_code": "EUR" } });
-        let alone = json!({ "id": 9, "order_id": 5, "transactions": [
+        let alone = json!({ "id": 9, "order_id": 5, "refund_line_items": [], "transactions": [
             { "kind": "refund", "status": "success", "amount": "5,00", "amount_set": money },
         ]});
         let alone = fact_of("refunds/create", alone.to_string().as_bytes());

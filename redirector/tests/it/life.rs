@@ -335,8 +335,8 @@ async fn a_taken_address_is_not_shared_with_another_process() {
     assert_eq!((status, said.contains("cannot listen")), (Some(1), true), "{said}");
 }
 
-/// Does what a power cut does at worst to clicks that were not yet on disk: the ends of their streams
-/// are gone. That they were on disk, as a clean stop writes it down, is forgotten.
+/// Does what a power cut does at worst to clicks that were not yet on disk: the ends of their
+/// streams are gone. That they were on disk, as a clean stop writes it down, is forgotten.
 fn cut_the_power(folder: &tempfile::TempDir) {
     std::fs::remove_file(folder.path().join("data/_streams")).unwrap();
     std::fs::remove_dir_all(folder.path().join("data/journal/_marks")).unwrap();

@@ -49,7 +49,7 @@ fn a_statement_is_printed_as_asked() {
     assert!(table.starts_with("influencer_id      influencer  clicks_billable"), "{table}");
     let (csv, _) = check(&world, &[&arguments[..], &["--format", "csv", "--lines"]].concat(), 0);
     assert!(
-        csv.contains("\ninf_0000000000003,Anna,2,1,1,0,64.95,9.74,0.00,-9.75,0.00,EUR\n"),
+        csv.contains("\ninf_0000000000003,Anna,2,1,1,0,64.95,9.74,0.00,-9.75,0.00,EUR,0,0.00\n"),
         "{csv}"
     );
     assert!(csv.contains("\n\ncommission_id,influencer_id,"), "{csv}");

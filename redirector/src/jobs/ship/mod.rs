@@ -102,8 +102,8 @@ impl Shipper {
         self.retire(kept, SystemTime::UNIX_EPOCH + Duration::from_millis(clock::now_ms()))
     }
 
-    /// Copies the list of records that were given up, where a repair made one: without it, copies of
-    /// a damaged segment could not be read.
+    /// Copies the list of records that were given up, where a repair made one: without it, copies
+    /// of a damaged segment could not be read.
     fn ship_given_up(&mut self, stream: &StreamName) -> Result<()> {
         let key = format!("{stream}/gaps");
         let path = self.journal_dir.join(&key);
