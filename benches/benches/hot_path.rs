@@ -5,13 +5,13 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal::{Options, StreamName, Writer};
+use settlement::ledger::settle;
 use shared::agent::{Agents, Device, InApp, Visitor};
 use shared::catalog::Catalog;
 use shared::class::{Availability, Class, Request, classify};
 use shared::consent::Consent;
 use shared::event::Batch;
 use shared::id::{ClickId, FactId, LinkId, MerchantId};
-use shared::ledger::settle;
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, Source, Status, Touch, fold};
 use shared::platform::Platform;
 use shared::record::{Click, Record, encode_click};

@@ -4,9 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use settlement::ledger::settle;
 use shared::catalog::Catalog;
 use shared::id::{FactId, MerchantId};
-use shared::ledger::settle;
 use shared::order::{OrderFact, RefundList, Source, Status, by_order, repetitions};
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
-use shared::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
+use settlement::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
 
 use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
 use crate::clock::today_utc;

@@ -1,5 +1,5 @@
-//! The domain of afterclick: what a click, an order and a commission are, and every decision about
-//! them.
+//! The domain of afterclick: what a click, an order, a catalog and the terms of a commission are, and
+//! how the facts of an order fold. `settlement` decides from them who earned what.
 //!
 //! Pure: no I/O, no clock, no randomness. Time and random bytes are parameters, so that the edge,
 //! the batch and a later audit reach the same decision from the same facts, byte for byte. A module
@@ -14,41 +14,24 @@
 #[cfg(feature = "native")]
 pub mod agent;
 #[cfg(feature = "domain")]
-pub mod attribution;
-#[cfg(feature = "domain")]
 pub mod catalog;
 #[cfg(feature = "domain")]
 pub mod class;
 #[cfg(feature = "domain")]
 pub mod commission;
 #[cfg(feature = "domain")]
-pub mod consent;
-#[cfg(feature = "domain")]
-pub mod customers;
-#[cfg(feature = "domain")]
 pub mod event;
-#[cfg(feature = "domain")]
-pub mod held;
-#[cfg(feature = "domain")]
-pub mod id;
-#[cfg(feature = "domain")]
-pub mod ledger;
 #[cfg(feature = "domain")]
 pub mod links;
 #[cfg(feature = "domain")]
-pub mod money;
-#[cfg(feature = "domain")]
 pub mod order;
-#[cfg(feature = "domain")]
-pub mod platform;
 #[cfg(feature = "domain")]
 pub mod rates;
 #[cfg(feature = "native")]
 pub mod record;
 #[cfg(feature = "domain")]
-pub mod stream;
-#[cfg(feature = "domain")]
-pub mod time;
-#[cfg(feature = "domain")]
 pub mod token;
-pub mod wire;
+
+pub use basics::wire;
+#[cfg(feature = "domain")]
+pub use basics::{consent, id, money, platform, stream, time};

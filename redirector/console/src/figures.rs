@@ -11,13 +11,13 @@ use hot_state::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use shared::attribution::Decision;
+use settlement::attribution::Decision;
+use settlement::customers::MANY_CUSTOMERS;
+use settlement::held::Held;
+use settlement::ledger::{Booking, settle};
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
-use shared::customers::MANY_CUSTOMERS;
-use shared::held::Held;
 use shared::id::MerchantId;
-use shared::ledger::{Booking, settle};
 use shared::money::{Currency, Money};
 use shared::order::{Order, OrderFact};
 use shared::rates::Conversion;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use shared::customers::{Customers, bringing_click};
+use settlement::customers::{Customers, bringing_click};
+use settlement::ledger::Settled;
 use shared::id::{ClickId, MerchantId};
-use shared::ledger::Settled;
 use shared::time::Timestamp;
 
 use crate::model::{Entry, NameKey, Stored};

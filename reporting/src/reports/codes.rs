@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::attribution::Candidate;
+use settlement::attribution::Candidate;
 use shared::catalog::Evidence;
 use shared::id::{CampaignId, CouponId, InfluencerId};
 use shared::money::{Currency, Money, round_half_away};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::attribution::credit;
+use settlement::attribution::credit;
 use shared::catalog::Model;
 use shared::id::{CampaignId, InfluencerId};
 use shared::money::{Currency, Money};

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use settlement::held::{self, Holding};
+use settlement::ledger::{Account, Booking, Reason};
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
-use shared::held::{self, Holding};
 use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId};
-use shared::ledger::{Account, Booking, Reason};
 use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
 use shared::order::Touch;

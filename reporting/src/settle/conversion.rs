@@ -1,17 +1,17 @@
 //! Conversions: every order that is credited, or has a label that says why it is not, with its
 //! bookings and the day from which they may be paid. Credit and amounts are decided by
-//! `shared::ledger::settle`, never here.
+//! `settlement::ledger::settle`, never here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use shared::attribution::{Candidate, Method};
+use settlement::attribution::{Candidate, Method};
+use settlement::customers::{Customers, MANY_CUSTOMERS, bringing_click};
+use settlement::ledger::{Account, Booking, Settled, settle};
 use shared::catalog::Merchant;
-use shared::customers::{Customers, MANY_CUSTOMERS, bringing_click};
 use shared::id::{CampaignId, ClickId, FactId, MerchantId};
-use shared::ledger::{Account, Booking, Settled, settle};
 use shared::money::Currency;
 use shared::order::{Order, OrderFact, Status, by_order};
 use shared::time::Timestamp;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use settlement::ledger::{Booking, Reason};
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::commission::bound_minor;
 use shared::id::{CampaignId, FactId, InfluencerId};
-use shared::ledger::{Booking, Reason};
 use shared::money::{Currency, Fraction};
 use shared::order::Status;
 

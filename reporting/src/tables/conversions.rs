@@ -2,7 +2,7 @@
 //! late for it, and one row for every lead. It never shows an order that no click and no coupon led
 //! to.
 
-use shared::attribution::{Candidate, RULES};
+use settlement::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::time::Timestamp;
 

@@ -174,7 +174,7 @@ pub fn fold(facts: &[OrderFact]) -> Option<Order> {
 /// amounts, the codes and the time of the order. Browsers then only claim clicks, for an order whose
 /// facts from the shop have none.
 #[derive(Debug, Default)]
-pub(crate) struct Folding<'f> {
+pub struct Folding<'f> {
     shop: Said<'f>,
     /// What the shop's facts say to claims.
     reports: Reports,
@@ -184,7 +184,7 @@ pub(crate) struct Folding<'f> {
 
 impl<'f> Folding<'f> {
     /// Adds a fact, which must not have been added before.
-    pub(crate) fn add(&mut self, fact: &'f OrderFact) {
+    pub fn add(&mut self, fact: &'f OrderFact) {
         if fact.source.confirms() {
             self.shop.add(fact);
             self.reports.add(fact);
@@ -194,7 +194,7 @@ impl<'f> Folding<'f> {
     }
 
     /// Returns the order as the facts until now have it; `None` without facts.
-    pub(crate) fn order(&self) -> Option<Order> {
+    pub fn order(&self) -> Option<Order> {
         let claims = self.reports.claims(&self.claims);
         if self.shop.last.fact().is_some() {
             return order_of(&self.shop, claims, true);

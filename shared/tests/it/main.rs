@@ -2,13 +2,4 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
 
-mod bounds;
-mod catalog_folding;
-mod claims;
-mod holding;
 mod links;
-mod order_folding;
-mod order_load;
-mod plain_fold;
-mod rules;
-mod world;

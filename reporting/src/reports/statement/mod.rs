@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use settlement::ledger::Booking;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::commission::bound_minor;
 use shared::id::{CampaignId, InfluencerId, LinkId};
-use shared::ledger::Booking;
 use shared::money::Currency;
 use shared::order::Status;
 

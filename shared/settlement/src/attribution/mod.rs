@@ -13,12 +13,12 @@ pub use models::{credit, shares};
 
 use std::sync::Arc;
 
-use crate::catalog::{
+use shared::catalog::{
     Campaign, Catalog, Coupon, Evidence, Model, Renewals, Suspendable, SuspendedPeriod,
 };
-use crate::id::{ClickId, CustomerId, InfluencerId};
-use crate::order::{Order, Touch, Visit, path_before};
-use crate::time::Timestamp;
+use shared::id::{ClickId, CustomerId, InfluencerId};
+use shared::order::{Order, Touch, Visit, path_before};
+use shared::time::Timestamp;
 
 use claims::Judged;
 use decision::label_of;

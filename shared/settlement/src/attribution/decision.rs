@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::Evidence;
-use crate::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
-use crate::time::Timestamp;
+use shared::catalog::Evidence;
+use shared::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
+use shared::time::Timestamp;
 
 /// The evidence by which an order was credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

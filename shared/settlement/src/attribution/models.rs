@@ -2,8 +2,8 @@
 //! change a payout, which follows the decision.
 
 use super::decision::{Candidate, Decision, Method, Verdict};
-use crate::catalog::{Evidence, Model};
-use crate::money::Fraction;
+use shared::catalog::{Evidence, Model};
+use shared::money::Fraction;
 
 /// Returns the touches of a decision that share credit under a model, each with its share. The
 /// whole is the sum of the shares.

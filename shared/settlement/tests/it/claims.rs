@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use shared::attribution::{Method, Standing, Verdict};
+use settlement::attribution::{Method, Standing, Verdict};
+use settlement::ledger::Settled;
 use shared::catalog::{Catalog, Change, ClaimRule, EarlierClaimRule, Entity, Evidence, Merchant};
 use shared::id::{ClickId, FactId, LinkId, ProofId};
-use shared::ledger::Settled;
 use shared::links::Link;
 use shared::order::{BROWSER_FACTS_MAX, OrderFact, Source, Touch, distinct};
 use shared::time::{Span, Timestamp};

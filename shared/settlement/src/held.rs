@@ -7,10 +7,10 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::attribution::{Candidate, Decision, Method, Verdict};
-use crate::catalog::{Catalog, Evidence, Hold, HoldTarget};
-use crate::id::{HoldId, InfluencerId, LinkId};
-use crate::order::{Order, OrderFact, Touch};
-use crate::time::Timestamp;
+use shared::catalog::{Catalog, Evidence, Hold, HoldTarget};
+use shared::id::{HoldId, InfluencerId, LinkId};
+use shared::order::{Order, OrderFact, Touch};
+use shared::time::Timestamp;
 
 /// A reason why a commission is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

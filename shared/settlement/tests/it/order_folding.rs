@@ -2,11 +2,11 @@
 //! be the same in the end.
 
 use proptest::prelude::*;
-use shared::attribution::{Method, Verdict};
+use settlement::attribution::{Method, Verdict};
+use settlement::ledger::settle;
 use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId, ProofId};
-use shared::ledger::settle;
 use shared::order::{
     AmountPart, FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable, Visit,
     distinct, fold,

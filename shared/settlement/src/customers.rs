@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::attribution::Method;
-use crate::id::{ClickId, CustomerId};
 use crate::ledger::Settled;
-use crate::order::Status;
+use shared::id::{ClickId, CustomerId};
+use shared::order::Status;
 
 /// The most customers of one click that are not remarkable.
 pub const CUSTOMERS_OF_A_CLICK: usize = 5;

@@ -1,10 +1,10 @@
 //! Tests of attribution and commission: precedence, models, refused clicks, and commission rules.
 
-use shared::attribution::{Method, Verdict, shares};
+use settlement::attribution::{Method, Verdict, shares};
+use settlement::ledger::Settled;
 use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Moment, Renewals};
 use shared::commission::{Base, Pays, Rule, Terms};
 use shared::id::{ClickId, CustomerId};
-use shared::ledger::Settled;
 use shared::order::{FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Touch};
 use shared::time::{Span, Timestamp};
 
@@ -382,8 +382,8 @@ fn a_click_that_came_by_its_id_alone_is_looked_up() {
         (*click == visit.touch.click).then_some(visit)
     };
     let settled =
-        shared::ledger::settle(std::slice::from_ref(&by_id), &click_first(), &known).unwrap();
+        settlement::ledger::settle(std::slice::from_ref(&by_id), &click_first(), &known).unwrap();
     assert_eq!(total(&settled), 1949);
-    let unknown = shared::ledger::settle(&[by_id], &click_first(), &|_| None).unwrap();
+    let unknown = settlement::ledger::settle(&[by_id], &click_first(), &|_| None).unwrap();
     assert_eq!(unknown.decision.method, Method::None);
 }

@@ -1,12 +1,12 @@
 //! One merchant, one campaign, Anna's link, Ben's coupon, and an order of 129.90.
 
+use settlement::ledger::{Settled, settle};
 use shared::catalog::{
     Campaign, Catalog, Change, ClaimRule, Coupon, Entity, Evidence, Influencer, Merchant, Model,
     Renewals,
 };
 use shared::commission::{Base, Caps, Pays, Rule, Terms};
 use shared::id::{CampaignId, ClickId, CouponId, FactId, InfluencerId, LinkId, MerchantId};
-use shared::ledger::{Settled, settle};
 use shared::links::Link;
 use shared::order::{OrderFact, RefundList, Source, Status, Touch};
 use shared::platform::Platform;

@@ -1,6 +1,6 @@
 //! The bounds of dates, windows and the checkout, to the millisecond.
 
-use shared::attribution::{Method, Verdict};
+use settlement::attribution::{Method, Verdict};
 use shared::catalog::{Campaign, Catalog, Change, Coupon, Entity, Evidence, Model};
 use shared::id::ClickId;
 use shared::order::{OrderFact, Touch};

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decision::{Standing, Verdict};
-use crate::catalog::{Catalog, ClaimRule, Merchant};
-use crate::id::InfluencerId;
-use crate::order::{Backing, Claim, Order, Touch};
+use shared::catalog::{Catalog, ClaimRule, Merchant};
+use shared::id::InfluencerId;
+use shared::order::{Backing, Claim, Order, Touch};
 
 /// The claims of an order, judged.
 #[derive(Default)]

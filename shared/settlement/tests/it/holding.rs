@@ -1,10 +1,10 @@
 //! Commissions that are held, and influencers, links and coupons that are suspended.
 
-use shared::attribution::{Method, Verdict};
+use settlement::attribution::{Method, Verdict};
+use settlement::held::Held;
+use settlement::ledger::{Reason, Settled, settle};
 use shared::catalog::{Catalog, Change, Entity, Hold, HoldTarget, Suspendable, Suspension};
-use shared::held::Held;
 use shared::id::{ClickId, FactId, HoldId};
-use shared::ledger::{Reason, Settled, settle};
 use shared::order::{AmountPart, OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable};
 use shared::time::{Span, Timestamp};
 

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use settlement::ledger::settle;
 use shared::id::{ClickId, FactId};
-use shared::ledger::settle;
 use shared::order::{
     Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Source, Status, TOUCHES_MAX, Touch,
     by_order, fold, repetitions,

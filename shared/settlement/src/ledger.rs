@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use crate::attribution::{Decision, Method, decide, suspended};
-use crate::catalog::Catalog;
-use crate::commission::{Due, bound_minor};
 use crate::held::{self, Holding};
-use crate::id::{CampaignId, ClickId, FactId, InfluencerId};
-use crate::money::{Currency, Money};
-use crate::order::{Folding, Order, OrderFact, Status, Visit, distinct};
-use crate::rates::Conversion;
-use crate::time::Timestamp;
+use shared::catalog::Catalog;
+use shared::commission::{Due, bound_minor};
+use shared::id::{CampaignId, ClickId, FactId, InfluencerId};
+use shared::money::{Currency, Money};
+use shared::order::{Folding, Order, OrderFact, Status, Visit, distinct};
+use shared::rates::Conversion;
+use shared::time::Timestamp;
 
 /// The reason for a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

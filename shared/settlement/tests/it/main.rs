@@ -1,0 +1,13 @@
+//! Tests of the domain's decisions, from facts to the last cent.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something it needs is missing")]
+
+mod bounds;
+mod catalog_folding;
+mod claims;
+mod holding;
+mod order_folding;
+mod order_load;
+mod plain_fold;
+mod rules;
+mod world;
