@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -67,7 +67,7 @@ pub(crate) async fn identify(
         }
         Admission::Refused => return Err(Problem::too_many_guesses()),
     }
-    let Some(role) = role(&console, token) else {
+    let Some(role) = role(&console, token).await else {
         if let Some(since) = console.guesses.wrong(client, Instant::now()) {
             tracing::warn!(
                 "a wrong access token came from {address}; {since} since this was last logged"
@@ -110,7 +110,12 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn role(console: &Console, token: &str) -> Option<Role> {
+/// How long to wait before the next try to read a catalog that is being changed.
+const CATALOG_PAUSE: Duration = Duration::from_millis(1);
+
+/// Returns what a token may do. It runs on the thread that answers about health, so it never blocks
+/// on a catalog that is being changed.
+async fn role(console: &Console, token: &str) -> Option<Role> {
     let hash = hash(token);
     let is_first = console
         .first_token
@@ -120,7 +125,11 @@ fn role(console: &Console, token: &str) -> Option<Role> {
         return Some(Role::Admin);
     }
     // Looking a hash up gives nothing away about the token it is the hash of.
-    let catalog = console.live.read();
-    let token = catalog.tokens.get(&hash).filter(|token| token.is_valid(clock::now()));
-    token.map(|token| token.role)
+    loop {
+        if let Some(catalog) = console.live.try_read() {
+            let token = catalog.tokens.get(&hash).filter(|token| token.is_valid(clock::now()));
+            return token.map(|token| token.role);
+        }
+        sleep(CATALOG_PAUSE).await;
+    }
 }

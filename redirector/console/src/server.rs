@@ -66,11 +66,12 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
     let api = Router::new()
         .route("/stats", get(figures::stats))
         .merge(of_administrators)
-        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::map_response(problem::of_any_refusal))
         .layer(Extension(Reports::default()))
         .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
+        // Who guesses tokens must not take the places of those who have one.
+        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
+        .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::from_fn(limit_time));
     Router::new()
         .nest("/api/v1", api)

@@ -75,6 +75,12 @@ impl NamedEntries {
         self.names.get(name).is_none_or(may_add)
     }
 
+    /// Returns whether facts that stand elsewhere bear a name.
+    pub(crate) fn leads_elsewhere(&self, name: &NameKey) -> bool {
+        let entries = self.names.get(name).into_iter().flat_map(HashMap::values);
+        entries.into_iter().any(|entry| matches!(entry, Entry::Elsewhere(..)))
+    }
+
     /// Adds an entry. Returns whether it is new and was kept.
     pub(crate) fn add(&mut self, name: &NameKey, entry: Entry) -> bool {
         let entries = self.names.entry(name.clone()).or_default();

@@ -227,7 +227,7 @@ impl Projection {
             // Of a claim that is one too many everywhere, nothing is kept.
             let kept: Vec<&NameKey> =
                 places.iter().filter(|place| known.takes(place, &whole)).collect();
-            touched.extend(kept.iter().copied().cloned());
+            touched.extend(roots_of(&kept, &places, known).cloned());
             let mut put = |name: &NameKey, entry: Entry| {
                 if known.add(name, entry.clone()) {
                     stored.entries.push((name.clone(), entry));
@@ -265,6 +265,19 @@ impl Projection {
     }
 }
 
+/// Returns the names from which the orders that a new fact could change are reached: its own order
+/// id. A claim for which there was no room left under that id stands under its key alone; it
+/// changes an order only if a report of the shop bears the key.
+fn roots_of<'n>(
+    kept: &[&'n NameKey],
+    places: &'n [NameKey],
+    known: &NamedEntries,
+) -> impl Iterator<Item = &'n NameKey> {
+    let home = places.first().filter(|home| kept.contains(home));
+    let by_key = |place: &&NameKey| home.is_none() && known.leads_elsewhere(place);
+    home.into_iter().chain(kept.iter().copied().filter(by_key).collect::<Vec<_>>())
+}
+
 /// Settles the orders under names again and writes what they count for. If another node added a
 /// fact meanwhile, it does so again: whoever writes last has seen all facts.
 fn settle_groups<C: Deref<Target = Catalog>>(
@@ -279,7 +292,8 @@ fn settle_groups<C: Deref<Target = Catalog>>(
         while !roots.is_empty() {
             let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
             known.read(state, some.iter().cloned())?;
-            let mut orders = Vec::new();
+            // Groups of several roots may hold the same order, each with other claims.
+            let mut by_key: BTreeMap<OrderKey, Vec<OrderFact>> = BTreeMap::new();
             let mut names = BTreeSet::new();
             for root in some {
                 roots.remove(&root);
@@ -288,9 +302,12 @@ fn settle_groups<C: Deref<Target = Catalog>>(
                 }
                 let group = known.group(&root);
                 visits.extend(group.visits.iter());
-                orders.extend(group.orders());
+                for (key, facts) in group.orders() {
+                    by_key.entry(key).or_default().extend(facts);
+                }
                 names.extend(group.names);
             }
+            let orders: Vec<(OrderKey, Vec<OrderFact>)> = by_key.into_iter().collect();
             for (_, facts) in &orders {
                 read_visits(state, visits, facts)?;
             }

@@ -301,10 +301,7 @@ async fn an_invalid_field_is_unknown_and_the_session_is_kept() {
     let changes = json!({ "amount_total": "11590", "created": "today", "total_details": details });
     deliver(&stage, &session(&stage.token().await, changes)).await;
     let order = stage.order("pi_1").await;
-    assert_eq!(
-        (&order["order"]["status"], &order["order"]["goods"]),
-        (&json!("paid"), &json!(null))
-    );
+    assert_eq!(order["order"]["status"], "paid");
     assert_eq!(order["commission"], json!([]), "nobody knows what it is worth");
     let unreadable = order["order"]["unreadable"].to_string();
     assert!(unreadable.contains("amount_total"), "{unreadable}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-const INPUTS: [&str; 11] = [
+const INPUTS: [&str; 12] = [
     "Cargo.toml",
     "pixel-wasm/Cargo.toml",
     "pixel-wasm/build.rs",
@@ -14,7 +14,8 @@ const INPUTS: [&str; 11] = [
     "pixel-wasm/web",
     "shared/Cargo.toml",
     "shared/src/lib.rs",
-    "shared/src/wire.rs",
+    "shared/basics/src/lib.rs",
+    "shared/basics/src/wire.rs",
     "dev/xtask/Cargo.toml",
     "dev/xtask/src",
 ];
