@@ -17,7 +17,9 @@ pub use fact::{
     Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
     Source, Status, Unreadable,
 };
-pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
+pub use names::{
+    Anchor, OrderKey, by_order, fold_name, folded_of_key, normal_order_id, proof_name, twin_name,
+};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
