@@ -73,6 +73,8 @@ pub struct Order {
     pub coupons: Vec<String>,
     /// The customer, if they are known.
     pub customer: Option<CustomerId>,
+    /// The customer's mailbox, if it is known.
+    pub mailbox: Option<CustomerId>,
     /// True for the customer's first order, false for a later one, if it is known.
     pub new_customer: Option<bool>,
     /// True for an order that a subscription made without the customer.
@@ -252,6 +254,7 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
         lines,
         coupons: content.map_or_else(Vec::new, |f| f.coupons.clone()),
         customer: base.customer.fact().and_then(|f| f.customer),
+        mailbox: base.customer.fact().and_then(|f| f.mailbox),
         new_customer: base.new_customer.fact().and_then(|f| f.new_customer),
         renewal: base.renewal,
         touches,

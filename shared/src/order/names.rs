@@ -282,8 +282,9 @@ impl Known {
         by_key
             .or_else(|| named(Spelling::Exact, own.name.clone()))
             .or_else(|| {
+                // An order that is not known yet must not be looked up: the answer is kept.
                 let may_fold = !fact.source.confirms() && !self.is_spelled(&own);
-                named(Spelling::Folded, own.name.to_lowercase()).filter(|_| may_fold)
+                may_fold.then(|| named(Spelling::Folded, own.name.to_lowercase())).flatten()
             })
             .or_else(|| named(Spelling::Exact, proof_name(&fact.id_as_proof()?)))
     }
@@ -377,7 +378,7 @@ mod tests {
     fn ids_that_servers_spell_in_two_cases_are_two_orders() {
         let postback = |id| fact(Source::Postback, Platform::Other, id, &[]);
         let (first, twin) = (postback("aB3xY9"), postback("Ab3Xy9"));
-        let first = OrderFact { received_at: Timestamp::from_ms(-1), ..first };
+        let twin = OrderFact { received_at: Timestamp::from_ms(1), ..twin };
         let both = ["/ab3xy9: 1", "/ab3xy9\u{1}Ab3Xy9: 1"];
         assert_eq!(orders(&[first.clone(), twin.clone()]), both);
         assert_eq!(orders(&[twin.clone(), first.clone()]), both, "in any order of arrival");
