@@ -4,9 +4,8 @@
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
 //! decimal strings. Reading is strict about fields on which money or identity depend, and names
 //! the field that is wrong. Of an order that the pixel found in a data layer only the id must be
-//! right (`order`). Unknown fields are ignored, so that an older server understands a newer pixel.
-
-mod order;
+//! right (`basics::page_order`). Unknown fields are ignored, so that an older server understands a
+//! newer pixel.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +13,7 @@ use crate::consent::Consent;
 use crate::order::normal_order_id;
 use crate::wire;
 
-pub use order::{Item, Order, PageSource, Unread};
+pub use basics::page_order::{Item, Order, PageSource, Unread};
 
 /// The number of events that a body may have.
 pub const EVENTS_MAX: usize = 50;

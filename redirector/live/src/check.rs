@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use shared::catalog::{fold_code, is_invisible, kept_code};
+use shared::code::{fold_code, is_invisible, kept_code};
 use url::{Host, Url};
 
 /// Characters a slug may have, generated or given.

@@ -14,7 +14,7 @@ pub struct Coupon {
     pub campaign: CampaignId,
     /// The owner, who is credited.
     pub influencer: InfluencerId,
-    /// The code as printed. [`super::fold_code`] says which spellings are one code.
+    /// The code as printed. [`crate::code::fold_code`] says which spellings are one code.
     pub code: String,
     /// The time from which the influencer owns the code; `None` for a code without a start.
     pub starts_at: Option<Timestamp>,

@@ -8,7 +8,6 @@
 mod access;
 mod campaign;
 mod change;
-mod code;
 mod coupon;
 mod dating;
 mod hold;
@@ -19,7 +18,6 @@ mod suspension;
 pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
-pub use code::{fold_code, is_invisible, kept_code};
 pub use coupon::Coupon;
 pub use dating::Moment;
 pub use hold::{Hold, HoldTarget};
@@ -34,6 +32,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::code::fold_code;
 use crate::id::{CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
 use crate::links::{Link, LinkRef, Links};
 use crate::rates::Rates;

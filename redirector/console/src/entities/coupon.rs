@@ -2,7 +2,8 @@
 
 use live::check_code;
 use rand::RngExt;
-use shared::catalog::{Coupon, fold_code};
+use shared::catalog::Coupon;
+use shared::code::fold_code;
 use shared::id::{CouponId, MerchantId};
 use shared::links::Schedule;
 use shared::platform::Platform;

@@ -1,5 +1,6 @@
-//! An order of a pixel event, and how it is read: strictly when the page reported it by a call of its own, and
-//! leniently when the pixel found it in a data layer, which others wrote for another purpose.
+//! An order of a pixel event, and how it is read: strictly when the page reported it by a call of
+//! its own, and leniently when the pixel found it in a data layer, which others wrote for another
+//! purpose.
 //!
 //! A call is refused with the name of the field that is wrong, so that its developer mends it. Of a
 //! found order nobody would read that: what cannot be read is left out and named, and the click
