@@ -694,7 +694,7 @@ proptest! {
             let named = shuffled.iter().any(|fact| fact.names().contains(&folded));
             prop_assert_eq!(found.is_some(), named);
             let is_spelled_so = |fact: &OrderFact| {
-                fact.source.confirms() && fact.order_id == name
+                fact.source.confirms() && fact.spelled_names().iter().any(|own| own == name)
             };
             if shuffled.iter().any(is_spelled_so) {
                 prop_assert!(found.unwrap().facts.iter().any(is_spelled_so));

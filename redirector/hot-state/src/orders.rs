@@ -241,14 +241,19 @@ pub fn find_order(
 ) -> Result<Option<FoundOrder>> {
     let (spelled, folded) = (normal_order_id(name), fold_name(name));
     let found = find_under(state, merchant, &folded, |orders| {
-        let with = |bears: &dyn Fn(&OrderFact) -> bool| {
-            orders.iter().position(|(_, facts)| facts.iter().any(bears))
+        let position = |is_it: &dyn Fn(&OrderKey, &OrderFact) -> bool| {
+            orders.iter().position(|(key, facts)| facts.iter().any(|fact| is_it(key, fact)))
         };
-        let of_servers = |fact: &OrderFact| fact.source.confirms();
-        with(&|fact| of_servers(fact) && normal_order_id(&fact.order_id) == spelled)
-            .or_else(|| with(&|fact| of_servers(fact) && fact.spelled_names().contains(&spelled)))
-            .or_else(|| orders.iter().position(|(key, _)| key.name == folded))
-            .or_else(|| with(&|fact| fact.names().contains(&folded)))
+        let is_spelled =
+            |fact: &OrderFact| fact.source.confirms() && fact.spelled_names().contains(&spelled);
+        let is_own = |key: &OrderKey, fact: &OrderFact| {
+            folded_of_key(&key.name) == folded && normal_order_id(&fact.order_id) == spelled
+        };
+        position(&|key, fact| is_own(key, fact) && fact.source.confirms())
+            .or_else(|| position(&|_, fact| is_spelled(fact)))
+            .or_else(|| position(&is_own))
+            .or_else(|| position(&|key, _| key.name == folded))
+            .or_else(|| position(&|_, fact| fact.names().contains(&folded)))
     })?;
     if found.is_some() {
         return Ok(found);
