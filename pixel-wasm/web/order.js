@@ -9,7 +9,7 @@ const LINES_MAX = 50;
 // What separates fields is the one character that may not pass.
 const text = (value) => String(value.toFixed ? +value.toFixed(6) : value).replace(/\x1f/g, "").trim().slice(0, 200);
 
-/** The order that goes out, and the names and texts of its fields, for the core to check. */
+/** The order that goes out, and the names and texts of the fields that the core must check. */
 export const readOrder = (given) => {
   const fields = [];
   const read = (names, given) => {
@@ -23,5 +23,7 @@ export const readOrder = (given) => {
   };
   const order = read(ORDER, given);
   order.items = [].concat(given.items ?? []).slice(0, LINES_MAX).map((line) => read(LINE, line));
+  // What the data layer says beside the id only decorates a claim: the server judges it.
+  if (given.source) fields.length = 1;
   return [order, fields];
 };

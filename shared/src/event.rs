@@ -3,15 +3,17 @@
 //!
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
 //! decimal strings. Reading is strict about fields on which money or identity depend, and names
-//! the field that is wrong. Unknown fields are ignored, so that an older server understands a newer
-//! pixel.
+//! the field that is wrong. Of an order that the pixel found in a data layer only the id must be
+//! right (`basics::page_order`). Unknown fields are ignored, so that an older server understands a
+//! newer pixel.
 
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Consent;
-use crate::money::{Currency, Decimal};
 use crate::order::normal_order_id;
 use crate::wire;
+
+pub use basics::page_order::{Item, Order, PageSource, Unread};
 
 /// The number of events that a body may have.
 pub const EVENTS_MAX: usize = 50;
@@ -85,61 +87,6 @@ pub struct Event {
     pub order: Option<Order>,
 }
 
-/// An order as the page knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Order {
-    /// The shop's own order id.
-    pub id: String,
-    /// The amount that the customer pays, or the value of the goods: shops differ.
-    pub value: Option<Decimal>,
-    /// The currency of all amounts of the order.
-    pub currency: Option<Currency>,
-    /// The tax, contained or added.
-    pub tax: Option<Decimal>,
-    /// The shipping costs.
-    pub shipping: Option<Decimal>,
-    /// The discount code that was used.
-    pub coupon: Option<String>,
-    /// True for the customer's first order, false for a later one.
-    pub new_customer: Option<bool>,
-    /// The order's key: what only the buyer's page and the shop know. It proves that the page is the
-    /// buyer's.
-    pub key: Option<String>,
-    /// The shop's MAC over id, amounts and currency, in hex. The page only passes it on.
-    pub sig: Option<String>,
-    /// The place on the page where the pixel found it; absent when the page reported it by a call.
-    pub source: Option<PageSource>,
-    /// The lines.
-    #[serde(default)]
-    pub items: Vec<Item>,
-}
-
-/// The place on a page where the pixel found an order that no call reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PageSource {
-    /// Google's data layer.
-    Ga4,
-    /// A place unknown to this version.
-    #[serde(other)]
-    Other,
-}
-
-/// One line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Item {
-    /// The shop's article number.
-    pub sku: Option<String>,
-    /// The name of the article.
-    pub name: Option<String>,
-    /// Its category.
-    pub category: Option<String>,
-    /// The number of pieces.
-    pub qty: Option<Decimal>,
-    /// The price of one piece.
-    pub price: Option<Decimal>,
-}
-
 impl Batch {
     /// Reads and checks a body.
     ///
@@ -176,7 +123,7 @@ impl Event {
             let why = "expected the shop's order id, not an empty or placeholder text";
             return Err(EventError::field(format!("e[{index}].o.id"), why));
         }
-        if order.value.is_some() && order.currency.is_none() {
+        if order.value.is_some() && order.currency.is_none() && order.source.is_none() {
             return Err(EventError::field(
                 format!("e[{index}].o.currency"),
                 "an amount needs its currency",
@@ -219,7 +166,7 @@ mod tests {
 
     const PURCHASE: &str = r#"{"v":1,"k":"k1","t":"","c":"granted","e":[{"id":"0193a0c4-8f9e-7d3a-9b1c-2f4e6a8c0d1e",
         "n":"purchase","ts":1763800000000,"u":"https://shop.example/thanks?order=1001","r":"","o":{"id":"1001",
-        "value":"129.90","currency":"EUR","coupon":"ANNA\"15\\\n\u0001é","new_customer":true,"key":"wc_order_1","sig":"00ff","source":"ga4",
+        "value":"129.90","currency":"EUR","coupon":"ANNA\"15\\\n\u0001é","new_customer":true,"key":"wc_order_1","sig":"00ff",
         "items":[{"sku":"A1","qty":"2","price":"64.95"}]}}]}"#;
 
     #[test]
@@ -234,11 +181,10 @@ mod tests {
             id: "1001".into(),
             value: "129.90".parse().ok(),
             currency: "EUR".parse().ok(),
-            coupon: Some("ANNA\"15\\\n\u{1}é".into()),
+            coupons: vec!["ANNA\"15\\\n\u{1}é".into()],
             new_customer: Some(true),
             key: Some("wc_order_1".into()),
             sig: Some("00ff".into()),
-            source: Some(PageSource::Ga4),
             items: vec![item],
             ..Order::default()
         };
@@ -260,6 +206,49 @@ mod tests {
         assert_eq!(Batch::decode(PURCHASE.as_bytes()), Ok(batch));
     }
 
+    /// Decodes the order with fields replaced, as the pixel finds it in the data layer.
+    fn found(changes: &[(&str, &str)]) -> Order {
+        let body = PURCHASE.replace("\"sig\":\"00ff\"", "\"source\":\"ga4\"");
+        let body = changes.iter().fold(body, |body, (from, to)| body.replace(from, to));
+        let batch = Batch::decode(body.as_bytes()).unwrap();
+        batch.events[0].order.clone().unwrap()
+    }
+
+    #[test]
+    fn what_decorates_a_found_order_does_not_refuse_it() {
+        for (from, to, field, text) in [
+            ("\"129.90\"", "\"1,234.50\"", "value", "1,234.50"),
+            ("\"129.90\"", "\"10,50\"", "value", "10,50"),
+            ("\"129.90\"", "{\"a\":1}", "value", "{\"a\":1}"),
+            ("\"EUR\"", "\"EURO\"", "currency", "EURO"),
+            ("\"64.95\"", "\"64.95 €\"", "items[0].price", "64.95 €"),
+            ("true", "\"yes\"", "new_customer", "yes"),
+            ("\"currency\":\"EUR\",", "", "currency", ""),
+        ] {
+            let order = found(&[(from, to)]);
+            assert_eq!(order.id, "1001");
+            assert_eq!(order.source, Some(PageSource::Ga4));
+            let unread = Unread { field: field.into(), text: text.into() };
+            assert_eq!(order.unread, [unread], "{to}");
+        }
+        assert_eq!(found(&[]).unread, []);
+        let empty = found(&[("\"129.90\"", "\"\""), ("\"EUR\"", "\" \"")]);
+        assert_eq!((empty.value, empty.currency, empty.unread), (None, None, vec![]));
+        let lines = found(&[("[{\"sku\"", "[null,{\"sku\"")]);
+        assert_eq!((lines.items.len(), lines.unread), (1, vec![]));
+    }
+
+    #[test]
+    fn a_found_order_has_all_its_codes() {
+        let code = r#""ANNA\"15\\\n\u0001é""#;
+        for list in ["\"A1, B2\"", "[\"A1\",\"B2\"]", "[\"A1,B2\",\"\"]"] {
+            assert_eq!(found(&[(code, list)]).coupons, ["A1", "B2"], "{list}");
+        }
+        let call = PURCHASE.replace(code, "\"A1, B2\"");
+        let order = Batch::decode(call.as_bytes()).unwrap().events[0].order.clone().unwrap();
+        assert_eq!(order.coupons, ["A1, B2"], "a call names one code");
+    }
+
     #[test]
     fn errors_name_the_field() {
         let with = |from: &str, to: &str| PURCHASE.replace(from, to);
@@ -270,7 +259,11 @@ mod tests {
             (order_id("# #"), "e[0].o.id"),
             (order_id(" #undefined "), "e[0].o.id"),
             (with("\"v\":1", "\"v\":2"), "v: expected 1"),
-            (with("129.90", "12,90"), "12,90"),
+            (with("129.90", "12,90"), "value: `12,90`"),
+            (with("64.95", "x"), "items[0].price: `x`"),
+            (with("\"2\"", "[]"), "items[0].qty"),
+            (with("true", "\"yes\""), "new_customer"),
+            (with("\"wc_order_1\"", "7"), "key"),
             (with("\"EUR\"", "\"EURO\""), "EURO"),
             (with("\"currency\":\"EUR\",", ""), "e[0].o.currency"),
             (with("0193a0c4", "x"), "e[0].id"),

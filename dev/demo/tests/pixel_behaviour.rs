@@ -790,6 +790,7 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
         ("dataLayer.push({ecommerce: null}, {event: 'orderComplete', ecommerce: {currencyCode: 'EUR', purchase: {actionField: {id: 'T3', revenue: '35.43', tax: '4.90', shipping: '5.99', coupon: 'X'}, products: [{id: 'P1', name: 'Tee', category: 'Apparel', price: '15.25', quantity: 1}]}}})", "T3", "35.43"),
         ("window.dataLayer = [{event: 'purchase', ecommerce: {transaction_id: 4, value: 1, currency: 'EUR'}}]", "4", "1"),
         ("dataLayer.push({event: 'purchase', transaction_id: 'T5', value: 2, currency: 'EUR'})", "T5", "2"),
+        ("dataLayer.push({event: 'purchase', ecommerce: {transaction_id: 'T7', value: '1,234.50', currency: 'EURO', coupon: ['A', 'B']}})", "T7", "1,234.50"),
     ]
     .iter()
     .enumerate()
@@ -801,12 +802,17 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
     }
     let legacy = &recorder.bodies()[2]["e"][0]["o"];
     assert_eq!((&legacy["currency"], &legacy["items"][0]["sku"]), (&json!("EUR"), &json!("P1")));
+    assert_eq!(
+        recorder.bodies()[5]["e"][0]["o"]["coupon"],
+        "A,B",
+        "the server judges what decorates"
+    );
     browser
         .run("dataLayer.push({event: 'refund', ecommerce: {transaction_id: 'T1'}}, {event: 'purchase', ecommerce: {transaction_id: 'T1', value: 72.05, currency: 'USD'}},
             {event: 'purchase', ecommerce: {transaction_id: '', value: 1, currency: 'EUR'}}, {event: 'purchase', ecommerce: {transaction_id: '{{id}}'}}, {event: 'add_to_cart', ecommerce: {items: []}})")
         .await
         .unwrap();
-    recorder.stays_at(5, QUIET).await;
+    recorder.stays_at(6, QUIET).await;
     assert_eq!(warnings(&browser).await.len(), 2, "an empty id and a placeholder");
     browser.open(&recorder.url("/named")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
@@ -815,8 +821,8 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
         .run("shopLayer.push({event: 'purchase', ecommerce: {transaction_id: 'T6'}}); location.href = '/off'")
         .await
         .unwrap();
-    recorder.event(5).await;
-    assert_eq!(recorder.bodies()[5]["e"][0]["o"]["id"], "T6");
+    recorder.event(6).await;
+    assert_eq!(recorder.bodies()[6]["e"][0]["o"]["id"], "T6");
 }
 
 async fn the_orders_key_comes_from_the_page_or_from_the_address(engine: Engine) {

@@ -15,6 +15,7 @@ use settlement::attribution::Decision;
 use settlement::customers::MANY_CUSTOMERS;
 use settlement::held::Held;
 use settlement::ledger::{Booking, settle};
+use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
 use shared::id::MerchantId;
@@ -292,6 +293,9 @@ fn view(
     let settled = settle(&found).ok_or_else(missing)?;
     let many = has_many_customers(state, &settled, &settle);
     let many = many.map_err(|error| Problem::internal(&error))?;
+    let own = is_own_mailbox(&settled, &console.live.read());
+    let flags = [(own, OWN_MAILBOX), (many, MANY_CUSTOMERS)];
+    let flags = flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).collect();
     Ok(OrderView {
         merchant: id,
         order_id: settled.order.order_id.clone(),
@@ -302,7 +306,7 @@ fn view(
         conversion: settled.conversion,
         unconverted: settled.unconverted,
         held: settled.holding.held,
-        flags: many.then_some(MANY_CUSTOMERS).into_iter().collect(),
+        flags,
         up_to_date,
     })
 }

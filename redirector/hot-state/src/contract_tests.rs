@@ -14,7 +14,8 @@ use shared::consent::Consent;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId, ProofId};
 use shared::order::{
-    Alias, AliasKind, BROWSER_FACTS_MAX, OrderFact, OrderKey, Source, by_order, distinct,
+    Alias, AliasKind, BROWSER_FACTS_MAX, OrderFact, OrderKey, Source, Status, by_order, distinct,
+    fold_name,
 };
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
@@ -577,7 +578,7 @@ fn an_order_that_is_reported_a_thousand_times_is_kept_in_few_entries() {
         let first = batch * 40 + 1;
         project(&state, "facts", first - 1, first, (first..first + 40).map(report).collect());
     }
-    let names = ["1001", "1001-a"].map(|name| name_key(MERCHANT, &shared::order::fold_name(name)));
+    let names = ["1001", "1001-a"].map(|name| name_key(MERCHANT, &fold_name(name)));
     let entries = state.entries(&names).unwrap();
     let facts = entries[0].iter().filter(|entry| matches!(entry, Entry::Fact(_))).count();
     assert!(facts <= 30, "{facts} of 1,200 facts are kept");
@@ -586,6 +587,36 @@ fn an_order_that_is_reported_a_thousand_times_is_kept_in_few_entries() {
         assert_eq!(found.facts.len(), facts, "{name}");
     }
 }
+
+/// Two orders whose ids differ only in case are found and counted apart, whichever came first.
+#[test]
+fn twins_in_case_are_two_orders() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = HotState::open(&StateUrl::Embedded, folder.path()).unwrap();
+    let sale = |number: u8, id: &str, goods: i64| {
+        let fact = OrderFact {
+            source: Source::Postback,
+            status: Some(Status::Paid),
+            goods_minor: Some(goods),
+            ..order(number, id, &[])
+        };
+        Record::Order(Box::new(fact))
+    };
+    project(&state, "facts", 0, 1, vec![sale(1, "aB3xY9", 1000)]);
+    let claim = OrderFact { source: Source::Pixel, ..order(3, "ab3xy9", &[]) };
+    project(&state, "facts", 1, 2, vec![Record::Order(Box::new(claim))]);
+    let found = find_order(&state, MERCHANT, "aB3xY9").unwrap().unwrap();
+    assert_eq!(found.facts.len(), 2, "the claim is about the only order there is");
+    project(&state, "facts", 2, 3, vec![sale(2, "Ab3Xy9", 2000)]);
+    for (id, goods) in [("aB3xY9", 1000), ("Ab3Xy9", 2000)] {
+        let found = find_order(&state, MERCHANT, id).unwrap().unwrap();
+        let amounts: Vec<_> = found.facts.iter().map(|fact| fact.goods_minor).collect();
+        assert_eq!(amounts, [Some(goods)], "{id}");
+    }
+}
+
+/// Few names, two of which differ only in case.
+const NAMES: [&str; 7] = ["0", "1", "2", "3", "4", "a", "A"];
 
 /// Facts of few orders with few names, so that they meet in every way.
 fn any_fact() -> impl Strategy<Value = OrderFact> {
@@ -597,14 +628,14 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         Source::Postback,
         Source::Pixel,
     ]);
-    let names = prop::collection::vec(0u8..7, 1..4);
+    let names = prop::collection::vec(prop::sample::select(&NAMES[..]), 1..4);
     let key = prop::option::of(0u8..3);
     (platform, source, names, key, 0u8..3).prop_map(|(platform, source, names, key, version)| {
         let content = format!("{platform:?} {source:?} {names:?} {key:?} {version}");
         let id = FactId::of_content(&[content.as_bytes()]);
         let received_at = Timestamp::from_ms(i64::from(version));
-        let own = (platform, names[0].to_string());
-        let alias = |name: &u8| Alias { kind: AliasKind::OrderNumber, value: name.to_string() };
+        let own = (platform, names[0].to_owned());
+        let alias = |name: &&str| Alias { kind: AliasKind::OrderNumber, value: (*name).to_owned() };
         let aliases =
             if source == Source::Webhook { names[1..].iter().map(alias).collect() } else { vec![] };
         let proofs = key.and_then(|key| ProofId::of_key(MERCHANT, &format!("key {key}")));
@@ -653,14 +684,21 @@ proptest! {
             seq += some.len() as u64;
         }
         let mut held = Orders::new();
-        for name in 0u8..7 {
-            let root = name_key(MERCHANT, &name.to_string());
+        for name in NAMES {
+            let folded = fold_name(name);
+            let root = name_key(MERCHANT, &folded);
             let mut known = NamedEntries::default();
             known.read(&state, [root.clone()]).unwrap();
             held.extend(ids(known.group(&root).orders()));
-            let found = find_order(&state, MERCHANT, &name.to_string()).unwrap();
-            let named = shuffled.iter().any(|fact| fact.names().contains(&name.to_string()));
+            let found = find_order(&state, MERCHANT, name).unwrap();
+            let named = shuffled.iter().any(|fact| fact.names().contains(&folded));
             prop_assert_eq!(found.is_some(), named);
+            let is_spelled_so = |fact: &OrderFact| {
+                fact.source.confirms() && fact.spelled_names().iter().any(|own| own == name)
+            };
+            if shuffled.iter().any(is_spelled_so) {
+                prop_assert!(found.unwrap().facts.iter().any(is_spelled_so));
+            }
         }
         let whole = |facts: Vec<&OrderFact>| {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();

@@ -12,7 +12,7 @@ use shared::id::{ClickId, MerchantId};
 use shared::time::Timestamp;
 
 use crate::model::{Entry, NameKey, Stored};
-use crate::orders::{FoundOrder, find_order};
+use crate::orders::{FoundOrder, find_order_of_key};
 use crate::state::HotState;
 
 /// Orders that are kept for one click: more than are needed to see that it has many customers.
@@ -64,7 +64,8 @@ pub fn has_many_customers(
     for entry in state.entries(&[click_key(merchant, &click)])?.concat() {
         let Entry::Elsewhere(_, home) = entry else { continue };
         let name = home.get(MERCHANT_BYTES..).and_then(|name| str::from_utf8(name).ok());
-        let Some(found) = find_order(state, merchant, name.unwrap_or_default())? else { continue };
+        let found = find_order_of_key(state, merchant, name.unwrap_or_default())?;
+        let Some(found) = found else { continue };
         if let Some(order) = settle(&found).filter(|order| bringing_click(order) == Some(click)) {
             customers.add(&order);
         }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use shared::id::{ClickId, FactId, MerchantId, ProofId};
 use shared::order::{
     BROWSER_FACTS_MAX, OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, distinct, fold_name,
-    proof_name, repetitions,
+    folded_of_key, normal_order_id, proof_name, repetitions,
 };
 use shared::time::Span;
 
@@ -235,7 +235,8 @@ pub(crate) fn clicks_of(fact: &OrderFact) -> impl Iterator<Item = ClickId> {
 }
 
 /// Returns the order that a merchant's name stands for: the order with this id, or else one that
-/// bears the name, or has it as its key.
+/// bears the name, or has it as its key. An order that spells it the same comes before one that
+/// differs in case.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -244,23 +245,59 @@ pub fn find_order(
     merchant: MerchantId,
     name: &str,
 ) -> Result<Option<FoundOrder>> {
-    let by_key = ProofId::of_key(merchant, name).map(|proof| proof_name(&proof));
-    for name in [Some(fold_name(name)), by_key].into_iter().flatten() {
-        let root = name_key(merchant, &name);
-        let mut known = NamedEntries::default();
-        known.read(state, [root.clone()])?;
-        let group = known.group(&root);
-        let mut orders = group.orders();
-        let own = orders.iter().position(|(key, _)| key.name == name);
-        let bears = |(_, facts): &(OrderKey, Vec<OrderFact>)| {
-            facts.iter().any(|f| f.names().contains(&name))
+    let (spelled, folded) = (normal_order_id(name), fold_name(name));
+    let found = find_under(state, merchant, &folded, |orders| {
+        let position = |is_it: &dyn Fn(&OrderKey, &OrderFact) -> bool| {
+            orders.iter().position(|(key, facts)| facts.iter().any(|fact| is_it(key, fact)))
         };
-        if let Some(index) = own.or_else(|| orders.iter().position(bears)) {
-            let facts = orders.swap_remove(index).1;
-            let mut found = FoundOrder { facts, visits: group.visits };
-            read_visits(state, &mut found.visits, &found.facts)?;
-            return Ok(Some(found));
-        }
+        let is_spelled =
+            |fact: &OrderFact| fact.source.confirms() && fact.spelled_names().contains(&spelled);
+        let is_own = |key: &OrderKey, fact: &OrderFact| {
+            folded_of_key(&key.name) == folded && normal_order_id(&fact.order_id) == spelled
+        };
+        position(&|key, fact| is_own(key, fact) && fact.source.confirms())
+            .or_else(|| position(&|_, fact| is_spelled(fact)))
+            .or_else(|| position(&is_own))
+            .or_else(|| position(&|key, _| key.name == folded))
+            .or_else(|| position(&|_, fact| fact.names().contains(&folded)))
+    })?;
+    if found.is_some() {
+        return Ok(found);
     }
-    Ok(None)
+    let Some(proof) = ProofId::of_key(merchant, name) else { return Ok(None) };
+    let by_key = proof_name(&proof);
+    find_under(state, merchant, &by_key, |orders| {
+        orders.iter().position(|(_, facts)| facts.iter().any(|f| f.names().contains(&by_key)))
+    })
+}
+
+/// Returns the order whose key has this name.
+pub(crate) fn find_order_of_key(
+    state: &HotState,
+    merchant: MerchantId,
+    name: &str,
+) -> Result<Option<FoundOrder>> {
+    let folded = folded_of_key(name);
+    find_under(state, merchant, folded, |orders| {
+        orders.iter().position(|(key, _)| key.name == name)
+    })
+}
+
+/// Picks one of the orders that stand under a folded name or under names that it leads to.
+fn find_under(
+    state: &HotState,
+    merchant: MerchantId,
+    folded: &str,
+    pick: impl FnOnce(&[(OrderKey, Vec<OrderFact>)]) -> Option<usize>,
+) -> Result<Option<FoundOrder>> {
+    let root = name_key(merchant, folded);
+    let mut known = NamedEntries::default();
+    known.read(state, [root.clone()])?;
+    let group = known.group(&root);
+    let mut orders = group.orders();
+    let Some(index) = pick(&orders) else { return Ok(None) };
+    let facts = orders.swap_remove(index).1;
+    let mut found = FoundOrder { facts, visits: group.visits };
+    read_visits(state, &mut found.visits, &found.facts)?;
+    Ok(Some(found))
 }

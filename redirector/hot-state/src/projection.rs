@@ -6,6 +6,7 @@
 //! be stored again with the same result, and nodes that share a store need no lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
 use std::ops::Deref;
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +19,7 @@ use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
 use shared::money::Currency;
-use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit};
+use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit, fold_name, twin_name};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
@@ -342,9 +343,9 @@ fn totals(
     catalog: &Catalog,
     brought: &mut Brought,
 ) -> Vec<(NameKey, Vec<u8>)> {
-    let facts = || orders.iter().flat_map(|(_, facts)| facts);
-    let own = facts().filter_map(|fact| keys_of(fact).into_iter().next());
-    let mut totals: BTreeMap<NameKey, Vec<u8>> = own.map(|name| (name, vec![])).collect();
+    let facts = orders.iter().flat_map(|(_, facts)| facts);
+    let mut totals: BTreeMap<NameKey, Vec<u8>> =
+        own_names(facts).map(|name| (name, vec![])).collect();
     for (key, facts) in orders {
         let Some(settled) = settle(facts, catalog, &|click| visits.get(click).copied()) else {
             continue;
@@ -354,6 +355,22 @@ fn totals(
         totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
     }
     totals.into_iter().collect()
+}
+
+/// Returns every name that the key of an order of these facts may have. Where ids differ only in
+/// case, orders have their own spelling in it; which of them needs it may change with a later fact.
+fn own_names<'f>(facts: impl Iterator<Item = &'f OrderFact>) -> impl Iterator<Item = NameKey> {
+    let mut spelled: BTreeMap<NameKey, BTreeSet<NameKey>> = BTreeMap::new();
+    for fact in facts {
+        let name = name_key(fact.merchant, &fold_name(&fact.order_id));
+        let twin = name_key(fact.merchant, &twin_name(&fact.order_id));
+        spelled.entry(name).or_default().insert(twin);
+    }
+    let with_twins = |(name, twins): (NameKey, BTreeSet<NameKey>)| {
+        let has_twins = twins.len() > 1;
+        iter::once(name).chain(twins.into_iter().filter(move |_| has_twins))
+    };
+    spelled.into_iter().flat_map(with_twins)
 }
 
 /// Returns a click and the clicks that led to it, as far as they are known.

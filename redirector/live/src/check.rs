@@ -5,12 +5,37 @@
 
 use std::net::IpAddr;
 
+use shared::code::{fold_code, is_invisible, kept_code};
 use url::{Host, Url};
 
 /// Characters a slug may have, generated or given.
 const SLUG_CHARS_MAX: usize = 64;
 /// Characters a destination may have.
 const DESTINATION_CHARS_MAX: usize = 2048;
+/// Bytes a discount code may have.
+const CODE_BYTES_MAX: usize = 128;
+
+/// Returns a host name in the spelling that is kept and compared: lower case, other scripts as
+/// punycode, without a final dot, which only says that the name is complete, and without what was
+/// pasted along. [`check_host`] says whether it is a host name at all.
+pub fn kept_host(host: &str) -> String {
+    let host = host.trim_matches(is_pasted_along);
+    let ascii = match Host::parse(host) {
+        Ok(Host::Domain(name)) if !host.is_ascii() => name,
+        _ => host.to_lowercase(),
+    };
+    ascii.strip_suffix('.').map(str::to_owned).unwrap_or(ascii)
+}
+
+/// Returns whether a character around a text is none of it.
+fn is_pasted_along(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Returns whether all labels of a name have a length that DNS allows.
+fn has_lengths_of_dns(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()))
+}
 
 /// Checks a host name in the form of a `Host` header without port. An address has one spelling.
 pub fn check_host(host: &str) -> Result<(), String> {
@@ -19,14 +44,13 @@ pub fn check_host(host: &str) -> Result<(), String> {
     }
     let label = |label: &str| {
         let bytes = label.as_bytes();
-        (1..=63).contains(&bytes.len())
-            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+        bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
             && bytes.first() != Some(&b'-')
             && bytes.last() != Some(&b'-')
     };
     // Browsers read a name that ends in a number, such as 127.1 or 0x7f.1, as an address.
     let is_name = matches!(Host::parse(host), Ok(Host::Domain(name)) if name == host);
-    let fits = host.len() <= 253 && host.split('.').all(label) && is_name;
+    let fits = has_lengths_of_dns(host) && host.split('.').all(label) && is_name;
     if fits {
         Ok(())
     } else {
@@ -71,19 +95,37 @@ pub fn check_slug(slug: &str) -> Result<(), String> {
     }
 }
 
-pub fn check_code(code: &str) -> Result<(), String> {
-    let fits = !code.trim().is_empty() && code.len() <= 128 && !code.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err("expected a discount code of 1 to 128 characters".to_owned()) }
+/// Checks a discount code and returns the spelling to keep. A code that no order can bring is
+/// refused.
+pub fn check_code(code: &str) -> Result<String, String> {
+    let kept = kept_code(code);
+    let fits = kept.len() <= CODE_BYTES_MAX
+        && !kept.chars().any(|c| c.is_control() || c == '\u{fffd}')
+        && !fold_code(&kept).is_empty();
+    let expected = || {
+        format!(
+            "`{code}`: expected a discount code of 1 to {CODE_BYTES_MAX} bytes that can be read"
+        )
+    };
+    if fits { Ok(kept) } else { Err(expected()) }
 }
 
-/// Checks a destination and returns the spelling to keep.
+/// Checks a destination and returns the spelling to keep, without blanks and characters around it
+/// that nobody sees: whoever pastes an address pastes them along.
 pub fn check_destination(text: &str) -> Result<String, String> {
+    let text = text.trim_matches(is_pasted_along);
     let refused = |why: &str| Err(format!("`{text}`: {why}"));
     if text.len() > DESTINATION_CHARS_MAX {
         return Err(format!("longer than {DESTINATION_CHARS_MAX} characters"));
     }
     if text.contains('\\') || text.chars().any(char::is_control) {
         return refused("backslashes and control characters are not allowed");
+    }
+    if let Some(hidden) = text.chars().find(|&c| is_invisible(c) && !may_be_meant(c)) {
+        let code = u32::from(hidden);
+        return refused(&format!(
+            "has a character that nobody sees, U+{code:04X}; delete it, or write it as its %-code"
+        ));
     }
     let Ok(url) = Url::parse(text) else {
         return refused("expected an absolute address such as https://shop.example/");
@@ -100,6 +142,12 @@ pub fn check_destination(text: &str) -> Result<String, String> {
         ("http", false) => return refused("expected https (http is for local test hosts only)"),
         _ => return refused("expected https"),
     }
+    if matches!(host, Host::Domain(name) if !has_lengths_of_dns(name)) {
+        return refused("has a host name that DNS does not allow: a label has 1 to 63 characters");
+    }
+    if url.port() == Some(0) {
+        return refused("port 0 is no port");
+    }
     if !is_for_testing(&host) && !is_public(&host) {
         return refused("expected a public host name, not an address or a local name");
     }
@@ -109,6 +157,12 @@ pub fn check_destination(text: &str) -> Result<String, String> {
     let kept = url.to_string();
     // The kept spelling must parse to the same address. Otherwise a browser could read another one.
     if Url::parse(&kept).as_ref() == Ok(&url) { Ok(kept) } else { refused("is ambiguous") }
+}
+
+/// Returns whether an address may hold this invisible character: Persian and emoji need those that
+/// join and vary.
+const fn may_be_meant(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// Returns the host of an address that [`check_destination`] returned, as a merchant's domains are
@@ -163,6 +217,12 @@ mod tests {
             ("https://shop.example", "https://shop.example/"),
             ("HTTPS://Shop.Example/a b?x=ü#y", "https://shop.example/a%20b?x=%C3%BC#y"),
             ("https://bücher.de/", "https://xn--bcher-kva.de/"),
+            ("https://shop.example/p\u{200b}", "https://shop.example/p"),
+            ("\u{feff} https://shop.example/p\u{2060}\u{a0}\n", "https://shop.example/p"),
+            (
+                "https://shop.example/👩\u{200d}💻",
+                "https://shop.example/%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB",
+            ),
             ("http://shop.localhost:8090/p?a=1", "http://shop.localhost:8090/p?a=1"),
             ("http://127.0.0.1:9/", "http://127.0.0.1:9/"),
         ] {
@@ -186,6 +246,19 @@ mod tests {
             "https://intranet/",
             "https://printer.local/",
             "https://shop.de/\r\nX: y",
+            "https://shop.de/a\u{200b}b",
+            "https://shop\u{ad}.de/",
+            "https://shop.de/\u{202e}gpj.exe",
+            "https://a..b/",
+            "https://.shop.de/",
+            "https://shop.example../",
+            "https://shop.de:0/",
+            "http://shop.test:0/",
+            "https://printer.local./",
+            "https://localhost./",
+            "https://xn--bcher-kva.de./",
+            &format!("https://{}.de/", "a".repeat(64)),
+            &format!("https://{}de/", "abcdefgh.".repeat(32)),
             "https://shop.de/?ac=1",
             "",
         ] {
@@ -280,6 +353,40 @@ mod tests {
         {
             assert_eq!(host_of(destination).unwrap_or_default(), host);
         }
+    }
+
+    #[test]
+    fn a_host_is_kept_in_one_spelling() {
+        for (given, kept) in [
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.example.", "xn--bcher-kva.example"),
+            ("bu\u{308}cher。example", "xn--bcher-kva.example"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            (" Shop.Example.\u{200b}", "shop.example"),
+            ("пример.рф", "xn--e1afmkfd.xn--p1ai"),
+            ("::1", "::1"),
+            ("localhost.", "localhost"),
+        ] {
+            assert_eq!(kept_host(given), kept);
+            assert_eq!(check_host(kept), Ok(()));
+        }
+        for given in
+            ["shop.example..", "bü cher.example", "ü/x", "*.bücher.example", "１２７.1", "."]
+        {
+            assert!(check_host(&kept_host(given)).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_no_order_can_bring_is_refused() {
+        for (given, kept) in [(" ANNA15 ", "ANNA15"), ("ZWSP15\u{200b}", "ZWSP15"), ("Ä&B", "Ä&B")]
+        {
+            assert_eq!(check_code(given).as_deref(), Ok(kept));
+        }
+        for given in ["", " ", "\u{200b}", "\u{ad}\u{2060}", "&nbsp;", "A\nB", "AN\u{fffd}NA"] {
+            assert!(check_code(given).is_err(), "{given:?}");
+        }
+        assert!(check_code(&"x".repeat(129)).is_err() && check_code(&"x".repeat(128)).is_ok());
     }
 
     #[test]

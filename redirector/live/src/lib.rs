@@ -24,6 +24,7 @@ pub mod stop;
 pub use catalog::{ChangeError, Live, for_each_change};
 pub use check::{
     check_code, check_destination, check_domain, check_host, check_slug, host_of, is_under,
+    kept_host,
 };
 pub use rarely::Rarely;
 pub use snapshot::{HotCampaign, HotMerchant, Snapshot};

@@ -146,6 +146,15 @@ pub(crate) fn customer<'v>(
     addresses.filter_map(|address| CustomerId::of_email(arrival.merchant, address)).next()
 }
 
+/// Returns the mailbox of the same address.
+pub(crate) fn mailbox<'v>(
+    arrival: &Arrival<'_>,
+    emails: impl IntoIterator<Item = Option<&'v Value>>,
+) -> Option<CustomerId> {
+    let addresses = emails.into_iter().flatten().filter_map(Value::as_str);
+    addresses.filter_map(|address| CustomerId::of_mailbox(arrival.merchant, address)).next()
+}
+
 /// Returns a line of an order. Returns `None` for a line without an id, and for one with an invalid
 /// amount.
 pub(crate) fn line(entry: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {

@@ -133,6 +133,7 @@ impl<'a> Reader<'a> {
             coupons: self.coupons(),
             touches: self.touches(),
             customer: fields::customer(self.arrival, [self.entity.get("customer_email")]),
+            mailbox: fields::mailbox(self.arrival, [self.entity.get("customer_email")]),
             ..blank
         };
         Ok(OrderFact { notes: first_notes(self.notes), unreadable: self.unreadable, ..fact })

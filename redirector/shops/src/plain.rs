@@ -157,6 +157,9 @@ impl Reader<'_> {
             touches,
             clicks,
             customer: self.customer(),
+            mailbox: self
+                .text("customer_email")
+                .and_then(|email| CustomerId::of_mailbox(self.arrival.merchant, &email)),
             new_customer: self.flag("new_customer")?,
             renewal: self.flag("renewal")?.unwrap_or(false),
             test: self.flag("test")?.unwrap_or(false),

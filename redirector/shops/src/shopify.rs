@@ -7,7 +7,7 @@
 
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
-use shared::id::{CustomerId, FactId};
+use shared::id::FactId;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
@@ -166,7 +166,8 @@ impl<'a> Reader<'a> {
             refunds,
             coupons: fields::codes(list(self.order, "discount_codes")),
             touches: self.touches(),
-            customer: self.customer(),
+            customer: fields::customer(self.arrival, self.emails()),
+            mailbox: fields::mailbox(self.arrival, self.emails()),
             new_customer: self.new_customer(),
             renewal: self.is_renewal(),
             test: is_test(self.order, self.arrival.headers),
@@ -186,12 +187,9 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn customer(&self) -> Option<CustomerId> {
+    fn emails(&self) -> [Option<&Value>; 3] {
         let of_customer = self.order.get("customer").and_then(|customer| customer.get("email"));
-        fields::customer(
-            self.arrival,
-            [self.order.get("email"), self.order.get("contact_email"), of_customer],
-        )
+        [self.order.get("email"), self.order.get("contact_email"), of_customer]
     }
 
     /// Returns whether the customer is new. Only older payloads say it: they count the customer's
@@ -628,7 +626,7 @@ mod tests {
     use shared::order::fold;
 
     use super::*;
-    use shared::id::ProofId;
+    use shared::id::{CustomerId, ProofId};
 
     use crate::arrival::Authenticity;
     use crate::platforms::authenticate;

@@ -7,7 +7,7 @@
 
 use http::HeaderMap;
 use serde_json::Value;
-use shared::id::{CustomerId, FactId};
+use shared::id::FactId;
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
     Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
@@ -155,7 +155,8 @@ impl Reader<'_> {
             ordered_at: self.completed_at(),
             // A session is created when the customer goes to the checkout.
             checkout_at: self.time("data.object.created"),
-            customer: self.customer(),
+            customer: fields::customer(self.arrival, self.emails()),
+            mailbox: fields::mailbox(self.arrival, self.emails()),
             status: Some(status),
             touches: self.touches(),
             currency,
@@ -200,9 +201,9 @@ impl Reader<'_> {
             .flatten()
     }
 
-    fn customer(&self) -> Option<CustomerId> {
+    fn emails(&self) -> [Option<&Value>; 2] {
         let fields = ["data.object.customer_details.email", "data.object.customer_email"];
-        fields::customer(self.arrival, fields.map(|path| self.field(path)))
+        fields.map(|path| self.field(path))
     }
 
     /// Reads a charge. `amount_refunded` is all that was refunded so far. So each charge has one
@@ -453,7 +454,7 @@ mod tests {
     use crate::platforms::authenticate;
     use http::header::HeaderValue;
     use serde_json::json;
-    use shared::id::ProofId;
+    use shared::id::{CustomerId, ProofId};
 
     const SIGNED_AT: i64 = 1_700_000_000;
     const BODY: &[u8] = br#"{"id":727,"status":"processing"}"#;

@@ -163,10 +163,8 @@ impl Reader<'_> {
             refunds,
             coupons: fields::codes(list(self.order, "coupon_lines")),
             touches: self.touches(),
-            customer: fields::customer(
-                self.arrival,
-                [self.order.get("billing").and_then(|b| b.get("email"))],
-            ),
+            customer: fields::customer(self.arrival, [self.email()]),
+            mailbox: fields::mailbox(self.arrival, [self.email()]),
             renewal: self.has_meta("_subscription_renewal"),
             test: self.is_test(),
             ..blank(self.arrival, order_id, id)
@@ -317,6 +315,10 @@ impl Reader<'_> {
         let entries = list(self.order, "meta_data").iter();
         entries
             .filter_map(|entry| Some((entry.get("key")?.as_str()?, entry.get("value")?.as_str()?)))
+    }
+
+    fn email(&self) -> Option<&Value> {
+        self.order.get("billing").and_then(|billing| billing.get("email"))
     }
 
     /// Returns the clicks of the tokens in the order's meta data: `ac`, `_ac`, or in the address of

@@ -9,12 +9,9 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an address and port such as 127.0.0.1:8080".to_owned())
 }
 
-/// Reads host names, separated by commas, and turns them to lower case.
+/// Reads host names, separated by commas, in the spelling in which hosts are compared.
 pub(crate) fn hosts(text: &str) -> Result<Vec<String>, String> {
-    let names = text
-        .split(',')
-        .map(|host| host.trim().to_ascii_lowercase())
-        .filter(|host| !host.is_empty());
+    let names = text.split(',').map(live::kept_host).filter(|host| !host.is_empty());
     names.map(|host| live::check_host(&host).map(|()| host)).collect()
 }
 

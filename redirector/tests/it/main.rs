@@ -25,6 +25,7 @@ mod reconcile;
 mod redirects;
 mod shipping;
 mod shopify;
+mod spellings;
 mod stop;
 mod stripe;
 mod support;

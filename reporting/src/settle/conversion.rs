@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use settlement::attribution::{Candidate, Method};
 use settlement::customers::{Customers, MANY_CUSTOMERS, bringing_click};
 use settlement::ledger::{Account, Booking, Settled, settle};
+use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, ClickId, FactId, MerchantId};
 use shared::money::Currency;
@@ -31,6 +32,8 @@ pub(crate) struct Conversion {
     hold: Hold,
     /// Its click brought orders of more customers than one click does.
     has_many_customers: bool,
+    /// Its customer has the mailbox of the influencer who is credited.
+    is_own_mailbox: bool,
 }
 
 /// The state of the hold: the days that a commission waits before it may be paid.
@@ -87,7 +90,9 @@ impl Conversions {
             found.add_payer(merchant)?;
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled);
-            found.list.push(Conversion { id, settled, hold, has_many_customers: false });
+            let is_own_mailbox = is_own_mailbox(&settled, catalog);
+            let has_many_customers = false;
+            found.list.push(Conversion { id, settled, hold, has_many_customers, is_own_mailbox });
         }
         found.note_many_customers();
         Ok(found)
@@ -185,12 +190,13 @@ impl Conversion {
     }
 
     /// Returns the decision's label, `test` or `draft` for an order that does not count, or
-    /// `many_customers` for one that counts and is remarkable.
+    /// `own_mailbox` or `many_customers` for one that counts and is remarkable.
     pub(crate) fn label(&self) -> &str {
         let order = &self.settled.order;
         match self.settled.decision.label.as_str() {
             "" if order.test => "test",
             "" if order.status == Status::Draft => "draft",
+            "" if self.is_own_mailbox => OWN_MAILBOX,
             "" if self.has_many_customers => MANY_CUSTOMERS,
             label => label,
         }

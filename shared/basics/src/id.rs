@@ -246,6 +246,22 @@ impl CustomerId {
         }
         Some(Self::of_content(&[b"customer", &merchant.bits().to_be_bytes(), email.as_bytes()]))
     }
+
+    /// Returns the mailbox that such an address is likely to reach: without what stands behind a
+    /// `+`, without the final dot of a host, and at Gmail without dots. Two addresses of one mailbox
+    /// are probably one person's, and no proof of it. It equals no [`CustomerId::of_email`].
+    pub fn of_mailbox(merchant: MerchantId, email: &str) -> Option<Self> {
+        Self::of_email(merchant, email)?;
+        let email = email.trim().to_lowercase();
+        let (user, host) = email.rsplit_once('@')?;
+        let user = user.split_once('+').map_or(user, |(user, _)| user);
+        let (user, host) = match host.strip_suffix('.').unwrap_or(host) {
+            "gmail.com" | "googlemail.com" => (user.replace('.', ""), "gmail.com"),
+            host => (user.to_owned(), host),
+        };
+        let mailbox = format!("{user}@{host}");
+        Some(Self::of_content(&[b"mailbox", &merchant.bits().to_be_bytes(), mailbox.as_bytes()]))
+    }
 }
 
 #[cfg(test)]
@@ -277,6 +293,27 @@ mod tests {
         }
         assert!("AAAAAAAAAAAAAAAAAAAAAA=".parse::<ClickId>().is_err());
         assert!("AAAAAAAAAAAAAAAAAAAAAB".parse::<ClickId>().is_err(), "spare bits must be zero");
+    }
+
+    #[test]
+    fn addresses_of_one_mailbox_are_told() {
+        let mailbox = |email| CustomerId::of_mailbox(MerchantId::from_bits(1), email);
+        for (one, others) in [
+            (
+                "anna.b@gmail.com",
+                &["annab@gmail.com", "AnnaB+shop@googlemail.com", "an.nab@gmail.com."][..],
+            ),
+            ("anna@example.org", &["anna+1@example.org", " Anna@Example.org. "]),
+        ] {
+            for other in others {
+                assert_eq!(mailbox(one), mailbox(other), "{one} {other}");
+            }
+        }
+        assert_ne!(mailbox("an.na@example.org"), mailbox("anna@example.org"));
+        assert_ne!(mailbox("anna@example.org"), mailbox("anna@example.com"));
+        assert_eq!((mailbox("anna"), mailbox("@gmail.com"), mailbox("")), (None, None, None));
+        let customer = CustomerId::of_email(MerchantId::from_bits(1), "anna@example.org");
+        assert_ne!(mailbox("anna@example.org"), customer);
     }
 
     #[test]

@@ -9,11 +9,15 @@
 #![cfg_attr(not(feature = "domain"), no_std)]
 
 #[cfg(feature = "domain")]
+pub mod code;
+#[cfg(feature = "domain")]
 pub mod consent;
 #[cfg(feature = "domain")]
 pub mod id;
 #[cfg(feature = "domain")]
 pub mod money;
+#[cfg(feature = "domain")]
+pub mod page_order;
 #[cfg(feature = "domain")]
 pub mod platform;
 #[cfg(feature = "domain")]

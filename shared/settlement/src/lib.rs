@@ -8,3 +8,4 @@ pub mod attribution;
 pub mod customers;
 pub mod held;
 pub mod ledger;
+pub mod own_mailbox;

@@ -14,7 +14,7 @@ pub struct Coupon {
     pub campaign: CampaignId,
     /// The owner, who is credited.
     pub influencer: InfluencerId,
-    /// The code as printed. Codes are compared without case and outer blanks.
+    /// The code as printed. [`crate::code::fold_code`] says which spellings are one code.
     pub code: String,
     /// The time from which the influencer owns the code; `None` for a code without a start.
     pub starts_at: Option<Timestamp>,
@@ -24,9 +24,4 @@ pub struct Coupon {
     pub created_at: Timestamp,
     /// When the API last changed it: of two versions the later one wins.
     pub updated_at: Timestamp,
-}
-
-/// Returns the form in which discount codes are compared.
-pub fn fold_code(code: &str) -> String {
-    code.trim().to_lowercase()
 }

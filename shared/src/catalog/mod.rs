@@ -18,7 +18,7 @@ mod suspension;
 pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
-pub use coupon::{Coupon, fold_code};
+pub use coupon::Coupon;
 pub use dating::Moment;
 pub use hold::{Hold, HoldTarget};
 pub use influencer::Influencer;
@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::code::fold_code;
 use crate::id::{CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
 use crate::links::{Link, LinkRef, Links};
 use crate::rates::Rates;
@@ -219,7 +220,7 @@ impl Catalog {
             .or_else(|| self.suspended(Suspendable::Influencer(influencer), clicked_at, known_at))
     }
 
-    /// Returns every coupon of a merchant with this code, in order of id.
+    /// Returns every coupon of a merchant with this code, in whatever spelling, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
         let ids = self.coupons_by_code.get(&fold_code(code)).into_iter().flatten();
         let of_merchant = |coupon: &&Arc<Coupon>| {
@@ -228,6 +229,19 @@ impl Catalog {
                 .is_some_and(|campaign| campaign.merchant == merchant)
         };
         ids.filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+    }
+
+    /// Returns the coupons of a merchant that a code on an order means, in order of id: those that
+    /// are spelled like it but for case, or else all that may be meant. Coupons that were entered
+    /// when fewer spellings were one code keep their own.
+    pub fn coupons_meant_by(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
+        let mut found = self.coupons_with_code(merchant, code);
+        let plain = |code: &str| code.trim().to_lowercase();
+        let is_spelled_alike = |coupon: &&Arc<Coupon>| plain(&coupon.code) == plain(code);
+        if found.len() > 1 && found.iter().any(is_spelled_alike) {
+            found.retain(is_spelled_alike);
+        }
+        found
     }
 }
 

@@ -280,6 +280,9 @@ pub struct OrderFact {
     /// The customer, as a hash of the e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
+    /// The mailbox of that address, as a hash too: [`CustomerId::of_mailbox`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<CustomerId>,
     /// True for the customer's first order, false for a later one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_customer: Option<bool>,
@@ -369,6 +372,7 @@ impl OrderFact {
             touches: vec![],
             clicks: vec![],
             customer: None,
+            mailbox: None,
             new_customer: None,
             renewal: false,
             consent: None,

@@ -17,7 +17,9 @@ pub use fact::{
     Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
     Source, Status, Unreadable,
 };
-pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
+pub use names::{
+    Anchor, OrderKey, by_order, fold_name, folded_of_key, normal_order_id, proof_name, twin_name,
+};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
@@ -71,6 +73,8 @@ pub struct Order {
     pub coupons: Vec<String>,
     /// The customer, if they are known.
     pub customer: Option<CustomerId>,
+    /// The customer's mailbox, if it is known.
+    pub mailbox: Option<CustomerId>,
     /// True for the customer's first order, false for a later one, if it is known.
     pub new_customer: Option<bool>,
     /// True for an order that a subscription made without the customer.
@@ -250,6 +254,7 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
         lines,
         coupons: content.map_or_else(Vec::new, |f| f.coupons.clone()),
         customer: base.customer.fact().and_then(|f| f.customer),
+        mailbox: base.customer.fact().and_then(|f| f.mailbox),
         new_customer: base.new_customer.fact().and_then(|f| f.new_customer),
         renewal: base.renewal,
         touches,

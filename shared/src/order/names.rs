@@ -4,8 +4,12 @@
 //! A fact from any other channel (payment provider, postback, import, browser) has one name, and
 //! belongs to the anchored order with that name. A name that several orders have identifies none of
 //! them: such a fact stands alone until the name is unambiguous. Amounts are never compared.
+//!
+//! Servers spell names exactly: two ids that differ only in case are two orders. Pages do not: a
+//! browser's claim that fits no spelling finds the only order whose name differs in case alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::fact::{OrderFact, Source};
 use crate::id::{MerchantId, ProofId};
@@ -19,7 +23,8 @@ pub fn normal_order_id(id: &str) -> String {
     global.map_or(id, |(_, last)| last).to_owned()
 }
 
-/// Returns the form in which names of orders are compared.
+/// Returns the form under which facts that may be about one order are found. Two orders may share
+/// it: [`by_order`] tells them apart.
 pub fn fold_name(name: &str) -> String {
     normal_order_id(name).to_lowercase()
 }
@@ -37,8 +42,27 @@ pub struct OrderKey {
     pub merchant: MerchantId,
     /// The platform that anchors it; `None` while no webhook does.
     pub anchor: Option<Anchor>,
-    /// Its id on that platform, or else the name that its facts share; folded.
+    /// Its id on that platform, or else the name that its facts share; folded. Where ids differ
+    /// only in case, the order that was heard of first has this name. The others have their own
+    /// spelling behind it and a control character, which no name contains.
     pub name: String,
+}
+
+/// What stands between a folded name and the spelling of an order that is not the first with it.
+const TWIN: char = '\u{1}';
+
+/// Returns the name in the key of an order that is not the first with its folded name.
+pub fn twin_name(order_id: &str) -> String {
+    with_spelling(&fold_name(order_id), &normal_order_id(order_id))
+}
+
+/// Returns the folded name in the name of a key.
+pub fn folded_of_key(name: &str) -> &str {
+    name.split_once(TWIN).map_or(name, |(folded, _)| folded)
+}
+
+fn with_spelling(folded: &str, spelling: &str) -> String {
+    format!("{folded}{TWIN}{spelling}")
 }
 
 /// A platform whose webhooks anchor an order, the best informed first: a shop knows the goods, a
@@ -93,9 +117,18 @@ impl OrderFact {
     /// Returns all names of the order in this fact, folded, the id first. Proofs are names too: an
     /// order is found by its key, and only by those who have the key.
     pub fn names(&self) -> Vec<String> {
-        let aliases = self.aliases.iter().map(|alias| fold_name(&alias.value));
+        self.names_as(fold_name)
+    }
+
+    /// Returns the same names as the channel spelled them.
+    pub fn spelled_names(&self) -> Vec<String> {
+        self.names_as(normal_order_id)
+    }
+
+    fn names_as(&self, spell: fn(&str) -> String) -> Vec<String> {
+        let aliases = self.aliases.iter().map(|alias| spell(&alias.value));
         let proofs = self.proofs.iter().copied().chain(self.id_as_proof());
-        let mut names = vec![fold_name(&self.order_id)];
+        let mut names = vec![spell(&self.order_id)];
         for name in aliases.chain(proofs.map(|proof| proof_name(&proof))) {
             if !name.is_empty() && !names.contains(&name) {
                 names.push(name);
@@ -110,13 +143,15 @@ impl OrderFact {
         ProofId::of_key(self.merchant, &self.order_id).filter(|_| self.source != Source::Webhook)
     }
 
-    /// Returns the order that the fact anchors; `None` if it is not a signed webhook.
-    fn anchor(&self) -> Option<OrderKey> {
-        (self.source == Source::Webhook).then(|| OrderKey {
+    /// Returns the order that the fact is of as far as it says itself, with its exact spelling. A
+    /// signed webhook anchors it.
+    fn own_key(&self) -> OrderKey {
+        let is_anchor = self.source == Source::Webhook;
+        OrderKey {
             merchant: self.merchant,
-            anchor: Some(Anchor::of(self.platform)),
-            name: fold_name(&self.order_id),
-        })
+            anchor: is_anchor.then(|| Anchor::of(self.platform)),
+            name: normal_order_id(&self.order_id),
+        }
     }
 }
 
@@ -126,42 +161,84 @@ pub fn by_order<'f>(
 ) -> BTreeMap<OrderKey, Vec<&'f OrderFact>> {
     let (anchoring, following): (Vec<_>, Vec<_>) =
         facts.into_iter().partition(|fact| fact.source == Source::Webhook);
+    let (confirming, claims): (Vec<_>, Vec<_>) =
+        following.into_iter().partition(|fact| fact.source.confirms());
+    let mut known = Known::default();
     let mut anchored: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
-    let mut by_name = Anchored::default();
     for fact in anchoring {
-        let Some(key) = fact.anchor() else { continue };
-        by_name.add(&key, fact);
+        let key = fact.own_key();
+        known.add(&key, fact);
         anchored.entry(key).or_default().push(fact);
     }
     let mut orders: BTreeMap<OrderKey, Vec<&OrderFact>> = BTreeMap::new();
     for (key, facts) in anchored {
-        let whole = by_name.shop_order_of(&key).cloned().unwrap_or(key);
+        let whole = known.shop_order_of(&key).cloned().unwrap_or(key);
         orders.entry(whole).or_default().extend(facts);
     }
-    let mut looked_up = BTreeMap::new();
-    for fact in following {
-        let (merchant, name) = (fact.merchant, fold_name(&fact.order_id));
-        let key = by_name.order_of(fact, &name, &mut looked_up);
-        orders
-            .entry(key.unwrap_or(OrderKey { merchant, anchor: None, name }))
-            .or_default()
-            .push(fact);
+    let mut looked_up = LookedUp::new();
+    for fact in confirming {
+        let key = known.order_of(fact, &mut looked_up).unwrap_or_else(|| fact.own_key());
+        if key.anchor.is_none() {
+            known.add_unanchored(&key);
+        }
+        orders.entry(key).or_default().push(fact);
     }
-    orders
+    for fact in claims {
+        let key = known.order_of(fact, &mut looked_up).unwrap_or_else(|| fact.own_key());
+        orders.entry(key).or_default().push(fact);
+    }
+    folded(orders)
 }
 
-/// The anchored orders by name.
+/// Gives orders the names that their keys keep for ever. They were grouped by their exact spelling.
+fn folded(orders: BTreeMap<OrderKey, Vec<&OrderFact>>) -> BTreeMap<OrderKey, Vec<&OrderFact>> {
+    let mut alike: BTreeMap<OrderKey, Vec<(String, Vec<&OrderFact>)>> = BTreeMap::new();
+    for (mut key, facts) in orders {
+        let folded = key.name.to_lowercase();
+        let spelling = mem::replace(&mut key.name, folded);
+        alike.entry(key).or_default().push((spelling, facts));
+    }
+    let mut named = BTreeMap::new();
+    for (key, mut twins) in alike {
+        // What servers know comes first: browsers must not choose among the names of orders.
+        let heard_of = |facts: &[&OrderFact]| {
+            facts.iter().map(|fact| (!fact.source.confirms(), fact.received_at, fact.id)).min()
+        };
+        twins.sort_by_cached_key(|(_, facts)| heard_of(facts));
+        for (index, (spelling, facts)) in twins.into_iter().enumerate() {
+            let name =
+                if index == 0 { key.name.clone() } else { with_spelling(&key.name, &spelling) };
+            named.insert(OrderKey { name, ..key.clone() }, facts);
+        }
+    }
+    named
+}
+
+/// How exactly a name must be spelled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Spelling {
+    Exact,
+    Folded,
+}
+
+/// What names stand for. It is kept because many facts have the same names.
+type LookedUp = BTreeMap<(MerchantId, Spelling, String), Option<OrderKey>>;
+
+/// The orders that servers know, by name.
 #[derive(Default)]
-struct Anchored {
+struct Known {
     by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
     /// The same without payments, of which any number may bear one name.
     shops_by_name: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
+    /// Those of `by_name` and those that no webhook anchors, by folded name.
+    by_folded: BTreeMap<(MerchantId, String), BTreeSet<OrderKey>>,
     names: BTreeMap<OrderKey, BTreeSet<String>>,
 }
 
-impl Anchored {
+impl Known {
+    /// Adds the names that a webhook gives to the order that it anchors.
     fn add(&mut self, key: &OrderKey, fact: &OrderFact) {
-        for name in fact.names() {
+        for name in fact.spelled_names() {
             let named = (fact.merchant, name.clone());
             if key.anchor != Some(Anchor::Stripe) {
                 self.shops_by_name.entry(named.clone()).or_default().insert(key.clone());
@@ -169,6 +246,15 @@ impl Anchored {
             self.by_name.entry(named).or_default().insert(key.clone());
             self.names.entry(key.clone()).or_default().insert(name);
         }
+        for name in fact.names() {
+            self.by_folded.entry((fact.merchant, name)).or_default().insert(key.clone());
+        }
+    }
+
+    /// Adds an order that other servers than the shop's know. It bears its own id only.
+    fn add_unanchored(&mut self, key: &OrderKey) {
+        let folded = (key.merchant, key.name.to_lowercase());
+        self.by_folded.entry(folded).or_default().insert(key.clone());
     }
 
     /// Returns the shop's order to which a payment belongs, if there is exactly one.
@@ -183,24 +269,46 @@ impl Anchored {
     }
 
     /// Returns the order of a fact that anchors none: the one whose key it has, or else the one that
-    /// bears its id as a name. `looked_up` keeps what names stand for: many facts have the same.
-    fn order_of(
-        &self,
-        fact: &OrderFact,
-        id: &str,
-        looked_up: &mut BTreeMap<(MerchantId, String), Option<OrderKey>>,
-    ) -> Option<OrderKey> {
-        let mut named = |name: &str| {
-            let place = looked_up.entry((fact.merchant, name.to_owned()));
-            place.or_insert_with(|| self.order_named(fact.merchant, name).cloned()).clone()
+    /// bears its id as a name. A browser's claim may spell the name in another case, where no server
+    /// spells it like the claim.
+    fn order_of(&self, fact: &OrderFact, looked_up: &mut LookedUp) -> Option<OrderKey> {
+        let mut named = |spelling: Spelling, name: String| {
+            let place = looked_up.entry((fact.merchant, spelling, name.clone()));
+            let find = || self.order_named(fact.merchant, spelling, &name).cloned();
+            place.or_insert_with(find).clone()
         };
-        let by_key = fact.proofs.iter().find_map(|proof| named(&proof_name(proof)));
-        by_key.or_else(|| named(id)).or_else(|| named(&proof_name(&fact.id_as_proof()?)))
+        let by_key = fact.proofs.iter().find_map(|proof| named(Spelling::Exact, proof_name(proof)));
+        let own = fact.own_key();
+        by_key
+            .or_else(|| named(Spelling::Exact, own.name.clone()))
+            .or_else(|| {
+                // An order that is not known yet must not be looked up: the answer is kept.
+                let may_fold = !fact.source.confirms() && !self.is_spelled(&own);
+                may_fold.then(|| named(Spelling::Folded, own.name.to_lowercase())).flatten()
+            })
+            .or_else(|| named(Spelling::Exact, proof_name(&fact.id_as_proof()?)))
+    }
+
+    /// Returns whether a server spells the name of an order without an anchor like this.
+    fn is_spelled(&self, own: &OrderKey) -> bool {
+        let named = (own.merchant, own.name.clone());
+        let folded = (own.merchant, own.name.to_lowercase());
+        self.by_name.contains_key(&named)
+            || self.by_folded.get(&folded).is_some_and(|bearers| bearers.contains(own))
     }
 
     /// Returns the order with this name, if there is exactly one.
-    fn order_named(&self, merchant: MerchantId, name: &str) -> Option<&OrderKey> {
-        let bearers = self.by_name.get(&(merchant, name.to_owned()))?;
+    fn order_named(
+        &self,
+        merchant: MerchantId,
+        spelling: Spelling,
+        name: &str,
+    ) -> Option<&OrderKey> {
+        let names = match spelling {
+            Spelling::Exact => &self.by_name,
+            Spelling::Folded => &self.by_folded,
+        };
+        let bearers = names.get(&(merchant, name.to_owned()))?;
         the_only(bearers.iter().map(|bearer| self.shop_order_of(bearer).unwrap_or(bearer)))
     }
 }
@@ -264,6 +372,52 @@ mod tests {
         let of_other_case = fact(Source::Pixel, Platform::Woocommerce, "WC_ORDER_A", &[]);
         let found = orders(&[one, two, by_key, as_id, of_other_case]);
         assert_eq!(found, ["/wc_order_a: 1", "woocommerce/1: 1", "woocommerce/727: 3"]);
+    }
+
+    #[test]
+    fn ids_that_servers_spell_in_two_cases_are_two_orders() {
+        let postback = |id| fact(Source::Postback, Platform::Other, id, &[]);
+        let (first, twin) = (postback("aB3xY9"), postback("Ab3Xy9"));
+        let twin = OrderFact { received_at: Timestamp::from_ms(1), ..twin };
+        let both = ["/ab3xy9: 1", "/ab3xy9\u{1}Ab3Xy9: 1"];
+        assert_eq!(orders(&[first.clone(), twin.clone()]), both);
+        assert_eq!(orders(&[twin.clone(), first.clone()]), both, "in any order of arrival");
+        assert_eq!(orders(std::slice::from_ref(&twin)), ["/ab3xy9: 1"], "alone it needs no more");
+        let webhook = |id| fact(Source::Webhook, Platform::Other, id, &[]);
+        assert_eq!(orders(&[webhook("a1"), webhook("A1")]).len(), 2);
+        let found = orders(&[webhook("a1"), postback("A1")]);
+        assert_eq!(found, ["/a1: 1", "other/a1: 1"], "the shop's server spells it otherwise");
+        assert_eq!(twin_name(" #Ab3Xy9"), "ab3xy9\u{1}Ab3Xy9");
+    }
+
+    #[test]
+    fn a_claim_in_another_case_finds_its_order_where_there_is_one_only() {
+        let claim = |id| fact(Source::Pixel, Platform::Other, id, &[]);
+        let webhook = |id| fact(Source::Webhook, Platform::Other, id, &[]);
+        let postback = |id| fact(Source::Postback, Platform::Other, id, &[]);
+        for order in [webhook("Ab1"), postback("Ab1")] {
+            let found = orders(&[claim("ab1"), claim("AB1"), claim("Ab1"), order]);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].ends_with("ab1: 4"), "{found:?}");
+        }
+        let twins = [postback("Ab1"), postback("aB1")];
+        let of = |id| orders(&[&twins[..], &[claim(id)]].concat());
+        let sizes = |id| of(id).iter().filter(|order| order.ends_with(": 2")).count();
+        assert_eq!((of("Ab1").len(), sizes("Ab1")), (2, 1), "an exact spelling finds its order");
+        assert_eq!((of("ab1").len(), sizes("ab1")), (3, 0), "another one finds neither");
+        let named = fact(Source::Webhook, Platform::Shopify, "5001", &["W-Ab"]);
+        assert_eq!(orders(&[named, claim("w-ab")]), ["shopify/5001: 2"], "an alias as well");
+    }
+
+    #[test]
+    fn keys_of_orders_stay_as_they_were() {
+        let all = [
+            fact(Source::Webhook, Platform::Woocommerce, "WC-7", &["W-7"]),
+            fact(Source::Postback, Platform::Other, "Net-9", &[]),
+        ];
+        let texts: Vec<String> = by_order(&all).keys().map(OrderKey::to_text).collect();
+        let merchant = MerchantId::from_bits(1);
+        assert_eq!(texts, [format!("{merchant}//net-9"), format!("{merchant}/woocommerce/wc-7")]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use live::{Snapshot, check_destination, check_domain, host_of, is_under};
+use live::{Snapshot, check_destination, check_domain, host_of, is_under, kept_host};
 use rand::RngExt;
 use rand::rngs::ThreadRng;
 use serde_json::Value;
@@ -161,7 +161,7 @@ pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
     let list = value.as_array().filter(|list| list.len() <= HOSTS_MAX).ok_or_else(expected)?;
     let (mut hosts, mut faults) = (Vec::new(), Vec::new());
     for name in list {
-        let host = name.as_str().ok_or_else(expected)?.trim().to_ascii_lowercase();
+        let host = kept_host(name.as_str().ok_or_else(expected)?);
         match check_domain(&host) {
             Ok(()) => hosts.push(host),
             Err(fault) => faults.push(fault),
@@ -171,5 +171,5 @@ pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
 }
 
 pub(super) fn destination(value: &Value) -> Result<String, String> {
-    check_destination(value.as_str().unwrap_or_default().trim())
+    check_destination(value.as_str().unwrap_or_default())
 }

@@ -2,9 +2,11 @@
 
 use live::check_code;
 use rand::RngExt;
-use shared::catalog::{Coupon, fold_code};
+use shared::catalog::Coupon;
+use shared::code::fold_code;
 use shared::id::{CouponId, MerchantId};
 use shared::links::Schedule;
+use shared::platform::Platform;
 use shared::time::Timestamp;
 
 use crate::entities::builder::{EntityBuilder, dates, found};
@@ -15,10 +17,7 @@ impl EntityBuilder<'_> {
         let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
         let influencer =
             fields.required("influencer", |value| found(value, &self.catalog.influencers));
-        let code = fields.required("code", |value| {
-            let code = value.as_str().unwrap_or_default();
-            check_code(code).map(|()| code.trim().to_owned())
-        });
+        let code = fields.required("code", |value| check_code(value.as_str().unwrap_or_default()));
         let dates = dates(fields, Schedule::default());
         let (campaign, code) = (campaign?, code?);
         let coupon = Coupon {
@@ -31,7 +30,7 @@ impl EntityBuilder<'_> {
             created_at: self.now,
             updated_at: self.now,
         };
-        self.check_coupon(fields, campaign.merchant, &coupon);
+        self.check_coupon(fields, campaign.merchant, &coupon, None);
         self.codes.entry(fold_code(&coupon.code)).or_default().push(coupon.clone());
         Some(coupon)
     }
@@ -52,12 +51,24 @@ impl EntityBuilder<'_> {
             ..held.clone()
         };
         let merchant = self.catalog.campaigns.get(&held.campaign)?.merchant;
-        self.check_coupon(fields, merchant, &coupon);
+        self.check_coupon(fields, merchant, &coupon, Some(held));
         Some(coupon)
     }
 
-    /// Checks that a code has only one owner at a time.
-    fn check_coupon(&self, fields: &mut Fields, merchant: MerchantId, coupon: &Coupon) {
+    /// Checks that a code can be found on orders, and has only one owner at a time. What overlaps
+    /// already may go on: it was entered when fewer spellings were one code.
+    fn check_coupon(
+        &self,
+        fields: &mut Fields,
+        merchant: MerchantId,
+        coupon: &Coupon,
+        earlier: Option<&Coupon>,
+    ) {
+        let platform = self.catalog.merchants.get(&merchant).and_then(|m| m.platform);
+        if platform == Some(Platform::Magento) && coupon.code.contains(',') && earlier.is_none() {
+            let reason = "Magento separates codes by commas, so no order can bring this one";
+            fields.fault("code", format!("`{}`: {reason}", coupon.code));
+        }
         let held =
             self.catalog.coupons_with_code(merchant, &coupon.code).into_iter().map(AsRef::as_ref);
         let of_merchant = |c: &&Coupon| {
@@ -68,7 +79,11 @@ impl EntityBuilder<'_> {
         };
         let fresh =
             self.codes.get(&fold_code(&coupon.code)).into_iter().flatten().filter(of_merchant);
-        let clash = held.chain(fresh).find(|other| other.id != coupon.id && overlap(other, coupon));
+        let is_new = |other: &&Coupon| !earlier.is_some_and(|earlier| overlap(other, earlier));
+        let clash = held
+            .chain(fresh)
+            .filter(is_new)
+            .find(|other| other.id != coupon.id && overlap(other, coupon));
         if let Some(other) = clash {
             fields.fault(
                 "code",

@@ -18,6 +18,8 @@ use crate::collect::caller::Caller;
 /// How long a browser may hold back an event. The own time of an older event is not believed.
 const EVENT_AGE_MAX: Span = Span::days(30);
 const CLOCK_SKEW: Span = Span::minutes(2);
+/// The most notes about fields that were left out.
+const NOTES_MAX: usize = 20;
 /// The bytes from which on an order id may be a key. Numbers have fewer.
 const KEY_BYTES: usize = 16;
 
@@ -120,9 +122,10 @@ impl Judge<'_> {
         if total.is_none() && order.value.is_some() {
             unreadable.push(unread(AmountPart::Total, "value", order.value));
         }
-        if goods.is_none() && is_stated && currency.is_some() {
+        if goods.is_none() && is_stated && currency.is_some() && order.unread.is_empty() {
             unreadable.push(unread(AmountPart::Goods, "items", exact));
         }
+        unreadable.extend(left_out(order, goods.is_none(), &mut notes));
         let proof = self.proof(order);
         let id = self.claim_id(event, order, proof);
         let order_id = order_id(order, proof);
@@ -163,7 +166,8 @@ impl Judge<'_> {
                 "sig: does not fit the order and the merchant's `webhook_secret`; kept as a claim";
             notes.push(note.to_owned());
         }
-        let coupons = order.coupon.iter().filter(|code| !code.trim().is_empty()).cloned().collect();
+        let coupons = order.coupons.iter().filter(|code| !code.trim().is_empty());
+        let coupons = coupons.cloned().collect();
         OrderFact { coupons, new_customer: order.new_customer, notes, ..fact }
     }
 
@@ -218,8 +222,39 @@ fn goods(order: &Order) -> Option<Decimal> {
     sum.or_else(|| goods_of_amounts(order))
 }
 
-/// Returns the value less tax and shipping, where these are given.
+/// Returns the amounts that a found order states and that could not be read. Fields without a part
+/// in the amounts are noted.
+fn left_out(order: &Order, needs_goods: bool, notes: &mut Vec<String>) -> Vec<Unreadable> {
+    let mut unreadable: Vec<Unreadable> = Vec::new();
+    for unread in &order.unread {
+        let (field, shape) = (unread.field.as_str(), shops::shape_of(&unread.text));
+        let parts: &[AmountPart] = match field {
+            "currency" => &[AmountPart::Currency],
+            "value" => &[AmountPart::Total, AmountPart::Goods],
+            "tax" | "shipping" => &[AmountPart::Goods],
+            _ if field.ends_with(".price") || field.ends_with(".qty") => &[AmountPart::Goods],
+            _ => &[],
+        };
+        if parts.is_empty() && notes.len() < NOTES_MAX {
+            notes.push(format!("{field}: `{shape}` cannot be used and is left out"));
+        }
+        for part in parts {
+            let is_known = *part == AmountPart::Goods && !needs_goods;
+            if !is_known && unreadable.iter().all(|other| other.part != *part) {
+                let (part, field, shape) = (part.clone(), field.to_owned(), shape.clone());
+                unreadable.push(Unreadable { part, field, shape });
+            }
+        }
+    }
+    unreadable
+}
+
+/// Returns the value less tax and shipping, where these are given; `None` while one of them is
+/// unknown.
 fn goods_of_amounts(order: &Order) -> Option<Decimal> {
+    if order.unread.iter().any(|unread| matches!(unread.field.as_str(), "tax" | "shipping")) {
+        return None;
+    }
     let without_tax = order.value?.checked_sub(order.tax.unwrap_or(Decimal::ZERO))?;
     without_tax.checked_sub(order.shipping.unwrap_or(Decimal::ZERO))
 }

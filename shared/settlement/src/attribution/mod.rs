@@ -24,7 +24,7 @@ use claims::Judged;
 use decision::label_of;
 
 /// The version of these rules. It must change with every change that could change a decision.
-pub const RULES: &str = "afterclick/3";
+pub const RULES: &str = "afterclick/4";
 
 /// Decides who is credited for an order.
 ///
@@ -190,7 +190,7 @@ fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate
 fn coupon_candidates(order: &Order, catalog: &Catalog) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for code in &order.coupons {
-        for coupon in catalog.coupons_with_code(order.merchant, code) {
+        for coupon in catalog.coupons_meant_by(order.merchant, code) {
             if candidates.iter().all(|c| c.coupon != Some(coupon.id)) {
                 candidates.push(coupon_candidate(
                     coupon,

@@ -73,6 +73,7 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         refunded_pro_rata_minor: sum(&|r| if r.goods_minor.is_none() { r.total_minor } else { 0 }),
         coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
         customer: base.iter().rev().find_map(|f| f.customer),
+        mailbox: base.iter().rev().find(|f| f.customer.is_some()).and_then(|f| f.mailbox),
         new_customer: base.iter().rev().find_map(|f| f.new_customer),
         renewal: base.iter().any(|f| f.renewal),
         touches,

@@ -2,6 +2,7 @@
 
 use settlement::attribution::{Method, Verdict, shares};
 use settlement::ledger::Settled;
+use settlement::own_mailbox::is_own_mailbox;
 use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Moment, Renewals};
 use shared::commission::{Base, Pays, Rule, Terms};
 use shared::id::{ClickId, CustomerId};
@@ -279,6 +280,48 @@ fn an_influencers_own_order_is_not_paid() {
         Some(BEN),
         "somebody else may still be credited"
     );
+}
+
+#[test]
+fn an_order_from_the_influencers_own_mailbox_is_flagged_and_paid() {
+    let mut catalog = click_first();
+    let mut anna = catalog.influencers[&ANNA].as_ref().clone();
+    (anna.email, anna.email_since, anna.updated_at) =
+        (Some("anna.b@gmail.com".into()), Some(NOW), NOW.plus(Span::ms(1)));
+    catalog.apply(&Change { at: NOW, entities: vec![Entity::Influencer(anna)], request: None });
+    let by = |email: &str| {
+        order(|f| {
+            f.customer = CustomerId::of_email(MERCHANT, email);
+            f.mailbox = CustomerId::of_mailbox(MERCHANT, email);
+        })
+    };
+    for (email, flagged, paid) in [
+        ("annab@gmail.com", true, 1949),
+        ("Anna.B+shop@googlemail.com", true, 1949),
+        ("anna.b@gmail.com.", true, 1949),
+        ("anna.b@gmail.com", false, 0),
+        ("anna.c@gmail.com", false, 1949),
+        ("", false, 1949),
+    ] {
+        let settled = settled(&[by(email)], &catalog);
+        assert_eq!(
+            (is_own_mailbox(&settled, &catalog), total(&settled)),
+            (flagged, paid),
+            "{email}"
+        );
+    }
+    let plain = click_first();
+    assert!(!is_own_mailbox(&settled(&[by("annab@gmail.com")], &plain), &plain), "not known then");
+}
+
+#[test]
+fn spellings_of_a_code_credit_its_owner() {
+    let catalog = click_first();
+    for code in ["ben15", "BEN15\u{200b}", "&#66;en15", "ＢＥＮ１５"] {
+        let with_code = order(|f| (f.touches, f.coupons) = (vec![], vec![code.into()]));
+        let bens = settled(&[with_code], &catalog);
+        assert_eq!(bens.decision.subject().unwrap().influencer, Some(BEN), "{code}");
+    }
 }
 
 #[test]
