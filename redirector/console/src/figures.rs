@@ -139,7 +139,7 @@ impl Row {
 }
 
 /// `GET /api/v1/stats?by=&from=&to=&merchant=&campaign=&influencer=&link=`, where `by` is `link`,
-/// `influencer`, `campaign` or `day`.
+/// `influencer`, `campaign` or `day`. Days are calendar days of each campaign's merchant.
 pub(crate) async fn stats(
     State(console): State<Arc<Console>>,
     Extension(role): Extension<Role>,
@@ -230,7 +230,8 @@ fn fault(field: &str, reason: impl Into<String>) -> Problem {
     Problem::invalid(vec![Fault::new(field, reason)])
 }
 
-/// Reads a UTC day such as `2026-11-25`, as days since 1970.
+/// Reads a calendar day such as `2026-11-25`, as days since 1970. Which time it begins at depends on
+/// the merchant: counts stand under the days of theirs.
 fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();
