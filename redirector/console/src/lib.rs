@@ -16,6 +16,7 @@ mod guesses;
 mod health;
 mod holds;
 mod hosts;
+mod metrics;
 mod orders;
 mod pool;
 mod problem;

@@ -17,7 +17,6 @@ use shared::catalog::Catalog;
 use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, LinkId, MerchantId, UnparsedId};
-use shared::money::Currency;
 use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
@@ -420,6 +419,7 @@ mod tests {
     use shared::catalog::{Change, Entity};
     use shared::class::Class;
     use shared::id::{FactId, InfluencerId};
+    use shared::money::Currency;
     use shared::order::{Source, Touch};
 
     use super::*;
