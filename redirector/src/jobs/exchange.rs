@@ -175,7 +175,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn refuse(&mut self, name: &[u8]) -> Result<()> {
+    fn refuse(&self, name: &[u8]) -> Result<()> {
         self.redis.take_change_away(name)?;
         self.status.refused();
         // Whoever writes to Redis can write a million entries. The metric counts them all.
