@@ -230,8 +230,8 @@ fn fault(field: &str, reason: impl Into<String>) -> Problem {
     Problem::invalid(vec![Fault::new(field, reason)])
 }
 
-/// Reads a calendar day such as `2026-11-25`, as days since 1970. Which time it begins at depends on
-/// the merchant: counts stand under the days of theirs.
+/// Reads a calendar day such as `2026-11-25`, as days since 1970. Which time it begins at depends
+/// on the merchant: counts stand under the days of theirs.
 fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();

@@ -135,7 +135,7 @@ impl GatedStream {
         !self.unread.is_empty()
     }
 
-    /// Puts in the place of the bytes that are not used yet what `spell` makes of them, if anything.
+    /// Replaces the bytes that are not used yet by what `spell` makes of them, if anything.
     pub(crate) fn respell(&mut self, spell: impl FnOnce(&[u8]) -> Option<Vec<u8>>) {
         if let Some(spelled) = spell(&self.unread) {
             self.unread = spelled;

@@ -372,8 +372,8 @@ fn zone_of(campaign: CampaignId, catalog: &Catalog) -> Zone {
     merchant.map_or(Zone::UTC, |merchant| Zone::named(&merchant.timezone))
 }
 
-/// Returns what a settled order counts for: on the day when it was placed, and its commission on the
-/// days when it was booked.
+/// Returns what a settled order counts for: on the day when it was placed, and its commission on
+/// the days when it was booked.
 fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
     let mut counts = Vec::new();
     let order = &settled.order;

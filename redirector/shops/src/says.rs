@@ -1,5 +1,5 @@
-//! What the reports of each shop system say of an order beside its amounts. A rule about what nobody
-//! says never fits an order, so whoever makes such a rule is told.
+//! What the reports of each shop system say of an order beside its amounts. A rule about what
+//! nobody says never fits an order, so whoever makes such a rule is told.
 
 use shared::platform::Platform;
 

@@ -31,7 +31,10 @@ fn merchant(domain: &str) -> Value {
 async fn a_campaign_with_a_rule_that_cannot_count_in_the_shop_says_so() {
     let stage = Stage::set().await;
     let rules = json!([
-        { "kind": "percent", "rate": "20", "when": { "category": ["Shoes"], "new_customer": true } },
+        {
+            "kind": "percent", "rate": "20",
+            "when": { "category": ["Shoes"], "new_customer": true },
+        },
         { "kind": "percent", "rate": "10" },
     ]);
     let campaign = json!({ "merchant": stage.merchant, "name": "Shoes", "commission": rules });

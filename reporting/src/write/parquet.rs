@@ -15,8 +15,8 @@ use crate::tables::columns::Sheet;
 const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 const ZSTD_LEVEL: i32 = 3;
 /// Who wrote the file, in the form that parquet-java reads: it believes the statistics of text
-/// columns only of writers with a version. This is the version of the form of our files, and goes up
-/// when that changes; a release's own would change the bytes of every export.
+/// columns only of writers with a version. This is the version of the form of our files, and goes
+/// up when that changes; a release's own would change the bytes of every export.
 const CREATED_BY: &str = "afterclick version 1.0.0 (build 0)";
 
 pub(super) fn write(sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {

@@ -92,8 +92,8 @@ fn parquet_has_the_promised_types() {
     }
 }
 
-/// Returns whether parquet-java reads a writer's name and version from a text: `<application> version
-/// <x.y.z> (build <hash>)`. Without them it ignores the statistics of text columns.
+/// Returns whether parquet-java reads a writer's name and version from a text: `<application>
+/// version <x.y.z> (build <hash>)`. Without them it ignores the statistics of text columns.
 fn is_a_writer_with_a_version(created_by: &str) -> bool {
     let read = || {
         let (application, rest) = created_by.split_once(" version ")?;
