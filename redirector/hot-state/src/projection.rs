@@ -71,6 +71,18 @@ impl UnparsedDelivery {
 /// Visits by click. Only this product chooses click ids, so a fast hash is safe.
 type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
 
+/// The time zones of campaigns' merchants, kept from their first use on: they never change.
+#[derive(Default)]
+struct Zones(HashMap<CampaignId, Zone, foldhash::fast::RandomState>);
+
+impl Zones {
+    /// Returns the calendar day of the campaign's merchant: the days of the figures are those of the
+    /// statement.
+    fn day(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
+        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).day(at)
+    }
+}
+
 /// Gathers records of one stream until they are stored as one batch.
 pub(crate) struct Projection {
     stream: StreamName,
@@ -79,6 +91,7 @@ pub(crate) struct Projection {
     seq: u64,
     visits: Visits,
     events: Events,
+    zones: Zones,
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
@@ -96,6 +109,7 @@ impl Projection {
             seq: 0,
             visits: Visits::default(),
             events: Events::default(),
+            zones: Zones::default(),
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
@@ -125,7 +139,8 @@ impl Projection {
     }
 
     fn click(&mut self, click: &Click<'_>, catalog: &Catalog) {
-        if let Some(key) = counter_of(click.link, click.at, Metric::Clicks(click.class), catalog) {
+        let metric = Metric::Clicks(click.class);
+        if let Some(key) = counter_of(click.link, click.at, metric, catalog, &mut self.zones) {
             self.count(key, 1);
         }
         if let Some(visit) = click.visit() {
@@ -140,9 +155,8 @@ impl Projection {
             EventName::Page | EventName::Purchase => return,
         };
         let Some(touch) = event.touch else { return };
-        let Some(key) = counter_of(touch.link, event.happened_at(), metric, catalog) else {
-            return;
-        };
+        let (at, zones) = (event.happened_at(), &mut self.zones);
+        let Some(key) = counter_of(touch.link, at, metric, catalog, zones) else { return };
         let origin =
             [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
         let campaign = catalog.campaigns.get(&key.campaign);
@@ -358,15 +372,15 @@ fn counter_of(
     at: Timestamp,
     metric: Metric,
     catalog: &Catalog,
+    zones: &mut Zones,
 ) -> Option<CounterKey> {
     let link = catalog.links.get(link)?;
     let (campaign, influencer) = (link.campaign(), link.influencer());
-    let day = zone_of(campaign, catalog).day(at);
+    let day = zones.day(campaign, at, catalog);
     Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
 }
 
-/// Returns the time zone of a campaign's merchant: its days are those of the figures, as they are
-/// those of the statement. It never changes.
+/// Returns the time zone of a campaign's merchant.
 fn zone_of(campaign: CampaignId, catalog: &Catalog) -> Zone {
     let merchant = catalog.campaign_and_merchant(campaign).map(|(_, merchant)| merchant);
     merchant.map_or(Zone::UTC, |merchant| Zone::named(&merchant.timezone))
@@ -476,8 +490,11 @@ mod tests {
             ("Pacific/Auckland", "2026-11-30T11:00:00Z", "2026-12-01"),
         ] {
             let metric = Metric::Clicks(Class::Billable);
-            let key = counter_of(LINK, time(at), metric, &catalog(timezone)).unwrap();
-            assert_eq!(date(key.day), day, "{timezone} {at}");
+            let (catalog, mut zones) = (catalog(timezone), Zones::default());
+            for _ in 0..2 {
+                let key = counter_of(LINK, time(at), metric, &catalog, &mut zones).unwrap();
+                assert_eq!(date(key.day), day, "{timezone} {at}");
+            }
         }
     }
 
