@@ -110,8 +110,8 @@ fn answer_all(
     let mut done = 0;
     while let Some(left @ [_, ..]) = bytes.get(done..) {
         match front(left) {
-            Front::Plain(request, length) => {
-                answer_one(worker, (peer, encrypted), request, out);
+            Front::Plain(mut request, length) => {
+                answer_one(worker, (peer, encrypted), &mut request, out);
                 done += length;
             }
             Front::Partial => break,
@@ -119,8 +119,8 @@ fn answer_all(
                 let head = head_of(left);
                 let Some(spelled) = respelled(head) else { return (done, Step::HandOn) };
                 match front(&spelled) {
-                    Front::Plain(request, length) => {
-                        answer_one(worker, (peer, encrypted), request, out);
+                    Front::Plain(mut request, length) => {
+                        answer_one(worker, (peer, encrypted), &mut request, out);
                         done += length - (spelled.len() - head.len());
                     }
                     Front::Partial => break,
@@ -136,7 +136,7 @@ fn answer_all(
 fn answer_one(
     worker: &WorkerContext,
     (peer, encrypted): (Peer, Option<&Encrypted>),
-    mut request: LinkRequest<'_>,
+    request: &mut LinkRequest<'_>,
     out: &mut Vec<u8>,
 ) {
     request.headers.over_tls = encrypted.is_some();
@@ -148,7 +148,7 @@ fn answer_one(
     } else {
         let is_pinned =
             encrypted.is_some() && encrypted::may_pin(&worker.snapshot.load(), request.host);
-        redirect::follow(worker, &request, |reply| put(worker, &reply, is_pinned, out));
+        redirect::follow(worker, request, |reply| put(worker, &reply, is_pinned, out));
     }
 }
 
