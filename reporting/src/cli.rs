@@ -103,7 +103,8 @@ pub(crate) struct Statement {
     /// Also print every commission, below the statement.
     #[arg(long)]
     pub(crate) lines: bool,
-    /// Commissions payable on or before this day are approved [default: today, UTC].
+    /// Commissions payable on or before this day are approved [default: today, by the
+    /// merchant's calendar].
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     pub(crate) as_of: Option<Date>,
 }

@@ -3,6 +3,12 @@
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use shared::time::Timestamp;
+
+/// Returns the time.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_ms(jiff::Timestamp::now().as_millisecond())
+}
 
 /// Returns today's date, by UTC.
 pub(crate) fn today_utc() -> Date {

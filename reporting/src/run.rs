@@ -9,7 +9,7 @@ use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, U
 use settlement::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
 
 use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
-use crate::clock::today_utc;
+use crate::clock::{now, today_utc};
 use crate::terminal::Progress;
 
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -58,7 +58,10 @@ fn run_export(command: &Export) -> Result<String, Error> {
 
 fn run_statement(command: &Statement) -> Result<String, Error> {
     let dataset = read(&command.input, None)?;
-    let as_of = command.as_of.unwrap_or_else(today_utc);
+    let as_of = match command.as_of {
+        Some(day) => day,
+        None => reporting::Statement::day_of(&dataset, command.campaign, now())?,
+    };
     let statement = reporting::Statement::of(&dataset, command.campaign, command.period, as_of)?;
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;

@@ -235,6 +235,11 @@ impl Terms {
         self.0.iter().try_for_each(|rule| rule.check(currency))
     }
 
+    /// Returns the rules, in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.0
+    }
+
     /// Returns the terms in one line, as statements and decisions show them.
     pub fn describe(&self) -> String {
         let texts: Vec<_> = self.0.iter().map(Rule::describe).collect();

@@ -34,4 +34,4 @@ pub mod token;
 
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{code, consent, id, money, platform, stream, time};
+pub use basics::{code, consent, id, money, platform, stream, time, zone};

@@ -101,8 +101,9 @@ impl EventFact {
     /// Returns the id under which the event counts once.
     ///
     /// Sessions of one click in one half hour of the clock are one: a page, or whoever speaks in
-    /// its name, chooses the events' ids. A half hour never reaches into another UTC day, so the
-    /// day that is counted does not depend on which event came first.
+    /// its name, chooses the events' ids. A half hour never reaches into another day of UTC, nor of
+    /// a time zone that is whole or half hours from it, so the day that is counted there does not
+    /// depend on which event came first.
     pub fn counted_as(&self) -> EventId {
         let Some(touch) = self.touch.filter(|_| self.name == EventName::Session) else {
             return self.id;

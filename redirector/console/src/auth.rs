@@ -20,6 +20,7 @@ use tokio::time::sleep;
 
 use crate::context::Console;
 use crate::guesses::{self, Admission, Client};
+use crate::hosts;
 use crate::problem::Problem;
 
 /// The hash under which an access token is kept.
@@ -40,6 +41,9 @@ pub(crate) async fn only_our_hosts(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    if !hosts::are_named_once(&request) {
+        return Err(Problem::malformed("Host: expected one header with one name"));
+    }
     if console.hosts.admit(&request) {
         return Ok(next.run(request).await);
     }

@@ -1,6 +1,6 @@
 //! Figures: statistics from the live counters, and an order with everything that is known of it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -24,6 +24,7 @@ use shared::order::{Order, OrderFact};
 use shared::rates::Conversion;
 use shared::time::{Span, Timestamp};
 
+use crate::beyond;
 use crate::context::Console;
 use crate::pool::Reports;
 use crate::problem::{Fault, Problem};
@@ -140,7 +141,7 @@ impl Row {
 }
 
 /// `GET /api/v1/stats?by=&from=&to=&merchant=&campaign=&influencer=&link=`, where `by` is `link`,
-/// `influencer`, `campaign` or `day`.
+/// `influencer`, `campaign` or `day`. Days are calendar days of each campaign's merchant.
 pub(crate) async fn stats(
     State(console): State<Arc<Console>>,
     Extension(role): Extension<Role>,
@@ -171,12 +172,18 @@ pub(crate) async fn stats(
                 .as_ref()
                 .is_none_or(|wanted| merchant.is_some_and(|m| *wanted == m.to_string()))
     };
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    let (mut rows, mut campaigns) = (BTreeMap::<String, Row>::new(), BTreeSet::new());
     for (key, amount) in counted.into_iter().filter(|(key, _)| wanted(key)) {
         rows.entry(by.group(&key)).or_default().add(key.metric, amount);
+        campaigns.insert(key.campaign);
     }
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();
-    Ok(Json(json!({ "by": by.as_str(), "rows": rows, "up_to_date": up_to_date })))
+    let mut answer = json!({ "by": by.as_str(), "rows": rows, "up_to_date": up_to_date });
+    let campaigns = campaigns.iter().filter_map(|id| catalog.campaigns.get(id));
+    if let Some(remark) = beyond::remark(campaigns.map(AsRef::as_ref)) {
+        answer["warnings"] = json!([remark]);
+    }
+    Ok(Json(answer))
 }
 
 /// Returns everything that was counted on these days. It reads the hot state, so the catalog must
@@ -231,7 +238,8 @@ fn fault(field: &str, reason: impl Into<String>) -> Problem {
     Problem::invalid(vec![Fault::new(field, reason)])
 }
 
-/// Reads a UTC day such as `2026-11-25`, as days since 1970.
+/// Reads a calendar day such as `2026-11-25`, as days since 1970. Which time it begins at depends
+/// on the merchant: counts stand under the days of theirs.
 fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();

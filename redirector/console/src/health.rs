@@ -1,4 +1,4 @@
-//! The health of the process: whether it lives, whether it can record, and what it counted.
+//! The health of the process: whether it lives, and whether it can record.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use journal::StreamName;
-use shared::platform::Platform;
 
 use crate::context::Console;
 
@@ -68,81 +67,10 @@ pub(crate) async fn ready(State(console): State<Arc<Console>>) -> impl IntoRespo
 }
 
 /// How many records repairs gave up, by stream.
-fn lost_by_stream(console: &Console) -> BTreeMap<&StreamName, u64> {
+pub(crate) fn lost_by_stream(console: &Console) -> BTreeMap<&StreamName, u64> {
     let mut lost = BTreeMap::new();
     for loss in console.lost.iter().filter(|loss| loss.records() > 0) {
         *lost.entry(&loss.stream).or_default() += loss.records();
     }
     lost
-}
-
-/// `GET /metrics`: figures as text for Prometheus.
-pub(crate) async fn metrics(State(console): State<Arc<Console>>) -> impl IntoResponse {
-    let mut totals: BTreeMap<_, u64> = BTreeMap::new();
-    for worker in &console.counters {
-        worker.each(|name, label, value| *totals.entry((name, label)).or_default() += value);
-    }
-    totals.insert(("afterclick_exchange_refused_total", None), console.exchange.refused_total());
-    totals.insert(("afterclick_hot_state_foreign_total", None), console.lag.foreign.load(Relaxed));
-    totals
-        .insert(("afterclick_projected_records_total", None), console.lag.projected.load(Relaxed));
-    for platform in Platform::ALL {
-        let label = Some(("platform", platform.as_str()));
-        let count = console.lag.unreadable_total(platform);
-        totals.insert(("afterclick_unreadable_amounts_total", label), count);
-    }
-    for (name, value) in [
-        ("afterclick_admin_foreign_hosts_total", console.hosts.foreign_total()),
-        ("afterclick_admin_refused_requests_total", console.guesses.refused_total()),
-        ("afterclick_admin_wrong_tokens_total", console.guesses.wrong_total()),
-    ] {
-        totals.insert((name, None), value);
-    }
-    for of_shop in console.reconciliations.all().values() {
-        for (name, value) in [
-            ("afterclick_reconcile_runs_total", of_shop.runs),
-            ("afterclick_reconcile_failures_total", of_shop.failures),
-            ("afterclick_reconcile_found_total", of_shop.found),
-        ] {
-            *totals.entry((name, None)).or_default() += value;
-        }
-    }
-    if let Some(certificates) = &console.certificates {
-        totals.insert(("afterclick_acme_orders_total", None), certificates.issued());
-        totals.insert(("afterclick_acme_orders_failed_total", None), certificates.failed());
-    }
-    let (mut text, mut described) = (String::new(), "");
-    for ((name, label), value) in totals {
-        if name != described {
-            _ = writeln!(text, "# TYPE {name} counter");
-            described = name;
-        }
-        _ = match label {
-            Some((key, label)) => writeln!(text, "{name}{{{key}=\"{label}\"}} {value}"),
-            None => writeln!(text, "{name} {value}"),
-        };
-    }
-    _ = writeln!(text, "# TYPE afterclick_hot_state_up_to_date gauge");
-    _ = writeln!(text, "afterclick_hot_state_up_to_date {}", u8::from(console.is_up_to_date()));
-    _ = writeln!(text, "# TYPE afterclick_hot_state_behind_records gauge");
-    _ = writeln!(text, "afterclick_hot_state_behind_records {}", console.records_behind());
-    let poisoned = console.journals.iter().filter(|health| health.is_poisoned()).count();
-    _ = writeln!(text, "# TYPE afterclick_journal_poisoned_streams gauge");
-    _ = writeln!(text, "afterclick_journal_poisoned_streams {poisoned}");
-    let lost: u64 = lost_by_stream(&console).values().sum();
-    _ = writeln!(text, "# TYPE afterclick_journal_lost_records gauge");
-    _ = writeln!(text, "afterclick_journal_lost_records {lost}");
-    let expiries =
-        console.certificates.as_ref().map(|status| status.expiries()).unwrap_or_default();
-    if !expiries.is_empty() {
-        _ = writeln!(text, "# TYPE afterclick_tls_certificate_expires_timestamp_seconds gauge");
-    }
-    for (name, expires) in expiries {
-        let seconds = expires.as_ms() / 1000;
-        _ = writeln!(
-            text,
-            "afterclick_tls_certificate_expires_timestamp_seconds{{name=\"{name}\"}} {seconds}"
-        );
-    }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

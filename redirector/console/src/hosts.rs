@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{Version, header};
 
 /// Paths that load balancers ask, by whatever address they have. They tell nothing but health.
 const ANSWERED_TO_ALL: [&str; 2] = ["/healthz", "/readyz"];
@@ -66,6 +66,14 @@ impl Hosts {
         let target = request.uri().authority().map(|authority| authority.as_str());
         let mut names = headers.chain(target).peekable();
         names.peek().is_some() && names.all(|host| self.has(host))
+    }
+}
+
+/// Returns whether a request has one `Host`, which only HTTP/1.1 demands (RFC 9112, 3.2).
+pub(crate) fn are_named_once(request: &Request) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() != Version::HTTP_11,
+        count => count == 1,
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 pub mod auth;
+mod beyond;
 mod context;
 mod entities;
 mod fields;
@@ -16,6 +17,7 @@ mod guesses;
 mod health;
 mod holds;
 mod hosts;
+mod metrics;
 mod orders;
 mod pool;
 mod problem;

@@ -20,7 +20,7 @@ use shared::time::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Kind, shown_once, suspended_from};
+use crate::entities::{EntityBuilder, Kind, shown_once, suspended_from, unworkable};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::table::{self, Row};
@@ -112,7 +112,7 @@ pub(crate) async fn create(
     let catalog = console.live.read();
     let mut answer = show(&entity, &catalog);
     merge(&mut answer, shown_once(&entity));
-    merge(&mut answer, warnings(remark));
+    merge(&mut answer, warnings(remark, &entity, &catalog));
     let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
@@ -146,8 +146,9 @@ pub(crate) async fn change(
     };
     let remark = console.clock_remark();
     let entity = console.live.change(prepare).await.map_err(problem)?;
-    let mut answer = show(&entity, &console.live.read());
-    merge(&mut answer, warnings(remark));
+    let catalog = console.live.read();
+    let mut answer = show(&entity, &catalog);
+    merge(&mut answer, warnings(remark, &entity, &catalog));
     Ok(Json(answer).into_response())
 }
 
@@ -387,11 +388,18 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
     entity
 }
 
-/// Returns the part of an answer that says what is strange. A remark is also logged.
-fn warnings(remark: Option<String>) -> Value {
-    let Some(remark) = remark else { return json!({}) };
-    tracing::warn!("a change of the catalog: {remark}");
-    json!({ "warnings": [remark] })
+/// Returns the part of an answer that says what is strange: about the clock, which is also logged,
+/// and about rules that never count.
+fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value {
+    if let Some(remark) = &remark {
+        tracing::warn!("a change of the catalog: {remark}");
+    }
+    let mut warnings: Vec<String> = remark.into_iter().collect();
+    if let Entity::Campaign(campaign) = entity {
+        let merchant = catalog.merchants.get(&campaign.merchant);
+        warnings.extend(unworkable(campaign, merchant.and_then(|merchant| merchant.platform)));
+    }
+    if warnings.is_empty() { json!({}) } else { json!({ "warnings": warnings }) }
 }
 
 /// Returns an entity as answers show it: its fields, and what follows from them. Secrets are never

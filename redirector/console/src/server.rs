@@ -27,7 +27,7 @@ use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, holds, orders, pool, problem, resources, tokens};
+use crate::{auth, figures, health, holds, metrics, orders, pool, problem, resources, tokens};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -78,7 +78,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/", get(|| async { Html(include_str!("start.html")) }))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Problem::not_found("the API is at /api/v1") })
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::only_our_hosts))
         .layer(middleware::map_response(guard))

@@ -100,6 +100,22 @@ pub(crate) fn pin(mut answer: Answer) -> Answer {
     answer
 }
 
+/// Makes an answer that a page's script sees one that is asked for anew each time, but may be kept.
+/// A `no-store` answer to a script costs the whole page its place in the back/forward cache of
+/// Chromium, where the page itself is `no-store`, as shops' carts are.
+pub(crate) fn for_scripts(mut answer: Answer) -> Answer {
+    let is_unkept = |value: &HeaderValue| value.as_bytes().ends_with(b"no-store");
+    if answer.headers().get(CACHE_CONTROL).is_some_and(is_unkept) {
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    answer
+}
+
+/// The answer for a request that names no host, several, or an invalid one (RFC 9112, 3.2).
+pub(crate) fn invalid_host() -> Answer {
+    text(StatusCode::BAD_REQUEST, "Host: expected one header with one valid name\n")
+}
+
 /// The answer for a method that the path does not support.
 pub(crate) fn method_not_allowed(allowed: &'static str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, format!("allowed: {allowed}\n"));

@@ -164,6 +164,7 @@ fn answer(
     let client = peer.client_of_proxy(request.headers(), &worker.trusted_proxies);
     let place = client.map(|client| worker.addresses.take(client));
     request.extensions_mut().insert(peer);
+    let is_for_scripts = route::is_for_scripts(request.uri().path());
     let mut is_pinned = false;
     let mut is_elsewhere = false;
     if let Some(encrypted) = encrypted {
@@ -172,7 +173,9 @@ fn answer(
         is_pinned = host.is_some_and(|host| may_pin(&worker.snapshot.load(), &host));
         request.extensions_mut().insert(OverTls);
     }
-    let answering = if is_elsewhere {
+    let answering = if !request::names_hosts_validly(&request) {
+        answer::invalid_host().into()
+    } else if is_elsewhere {
         answer::misconnected().into()
     } else if let Some(None) = place {
         worker.counters.refused_by_address();
@@ -183,6 +186,7 @@ fn answer(
     async move {
         let answer = answering.await;
         drop(place);
+        let answer = if is_for_scripts { answer::for_scripts(answer) } else { answer };
         let answer = if is_head { answer::without_body(answer) } else { answer };
         Ok(if is_pinned && !is_elsewhere { answer::pin(answer) } else { answer })
     }

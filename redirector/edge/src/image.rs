@@ -26,6 +26,11 @@ use crate::request;
 /// The smallest transparent GIF.
 const GIF: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
 
+/// Handles `HEAD /_ac/e.gif`: records nothing, because nobody saw a page.
+pub(crate) fn head() -> Answer {
+    with_image(None)
+}
+
 /// Handles `GET /_ac/e.gif`.
 pub(crate) async fn event<B>(worker: Rc<WorkerContext>, request: Request<B>) -> Answer {
     let (head, _) = request.into_parts();

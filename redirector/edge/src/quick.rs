@@ -6,7 +6,8 @@
 //!
 //! Any other request (another method, another version, a body, a path of our own, an unusual byte)
 //! goes to hyper, with everything that is not answered yet, and the connection stays with hyper.
-//! This file must never refuse a request: only hyper decides about unusual ones.
+//! This file must never refuse a request: only hyper decides about unusual ones. A query that hyper
+//! would refuse, though people write such links, is spelled anew first.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -91,6 +92,7 @@ pub(crate) async fn serve(
     })
     .await;
     if is_for_hyper {
+        stream.respell(respelled);
         return Some(stream);
     }
     // Send all answers before the connection is closed.
@@ -109,24 +111,45 @@ fn answer_all(
     while let Some(left @ [_, ..]) = bytes.get(done..) {
         match front(left) {
             Front::Plain(mut request, length) => {
-                request.headers.over_tls = encrypted.is_some();
-                request.https = worker.is_https(&request.headers);
-                request.block = peer.visitor(&request.headers, &worker.trusted_proxies);
-                if encrypted.is_some_and(|encrypted| !encrypted.is_for(request.host)) {
-                    worker.read_clock();
-                    put_answer(worker, answer::misconnected(), false, out);
-                } else {
-                    let is_pinned = encrypted.is_some()
-                        && encrypted::may_pin(&worker.snapshot.load(), request.host);
-                    redirect::follow(worker, &request, |reply| put(worker, &reply, is_pinned, out));
-                }
+                answer_one(worker, (peer, encrypted), &mut request, out);
                 done += length;
             }
             Front::Partial => break,
-            Front::Other => return (done, Step::HandOn),
+            Front::Other => {
+                let head = head_of(left);
+                let Some(spelled) = respelled(head) else { return (done, Step::HandOn) };
+                match front(&spelled) {
+                    Front::Plain(mut request, length) => {
+                        answer_one(worker, (peer, encrypted), &mut request, out);
+                        done += length - (spelled.len() - head.len());
+                    }
+                    Front::Partial => break,
+                    Front::Other => return (done, Step::HandOn),
+                }
+            }
         }
     }
     (done, Step::Answered)
+}
+
+#[inline]
+fn answer_one(
+    worker: &WorkerContext,
+    (peer, encrypted): (Peer, Option<&Encrypted>),
+    request: &mut LinkRequest<'_>,
+    out: &mut Vec<u8>,
+) {
+    request.headers.over_tls = encrypted.is_some();
+    request.https = worker.is_https(&request.headers);
+    request.block = peer.visitor(&request.headers, &worker.trusted_proxies);
+    if encrypted.is_some_and(|encrypted| !encrypted.is_for(request.host)) {
+        worker.read_clock();
+        put_answer(worker, answer::misconnected(), false, out);
+    } else {
+        let is_pinned =
+            encrypted.is_some() && encrypted::may_pin(&worker.snapshot.load(), request.host);
+        redirect::follow(worker, request, |reply| put(worker, &reply, is_pinned, out));
+    }
 }
 
 /// Returns what bytes begin with.
@@ -139,6 +162,43 @@ pub(crate) fn front(bytes: &[u8]) -> Front<'_> {
         Err(_) => return Front::Other,
     };
     link_request(&request).map_or(Front::Other, |request| Front::Plain(request, length))
+}
+
+/// Returns the head of the first request, with the empty line, or all bytes if it has not ended.
+fn head_of(bytes: &[u8]) -> &[u8] {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    end.map_or(bytes, |end| &bytes[..end + 4])
+}
+
+/// Returns the bytes with the first request's query percent-encoded where a client left out what
+/// hyper demands: quotes, angle brackets, and bytes above ASCII in any encoding. `None` where there
+/// is nothing to do. Only a link's query is touched: what is signed stays as it came.
+fn respelled(bytes: &[u8]) -> Option<Vec<u8>> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let needs_spelling = |byte: u8| !byte.is_ascii() || matches!(byte, b'"' | b'<' | b'>');
+    let line = bytes.split(|byte| *byte == b'\n').next()?;
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target, _version) = (words.next()?, words.next()?, words.next()?);
+    if !matches!(method, b"GET" | b"HEAD") || target.starts_with(b"/_ac/") {
+        return None;
+    }
+    let query = target.iter().position(|byte| *byte == b'?')?;
+    if !target[query..].iter().copied().any(needs_spelling) {
+        return None;
+    }
+    let begins = method.len() + 1 + query;
+    let ends = method.len() + 1 + target.len();
+    let mut spelled = bytes[..begins].to_vec();
+    for &byte in &bytes[begins..ends] {
+        if needs_spelling(byte) {
+            let digit = |half: u8| DIGITS[usize::from(half)];
+            spelled.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
+        } else {
+            spelled.push(byte);
+        }
+    }
+    spelled.extend_from_slice(&bytes[ends..]);
+    Some(spelled)
 }
 
 /// Returns the request to a link, or `None` if it is not a plain one.
@@ -342,5 +402,39 @@ mod tests {
             front(PLAIN.replace("User-Agent", &format!("{many}User-Agent")).as_bytes()),
             Front::Other
         ));
+    }
+
+    #[test]
+    fn a_query_that_hyper_would_refuse_is_spelled_anew() {
+        let of = |line: &[u8]| {
+            let bytes =
+                [line, b" HTTP/1.1\r\nHost: go.shop.example\r\nX: \"\xe9\r\n\r\nGET /x"].concat();
+            let spelled = respelled(&bytes)?;
+            let end = spelled.windows(5).position(|five| five == b" HTTP")?;
+            let grown = spelled.len() - bytes.len();
+            assert_eq!(spelled[end..], bytes[end - grown..], "the rest stays as it came");
+            Some(String::from_utf8(spelled[..end].to_vec()).unwrap())
+        };
+        for (given, spelled) in [
+            (&b"GET /anna?utm_x=\"a\""[..], "GET /anna?utm_x=%22a%22"),
+            (b"GET /anna?utm_x=J\xfcrgen", "GET /anna?utm_x=J%FCrgen"),
+            ("GET /anna?utm_x=é".as_bytes(), "GET /anna?utm_x=%C3%A9"),
+            (b"HEAD /anna/?a=<b>&c=%22|", "HEAD /anna/?a=%3Cb%3E&c=%22|"),
+        ] {
+            assert_eq!(of(given).as_deref(), Some(spelled));
+        }
+        for given in [
+            &b"GET /anna?utm_x=%22"[..],
+            b"GET /anna\"",
+            b"GET /_ac/pb/key?a=\"",
+            b"POST /anna?a=\"",
+            b"GET  /anna?a=\"",
+        ] {
+            assert_eq!(of(given), None, "{given:?}");
+        }
+        assert_eq!(respelled(b"GET /anna?a=\""), None, "the line may go on");
+        let quoted = PLAIN.replace("?s=1", "?s=\"");
+        let spelled = respelled(quoted.as_bytes()).unwrap();
+        assert!(matches!(front(&spelled), Front::Plain(LinkRequest { query: "s=%22", .. }, _)));
     }
 }

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use hyper::Request;
-use hyper::header::{HOST, HeaderMap};
+use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::{Request, Version};
 use live::Snapshot;
 use shared::time::Timestamp;
 use shared::token::Claims;
@@ -180,6 +180,19 @@ pub(crate) fn host<B>(request: &Request<B>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Returns whether a request names hosts as RFC 9112 wants it: `Host` once, which only HTTP/1.0 and
+/// HTTP/2 may leave out, and with a valid name.
+pub(crate) fn names_hosts_validly<B>(request: &Request<B>) -> bool {
+    let mut named = request.headers().get_all(HOST).iter();
+    let is_valid = |host: &HeaderValue| {
+        host.to_str().is_ok_and(|host| plain_host(without_port(host)).is_some())
+    };
+    match named.next() {
+        None => request.version() != Version::HTTP_11,
+        Some(host) => named.next().is_none() && is_valid(host),
+    }
+}
+
 /// Returns a host name in lower case, or `None` if it is invalid. Borrows a name that is in lower
 /// case already.
 pub(crate) fn plain_host(host: &str) -> Option<Cow<'_, str>> {
@@ -205,8 +218,6 @@ pub(crate) fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     fn read(pairs: &[(&'static str, &'static str)]) -> (bool, bool, String) {
@@ -308,5 +319,25 @@ mod tests {
         assert_eq!(request(&["a.example"], "http://b.example/anna"), None);
         assert_eq!(request(&["a.example"], "http://a.example/anna").as_deref(), Some("a.example"));
         assert_eq!(request(&[], "/anna"), None);
+    }
+
+    #[test]
+    fn hosts_are_named_as_the_protocol_wants_it() {
+        let is_valid = |version: Version, hosts: &[&'static str]| {
+            let mut request = Request::builder().uri("/anna").version(version);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            names_hosts_validly(&request.body(()).unwrap())
+        };
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert!(is_valid(version, &["go.shop.example:8080"]), "{version:?}");
+            assert!(is_valid(version, &["GO.Shop.Example."]), "{version:?}");
+            assert!(is_valid(version, &["[::1]:80"]) && is_valid(version, &["nobody.example"]));
+            assert!(!is_valid(version, &["a.example", "b.example"]), "{version:?}");
+            assert!(!is_valid(version, &["a.example", "a.example"]), "{version:?}");
+            assert!(!is_valid(version, &["evil@shop.example"]), "{version:?}");
+            assert_eq!(is_valid(version, &[]), version != Version::HTTP_11, "{version:?}");
+        }
     }
 }

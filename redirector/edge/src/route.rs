@@ -37,6 +37,12 @@ impl From<Answer> for Answering {
     }
 }
 
+/// Returns whether pages' scripts see the answers of a path: pixel, collector and image.
+pub(crate) fn is_for_scripts(path: &str) -> bool {
+    let own = path.strip_prefix("/_ac/").unwrap_or_default();
+    matches!(own, "e" | "e.gif" | "e.png") || own.starts_with("px")
+}
+
 /// Answers a request on the public listener.
 pub(crate) fn answer(worker: &Rc<WorkerContext>, request: Request<Incoming>) -> Answering {
     let path = request.uri().path();
@@ -90,7 +96,8 @@ fn own_path(worker: &Rc<WorkerContext>, path: String, request: Request<Incoming>
         // The first name is on a list of blockers.
         "e.gif" | "e.png" => match method {
             Method::GET => later(image::event(Rc::clone(worker), request)),
-            _ => answer::method_not_allowed("GET").into(),
+            Method::HEAD => image::head().into(),
+            _ => answer::method_not_allowed("GET, HEAD").into(),
         },
         "robots.txt" if get => pages::robots().into(),
         name if name.starts_with("px") => {

@@ -135,6 +135,13 @@ impl GatedStream {
         !self.unread.is_empty()
     }
 
+    /// Replaces the bytes that are not used yet by what `spell` makes of them, if anything.
+    pub(crate) fn respell(&mut self, spell: impl FnOnce(&[u8]) -> Option<Vec<u8>>) {
+        if let Some(spelled) = spell(&self.unread) {
+            self.unread = spelled;
+        }
+    }
+
     /// Ready when the peer has taken what was sent to it, and more may be written.
     pub(crate) fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.outbox.poll_send(context))?;

@@ -239,7 +239,7 @@ pub enum Metric {
 /// link if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
-    /// Days since 1970, UTC.
+    /// The calendar day of the campaign's merchant, as days since 1970.
     pub day: u32,
     pub campaign: CampaignId,
     pub influencer: InfluencerId,

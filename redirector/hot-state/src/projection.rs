@@ -13,16 +13,16 @@ use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use settlement::attribution::Method;
-use settlement::ledger::{Settled, settle};
+use settlement::ledger::{Account, Settled, settle};
 use shared::catalog::Catalog;
 use shared::commission::Caps;
 use shared::event::EventName;
-use shared::id::{ClickId, LinkId, MerchantId, UnparsedId};
-use shared::money::Currency;
+use shared::id::{CampaignId, ClickId, LinkId, MerchantId, UnparsedId};
 use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit, fold_name, twin_name};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
+use shared::zone::Zone;
 
 use crate::customers::Brought;
 use crate::events::Events;
@@ -72,6 +72,18 @@ impl UnparsedDelivery {
 /// Visits by click. Only this product chooses click ids, so a fast hash is safe.
 type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
 
+/// The time zones of campaigns' merchants, kept from their first use on: they never change.
+#[derive(Default)]
+struct Zones(HashMap<CampaignId, Zone, foldhash::fast::RandomState>);
+
+impl Zones {
+    /// Returns the calendar day of the campaign's merchant: the days of the figures are those of the
+    /// statement.
+    fn day(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
+        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).day(at)
+    }
+}
+
 /// Gathers records of one stream until they are stored as one batch.
 pub(crate) struct Projection {
     stream: StreamName,
@@ -80,6 +92,7 @@ pub(crate) struct Projection {
     seq: u64,
     visits: Visits,
     events: Events,
+    zones: Zones,
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
@@ -97,6 +110,7 @@ impl Projection {
             seq: 0,
             visits: Visits::default(),
             events: Events::default(),
+            zones: Zones::default(),
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
@@ -126,7 +140,8 @@ impl Projection {
     }
 
     fn click(&mut self, click: &Click<'_>, catalog: &Catalog) {
-        if let Some(key) = counter_of(click.link, click.at, Metric::Clicks(click.class), catalog) {
+        let metric = Metric::Clicks(click.class);
+        if let Some(key) = counter_of(click.link, click.at, metric, catalog, &mut self.zones) {
             self.count(key, 1);
         }
         if let Some(visit) = click.visit() {
@@ -141,9 +156,8 @@ impl Projection {
             EventName::Page | EventName::Purchase => return,
         };
         let Some(touch) = event.touch else { return };
-        let Some(key) = counter_of(touch.link, event.happened_at(), metric, catalog) else {
-            return;
-        };
+        let (at, zones) = (event.happened_at(), &mut self.zones);
+        let Some(key) = counter_of(touch.link, at, metric, catalog, zones) else { return };
         let origin =
             [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
         let campaign = catalog.campaigns.get(&key.campaign);
@@ -352,7 +366,7 @@ fn totals(
         };
         let name = name_key(key.merchant, &key.name);
         brought.add(&settled, &name);
-        totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled)));
+        totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled, catalog)));
     }
     totals.into_iter().collect()
 }
@@ -392,32 +406,36 @@ fn counter_of(
     at: Timestamp,
     metric: Metric,
     catalog: &Catalog,
+    zones: &mut Zones,
 ) -> Option<CounterKey> {
     let link = catalog.links.get(link)?;
     let (campaign, influencer) = (link.campaign(), link.influencer());
-    Some(CounterKey { day: day(at), campaign, influencer, link: Some(link.id()), metric })
+    let day = zones.day(campaign, at, catalog);
+    Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
 }
 
-fn day(at: Timestamp) -> u32 {
-    u32::try_from(at.utc_day()).unwrap_or(0)
+/// Returns the time zone of a campaign's merchant.
+fn zone_of(campaign: CampaignId, catalog: &Catalog) -> Zone {
+    let merchant = catalog.campaign_and_merchant(campaign).map(|(_, merchant)| merchant);
+    merchant.map_or(Zone::UTC, |merchant| Zone::named(&merchant.timezone))
 }
 
-/// Returns what a settled order counts for.
-fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
+/// Returns what a settled order counts for: on the day when it was placed, and its commission on
+/// the days when it was booked.
+fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
     let mut counts = Vec::new();
     let order = &settled.order;
     let credited = settled.decision.subject().filter(|_| settled.decision.method != Method::None);
-    let key = |metric| {
-        let credited = credited?;
-        let (campaign, influencer) = (credited.campaign?, credited.influencer?);
-        Some(CounterKey {
-            day: day(order.placed_at),
-            campaign,
-            influencer,
-            link: credited.link,
-            metric,
-        })
+    let credited = credited.and_then(|subject| {
+        let (campaign, influencer) = (subject.campaign?, subject.influencer?);
+        Some((campaign, influencer, subject.link, zone_of(campaign, catalog)))
+    });
+    let key_at = |at, metric| {
+        let (campaign, influencer, link, zone) = credited.as_ref()?;
+        let (campaign, influencer, link) = (*campaign, *influencer, *link);
+        Some(CounterKey { day: zone.day(at), campaign, influencer, link, metric })
     };
+    let key = |metric| key_at(order.placed_at, metric);
     if settled.accepted && order.status != Status::Draft && !order.test {
         let stands = order.status != Status::Void;
         counts.extend(key(Metric::Orders).map(|key| (key, i64::from(stands))));
@@ -431,20 +449,131 @@ fn counts_for(settled: &Settled) -> Vec<(CounterKey, i64)> {
     }
     // A booking counts for the influencer it was booked for, even if the credit has moved to
     // another since.
-    let mut balances: HashMap<_, i64> = HashMap::new();
+    let mut booked: BTreeMap<CounterKey, i64> = BTreeMap::new();
     for booking in &settled.bookings {
-        *balances.entry(booking.account).or_default() += booking.amount_minor;
-    }
-    let mut balances: Vec<_> = balances.into_iter().collect();
-    balances.sort_unstable();
-    for (account, amount) in balances {
-        let currency: Currency = account.currency;
-        if let Some(key) = key(Metric::Commission(currency)) {
-            counts.push((
-                CounterKey { campaign: account.campaign, influencer: account.influencer, ..key },
-                amount,
-            ));
+        let Account { campaign, influencer, currency } = booking.account;
+        if let Some(key) = key_at(booking.booked_at, Metric::Commission(currency)) {
+            *booked.entry(CounterKey { campaign, influencer, ..key }).or_default() +=
+                booking.amount_minor;
         }
     }
+    counts.extend(booked);
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared::catalog::{Change, Entity};
+    use shared::class::Class;
+    use shared::id::{FactId, InfluencerId};
+    use shared::money::Currency;
+    use shared::order::{Source, Touch};
+
+    use super::*;
+
+    const MERCHANT: MerchantId = MerchantId::from_bits(1);
+    const CAMPAIGN: CampaignId = CampaignId::from_bits(2);
+    const LINK: LinkId = LinkId::from_bits(5);
+
+    /// A merchant in a time zone, with a link that earns 10 percent.
+    fn catalog(timezone: &str) -> Catalog {
+        let at = Timestamp::from_ms(0);
+        let merchant = json!({
+            "id": MERCHANT, "key": "key", "name": "Shop", "domains": [], "currency": "EUR",
+            "timezone": timezone, "platform": null, "webhook_secret": null, "created_at": at,
+            "updated_at": at,
+        });
+        let campaign = json!({
+            "id": CAMPAIGN, "merchant": MERCHANT, "name": "Autumn", "window_days": 30,
+            "dedupe_minutes": 30, "hold_days": 30, "starts_at": null, "ends_at": null,
+            "commission": [{ "kind": "percent", "rate": "10" }], "precedence": ["click", "coupon"],
+            "model": "last_click", "created_at": at, "updated_at": at,
+        });
+        let link = json!({
+            "id": LINK, "campaign": CAMPAIGN, "influencer": InfluencerId::from_bits(3),
+            "destination": "https://shop.test/", "slug": "anna", "starts_at": null,
+            "ends_at": null, "fallback": null, "paused": false, "created_at": at, "updated_at": at,
+        });
+        let entities = vec![
+            Entity::Merchant(serde_json::from_value(merchant).unwrap()),
+            Entity::Campaign(serde_json::from_value(campaign).unwrap()),
+            Entity::Link(serde_json::from_value(link).unwrap()),
+        ];
+        let mut catalog = Catalog::default();
+        catalog.apply(&Change { at, entities, request: None });
+        catalog
+    }
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn date(day: u32) -> String {
+        Timestamp::from_ms(i64::from(day) * 86_400_000).utc_date()
+    }
+
+    #[test]
+    fn a_click_counts_on_the_day_of_the_merchants_calendar() {
+        for (timezone, at, day) in [
+            ("UTC", "2026-11-30T23:30:00Z", "2026-11-30"),
+            ("Europe/Berlin", "2026-11-30T22:59:59.999Z", "2026-11-30"),
+            ("Europe/Berlin", "2026-11-30T23:00:00Z", "2026-12-01"),
+            ("Europe/Berlin", "2026-07-31T22:00:00Z", "2026-08-01"),
+            ("America/Los_Angeles", "2026-12-01T07:59:59Z", "2026-11-30"),
+            ("Pacific/Auckland", "2026-11-30T11:00:00Z", "2026-12-01"),
+        ] {
+            let metric = Metric::Clicks(Class::Billable);
+            let (catalog, mut zones) = (catalog(timezone), Zones::default());
+            for _ in 0..2 {
+                let key = counter_of(LINK, time(at), metric, &catalog, &mut zones).unwrap();
+                assert_eq!(date(key.day), day, "{timezone} {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_counts_on_the_day_it_was_placed_and_its_commission_when_it_was_booked() {
+        let catalog = catalog("Europe/Berlin");
+        let touch = Touch {
+            clicked_at: time("2026-11-20T10:00:00Z"),
+            click: ClickId::from_bytes([1; 16]),
+            link: LINK,
+            window_minutes: 43_200,
+            key: None,
+        };
+        let said = |number, received_at, status| OrderFact {
+            ordered_at: Some(time("2026-11-29T23:30:00Z")),
+            status: Some(status),
+            currency: Some("EUR".parse().unwrap()),
+            goods_minor: Some(10_000),
+            touches: vec![touch],
+            ..OrderFact::blank(
+                FactId::from_bytes([number; 16]),
+                MERCHANT,
+                (Platform::Woocommerce, "727".into()),
+                Source::Webhook,
+                time(received_at),
+            )
+        };
+        let facts = [
+            said(1, "2026-11-30T22:59:00Z", Status::Paid),
+            said(2, "2026-11-30T23:00:00Z", Status::Void),
+        ];
+        let settled = settle(&facts, &catalog, &|_| None).unwrap();
+        let mut counts: Vec<_> = counts_for(&settled, &catalog)
+            .into_iter()
+            .map(|(key, amount)| (date(key.day), key.metric, amount))
+            .collect();
+        counts.sort_unstable();
+        let euro: Currency = "EUR".parse().unwrap();
+        let day = |day: &str| day.to_owned();
+        let expected = [
+            (day("2026-11-30"), Metric::Orders, 0),
+            (day("2026-11-30"), Metric::Revenue(euro), 0),
+            (day("2026-11-30"), Metric::Commission(euro), 1_000),
+            (day("2026-12-01"), Metric::Commission(euro), -1_000),
+        ];
+        assert_eq!(counts, expected);
+    }
 }

@@ -1,9 +1,9 @@
 //! Exchanges the changes of the catalog between several nodes, through the Redis that they share.
 //!
 //! A node offers each change that was made there, under the change's hash. Every other node writes
-//! it into its own journal and then shows it. So each node has all changes, and any node may be
-//! lost. The order in which changes come does not matter to the catalog. If Redis loses changes,
-//! they are offered again.
+//! it into its own journal and then shows it. So each node has all changes, but for those that the
+//! others made since the last exchange: these are lost with their node's disk. The order in which
+//! changes come does not matter to the catalog. If Redis loses changes, they are offered again.
 //!
 //! SECURITY: Redis is not trusted. An entry is sealed with a key that follows from `keys.json`, so
 //! that only our nodes can make or read one: a change holds secrets, and decides who is an

@@ -26,6 +26,35 @@ fn merchant(domain: &str) -> Value {
     json!({ "name": "B", "domains": [domain], "currency": "EUR", "timezone": "UTC" })
 }
 
+/// Nobody is paid by a rule about what the shop never says, so whoever makes it is told.
+#[tokio::test]
+async fn a_campaign_with_a_rule_that_cannot_count_in_the_shop_says_so() {
+    let stage = Stage::set().await;
+    let rules = json!([
+        {
+            "kind": "percent", "rate": "20",
+            "when": { "category": ["Shoes"], "new_customer": true },
+        },
+        { "kind": "percent", "rate": "10" },
+    ]);
+    let campaign = json!({ "merchant": stage.merchant, "name": "Shoes", "commission": rules });
+    let answer = create(&stage, "campaigns", &campaign).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let made: Value = serde_json::from_str(&answer.body).unwrap();
+    let warnings = made["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for (warning, word) in warnings.iter().zip(["`category`", "`new_customer`"]) {
+        let warning = text(warning);
+        assert!(warning.contains(word) && warning.contains("woocommerce"), "{warning}");
+    }
+    let path = format!("campaigns/{}", text(&made["id"]));
+    let plain = json!({ "commission": { "kind": "percent", "rate": "10" } });
+    let changed = ask(&stage, Method::PATCH, &path, &plain).await;
+    assert!(changed.status == 200 && !changed.body.contains("warnings"), "{}", changed.body);
+    let answer = ask(&stage, Method::PATCH, &path, &json!({ "commission": rules })).await;
+    assert!(answer.status == 200 && answer.body.contains("warnings"), "{}", answer.body);
+}
+
 #[tokio::test]
 async fn a_domain_has_one_owner() {
     let stage = Stage::set().await;

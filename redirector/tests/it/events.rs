@@ -143,7 +143,7 @@ async fn the_image_records_the_same_as_a_body() {
         assert_eq!((answer.status, answer.header("content-type")), (200, "image/gif"), "{path}");
         assert_eq!(
             (answer.header("cache-control"), answer.header("set-cookie")),
-            ("private, no-store", "")
+            ("private, no-cache", "")
         );
     }
     assert_eq!(stage.figures().await["sessions"], 1);
@@ -168,12 +168,53 @@ async fn the_image_records_the_same_as_a_body() {
         );
     }
     for (query, field) in
-        [("n=purchase", "e[0].o"), ("n=sale", "sale"), ("n=page&id=7", "e[0].id"), ("", "`n`")]
+        [("n=purchase", "o: "), ("n=sale", "sale"), ("n=page&id=7", "id: "), ("", "`n`")]
     {
         let answer = stage.visit(Method::GET, &image(query), &shop).await;
         assert!(answer.status == 400 && answer.body.contains(field), "{query}: {}", answer.body);
+        let said = answer.body.as_str();
+        let speaks_of_a_body = ["body", "e[0]", "column"].iter().any(|word| said.contains(word));
+        assert!(!speaks_of_a_body, "{query}: {said}");
     }
     assert_eq!(stage.visit(Method::POST, &image("n=page"), &shop).await.status, 405);
+}
+
+#[tokio::test]
+async fn a_head_request_for_the_image_records_nothing() {
+    let stage = Stage::set().await;
+    let (key, token) = (&stage.key, stage.token().await);
+    let shop = [("referer", "https://shop.test/thanks")];
+    for name in ["e.gif", "e.png"] {
+        let path = format!("/_ac/{name}?k={key}&t={token}&n=session");
+        let answer = stage.visit(Method::HEAD, &path, &shop).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "image/gif"), "{path}");
+        assert_eq!((answer.header("content-length"), answer.body.as_str()), ("43", ""), "{path}");
+    }
+    assert_eq!(stage.figures().await["sessions"], 0);
+}
+
+/// Chromium gives up its back/forward cache of a page whose script was answered `no-store`.
+#[tokio::test]
+async fn no_answer_that_a_pages_script_sees_is_unkept() {
+    let stage = Stage::set().await;
+    let session = body(&stage, &stage.token().await, json!([event(1, "session")]));
+    let shop = [("origin", "https://shop.test")];
+    let image = format!("/_ac/e.gif?k={}&n=page", stage.key);
+    for (answer, status) in [
+        (stage.post("/_ac/e", &shop, &session).await, 204),
+        (stage.post("/_ac/e", &[("origin", "https://evil.test")], &session).await, 202),
+        (stage.post("/_ac/e", &shop, "{}").await, 400),
+        (stage.post("/_ac/e", &shop, &"x".repeat(70_000)).await, 413),
+        (stage.visit(Method::OPTIONS, "/_ac/e", &shop).await, 204),
+        (stage.visit(Method::PUT, "/_ac/e", &shop).await, 405),
+        (stage.visit(Method::GET, &image, &shop).await, 200),
+        (stage.visit(Method::GET, "/_ac/e.png", &shop).await, 400),
+        (stage.visit(Method::GET, "/_ac/px-0.wasm", &shop).await, 404),
+    ] {
+        let found = (answer.status, answer.header("cache-control"));
+        assert_eq!(found, (status, "private, no-cache"), "{}", answer.body);
+    }
+    assert_eq!(stage.click(&[]).await.header("cache-control"), "private, no-store");
 }
 
 #[tokio::test]

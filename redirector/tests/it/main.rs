@@ -12,6 +12,7 @@ mod claims;
 mod clock;
 mod damage;
 mod events;
+mod figures;
 mod inflation;
 mod life;
 mod load;

@@ -275,6 +275,56 @@ async fn plain_requests_are_answered_as_hyper_answers_them() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_no_host_or_two_is_refused() {
+    let stage = Stage::set().await;
+    let one = "Host: go.shop.test\r\n";
+    for (version, hosts, status) in [
+        ("1.1", one, "302"),
+        ("1.1", "", "400"),
+        ("1.1", "Host: go.shop.test\r\nHost: go.shop.test\r\n", "400"),
+        ("1.1", "Host: go.shop.test\r\nHost: evil.test\r\n", "400"),
+        ("1.1", "Host: evil@go.shop.test\r\n", "400"),
+        ("1.1", "Host: nobody.example\r\n", "421"),
+    ] {
+        for path in ["/anna", "/_ac/robots.txt"] {
+            let request = format!("GET {path} HTTP/{version}\r\n{hosts}User-Agent: x\r\n\r\n");
+            let answer = &exchange(&stage, &[&request], 1).await[0];
+            let own = path != "/anna" && status != "400";
+            assert!(answer.contains(if own { "200" } else { status }), "{request} {answer}");
+        }
+    }
+}
+
+/// Browsers encode such queries; people's scripts, and some apps, do not.
+#[tokio::test]
+async fn a_query_with_raw_quotes_or_bytes_above_ascii_is_redirected_with_them_encoded() {
+    let stage = Stage::set().await;
+    // The header makes hyper read the request.
+    for extra in ["", "Connection: close\r\n"] {
+        for (query, spelled) in [
+            (&b"utm_x=\"a\""[..], "utm_x=%22a%22"),
+            (b"utm_x=<b>", "utm_x=%3Cb%3E"),
+            (b"utm_x=J\xfcrgen", "utm_x=J%FCrgen"),
+            ("utm_x=Jürgen".as_bytes(), "utm_x=J%C3%BCrgen"),
+        ] {
+            let head = format!("Host: go.shop.test\r\nUser-Agent: x\r\n{extra}\r\n");
+            let one = [b"GET /anna?", query, b" HTTP/1.1\r\n", head.as_bytes()].concat();
+            // The quick path keeps the connection, so it answers a second one too.
+            let count = if extra.is_empty() { 2 } else { 1 };
+            let mut stream = TcpStream::connect(stage.product.public).await.unwrap();
+            stream.write_all(&one.repeat(count)).await.unwrap();
+            if extra.is_empty() {
+                stream.shutdown().await.unwrap();
+            }
+            let mut answers = String::new();
+            stream.read_to_string(&mut answers).await.unwrap();
+            assert_eq!(answers.matches("302 Found").count(), count, "{answers}");
+            assert_eq!(answers.matches(spelled).count(), count, "{answers}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn split_pipelined_and_mixed_requests_get_one_answer_each() {
     let stage = Stage::set().await;
     let plain = "GET /anna HTTP/1.1\r\nHost: go.shop.test\r\nUser-Agent: Mozilla/5.0 (iPhone) Safari/604.1\r\n\r\n";

@@ -45,6 +45,16 @@ fn sold() -> (World, OrderFact) {
 }
 
 #[test]
+fn today_is_the_merchants_day() {
+    let world = World::new();
+    let day = |time: &str| Statement::day_of(&world.dataset(), AUTUMN, at(time)).unwrap();
+    // The merchant is in Berlin: an hour ahead of UTC in winter, two in summer.
+    assert_eq!(day("2026-11-30T22:59:59Z").to_string(), "2026-11-30");
+    assert_eq!(day("2026-11-30T23:00:00Z").to_string(), "2026-12-01");
+    assert_eq!(day("2026-07-31T22:00:00Z").to_string(), "2026-08-01");
+}
+
+#[test]
 fn fifteen_percent_of_129_90_is_19_49_and_payable_when_the_hold_has_passed() {
     let (mut world, _) = sold();
     let touch = click(1, noon()).visit().map(|visit| visit.touch);

@@ -25,3 +25,5 @@ pub mod stream;
 #[cfg(feature = "domain")]
 pub mod time;
 pub mod wire;
+#[cfg(feature = "domain")]
+pub mod zone;

@@ -12,6 +12,7 @@ mod loops;
 mod merchant;
 mod rate;
 mod suspension;
+mod workable;
 
 use serde_json::{Value, json};
 use shared::catalog::Entity;
@@ -22,6 +23,7 @@ use crate::fields::Fields;
 pub(crate) use builder::EntityBuilder;
 pub(crate) use hold::REASON_CHARS_MAX;
 pub(crate) use suspension::suspended_from;
+pub(crate) use workable::unworkable;
 
 /// The kinds of entities that the API can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use hyper::header::{
 use hyper::{Request, StatusCode};
 use journal::Durability;
 use live::{HotMerchant, Snapshot, clock};
-use shared::event::{BODY_BYTES_MAX, Batch};
+use shared::event::{BODY_BYTES_MAX, Batch, EventError};
 use shared::order::Touch;
 use shared::record::Record;
 use shared::time::Timestamp;
@@ -60,6 +60,22 @@ pub(crate) enum Form {
     Image,
 }
 
+impl Form {
+    /// Says what is wrong, in the words of what was sent: an image has a query, and one event.
+    fn refusal(self, error: &EventError) -> String {
+        match (self, error) {
+            (Self::Body, error) => format!("{error}\n"),
+            (Self::Image, EventError::Malformed(why)) => {
+                // Where it stands in a body that nobody sent helps nobody.
+                format!("query: {}\n", why.split(" at line ").next().unwrap_or_default())
+            }
+            (Self::Image, EventError::Field { field, reason }) => {
+                format!("{}: {reason}\n", field.strip_prefix("e[0].").unwrap_or(field))
+            }
+        }
+    }
+}
+
 /// Handles the events of a body, whether it was sent as a body or as an image's address.
 pub(crate) async fn take(
     worker: &WorkerContext,
@@ -69,7 +85,7 @@ pub(crate) async fn take(
 ) -> Answer {
     let batch = match Batch::decode(body) {
         Ok(batch) => batch,
-        Err(error) => return answer::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
+        Err(error) => return answer::text(StatusCode::BAD_REQUEST, form.refusal(&error)),
     };
     let verdicts = {
         let snapshot = worker.snapshot.load();

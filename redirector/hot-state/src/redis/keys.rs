@@ -23,6 +23,13 @@ pub(super) fn key_of(kind: u8, id: &[u8]) -> Vec<u8> {
     key(bucket_of(id), kind, id)
 }
 
+/// A stream's counters, by the merchants' days.
 pub(super) fn counters_of(stream: &[u8]) -> Vec<u8> {
+    key_of(b'd', stream)
+}
+
+/// The counters that earlier releases kept, by UTC days. A stream without counters is counted from
+/// its beginning, and nodes of both releases may share a store meanwhile.
+pub(super) fn counters_by_utc_of(stream: &[u8]) -> Vec<u8> {
     key_of(b'c', stream)
 }

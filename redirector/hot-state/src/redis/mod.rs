@@ -9,7 +9,7 @@
 //! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name, sealed |
 //! | `ac:{2f}k` | set | the names that have an `n` hash |
 //! | `ac:{2f}t` | hash | name → what its order counts for |
-//! | `ac:{2f}c<stream>` | hash | counter → how many, and `@`: up to which record |
+//! | `ac:{2f}d<stream>` | hash | counter → how many, and `@`: up to which record; earlier it was `c` |
 //! | `ac:{2f}p` | hash | stream → last record that this bucket has; `~` and node → its last mark |
 //! | `ac:{00}u` | hash | unparsed deliveries |
 //! | `ac:{00}x` | hash | the catalog's changes by their hash, for other nodes |

@@ -14,7 +14,9 @@ use crate::model::{
 };
 use crate::redis::buckets::{Buckets, in_order};
 use crate::redis::client::Redis;
-use crate::redis::keys::{BUCKETS, COUNTED, FIRST, bucket_of, counters_of, key, key_of};
+use crate::redis::keys::{
+    BUCKETS, COUNTED, FIRST, bucket_of, counters_by_utc_of, counters_of, key, key_of,
+};
 use crate::redis::watch::Lost;
 
 /// Returns what an entry is sealed under: where it stands.
@@ -45,7 +47,7 @@ impl Redis {
                 self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
             }
             for stream in streams {
-                let counters = key(bucket_of(&stream), b'c', &stream);
+                let counters = [counters_of(&stream), counters_by_utc_of(&stream)];
                 self.run(|c| redis::cmd("UNLINK").arg(&counters).query::<()>(c))?;
             }
         }
@@ -148,7 +150,11 @@ impl Redis {
         // Counted records stay counted, even when records before them are projected again.
         let said = if position.seq > from.seq { position } else { from }.to_bytes();
         let mut pipeline = redis::pipe();
-        pipeline.atomic().cmd("HGET").arg(&place).arg(COUNTED);
+        pipeline.atomic();
+        if from == Position::default() {
+            pipeline.cmd("UNLINK").arg(counters_by_utc_of(name)).ignore();
+        }
+        pipeline.cmd("HGET").arg(&place).arg(COUNTED);
         let set = pipeline.cmd("HSET").arg(&place).arg(COUNTED).arg(&said);
         for ((field, amount), held) in fields.iter().zip(counts.values()).zip(numbers) {
             set.arg(field).arg(held.unwrap_or(0).saturating_add(*amount));

@@ -18,6 +18,7 @@ use shared::commission::bound_minor;
 use shared::id::{CampaignId, InfluencerId, LinkId};
 use shared::money::Currency;
 use shared::order::Status;
+use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
@@ -105,6 +106,16 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Returns which day a point in time is on in the calendar of a campaign's merchant.
+    ///
+    /// # Errors
+    /// When the catalog does not hold the campaign or its merchant, or the merchant's time zone is
+    /// invalid.
+    pub fn day_of(dataset: &Dataset, campaign: CampaignId, at: Timestamp) -> Result<Date, Error> {
+        let (_, merchant) = dataset.campaign(campaign)?;
+        local_date(at, &zone_of(merchant)?)
+    }
+
     /// Computes the statement.
     ///
     /// # Errors
