@@ -34,8 +34,11 @@ use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
 use crate::{mac, plain};
 
-/// Texts that stay in a template when nobody has filled it in.
-const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
+/// Whole values that stay in a template when nobody has filled it in. Other placeholders stand in
+/// braces.
+const PLACEHOLDERS: [&str; 4] = ["REPLACE", "REPLACE_ME", "REPLACEME", "OPTIONAL"];
+/// Seconds since 1970 that no clock shows: somebody sent milliseconds.
+const SECONDS_MAX: i64 = 100_000_000_000;
 /// Parameters that authenticate the sender and say nothing about the order.
 const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
 /// Characters of an answer that a sender may choose.
@@ -244,6 +247,17 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     }))
 }
 
+/// Returns the status that a network's word or Affise's number means. Elsewhere a number may mean
+/// anything.
+fn network_status(word: &str) -> Result<Status, String> {
+    match word {
+        "1" => Ok(Status::Paid),
+        "2" | "5" => Ok(Status::Unpaid),
+        "3" | "4" => Ok(Status::Void),
+        word => status_of(word),
+    }
+}
+
 /// Refuses parameters that stand twice, spelled in two ways: the signature covers both, but not which
 /// of them is the last.
 fn check_not_repeated(parameters: &[u8]) -> Result<(), String> {
@@ -286,9 +300,11 @@ impl Fields<'_> {
 
     fn check_filled_in(&self) -> Result<(), String> {
         let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
-        let unfilled = said
-            .into_iter()
-            .find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
+        let is_unfilled = |value: &str| {
+            value.contains(['{', '}'])
+                || PLACEHOLDERS.iter().any(|mark| value.trim().eq_ignore_ascii_case(mark))
+        };
+        let unfilled = said.into_iter().find(|(_, value)| is_unfilled(value));
         unfilled
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
     }
@@ -314,7 +330,7 @@ impl Fields<'_> {
         if self.sender.dialect == Dialect::Keitaro {
             return self.keitaro();
         }
-        let status = status_of(self.text("status").unwrap_or("approved"))?;
+        let status = network_status(self.text("status").unwrap_or("approved"))?;
         Ok(Some(Outcome { status, renewal: false }))
     }
 
@@ -323,22 +339,24 @@ impl Fields<'_> {
     fn keitaro(&self) -> Result<Option<Outcome>, String> {
         let word = self.text("status").unwrap_or("sale");
         let listed = |list: &str| {
-            self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word))
+            let is_word = |listed: &str| listed.trim().eq_ignore_ascii_case(word);
+            self.text(list).is_some_and(|words| words.split(',').any(is_word))
         };
         if listed("ignore_status") {
             return Ok(None);
         }
         let known = ["lead", "sale", "rejected", "rebill"];
         let remapped = known.into_iter().find(|known| listed(&format!("{known}_status")));
-        let (status, renewal) = match remapped.unwrap_or(word) {
+        let (status, renewal) = match remapped.unwrap_or(word).to_ascii_lowercase().as_str() {
             "lead" => (Status::Unpaid, false),
-            "sale" => (Status::Paid, false),
             "rebill" => (Status::Paid, true),
-            "rejected" => (Status::Void, false),
             other => {
-                return Err(format!(
-                    "status: `{other}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
-                ));
+                let status = network_status(other).map_err(|_| {
+                    format!(
+                        "status: `{word}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
+                    )
+                })?;
+                (status, false)
             }
         };
         Ok(Some(Outcome { status, renewal }))
@@ -400,7 +418,10 @@ impl Fields<'_> {
         let seconds: i64 = text
             .parse()
             .map_err(|_| format!("ts: `{text}` is not a number of seconds since 1970"))?;
-        Ok(Some(Timestamp::from_ms(seconds.saturating_mul(1000))))
+        if !(0..SECONDS_MAX).contains(&seconds) {
+            return Err(format!("ts: `{text}` is no time in seconds since 1970"));
+        }
+        Ok(Some(Timestamp::from_ms(seconds * 1000)))
     }
 
     /// Returns all parameters but the credentials, in one canonical form.
@@ -475,6 +496,13 @@ mod tests {
             ("txid=1&status=maybe", "status: `maybe`"),
             ("txid=1&event=lead", "event"),
             ("txid=1&ts=yesterday", "ts: `yesterday`"),
+            ("txid=1&ts=1763800000000", "ts: `1763800000000`"),
+            ("txid=1&ts=-1", "ts: `-1`"),
+            ("txid=1&ts=2026-11-20T10:00:00", "ts: `2026-11-20T10:00:00`"),
+            ("txid=REPLACE", "txid: `REPLACE` was never filled in"),
+            ("txid=optional", "txid: `optional` was never filled in"),
+            ("txid=1&ref=order-{id}", "ref: `order-{id}` was never filled in"),
+            ("txid=1&status=6", "status: `6`"),
             ("txid=1&click_id=abc", "click_id: token"),
             ("txid=1&key=1001", "key: expected at least 16"),
         ] {
@@ -501,6 +529,31 @@ mod tests {
             read_one("txid=1001&status=rejected").unwrap().partial,
             "changes the status and nothing else"
         );
+    }
+
+    #[test]
+    fn a_placeholder_is_a_whole_value_or_stands_in_braces() {
+        for id in ["REPLACEMENT-12", "OPTIONAL-3", "12-REPLACE", "replacement"] {
+            assert_eq!(read_one(&format!("txid={id}")).unwrap().order_id, normal_order_id(id));
+        }
+    }
+
+    #[test]
+    fn statuses_come_in_any_case_and_in_the_words_of_networks() {
+        for (words, status) in [
+            (&["Approved", "CONFIRMED", "confirmed", "accepted", "1", "Paid"][..], Status::Paid),
+            (&["Pending", "hold", "On Hold", "on-hold", "2", "5"], Status::Unpaid),
+            (&["Declined", "trash", "VOID", "Rejected", "3", "4", "Canceled"], Status::Void),
+        ] {
+            for (word, dialect) in words.iter().flat_map(|w| Dialect::ALL.map(|d| (w, d))) {
+                let word = word.replace(' ', "%20");
+                let order = dialect.names().order[0];
+                let fact = read_as(dialect, &format!("{order}=7&status={word}")).unwrap().unwrap();
+                assert_eq!(fact.status, Some(status), "{word} as {dialect:?}");
+            }
+        }
+        let lead = read_as(Dialect::Keitaro, "tid=7&status=Lead").unwrap().unwrap();
+        assert_eq!(lead.status, Some(Status::Unpaid));
     }
 
     #[test]
