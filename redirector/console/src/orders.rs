@@ -38,6 +38,7 @@ use crate::table::{self, Row};
 const ROWS_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ImportQuery {
     merchant: String,
 }
@@ -113,6 +114,7 @@ pub(crate) async fn reconciliations(State(console): State<Arc<Console>>) -> Json
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReconcileQuery {
     since: Option<String>,
 }

@@ -101,8 +101,8 @@ fn utf8(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         // A header line begins with an ASCII character.
-        [1.., 0, ..] => utf16(body, u16::from_le_bytes),
-        [0, 1.., ..] => utf16(body, u16::from_be_bytes),
+        [first, 0, ..] if *first > 0 => utf16(body, u16::from_le_bytes),
+        [0, second, ..] if *second > 0 => utf16(body, u16::from_be_bytes),
         _ => Ok(body.into()),
     }
 }

@@ -462,7 +462,7 @@ pub fn is_scientific(text: &str) -> bool {
     let is_number = |digits: &str| {
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',')
     };
-    exponent.is_some_and(|exponent| is_number(exponent)) && is_number(mantissa)
+    exponent.is_some_and(is_number) && is_number(mantissa)
 }
 
 /// Says why a shortened number is no name, and the way out.
