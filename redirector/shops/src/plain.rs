@@ -138,6 +138,11 @@ pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
     }
 }
 
+/// Returns whether an order may have a field of this name.
+pub(crate) fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(known, _)| *known == name)
+}
+
 /// Reads one order.
 ///
 /// # Errors

@@ -41,6 +41,8 @@ const PLACEHOLDERS: [&str; 4] = ["REPLACE", "REPLACE_ME", "REPLACEME", "OPTIONAL
 const SECONDS_MAX: i64 = 100_000_000_000;
 /// Parameters that authenticate the sender and say nothing about the order.
 const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
+/// What our own postbacks say of an order, beside the click and the order's id.
+const OWN: [&str; 6] = ["amount", "currency", "event", "key", "status", "ts"];
 /// Characters of an answer that a sender may choose.
 const REPLY_CHARS_MAX: usize = 64;
 
@@ -97,7 +99,9 @@ impl Dialect {
 
     const fn names(self) -> Names {
         match self {
-            Self::Own => Names { click: &["click_id"], order: &["txid"], amount: &["amount"] },
+            Self::Own => {
+                Names { click: &["click_id", "ac", "_ac"], order: &["txid"], amount: &["amount"] }
+            }
             Self::Voluum => {
                 Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] }
             }
@@ -193,6 +197,7 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     let parameters = parameters_of(arrival).as_bytes();
     let fields = Fields { sender, pairs: form_urlencoded::parse(parameters).collect() };
     fields.check_filled_in()?;
+    fields.check_read()?;
     let is_signed = fields.text("sig").is_some();
     if is_signed {
         check_not_repeated(parameters)?;
@@ -307,6 +312,22 @@ impl Fields<'_> {
         let unfilled = said.into_iter().find(|(_, value)| is_unfilled(value));
         unfilled
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
+    }
+
+    /// Refuses a postback of our own with a field that only the server API reads: its sender believes
+    /// that it counts. Parameters of trackers, which nobody can remove there, are left alone.
+    fn check_read(&self) -> Result<(), String> {
+        let Names { click, order, .. } = Dialect::Own.names();
+        let is_read =
+            |name: &str| OWN.contains(&name) || click.contains(&name) || order.contains(&name);
+        let mut names = self.pairs.keys().filter(|_| self.sender.dialect == Dialect::Own);
+        match names.find(|name| plain::is_field(name) && !is_read(name)) {
+            Some(name) => Err(format!(
+                "{name}: a postback has no such parameter; it has txid, click_id, {}",
+                OWN.join(", ")
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a network's postback that names a click or an order as another dialect does: read in
@@ -503,6 +524,9 @@ mod tests {
             ("txid=optional", "txid: `optional` was never filled in"),
             ("txid=1&ref=order-{id}", "ref: `order-{id}` was never filled in"),
             ("txid=1&status=6", "status: `6`"),
+            ("txid=1&coupon=AAA", "coupon: a postback has no such parameter"),
+            ("order_id=1&click_id=0102", "order_id: a postback has no such parameter"),
+            ("txid=1&ac=abc", "ac: token"),
             ("txid=1&click_id=abc", "click_id: token"),
             ("txid=1&key=1001", "key: expected at least 16"),
         ] {
@@ -536,6 +560,7 @@ mod tests {
         for id in ["REPLACEMENT-12", "OPTIONAL-3", "12-REPLACE", "replacement"] {
             assert_eq!(read_one(&format!("txid={id}")).unwrap().order_id, normal_order_id(id));
         }
+        assert!(read_one("txid=1&sub1=x&nid=3").is_ok(), "what trackers always send is left alone");
     }
 
     #[test]
