@@ -8,6 +8,7 @@ use journal::StreamName;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::event::EventName;
 use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId};
+use shared::lead::LeadFact;
 use shared::order::{OrderFact, Touch};
 use shared::record::EventFact;
 use shared::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct Dataset {
     pub events: Vec<Recorded<EventFact>>,
     /// Every order fact, as often as it was recorded.
     pub order_facts: Vec<Recorded<OrderFact>>,
+    /// Every fact about a lead from a shop's server, as often as it was recorded.
+    pub lead_facts: Vec<Recorded<LeadFact>>,
     /// The last sequence read of each stream.
     pub ends: BTreeMap<StreamName, u64>,
     /// How many webhooks and postbacks the server kept although it could not understand them.
