@@ -445,7 +445,14 @@ fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
                 }
             }
             let has_api = merchant.shop_api.is_some();
-            merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
+            let trust_leads = merchant.trusts_leads();
+            merge(
+                &mut shown,
+                json!({
+                    "has_webhook_secret": has_secret, "has_shop_api": has_api,
+                    "trust_leads": trust_leads,
+                }),
+            );
             shown
         }
         Entity::Influencer(influencer) => {

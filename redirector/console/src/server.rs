@@ -51,6 +51,7 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
+        .route("/leads/import", post(orders::import_leads))
         .route("/orders/{merchant}/{order}", bare(get(figures::order)))
         .route("/reconcile", bare(get(orders::reconciliations)))
         .route("/reconcile/{merchant}", post(orders::reconcile_now))

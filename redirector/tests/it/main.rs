@@ -13,6 +13,7 @@ mod clock;
 mod damage;
 mod events;
 mod inflation;
+mod leads;
 mod life;
 mod load;
 mod magento;

@@ -8,6 +8,7 @@ use journal::StreamName;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::event::EventName;
 use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId, UnparsedId};
+use shared::lead::LeadFact;
 use shared::order::{OrderFact, Touch};
 use shared::record::EventFact;
 use shared::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct Dataset {
     pub events: Vec<Recorded<EventFact>>,
     /// Every order fact, as often as it was recorded.
     pub order_facts: Vec<Recorded<OrderFact>>,
+    /// Every fact about a lead from a shop's server, as often as it was recorded.
+    pub lead_facts: Vec<Recorded<LeadFact>>,
     /// The last sequence read of each stream.
     pub ends: BTreeMap<StreamName, u64>,
     /// The webhooks and postbacks that the server kept although it could not understand them.
@@ -42,8 +45,10 @@ impl Dataset {
     /// Returns how many webhooks and postbacks nobody has understood so far: of one merchant, or of
     /// all.
     pub fn unread(&self, of: Option<MerchantId>) -> usize {
-        let read = |fact: &Recorded<OrderFact>| Some((fact.fact.merchant, fact.fact.reread?));
-        let read: HashSet<_> = self.order_facts.iter().filter_map(read).collect();
+        let orders = self.order_facts.iter().map(|fact| (fact.fact.merchant, fact.fact.reread));
+        let leads = self.lead_facts.iter().map(|fact| (fact.fact.merchant, fact.fact.reread));
+        let read = orders.chain(leads).filter_map(|(merchant, read)| Some((merchant, read?)));
+        let read: HashSet<_> = read.collect();
         let is_of = |merchant: MerchantId| of.is_none_or(|of| of == merchant);
         self.unparsed.iter().filter(|kept| is_of(kept.0) && !read.contains(kept)).count()
     }

@@ -7,4 +7,5 @@
 pub mod attribution;
 pub mod customers;
 pub mod held;
+pub mod leads;
 pub mod ledger;

@@ -36,6 +36,10 @@ impl EntityBuilder<'_> {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
         };
+        let trust_leads = match held {
+            None => fields.optional("trust_leads", flag).unwrap_or(false),
+            Some(held) => fixed(fields, "trust_leads", Some(&held.trusts_leads()), flag)?,
+        };
         let claims = fields.optional("claims", shaped::<ClaimRule>);
         let (claims, earlier_claims) = self.claim_rules(claims, held);
         let domains = domains?;
@@ -56,6 +60,7 @@ impl EntityBuilder<'_> {
             old_webhook_secret,
             shop_api,
             trust_pixel,
+            trust_leads: Some(trust_leads).filter(|trust_leads| *trust_leads != trust_pixel),
             sealed: held.and_then(|m| m.sealed.clone()),
             claims,
             earlier_claims,
