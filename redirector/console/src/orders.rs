@@ -258,8 +258,12 @@ fn read_again(
     };
     let reread = Some(kept.id());
     let of_order = |fact| Record::Order(Box::new(OrderFact { reread, ..fact }));
+    let of_lead = |fact| Record::Lead(Box::new(LeadFact { reread, ..fact }));
     if let Some(dialect) = Dialect::of_topic(topic) {
         let sender = Sender { platform: kept.platform, dialect, currency: merchant.currency };
+        if let Some(lead) = postback::lead(&arrival, sender) {
+            return Some(of_lead(lead.ok()?));
+        }
         return postback::read(&arrival, sender).ok()?.map(of_order);
     }
     if topic == plain::ORDERS_TOPIC {
@@ -269,7 +273,7 @@ fn read_again(
     if topic == lead::LEADS_TOPIC {
         let leads = lead::leads(&body).ok()?;
         let fact = lead::read(&arrival, 0, leads.first()?).ok()?;
-        return Some(Record::Lead(Box::new(LeadFact { reread, ..fact })));
+        return Some(of_lead(fact));
     }
     match shops::read(kept.platform, &arrival) {
         Reading::Fact(fact) => Some(of_order(*fact)),

@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Map;
 use shared::event::is_order_id;
 use shared::id::{ClickId, FactId, ProofId};
+use shared::lead::LeadFact;
 use shared::money::{Currency, Decimal};
 use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::platform::Platform;
@@ -32,7 +34,7 @@ use crate::amounts::bounded;
 use crate::arrival::Arrival;
 use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
-use crate::{mac, plain};
+use crate::{lead, mac, plain};
 
 /// Whole values that stay in a template when nobody has filled it in. Other placeholders stand in
 /// braces.
@@ -194,19 +196,13 @@ pub struct Sender {
 /// # Errors
 /// Names the parameter that is missing or wrong, with its value.
 pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, String> {
-    let parameters = parameters_of(arrival).as_bytes();
-    let fields = Fields { sender, pairs: form_urlencoded::parse(parameters).collect() };
-    fields.check_filled_in()?;
-    fields.check_read()?;
-    let is_signed = fields.text("sig").is_some();
-    if is_signed {
-        check_not_repeated(parameters)?;
-        fields.check_dialect()?;
-    }
-    if sender.dialect == Dialect::Own
-        && !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale")
-    {
-        return Err("event: only `purchase` and `sale` are understood".to_owned());
+    let fields = Fields::of(arrival, sender);
+    let is_signed = fields.check(arrival)?;
+    if sender.dialect == Dialect::Own {
+        let event = fields.text("event").unwrap_or("purchase");
+        if !["purchase", "sale"].iter().any(|known| event.eq_ignore_ascii_case(known)) {
+            return Err(format!("event: `{event}` is not known; send purchase, sale or lead"));
+        }
     }
     let Some(outcome) = fields.outcome()? else { return Ok(None) };
     let click = fields.click(arrival)?;
@@ -263,6 +259,12 @@ fn network_status(word: &str) -> Result<Status, String> {
     }
 }
 
+/// Reads an authentic postback of our own about a lead. Returns `None` if it is about an order.
+pub fn lead(arrival: &Arrival<'_>, sender: Sender) -> Option<Result<LeadFact, String>> {
+    let fields = Fields::of(arrival, sender);
+    fields.is_lead().then(|| fields.lead(arrival))
+}
+
 /// Refuses parameters that stand twice, spelled in two ways: the signature covers both, but not which
 /// of them is the last.
 fn check_not_repeated(parameters: &[u8]) -> Result<(), String> {
@@ -294,7 +296,64 @@ struct Fields<'a> {
     pairs: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    fn of(arrival: &Arrival<'a>, sender: Sender) -> Self {
+        let parameters = parameters_of(arrival).as_bytes();
+        Self { sender, pairs: form_urlencoded::parse(parameters).collect() }
+    }
+
+    /// Checks what every postback must be. Returns whether it is signed.
+    fn check(&self, arrival: &Arrival<'_>) -> Result<bool, String> {
+        self.check_filled_in()?;
+        self.check_read()?;
+        let is_signed = self.text("sig").is_some();
+        if is_signed {
+            check_not_repeated(parameters_of(arrival).as_bytes())?;
+            self.check_dialect()?;
+        }
+        Ok(is_signed)
+    }
+
+    fn is_lead(&self) -> bool {
+        self.sender.dialect == Dialect::Own
+            && self.text("event").is_some_and(|event| event.eq_ignore_ascii_case("lead"))
+    }
+
+    /// Reads a lead. Its amount is not the sender's to say: the campaign pays for it.
+    fn lead(&self, arrival: &Arrival<'_>) -> Result<LeadFact, String> {
+        let is_signed = self.check(arrival)?;
+        if let Some((name, _)) = self.first(&["amount", "currency", "key"]) {
+            return Err(format!("{name}: a lead has none; it has txid, click_id, status, ts"));
+        }
+        let click = self.click(arrival)?;
+        let word = self.text("status").unwrap_or("approved");
+        let status = match network_status(word) {
+            Ok(Status::Paid) => "qualified",
+            Ok(Status::Unpaid | Status::Draft) => "open",
+            Ok(Status::Void) => "not_qualified",
+            Err(_) => word,
+        };
+        let mut sent = Map::new();
+        let mut put = |name: &str, text: String| sent.insert(name.to_owned(), text.into());
+        put("lead_id", self.order_id(click.as_ref())?);
+        put("status", status.to_owned());
+        if let Some((_, click)) = self.first(self.sender.dialect.names().click) {
+            put("click_id", click.to_owned());
+        }
+        if let Some(time) = self.time()? {
+            put("updated_at", time.to_string());
+        }
+        let fact = lead::read(arrival, 0, &sent)?;
+        if !is_signed {
+            return Ok(fact);
+        }
+        // SECURITY: an address with a signature may be read in a log and sent again, which must not
+        // bring back what it said.
+        let merchant = arrival.merchant.bits().to_be_bytes();
+        let id = FactId::of_content(&[b"postback lead", &merchant, &self.canonical()]);
+        Ok(LeadFact { id, ..fact })
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.pairs.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -458,6 +517,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
+    use shared::lead::LeadStatus;
 
     use super::*;
 
@@ -515,7 +575,7 @@ mod tests {
             ("txid=1&amount=12.50", "currency: is required"),
             ("txid=1&amount=-1&currency=EUR", "amount: `-1`"),
             ("txid=1&status=maybe", "status: `maybe`"),
-            ("txid=1&event=lead", "event"),
+            ("txid=1&event=visit", "event: `visit`"),
             ("txid=1&ts=yesterday", "ts: `yesterday`"),
             ("txid=1&ts=1763800000000", "ts: `1763800000000`"),
             ("txid=1&ts=-1", "ts: `-1`"),
@@ -561,6 +621,49 @@ mod tests {
             assert_eq!(read_one(&format!("txid={id}")).unwrap().order_id, normal_order_id(id));
         }
         assert!(read_one("txid=1&sub1=x&nid=3").is_ok(), "what trackers always send is left alone");
+    }
+
+    #[test]
+    fn a_lead_comes_as_a_postback_with_what_became_of_it() {
+        let read = |parameters: &str| {
+            let headers = HeaderMap::new();
+            let received_at = Timestamp::from_ms(1_763_800_000_000);
+            let arrival = Arrival::of_test(&headers, parameters.as_bytes(), received_at);
+            let (platform, currency) = (Platform::Other, "EUR".parse().unwrap());
+            lead(&arrival, Sender { platform, dialect: Dialect::Own, currency })
+        };
+        for (status, expected) in [
+            ("", LeadStatus::Qualified),
+            ("&status=Approved", LeadStatus::Qualified),
+            ("&status=hold", LeadStatus::Open),
+            ("&status=3", LeadStatus::NotQualified),
+            ("&status=won", LeadStatus::Won),
+            ("&status=Lost", LeadStatus::Lost),
+        ] {
+            let sent = format!("event=Lead&txid=L-1&click_id={CLICK}{status}&ts=1763700000");
+            let fact = read(&sent).unwrap().unwrap();
+            assert_eq!((fact.lead_id.as_str(), fact.status), ("L-1", expected), "{status}");
+            assert_eq!(fact.clicks, [CLICK.parse().unwrap()]);
+            assert_eq!(fact.occurred_at, Timestamp::from_ms(1_763_700_000_000));
+        }
+        let without_id = read(&format!("event=lead&click_id={CLICK}")).unwrap().unwrap();
+        assert_eq!(without_id.lead_id, format!("click:{CLICK}"));
+        for (parameters, named) in [
+            ("event=lead&txid=1&amount=5", "amount: a lead has none"),
+            ("event=lead&txid=1&status=maybe", "status: `maybe`"),
+            ("event=lead&txid=1&ts=soon", "ts: `soon`"),
+            ("event=lead", "txid: is required"),
+        ] {
+            let error = read(parameters).unwrap().unwrap_err();
+            assert!(error.contains(named), "{error} should name {named}");
+        }
+        assert!(read("event=Purchase&txid=1").is_none() && read("txid=1").is_none());
+        assert!(read_one("txid=1&event=SALE").is_ok());
+        let (sent, changed) =
+            (signed("event=lead&txid=1"), signed("event=lead&status=lost&txid=1"));
+        let id = |sent: &str| read(sent).unwrap().unwrap().id;
+        assert_eq!(id(&sent), id(&sent), "sent again, it is the same fact");
+        assert_ne!(id(&sent), id(&changed));
     }
 
     #[test]

@@ -159,3 +159,20 @@ async fn a_merchant_who_trusts_its_pages_leads_pays_for_no_invented_order() {
         stage.product.ask(Method::PATCH, &path, "application/json", r#"{"trust_leads":false}"#);
     assert_eq!(change.await.unwrap().status, 422, "what was earned must stay earned");
 }
+
+#[tokio::test]
+async fn a_postback_tells_of_a_lead_and_takes_it_back() {
+    let stage = Stage::set().await;
+    let token = set(&stage).await;
+    let send = async |parameters: &str| {
+        let sig = hex_mac(SECRET, parameters);
+        stage.get(&format!("/_ac/pb/{}?{parameters}&sig={sig}", stage.key)).await.status
+    };
+    assert_eq!(send(&format!("click_id={token}&event=lead&txid=L-1")).await, 200);
+    assert_eq!(booked(&stage).await, 250);
+    assert_eq!(send("event=lead&status=declined&txid=L-1").await, 200);
+    assert_eq!(booked(&stage).await, 0);
+    assert_eq!(send(&format!("click_id={token}&event=lead&txid=L-1")).await, 200);
+    assert_eq!(booked(&stage).await, 0, "a signed postback that is sent again brings nothing back");
+    assert_eq!(send("amount=5.00&event=lead&txid=L-2").await, 400);
+}
