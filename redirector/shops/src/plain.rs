@@ -129,6 +129,10 @@ pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
     let object = |value: &Value| {
         value.as_object().cloned().ok_or("orders: expected JSON objects".to_owned())
     };
+    let beside = body.as_object().filter(|body| body.contains_key("orders"));
+    if let Some(other) = beside.and_then(|body| body.keys().find(|key| *key != "orders")) {
+        return Err(format!("{}: no such field beside `orders`", brief(other)));
+    }
     match body.get("orders") {
         Some(Value::Array(orders)) if (1..=ORDERS_MAX).contains(&orders.len()) => {
             orders.iter().map(object).collect()
@@ -722,6 +726,8 @@ mod tests {
     fn a_call_brings_one_order_or_a_list() {
         assert_eq!(orders(br#"{"order_id":"1"}"#).unwrap().len(), 1);
         assert_eq!(orders(br#"{"orders":[{},{}]}"#).unwrap().len(), 2);
+        let beside = orders(br#"{"orders":[{}],"currency":"EUR"}"#).unwrap_err();
+        assert!(beside.starts_with("currency: "), "{beside}");
         for wrong in ["[]", "{", r#"{"orders":[]}"#, r#"{"orders":[1]}"#, r#"{"orders":{}}"#] {
             assert!(orders(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -133,6 +133,18 @@ async fn every_mistake_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn a_field_inside_a_field_is_known_or_refused() {
+    let stage = Stage::set().await;
+    let api = json!({ "shop_api": {
+        "url": "https://shop.test", "token": "ck_x", "scret": "cs_x",
+    }});
+    let path = format!("/api/v1/merchants/{}", stage.merchant);
+    let answer =
+        stage.product.ask(Method::PATCH, &path, "application/json", api.to_string()).await.unwrap();
+    assert_eq!((answer.status, answer.body.contains("scret")), (422, true), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn money_that_makes_no_sense_is_refused() {
     let stage = Stage::set().await;
     for commission in [

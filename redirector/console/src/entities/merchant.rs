@@ -136,6 +136,11 @@ fn domains(value: &Value) -> Result<Vec<String>, String> {
 /// Reads the address and keys with which a shop is asked. Only an administrator may set
 /// them, and the shop is asked over HTTPS, or on this machine.
 fn shop_api(value: &Value) -> Result<ShopApi, String> {
+    const FIELDS: [&str; 3] = ["url", "token", "secret"];
+    let mut sent = value.as_object().into_iter().flat_map(serde_json::Map::keys);
+    if let Some(unknown) = sent.find(|name| !FIELDS.contains(&name.as_str())) {
+        return Err(format!("{unknown}: no such field; there are {}", FIELDS.join(", ")));
+    }
     let api: ShopApi =
         shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
     let url = url::Url::parse(&api.url).map_err(|error| format!("url: `{}`: {error}", api.url))?;
