@@ -19,13 +19,13 @@ use shared::token::KeyState;
 use crate::cli::RoleName;
 use crate::commands::print;
 use crate::config::Config;
-use crate::journals::{make_data_folder, open_stream};
+use crate::journals::{make_data_folder, must_exist, open_stream};
 
 /// Makes an access token, records its hash and prints the token. A running server accepts it a
 /// moment later.
 ///
 /// # Errors
-/// When the holder's id does not fit the role, or the journal cannot be written.
+/// When the holder does not exist or does not fit the role, or the journal cannot be written.
 pub(crate) fn create_token(
     config: &Config,
     role: RoleName,
@@ -40,6 +40,9 @@ pub(crate) fn create_token(
         (RoleName::Influencer, Some(id)) => Role::Influencer(id.parse().context("--for")?),
         (_, None) => bail!("--for: say whose token, e.g. --for mer_0c1m8y5v"),
     };
+    if let Some(holder) = holder {
+        must_hold(&catalog(config)?, role, holder)?;
+    }
     let now = clock::now();
     let expires_at = expires.map(time).transpose().context("--expires")?;
     if let Some(expires_at) = expires_at.filter(|expires_at| *expires_at <= now) {
@@ -51,11 +54,26 @@ pub(crate) fn create_token(
     print(&format!("{token}\n"))
 }
 
+/// Checks that the holder of a token exists: a token for a misspelt id would show nothing, to nobody's
+/// surprise but its holder's.
+fn must_hold(catalog: &Catalog, role: Role, holder: &str) -> Result<()> {
+    let is_known = match role {
+        Role::Admin => true,
+        Role::Merchant(id) => catalog.merchants.contains_key(&id),
+        Role::Influencer(id) => catalog.influencers.contains_key(&id),
+    };
+    if !is_known {
+        bail!("--for: `{holder}` does not exist; GET /api/v1/merchants and /influencers list all");
+    }
+    Ok(())
+}
+
 /// Prints every access token on a line: id, role, name, and whether it opens anything.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub(crate) fn list_tokens(config: &Config) -> Result<()> {
+    must_exist(config)?;
     let (catalog, now) = (catalog(config)?, clock::now());
     let mut tokens: Vec<_> = catalog.tokens.values().collect();
     tokens.sort_by_key(|token| (token.created_at, token.id()));

@@ -12,16 +12,19 @@ use shared::stream::StreamKind;
 
 use crate::config::Config;
 use crate::jobs::ship::Store;
-use crate::journals::with_way_out;
+use crate::journals::{must_exist, with_way_out};
 use crate::memory;
 
 /// Checks every segment of every stream and prints what it found. Returns whether all are whole.
 ///
 /// # Errors
-/// When the journal cannot be read at all.
+/// When there is no journal, and nothing that tells of a lost one; or when it cannot be read at all.
 pub(crate) fn verify(config: &Config) -> Result<bool> {
-    let bar = progress("checking", "bytes");
     let known = memory::known(config);
+    if known.is_empty() && config.ship.is_none() {
+        must_exist(config)?;
+    }
+    let bar = progress("checking", "bytes");
     let findings = journal::verify(&config.journal_dir(), &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
@@ -146,6 +149,7 @@ pub(crate) fn repair(config: &Config, give_up: bool, new_keys: bool) -> Result<b
     let is_whole =
         |stream: &StreamName| StreamKind::of(stream.as_str()) == Some(StreamKind::Catalog);
     memory::recall(config)?;
+    must_exist(config)?;
     let losses = journal::repair(&config.journal_dir(), how, &is_whole)?;
     let mut text = String::new();
     for loss in &losses {
@@ -173,8 +177,9 @@ pub(crate) fn repair(config: &Config, give_up: bool, new_keys: bool) -> Result<b
 /// Deletes the hot state and rebuilds it from the journal.
 ///
 /// # Errors
-/// When the journal is damaged, or a running server has the state open.
+/// When there is no journal or it is damaged, or a running server has the state open.
 pub(crate) fn replay(config: &Config) -> Result<()> {
+    must_exist(config)?;
     // What cannot be read must not vanish from the figures unseen.
     journal::check(&config.journal_dir(), &[]).map_err(|error| with_way_out(error.into()))?;
     let state = HotState::open(&config.state, &config.data)?;

@@ -4,7 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, ensure};
 use journal::{Committer, Health, Loss, Shutdown, StreamName, Writer};
 use live::clock;
 use shared::stream::StreamKind;
@@ -16,6 +16,20 @@ use crate::config::Config;
 pub(crate) fn make_data_folder(data: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.with_context(|| format!("data folder {}", data.display()))
+}
+
+/// Checks that there is a journal: a wrong place must not look like an empty one.
+///
+/// # Errors
+/// Names the place.
+pub(crate) fn must_exist(config: &Config) -> Result<()> {
+    let data = config.data.display();
+    ensure!(
+        config.journal_dir().is_dir(),
+        "{data}: there is no journal; name the data folder with --data, AFTERCLICK_DATA or `data` \
+         in the configuration file"
+    );
+    Ok(())
 }
 
 /// The streams this process writes.

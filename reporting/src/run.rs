@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
 use settlement::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
+use shared::id::{CampaignId, MerchantId};
 
 use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
 use crate::clock::{now, today_utc};
@@ -44,6 +45,7 @@ fn print(report: &str) -> ExitCode {
 
 fn run_export(command: &Export) -> Result<String, Error> {
     let dataset = read(&command.input, None)?;
+    note_unread(&dataset, None);
     let options = ExportOptions {
         out: command.out.clone(),
         format: command.format,
@@ -57,7 +59,7 @@ fn run_export(command: &Export) -> Result<String, Error> {
 }
 
 fn run_statement(command: &Statement) -> Result<String, Error> {
-    let dataset = read(&command.input, None)?;
+    let dataset = read_for(&command.input, command.campaign)?;
     let as_of = match command.as_of {
         Some(day) => day,
         None => reporting::Statement::day_of(&dataset, command.campaign, now())?,
@@ -88,14 +90,20 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
 }
 
 fn run_models(command: &CampaignMonth) -> Result<String, Error> {
-    let models =
-        reporting::Models::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    let models = reporting::Models::of(
+        &read_for(&command.input, command.campaign)?,
+        command.campaign,
+        command.period,
+    )?;
     Ok(models.render(command.format.into()))
 }
 
 fn run_codes(command: &CampaignMonth) -> Result<String, Error> {
-    let codes =
-        reporting::Codes::of(&read(&command.input, None)?, command.campaign, command.period)?;
+    let codes = reporting::Codes::of(
+        &read_for(&command.input, command.campaign)?,
+        command.campaign,
+        command.period,
+    )?;
     Ok(codes.render(command.format.into()))
 }
 
@@ -103,6 +111,7 @@ fn run_codes(command: &CampaignMonth) -> Result<String, Error> {
 fn run_audit(command: &Audit) -> Result<ExitCode, Error> {
     let exported = ExportFolder::open(&command.export)?;
     let dataset = read(&command.input, Some(&exported.cursor))?;
+    note_unread(&dataset, None);
     exported.check_reach(&dataset.ends)?;
     let progress = Progress::begin("computing");
     let audit = exported.audit(&dataset, &|path| progress.show(path))?;
@@ -134,13 +143,30 @@ fn read(input: &Input, until: Option<&Cursor>) -> Result<Dataset, Error> {
             seqs.end()
         );
     }
-    if dataset.unparsed > 0 {
-        eprintln!(
-            "note: {} webhooks or postbacks could not be understood when they arrived",
-            dataset.unparsed
-        );
+    Ok(dataset)
+}
+
+/// Reads what a report on a campaign is made from. What other merchants' shops sent is not its
+/// business.
+fn read_for(input: &Input, campaign: CampaignId) -> Result<Dataset, Error> {
+    let dataset = read(input, None)?;
+    let merchant = dataset.catalog.campaigns.get(&campaign).map(|campaign| campaign.merchant);
+    if merchant.is_some() {
+        note_unread(&dataset, merchant);
     }
     Ok(dataset)
+}
+
+fn note_unread(dataset: &Dataset, of: Option<MerchantId>) {
+    match (dataset.unread(of), of) {
+        (0, _) => {}
+        (count, None) => {
+            eprintln!("note: {count} webhooks or postbacks could not be understood so far");
+        }
+        (count, Some(of)) => {
+            eprintln!("note: {count} webhooks or postbacks of {of} could not be understood so far");
+        }
+    }
 }
 
 /// Summarises what the folder holds now: one line for each table, then the cursor.

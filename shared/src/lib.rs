@@ -22,6 +22,8 @@ pub mod commission;
 #[cfg(feature = "domain")]
 pub mod event;
 #[cfg(feature = "domain")]
+pub mod lead;
+#[cfg(feature = "domain")]
 pub mod links;
 #[cfg(feature = "domain")]
 pub mod order;

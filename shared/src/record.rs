@@ -7,12 +7,13 @@
 //!
 //! # Format
 //! ```text
-//! 0  1  kind: 1 click, 2 event, 3 order fact, 4 catalog change, 5 unparsed
+//! 0  1  kind: 1 click, 2 event, 3 order fact, 4 catalog change, 5 unparsed, 6 lead fact
 //! 1  1  version of that kind's body
 //! 2  …  body
 //! ```
 //!
-//! A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers.
+//! A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
+//! of version 3 has merchants that pay browsers' leads by another rule than browsers' orders.
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use crate::class::Class;
 use crate::consent::Consent;
 use crate::event::EventName;
 use crate::id::{ClickId, EventId, LinkId, MerchantId, UnparsedId};
+use crate::lead::LeadFact;
 use crate::order::{OrderFact, Touch, Visit};
 use crate::platform::Platform;
 use crate::time::Timestamp;
@@ -156,6 +158,8 @@ pub enum Record<'a> {
     Catalog(Change),
     /// A delivery that could not be read.
     Unparsed(Unparsed),
+    /// A fact about a lead, from the shop's own server.
+    Lead(Box<LeadFact>),
 }
 
 /// The reason why a payload is not a record. The journal's checksums were right, so a newer version
@@ -184,10 +188,14 @@ const EVENT: u8 = 2;
 const ORDER: u8 = 3;
 const CATALOG: u8 = 4;
 const UNPARSED: u8 = 5;
+const LEAD: u8 = 6;
 const V1: u8 = 1;
 /// The same shapes with fields that a reader of version 1 must not leave out, since it would pay
 /// what is held: unreadable amounts, the key of a token, holds, suspensions, ends of access tokens.
 const V2: u8 = 2;
+/// A change that tells trust in leads from trust in orders: a reader that knows one trust only would
+/// pay the other, too.
+const V3: u8 = 3;
 
 /// Returns the oldest version whose readers understand a body.
 const fn version(is_of_the_first: bool) -> u8 {
@@ -210,9 +218,11 @@ impl<'a> Record<'a> {
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
-                encode_json([CATALOG, version(is_of_the_first)], change, out);
+                let version = if change.parts_leads() { V3 } else { version(is_of_the_first) };
+                encode_json([CATALOG, version], change, out);
             }
             Self::Unparsed(unparsed) => encode_json([UNPARSED, V1], unparsed, out),
+            Self::Lead(fact) => encode_json([LEAD, V1], fact, out),
         }
     }
 
@@ -223,12 +233,13 @@ impl<'a> Record<'a> {
         out
     }
 
-    /// Returns when the click, event or order was recorded, by our clock; `None` for other records.
+    /// Returns when the click, event, order or lead was recorded, by our clock; `None` for other records.
     pub fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Click(click) => Some(click.at),
             Self::Event(event) => Some(event.received_at),
             Self::Order(fact) => Some(fact.received_at),
+            Self::Lead(fact) => Some(fact.received_at),
             Self::Catalog(_) | Self::Unparsed(_) => None,
         }
     }
@@ -246,12 +257,13 @@ impl<'a> Record<'a> {
             }
             (ORDER, V1) => order_of_version_1(body),
             (ORDER, V2) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
-            (CATALOG, V1 | V2) => {
+            (CATALOG, V1 | V2 | V3) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
             (UNPARSED, V1) => {
                 serde_json::from_slice(body).map(Self::Unparsed).map_err(RecordError::body)
             }
+            (LEAD, V1) => serde_json::from_slice(body).map(Self::Lead).map_err(RecordError::body),
             (kind, version) => Err(RecordError::Unknown(kind, version)),
         }
     }
@@ -305,8 +317,9 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     use super::*;
-    use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Role};
+    use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Merchant, Role};
     use crate::id::{FactId, HoldId, ProofId};
+    use crate::lead::LeadStatus;
     use crate::order::{AmountPart, Source, Unreadable};
     use crate::time::Span;
 
@@ -490,6 +503,55 @@ mod tests {
         let plain = OrderFact { proofs: vec![], asks_proof: true, ..old };
         assert_eq!(OrderFact { proofs, ..plain }, new);
         assert_eq!(Record::Order(Box::new(new)).encode(), bytes);
+    }
+
+    fn lead() -> LeadFact {
+        let at = |ms: i64| Timestamp::from_ms(1_777_700_000_000 + ms);
+        LeadFact {
+            id: FactId::from_bytes([1; 16]),
+            merchant: MerchantId::from_bits(9),
+            lead_id: "L-1".into(),
+            status: LeadStatus::NotQualified,
+            occurred_at: at(1),
+            received_at: at(2),
+            place: 2,
+            made_at: Some(at(0)),
+            touches: vec![Touch { key: Some(3), ..click().visit().unwrap().touch }],
+            clicks: vec![ClickId::from_bytes([4; 16])],
+            order_id: Some("1001".into()),
+            test: true,
+            reread: None,
+        }
+    }
+
+    /// The file was written once and never changes: every later version must read it.
+    #[test]
+    fn leads_of_version_1_stay_readable() {
+        let bytes = Record::Lead(Box::new(lead())).encode();
+        let body = include_str!("../tests/data/lead-v1.json").trim();
+        assert_eq!(bytes, [&[LEAD, V1], body.as_bytes()].concat(), "{:?}", str::from_utf8(&bytes));
+        assert_eq!(Record::decode(&bytes), Ok(Record::Lead(Box::new(lead()))));
+    }
+
+    /// A reader that knows one trust only would pay for leads where the merchant trusts orders.
+    #[test]
+    fn a_merchant_who_trusts_leads_and_orders_unalike_needs_a_reader_that_knows_it() {
+        let version = |trust_leads: Option<bool>| {
+            let at = Timestamp::from_ms(5);
+            let merchant = serde_json::json!({
+                "id": MerchantId::from_bits(9), "key": "k", "name": "Shop", "domains": [],
+                "currency": "EUR", "timezone": "UTC", "platform": null, "webhook_secret": null,
+                "trust_pixel": true, "created_at": at, "updated_at": at,
+            });
+            let merchant: Merchant = serde_json::from_value(merchant).unwrap();
+            assert!(merchant.trusts_leads(), "one of before trusts both");
+            let merchant = Merchant { trust_leads, ..merchant };
+            let change = Change { at, entities: vec![Entity::Merchant(merchant)], request: None };
+            let record = Record::Catalog(change);
+            assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
+            record.encode()[1]
+        };
+        assert_eq!((version(None), version(Some(false))), (V1, V3));
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Written {
             Record::Order(fact) => {
                 *self.orders.entry((fact.order_id.clone(), fact.source)).or_default() += 1;
             }
-            Record::Event(_) | Record::Catalog(_) | Record::Unparsed(_) => {}
+            Record::Event(_) | Record::Catalog(_) | Record::Unparsed(_) | Record::Lead(_) => {}
         }
     }
 

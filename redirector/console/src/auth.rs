@@ -77,7 +77,7 @@ pub(crate) async fn identify(
                 "a wrong access token came from {address}; {since} since this was last logged"
             );
         }
-        return Err(Problem::unauthorized());
+        return Err(Problem::unknown_token());
     };
     request.extensions_mut().insert(role);
     Ok(next.run(request).await)

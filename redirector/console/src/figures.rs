@@ -1,6 +1,8 @@
 //! Figures: statistics from the live counters, and an order with everything that is known of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -18,12 +20,13 @@ use settlement::ledger::{Booking, settle};
 use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
-use shared::id::MerchantId;
+use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::money::{Currency, Money};
 use shared::order::{Order, OrderFact};
 use shared::rates::Conversion;
 use shared::time::{Span, Timestamp};
 
+use crate::asked;
 use crate::beyond;
 use crate::context::Console;
 use crate::pool::Reports;
@@ -76,6 +79,7 @@ impl By {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StatsQuery {
     by: Option<String>,
     from: Option<String>,
@@ -84,6 +88,44 @@ pub(crate) struct StatsQuery {
     campaign: Option<String>,
     influencer: Option<String>,
     link: Option<String>,
+}
+
+impl StatsQuery {
+    /// Returns the query with ids in their own spelling. A filter that names nobody would look like
+    /// nothing earned.
+    fn checked(self, role: Role, catalog: &Catalog) -> Result<Self, Problem> {
+        // Who sees only their own figures learns nothing of what others have.
+        let sees_all = role == Role::Admin;
+        Ok(Self {
+            merchant: filter("merchant", self.merchant, |id: &MerchantId| {
+                !sees_all || catalog.merchants.contains_key(id)
+            })?,
+            campaign: filter("campaign", self.campaign, |id: &CampaignId| {
+                !sees_all || catalog.campaigns.contains_key(id)
+            })?,
+            influencer: filter("influencer", self.influencer, |id: &InfluencerId| {
+                !sees_all || catalog.influencers.contains_key(id)
+            })?,
+            link: filter("link", self.link, |id: &LinkId| {
+                !sees_all || catalog.links.get(*id).is_some()
+            })?,
+            ..self
+        })
+    }
+}
+
+fn filter<Id: FromStr<Err: Display> + Display>(
+    field: &str,
+    asked: Option<String>,
+    exists: impl FnOnce(&Id) -> bool,
+) -> Result<Option<String>, Problem> {
+    let Some(text) = asked else { return Ok(None) };
+    let id: Id = text.parse().map_err(|error| fault(field, format!("{error}")))?;
+    if exists(&id) {
+        Ok(Some(id.to_string()))
+    } else {
+        Err(fault(field, format!("`{text}` does not exist")))
+    }
 }
 
 /// The figures of one group.
@@ -151,6 +193,10 @@ pub(crate) async fn stats(
     let by = By::read(query.by.as_deref().unwrap_or("link"));
     let by = by.ok_or_else(|| fault("by", "expected link, influencer, campaign or day"))?;
     let (from, to) = (day(query.from.as_deref(), "from")?, day(query.to.as_deref(), "to")?);
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(fault("from", "is after `to`; expected the first day and then the last one"));
+    }
+    let query = query.checked(role, &console.live.read())?;
     let state = console.hot_state().await?.clone();
     let up_to_date = console.is_up_to_date();
     let counted = reports.run(move || counted(&state, from, to)).await?;
@@ -199,7 +245,7 @@ fn counted(
             *counted.entry(key).or_default() += amount;
         }
     });
-    read.map_err(|error| Problem::internal(&error))?;
+    read.map_err(|error| Problem::no_figures(&error))?;
     Ok(counted)
 }
 
@@ -292,7 +338,7 @@ fn view(
     let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
     let up_to_date = console.is_up_to_date();
-    let found = find_order(state, id, order_id).map_err(|error| Problem::internal(&error))?;
+    let found = find_order(state, id, order_id).map_err(|error| Problem::no_figures(&error))?;
     let found = found.ok_or_else(missing)?;
     // The catalog is locked only while orders are settled, never while the hot state is read.
     let settle = |found: &FoundOrder| {
@@ -300,7 +346,7 @@ fn view(
     };
     let settled = settle(&found).ok_or_else(missing)?;
     let many = has_many_customers(state, &settled, &settle);
-    let many = many.map_err(|error| Problem::internal(&error))?;
+    let many = many.map_err(|error| Problem::no_figures(&error))?;
     let own = is_own_mailbox(&settled, &console.live.read());
     let flags = [(own, OWN_MAILBOX), (many, MANY_CUSTOMERS)];
     let flags = flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).collect();
@@ -355,6 +401,7 @@ fn show_booking(booking: &Booking) -> Value {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct UnparsedQuery {
     limit: Option<usize>,
 }
@@ -365,7 +412,7 @@ pub(crate) async fn unparsed(
     Extension(reports): Extension<Reports>,
     Query(query): Query<UnparsedQuery>,
 ) -> Result<Json<Value>, Problem> {
-    let limit = query.limit.unwrap_or(UNPARSED).clamp(1, UNPARSED_MAX);
+    let limit = asked::limit(query.limit, UNPARSED, UNPARSED_MAX)?;
     let state = console.hot_state().await?.clone();
     let up_to_date = console.is_up_to_date();
     let (items, count) = reports.run(move || latest_unparsed(&state, limit)).await?;
@@ -398,7 +445,7 @@ fn latest_unparsed(
             Err(_) => damaged += 1,
         }
     });
-    scanned.map_err(|error| Problem::internal(&error))?;
+    scanned.map_err(|error| Problem::no_figures(&error))?;
     // Others may write to the store that keeps the list; they must not fill the log.
     if damaged > 0 {
         tracing::warn!(

@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
+mod asked;
 pub mod auth;
 mod beyond;
 mod context;

@@ -22,13 +22,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::catalog::Merchant;
 use shared::id::{MerchantId, UnparsedId};
+use shared::lead::LeadFact;
 use shared::order::OrderFact;
 use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::stream::StreamKind;
 use shared::time::Timestamp;
 use shops::postback::{self, Dialect, Sender};
-use shops::{Arrival, Reading, plain, topic_headers};
+use shops::{Arrival, Reading, lead, plain, topic_headers};
 
 use crate::context::Console;
 use crate::problem::{Fault, Problem};
@@ -38,8 +39,21 @@ use crate::table::{self, Row};
 const ROWS_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ImportQuery {
     merchant: String,
+}
+
+impl ImportQuery {
+    /// Returns the merchant whose rows are imported.
+    fn merchant(&self, console: &Console) -> Result<Arc<Merchant>, Problem> {
+        let unknown = || {
+            let reason = format!("`{}` does not exist", self.merchant);
+            Problem::invalid(vec![Fault::new("merchant", reason)])
+        };
+        let id: MerchantId = self.merchant.parse().map_err(|_| unknown())?;
+        console.live.read().merchants.get(&id).cloned().ok_or_else(unknown)
+    }
 }
 
 /// `POST /api/v1/orders/import?merchant=`: CSV with a header line, all or nothing.
@@ -48,18 +62,47 @@ pub(crate) async fn import(
     Query(query): Query<ImportQuery>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let unknown = || {
-        Problem::invalid(vec![Fault::new(
-            "merchant",
-            format!("`{}` does not exist", query.merchant),
-        )])
-    };
-    let id: MerchantId = query.merchant.parse().map_err(|_| unknown())?;
-    let merchant = console.live.read().merchants.get(&id).cloned().ok_or_else(unknown)?;
+    let merchant = query.merchant(&console)?;
     let facts = rows(&console.live.snapshot().load(), &merchant, &body, clock::now())?;
     let imported = facts.len();
-    record(&console, facts).await?;
+    record(&console, facts.into_iter().map(|fact| Record::Order(Box::new(fact)))).await?;
     Ok((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response())
+}
+
+/// `POST /api/v1/leads/import?merchant=`: CSV with a header line, all or nothing.
+pub(crate) async fn import_leads(
+    State(console): State<Arc<Console>>,
+    Query(query): Query<ImportQuery>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let merchant = query.merchant(&console)?;
+    let facts = lead_rows(&console.live.snapshot().load(), &merchant, &body, clock::now())?;
+    let imported = facts.len();
+    record(&console, facts.into_iter().map(|fact| Record::Lead(Box::new(fact)))).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response())
+}
+
+/// Reads every row as a lead, or reports the rows that are invalid.
+fn lead_rows(
+    snapshot: &Snapshot,
+    merchant: &Merchant,
+    body: &[u8],
+    received_at: Timestamp,
+) -> Result<Vec<LeadFact>, Problem> {
+    let arrival = Arrival {
+        merchant: merchant.id,
+        headers: &HeaderMap::new(),
+        body,
+        received_at,
+        secrets: &[],
+        token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
+    };
+    table::read(body, ROWS_MAX, |Row { line, fields }| {
+        let filled: Map<_, _> = fields.into_iter().filter(|(_, value)| *value != "").collect();
+        let wrong = |reason| vec![Fault::new(format!("line {line}"), reason)];
+        let place = usize::try_from(line).unwrap_or(usize::MAX);
+        lead::read(&arrival, place, &filled).map_err(wrong)
+    })
 }
 
 /// Reads every row, or reports the rows that are invalid.
@@ -91,8 +134,11 @@ pub(crate) fn rows(
 }
 
 /// Records facts. When it returns, all are on the disk.
-async fn record(console: &Console, facts: Vec<OrderFact>) -> Result<(), Problem> {
-    let records = facts.into_iter().map(|fact| Record::Order(Box::new(fact)).encode());
+async fn record(
+    console: &Console,
+    records: impl IntoIterator<Item = Record<'static>>,
+) -> Result<(), Problem> {
+    let records: Vec<_> = records.into_iter().map(|record| record.encode()).collect();
     let recorded = console.facts.append_all(records, Durability::Disk).await;
     recorded.map_err(|error| Problem::unrecorded(&error))
 }
@@ -113,6 +159,7 @@ pub(crate) async fn reconciliations(State(console): State<Arc<Console>>) -> Json
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReconcileQuery {
     since: Option<String>,
 }
@@ -147,15 +194,15 @@ pub(crate) async fn replay(State(console): State<Arc<Console>>) -> Result<Respon
         reread(&journal_dir, &snapshot.load(), &merchant)
     });
     let read = read.await.map_err(|error| Problem::internal(&error.into()))?;
-    let Reread { facts, still_unparsed } = read.map_err(|error| Problem::internal(&error))?;
-    let reread = facts.len();
-    record(&console, facts).await?;
+    let Reread { records, still_unparsed } = read.map_err(|error| Problem::internal(&error))?;
+    let reread = records.len();
+    record(&console, records).await?;
     Ok(Json(json!({ "reread": reread, "still_unparsed": still_unparsed })).into_response())
 }
 
 #[derive(Default)]
 struct Reread {
-    facts: Vec<OrderFact>,
+    records: Vec<Record<'static>>,
     still_unparsed: usize,
 }
 
@@ -176,6 +223,7 @@ fn reread(
             match Record::decode(record.payload) {
                 Ok(Record::Unparsed(kept)) => unread.push(kept),
                 Ok(Record::Order(fact)) => done.extend(fact.reread),
+                Ok(Record::Lead(fact)) => done.extend(fact.reread),
                 _ => {}
             }
         }
@@ -184,7 +232,7 @@ fn reread(
     for kept in unread.into_iter().filter(|kept| !done.contains(&kept.id())) {
         let merchant = merchant(kept.merchant);
         match merchant.and_then(|merchant| read_again(snapshot, &merchant, &kept)) {
-            Some(fact) => found.facts.push(OrderFact { reread: Some(kept.id()), ..fact }),
+            Some(record) => found.records.push(record),
             None => found.still_unparsed += 1,
         }
     }
@@ -193,7 +241,11 @@ fn reread(
 
 /// Reads a stored delivery as if it came now, but with its own time of arrival. Its signature was
 /// checked when it came.
-fn read_again(snapshot: &Snapshot, merchant: &Merchant, kept: &Unparsed) -> Option<OrderFact> {
+fn read_again(
+    snapshot: &Snapshot,
+    merchant: &Merchant,
+    kept: &Unparsed,
+) -> Option<Record<'static>> {
     let body = STANDARD.decode(&kept.body).ok()?;
     let topic = kept.topic.as_deref().unwrap_or_default();
     let arrival = Arrival {
@@ -204,16 +256,27 @@ fn read_again(snapshot: &Snapshot, merchant: &Merchant, kept: &Unparsed) -> Opti
         secrets: &[],
         token: &|text| snapshot.verify_token(text.as_bytes(), kept.received_at),
     };
+    let reread = Some(kept.id());
+    let of_order = |fact| Record::Order(Box::new(OrderFact { reread, ..fact }));
+    let of_lead = |fact| Record::Lead(Box::new(LeadFact { reread, ..fact }));
     if let Some(dialect) = Dialect::of_topic(topic) {
         let sender = Sender { platform: kept.platform, dialect, currency: merchant.currency };
-        return postback::read(&arrival, sender).ok()?;
+        if let Some(lead) = postback::lead(&arrival, sender) {
+            return Some(of_lead(lead.ok()?));
+        }
+        return postback::read(&arrival, sender).ok()?.map(of_order);
     }
     if topic == plain::ORDERS_TOPIC {
         let orders = plain::orders(&body).ok()?;
-        return plain::read(&arrival, kept.platform, orders.first()?).ok();
+        return plain::read(&arrival, kept.platform, orders.first()?).ok().map(of_order);
+    }
+    if topic == lead::LEADS_TOPIC {
+        let leads = lead::leads(&body).ok()?;
+        let fact = lead::read(&arrival, 0, leads.first()?).ok()?;
+        return Some(of_lead(fact));
     }
     match shops::read(kept.platform, &arrival) {
-        Reading::Fact(fact) => Some(*fact),
+        Reading::Fact(fact) => Some(of_order(*fact)),
         Reading::Ignored(_) | Reading::Unparsed(_) => None,
     }
 }

@@ -38,11 +38,13 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     faults: Vec<Fault>,
+    /// What `WWW-Authenticate` says (RFC 6750): only who sent a token is told what is wrong with it.
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), faults: Vec::new() }
+        Self { status, title, detail: detail.into(), faults: Vec::new(), challenge: None }
     }
 
     /// The body is not in the format that is read here.
@@ -71,10 +73,19 @@ impl Problem {
         }
     }
 
-    /// The access token is missing or unknown.
+    /// There is no access token.
     pub fn unauthorized() -> Self {
         let detail = "send `Authorization: Bearer <token>`; `afterclick token create --role admin` makes one";
-        Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail)
+        let challenge = Some("Bearer");
+        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, "No access token", detail) }
+    }
+
+    /// The access token is unknown, has ended or was revoked.
+    pub fn unknown_token() -> Self {
+        let detail = "this access token is unknown, has ended or was revoked; `afterclick token \
+                      create --role admin` makes one";
+        let challenge = Some(r#"Bearer error="invalid_token""#);
+        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail) }
     }
 
     /// Too many wrong tokens came from the client's address, so this one was not looked at.
@@ -92,7 +103,9 @@ impl Problem {
 
     /// The access token is known, but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "Not allowed with this access token", detail)
+        let title = "Not allowed with this access token";
+        let challenge = Some(r#"Bearer error="insufficient_scope""#);
+        Self { challenge, ..Self::new(StatusCode::FORBIDDEN, title, detail) }
     }
 
     /// There is no such thing.
@@ -144,6 +157,16 @@ impl Problem {
         )
     }
 
+    /// The hot state does not answer, or not with what was asked.
+    pub fn no_figures(error: &anyhow::Error) -> Self {
+        tracing::error!("the hot state cannot be read: {error:#}");
+        let detail = format!(
+            "the hot state cannot be read: {}; nothing is lost, ask again in a moment",
+            error.root_cause()
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "No figures now", detail)
+    }
+
     /// A failure of the server.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("the admin API failed: {error:#}");
@@ -180,8 +203,13 @@ pub(crate) async fn of_any_refusal(response: Response) -> Response {
     }
     let (head, body) = response.into_parts();
     let detail = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-    let detail = String::from_utf8_lossy(&detail).into_owned();
     let title = status.canonical_reason().unwrap_or("The request is refused");
+    let allowed = head.headers.get(header::ALLOW).and_then(|allowed| allowed.to_str().ok());
+    let detail = match (allowed, detail.is_empty()) {
+        (Some(allowed), true) => format!("this address takes {}", allowed.replace(',', ", ")),
+        (None, true) => "the server cannot read this request".to_owned(),
+        (_, false) => String::from_utf8_lossy(&detail).into_owned(),
+    };
     let mut answer = Problem::new(status, title, detail).into_response();
     // Headers of the router's answer, such as `Allow`, are kept.
     for (name, value) in &head.headers {
@@ -200,8 +228,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -19,6 +19,7 @@ use shared::links::Links;
 use shared::time::Timestamp;
 use tokio::task::spawn_blocking;
 
+use crate::asked;
 use crate::context::Console;
 use crate::entities::{EntityBuilder, Kind, shown_once, suspended_from, unworkable};
 use crate::fields::Fields;
@@ -35,6 +36,7 @@ const ROWS_MAX: usize = 150_000;
 const KEY_CHARS_MAX: usize = 255;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     cursor: Option<String>,
     limit: Option<usize>,
@@ -55,8 +57,12 @@ pub(crate) async fn list_of(
     kind: Kind,
     page: Page,
 ) -> Result<Response, Problem> {
-    let limit = page.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let limit = asked::limit(page.limit, PAGE, PAGE_MAX)?;
     let after = page.cursor.unwrap_or_default();
+    if !after.is_empty() && !is_cursor(kind, &after) {
+        let reason = format!("`{after}`: expected the `next_cursor` of an earlier page");
+        return Err(asked::wrong("cursor", reason));
+    }
     let mut rows = match kind {
         Kind::Link => {
             // Searching all links takes time. It runs on another thread, in a copy that costs
@@ -229,13 +235,28 @@ pub(crate) fn request_id(
     body: &[u8],
 ) -> Result<Option<RequestId>, Problem> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
+    let key = key.to_str().ok().map(unquoted);
+    let key = key.filter(|key| (1..=KEY_CHARS_MAX).contains(&key.len()));
     let key = key.ok_or_else(|| {
         Problem::malformed(format!("Idempotency-Key: expected 1 to {KEY_CHARS_MAX} characters"))
     })?;
     let mut hasher = blake3::Hasher::new();
     hasher.update(resource.as_bytes()).update(b"\n").update(body);
-    Ok(Some(RequestId { key: key.to_owned(), hash: hasher.finalize().to_hex().to_string() }))
+    Ok(Some(RequestId { key, hash: hasher.finalize().to_hex().to_string() }))
+}
+
+/// Returns an idempotency key without quotes. The header's draft standard quotes it, and many send it
+/// bare: both mean the same key.
+fn unquoted(key: &str) -> String {
+    let inner = key.trim().strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    let Some(inner) = inner else { return key.trim().to_owned() };
+    let mut plain = String::with_capacity(inner.len());
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        let is_escape = letter == '\\';
+        plain.push(if is_escape { letters.next().unwrap_or(letter) } else { letter });
+    }
+    plain
 }
 
 /// Returns the first answer to a repeated request.
@@ -244,8 +265,11 @@ pub(crate) fn answered<'c>(
     request: Option<&RequestId>,
 ) -> Result<Option<&'c Answered>, Problem> {
     let Some(request) = request else { return Ok(None) };
-    let Some(before) = catalog.requests.get(&request.key) else { return Ok(None) };
-    if before.request == *request {
+    let held = |key: &str| catalog.requests.get(key);
+    // Earlier versions kept the quotes.
+    let before = held(&request.key).or_else(|| held(&format!("\"{}\"", request.key)));
+    let Some(before) = before else { return Ok(None) };
+    if before.request.hash == request.hash {
         return Ok(Some(before));
     }
     Err(Problem::conflict(format!(
@@ -277,6 +301,12 @@ pub(crate) fn problem(error: ChangeError<Problem>) -> Problem {
 /// Returns the text by which a list is sorted: creation time, then id.
 fn cursor(at: Timestamp, id: impl Display) -> String {
     format!("{:015}.{id}", at.as_ms())
+}
+
+/// Returns whether a text may be a cursor of a list of this kind.
+fn is_cursor(kind: Kind, text: &str) -> bool {
+    let Some((at, id)) = text.split_once('.') else { return false };
+    at.len() == 15 && at.bytes().all(|digit| digit.is_ascii_digit()) && kind.names(id)
 }
 
 /// Returns the first `count` links behind a cursor. There are many links, so no more than these are
@@ -423,7 +453,14 @@ fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
                 }
             }
             let has_api = merchant.shop_api.is_some();
-            merge(&mut shown, json!({ "has_webhook_secret": has_secret, "has_shop_api": has_api }));
+            let trust_leads = merchant.trusts_leads();
+            merge(
+                &mut shown,
+                json!({
+                    "has_webhook_secret": has_secret, "has_shop_api": has_api,
+                    "trust_leads": trust_leads,
+                }),
+            );
             shown
         }
         Entity::Influencer(influencer) => {

@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,7 +27,9 @@ use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, holds, metrics, orders, pool, problem, resources, tokens};
+use crate::{
+    asked, auth, figures, health, holds, metrics, orders, pool, problem, resources, tokens,
+};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -51,17 +53,18 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
-        .route("/orders/{merchant}/{order}", get(figures::order))
-        .route("/reconcile", get(orders::reconciliations))
+        .route("/leads/import", post(orders::import_leads))
+        .route("/orders/{merchant}/{order}", bare(get(figures::order)))
+        .route("/reconcile", bare(get(orders::reconciliations)))
         .route("/reconcile/{merchant}", post(orders::reconcile_now))
         .route("/unparsed", get(figures::unparsed))
-        .route("/unparsed/replay", post(orders::replay))
-        .route("/tokens", get(tokens::list).post(tokens::create))
-        .route("/tokens/{id}", get(tokens::read).delete(tokens::revoke))
-        .route("/holds/{id}/release", post(holds::release))
-        .route("/{resource}", get(resources::list).post(resources::create))
-        .route("/{resource}/import", post(resources::import))
-        .route("/{resource}/{id}", get(resources::read).patch(resources::change))
+        .route("/unparsed/replay", bare(post(orders::replay)))
+        .route("/tokens", get(tokens::list).merge(bare(post(tokens::create))))
+        .route("/tokens/{id}", bare(get(tokens::read).delete(tokens::revoke)))
+        .route("/holds/{id}/release", bare(post(holds::release)))
+        .route("/{resource}", get(resources::list).merge(bare(post(resources::create))))
+        .route("/{resource}/import", bare(post(resources::import)))
+        .route("/{resource}/{id}", bare(get(resources::read).patch(resources::change)))
         .layer(middleware::from_fn(auth::administrators_only));
     let api = Router::new()
         .route("/stats", get(figures::stats))
@@ -81,8 +84,14 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Problem::not_found("the API is at /api/v1") })
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::only_our_hosts))
+        .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::map_response(guard))
         .with_state(console)
+}
+
+/// Refuses parameters in the address of requests that take none.
+fn bare(requests: MethodRouter<Arc<Console>>) -> MethodRouter<Arc<Console>> {
+    requests.route_layer(middleware::from_fn(asked::nothing))
 }
 
 /// Adds to every answer what keeps a browser from being used against its owner: no frame around

@@ -11,6 +11,7 @@ use shops::postback::Dialect;
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
+use crate::webhook::Listed;
 use crate::{collect, image, pages, redirect, request, webhook};
 
 /// An answer that is ready, or one that waits for a body or for the disk. Redirects are always
@@ -108,18 +109,29 @@ fn own_path(worker: &Rc<WorkerContext>, path: String, request: Request<Incoming>
             Method::GET | Method::POST => postback(worker, &name["pb/".len()..], request),
             _ => answer::method_not_allowed("GET, POST").into(),
         },
-        name if name.starts_with("orders/") => match method {
-            Method::POST => {
-                let key = name["orders/".len()..].to_owned();
-                later(webhook::receive_orders(Rc::clone(worker), key, request))
-            }
-            _ => answer::method_not_allowed("POST").into(),
-        },
-        _ => match path.strip_prefix("hooks/").and_then(|rest| rest.split_once('/')) {
-            Some((platform, key)) => hook(worker, platform, key, request),
-            None => answer::not_found().into(),
+        _ => match path.split_once('/') {
+            Some(("orders", key)) => server_api(worker, Listed::Orders, key, request),
+            Some(("leads", key)) => server_api(worker, Listed::Leads, key, request),
+            Some(("hooks", rest)) => match rest.split_once('/') {
+                Some((platform, key)) => hook(worker, platform, key, request),
+                None => answer::not_found().into(),
+            },
+            _ => answer::not_found().into(),
         },
     }
+}
+
+/// `orders/{merchant key}` and `leads/{merchant key}`.
+fn server_api(
+    worker: &Rc<WorkerContext>,
+    listed: Listed,
+    merchant_key: &str,
+    request: Request<Incoming>,
+) -> Answering {
+    if request.method() != Method::POST {
+        return answer::method_not_allowed("POST").into();
+    }
+    later(webhook::receive_listed(Rc::clone(worker), listed, merchant_key.to_owned(), request))
 }
 
 fn hook(

@@ -1,6 +1,6 @@
 //! Deliveries of shops and networks. `POST /_ac/hooks/{platform}/{merchant key}` takes signed
-//! webhooks, `/_ac/pb/…/{merchant key}` takes postbacks, and `POST /_ac/orders/{merchant key}` is
-//! the server API.
+//! webhooks, `/_ac/pb/…/{merchant key}` takes postbacks, and `POST /_ac/orders/{merchant key}` and
+//! `POST /_ac/leads/{merchant key}` are the server API.
 //!
 //! The signature is checked over the raw bytes before anything is read from them. The answer 200
 //! means that the fact is on disk. A delivery that cannot be understood is kept as `unparsed`.
@@ -19,12 +19,11 @@ use journal::Durability;
 use live::status::RefusedDelivery;
 use live::{HotMerchant, Snapshot, clock};
 use serde_json::{Map, Value, json};
-use shared::order::OrderFact;
 use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 use shared::time::Timestamp;
 use shops::postback::{self, Dialect, Sender};
-use shops::{Arrival, Authenticity, Begun, Cause, Check, Reading, Refusal, plain, signature};
+use shops::{Arrival, Authenticity, Begun, Cause, Check, Reading, Refusal, lead, plain, signature};
 use tokio::sync::Semaphore;
 use tokio::task::{spawn_blocking, yield_now};
 
@@ -333,9 +332,14 @@ fn decide_postback(
     let platform = received.platform();
     let sender = Sender { platform, dialect, currency: received.merchant.currency };
     let accepted = || answer::text(StatusCode::OK, dialect.accepted(parameters));
-    match postback::read(arrival, sender) {
+    let read = match postback::lead(arrival, sender) {
+        Some(lead) => lead.map(|fact| Some(Record::Lead(Box::new(fact)))),
+        None => postback::read(arrival, sender)
+            .map(|fact| fact.map(|fact| Record::Order(Box::new(fact)))),
+    };
+    match read {
         Ok(None) => Outcome::Answered(accepted()),
-        Ok(Some(fact)) => Outcome::Recorded(Record::Order(Box::new(fact)), accepted()),
+        Ok(Some(record)) => Outcome::Recorded(record, accepted()),
         Err(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, dialect.refused(&reason));
             let topic = Some(dialect.topic().to_owned());
@@ -344,19 +348,28 @@ fn decide_postback(
     }
 }
 
-/// Handles a call of the server API: orders from a shop's own server.
-pub(crate) async fn receive_orders(
+/// What a call of the server API lists.
+#[derive(Clone, Copy)]
+pub(crate) enum Listed {
+    Orders,
+    Leads,
+}
+
+/// Handles a call of the server API: orders or leads from a shop's own server.
+pub(crate) async fn receive_listed(
     worker: Rc<WorkerContext>,
+    listed: Listed,
     merchant_key: String,
     request: Request<Incoming>,
 ) -> Answer {
-    match receive_list(&worker, &merchant_key, request).await {
+    match receive_list(&worker, listed, &merchant_key, request).await {
         Ok(answer) | Err(answer) => answer,
     }
 }
 
 async fn receive_list(
     worker: &WorkerContext,
+    listed: Listed,
     merchant_key: &str,
     request: Request<Incoming>,
 ) -> Result<Answer, Answer> {
@@ -365,46 +378,69 @@ async fn receive_list(
     };
     let (received, _held) =
         authenticated(worker, merchant_key, request, begin, |_, _| false).await?;
-    let read = |received: &Received, snapshot: &Snapshot| {
+    let read = move |received: &Received, snapshot: &Snapshot| {
         received
-            .hand_on(snapshot, &received.body, |arrival| read_orders(arrival, received.platform()))
+            .hand_on(snapshot, &received.body, |arrival| listed.read(arrival, received.platform()))
     };
-    let (received, orders) = read_elsewhere(worker, received, read).await?;
-    Ok(record_orders(worker, &received, orders).await)
+    let (received, entries) = read_elsewhere(worker, received, read).await?;
+    Ok(record_entries(worker, &received, listed, entries).await)
 }
 
-/// An order's fact. Or the reason why the order could not be read, and the bytes of the order.
-type ReadOrder = Result<Box<OrderFact>, (String, Vec<u8>)>;
+/// The record of an order or a lead. Or the reason why it could not be read, and its bytes.
+type ReadEntry = Result<Record<'static>, (String, Vec<u8>)>;
 
-fn read_orders(arrival: &Arrival<'_>, platform: Platform) -> Vec<ReadOrder> {
-    let read = |order: &Map<String, Value>| {
-        let sent = || serde_json::to_vec(order).unwrap_or_default();
-        plain::read(arrival, platform, order).map(Box::new).map_err(|reason| (reason, sent()))
-    };
-    match plain::orders(arrival.body) {
-        Ok(orders) => orders.iter().map(read).collect(),
-        Err(reason) => vec![Err((reason, arrival.body.to_vec()))],
+impl Listed {
+    /// Returns the topic under which entries that were not understood are kept.
+    const fn topic(self) -> &'static str {
+        match self {
+            Self::Orders => plain::ORDERS_TOPIC,
+            Self::Leads => lead::LEADS_TOPIC,
+        }
+    }
+
+    fn read(self, arrival: &Arrival<'_>, platform: Platform) -> Vec<ReadEntry> {
+        let entries = match self {
+            Self::Orders => plain::orders(arrival.body),
+            Self::Leads => lead::leads(arrival.body),
+        };
+        let read = |(place, entry): (usize, &Map<String, Value>)| {
+            let record = match self {
+                Self::Orders => {
+                    let fact = plain::read(arrival, platform, entry);
+                    fact.map(|fact| Record::Order(Box::new(fact)))
+                }
+                Self::Leads => {
+                    lead::read(arrival, place, entry).map(|fact| Record::Lead(Box::new(fact)))
+                }
+            };
+            record.map_err(|reason| (reason, serde_json::to_vec(entry).unwrap_or_default()))
+        };
+        match entries {
+            Ok(entries) => entries.iter().enumerate().map(read).collect(),
+            Err(reason) => vec![Err((reason, arrival.body.to_vec()))],
+        }
     }
 }
 
-/// Records the orders that could be read, and keeps the others as `unparsed`. The answer names
+/// Records the entries that could be read, and keeps the others as `unparsed`. The answer names
 /// both.
-async fn record_orders(
+async fn record_entries(
     worker: &WorkerContext,
     received: &Received,
-    orders: Vec<ReadOrder>,
+    listed: Listed,
+    entries: Vec<ReadEntry>,
 ) -> Answer {
     let (mut recorded, mut refused, mut records) = (0, Vec::new(), Vec::new());
-    for (index, order) in orders.into_iter().enumerate() {
-        records.push(match order {
-            Ok(fact) => {
+    for (index, entry) in entries.into_iter().enumerate() {
+        records.push(match entry {
+            Ok(record) => {
                 recorded += 1;
-                Record::Order(fact)
+                record
             }
             Err((reason, sent)) => {
                 refused.push(json!({ "index": index, "reason": reason }));
                 worker.counters.refused_delivery(RefusedDelivery::Unparsed);
-                let topic = Some(plain::ORDERS_TOPIC.to_owned());
+                let topic = Some(listed.topic().to_owned());
                 received.unparsed(received.platform(), topic, reason, &sent)
             }
         });

@@ -1,11 +1,13 @@
 //! Events of pages that are counted: each once, a click's sessions once in a half hour, and no more
 //! leads of a click than its campaign counts. Browsers choose the events' ids, so an id alone
-//! bounds nothing.
+//! bounds nothing. Leads of which the shop's own server tells count once each, without a bound.
 
 use anyhow::Result;
 use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{ClickId, EventId, MerchantId};
+use shared::lead::LeadFact;
+use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
@@ -17,13 +19,16 @@ use crate::state::HotState;
 struct Brought {
     by: FirstBringer,
     key: CounterKey,
-    /// Of a lead: the merchant, the click, and how many leads of the click count.
+    /// Of a browser's lead: the merchant, the click, and how many leads of the click count.
     of_click: Option<(MerchantId, ClickId, u32)>,
 }
 
 /// Events of one batch, in the order of their records.
 #[derive(Default)]
-pub(crate) struct Events(Vec<Brought>);
+pub(crate) struct Events {
+    of_pages: Vec<Brought>,
+    of_servers: Vec<Brought>,
+}
 
 impl Events {
     /// Adds an event that the record `seq` of a stream brings. `origin` names that record.
@@ -38,7 +43,19 @@ impl Events {
             FirstBringer { event: event.counted_as(), origin, seq, received_at: event.received_at };
         let click = event.touch.filter(|_| event.name == EventName::Lead).map(|touch| touch.click);
         let of_click = click.map(|click| (event.merchant, click, caps.leads_per_click()));
-        self.0.push(Brought { by, key, of_click });
+        self.of_pages.push(Brought { by, key, of_click });
+    }
+
+    /// Adds a lead of which the shop's server told in the record `seq` of a stream.
+    pub(crate) fn add_lead(
+        &mut self,
+        (fact, touch): (&LeadFact, &Touch),
+        (seq, origin): (u64, Vec<u8>),
+        key: CounterKey,
+    ) {
+        let event = EventId::of_lead(fact.merchant, touch.click, &fact.lead_id);
+        let by = FirstBringer { event, origin, seq, received_at: fact.received_at };
+        self.of_servers.push(Brought { by, key, of_click: None });
     }
 
     /// Returns the records whose events count, with what they count for. Asking again gives the
@@ -49,7 +66,7 @@ impl Events {
         now: Timestamp,
     ) -> Result<Vec<(u64, CounterKey)>> {
         let kept_until = |by: &FirstBringer| event_expires_at(by.received_at, now);
-        let (first, _) = parted(state, self.0, &kept_until)?;
+        let (first, _) = parted(state, self.of_pages, &kept_until)?;
         let (mut leads, mut counted): (Vec<_>, Vec<_>) =
             first.into_iter().partition(|event| event.of_click.is_some());
         let kept_until = |by: &FirstBringer| place_expires_at(by.received_at, now);
@@ -67,6 +84,9 @@ impl Events {
             counted.extend(placed);
             leads = rest;
         }
+        // What becomes of a lead is told for months.
+        let (first, _) = parted(state, self.of_servers, &kept_until)?;
+        counted.extend(first);
         Ok(counted.into_iter().map(|event| (event.by.seq, event.key)).collect())
     }
 }

@@ -18,6 +18,7 @@ use shared::catalog::Catalog;
 use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, LinkId, MerchantId, UnparsedId};
+use shared::lead::{Lead, LeadFact};
 use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit, fold_name, twin_name};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
@@ -96,6 +97,8 @@ pub(crate) struct Projection {
     unparsed: Vec<UnparsedDelivery>,
     reread: Vec<(UnparsedId, Timestamp)>,
     facts: Vec<OrderFact>,
+    /// Facts about leads, with the numbers of their records.
+    leads: Vec<(u64, LeadFact)>,
     counts: BTreeMap<CounterKey, i64>,
     /// Merchants whose orders are settled again.
     recount: BTreeSet<MerchantId>,
@@ -114,6 +117,7 @@ impl Projection {
             unparsed: vec![],
             reread: vec![],
             facts: vec![],
+            leads: vec![],
             counts: BTreeMap::new(),
             recount: BTreeSet::new(),
         }
@@ -128,6 +132,10 @@ impl Projection {
             Record::Order(fact) => {
                 self.reread.extend(fact.reread.map(|delivery| (delivery, fact.received_at)));
                 self.facts.push(*fact);
+            }
+            Record::Lead(fact) => {
+                self.reread.extend(fact.reread.map(|delivery| (delivery, fact.received_at)));
+                self.leads.push((seq, *fact));
             }
             Record::Unparsed(delivery) => self.unparsed(delivery),
             Record::Catalog(_) => {}
@@ -158,12 +166,45 @@ impl Projection {
         let Some(touch) = event.touch else { return };
         let (at, zones) = (event.happened_at(), &mut self.zones);
         let Some(key) = counter_of(touch.link, at, metric, catalog, zones) else { return };
-        let origin =
-            [self.stream.as_str().as_bytes(), b"/", self.seq.to_string().as_bytes()].concat();
+        let origin = self.origin(self.seq);
         let campaign = catalog.campaigns.get(&key.campaign);
         let none = Caps::default();
         let caps = campaign.map_or(&none, |campaign| &campaign.caps);
         self.events.add(event, (self.seq, origin), key, caps);
+    }
+
+    /// Names a record of the stream.
+    fn origin(&self, seq: u64) -> Vec<u8> {
+        [self.stream.as_str().as_bytes(), b"/", seq.to_string().as_bytes()].concat()
+    }
+
+    /// Looks up the clicks that leads name by id.
+    fn read_lead_visits(&self, state: &HotState, visits: &mut Visits) -> Result<()> {
+        let named = self.leads.iter().flat_map(|(_, fact)| &fact.clicks);
+        let unknown: BTreeSet<ClickId> =
+            named.filter(|click| !visits.contains_key(*click)).copied().collect();
+        if !unknown.is_empty() {
+            let found = state.visits(&unknown.into_iter().collect::<Vec<_>>())?;
+            visits.extend(found.into_iter().map(|visit| (visit.touch.click, visit)));
+        }
+        Ok(())
+    }
+
+    /// Adds the leads of which shops' servers told, each to the latest click that it names.
+    fn take_in_leads(&mut self, visits: &Visits, catalog: &Catalog) {
+        let leads = std::mem::take(&mut self.leads);
+        for (seq, fact) in leads.iter().filter(|(_, fact)| !fact.test) {
+            let mut lead = Lead::default();
+            lead.add(fact, &|click| visits.get(click).copied());
+            let Some(touch) = lead.touch() else { continue };
+            let at = lead.happened_at(&touch);
+            if let Some(key) = counter_of(touch.link, at, Metric::Leads, catalog, &mut self.zones)
+                && is_of(fact.merchant, &key, catalog)
+            {
+                let origin = self.origin(*seq);
+                self.events.add_lead((fact, &touch), (*seq, origin), key);
+            }
+        }
     }
 
     fn unparsed(&mut self, delivery: Unparsed) {
@@ -207,6 +248,10 @@ impl Projection {
         let mut visits = std::mem::take(&mut self.visits);
         let touched = self.take_in_facts(state, &mut known, &mut visits, &mut stored)?;
         self.list_unparsed(&mut stored)?;
+        if !self.leads.is_empty() {
+            self.read_lead_visits(state, &mut visits)?;
+            self.take_in_leads(&visits, &catalog());
+        }
         state.store(&stored, now)?;
         settle_groups(state, &mut known, &mut visits, touched, (catalog, now))?;
         for merchant in std::mem::take(&mut self.recount) {
@@ -412,6 +457,11 @@ fn counter_of(
     let (campaign, influencer) = (link.campaign(), link.influencer());
     let day = zones.day(campaign, at, catalog);
     Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
+}
+
+/// Returns whether a counter is of a merchant's campaign.
+fn is_of(merchant: MerchantId, key: &CounterKey, catalog: &Catalog) -> bool {
+    catalog.campaigns.get(&key.campaign).is_some_and(|campaign| campaign.merchant == merchant)
 }
 
 /// Returns the time zone of a campaign's merchant.

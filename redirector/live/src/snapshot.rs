@@ -253,6 +253,7 @@ mod tests {
             sealed: None,
             shop_api: None,
             trust_pixel: false,
+            trust_leads: None,
             claims: shared::catalog::ClaimRule::Proof,
             earlier_claims: vec![],
             created_at: Timestamp::from_ms(0),

@@ -184,12 +184,20 @@ pub(crate) fn click_id(text: &str) -> Option<ClickId> {
     text.parse().ok().or_else(of_hex)
 }
 
-/// Returns the status that a word means in our own postbacks and in the server API.
+/// Returns the status that a word means in postbacks and in the server API: our own words and those
+/// of networks, in any case.
 pub(crate) fn status_of(word: &str) -> Result<Status, String> {
-    match word {
-        "approved" | "paid" | "completed" | "sale" => Ok(Status::Paid),
-        "pending" | "on_hold" | "unpaid" => Ok(Status::Unpaid),
-        "rejected" | "cancelled" | "canceled" | "refunded" | "void" => Ok(Status::Void),
-        other => Err(format!("status: `{other}` is not known; send approved, pending or rejected")),
+    let plain = word.to_ascii_lowercase().replace(['-', ' '], "_");
+    match plain.as_str() {
+        "approved" | "accepted" | "confirmed" | "paid" | "payable" | "completed" | "complete"
+        | "sale" | "success" | "valid" | "validated" => Ok(Status::Paid),
+        "pending" | "on_hold" | "hold" | "unpaid" | "new" | "open" | "waiting" | "processing" => {
+            Ok(Status::Unpaid)
+        }
+        "rejected" | "declined" | "denied" | "cancelled" | "canceled" | "refunded" | "reversed"
+        | "void" | "voided" | "invalid" | "trash" | "spam" | "fraud" | "not_found" => {
+            Ok(Status::Void)
+        }
+        _ => Err(format!("status: `{word}` is not known; send approved, pending or rejected")),
     }
 }

@@ -10,6 +10,7 @@ mod arrival;
 pub mod asking;
 mod fields;
 mod hex;
+pub mod lead;
 mod mac;
 mod magento;
 pub mod plain;

@@ -7,6 +7,8 @@
 //! contains the credit memo, and replaces both. Personal data is never kept. A field that cannot be
 //! read is noted and left out; the rest of the order still counts.
 
+mod items;
+
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use shared::id::{FactId, ProofId};
@@ -18,11 +20,12 @@ use shared::order::{
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
-use crate::amounts::{self, bounded, brief, decimal, unreadable};
+use crate::amounts::{self, bounded, brief, unreadable};
 use crate::arrival::{Arrival, Reading};
 use crate::fields::{self, first_notes, list, text_of};
 use crate::mac::Begun;
 use crate::signature::{self, OWN_HEADER};
+use items::{BOUGHT, Names, exact, item_id, minus, net, plus, wholes};
 
 /// The id of the one refund that stands for an order's own total: everything that was refunded so
 /// far.
@@ -101,8 +104,8 @@ impl<'a> Reader<'a> {
         if state.is_empty() {
             return Err("state: expected a word such as processing".to_owned());
         }
-        let status = self.status(&state);
         let currency = self.currency();
+        let status = self.status(&state, currency);
         let (goods_minor, lines) = self.goods(currency);
         let refunds: Vec<Refund> = self.refunded_so_far(currency).into_iter().collect();
         let kind = match status {
@@ -174,7 +177,7 @@ impl<'a> Reader<'a> {
         if total_minor.is_none() {
             self.unread(AmountPart::Total, field);
         }
-        let (goods_minor, lines) = self.goods(Some(currency));
+        let (goods_minor, lines) = self.goods_of_memo(currency);
         let lines = lines
             .into_iter()
             .map(|line| RefundedLine { line: line.id, goods_minor: line.goods_minor });
@@ -213,17 +216,21 @@ impl<'a> Reader<'a> {
         Ok(OrderFact { refund_list: RefundList::Some, ..blank })
     }
 
-    fn status(&mut self, state: &str) -> Status {
+    fn status(&mut self, state: &str, currency: Option<Currency>) -> Status {
+        // Magento counts in binary fractions: a due amount of 0.00000000000003 is nothing due.
+        let is_some = |amount: Decimal| {
+            let minor = currency.map(|currency| amount.to_minor(currency));
+            minor.map_or(amount.fraction().0 > 0, |minor| minor.is_ok_and(|minor| minor > 0))
+        };
         // Who cannot read what is owed must not take it for paid.
         let owes = match self.exact("base_total_due") {
-            Ok(due) => due.is_some_and(|due| due.fraction().0 > 0),
+            Ok(due) => due.is_some_and(is_some),
             Err(reason) => {
                 self.notes.push(reason);
                 true
             }
         };
-        let has_paid =
-            self.exact("base_total_paid").ok().flatten().is_some_and(|paid| paid.fraction().0 > 0);
+        let has_paid = self.exact("base_total_paid").ok().flatten().is_some_and(is_some);
         match state {
             "canceled" | "closed" => Status::Void,
             "new" | "pending_payment" if has_paid && !owes => Status::Paid,
@@ -259,6 +266,8 @@ impl<'a> Reader<'a> {
     fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
         let field = "base_grand_total";
         let total = self.amount(field, currency);
+        let cancelled = self.amount("base_total_canceled", currency).unwrap_or(0);
+        let total = total.map(|total| (total - cancelled).max(0));
         let is_stated = self.entity.get(field).is_some_and(|value| !value.is_null());
         if total.is_none() && is_stated && currency.is_some() {
             self.unread(AmountPart::Total, field);
@@ -287,16 +296,12 @@ impl<'a> Reader<'a> {
         amount.map_err(|reason| self.notes.push(reason)).ok()?
     }
 
-    /// Returns the sum of the items, after discounts and without tax, and each item as a line. A
-    /// configurable product is listed twice: once with its price, and once as the chosen variant,
-    /// with the price 0. A payload without items is read by its subtotal.
+    /// Returns the sum of the items, after discounts, without tax and without what was cancelled, and
+    /// each item as a line. A payload without items is read by its subtotal.
     fn goods(&mut self, currency: Option<Currency>) -> (Option<i64>, Vec<Line>) {
         let Some(currency) = currency else { return (None, vec![]) };
         let Some(items) = self.entity.get("items").and_then(Value::as_array) else {
-            let subtotal = net(self.entity, "base_subtotal", "base_discount_amount");
-            let goods = subtotal.and_then(|goods| {
-                plus(goods, exact(self.entity, "base_shipping_discount_amount")?)
-            });
+            let goods = self.subtotal().and_then(|goods| minus(goods, self.cancelled_subtotal()?));
             let goods = goods.map_err(|reason| self.notes.push(reason)).ok();
             let goods = goods.and_then(|goods| amounts::goods(goods, currency, &mut self.notes));
             if goods.is_none() && self.entity.contains_key("base_subtotal") {
@@ -305,25 +310,29 @@ impl<'a> Reader<'a> {
             return (goods, vec![]);
         };
         let (mut sum, mut lines, mut unread) = (Decimal::ZERO, Vec::new(), None);
-        for (index, entry) in items.iter().enumerate() {
-            if entry.as_object().is_some_and(is_child) {
-                continue;
-            }
-            let item = entry.as_object().ok_or_else(|| "(itself): expected an object".to_owned());
-            let goods = item.and_then(|item| {
-                let goods = net(item, "base_row_total", "base_discount_amount")?;
-                Ok((item, goods, plus(sum, Some(goods))?))
-            });
-            match goods {
+        for whole in wholes(items) {
+            let goods = whole.goods(currency);
+            match goods.and_then(|(item, goods)| Ok((item, goods, plus(sum, goods)?))) {
                 Ok((item, goods, more)) => {
                     sum = more;
                     lines.extend(line(item, goods, currency));
                 }
                 Err(reason) => {
                     let field = reason.split(':').next().unwrap_or_default();
-                    let place = format!("items[{index}].{field}");
-                    unread = unread.or_else(|| Some((place, entry.get(field))));
-                    self.notes.push(format!("items[{index}].{reason}"));
+                    let place = format!("items[{}].{field}", whole.index);
+                    self.notes.push(format!("items[{}].{reason}", whole.index));
+                    unread = unread.or_else(|| Some((place, whole.entry.get(field))));
+                }
+            }
+        }
+        // Items that do not count cancelled pieces leave it to the order's own sum.
+        if !items.iter().any(|item| item.get("qty_canceled").is_some()) {
+            match self.cancelled_subtotal().and_then(|cancelled| minus(sum, cancelled)) {
+                Ok(rest) => sum = rest,
+                Err(reason) => {
+                    self.notes.push(reason);
+                    let field = "base_subtotal_canceled";
+                    unread = unread.or_else(|| Some((field.to_owned(), self.entity.get(field))));
                 }
             }
         }
@@ -338,6 +347,47 @@ impl<'a> Reader<'a> {
         (goods, lines)
     }
 
+    /// Returns the goods of a credit memo. Its items do not say which of them are parts, and the row
+    /// of a dynamic bundle has no price there or that of all its parts. So where the rows do not add
+    /// up to the memo's subtotal, the subtotal counts.
+    fn goods_of_memo(&mut self, currency: Currency) -> (Option<i64>, Vec<Line>) {
+        let minor = |amount: Decimal| amount.to_minor(currency).ok();
+        let stated = self.exact("base_subtotal").ok().flatten().and_then(minor);
+        let rows = list(self.entity, "items").iter().filter_map(Value::as_object);
+        let rows = rows.map(|item| exact(item, BOUGHT.price).ok()?);
+        let rows: Option<Vec<Decimal>> = rows.collect();
+        let sum = rows.and_then(|rows| {
+            rows.into_iter().try_fold(Decimal::ZERO, |sum, row| plus(sum, row).ok())
+        });
+        if stated.is_none() || stated == sum.and_then(minor) {
+            return self.goods(Some(currency));
+        }
+        match self.subtotal() {
+            Ok(goods) => (amounts::goods(goods, currency, &mut self.notes), vec![]),
+            Err(reason) => {
+                self.notes.push(reason);
+                self.unread(AmountPart::Goods, "base_subtotal");
+                (None, vec![])
+            }
+        }
+    }
+
+    /// Returns the goods by the entity's own sums.
+    fn subtotal(&self) -> Result<Decimal, String> {
+        const SUBTOTAL: Names = Names { price: "base_subtotal", ..BOUGHT };
+        let of_shipping = self.exact("base_shipping_discount_amount")?;
+        plus(net(self.entity, &SUBTOTAL)?, of_shipping.unwrap_or(Decimal::ZERO))
+    }
+
+    /// Returns the goods that were cancelled, by the order's own sums.
+    fn cancelled_subtotal(&self) -> Result<Decimal, String> {
+        let read = |field| Ok::<_, String>(self.exact(field)?.unwrap_or(Decimal::ZERO).abs());
+        let (cancelled, discount) =
+            (read("base_subtotal_canceled")?, read("base_discount_canceled")?);
+        let rest = minus(cancelled, discount)?;
+        Ok(if rest.is_negative() { Decimal::ZERO } else { rest })
+    }
+
     /// Returns everything that was refunded so far, as one refund.
     fn refunded_so_far(&mut self, currency: Option<Currency>) -> Option<Refund> {
         let currency = currency?;
@@ -347,29 +397,44 @@ impl<'a> Reader<'a> {
             self.unread(AmountPart::Refund(REFUND_SO_FAR.to_owned()), field);
         }
         let total_minor = total_minor.filter(|total| *total > 0)?;
-        let lines = self.refunded_lines(currency);
+        let lines = self.refunded_lines(currency).unwrap_or_else(|reason| {
+            self.notes.push(reason);
+            vec![]
+        });
         let of_lines: i64 = lines.iter().map(|line| line.goods_minor).sum();
         let goods_minor =
             if of_lines > 0 { Some(of_lines) } else { self.refunded_subtotal(currency) };
         Some(Refund { lines, ..Refund::new(REFUND_SO_FAR.to_owned(), total_minor, goods_minor) })
     }
 
-    fn refunded_lines(&self, currency: Currency) -> Vec<RefundedLine> {
-        let refunded = |item: &Value| {
-            let item = item.as_object().filter(|item| !is_child(item))?;
-            let goods = net(item, "base_amount_refunded", "base_discount_refunded").ok()?;
-            let goods_minor = bounded(goods, currency).ok().filter(|goods| *goods > 0)?;
-            Some(RefundedLine { line: item_id(item)?, goods_minor })
-        };
-        list(self.entity, "items").iter().filter_map(refunded).collect()
+    /// Returns what was refunded of each item. One item that cannot be read makes the others'
+    /// refunds useless: their sum would be too small.
+    fn refunded_lines(&self, currency: Currency) -> Result<Vec<RefundedLine>, String> {
+        let mut lines = Vec::new();
+        for whole in wholes(list(self.entity, "items")) {
+            let at = |reason: String| format!("items[{}].{reason}", whole.index);
+            let goods = whole.refunded().map_err(at)?;
+            if goods.is_negative() {
+                continue;
+            }
+            let goods_minor =
+                bounded(goods, currency).map_err(|reason| at(format!("refunded: {reason}")))?;
+            let id = whole.entry.as_object().and_then(item_id);
+            let line = id.filter(|_| goods_minor > 0);
+            lines.extend(line.map(|line| RefundedLine { line, goods_minor }));
+        }
+        Ok(lines)
     }
 
     /// Returns the refunded goods by the order's own sums. Returns `None` if the order has no such
     /// sums; then the goods are refunded pro rata.
     fn refunded_subtotal(&self, currency: Currency) -> Option<i64> {
-        self.exact("base_subtotal_refunded").ok().flatten()?;
-        let goods = net(self.entity, "base_subtotal_refunded", "base_discount_refunded").ok()?;
-        bounded(goods, currency).ok()
+        const SUBTOTAL: Names = Names {
+            price: "base_subtotal_refunded",
+            discount: "base_discount_refunded",
+            compensation: "base_discount_tax_compensation_refunded",
+        };
+        bounded(net(self.entity, &SUBTOTAL).ok()?, currency).ok()
     }
 
     fn coupons(&self) -> Vec<String> {
@@ -404,39 +469,6 @@ impl<'a> Reader<'a> {
             .filter_map(|(field, name)| Some((field, extension?.get(name)?.as_str()?)));
         fields::touches(self.arrival, custom.chain(extension), &mut self.notes)
     }
-}
-
-fn exact(object: &Map<String, Value>, field: &str) -> Result<Option<Decimal>, String> {
-    let value = object.get(field).filter(|value| !value.is_null());
-    value.map(decimal).transpose().map_err(|reason| format!("{field}: {reason}"))
-}
-
-/// Returns an amount less its discount. The tax that is part of the discount is added back.
-/// Discounts are negative in some fields.
-fn net(object: &Map<String, Value>, field: &str, discount: &str) -> Result<Decimal, String> {
-    let amount = exact(object, field)?.ok_or_else(|| format!("{field}: missing"))?;
-    let discount = exact(object, discount)?.map_or(Decimal::ZERO, Decimal::abs);
-    let net = amount.checked_sub(discount).ok_or_else(|| format!("{field}: too large"))?;
-    let compensation =
-        if field.ends_with("refunded") { "" } else { "base_discount_tax_compensation_amount" };
-    plus(net, exact(object, compensation)?)
-}
-
-fn plus(sum: Decimal, more: Option<Decimal>) -> Result<Decimal, String> {
-    sum.checked_add(more.unwrap_or(Decimal::ZERO)).ok_or_else(|| "sum: too large".to_owned())
-}
-
-/// Returns whether an item is only the chosen variant of another item.
-fn is_child(item: &Map<String, Value>) -> bool {
-    ["parent_item_id", "parent_item"]
-        .into_iter()
-        .any(|field| item.get(field).is_some_and(|parent| !parent.is_null()))
-}
-
-/// Returns the id of an order's item, or the id of the order's item that a credit memo's item
-/// refunds.
-fn item_id(item: &Map<String, Value>) -> Option<String> {
-    ["order_item_id", "item_id"].into_iter().find_map(|field| item.get(field).and_then(text_of))
 }
 
 fn line(item: &Map<String, Value>, goods: Decimal, currency: Currency) -> Option<Line> {
@@ -613,6 +645,174 @@ mod tests {
         by_item["items"][0]["base_discount_refunded"] = json!(15.1);
         let folded = fold(&[order, after, fact(&by_item)]).unwrap();
         assert_eq!((folded.net_goods_minor(), folded.refunded_lines["1"]), (Some(4500), 8490));
+    }
+
+    /// A dynamic bundle of two parts, and a simple item.
+    fn bundle(changes: Value) -> Value {
+        let mut order = listed(json!({
+            "base_grand_total": 64.9, "items": [
+                { "item_id": 1, "product_type": "bundle", "sku": "B", "base_row_total": 61, "base_discount_amount": 0, "qty_ordered": 1 },
+                { "item_id": 2, "product_type": "simple", "base_row_total": 23, "base_discount_amount": 2.3, "parent_item_id": 1, "qty_ordered": 1 },
+                { "item_id": 3, "product_type": "simple", "base_row_total": 38, "base_discount_amount": 3.8, "parent_item_id": 1, "qty_ordered": 1 },
+                { "item_id": 4, "product_type": "simple", "base_row_total": 10, "qty_ordered": 1 },
+            ],
+        }));
+        order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        order
+    }
+
+    fn with_items(mut order: Value, changes: &[(usize, Value)]) -> Value {
+        for (index, change) in changes {
+            let item = order["items"][index].as_object_mut().unwrap();
+            item.extend(change.as_object().unwrap().clone());
+        }
+        order
+    }
+
+    #[test]
+    fn a_dynamic_bundle_is_worth_what_its_parts_are_after_their_discounts() {
+        let order = fact(&bundle(json!({})));
+        let lines: Vec<_> = order.lines.iter().map(|l| (l.id.as_str(), l.goods_minor)).collect();
+        assert_eq!((order.goods_minor, lines), (Some(6490), vec![("1", 5490), ("4", 1000)]));
+        let own = json!({ "base_discount_amount": 6.1 });
+        let none = json!({ "base_discount_amount": 0 });
+        for (changes, goods, why) in [
+            (vec![(0, own.clone())], 6490, "stated at the bundle and at its parts, it counts once"),
+            (vec![(0, own.clone()), (1, none.clone()), (2, none)], 6490, "stated at the bundle"),
+            (vec![(0, json!({ "base_row_total": 0 }))], 6490, "the parts alone have prices"),
+            (
+                vec![(1, json!({ "base_discount_tax_compensation_amount": 0.37 }))],
+                6527,
+                "the tax that was part of a part's discount",
+            ),
+            (
+                vec![(1, json!({ "base_row_total": 99 }))],
+                6490,
+                "prices that do not make the bundle's are not what it was sold for",
+            ),
+        ] {
+            let found = fact(&with_items(bundle(json!({})), &changes)).goods_minor;
+            assert_eq!(found, Some(goods), "{why}");
+        }
+        let mut alone = bundle(json!({}));
+        alone["items"].as_array_mut().unwrap().remove(0);
+        assert_eq!(fact(&alone).goods_minor, Some(6490), "parts without their bundle");
+    }
+
+    #[test]
+    fn refunds_of_a_dynamic_bundle_lie_on_its_parts() {
+        let refunded = |bundle_amount: Value| {
+            let so_far =
+                json!({ "base_total_refunded": 64.9, "updated_at": "2026-05-03 10:00:00" });
+            let part = |amount: f64, discount: f64| json!({ "base_amount_refunded": amount, "base_discount_refunded": discount });
+            let changes = [
+                (0, json!({ "base_amount_refunded": bundle_amount })),
+                (1, part(23.0, 2.3)),
+                (2, part(38.0, 3.8)),
+                (3, json!({ "base_amount_refunded": 10 })),
+            ];
+            fold(&[fact(&with_items(bundle(so_far), &changes))]).unwrap()
+        };
+        for bundle_amount in [json!(0), json!(61), Value::Null] {
+            let order = refunded(bundle_amount);
+            assert_eq!(order.net_goods_minor(), Some(0));
+            assert_eq!(order.refunded_lines["1"], 5490);
+        }
+        let compensated = with_items(
+            listed(json!({ "base_total_refunded": 90, "updated_at": "2026-05-03 10:00:00" })),
+            &[(
+                0,
+                json!({
+                    "base_discount_tax_compensation_amount": 2.41, "base_amount_refunded": 100,
+                    "base_discount_refunded": 15.1, "base_discount_tax_compensation_refunded": 2.41,
+                }),
+            )],
+        );
+        let order = fold(&[fact(&compensated)]).unwrap();
+        assert_eq!(
+            order.net_goods_minor(),
+            Some(4500),
+            "the tax in its discount is given back too"
+        );
+        let odd = with_items(
+            bundle(json!({ "base_total_refunded": 64.9 })),
+            &[
+                (1, json!({ "base_amount_refunded": "23,00" })),
+                (3, json!({ "base_amount_refunded": 10 })),
+            ],
+        );
+        let order = fold(&[fact(&odd)]).unwrap();
+        assert_eq!(order.net_goods_minor(), Some(0), "one unread: pro rata, not the others alone");
+    }
+
+    #[test]
+    fn a_memo_of_a_dynamic_bundle_takes_back_its_parts_once() {
+        let of = |bundle_row: Value, subtotal: Value| {
+            fact(&memo(json!({
+                "base_grand_total": 54.9, "base_subtotal": subtotal, "base_discount_amount": -6.1,
+                "items": [
+                    { "order_item_id": 1, "base_row_total": bundle_row },
+                    { "order_item_id": 2, "base_row_total": 23, "base_discount_amount": 2.3 },
+                    { "order_item_id": 3, "base_row_total": 38, "base_discount_amount": 3.8 },
+                ],
+            })))
+        };
+        for row in [Value::Null, json!(61), json!(0)] {
+            let refunds = of(row.clone(), json!(61)).refunds;
+            assert_eq!(refunds[0].goods_minor, Some(5490), "{row}");
+        }
+        assert_eq!(of(Value::Null, Value::Null).unreadable.len(), 1, "nothing says what it takes");
+    }
+
+    #[test]
+    fn cancelled_pieces_are_not_sold() {
+        let pieces = |cancelled: Value| json!({ "qty_ordered": 2, "qty_canceled": cancelled });
+        for (changes, goods) in [
+            (vec![(0, pieces(json!(1)))], 8745),
+            (vec![(0, pieces(json!("2.0000")))], 4500),
+            (vec![(0, pieces(json!(0)))], 12_990),
+            (vec![(2, json!({ "qty_ordered": 3, "qty_canceled": 1 }))], 11_490),
+        ] {
+            let found = fact(&with_items(listed(json!({})), &changes)).goods_minor;
+            assert_eq!(found, Some(goods), "{changes:?}");
+        }
+        let part = json!({ "qty_canceled": 1 });
+        for (changes, goods) in [
+            (vec![(2, part.clone())], 3070),
+            (vec![(1, part.clone()), (2, part.clone())], 1000),
+            (vec![(0, part)], 1000),
+        ] {
+            let found = fact(&with_items(bundle(json!({})), &changes)).goods_minor;
+            assert_eq!(found, Some(goods), "of a bundle: {changes:?}");
+        }
+        let sums = json!({ "base_subtotal_canceled": 50, "base_discount_canceled": -5, "base_total_canceled": 45 });
+        let order = fact(&listed(sums.clone()));
+        assert_eq!((order.goods_minor, order.total_minor), (Some(8490), Some(9490)));
+        let mut without_items = listed(sums);
+        without_items.as_object_mut().unwrap().remove("items");
+        assert_eq!(fact(&without_items).goods_minor, Some(8490));
+        let odd = with_items(listed(json!({})), &[(0, pieces(json!("one")))]);
+        let unread = &fact(&odd).unreadable[0];
+        assert_eq!(
+            (unread.part.clone(), unread.field.as_str()),
+            (AmountPart::Goods, "items[0].qty_canceled")
+        );
+    }
+
+    #[test]
+    fn what_is_due_is_compared_after_rounding_to_the_currency() {
+        for (due, status) in [
+            (json!(2.8421709430404e-14), Status::Paid),
+            (json!(4.440892098500626e-16), Status::Paid),
+            (json!(-2.8e-14), Status::Paid),
+            (json!(0.004), Status::Paid),
+            (json!(0.01), Status::Unpaid),
+        ] {
+            let order = listed(json!({ "base_total_due": due, "base_total_paid": null }));
+            assert_eq!(fact(&order).status, Some(status), "{due}");
+        }
+        let unpaid = json!({ "base_total_due": 1, "base_total_paid": 2.8e-14 });
+        assert_eq!(fact(&listed(unpaid)).status, Some(Status::Unpaid), "nothing was paid");
     }
 
     #[test]

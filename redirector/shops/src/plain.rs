@@ -1,9 +1,12 @@
 //! Orders in our own form: what a shop's server sends to the server API, and what an agency imports
 //! as CSV.
 //!
-//! Their authors can read our documentation and our answers. So an order with an invalid id or
-//! amount is refused, with the reason. An invalid value that only helps (a code, a click, a time)
-//! is noted, and the order is kept without it. An e-mail address is hashed at once and never kept.
+//! Their authors can read our documentation and our answers. So an order with an invalid id, amount
+//! or time is refused, with the reason, and so is one with a field that nobody reads: who sends it
+//! believes that it counts. A click token or an e-mail address that is invalid is noted, and the
+//! order is kept without it. An e-mail address is hashed at once and never kept.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
@@ -16,7 +19,7 @@ use shared::order::{
 use shared::platform::Platform;
 use shared::time::Timestamp;
 
-use crate::amounts::{bounded, brief, decimal};
+use crate::amounts::{bounded, brief, brief_of, decimal};
 use crate::arrival::Arrival;
 use crate::fields::{self, click_id, first_notes, list, status_of, text_of};
 
@@ -24,36 +27,96 @@ use crate::fields::{self, click_id, first_notes, list, status_of, text_of};
 pub const ORDERS_TOPIC: &str = "orders";
 /// Orders that one call may bring.
 pub const ORDERS_MAX: usize = 100;
-/// All fields that are understood. Others are noted.
-const FIELDS: [&str; 27] = [
-    "order_id",
-    "status",
-    "currency",
-    "goods",
-    "tax",
-    "shipping",
-    "total",
-    "items",
-    "refunds",
-    "refund_list",
-    "refund_id",
-    "refund_amount",
-    "refund_goods",
-    "coupon",
-    "coupons",
-    "click_id",
-    "ac",
-    "_ac",
-    "ordered_at",
-    "checkout_at",
-    "updated_at",
-    "customer_email",
-    "new_customer",
-    "renewal",
-    "test",
-    "aliases",
-    "key",
+/// What a field may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// A text or a number.
+    Text,
+    /// `true` or `false`, also as a text.
+    Flag,
+    List,
+    /// A text, or a list of texts.
+    TextOrList,
+    Object,
+}
+
+impl Shape {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.is_string() || value.is_number(),
+            Self::Flag => value.is_string() || value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::TextOrList => match value {
+                Value::Array(entries) => entries.iter().all(|entry| Self::Text.fits(entry)),
+                value => Self::Text.fits(value),
+            },
+            Self::Object => value.is_object(),
+        }
+    }
+
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Flag => "true or false",
+            Self::List => "a list",
+            Self::TextOrList => "a text or a list of texts",
+            Self::Object => "an object",
+        }
+    }
+}
+
+/// All fields of an order.
+const FIELDS: &[(&str, Shape)] = &[
+    ("order_id", Shape::Text),
+    ("status", Shape::Text),
+    ("currency", Shape::Text),
+    ("goods", Shape::Text),
+    ("tax", Shape::Text),
+    ("shipping", Shape::Text),
+    ("total", Shape::Text),
+    ("items", Shape::List),
+    ("refunds", Shape::List),
+    ("refund_list", Shape::Text),
+    ("refund_id", Shape::Text),
+    ("refund_amount", Shape::Text),
+    ("refund_goods", Shape::Text),
+    ("coupon", Shape::TextOrList),
+    ("coupons", Shape::TextOrList),
+    ("click_id", Shape::Text),
+    ("ac", Shape::Text),
+    ("_ac", Shape::Text),
+    ("ordered_at", Shape::Text),
+    ("checkout_at", Shape::Text),
+    ("updated_at", Shape::Text),
+    ("customer_email", Shape::Text),
+    ("new_customer", Shape::Flag),
+    ("renewal", Shape::Flag),
+    ("test", Shape::Flag),
+    ("aliases", Shape::Object),
+    ("key", Shape::Text),
 ];
+/// All fields of a line, of a refund, and of a refunded line.
+const ITEM_FIELDS: &[(&str, Shape)] = &[
+    ("id", Shape::Text),
+    ("sku", Shape::Text),
+    ("product", Shape::Text),
+    ("category", Shape::Text),
+    ("goods", Shape::Text),
+];
+const REFUND_FIELDS: &[(&str, Shape)] =
+    &[("id", Shape::Text), ("amount", Shape::Text), ("goods", Shape::Text), ("items", Shape::List)];
+const REFUNDED_FIELDS: &[(&str, Shape)] = &[("id", Shape::Text), ("goods", Shape::Text)];
+/// All other names of an order.
+const ALIAS_FIELDS: &[(&str, Shape)] = &[
+    ("order_number", Shape::Text),
+    ("order_name", Shape::Text),
+    ("order_key", Shape::Text),
+    ("checkout_token", Shape::Text),
+    ("cart_token", Shape::Text),
+    ("payment_intent", Shape::Text),
+];
+/// What separates the codes of a text.
+const CODE_SEPARATORS: [char; 3] = [',', ';', '|'];
 /// Bytes of a key that nobody can guess.
 pub(crate) const KEY_BYTES_MIN: usize = 16;
 
@@ -66,6 +129,10 @@ pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
     let object = |value: &Value| {
         value.as_object().cloned().ok_or("orders: expected JSON objects".to_owned())
     };
+    let beside = body.as_object().filter(|body| body.contains_key("orders"));
+    if let Some(other) = beside.and_then(|body| body.keys().find(|key| *key != "orders")) {
+        return Err(format!("{}: no such field beside `orders`", brief(other)));
+    }
     match body.get("orders") {
         Some(Value::Array(orders)) if (1..=ORDERS_MAX).contains(&orders.len()) => {
             orders.iter().map(object).collect()
@@ -73,6 +140,11 @@ pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
         Some(_) => Err(format!("orders: expected a list of 1 to {ORDERS_MAX}")),
         None => object(&body).map(|order| vec![order]),
     }
+}
+
+/// Returns whether an order may have a field of this name.
+pub(crate) fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(known, _)| *known == name)
 }
 
 /// Reads one order.
@@ -95,6 +167,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fact(mut self, platform: Platform) -> Result<OrderFact, String> {
+        self.check_fields()?;
         let order_id = self.text("order_id").ok_or("order_id: is required")?;
         if !is_order_id(&order_id) {
             return Err(format!("order_id: `{order_id}` is not a valid order id"));
@@ -107,11 +180,6 @@ impl Reader<'_> {
             total_minor.map(|t| (t - tax_minor.unwrap_or(0) - shipping_minor.unwrap_or(0)).max(0))
         };
         let goods_minor = goods?.or_else(rest);
-        for field in ["items", "refunds"] {
-            if self.value(field).is_some_and(|value| !value.is_array()) {
-                return Err(format!("{field}: expected a list"));
-            }
-        }
         let lines = self.lines(currency)?;
         let goods_minor = goods_minor
             .or_else(|| (!lines.is_empty()).then(|| lines.iter().map(|l| l.goods_minor).sum()));
@@ -135,14 +203,14 @@ impl Reader<'_> {
             Source::Postback,
             self.arrival.received_at,
         );
-        let updated_at = self.time("updated_at");
+        let updated_at = self.time("updated_at")?;
         let fact = OrderFact {
             kind,
             aliases: self.aliases(),
             proofs: self.proofs()?,
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
-            ordered_at: self.time("ordered_at"),
-            checkout_at: self.time("checkout_at"),
+            ordered_at: self.time("ordered_at")?,
+            checkout_at: self.time("checkout_at")?,
             status,
             currency,
             goods_minor,
@@ -165,8 +233,6 @@ impl Reader<'_> {
             test: self.flag("test")?.unwrap_or(false),
             ..blank
         };
-        let unknown = self.order.keys().filter(|key| !FIELDS.contains(&key.as_str()));
-        self.notes.extend(unknown.map(|key| format!("{}: no such field", brief(key))));
         Ok(OrderFact { notes: first_notes(self.notes), ..fact })
     }
 
@@ -175,6 +241,23 @@ impl Reader<'_> {
     fn id(&self) -> FactId {
         let content = serde_json::to_vec(self.order).unwrap_or_default();
         FactId::of_content(&[b"plain", &self.arrival.merchant.bits().to_be_bytes(), &content])
+    }
+
+    /// Checks that every field is one that is read, and holds what is read of it.
+    fn check_fields(&self) -> Result<(), String> {
+        check("", self.order, FIELDS)?;
+        for (index, item) in list(self.order, "items").iter().enumerate() {
+            check_entry(&format!("items[{index}]"), item, ITEM_FIELDS)?;
+        }
+        for (index, refund) in list(self.order, "refunds").iter().enumerate() {
+            let at = format!("refunds[{index}]");
+            let refund = check_entry(&at, refund, REFUND_FIELDS)?;
+            for (index, item) in list(refund, "items").iter().enumerate() {
+                check_entry(&format!("{at}.items[{index}]"), item, REFUNDED_FIELDS)?;
+            }
+        }
+        let aliases = self.order.get("aliases").and_then(Value::as_object);
+        aliases.map_or(Ok(()), |aliases| check("aliases.", aliases, ALIAS_FIELDS))
     }
 
     fn value(&self, field: &str) -> Option<&Value> {
@@ -198,7 +281,7 @@ impl Reader<'_> {
 
     fn status(&self, partial: bool) -> Result<Option<Status>, String> {
         match self.text("status").as_deref() {
-            Some("draft") => Ok(Some(Status::Draft)),
+            Some(word) if word.eq_ignore_ascii_case("draft") => Ok(Some(Status::Draft)),
             Some(word) => status_of(word).map(Some),
             None if partial => Ok(None),
             None => Ok(Some(Status::Paid)),
@@ -208,8 +291,7 @@ impl Reader<'_> {
     fn lines(&self, currency: Option<Currency>) -> Result<Vec<Line>, String> {
         let line = |(index, item): (usize, &Value)| -> Result<Line, String> {
             let at = |reason: String| format!("items[{index}].{reason}");
-            let item =
-                item.as_object().ok_or_else(|| at("(itself): expected an object".to_owned()))?;
+            let item = item.as_object().ok_or_else(|| at(NO_OBJECT.to_owned()))?;
             let goods = item.get("goods").ok_or_else(|| at("goods: is required".to_owned()))?;
             let named = |field: &str| item.get(field).and_then(text_of);
             Ok(Line {
@@ -228,8 +310,7 @@ impl Reader<'_> {
     fn refunds(&self, currency: Option<Currency>) -> Result<Vec<Refund>, String> {
         let mut refunds = Vec::new();
         for (index, entry) in list(self.order, "refunds").iter().enumerate() {
-            let entry =
-                entry.as_object().ok_or_else(|| format!("refunds[{index}]: expected an object"))?;
+            let entry = entry.as_object().ok_or_else(|| format!("refunds[{index}].{NO_OBJECT}"))?;
             refunds.push(
                 refund(entry, ["id", "amount", "goods"], currency)
                     .map_err(|r| format!("refunds[{index}].{r}"))?,
@@ -266,14 +347,27 @@ impl Reader<'_> {
         }
     }
 
-    fn time(&mut self, field: &str) -> Option<Timestamp> {
-        let text = self.text(field)?;
-        text.parse().map_err(|error| self.notes.push(format!("{field}: {error}"))).ok()
+    /// Reads a time. Without its zone it could be hours off, and taken for now it could be days off:
+    /// that decides who is credited.
+    fn time(&self, field: &str) -> Result<Option<Timestamp>, String> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| format!("{field}: {error}"))
     }
 
+    /// Returns the codes. A text may name several.
     fn coupons(&self) -> Vec<String> {
-        let listed = list(self.order, "coupons").iter().filter_map(text_of);
-        self.text("coupon").into_iter().chain(listed).collect()
+        let of = |value: &Value| match value {
+            Value::Array(entries) => entries.iter().filter_map(text_of).collect(),
+            value => text_of(value).map_or_else(Vec::new, |text| {
+                let codes = text.split(CODE_SEPARATORS).map(str::trim);
+                codes.filter(|code| !code.is_empty()).map(str::to_owned).collect()
+            }),
+        };
+        let named = ["coupon", "coupons"].into_iter().filter_map(|field| self.value(field));
+        let mut codes: Vec<String> = named.flat_map(of).collect();
+        let mut seen = HashSet::new();
+        codes.retain(|code| seen.insert(code.clone()));
+        codes
     }
 
     /// Returns the clicks that are named by token or by id. Invalid tokens are noted.
@@ -322,6 +416,73 @@ impl Reader<'_> {
             .filter_map(|(kind, field)| fields::alias(kind, named?.get(field)))
             .collect()
     }
+}
+
+const NO_OBJECT: &str = "(itself): expected an object";
+
+/// Checks the fields of an entry of a list, and returns it.
+fn check_entry<'v>(
+    at: &str,
+    entry: &'v Value,
+    fields: &[(&str, Shape)],
+) -> Result<&'v Map<String, Value>, String> {
+    let entry = entry.as_object().ok_or_else(|| format!("{at}.{NO_OBJECT}"))?;
+    check(&format!("{at}."), entry, fields)?;
+    Ok(entry)
+}
+
+/// Checks that an object has no field but these, and that each holds what is read of it.
+fn check(at: &str, object: &Map<String, Value>, fields: &[(&str, Shape)]) -> Result<(), String> {
+    for (name, value) in object {
+        let Some((_, shape)) = fields.iter().find(|(known, _)| known == name) else {
+            let known: Vec<_> = fields.iter().map(|(known, _)| *known).collect();
+            let (name, known) = (brief(name), known.join(", "));
+            return Err(format!("{at}{name}: no such field; there are {known}"));
+        };
+        if !value.is_null() && *value != "" && !shape.fits(value) {
+            return Err(format!("{at}{name}: expected {}", shape.expected()));
+        }
+        if is_name(name) {
+            check_exact(value).map_err(|reason| format!("{at}{name}: {reason}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a field names something, so that two values must not become one.
+fn is_name(field: &str) -> bool {
+    !matches!(field, "goods" | "tax" | "shipping" | "total" | "amount")
+        && !matches!(field, "refund_amount" | "refund_goods")
+}
+
+/// Refuses a name that was a number to somebody's program, and lost its last digits there: several
+/// orders would become one.
+fn check_exact(value: &Value) -> Result<(), String> {
+    let is_rounded = match value {
+        Value::Number(number) => number.to_string().contains(['.', 'e', 'E']),
+        Value::String(text) => is_scientific(text.trim()),
+        _ => false,
+    };
+    if is_rounded { Err(rounded(&brief_of(value))) } else { Ok(()) }
+}
+
+/// Returns whether a text is a number as spreadsheets shorten it: `8.20983E+17`.
+pub fn is_scientific(text: &str) -> bool {
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
+    let exponent = exponent.strip_prefix('+');
+    let mantissa = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    let is_number = |digits: &str| {
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b',')
+    };
+    exponent.is_some_and(is_number) && is_number(mantissa)
+}
+
+/// Says why a shortened number is no name, and the way out.
+pub fn rounded(value: &str) -> String {
+    format!(
+        "`{value}` is a number whose last digits are lost, as spreadsheets shorten it: make the \
+         column text before the file is opened, or export it again without opening it"
+    )
 }
 
 /// Returns whether a key is long enough that nobody guesses it.
@@ -470,10 +631,97 @@ mod tests {
             let error = read_one(order).unwrap_err();
             assert!(error.contains(named), "{error} should name {named}");
         }
-        let hints = json!({ "order_id": "1", "currency": "EUR", "goods": "5", "ac": "x", "ordered_at": "soon", "customer_email": "x", "colour": "red" });
+        let hints = json!({ "order_id": "1", "currency": "EUR", "goods": "5", "ac": "x", "customer_email": "x" });
         let notes = read_one(hints).unwrap().notes;
-        for named in ["ac: ", "ordered_at", "customer_email", "colour: no such field"] {
+        for named in ["ac: ", "customer_email"] {
             assert!(notes.iter().any(|note| note.starts_with(named)), "{named} in {notes:?}");
+        }
+    }
+
+    fn of(changes: Value) -> Value {
+        let mut order = json!({ "order_id": "1", "currency": "EUR", "goods": "5" });
+        order.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        order
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_refused_by_name() {
+        for field in ["ordered_at", "checkout_at", "updated_at"] {
+            for text in ["2026-11-20 10:00:00", "2026-11-20T10:00:00", "2026-11-20", "soon", "1"] {
+                let error = read_one(of(json!({ field: text }))).unwrap_err();
+                assert!(error.starts_with(&format!("{field}: `{text}`")), "{error}");
+            }
+            assert!(read_one(of(json!({ field: "2026-01-20T10:00:00+01:00" }))).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_field_that_nobody_reads_is_refused_wherever_it_stands() {
+        for (changes, named) in [
+            (json!({ "colour": "red" }), "colour: no such field; there are order_id, "),
+            (json!({ "Coupon": "AAA" }), "Coupon: no such field"),
+            (json!({ "items": [{ "goods": "5", "price": "5" }] }), "items[0].price: no such field"),
+            (
+                json!({ "refunds": [{ "id": "1", "amount": "5", "currency": "EUR" }] }),
+                "refunds[0].currency: no such field",
+            ),
+            (
+                json!({ "refunds": [{ "id": "1", "amount": "5", "items": [{ "sku": "A" }] }] }),
+                "refunds[0].items[0].sku: no such field",
+            ),
+            (json!({ "aliases": { "number": "W-1" } }), "aliases.number: no such field"),
+            (json!({ "aliases": "W-1" }), "aliases: expected an object"),
+            (json!({ "ac": ["x"] }), "ac: expected a text"),
+            (json!({ "coupons": [{ "code": "AAA" }] }), "coupons: expected a text or a list"),
+            (json!({ "ordered_at": {} }), "ordered_at: expected a text"),
+        ] {
+            let error = read_one(of(changes)).unwrap_err();
+            assert!(error.starts_with(named), "{error} should begin with {named}");
+        }
+        assert!(read_one(of(json!({ "coupon": null, "items": [], "ac": "" }))).is_ok(), "empty");
+    }
+
+    #[test]
+    fn codes_come_as_a_text_or_a_list_under_either_name() {
+        for (changes, codes) in [
+            (json!({ "coupons": "AAA" }), vec!["AAA"]),
+            (json!({ "coupons": "AAA, BBB;CCC|AAA" }), vec!["AAA", "BBB", "CCC"]),
+            (json!({ "coupon": ["AAA", "B,B"] }), vec!["AAA", "B,B"]),
+            (json!({ "coupon": "AAA", "coupons": ["BBB", "AAA"] }), vec!["AAA", "BBB"]),
+        ] {
+            assert_eq!(read_one(of(changes)).unwrap().coupons, codes);
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_spreadsheet_shortened_is_refused_with_the_way_out() {
+        for (changes, named) in [
+            (json!({ "order_id": "8.20983E+17" }), "order_id: "),
+            (json!({ "order_id": "8,20983E+17" }), "order_id: "),
+            (json!({ "order_id": 1.5 }), "order_id: "),
+            (json!({ "refund_id": "1E+12", "refund_amount": "1" }), "refund_id: "),
+            (json!({ "coupon": "1.00E+05" }), "coupon: "),
+            (json!({ "aliases": { "order_number": "8.2e+17" } }), "aliases.order_number: "),
+        ] {
+            let error = read_one(of(changes)).unwrap_err();
+            assert!(error.starts_with(named) && error.contains("spreadsheets"), "{error}");
+        }
+        let scientific: Map<String, Value> =
+            serde_json::from_str(r#"{"order_id":8.20983e17,"currency":"EUR","goods":5}"#).unwrap();
+        assert!(read_one(Value::Object(scientific)).is_err());
+        for whole in [json!("820982911946154508"), json!(820_982_911_946_154_508u64), json!("5E12")]
+        {
+            assert!(read_one(of(json!({ "order_id": whole }))).is_ok(), "{whole}");
+        }
+        assert!(read_one(of(json!({ "goods": 1e1 }))).is_ok(), "an amount is a number");
+    }
+
+    #[test]
+    fn a_status_may_be_spelled_in_any_case() {
+        for (word, status) in
+            [("Draft", Status::Draft), ("Approved", Status::Paid), ("ON-HOLD", Status::Unpaid)]
+        {
+            assert_eq!(read_one(of(json!({ "status": word }))).unwrap().status, Some(status));
         }
     }
 
@@ -481,6 +729,8 @@ mod tests {
     fn a_call_brings_one_order_or_a_list() {
         assert_eq!(orders(br#"{"order_id":"1"}"#).unwrap().len(), 1);
         assert_eq!(orders(br#"{"orders":[{},{}]}"#).unwrap().len(), 2);
+        let beside = orders(br#"{"orders":[{}],"currency":"EUR"}"#).unwrap_err();
+        assert!(beside.starts_with("currency: "), "{beside}");
         for wrong in ["[]", "{", r#"{"orders":[]}"#, r#"{"orders":[1]}"#, r#"{"orders":{}}"#] {
             assert!(orders(wrong.as_bytes()).is_err(), "{wrong}");
         }

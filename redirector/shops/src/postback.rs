@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Map;
 use shared::event::is_order_id;
 use shared::id::{ClickId, FactId, ProofId};
+use shared::lead::LeadFact;
 use shared::money::{Currency, Decimal};
 use shared::order::{FactKind, OrderFact, Source, Status, Touch, normal_order_id};
 use shared::platform::Platform;
@@ -32,12 +34,17 @@ use crate::amounts::bounded;
 use crate::arrival::Arrival;
 use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
-use crate::{mac, plain};
+use crate::{lead, mac, plain};
 
-/// Texts that stay in a template when nobody has filled it in.
-const PLACEHOLDERS: [&str; 4] = ["{", "}", "REPLACE", "OPTIONAL"];
+/// Whole values that stay in a template when nobody has filled it in. Other placeholders stand in
+/// braces.
+const PLACEHOLDERS: [&str; 4] = ["REPLACE", "REPLACE_ME", "REPLACEME", "OPTIONAL"];
+/// Seconds since 1970 that no clock shows: somebody sent milliseconds.
+const SECONDS_MAX: i64 = 100_000_000_000;
 /// Parameters that authenticate the sender and say nothing about the order.
 const CREDENTIALS: [&str; 3] = ["sig", "token", "security_token"];
+/// What our own postbacks say of an order, beside the click and the order's id.
+const OWN: [&str; 6] = ["amount", "currency", "event", "key", "status", "ts"];
 /// Characters of an answer that a sender may choose.
 const REPLY_CHARS_MAX: usize = 64;
 
@@ -94,7 +101,9 @@ impl Dialect {
 
     const fn names(self) -> Names {
         match self {
-            Self::Own => Names { click: &["click_id"], order: &["txid"], amount: &["amount"] },
+            Self::Own => {
+                Names { click: &["click_id", "ac", "_ac"], order: &["txid"], amount: &["amount"] }
+            }
             Self::Voluum => {
                 Names { click: &["cid"], order: &["txid"], amount: &["payout", "amount"] }
             }
@@ -187,18 +196,13 @@ pub struct Sender {
 /// # Errors
 /// Names the parameter that is missing or wrong, with its value.
 pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, String> {
-    let parameters = parameters_of(arrival).as_bytes();
-    let fields = Fields { sender, pairs: form_urlencoded::parse(parameters).collect() };
-    fields.check_filled_in()?;
-    let is_signed = fields.text("sig").is_some();
-    if is_signed {
-        check_not_repeated(parameters)?;
-        fields.check_dialect()?;
-    }
-    if sender.dialect == Dialect::Own
-        && !matches!(fields.text("event").unwrap_or("purchase"), "purchase" | "sale")
-    {
-        return Err("event: only `purchase` and `sale` are understood".to_owned());
+    let fields = Fields::of(arrival, sender);
+    let is_signed = fields.check(arrival)?;
+    if sender.dialect == Dialect::Own {
+        let event = fields.text("event").unwrap_or("purchase");
+        if !["purchase", "sale"].iter().any(|known| event.eq_ignore_ascii_case(known)) {
+            return Err(format!("event: `{event}` is not known; send purchase, sale or lead"));
+        }
     }
     let Some(outcome) = fields.outcome()? else { return Ok(None) };
     let click = fields.click(arrival)?;
@@ -244,6 +248,23 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     }))
 }
 
+/// Returns the status that a network's word or Affise's number means. Elsewhere a number may mean
+/// anything.
+fn network_status(word: &str) -> Result<Status, String> {
+    match word {
+        "1" => Ok(Status::Paid),
+        "2" | "5" => Ok(Status::Unpaid),
+        "3" | "4" => Ok(Status::Void),
+        word => status_of(word),
+    }
+}
+
+/// Reads an authentic postback of our own about a lead. Returns `None` if it is about an order.
+pub fn lead(arrival: &Arrival<'_>, sender: Sender) -> Option<Result<LeadFact, String>> {
+    let fields = Fields::of(arrival, sender);
+    fields.is_lead().then(|| fields.lead(arrival))
+}
+
 /// Refuses parameters that stand twice, spelled in two ways: the signature covers both, but not which
 /// of them is the last.
 fn check_not_repeated(parameters: &[u8]) -> Result<(), String> {
@@ -275,7 +296,64 @@ struct Fields<'a> {
     pairs: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    fn of(arrival: &Arrival<'a>, sender: Sender) -> Self {
+        let parameters = parameters_of(arrival).as_bytes();
+        Self { sender, pairs: form_urlencoded::parse(parameters).collect() }
+    }
+
+    /// Checks what every postback must be. Returns whether it is signed.
+    fn check(&self, arrival: &Arrival<'_>) -> Result<bool, String> {
+        self.check_filled_in()?;
+        self.check_read()?;
+        let is_signed = self.text("sig").is_some();
+        if is_signed {
+            check_not_repeated(parameters_of(arrival).as_bytes())?;
+            self.check_dialect()?;
+        }
+        Ok(is_signed)
+    }
+
+    fn is_lead(&self) -> bool {
+        self.sender.dialect == Dialect::Own
+            && self.text("event").is_some_and(|event| event.eq_ignore_ascii_case("lead"))
+    }
+
+    /// Reads a lead. Its amount is not the sender's to say: the campaign pays for it.
+    fn lead(&self, arrival: &Arrival<'_>) -> Result<LeadFact, String> {
+        let is_signed = self.check(arrival)?;
+        if let Some((name, _)) = self.first(&["amount", "currency", "key"]) {
+            return Err(format!("{name}: a lead has none; it has txid, click_id, status, ts"));
+        }
+        let click = self.click(arrival)?;
+        let word = self.text("status").unwrap_or("approved");
+        let status = match network_status(word) {
+            Ok(Status::Paid) => "qualified",
+            Ok(Status::Unpaid | Status::Draft) => "open",
+            Ok(Status::Void) => "not_qualified",
+            Err(_) => word,
+        };
+        let mut sent = Map::new();
+        let mut put = |name: &str, text: String| sent.insert(name.to_owned(), text.into());
+        put("lead_id", self.order_id(click.as_ref())?);
+        put("status", status.to_owned());
+        if let Some((_, click)) = self.first(self.sender.dialect.names().click) {
+            put("click_id", click.to_owned());
+        }
+        if let Some(time) = self.time()? {
+            put("updated_at", time.to_string());
+        }
+        let fact = lead::read(arrival, 0, &sent)?;
+        if !is_signed {
+            return Ok(fact);
+        }
+        // SECURITY: an address with a signature may be read in a log and sent again, which must not
+        // bring back what it said.
+        let merchant = arrival.merchant.bits().to_be_bytes();
+        let id = FactId::of_content(&[b"postback lead", &merchant, &self.canonical()]);
+        Ok(LeadFact { id, ..fact })
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.pairs.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -286,11 +364,29 @@ impl Fields<'_> {
 
     fn check_filled_in(&self) -> Result<(), String> {
         let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
-        let unfilled = said
-            .into_iter()
-            .find(|(_, value)| PLACEHOLDERS.iter().any(|mark| value.contains(mark)));
+        let is_unfilled = |value: &str| {
+            value.contains(['{', '}'])
+                || PLACEHOLDERS.iter().any(|mark| value.trim().eq_ignore_ascii_case(mark))
+        };
+        let unfilled = said.into_iter().find(|(_, value)| is_unfilled(value));
         unfilled
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
+    }
+
+    /// Refuses a postback of our own with a field that only the server API reads: its sender believes
+    /// that it counts. Parameters of trackers, which nobody can remove there, are left alone.
+    fn check_read(&self) -> Result<(), String> {
+        let Names { click, order, .. } = Dialect::Own.names();
+        let is_read =
+            |name: &str| OWN.contains(&name) || click.contains(&name) || order.contains(&name);
+        let mut names = self.pairs.keys().filter(|_| self.sender.dialect == Dialect::Own);
+        match names.find(|name| plain::is_field(name) && !is_read(name)) {
+            Some(name) => Err(format!(
+                "{name}: a postback has no such parameter; it has txid, click_id, {}",
+                OWN.join(", ")
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a network's postback that names a click or an order as another dialect does: read in
@@ -314,7 +410,7 @@ impl Fields<'_> {
         if self.sender.dialect == Dialect::Keitaro {
             return self.keitaro();
         }
-        let status = status_of(self.text("status").unwrap_or("approved"))?;
+        let status = network_status(self.text("status").unwrap_or("approved"))?;
         Ok(Some(Outcome { status, renewal: false }))
     }
 
@@ -323,22 +419,24 @@ impl Fields<'_> {
     fn keitaro(&self) -> Result<Option<Outcome>, String> {
         let word = self.text("status").unwrap_or("sale");
         let listed = |list: &str| {
-            self.text(list).is_some_and(|words| words.split(',').any(|w| w.trim() == word))
+            let is_word = |listed: &str| listed.trim().eq_ignore_ascii_case(word);
+            self.text(list).is_some_and(|words| words.split(',').any(is_word))
         };
         if listed("ignore_status") {
             return Ok(None);
         }
         let known = ["lead", "sale", "rejected", "rebill"];
         let remapped = known.into_iter().find(|known| listed(&format!("{known}_status")));
-        let (status, renewal) = match remapped.unwrap_or(word) {
+        let (status, renewal) = match remapped.unwrap_or(word).to_ascii_lowercase().as_str() {
             "lead" => (Status::Unpaid, false),
-            "sale" => (Status::Paid, false),
             "rebill" => (Status::Paid, true),
-            "rejected" => (Status::Void, false),
             other => {
-                return Err(format!(
-                    "status: `{other}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
-                ));
+                let status = network_status(other).map_err(|_| {
+                    format!(
+                        "status: `{word}` is not known; send lead, sale, rejected or rebill, or name it in sale_status"
+                    )
+                })?;
+                (status, false)
             }
         };
         Ok(Some(Outcome { status, renewal }))
@@ -400,7 +498,10 @@ impl Fields<'_> {
         let seconds: i64 = text
             .parse()
             .map_err(|_| format!("ts: `{text}` is not a number of seconds since 1970"))?;
-        Ok(Some(Timestamp::from_ms(seconds.saturating_mul(1000))))
+        if !(0..SECONDS_MAX).contains(&seconds) {
+            return Err(format!("ts: `{text}` is no time in seconds since 1970"));
+        }
+        Ok(Some(Timestamp::from_ms(seconds * 1000)))
     }
 
     /// Returns all parameters but the credentials, in one canonical form.
@@ -416,6 +517,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
+    use shared::lead::LeadStatus;
 
     use super::*;
 
@@ -473,8 +575,18 @@ mod tests {
             ("txid=1&amount=12.50", "currency: is required"),
             ("txid=1&amount=-1&currency=EUR", "amount: `-1`"),
             ("txid=1&status=maybe", "status: `maybe`"),
-            ("txid=1&event=lead", "event"),
+            ("txid=1&event=visit", "event: `visit`"),
             ("txid=1&ts=yesterday", "ts: `yesterday`"),
+            ("txid=1&ts=1763800000000", "ts: `1763800000000`"),
+            ("txid=1&ts=-1", "ts: `-1`"),
+            ("txid=1&ts=2026-11-20T10:00:00", "ts: `2026-11-20T10:00:00`"),
+            ("txid=REPLACE", "txid: `REPLACE` was never filled in"),
+            ("txid=optional", "txid: `optional` was never filled in"),
+            ("txid=1&ref=order-{id}", "ref: `order-{id}` was never filled in"),
+            ("txid=1&status=6", "status: `6`"),
+            ("txid=1&coupon=AAA", "coupon: a postback has no such parameter"),
+            ("order_id=1&click_id=0102", "order_id: a postback has no such parameter"),
+            ("txid=1&ac=abc", "ac: token"),
             ("txid=1&click_id=abc", "click_id: token"),
             ("txid=1&key=1001", "key: expected at least 16"),
         ] {
@@ -501,6 +613,75 @@ mod tests {
             read_one("txid=1001&status=rejected").unwrap().partial,
             "changes the status and nothing else"
         );
+    }
+
+    #[test]
+    fn a_placeholder_is_a_whole_value_or_stands_in_braces() {
+        for id in ["REPLACEMENT-12", "OPTIONAL-3", "12-REPLACE", "replacement"] {
+            assert_eq!(read_one(&format!("txid={id}")).unwrap().order_id, normal_order_id(id));
+        }
+        assert!(read_one("txid=1&sub1=x&nid=3").is_ok(), "what trackers always send is left alone");
+    }
+
+    #[test]
+    fn a_lead_comes_as_a_postback_with_what_became_of_it() {
+        let read = |parameters: &str| {
+            let headers = HeaderMap::new();
+            let received_at = Timestamp::from_ms(1_763_800_000_000);
+            let arrival = Arrival::of_test(&headers, parameters.as_bytes(), received_at);
+            let (platform, currency) = (Platform::Other, "EUR".parse().unwrap());
+            lead(&arrival, Sender { platform, dialect: Dialect::Own, currency })
+        };
+        for (status, expected) in [
+            ("", LeadStatus::Qualified),
+            ("&status=Approved", LeadStatus::Qualified),
+            ("&status=hold", LeadStatus::Open),
+            ("&status=3", LeadStatus::NotQualified),
+            ("&status=won", LeadStatus::Won),
+            ("&status=Lost", LeadStatus::Lost),
+        ] {
+            let sent = format!("event=Lead&txid=L-1&click_id={CLICK}{status}&ts=1763700000");
+            let fact = read(&sent).unwrap().unwrap();
+            assert_eq!((fact.lead_id.as_str(), fact.status), ("L-1", expected), "{status}");
+            assert_eq!(fact.clicks, [CLICK.parse().unwrap()]);
+            assert_eq!(fact.occurred_at, Timestamp::from_ms(1_763_700_000_000));
+        }
+        let without_id = read(&format!("event=lead&click_id={CLICK}")).unwrap().unwrap();
+        assert_eq!(without_id.lead_id, format!("click:{CLICK}"));
+        for (parameters, named) in [
+            ("event=lead&txid=1&amount=5", "amount: a lead has none"),
+            ("event=lead&txid=1&status=maybe", "status: `maybe`"),
+            ("event=lead&txid=1&ts=soon", "ts: `soon`"),
+            ("event=lead", "txid: is required"),
+        ] {
+            let error = read(parameters).unwrap().unwrap_err();
+            assert!(error.contains(named), "{error} should name {named}");
+        }
+        assert!(read("event=Purchase&txid=1").is_none() && read("txid=1").is_none());
+        assert!(read_one("txid=1&event=SALE").is_ok());
+        let (sent, changed) =
+            (signed("event=lead&txid=1"), signed("event=lead&status=lost&txid=1"));
+        let id = |sent: &str| read(sent).unwrap().unwrap().id;
+        assert_eq!(id(&sent), id(&sent), "sent again, it is the same fact");
+        assert_ne!(id(&sent), id(&changed));
+    }
+
+    #[test]
+    fn statuses_come_in_any_case_and_in_the_words_of_networks() {
+        for (words, status) in [
+            (&["Approved", "CONFIRMED", "confirmed", "accepted", "1", "Paid"][..], Status::Paid),
+            (&["Pending", "hold", "On Hold", "on-hold", "2", "5"], Status::Unpaid),
+            (&["Declined", "trash", "VOID", "Rejected", "3", "4", "Canceled"], Status::Void),
+        ] {
+            for (word, dialect) in words.iter().flat_map(|w| Dialect::ALL.map(|d| (w, d))) {
+                let word = word.replace(' ', "%20");
+                let order = dialect.names().order[0];
+                let fact = read_as(dialect, &format!("{order}=7&status={word}")).unwrap().unwrap();
+                assert_eq!(fact.status, Some(status), "{word} as {dialect:?}");
+            }
+        }
+        let lead = read_as(Dialect::Keitaro, "tid=7&status=Lead").unwrap().unwrap();
+        assert_eq!(lead.status, Some(Status::Unpaid));
     }
 
     #[test]

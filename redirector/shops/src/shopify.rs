@@ -44,8 +44,25 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         Some(_) => return Reading::Ignored("only order and refund topics are recorded"),
         None => return Reading::Unparsed("X-Shopify-Topic: missing".to_owned()),
     };
-    let fact = fields::object(arrival.body).and_then(|object| reader(arrival, &object));
+    let fact = fields::object(arrival.body).and_then(|object| {
+        check_zones(&object)?;
+        reader(arrival, &object)
+    });
     fact.map_or_else(Reading::Unparsed, |fact| Reading::Fact(Box::new(fact)))
+}
+
+/// Refuses times without a zone, which Shopify never sends. Left out, they would be taken for now.
+fn check_zones(object: &Map<String, Value>) -> Result<(), String> {
+    for field in ["created_at", "updated_at"] {
+        let Some(text) = object.get(field).and_then(Value::as_str) else { continue };
+        let time: Result<Timestamp, _> = text.parse();
+        if let Err(error) = time
+            && Timestamp::parse_gmt(text).is_ok()
+        {
+            return Err(format!("{field}: {error}"));
+        }
+    }
+    Ok(())
 }
 
 /// Reads an order in its current state.
@@ -1137,5 +1154,15 @@ mod tests {
         assert_eq!(fact.occurred_at, "2025-07-02T16:31:26.002Z".parse().unwrap());
         assert_eq!(taxed(json!({ "updated_at": "2999-01-01T00:00:00Z" })).occurred_at, NOW);
         assert_eq!(taxed(json!({ "created_at": "yesterday" })).notes.len(), 1);
+        for field in ["created_at", "updated_at"] {
+            let body = fixture("shopify_api_ruby_order_paid_EUR_tax");
+            let mut order: Value = serde_json::from_slice(&body).unwrap();
+            order[field] = json!("2026-11-20T10:00:00");
+            let read = reading_at(NOW, "orders/paid", order.to_string().as_bytes());
+            assert!(
+                matches!(&read, Reading::Unparsed(reason) if reason.starts_with(field)),
+                "without its zone: {read:?}"
+            );
+        }
     }
 }

@@ -94,6 +94,9 @@ impl Config {
     pub(crate) fn resolve(settings: &Settings) -> Result<Self, ConfigError> {
         let mut sources = Sources::load(settings.config.as_deref());
         let config = Self::assemble(&mut sources, settings);
+        sources.check_environment(
+            std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned()),
+        );
         let mistakes = sources.finish();
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
     }

@@ -7,6 +7,14 @@ use crate::secret_file;
 
 use crate::config::file;
 
+/// How the names of our variables begin.
+const PREFIX: &str = "AFTERCLICK_";
+/// Variables that are read elsewhere: the path of the configuration file, what is logged, and what
+/// `scripts/fuzz` and the fuzz targets take. A build without planted faults ignores theirs.
+const ELSEWHERE: [&str; 6] = ["CONFIG", "LOG", "FAULT", "NIGHTLY", "FUZZ_SEED", "FUZZ_MUTATIONS"];
+/// How variables of the tests begin, and those that Kubernetes sets for a service named `afterclick`.
+const OF_OTHERS: [&str; 4] = ["TEST_", "SERVICE_HOST", "SERVICE_PORT", "PORT"];
+
 /// A setting, before defaults are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Setting<T> {
@@ -122,6 +130,23 @@ impl Sources {
         self.mistakes.push(mistake.into());
     }
 
+    /// Notes the variables of the environment that begin like ours and that nobody reads.
+    pub(crate) fn check_environment(&mut self, names: impl IntoIterator<Item = String>) {
+        let is_known = |name: &str| {
+            let Some(setting) = name.strip_prefix(PREFIX) else { return true };
+            ELSEWHERE.contains(&setting)
+                || OF_OTHERS.iter().any(|others| setting.starts_with(others))
+                || self.known.iter().any(|key| key.to_uppercase() == setting)
+        };
+        let mut unknown: Vec<String> = names.into_iter().filter(|name| !is_known(name)).collect();
+        unknown.sort();
+        for name in unknown {
+            let known = self.known.iter().map(|key| format!("{PREFIX}{}", key.to_uppercase()));
+            let known: Vec<String> = known.collect();
+            self.mistake(format!("{name}: no such variable; there are {}", known.join(", ")));
+        }
+    }
+
     /// Returns every mistake, including unknown keys of the file.
     pub(crate) fn finish(mut self) -> Vec<String> {
         let known = &self.known;
@@ -129,5 +154,39 @@ impl Sources {
         let mistake = |key| format!("{key}: no such setting; there are {}", known.join(", "));
         self.mistakes.extend(unknown.map(mistake));
         self.mistakes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_variable_is_a_mistake_like_an_unknown_key() {
+        let mut sources = Sources::load(None);
+        _ = sources.read_secret(
+            ("admin_token", &None),
+            ("admin_token_file", &None),
+            |text| Ok(text.to_owned()),
+            str::to_owned,
+        );
+        let names = [
+            "AFTERCLICK_ADMIN_TOKEN",
+            "AFTERCLICK_ADMIN_TOKEN_FILE",
+            "AFTERCLICK_CONFIG",
+            "AFTERCLICK_LOG",
+            "AFTERCLICK_FAULT",
+            "AFTERCLICK_TEST_PYTHON",
+            "AFTERCLICK_SERVICE_HOST",
+            "AFTERCLICK_PORT_8080_TCP",
+            "PATH",
+            "AFTERCLICK_ADMIN_TOKENS",
+            "AFTERCLICK_admin_token",
+        ];
+        sources.check_environment(names.map(str::to_owned));
+        let mistakes = sources.finish();
+        let named: Vec<_> = mistakes.iter().filter_map(|m| m.split(':').next()).collect();
+        assert_eq!(named, ["AFTERCLICK_ADMIN_TOKENS", "AFTERCLICK_admin_token"]);
+        assert!(mistakes[0].contains("there are AFTERCLICK_ADMIN_TOKEN, "), "{}", mistakes[0]);
     }
 }

@@ -28,6 +28,78 @@ async fn a_request_without_a_known_token_is_refused() {
 }
 
 #[tokio::test]
+async fn only_who_sent_a_token_is_told_that_it_is_wrong() {
+    let stage = Stage::set().await;
+    for (authorization, challenge) in [
+        ("", "Bearer"),
+        ("Basic abc", "Bearer"),
+        ("Bearer wrong", r#"Bearer error="invalid_token""#),
+    ] {
+        let headers = [("authorization", authorization)];
+        let answer = http::send(stage.product.admin, Method::GET, "/api/v1/links", &headers, "")
+            .await
+            .unwrap();
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, challenge));
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_document_that_says_why() {
+    let stage = Stage::set().await;
+    for (method, path, status, said) in [
+        (Method::DELETE, "/api/v1/links", 405, "GET"),
+        (Method::PUT, "/api/v1/stats", 405, "GET"),
+        (Method::GET, "/api/v1/orders/import", 405, "POST"),
+        (Method::POST, "/healthz", 405, "GET"),
+        (Method::DELETE, "/", 405, "GET"),
+        (Method::GET, "/api/v1/a/b/c/d/e", 404, "/api/v1"),
+        (Method::GET, "/nothing", 404, "/api/v1"),
+        (Method::GET, "/api/v1/links/%FF", 400, "UTF-8"),
+    ] {
+        let answer = stage.product.ask(method, path, "application/json", "").await.unwrap();
+        let kind = answer.header("content-type").to_owned();
+        assert_eq!((answer.status, kind.as_str()), (status, "application/problem+json"), "{path}");
+        let problem = parse(&answer);
+        assert_eq!(problem["status"], status, "{path}");
+        assert!(problem["detail"].as_str().unwrap().contains(said), "{path}: {problem}");
+        assert_eq!(status == 405, !answer.header("allow").is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_address_asks_for_is_known_or_refused_by_name() {
+    let stage = Stage::set().await;
+    let Stage { merchant, link, .. } = &stage;
+    for (path, named) in [
+        ("stats?merchnat=x".to_owned(), "merchnat"),
+        ("stats?from=2026-11-30&to=2026-11-01".to_owned(), "from"),
+        ("stats?link=anna".to_owned(), "anna"),
+        ("stats?link=lnk_0000000000001".to_owned(), "does not exist"),
+        (format!("stats?campaign={merchant}"), "campaign"),
+        ("stats?merchant=mer_00000000".to_owned(), "does not exist"),
+        ("links?limit=0".to_owned(), "limit"),
+        ("links?page=2".to_owned(), "page"),
+        ("links?cursor=rubbish".to_owned(), "cursor"),
+        (format!("links?cursor=000001763800000.{merchant}"), "cursor"),
+        ("tokens?cursor=1.tok_0".to_owned(), "cursor"),
+        ("unparsed?limit=0".to_owned(), "limit"),
+        (format!("links/{link}?fields=slug"), "fields"),
+        (format!("orders/{merchant}/1?full=1"), "full"),
+        ("reconcile?since=2026-01-01T00:00:00Z".to_owned(), "since"),
+    ] {
+        let path = format!("/api/v1/{path}");
+        let answer = stage.product.ask(Method::GET, &path, "application/json", "").await.unwrap();
+        assert!(matches!(answer.status, 400 | 422), "{path}: {} {}", answer.status, answer.body);
+        assert!(parse(&answer)["detail"].as_str().unwrap().contains(named), "{}", answer.body);
+    }
+    let posted = post(&stage, "/api/v1/influencers?name=Ben", "application/json", "{}").await;
+    assert!(matches!(posted.status, 400 | 422) && posted.body.contains("takes none"));
+    let day = "2026-11-30";
+    let path = format!("/api/v1/stats?merchant={merchant}&link={link}&from={day}&to={day}");
+    assert_eq!(stage.product.read(&path).await.unwrap()["by"], "link");
+}
+
+#[tokio::test]
 async fn every_mistake_is_named_at_once() {
     let stage = Stage::set().await;
     let answer = post(
@@ -58,6 +130,18 @@ async fn every_mistake_is_named_at_once() {
             answer.body
         );
     }
+}
+
+#[tokio::test]
+async fn a_field_inside_a_field_is_known_or_refused() {
+    let stage = Stage::set().await;
+    let api = json!({ "shop_api": {
+        "url": "https://shop.test", "token": "ck_x", "scret": "cs_x",
+    }});
+    let path = format!("/api/v1/merchants/{}", stage.merchant);
+    let answer =
+        stage.product.ask(Method::PATCH, &path, "application/json", api.to_string()).await.unwrap();
+    assert_eq!((answer.status, answer.body.contains("scret")), (422, true), "{}", answer.body);
 }
 
 #[tokio::test]
@@ -116,14 +200,17 @@ async fn two_merchants_may_use_the_same_slug_on_their_own_hosts() {
 async fn a_repeated_request_with_its_key_is_answered_and_not_done_again() {
     let stage = Stage::set().await;
     let authorization = format!("Bearer {}", stage.product.token);
-    let send = async |body: &str| {
-        let headers = [("authorization", authorization.as_str()), ("idempotency-key", "k-1")];
+    let keyed = async |key: &str, body: &str| {
+        let headers = [("authorization", authorization.as_str()), ("idempotency-key", key)];
         let admin = stage.product.admin;
         http::send(admin, Method::POST, "/api/v1/influencers", &headers, body.to_owned())
             .await
             .unwrap()
     };
+    let send = async |body: &str| keyed("k-1", body).await;
     let (first, second) = (send(r#"{"name":"Ben"}"#).await, send(r#"{"name":"Ben"}"#).await);
+    let quoted = keyed("\"k-1\"", r#"{"name":"Ben"}"#).await;
+    assert_eq!(parse(&quoted)["id"], parse(&first)["id"], "quoted or not is one key");
     assert_eq!((first.status, second.status), (201, 201));
     assert_eq!(parse(&first)["id"], parse(&second)["id"]);
     assert_eq!(second.header("idempotency-replayed"), "true");
@@ -229,7 +316,8 @@ async fn secrets_are_shown_once_and_figures_to_their_owners_only() {
     ] {
         assert_eq!(read(&own, path).await.status, 403, "{path}");
     }
-    let stranger = create("influencer", "inf_0000000000001").await;
+    let other = stage.product.create("influencers", &json!({ "name": "Ben" })).await.unwrap();
+    let stranger = create("influencer", other["id"].as_str().unwrap()).await;
     assert_eq!(parse(&read(&stranger, "/api/v1/stats?by=link").await)["rows"], json!([]));
 }
 

@@ -146,6 +146,56 @@ async fn orders_and_refunds_are_imported_as_a_table_all_or_nothing() {
 }
 
 #[tokio::test]
+async fn a_word_an_id_and_a_time_mean_what_their_sender_means_or_are_refused() {
+    let stage = Stage::set().await;
+    let secret = postback_token(&stage).await;
+    let postback = format!("/_ac/pb/{}?amount=10.00&currency=EUR&token={secret}", stage.key);
+    for (parameters, id, status) in [
+        ("status=Approved", "S1", "paid"),
+        ("status=DECLINED", "S2", "void"),
+        ("status=2", "S3", "unpaid"),
+        ("status=approved", "REPLACEMENT-12", "paid"),
+    ] {
+        let answer = stage.get(&format!("{postback}&{parameters}&txid={id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(stage.order(id).await["order"]["status"], status, "{parameters}");
+    }
+    let zoneless = json!({ "order_id": "P7", "currency": "EUR", "goods": "10.00", "ordered_at": "2026-11-20 10:00:00" });
+    let answer = orders(&stage, SECRET, 0, &zoneless).await;
+    assert_eq!(
+        (answer.status, answer.body.contains("ordered_at: ")),
+        (400, true),
+        "{}",
+        answer.body
+    );
+    let coupons =
+        json!({ "order_id": "P8", "currency": "EUR", "goods": "10.00", "coupons": "AAA" });
+    assert_eq!(orders(&stage, SECRET, 0, &coupons).await.status, 200);
+    assert_eq!(stage.order("P8").await["order"]["coupons"], json!(["AAA"]));
+    let unread = json!({ "order_id": "P9", "currency": "EUR", "goods": "10.00", "voucher": "AAA" });
+    let answer = orders(&stage, SECRET, 0, &unread).await;
+    assert_eq!((answer.status, answer.body.contains("voucher: ")), (400, true), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn tables_come_as_spreadsheets_write_them_and_shortened_ids_are_refused() {
+    let stage = Stage::set().await;
+    let path = format!("/api/v1/orders/import?merchant={}", stage.merchant);
+    let import = async |csv: &str| {
+        stage.product.ask(Method::POST, &path, "text/csv", csv.to_owned()).await.unwrap()
+    };
+    let shortened =
+        import("order_id,currency,total\n8.20983E+17,EUR,100.00\n8.20983E+17,EUR,40.00\n").await;
+    assert_eq!((shortened.status, shortened.body.contains("spreadsheets")), (422, true));
+    let table = "sep=;\r\nORDER_ID;Currency;Goods;Coupons\r\n77;EUR;10.00;AAA,BBB\r\n";
+    let answer = import(table).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(stage.order("77").await["order"]["coupons"], json!(["AAA", "BBB"]));
+    let unknown = import("order_id,currency,goods,voucher\n78,EUR,10.00,AAA\n").await;
+    assert_eq!((unknown.status, unknown.body.contains("voucher")), (422, true), "{}", unknown.body);
+}
+
+#[tokio::test]
 async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
     let stage = Stage::set().await;
     let token = stage.token().await;

@@ -28,7 +28,7 @@ impl Scene {
             "merchants",
             json!({
                 "name": "Trusting", "domains": ["trusting.test"], "currency": "EUR",
-                "timezone": "UTC", "trust_pixel": true,
+                "timezone": "UTC", "trust_pixel": true, "trust_leads": true,
             }),
         )
         .await;
@@ -91,7 +91,7 @@ impl Scene {
     }
 }
 
-fn rows_below(folder: &Path) -> Vec<Value> {
+pub(crate) fn rows_below(folder: &Path) -> Vec<Value> {
     let Ok(entries) = std::fs::read_dir(folder) else { return vec![] };
     let mut rows = Vec::new();
     for path in entries.map(|entry| entry.unwrap().path()) {

@@ -1,5 +1,6 @@
 //! Start, restart, replay, failure and end.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -136,6 +137,35 @@ async fn damage_is_found_and_exits_with_1() {
     std::fs::write(&segment, bytes).unwrap();
     let (status, said) = afterclick(&["verify", "--data", &shown]).await;
     assert_eq!((status, said.contains("DAMAGED")), (Some(1), true), "{said}");
+}
+
+#[tokio::test]
+async fn a_folder_without_a_journal_is_a_mistake_and_not_an_empty_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere").display().to_string();
+    let here = folder.path().display().to_string();
+    for command in [&["verify"][..], &["replay"], &["repair"], &["token", "list"]] {
+        for place in [&nowhere, &here] {
+            let (status, said) = afterclick(&[command, &["--data", place]].concat()).await;
+            let named = said.contains("there is no journal") && said.contains(place.as_str());
+            assert_eq!((status, named), (Some(1), true), "{command:?} {said}");
+        }
+    }
+    assert!(!Path::new(&nowhere).exists(), "looking makes nothing");
+}
+
+#[tokio::test]
+async fn a_misspelt_variable_is_a_mistake_in_the_configuration() {
+    let program = harness::default_bin_dir().unwrap().join("afterclick");
+    let output = Command::new(program)
+        .args(["serve", "--data", "/nowhere"])
+        .env("AFTERCLICK_LISTEN_TSL", "[::]:443")
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.contains("AFTERCLICK_LISTEN_TSL")), (Some(64), true));
 }
 
 #[tokio::test]

@@ -42,6 +42,29 @@ async fn an_order_earns_a_credit_memo_takes_back_and_a_cancellation_takes_all() 
 }
 
 #[tokio::test]
+async fn bundles_cancelled_pieces_and_residues_of_binary_fractions_are_worth_what_was_paid() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let bundle = json!({ "entity_id": 41, "increment_id": "41", "items": [
+        { "item_id": 1, "product_type": "bundle", "base_row_total": 61, "base_discount_amount": 0 },
+        { "item_id": 2, "base_row_total": 23, "base_discount_amount": 2.3, "parent_item_id": 1 },
+        { "item_id": 3, "base_row_total": 38, "base_discount_amount": 3.8, "parent_item_id": 1 },
+    ]});
+    let partly = json!({ "entity_id": 42, "increment_id": "42", "state": "complete", "items": [
+        { "item_id": 1, "base_row_total": 100, "qty_ordered": 2, "qty_canceled": 1 },
+    ]});
+    let residue =
+        json!({ "entity_id": 43, "increment_id": "43", "base_total_due": 2.842_170_943_040_4e-14 });
+    for (changes, id, commission) in
+        [(bundle, "41", 824), (partly, "42", 750), (residue, "43", 1949)]
+    {
+        assert_eq!(post(&stage, SECRET, 0, &order(&token, changes)).await, 200);
+        assert_eq!(stage.commission(id).await, commission, "{id}");
+        assert_eq!(stage.order(id).await["order"]["status"], "paid", "{id}");
+    }
+}
+
+#[tokio::test]
 async fn a_signature_must_be_the_merchants_and_of_now() {
     let stage = Stage::set().await;
     let body = order("", json!({}));

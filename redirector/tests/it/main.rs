@@ -14,6 +14,7 @@ mod damage;
 mod events;
 mod figures;
 mod inflation;
+mod leads;
 mod life;
 mod load;
 mod magento;

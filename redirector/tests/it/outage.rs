@@ -51,6 +51,25 @@ async fn webhooks_are_answered_promptly_while_redis_hangs_or_is_dead() {
 }
 
 #[tokio::test]
+async fn figures_say_why_there_are_none_while_redis_is_dead() {
+    let mut redis = Redis::start(&[]).unwrap();
+    let stage = Stage::set_up(&["--state", &redis.url()], json!({})).await;
+    assert_eq!(stage.click(&[]).await.status, 302);
+    stage.figures().await;
+    redis.kill().unwrap();
+    let order = format!("/api/v1/orders/{}/1", stage.merchant);
+    for path in ["/api/v1/stats", "/api/v1/unparsed", &order] {
+        let answer = stage.product.ask(Method::GET, path, "application/json", "").await.unwrap();
+        let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with("the hot state cannot be read: "), "{path}: {detail}");
+    }
+    redis.start_again().unwrap();
+    assert!(stage.figures().await["clicks"]["raw"].is_number());
+}
+
+#[tokio::test]
 async fn health_and_changes_do_not_wait_for_a_redis_that_is_slow() {
     let redis = Redis::start(&[]).unwrap();
     let wire = SlowWire::to(redis.port()).unwrap();

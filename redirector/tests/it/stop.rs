@@ -232,6 +232,12 @@ async fn the_command_line_makes_lists_and_revokes_tokens_of_a_running_server() {
     assert_eq!(token(&["revoke", "tok_0000000000000"]).await.0, Some(1));
     let past = token(&["create", "--role", "admin", "--expires", "2020-01-01"]).await;
     assert_eq!((past.0, past.1.contains("lies in the past")), (Some(1), true), "{}", past.1);
+    for (role, id) in [("merchant", "mer_00000000"), ("influencer", "inf_0000000000001")] {
+        let unknown = token(&["create", "--role", role, "--for", id]).await;
+        assert_eq!((unknown.0, unknown.1.contains(id)), (Some(1), true), "{}", unknown.1);
+    }
+    let known = token(&["create", "--role", "merchant", "--for", &stage.merchant]).await;
+    assert_eq!(known.0, Some(0), "{}", known.1);
 }
 
 #[tokio::test]

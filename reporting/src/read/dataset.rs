@@ -1,13 +1,14 @@
 //! All that the journals hold, in memory: the catalog, and every click, event and order fact. It
 //! never judges what a fact means.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use journal::StreamName;
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::event::EventName;
-use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId};
+use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId, UnparsedId};
+use shared::lead::LeadFact;
 use shared::order::{OrderFact, Touch};
 use shared::record::EventFact;
 use shared::time::Timestamp;
@@ -26,10 +27,12 @@ pub struct Dataset {
     pub events: Vec<Recorded<EventFact>>,
     /// Every order fact, as often as it was recorded.
     pub order_facts: Vec<Recorded<OrderFact>>,
+    /// Every fact about a lead from a shop's server, as often as it was recorded.
+    pub lead_facts: Vec<Recorded<LeadFact>>,
     /// The last sequence read of each stream.
     pub ends: BTreeMap<StreamName, u64>,
-    /// How many webhooks and postbacks the server kept although it could not understand them.
-    pub unparsed: u64,
+    /// The webhooks and postbacks that the server kept although it could not understand them.
+    pub unparsed: HashSet<(MerchantId, UnparsedId)>,
     /// How many records this release does not understand.
     pub unknown_records: u64,
     /// Stream, sequence and reason of the first such record.
@@ -39,6 +42,17 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Returns how many webhooks and postbacks nobody has understood so far: of one merchant, or of
+    /// all.
+    pub fn unread(&self, of: Option<MerchantId>) -> usize {
+        let orders = self.order_facts.iter().map(|fact| (fact.fact.merchant, fact.fact.reread));
+        let leads = self.lead_facts.iter().map(|fact| (fact.fact.merchant, fact.fact.reread));
+        let read = orders.chain(leads).filter_map(|(merchant, read)| Some((merchant, read?)));
+        let read: HashSet<_> = read.collect();
+        let is_of = |merchant: MerchantId| of.is_none_or(|of| of == merchant);
+        self.unparsed.iter().filter(|kept| is_of(kept.0) && !read.contains(kept)).count()
+    }
+
     /// Returns a campaign and its merchant.
     pub(crate) fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
         let campaign = self.catalog.campaigns.get(&id).ok_or(Error::UnknownCampaign(id))?;

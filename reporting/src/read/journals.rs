@@ -192,9 +192,12 @@ fn add_record(dataset: &mut Dataset, stream: &StreamName, record: journal::Recor
         }
         Ok(Record::Event(fact)) => dataset.events.push(Recorded { stream, seq, fact }),
         Ok(Record::Order(fact)) => dataset.order_facts.push(Recorded { stream, seq, fact: *fact }),
+        Ok(Record::Lead(fact)) => dataset.lead_facts.push(Recorded { stream, seq, fact: *fact }),
         // Tables are computed after the last record, so every row sees the last change.
         Ok(Record::Catalog(change)) => dataset.catalog.apply(&change),
-        Ok(Record::Unparsed(_)) => dataset.unparsed += 1,
+        Ok(Record::Unparsed(kept)) => {
+            dataset.unparsed.insert((kept.merchant, kept.id()));
+        }
         Err(error) => {
             dataset.unknown_records += 1;
             dataset

@@ -1,5 +1,6 @@
-//! Amounts earned without an order: by leads and by billable clicks. A lead is known from a browser
-//! alone, so it earns only when the merchant trusts its pixel, and of one click only a few count.
+//! Amounts earned without an order: by leads and by billable clicks. A lead of which only a browser
+//! told earns only when the merchant trusts such leads, and of one click only a few count. A lead of
+//! which the shop's server told earns when it is qualified.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use settlement::ledger::{Account, Booking, Reason};
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
-use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId};
+use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId};
+use shared::lead::LeadStatus;
 use shared::links::LinkRef;
 use shared::money::{Currency, Decimal};
 use shared::order::Touch;
@@ -19,19 +21,20 @@ use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::{Dataset, arrival};
+use crate::settle::leads::{AnyLead, server_leads, told_by_servers};
 use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
-/// A lead that a click led to.
+/// A lead that a click led to, and of which only a browser told.
 #[derive(Debug)]
-pub(crate) struct Lead<'a> {
+struct Lead<'a> {
     /// The lead's id as a conversion.
-    pub(crate) id: FactId,
+    id: FactId,
     /// The event as the pixel sent it.
-    pub(crate) event: &'a EventFact,
+    event: &'a EventFact,
     /// The click that led to it.
-    pub(crate) touch: Touch,
+    touch: Touch,
     /// The link that was clicked.
-    pub(crate) link: LinkRef<'a>,
+    link: LinkRef<'a>,
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
     label: Label,
@@ -54,19 +57,40 @@ enum Label {
 }
 
 impl Lead<'_> {
-    /// Returns `confirmed` if the merchant trusts its pixel, else `claimed`.
-    pub(crate) fn status(&self) -> &'static str {
-        if self.merchant.trust_pixel { "confirmed" } else { "claimed" }
+    /// Returns the lead as tables show it.
+    fn shown(&self) -> AnyLead {
+        let is_trusted = self.merchant.trusts_leads();
+        let happened_at = self.event.happened_at();
+        let became = if is_trusted { LeadStatus::Qualified } else { LeadStatus::Open };
+        AnyLead {
+            id: self.id,
+            lead_id: None,
+            source: "pixel",
+            merchant: self.merchant.id,
+            campaign: Some(self.campaign.id),
+            influencer: Some(self.link.influencer()),
+            link: Some(self.touch.link),
+            touch: Some(self.touch),
+            happened_at,
+            became: (became, happened_at),
+            status: if is_trusted { "confirmed" } else { "claimed" },
+            label: self.label(),
+            reason: self.reason(),
+            order_id: None,
+            amount_minor: self.booking().map_or(0, |booking| booking.amount_minor),
+            currency: Some(self.merchant.currency),
+            held: self.held(),
+        }
     }
 
     /// Returns why its commission is held, in one line; `None` when it is not, or earns nothing.
-    pub(crate) fn held(&self) -> Option<String> {
+    fn held(&self) -> Option<String> {
         self.booking().and_then(|_| self.holding.to_text())
     }
 
     /// Returns `outside_window`, `suspended`, `lead_limit` or `flood` for a lead that earns nothing, else an
     /// empty text.
-    pub(crate) const fn label(&self) -> &'static str {
+    const fn label(&self) -> &'static str {
         match self.label {
             Label::None => "",
             Label::OutsideWindow => "outside_window",
@@ -77,7 +101,7 @@ impl Lead<'_> {
     }
 
     /// Returns why the lead is credited or not, in one sentence.
-    pub(crate) fn reason(&self) -> String {
+    fn reason(&self) -> String {
         match self.label {
             Label::None => "the click whose token came with the lead".to_owned(),
             Label::OutsideWindow => "the lead came after the window of its click".to_owned(),
@@ -94,7 +118,7 @@ impl Lead<'_> {
     fn booking(&self) -> Option<Booking> {
         let (_, terms) = self.campaign.terms_at(self.event.happened_at());
         let amount =
-            terms.per_lead().filter(|_| self.merchant.trust_pixel && self.label().is_empty())?;
+            terms.per_lead().filter(|_| self.merchant.trusts_leads() && self.label().is_empty())?;
         booking(
             self.id,
             self.event.received_at,
@@ -108,6 +132,8 @@ impl Lead<'_> {
 
 /// An amount booked without an order.
 pub(crate) struct Earning {
+    /// The id of the booking; `None` for the only one of its conversion.
+    pub(crate) id: Option<FactId>,
     /// The id of the lead as a conversion. A day's clicks are no conversion, but have an id too.
     pub(crate) conversion: FactId,
     pub(crate) booking: Booking,
@@ -119,12 +145,25 @@ pub(crate) struct Earning {
     pub(crate) released_on: Option<Date>,
 }
 
-/// Returns every lead that a click led to, by time.
-pub(crate) fn leads(dataset: &Dataset) -> Vec<Lead<'_>> {
+/// Returns every lead, whoever told of it, by time.
+pub(crate) fn all_leads(dataset: &Dataset) -> Vec<AnyLead> {
+    let of_servers = server_leads(dataset);
+    let of_pages = leads(dataset, &told_by_servers(&of_servers));
+    let of_pages = of_pages.iter().map(Lead::shown);
+    let of_servers = of_servers.iter().map(|told| AnyLead::of_server(told, dataset));
+    let mut all: Vec<_> = of_pages.chain(of_servers).collect();
+    all.sort_by_key(|lead| (lead.happened_at, lead.id));
+    all
+}
+
+/// Returns every lead that a click led to and of which only a browser told, by time. `told` are
+/// those of which the shop's server told, too.
+fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
     let mut leads = Vec::new();
     let floods = unpaid_clicks(dataset);
     let mut of_click: HashMap<ClickId, u32> = HashMap::new();
     let mut events = dataset.distinct_events(EventName::Lead);
+    events.retain(|(event, _)| !told.contains(&event.fact.id));
     events.sort_by_key(|(event, _)| arrival(event));
     for (event, touch) in events {
         let Some(link) = dataset.catalog.links.get(touch.link) else { continue };
@@ -173,15 +212,32 @@ fn unpaid_clicks(dataset: &Dataset) -> HashSet<ClickId> {
 
 /// Returns what leads earned.
 pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
+    let of_servers = server_leads(dataset);
     let mut earned = Vec::new();
-    for lead in leads(dataset) {
+    for lead in &of_servers {
+        for (id, booking) in lead.bookings() {
+            let merchant = dataset.catalog.merchants.get(&lead.merchant);
+            let Some(merchant) = merchant else { continue };
+            let (zone, holding) = (zone_of(merchant)?, &lead.settled.holding);
+            earned.push(Earning {
+                id: Some(id),
+                conversion: lead.id,
+                booking: booking.clone(),
+                earned_on: local_date(lead.happened_at(), &zone)?,
+                held: holding.to_text(),
+                released_on: holding.released_at.map(|at| local_date(at, &zone)).transpose()?,
+            });
+        }
+    }
+    for lead in leads(dataset, &told_by_servers(&of_servers)) {
         if let Some(booking) = lead.booking() {
             let zone = zone_of(lead.merchant)?;
             let earned_on = local_date(lead.event.happened_at(), &zone)?;
             let released_at = lead.holding.released_at;
             let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
             let held = lead.holding.to_text();
-            earned.push(Earning { conversion: lead.id, booking, earned_on, held, released_on });
+            let (id, conversion) = (None, lead.id);
+            earned.push(Earning { id, conversion, booking, earned_on, held, released_on });
         }
     }
     Ok(earned)
@@ -239,6 +295,7 @@ pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error>
             let conversion = FactId::of_content(&parts);
             let booked = booking(conversion, begins, (id, influencer), merchant, count, amount);
             earned.extend(booked.map(|booking| Earning {
+                id: None,
                 conversion,
                 booking,
                 earned_on: day,

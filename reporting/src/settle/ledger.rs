@@ -109,13 +109,13 @@ fn entry_of_activity<'a>(
     catalog: &Catalog,
     as_of: Date,
 ) -> Result<LedgerEntry<'a>, Error> {
-    let Earning { conversion, booking, earned_on, held, released_on } = earned;
+    let Earning { id, conversion, booking, earned_on, held, released_on } = earned;
     let hold_days =
         catalog.campaigns.get(&booking.account.campaign).map_or(0, |campaign| campaign.hold_days);
     let due = days_later(earned_on, hold_days)?;
     let due = released_on.map_or(due, |released_on| released_on.max(due));
     let payable_on = Some(due).filter(|_| held.is_none());
-    let id = FactId::of_content(&[b"commission", conversion.as_bytes()]);
+    let id = id.unwrap_or_else(|| FactId::of_content(&[b"commission", conversion.as_bytes()]));
     let status = status(booking.amount_minor, held.is_some(), payable_on, as_of);
     let (conversion_id, conversion) = (conversion, None);
     Ok(LedgerEntry { id, conversion_id, conversion, booking, payable_on, status, held })

@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 pub(crate) mod click_index;
 pub(crate) mod conversion;
+pub(crate) mod leads;
 pub(crate) mod ledger;
 pub(crate) mod period;
 pub(crate) mod zones;

@@ -1,5 +1,5 @@
 //! Table `conversions`: one row for every order that is credited, was credited once, or came too
-//! late for it, and one row for every lead. It never shows an order that no click and no coupon led
+//! late for it, and one row for every lead that a click led to. It never shows an order that no click and no coupon led
 //! to.
 
 use settlement::attribution::{Candidate, RULES};
@@ -7,8 +7,9 @@ use shared::catalog::{Catalog, Model};
 use shared::time::Timestamp;
 
 use crate::read::dataset::Dataset;
-use crate::settle::activity::{Lead, leads};
+use crate::settle::activity::all_leads;
 use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::leads::AnyLead;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 
@@ -16,7 +17,7 @@ pub(super) const NAME: &str = "conversions";
 
 pub(super) enum Row<'a> {
     Order(&'a Conversion, Model),
-    Lead(Lead<'a>),
+    Lead(Box<AnyLead>),
 }
 
 impl Row<'_> {
@@ -48,21 +49,21 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "merchant_id",
             either!(
                 o => Some(o.settled.order.merchant.to_string()),
-                l => Some(l.event.merchant.to_string()),
+                l => Some(l.merchant.to_string()),
             ),
         )),
         Column::id(
             "campaign_id",
             either!(
                 o => o.subject()?.campaign.map(|id| id.to_string()),
-                l => Some(l.link.campaign().to_string()),
+                l => l.campaign.map(|id| id.to_string()),
             ),
         ),
         Column::id(
             "influencer_id",
             either!(
                 o => o.subject()?.influencer.map(|id| id.to_string()),
-                l => Some(l.link.influencer().to_string()),
+                l => l.influencer.map(|id| id.to_string()),
             ),
         ),
         required(Column::text(
@@ -77,7 +78,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "method",
             either!(
                 o => Some(o.settled.decision.method.as_str().into()),
-                l => Some(if l.label().is_empty() { "click" } else { "none" }.into()),
+                l => Some(if l.label.is_empty() { "click" } else { "none" }.into()),
             ),
         )),
         required(Column::id("model", |row| match row {
@@ -88,25 +89,25 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "click_id",
             either!(
                 o => o.subject()?.click.map(|id| id.to_string()),
-                l => Some(l.touch.click.to_string()),
+                l => l.touch.map(|touch| touch.click.to_string()),
             ),
         ),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
         Column::time(
             "clicked_at",
-            either!(o => o.subject()?.clicked_at, l => Some(l.touch.clicked_at)),
+            either!(o => o.subject()?.clicked_at, l => l.touch.map(|touch| touch.clicked_at)),
         ),
         required(Column::time(
             "converted_at",
-            either!(o => Some(o.settled.order.placed_at), l => Some(l.event.happened_at())),
+            either!(o => Some(o.settled.order.placed_at), l => Some(l.happened_at)),
         )),
         required(Column::id(
             "status",
-            either!(o => Some(o.status().into()), l => Some(l.status().into())),
+            either!(o => Some(o.status().into()), l => Some(l.status.into())),
         )),
         required(Column::id(
             "label",
-            either!(o => Some(o.label().into()), l => Some(l.label().into())),
+            either!(o => Some(o.label().into()), l => Some(l.label.into())),
         )),
         Column::integer(
             "goods_minor",
@@ -123,20 +124,24 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
                 l => Some(lead_decision(l).into()),
             ),
         )),
-        Column::text("held", either!(o => o.held().map(Into::into), l => l.held().map(Into::into))),
+        Column::text(
+            "held",
+            either!(o => o.held().map(Into::into), l => l.held.as_deref().map(Into::into)),
+        ),
     ]
 }
 
 /// A lead is credited to the click whose token came with it, or to nobody; there are no other
 /// candidates.
-fn lead_decision(lead: &Lead<'_>) -> String {
-    format!("{{\"rules\":\"{RULES}\",\"reason\":\"{}\"}}", lead.reason())
+fn lead_decision(lead: &AnyLead) -> String {
+    format!("{{\"rules\":\"{RULES}\",\"reason\":\"{}\"}}", lead.reason)
 }
 
 /// Returns every conversion, by time and then by merchant and order id.
 pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
     let order = |conversion| Row::Order(conversion, model_of(conversion, &dataset.catalog));
-    let leads = leads(dataset).into_iter().map(Row::Lead);
+    let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion);
+    let leads = leads.map(|lead| Row::Lead(Box::new(lead)));
     let mut rows: Vec<_> = conversions.iter().map(order).chain(leads).collect();
     rows.sort_by_key(DerivedRow::day_of);
     rows
@@ -153,7 +158,7 @@ impl DerivedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
         match self {
             Self::Order(conversion, _) => conversion.settled.order.placed_at,
-            Self::Lead(lead) => lead.event.happened_at(),
+            Self::Lead(lead) => lead.happened_at,
         }
     }
 }

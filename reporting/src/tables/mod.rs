@@ -1,13 +1,14 @@
-//! The five exported tables, cut into parts of one day each.
+//! The six exported tables, cut into parts of one day each.
 //!
 //! Clicks, sessions and order facts have one row for each record. Their parts are named by stream
-//! and sequence, and later exports only add parts. Conversions and commissions follow from all
-//! facts of an order, so every export computes them again.
+//! and sequence, and later exports only add parts. Conversions, commissions and leads follow
+//! from all facts, so every export computes them again.
 
 mod clicks;
 pub(crate) mod columns;
 mod commissions;
 mod conversions;
+mod leads;
 mod order_facts;
 pub(crate) mod part;
 mod sessions;
@@ -23,7 +24,7 @@ use crate::tables::part::{Part, cut_derived, cut_recorded};
 /// Tables with one row for each record. An export with a cursor adds to them.
 pub(crate) const RECORDED: [&str; 3] = [clicks::NAME, sessions::NAME, order_facts::NAME];
 /// Tables that every export writes as a whole.
-pub(crate) const DERIVED: [&str; 2] = [conversions::NAME, commissions::NAME];
+pub(crate) const DERIVED: [&str; 3] = [conversions::NAME, commissions::NAME, leads::NAME];
 /// Calls `put` with every part of every table, table by table. The order depends on the dataset
 /// alone.
 ///
@@ -57,5 +58,6 @@ pub(crate) fn parts(
         &commissions::columns(),
         commissions::rows(dataset, conversions, as_of)?,
         put,
-    )
+    )?;
+    cut_derived(leads::NAME, &leads::columns(), leads::rows(dataset), put)
 }

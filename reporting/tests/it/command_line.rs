@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use shared::id::{FactId, MerchantId};
+use shared::order::{OrderFact, Source};
+use shared::platform::Platform;
 use shared::record::{Record, Unparsed};
 
-use crate::support::{AUTUMN, World, busy, merchant, noon, status_of, stderr_of, stdout_of};
+use crate::support::{AUTUMN, SHOP, World, busy, merchant, noon, status_of, stderr_of, stdout_of};
 
 /// Runs the binary and checks its status; returns what it printed on both sides.
 #[track_caller]
@@ -136,8 +139,8 @@ fn records_of_a_newer_release_are_refused_or_counted_and_left_out() {
 fn webhooks_that_could_not_be_understood_are_mentioned() {
     let mut world = busy();
     world.record(&Record::Unparsed(Unparsed {
-        merchant: crate::support::SHOP,
-        platform: shared::platform::Platform::Shopify,
+        merchant: SHOP,
+        platform: Platform::Shopify,
         received_at: noon(),
         topic: None,
         reason: "no id".into(),
@@ -145,6 +148,36 @@ fn webhooks_that_could_not_be_understood_are_mentioned() {
     }));
     let (_, stderr) = check(&world, &["export", "--data", "data", "--out", "out"], 0);
     assert!(stderr.contains("1 webhooks or postbacks could not be understood"), "{stderr}");
+}
+
+#[test]
+fn a_statement_mentions_what_its_own_merchants_shop_sent_and_nobody_has_read() {
+    let mut world = busy();
+    let kept = |merchant: MerchantId, body: &str| Unparsed {
+        merchant,
+        platform: Platform::Shopify,
+        received_at: noon(),
+        topic: None,
+        reason: "no id".into(),
+        body: body.into(),
+    };
+    let other = MerchantId::from_bits(99);
+    let read = kept(SHOP, "read");
+    let name = (Platform::Shopify, "77".to_owned());
+    let id = FactId::of_content(&[b"read again"]);
+    let blank = OrderFact::blank(id, SHOP, name, Source::Webhook, noon());
+    let fact = OrderFact { reread: Some(read.id()), ..blank };
+    for record in [kept(other, "a"), kept(other, "b"), kept(SHOP, "a"), read] {
+        world.record(&Record::Unparsed(record));
+    }
+    world.record(&Record::Order(Box::new(fact)));
+    let campaign = AUTUMN.to_string();
+    let arguments = ["statement", "--data", "data", "--campaign", &campaign, "--period", "2026-11"];
+    let (_, stderr) = check(&world, &arguments, 0);
+    let expected = format!("1 webhooks or postbacks of {SHOP} could not be understood");
+    assert!(stderr.contains(&expected), "{stderr}");
+    let (_, stderr) = check(&world, &["export", "--data", "data", "--out", "out"], 0);
+    assert!(stderr.contains("3 webhooks or postbacks could not be understood"), "{stderr}");
 }
 
 #[test]

@@ -7,14 +7,15 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use reporting::Format;
 use shared::agent::InApp;
 use shared::event::EventName;
+use shared::lead::LeadStatus;
 use shared::record::{Click, Record};
 use shared::time::Span;
 
 use crate::support::read::{self, Table};
-use crate::support::{World, busy, click, event, files, later, noon, paid};
+use crate::support::{World, busy, click, event, files, later, lead, noon, paid};
 
 /// The columns that users were promised, in order.
-const PROMISED_COLUMNS: [(&str, &str); 5] = [
+const PROMISED_COLUMNS: [(&str, &str); 6] = [
     (
         "clicks",
         "click_id, clicked_at, merchant_id, campaign_id, influencer_id, link_id, slug, sub_id, class, \
@@ -40,11 +41,23 @@ const PROMISED_COLUMNS: [(&str, &str); 5] = [
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
          base_minor, rate, amount_minor, currency, status, payable_on, held",
     ),
+    (
+        "leads",
+        "conversion_id, lead_id, merchant_id, campaign_id, influencer_id, link_id, click_id, source, made_at, \
+         status, status_at, order_id, label, amount_minor, currency, held",
+    ),
 ];
 
 #[test]
 fn every_format_holds_the_same_rows_in_the_promised_columns() {
-    let world = busy();
+    let mut world = busy();
+    let touch = click(1, noon()).visit().unwrap().touch;
+    for (id, status, touches) in
+        [("L1", LeadStatus::Open, &[touch][..]), ("L2", LeadStatus::Won, &[])]
+    {
+        let told = lead(id, status, noon().plus(Span::days(2)), touches);
+        world.record(&Record::Lead(Box::new(told)));
+    }
     let read = |format: Format| {
         let manifest = world.export(format.as_str(), format, None);
         read::export(&world.path(format.as_str()), &manifest)

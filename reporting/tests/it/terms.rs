@@ -4,12 +4,15 @@ use shared::catalog::{Campaign, Change, Entity};
 use shared::class::Class;
 use shared::commission::{Base, Caps, Pays, Terms};
 use shared::event::EventName;
+use shared::id::EventId;
+use shared::lead::{LeadFact, LeadStatus};
 use shared::order::OrderFact;
-use shared::record::{Click, Record};
+use shared::record::{Click, EventFact, Record};
 use shared::time::{Span, Timestamp};
 
 use crate::support::{
-    AUTUMN, LATE, World, at, campaign, cancelled, click, event, merchant, noon, paid,
+    AUTUMN, LATE, SHOP, World, at, campaign, cancelled, click, event, lead, merchant, noon, paid,
+    read,
 };
 
 /// A world whose autumn campaign was changed, and whose merchant trusts its pixel.
@@ -104,6 +107,109 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
         "0.00",
         "a lead that only a browser reported is a claim"
     );
+}
+
+fn two_fifty_a_lead(campaign: &mut Campaign) {
+    campaign.commission = terms(r#"{"kind":"per_lead","amount":"2.50"}"#);
+}
+
+/// The world of [`world`], whose merchant trusts browsers so far.
+fn trusting(trust_pixel: bool, trust_leads: Option<bool>) -> World {
+    let mut world = world(two_fifty_a_lead);
+    let changed_at = at("2026-01-03T00:00:00Z");
+    let merchant = merchant(|merchant| {
+        (merchant.trust_pixel, merchant.trust_leads) = (trust_pixel, trust_leads);
+        merchant.updated_at = changed_at;
+    });
+    let change = Change { at: changed_at, entities: vec![merchant], request: None };
+    world.record(&Record::Catalog(change));
+    world
+}
+
+#[test]
+fn trust_in_leads_pays_no_invented_order_and_trust_in_orders_no_invented_lead() {
+    for (trust_pixel, trust_leads, expected) in [
+        (true, None, "2.50"),
+        (true, Some(false), "0.00"),
+        (false, Some(true), "2.50"),
+        (false, None, "0.00"),
+    ] {
+        let mut world = trusting(trust_pixel, trust_leads);
+        let touch = world.click(1, noon());
+        world.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
+        assert_eq!(anna(&world, "2026-11", LATE)[1], expected, "{trust_pixel} {trust_leads:?}");
+    }
+    let mut world = trusting(false, Some(true));
+    world_pays_sales(&mut world);
+    let touch = world.click(1, noon());
+    let invented = OrderFact {
+        source: shared::order::Source::Pixel,
+        ..paid("1001", hours_later(1), &[touch])
+    };
+    world.order(invented);
+    assert_eq!(anna(&world, "2026-11", LATE)[1], "0.00", "an order stays a claim");
+}
+
+/// Lets the campaign pay for sales, too.
+fn world_pays_sales(world: &mut World) {
+    let Entity::Campaign(mut autumn) = campaign(AUTUMN, Pays::PerSale("100.00".parse().unwrap()))
+    else {
+        unreachable!()
+    };
+    autumn.updated_at = at("2026-01-04T00:00:00Z");
+    let change =
+        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
+    world.record(&Record::Catalog(change));
+}
+
+#[test]
+fn what_the_shops_server_says_of_a_lead_decides_what_it_earns() {
+    let mut world = trusting(false, None);
+    let touch = world.click(1, noon());
+    let mut tell = |id: &str, status: LeadStatus, hours: i64| {
+        let fact = lead(id, status, hours_later(hours), &[touch]);
+        let order_id = (status == LeadStatus::Won).then(|| "1001".to_owned());
+        world.record(&Record::Lead(Box::new(LeadFact { order_id, ..fact })));
+    };
+    // Five of one click: the bound is for browsers.
+    for id in ["L1", "L2", "L3", "L4", "L5"] {
+        tell(id, LeadStatus::Open, 1);
+        tell(id, LeadStatus::Qualified, 2);
+    }
+    tell("L4", LeadStatus::NotQualified, 3);
+    tell("L5", LeadStatus::Won, 4);
+    tell("L6", LeadStatus::Lost, 1);
+    assert_eq!(anna(&world, "2026-11", LATE), ["0.00", "10.00", "-2.50", "10.00"]);
+    let manifest = world.export("out", reporting::Format::Csv, None);
+    let leads = read::export(&world.path("out"), &manifest).remove("leads").unwrap();
+    let column = |name: &str| {
+        let mut values = leads.known(name);
+        values.sort_unstable();
+        values
+    };
+    assert_eq!(
+        column("status"),
+        ["lost", "not_qualified", "qualified", "qualified", "qualified", "won"]
+    );
+    assert_eq!(column("order_id"), ["", "", "", "", "", "1001"]);
+    assert_eq!(column("amount_minor"), ["0", "0", "250", "250", "250", "250"]);
+    assert_eq!(column("source"), ["server"; 6]);
+}
+
+#[test]
+fn a_lead_of_which_page_and_server_tell_counts_once() {
+    let both = |is_same: bool| {
+        let mut world = trusting(false, Some(true));
+        let touch = world.click(1, noon());
+        let told = if is_same { "L1" } else { "L2" };
+        let id = EventId::of_lead(SHOP, touch.click, told);
+        let by_page = event(1, EventName::Lead, hours_later(1), Some(touch));
+        world.record(&Record::Event(EventFact { id, ..by_page }));
+        let by_server = lead("L1", LeadStatus::Qualified, hours_later(2), &[touch]);
+        world.record(&Record::Lead(Box::new(by_server)));
+        anna(&world, "2026-11", LATE)[1].clone()
+    };
+    assert_eq!((both(true), both(false)), ("2.50".to_owned(), "5.00".to_owned()));
 }
 
 #[test]

@@ -227,6 +227,15 @@ byte_id!(
     ProofId, "proof"
 );
 
+impl EventId {
+    /// Returns the id of a lead that has an id of its own in the shop: it counts once for a click,
+    /// whether the page tells of it or the shop's server.
+    pub fn of_lead(merchant: MerchantId, click: ClickId, lead_id: &str) -> Self {
+        let merchant = merchant.bits().to_be_bytes();
+        Self::of_content(&[b"lead", &merchant, click.as_bytes(), lead_id.as_bytes()])
+    }
+}
+
 impl ProofId {
     /// Returns the proof that this key is, without outer blanks; `None` for an empty text.
     pub fn of_key(merchant: MerchantId, key: &str) -> Option<Self> {

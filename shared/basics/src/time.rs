@@ -144,9 +144,35 @@ impl fmt::Debug for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimeError;
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| TimeError::of(text))?;
-        Ok(Self::from_ms(time.as_millisecond()))
+        let time: Option<jiff::Timestamp> =
+            if is_rfc_3339(text.as_bytes()) { text.parse().ok() } else { None };
+        time.map(|time| Self::from_ms(time.as_millisecond())).ok_or_else(|| TimeError::of(text))
     }
+}
+
+/// Returns whether a text has the form of an RFC 3339 time. ISO 8601 has many more forms: without
+/// seconds, without separators, with a zone of hours alone.
+fn is_rfc_3339(text: &[u8]) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00:00:00";
+    let fits = |(byte, form): (&u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        form => byte == form,
+    };
+    let Some((head, mut rest)) = text.split_at_checked(FORM.len()) else { return false };
+    if let [b'.', fraction @ ..] = rest {
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return false;
+        }
+        rest = &fraction[digits..];
+    }
+    let is_zone = match rest {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', a, b, b':', c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    };
+    is_zone && head.iter().zip(FORM).all(fits)
 }
 
 impl Serialize for Timestamp {
@@ -188,6 +214,35 @@ mod tests {
         assert_eq!("2017-03-22T16:28:02-03:00".parse(), Ok(expected));
         assert!("2017-03-22T19:28:02".parse::<Timestamp>().is_err());
         assert!(Timestamp::parse_gmt("soon").unwrap_err().to_string().contains("soon"));
+    }
+
+    #[test]
+    fn only_the_forms_of_rfc_3339_are_times() {
+        for text in [
+            "2026-11-25T18:00:00Z",
+            "2026-11-25 18:00:00z",
+            "2026-11-25t19:00:00.000+01:00",
+            "2026-11-25T18:00:00.000000000-00:00",
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(time.to_string(), "2026-11-25T18:00:00.000Z", "{text}");
+        }
+        for text in [
+            "2026-11-25T18:00Z",
+            "20261125T180000Z",
+            "2026-11-25T18:00:00+01",
+            "2026-11-25T18:00:00+0100",
+            "2026-11-25T18:00:00,5Z",
+            "2026-11-25T18:00:00.Z",
+            "2026-11-25T18:00:00Z[Europe/Berlin]",
+            "2026-11-25T18:00:00",
+            "2026-11-25",
+            "+002026-11-25T18:00:00Z",
+            "2026-02-30T18:00:00Z",
+            "",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -7,5 +7,6 @@
 pub mod attribution;
 pub mod customers;
 pub mod held;
+pub mod leads;
 pub mod ledger;
 pub mod own_mailbox;

@@ -33,6 +33,12 @@ impl Change {
         !self.has_sealed() && self.entities.iter().all(Entity::is_of_the_first_version)
     }
 
+    /// Returns whether a merchant of it trusts browsers' leads and browsers' orders unalike.
+    pub fn parts_leads(&self) -> bool {
+        let parts = |merchant: &Merchant| merchant.trust_leads.is_some();
+        self.entities.iter().any(|entity| matches!(entity, Entity::Merchant(m) if parts(m)))
+    }
+
     /// Returns whether any of its entities has secrets that are sealed.
     pub fn has_sealed(&self) -> bool {
         self.entities.iter().any(|entity| match entity {

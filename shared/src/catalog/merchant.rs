@@ -79,6 +79,10 @@ pub struct Merchant {
     /// True when an order that only the pixel told of earns commission.
     #[serde(default)]
     pub trust_pixel: bool,
+    /// True when a lead that only the pixel told of earns commission. `None` says the same as
+    /// `trust_pixel`, as merchants did before the two were told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_leads: Option<bool>,
     /// The secrets above, sealed; only the journal holds them so. What it says is for those who have
     /// the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,6 +100,11 @@ pub struct Merchant {
 }
 
 impl Merchant {
+    /// Returns whether a lead that only the pixel told of earns commission.
+    pub fn trusts_leads(&self) -> bool {
+        self.trust_leads.unwrap_or(self.trust_pixel)
+    }
+
     /// Returns the rule for claims of an order that was placed at a time.
     pub fn claims_at(&self, placed_at: Timestamp) -> ClaimRule {
         let earlier = self.earlier_claims.iter().find(|earlier| placed_at < earlier.until);

@@ -36,6 +36,10 @@ impl EntityBuilder<'_> {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
         };
+        let trust_leads = match held {
+            None => fields.optional("trust_leads", flag).unwrap_or(false),
+            Some(held) => fixed(fields, "trust_leads", Some(&held.trusts_leads()), flag)?,
+        };
         let claims = fields.optional("claims", shaped::<ClaimRule>);
         let (claims, earlier_claims) = self.claim_rules(claims, held);
         let domains = domains?;
@@ -56,6 +60,7 @@ impl EntityBuilder<'_> {
             old_webhook_secret,
             shop_api,
             trust_pixel,
+            trust_leads: Some(trust_leads).filter(|trust_leads| *trust_leads != trust_pixel),
             sealed: held.and_then(|m| m.sealed.clone()),
             claims,
             earlier_claims,
@@ -131,6 +136,11 @@ fn domains(value: &Value) -> Result<Vec<String>, String> {
 /// Reads the address and keys with which a shop is asked. Only an administrator may set
 /// them, and the shop is asked over HTTPS, or on this machine.
 fn shop_api(value: &Value) -> Result<ShopApi, String> {
+    const FIELDS: [&str; 3] = ["url", "token", "secret"];
+    let mut sent = value.as_object().into_iter().flat_map(serde_json::Map::keys);
+    if let Some(unknown) = sent.find(|name| !FIELDS.contains(&name.as_str())) {
+        return Err(format!("{unknown}: no such field; there are {}", FIELDS.join(", ")));
+    }
     let api: ShopApi =
         shaped(value).map_err(|error| format!("expected {{\"url\", \"token\"}}: {error}"))?;
     let url = url::Url::parse(&api.url).map_err(|error| format!("url: `{}`: {error}", api.url))?;

@@ -16,6 +16,7 @@ mod workable;
 
 use serde_json::{Value, json};
 use shared::catalog::Entity;
+use shared::id::{AccessTokenId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
 use shops::postback;
 
 use crate::fields::Fields;
@@ -40,6 +41,21 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Returns whether a text is spelled like the id of an entity of this kind.
+    pub(crate) fn names(self, id: &str) -> bool {
+        match self {
+            Self::Merchant => id.parse::<MerchantId>().is_ok(),
+            Self::Influencer => id.parse::<InfluencerId>().is_ok(),
+            Self::Campaign => id.parse::<CampaignId>().is_ok(),
+            Self::Link => id.parse::<LinkId>().is_ok(),
+            Self::Coupon => id.parse::<CouponId>().is_ok(),
+            Self::Hold => id.parse::<HoldId>().is_ok(),
+            Self::Token => id.parse::<AccessTokenId>().is_ok(),
+            // Two currencies and a day.
+            Self::Rate => id.split('-').count() == 5,
+        }
+    }
+
     /// Returns the kind that a path names.
     pub(crate) fn of_path(name: &str) -> Option<Self> {
         match name {

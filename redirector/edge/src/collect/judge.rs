@@ -80,19 +80,14 @@ impl Judge<'_> {
     }
 
     fn event_id(&self, event: &Event) -> EventId {
-        let merchant = self.merchant.id.bits().to_be_bytes();
         if let Some(id) = lead_id(event)
             && let Some(touch) = self.touch
         {
             // SECURITY: a lead's own id counts once for a click, and not once for all clicks:
             // whoever guesses ids must not take the leads of others.
-            return EventId::of_content(&[
-                b"lead",
-                &merchant,
-                touch.click.as_bytes(),
-                id.as_bytes(),
-            ]);
+            return EventId::of_lead(self.merchant.id, touch.click, &id);
         }
+        let merchant = self.merchant.id.bits().to_be_bytes();
         let name = event.name.as_str().as_bytes();
         EventId::of_content(&[b"event", &merchant, name, event.id.to_ascii_lowercase().as_bytes()])
     }

@@ -21,6 +21,7 @@ use shared::event::EventName;
 use shared::id::{
     CampaignId, ClickId, CouponId, EventId, FactId, InfluencerId, LinkId, MerchantId,
 };
+use shared::lead::{LeadFact, LeadStatus};
 use shared::links::Link;
 use shared::order::{FactKind, OrderFact, Refund, RefundList, Source, Status, Touch};
 use shared::platform::Platform;
@@ -238,6 +239,29 @@ pub(crate) fn event(number: u8, name: EventName, at: Timestamp, touch: Option<To
     }
 }
 
+/// A lead of which the shop's server told, by its own clock and at once.
+pub(crate) fn lead(id: &str, status: LeadStatus, when: Timestamp, touches: &[Touch]) -> LeadFact {
+    LeadFact {
+        id: FactId::of_content(&[
+            id.as_bytes(),
+            status.as_str().as_bytes(),
+            when.to_string().as_bytes(),
+        ]),
+        merchant: SHOP,
+        lead_id: id.into(),
+        status,
+        occurred_at: when,
+        received_at: when,
+        place: 0,
+        made_at: None,
+        touches: touches.to_vec(),
+        clicks: vec![],
+        order_id: None,
+        test: false,
+        reread: None,
+    }
+}
+
 /// A paid order of 129.90 and 10.00 shipping, confirmed by the shop's webhook when it is placed.
 pub(crate) fn paid(order_id: &str, placed_at: Timestamp, touches: &[Touch]) -> OrderFact {
     OrderFact {
@@ -300,6 +324,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         sealed: None,
         shop_api: None,
         trust_pixel: false,
+        trust_leads: None,
         claims: ClaimRule::Proof,
         earlier_claims: vec![],
         created_at,

@@ -6,6 +6,7 @@ mod bounds;
 mod catalog_folding;
 mod claims;
 mod holding;
+mod leads;
 mod order_folding;
 mod order_load;
 mod plain_fold;

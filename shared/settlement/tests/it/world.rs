@@ -34,6 +34,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         sealed: None,
         shop_api: None,
         trust_pixel: false,
+        trust_leads: None,
         claims: ClaimRule::Proof,
         earlier_claims: vec![],
         created_at: NOW,

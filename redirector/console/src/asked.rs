@@ -1,0 +1,33 @@
+//! What a request's address may ask for: parameters that are known, with values that can be meant. A
+//! parameter that nobody reads is a mistake: its sender believes that it counts.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::problem::{Fault, Problem};
+
+/// Lets a request through when its address has no parameters: for what takes none.
+pub(crate) async fn nothing(request: Request, next: Next) -> Result<Response, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    match url::form_urlencoded::parse(query.as_bytes()).next() {
+        None => Ok(next.run(request).await),
+        Some((name, _)) => Err(wrong(&name, "no such parameter; this request takes none")),
+    }
+}
+
+/// Returns how many entries of a list to show.
+///
+/// # Errors
+/// When it is 0: the answer would look like the end of the list.
+pub(crate) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result<usize, Problem> {
+    match asked {
+        Some(0) => Err(wrong("limit", format!("`0`: expected a number from 1 to {most}"))),
+        asked => Ok(asked.unwrap_or(default).min(most)),
+    }
+}
+
+/// Says that a parameter is wrong.
+pub(crate) fn wrong(parameter: &str, reason: impl Into<String>) -> Problem {
+    Problem::invalid(vec![Fault::new(parameter, reason)])
+}
