@@ -30,6 +30,9 @@ pub struct Erased {
     pub segments: Vec<PathBuf>,
 }
 
+/// Returns what takes the place of a payload of a stream, in the same length; `None` to leave it.
+pub(crate) type Change<'c> = dyn FnMut(&StreamName, &[u8]) -> Option<Vec<u8>> + 'c;
+
 /// The ending of a segment that is being written anew. After a kill it is left behind, and the next
 /// erasure removes it.
 const UNFINISHED: &str = "erasing";
@@ -42,10 +45,7 @@ const UNFINISHED: &str = "erasing";
 ///
 /// # Panics
 /// When `change` returns bytes of another length.
-pub fn erase(
-    journal_dir: &Path,
-    change: &mut dyn FnMut(&StreamName, &[u8]) -> Option<Vec<u8>>,
-) -> Result<Erased, Error> {
+pub fn erase(journal_dir: &Path, change: &mut Change<'_>) -> Result<Erased, Error> {
     let mut erased = Erased::default();
     let mut locks = Vec::new();
     for stream in streams(journal_dir)? {

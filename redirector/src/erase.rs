@@ -8,10 +8,13 @@
 //! Never touches what an influencer ordered: that it is their own order decides about money.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hot_state::StateUrl;
 use shared::catalog::Catalog;
 use shared::id::{CustomerId, MerchantId};
 use shared::record::{Record, Unparsed};
@@ -20,6 +23,7 @@ use crate::access::catalog;
 use crate::cli::Who;
 use crate::commands::{print, replay};
 use crate::config::Config;
+use crate::jobs::ship::Store;
 
 /// Erases customers of a merchant in the journal, and rebuilds the hot state without them.
 ///
@@ -38,7 +42,7 @@ pub(crate) fn erase(config: &Config, merchant: &str, who: &Who) -> Result<()> {
     })?;
     let mut text = format!("{} records are erased\n", erased.records);
     if !erased.segments.is_empty() {
-        text.push_str("delete older copies of these segments, wherever they are:\n");
+        text.push_str("delete backups and other copies of these segments, wherever they are:\n");
         let lines = erased.segments.iter().map(|path| format!("  {}\n", path.display()));
         text.extend(lines);
     }
@@ -49,7 +53,31 @@ pub(crate) fn erase(config: &Config, merchant: &str, who: &Who) -> Result<()> {
         ));
     }
     print(&text)?;
+    copy_again(config, &erased.segments)?;
+    if config.state == StateUrl::Embedded {
+        // What is only deleted in a store may stay in its files for long.
+        match std::fs::remove_dir_all(config.data.join("state")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("the hot state could not be removed");
+            }
+            _ => {}
+        }
+    }
     replay(config)
+}
+
+/// Puts the segments in the place of their copies, where the journal is shipped.
+fn copy_again(config: &Config, segments: &[PathBuf]) -> Result<()> {
+    let Some(to) = &config.ship else { return Ok(()) };
+    let store = Store::open(to)?;
+    for path in segments {
+        let key = path.strip_prefix(config.journal_dir())?.to_string_lossy();
+        if store.size(&key)?.is_some() {
+            let failed = || format!("the copy {key} still holds what was erased: replace it");
+            store.put(&key, path).with_context(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// What is erased of whom.
