@@ -48,6 +48,7 @@ fn click() -> Click<'static> {
         device: Device::Mobile,
         in_app: InApp::Instagram,
         referrer_host: "l.instagram.com",
+        consent: Consent::Unknown,
     }
 }
 

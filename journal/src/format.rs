@@ -188,6 +188,11 @@ pub(crate) fn write_record_header(record: &mut [u8], salt: u32, place: u64) {
     header[16..20].copy_from_slice(&crc32c_append(header_checksum, payload).to_le_bytes());
 }
 
+/// Returns what [`Version::place`] gave the record whose header begins here.
+pub(crate) fn place_of(record: &[u8]) -> u64 {
+    u64_at(record, 4)
+}
+
 /// The result of checking the record at the beginning of some bytes. Lengths include the record's
 /// header.
 #[derive(Debug, PartialEq, Eq)]

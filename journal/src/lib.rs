@@ -1,6 +1,6 @@
 //! The append-only log. It has many streams, each with one writer and any number of readers that
-//! follow it. It never looks inside a payload, never changes a byte that was committed, and never
-//! yields a record whose checksum is wrong.
+//! follow it. It never looks inside a payload, never changes a byte that was committed (but for
+//! an [`erase()`], which somebody orders), and never yields a record whose checksum is wrong.
 //!
 //! ```text
 //! <journal dir>/<stream>/lock                         held by the stream's writer
@@ -40,6 +40,7 @@
 mod committer;
 mod cursor;
 mod durability;
+mod erase;
 mod error;
 mod fault;
 mod format;
@@ -59,6 +60,7 @@ mod writer;
 
 pub use committer::{Committer, Shutdown};
 pub use durability::{Durability, SYNC_DELAY};
+pub use erase::{Erased, erase};
 pub use error::{Behind, Error};
 #[cfg(feature = "faults")]
 pub use fault::Fault;

@@ -10,6 +10,7 @@ use hyper::Method;
 use journal::{Options, StreamName, Writer};
 use shared::agent::{Device, InApp};
 use shared::class::Class;
+use shared::consent::Consent;
 use shared::id::{ClickId, LinkId};
 use shared::record::{Click, encode_click};
 use shared::stream::StreamKind;
@@ -117,6 +118,7 @@ fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
             device: Device::Mobile,
             in_app: InApp::Instagram,
             referrer_host: "l.instagram.com",
+            consent: Consent::Unknown,
         };
         record.clear();
         encode_click(&click, &mut record);

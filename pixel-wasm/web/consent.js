@@ -12,7 +12,7 @@ export const UNKNOWN = "unknown";
 const said = {};
 let own;
 
-/** What the page's own call, or the tag's attribute, says. */
+/** What the page's own call says, and what the tag's attribute or Global Privacy Control does. */
 export const sayOwn = (word) => (own = word);
 export const sayTag = (word) => (said.tag = word);
 
@@ -50,5 +50,5 @@ export const consent = () => {
     if (!said.shop && !privacy) shop.loadFeatures([{ name: "consent-tracking-api", version: "0.1" }], () => {});
     said.shop = privacy?.marketingAllowed() ? GRANTED : !privacy || privacy.shouldShowBanner() ? UNKNOWN : DENIED;
   }
-  return own || (navigator.globalPrivacyControl ? DENIED : [DENIED, UNKNOWN, GRANTED].find((word) => Object.values(said).includes(word)));
+  return own || [DENIED, UNKNOWN, GRANTED].find((word) => Object.values(said).includes(word));
 };

@@ -128,13 +128,13 @@ const settle = () => {
   if (word === said) return;
   const wasActive = isActive;
   said = word;
-  isActive = word != DENIED && word != UNKNOWN;
+  isActive = word != UNKNOWN && word != DENIED;
   if (word == DENIED) {
     keptKeys(prefix).concat(prefix + "s", prefix + "c").forEach(drop);
     token = "";
     waiting = [];
   }
-  if (isActive && !wasActive) begin();
+  if (!wasActive && isActive) begin();
   // A visitor who shares the address must not share the click. While nothing may be kept, a reload
   // still needs it. Last, since browsers may refuse it.
   if (word != UNKNOWN && LANDING.test(location.href)) history.replaceState(history.state, "", url());
@@ -190,7 +190,9 @@ const tick = () => {
 start(response, load).then(
   (core) => {
     check = checker(core);
-    sayTag(settings.consent);
+    // Global Privacy Control is a no, whether the browser says it here or said it when the link was
+    // clicked: then the token's sixth character, which holds its flags, lies above `f`.
+    sayTag(navigator.globalPrivacyControl || landed?.[5] > "f" ? DENIED : settings.consent);
     const queue = [...(api.q || [])];
     // Pages may hold the queueing function: what it pushes from now on is run at once.
     api.q = { push: run };

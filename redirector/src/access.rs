@@ -189,7 +189,7 @@ pub(crate) fn revoke_key(
 }
 
 /// Folds the catalog from the journal.
-fn catalog(config: &Config) -> Result<Catalog> {
+pub(crate) fn catalog(config: &Config) -> Result<Catalog> {
     let (journal_dir, mut catalog) = (config.journal_dir(), Catalog::default());
     for stream in journal::streams(&journal_dir)? {
         if StreamKind::of(stream.as_str()) == Some(StreamKind::Catalog) {

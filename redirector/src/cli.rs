@@ -35,6 +35,9 @@ pub(crate) enum Command {
     },
     /// Rebuild the hot state from the journal.
     Replay(Settings),
+    /// Erase what tells who a merchant's customers are: one customer, or all. The server must be
+    /// stopped. Orders, commissions and statements stay as they are.
+    Erase(Erasure),
     /// Check a running installation as a browser sees it; print the pixel's snippet, its
     /// Content-Security-Policy and its integrity hash.
     Doctor {
@@ -44,6 +47,33 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// Who is erased.
+#[derive(Debug, Args)]
+pub(crate) struct Erasure {
+    /// The merchant whose customers they are, mer_….
+    #[arg(long, value_name = "ID")]
+    pub(crate) merchant: String,
+    #[command(flatten)]
+    pub(crate) who: Who,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// The customers who are erased.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Who {
+    /// The customer with this e-mail address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// The customer with this hash, as a shop's request names it.
+    #[arg(long, value_name = "HASH")]
+    pub(crate) customer: Option<String>,
+    /// Every customer of the merchant.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod config;
 mod doctor;
+mod erase;
 mod jobs;
 mod journals;
 mod memory;
@@ -57,6 +58,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
             return commands::repair(&Config::resolve(&settings)?, give_up, new_keys);
         }
         Command::Replay(settings) => commands::replay(&Config::resolve(&settings)?)?,
+        Command::Erase(erasure) => {
+            let config = Config::resolve(&erasure.settings)?;
+            erase::erase(&config, &erasure.merchant, &erasure.who)?;
+        }
         Command::Doctor { url, settings } => {
             let here =
                 || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));

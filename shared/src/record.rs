@@ -12,7 +12,8 @@
 //! 2  …  body
 //! ```
 //!
-//! A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
+//! A click of version 2 has a byte before its body: what the visitor's browser said of tracking, as
+//! in the token's flags. A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
 //! of version 3 has merchants that pay browsers' leads by another rule than browsers' orders.
 
 use postcard::ser_flavors::Flavor;
@@ -28,6 +29,7 @@ use crate::lead::LeadFact;
 use crate::order::{OrderFact, Touch, Visit};
 use crate::platform::Platform;
 use crate::time::Timestamp;
+use crate::token::{consent_bits, consent_of};
 
 /// A recorded request to a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +58,10 @@ pub struct Click<'a> {
     /// The host from which the visitor came; never the path.
     #[serde(borrow)]
     pub referrer_host: &'a str,
+    /// What the visitor's browser said of tracking. It stands before the body in version 2, and is
+    /// unknown in version 1.
+    #[serde(skip)]
+    pub consent: Consent,
 }
 
 impl Click<'_> {
@@ -252,6 +258,7 @@ impl<'a> Record<'a> {
         let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
+            (CLICK, V2) => click_of_version_2(body),
             (EVENT, V1 | V2) => {
                 serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
             }
@@ -271,9 +278,20 @@ impl<'a> Record<'a> {
 
 /// Appends a click to `out`. Allocates nothing if `out` has room for it.
 pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
-    out.extend([CLICK, V1]);
+    match click.consent {
+        Consent::Unknown => out.extend([CLICK, V1]),
+        said => out.extend([CLICK, V2, consent_bits(said)]),
+    }
     let appended = postcard::serialize_with_flavor(click, Appender(out));
     debug_assert!(appended.is_ok(), "a click always serialises");
+}
+
+/// Reads a click of whose visitor it is known what they said of tracking.
+fn click_of_version_2(body: &[u8]) -> Result<Record<'_>, RecordError> {
+    let [consent, body @ ..] = body else { return Err(RecordError::body("no consent")) };
+    let consent = consent_of(*consent).map_err(RecordError::body)?;
+    let click: Click<'_> = postcard::from_bytes(body).map_err(RecordError::body)?;
+    Ok(Record::Click(Click { consent, ..click }))
 }
 
 /// Lets postcard append to a borrowed buffer, a whole field at a time.
@@ -336,6 +354,7 @@ mod tests {
             device: Device::Mobile,
             in_app: InApp::Instagram,
             referrer_host: "l.instagram.com",
+            consent: Consent::Unknown,
         }
     }
 
@@ -353,6 +372,17 @@ mod tests {
         for record in [Record::Click(click()), Record::Event(event)] {
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
         }
+    }
+
+    /// The file was written once and never changes: every later version must read it.
+    #[test]
+    fn a_click_whose_visitor_refuses_tracking_says_so_before_the_body_of_version_1() {
+        let refused = Click { consent: Consent::Denied, ..click() };
+        let (old, new) = (Record::Click(click()).encode(), Record::Click(refused.clone()).encode());
+        assert_eq!(new, [&[CLICK, V2, 2], &old[2..]].concat());
+        assert_eq!(Record::decode(&new), Ok(Record::Click(refused)));
+        let hex: String = new.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, include_str!("../tests/data/click-v2.hex").trim());
     }
 
     fn session(id: u8, minutes_after_click: i64) -> EventFact {

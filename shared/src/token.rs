@@ -209,7 +209,7 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
 }
 
-const fn consent_bits(consent: Consent) -> u8 {
+pub(crate) const fn consent_bits(consent: Consent) -> u8 {
     match consent {
         Consent::Unknown => 0,
         Consent::Granted => 1,
@@ -217,7 +217,7 @@ const fn consent_bits(consent: Consent) -> u8 {
     }
 }
 
-const fn consent_of(flags: u8) -> Result<Consent, TokenError> {
+pub(crate) const fn consent_of(flags: u8) -> Result<Consent, TokenError> {
     match flags {
         0 => Ok(Consent::Unknown),
         1 => Ok(Consent::Granted),
@@ -357,6 +357,12 @@ mod tests {
         #[test]
         fn a_token_verifies_to_the_claims_it_was_made_of(claims in claims()) {
             prop_assert_eq!(verify(&sign(&claims)), Ok(claims));
+        }
+
+        /// The pixel looks at this character alone.
+        #[test]
+        fn the_sixth_character_lies_above_f_where_the_visitor_refuses(claims in claims()) {
+            prop_assert_eq!(sign(&claims)[5] > b'f', claims.consent == Consent::Denied);
         }
 
         #[test]

@@ -88,6 +88,7 @@ in_every_engine!(
     consent_withdrawn_forgets_and_consent_granted_begins,
     unknown_consent_waits_and_granted_later_sends_what_waited,
     global_privacy_control_is_a_no_unless_the_visitor_says_yes,
+    a_token_that_says_no_is_a_no_and_nothing_is_kept_of_it,
     googles_consent_mode_is_heard,
     the_transparency_and_consent_framework_is_heard,
     shopifys_customer_privacy_is_heard,
@@ -284,6 +285,19 @@ async fn unknown_consent_waits_and_granted_later_sends_what_waited(engine: Engin
     );
     assert_eq!(browser.run("return window.token").await.unwrap(), TOKEN);
     assert_eq!(browser.address().await.unwrap(), recorder.url("/"));
+}
+
+/// The browser said it when the link was clicked, and says nothing here.
+async fn a_token_that_says_no_is_a_no_and_nothing_is_kept_of_it(engine: Engine) {
+    let (recorder, browser) = start(engine, &[("/", page("", "data-consent=\"granted\""))]).await;
+    let refused = format!("{}g{}", &TOKEN[..5], &TOKEN[6..]);
+    browser.open(&recorder.url(&format!("/?ac={refused}"))).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    recorder.stays_at(0, QUIET).await;
+    assert_eq!(browser.run(KEPT).await.unwrap(), "[[],[]]");
+    assert_eq!(browser.address().await.unwrap(), recorder.url("/"), "nobody shares the click");
+    browser.run("afterclick('consent', 'granted')").await.unwrap();
+    assert_eq!(recorder.event(0).await.consent, Consent::Granted);
 }
 
 async fn global_privacy_control_is_a_no_unless_the_visitor_says_yes(engine: Engine) {

@@ -277,6 +277,6 @@ fn read_again(
     }
     match shops::read(kept.platform, &arrival) {
         Reading::Fact(fact) => Some(of_order(*fact)),
-        Reading::Ignored(_) | Reading::Unparsed(_) => None,
+        Reading::Ignored(_) | Reading::Asked(_) | Reading::Unparsed(_) => None,
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Headers<'a> {
     pub prefetch: bool,
     /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
     pub not_navigation: bool,
+    /// `Sec-GPC` says that the visitor refuses to be tracked (Global Privacy Control).
+    pub refuses_tracking: bool,
     /// The connection is encrypted.
     pub over_tls: bool,
     /// `X-Forwarded-Proto` or `Forwarded` says that the visitor's own connection is encrypted.
@@ -67,6 +69,7 @@ impl<'a> Headers<'a> {
                 None => self.cookie = Some(value),
                 Some(_) => self.more_cookies.push(value),
             },
+            (7, b'c') if is(b"sec-gpc") => self.refuses_tracking = value == b"1",
             (7, b'r') if is(b"referer") => self.referer = value,
             (7, b'e') if is(b"purpose") => self.prefetch |= says_prefetch(value),
             (9, b'e') if is(b"x-purpose") => self.prefetch |= says_prefetch(value),
@@ -241,6 +244,18 @@ mod tests {
             assert!(read(&[(name, value)]).0, "{name}: {value}");
         }
         assert!(!read(&[("sec-purpose", "something")]).0);
+    }
+
+    #[test]
+    fn only_the_value_1_is_the_privacy_signal() {
+        let refuses = |value: &'static str| {
+            let mut map = HeaderMap::new();
+            map.append("sec-gpc", HeaderValue::from_static(value));
+            Headers::read(&map).refuses_tracking
+        };
+        assert!(refuses("1"));
+        assert!(!refuses("0") && !refuses("") && !refuses("11") && !refuses("true"));
+        assert!(!Headers::read(&HeaderMap::new()).refuses_tracking);
     }
 
     #[test]

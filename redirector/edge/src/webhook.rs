@@ -202,7 +202,7 @@ impl Received {
         match outcome {
             Outcome::Answered(answer) => answer,
             Outcome::Recorded(record, answer) => {
-                if matches!(record, Record::Unparsed(_)) {
+                if matches!(record, Record::Unparsed(_)) && answer.status() != StatusCode::OK {
                     worker.counters.refused_delivery(RefusedDelivery::Unparsed);
                 }
                 self.record(worker, [record], answer).await
@@ -275,6 +275,11 @@ fn read(platform: Platform, received: &Received, arrival: &Arrival<'_>) -> Outco
         }
         Reading::Fact(fact) => {
             Outcome::Recorded(Record::Order(fact), answer::text(StatusCode::OK, "ok\n"))
+        }
+        Reading::Asked(what) => {
+            let topic = shops::topic(platform, arrival);
+            let record = received.unparsed(platform, topic, what, b"");
+            Outcome::Recorded(record, answer::text(StatusCode::OK, "ok\n"))
         }
         Reading::Unparsed(reason) => {
             let text = format!("{reason}\nkept as unparsed\n");

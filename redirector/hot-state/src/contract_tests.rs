@@ -81,6 +81,7 @@ fn click(number: u8, previous: Option<u8>) -> Record<'static> {
         device: Device::Mobile,
         in_app: InApp::None,
         referrer_host: "",
+        consent: Consent::Unknown,
     })
 }
 

@@ -58,6 +58,9 @@ pub enum Reading {
     Fact(Box<OrderFact>),
     /// There is nothing to keep. The text gives the reason.
     Ignored(&'static str),
+    /// A person asks what is kept of them, or to be erased; somebody must act. The text says how,
+    /// and does not say who the person is. Nothing else of the delivery may be kept.
+    Asked(String),
     /// It was not understood. The text gives the reason: the field, its value and what was
     /// expected.
     Unparsed(String),

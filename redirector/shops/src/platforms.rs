@@ -235,7 +235,7 @@ mod tests {
         }
         match read(platform, &arrival) {
             Reading::Fact(fact) => Some(*fact),
-            Reading::Ignored(_) | Reading::Unparsed(_) => None,
+            Reading::Ignored(_) | Reading::Asked(_) | Reading::Unparsed(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@
 
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
-use shared::id::FactId;
+use shared::id::{CustomerId, FactId};
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
@@ -41,6 +41,15 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         Some("orders/edited") => {
             return Reading::Ignored("an edit names no totals; orders/updated follows it");
         }
+        Some("customers/redact") => return Reading::Asked(erasure(arrival)),
+        Some("customers/data_request") => return Reading::Asked(disclosure(arrival)),
+        Some("shop/redact") => {
+            let merchant = arrival.merchant;
+            return Reading::Asked(format!(
+                "the shop has ended, and its customers must be erased: stop the server and run \
+                 `afterclick erase --merchant {merchant} --all`"
+            ));
+        }
         Some(_) => return Reading::Ignored("only order and refund topics are recorded"),
         None => return Reading::Unparsed("X-Shopify-Topic: missing".to_owned()),
     };
@@ -63,6 +72,41 @@ fn check_zones(object: &Map<String, Value>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns the customer that a request about privacy names, as a hash.
+fn asking_customer(arrival: &Arrival<'_>) -> Option<CustomerId> {
+    let request = fields::object(arrival.body).ok()?;
+    fields::customer(arrival, [request.get("customer")?.get("email")])
+}
+
+/// Says what to do for a customer who asks to be erased.
+fn erasure(arrival: &Arrival<'_>) -> String {
+    match asking_customer(arrival) {
+        Some(customer) => format!(
+            "a customer asks to be erased: stop the server and run `afterclick erase --merchant {} \
+             --customer {customer}`",
+            arrival.merchant
+        ),
+        None => "a customer without an e-mail address asks to be erased: nothing tells who they \
+                 are, so there is nothing to do"
+            .to_owned(),
+    }
+}
+
+/// Says what to answer a customer who asks what is kept of them.
+fn disclosure(arrival: &Arrival<'_>) -> String {
+    match asking_customer(arrival) {
+        Some(customer) => format!(
+            "a customer asks what is kept of them: their orders' numbers, times, amounts, codes and \
+             clicks, under the hash {customer} of their e-mail address; the shop has the orders"
+        ),
+        None => {
+            "a customer without an e-mail address asks what is kept of them: nothing tells who \
+                 they are"
+                .to_owned()
+        }
+    }
 }
 
 /// Reads an order in its current state.
@@ -643,7 +687,7 @@ mod tests {
     use shared::order::fold;
 
     use super::*;
-    use shared::id::{CustomerId, ProofId};
+    use shared::id::{CustomerId, MerchantId, ProofId};
 
     use crate::arrival::Authenticity;
     use crate::platforms::authenticate;
@@ -965,6 +1009,24 @@ mod tests {
                 "{named} {reading:?}"
             );
         }
+        for topic in ["customers/redact", "customers/data_request", "shop/redact"] {
+            let body = json!({
+                "shop_id": 954_889, "shop_domain": "shop.myshopify.com",
+                "customer": { "id": 191_167, "email": "John@Example.com", "phone": "555-625-1199" },
+                "orders_to_redact": [299_938], "orders_requested": [299_938],
+                "data_request": { "id": 9999 },
+            });
+            let bodies = [body.to_string(), json!({ "customer": {} }).to_string(), "{".to_owned()];
+            for body in bodies {
+                let reading = reading_at(NOW, topic, body.as_bytes());
+                let Reading::Asked(text) = reading else { panic!("{topic}: {reading:?}") };
+                assert!(!text.to_lowercase().contains("john") && !text.contains("555"), "{text}");
+            }
+        }
+        let hash = CustomerId::of_email(MerchantId::from_bits(1), "john@example.com").unwrap();
+        let body = br#"{"customer":{"email":"John@Example.com"}}"#;
+        let Reading::Asked(text) = reading_at(NOW, "customers/redact", body) else { panic!() };
+        assert!(text.contains(&format!("--customer {hash}`")), "{text}");
         for topic in ["orders/edited", "app/uninstalled", "carts/update"] {
             assert!(matches!(reading_at(NOW, topic, b"{}"), Reading::Ignored(_)), "{topic}");
         }

@@ -13,7 +13,7 @@ use crate::support::{Stage, launch, segment, woo_order};
 
 const ORDERS: u64 = 40;
 
-async fn afterclick(arguments: &[&str], data: &Path) -> (Option<i32>, String) {
+pub(crate) async fn afterclick(arguments: &[&str], data: &Path) -> (Option<i32>, String) {
     let program = harness::default_bin_dir().unwrap().join("afterclick");
     let mut command = Command::new(program);
     let output =

@@ -11,6 +11,7 @@ mod channels;
 mod claims;
 mod clock;
 mod damage;
+mod erase;
 mod events;
 mod figures;
 mod inflation;

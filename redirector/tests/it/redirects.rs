@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::support::{PATIENCE, Stage, token_of};
+use crate::inflation::rows_below;
+use crate::support::{PATIENCE, Stage, now_ms, token_of, woo_order};
 
 #[tokio::test]
 async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
@@ -385,4 +386,31 @@ async fn a_link_is_found_as_people_copy_it() {
     assert_eq!(final_dot.status, 302);
     let cookies = format!("{}; theme=x", "shop=1234567890; ".repeat(1200));
     assert_eq!(stage.click(&[("cookie", &cookies)]).await.status, 302, "20 KB of cookies");
+}
+
+#[tokio::test]
+async fn whoever_refuses_to_be_tracked_gets_no_cookie_and_the_order_says_so() {
+    let stage = Stage::set().await;
+    let answer = stage.click(&[("sec-gpc", "1")]).await;
+    assert_eq!((answer.status, answer.header("set-cookie")), (302, ""));
+    let token = token_of(&answer);
+    assert!(token.as_bytes()[5] > b'f', "the token bears the flag: {token}");
+    let asked = stage.click(&[("sec-gpc", "0")]).await;
+    assert_ne!(asked.header("set-cookie"), "");
+    let session = json!({
+        "v": 1, "k": stage.key, "t": token,
+        "e": [{ "id": "0193a0c4-8f9e-7d3a-9b1c-000000000001", "n": "session", "ts": now_ms() }],
+    });
+    assert_eq!(stage.events(&[], &session.to_string()).await.status, 204);
+    let order = woo_order(727, json!({}), &[("_ac", &token)]);
+    assert_eq!(stage.webhook("order.updated", &order).await.status, 200);
+    assert!(stage.commission("727").await > 0, "what it earned stays earned");
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    stage.product.report(&["export", "--out", folder, "--format", "ndjson"]).await.unwrap();
+    for table in ["sessions", "conversions", "commissions"] {
+        let rows = rows_below(&out.path().join(table));
+        let said: Vec<_> = rows.iter().map(|row| row["consent"].clone()).collect();
+        assert_eq!(said, [json!("denied")], "{table}");
+    }
 }

@@ -3,6 +3,7 @@
 use journal::StreamName;
 use shared::agent::{Device, InApp};
 use shared::class::Class;
+use shared::consent::Consent;
 use shared::id::{ClickId, LinkId};
 use shared::order::{Touch, Visit};
 use shared::record::Click;
@@ -44,6 +45,8 @@ pub struct ClickRecord {
     pub in_app: InApp,
     /// The host of the page that the visitor came from; empty when unknown.
     pub referrer_host: Box<str>,
+    /// What the visitor's browser said of tracking.
+    pub consent: Consent,
 }
 
 impl From<Click<'_>> for ClickRecord {
@@ -60,6 +63,7 @@ impl From<Click<'_>> for ClickRecord {
             device: click.device,
             in_app: click.in_app,
             referrer_host: click.referrer_host.into(),
+            consent: click.consent,
         }
     }
 }

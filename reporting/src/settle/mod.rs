@@ -3,6 +3,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod click_index;
+pub(crate) mod consents;
 pub(crate) mod conversion;
 pub(crate) mod leads;
 pub(crate) mod ledger;

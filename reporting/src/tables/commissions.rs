@@ -1,11 +1,16 @@
 //! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is
 //! a row of its own with a negative amount.
 
-use shared::id::MerchantId;
+use std::collections::HashMap;
+
+use shared::consent::Consent;
+use shared::id::{ClickId, FactId, MerchantId};
 use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
+use crate::settle::activity::all_leads;
+use crate::settle::consents::Consents;
 use crate::settle::conversion::Conversions;
 use crate::settle::ledger::{LedgerEntry, ledger_entries};
 use crate::tables::columns::{Column, required};
@@ -17,6 +22,7 @@ pub(super) const NAME: &str = "commissions";
 pub(super) struct Row<'a> {
     entry: LedgerEntry<'a>,
     merchant: Option<MerchantId>,
+    consent: Consent,
 }
 
 pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
@@ -44,6 +50,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         required(Column::id("status", |row| Some(row.entry.status.into()))),
         Column::id("payable_on", |row| row.entry.payable_on.map(|day| day.to_string())),
         Column::text("held", |row| row.entry.held.clone().map(Into::into)),
+        required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
     ]
 }
 
@@ -54,10 +61,18 @@ pub(super) fn rows<'a>(
     as_of: Date,
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
+    let consents = Consents::of(dataset);
+    let clicks_of_leads: HashMap<FactId, ClickId> =
+        all_leads(dataset).iter().filter_map(|lead| Some((lead.id, lead.touch?.click))).collect();
     let row = |entry: LedgerEntry<'a>| {
+        let click = match entry.conversion {
+            Some(conversion) => conversion.subject().and_then(|subject| subject.click),
+            None => clicks_of_leads.get(&entry.conversion_id).copied(),
+        };
+        let consent = consents.of_click(click);
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
-        Row { entry, merchant }
+        Row { entry, merchant, consent }
     };
     Ok(ledger_entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
 }

@@ -4,10 +4,12 @@
 
 use settlement::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
+use shared::consent::Consent;
 use shared::time::Timestamp;
 
 use crate::read::dataset::Dataset;
 use crate::settle::activity::all_leads;
+use crate::settle::consents::Consents;
 use crate::settle::conversion::{Conversion, Conversions};
 use crate::settle::leads::AnyLead;
 use crate::tables::columns::{Column, required};
@@ -16,15 +18,15 @@ use crate::tables::part::DerivedRow;
 pub(super) const NAME: &str = "conversions";
 
 pub(super) enum Row<'a> {
-    Order(&'a Conversion, Model),
-    Lead(Box<AnyLead>),
+    Order(&'a Conversion, Model, Consent),
+    Lead(Box<AnyLead>, Consent),
 }
 
 impl Row<'_> {
     fn subject(&self) -> Option<&Candidate> {
         match self {
-            Self::Order(conversion, _) => conversion.subject(),
-            Self::Lead(_) => None,
+            Self::Order(conversion, ..) => conversion.subject(),
+            Self::Lead(..) => None,
         }
     }
 }
@@ -33,8 +35,8 @@ impl Row<'_> {
 macro_rules! either {
     ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr $(,)?) => {
         |row| match row {
-            Row::Order($order, _) => $of_order,
-            Row::Lead($lead) => $of_lead,
+            Row::Order($order, ..) => $of_order,
+            Row::Lead($lead, _) => $of_lead,
         }
     };
 }
@@ -82,8 +84,8 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             ),
         )),
         required(Column::id("model", |row| match row {
-            Row::Order(_, model) => Some(model.as_str().into()),
-            Row::Lead(_) => Some(Model::LastClick.as_str().into()),
+            Row::Order(_, model, _) => Some(model.as_str().into()),
+            Row::Lead(..) => Some(Model::LastClick.as_str().into()),
         })),
         Column::id(
             "click_id",
@@ -128,6 +130,9 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "held",
             either!(o => o.held().map(Into::into), l => l.held.as_deref().map(Into::into)),
         ),
+        required(Column::id("consent", |row| match row {
+            Row::Order(.., consent) | Row::Lead(_, consent) => Some(consent.as_str().into()),
+        })),
     ]
 }
 
@@ -139,9 +144,16 @@ fn lead_decision(lead: &AnyLead) -> String {
 
 /// Returns every conversion, by time and then by merchant and order id.
 pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
-    let order = |conversion| Row::Order(conversion, model_of(conversion, &dataset.catalog));
+    let consents = Consents::of(dataset);
+    let order = |conversion: &'a Conversion| {
+        let consent = consents.of_click(conversion.subject().and_then(|subject| subject.click));
+        Row::Order(conversion, model_of(conversion, &dataset.catalog), consent)
+    };
     let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion);
-    let leads = leads.map(|lead| Row::Lead(Box::new(lead)));
+    let leads = leads.map(|lead| {
+        let consent = consents.of_click(lead.touch.map(|touch| touch.click));
+        Row::Lead(Box::new(lead), consent)
+    });
     let mut rows: Vec<_> = conversions.iter().map(order).chain(leads).collect();
     rows.sort_by_key(DerivedRow::day_of);
     rows
@@ -157,8 +169,8 @@ fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
 impl DerivedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
         match self {
-            Self::Order(conversion, _) => conversion.settled.order.placed_at,
-            Self::Lead(lead) => lead.happened_at,
+            Self::Order(conversion, ..) => conversion.settled.order.placed_at,
+            Self::Lead(lead, _) => lead.happened_at,
         }
     }
 }

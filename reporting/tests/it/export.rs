@@ -6,6 +6,7 @@ use parquet::basic::{LogicalType, TimeUnit, Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use reporting::Format;
 use shared::agent::InApp;
+use shared::consent::Consent;
 use shared::event::EventName;
 use shared::lead::LeadStatus;
 use shared::record::{Click, Record};
@@ -34,12 +35,12 @@ const PROMISED_COLUMNS: [(&str, &str); 6] = [
     (
         "conversions",
         "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
-         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held",
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent",
     ),
     (
         "commissions",
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
-         base_minor, rate, amount_minor, currency, status, payable_on, held",
+         base_minor, rate, amount_minor, currency, status, payable_on, held, consent",
     ),
     (
         "leads",
@@ -72,6 +73,28 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
     let csv = read(Format::Csv);
     for (name, table) in parquet {
         assert_eq!(table.without_nulls(), csv[&name], "{name}");
+    }
+}
+
+#[test]
+fn what_was_earned_without_consent_is_told_apart() {
+    let mut world = World::new();
+    for (number, consent) in [(1, Consent::Denied), (2, Consent::Unknown), (3, Consent::Denied)] {
+        let click = Click { consent, ..click(number, noon()) };
+        let touch = click.visit().unwrap().touch;
+        world.record(&Record::Click(click));
+        let placed_at = noon().plus(Span::minutes(i64::from(number)));
+        world.order(paid(&format!("100{number}"), placed_at, &[touch]));
+        if number == 3 {
+            // The page asked, and the visitor of the third click said yes.
+            let session = event(number, EventName::Session, placed_at, Some(touch));
+            world.record(&Record::Event(session));
+        }
+    }
+    let manifest = world.export("out", Format::Csv, None);
+    let tables = read::export(&world.path("out"), &manifest);
+    for table in ["conversions", "commissions"] {
+        assert_eq!(tables[table].known("consent"), ["denied", "unknown", "granted"], "{table}");
     }
 }
 

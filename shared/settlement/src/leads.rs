@@ -107,7 +107,7 @@ pub fn settle(
     let touch = credit.as_ref().map(|credit| credit.touch);
     let holding = credit.map_or_else(Holding::default, |credit| {
         let names = |fact: &&&LeadFact| fact.touches.contains(&credit.touch);
-        let first_at = by_arrival.iter().find(names).unwrap_or(&last).received_at;
+        let first_at = by_arrival.iter().find(names).unwrap_or(last).received_at;
         held::of_lead(&credit.touch, first_at, credit.influencer, catalog)
     });
     Some(SettledLead { lead: whole, touch, label, bookings: books.bookings, holding })

@@ -31,7 +31,10 @@ pub(super) struct Judge<'a> {
     pub merchant: &'a HotMerchant,
     pub caller: &'a Caller,
     pub is_image: bool,
+    /// What the page says of the visitor's consent.
     pub consent: Consent,
+    /// The browser, or the click's token, says that the visitor refuses to be tracked.
+    pub refuses_tracking: bool,
     /// The click that brought the visitor, if the request has a valid token.
     pub touch: Option<Touch>,
     pub now: Timestamp,
@@ -66,8 +69,17 @@ impl Judge<'_> {
                 received_at: self.now,
                 merchant: self.merchant.id,
                 touch: self.touch,
-                consent: self.consent,
+                consent: self.known_consent(),
             })),
+        }
+    }
+
+    /// Returns what is recorded of the visitor's consent. A signal of the browser does not drop what
+    /// the page sends, and the ledger must tell it apart. A page that asked knows better.
+    const fn known_consent(&self) -> Consent {
+        match self.consent {
+            Consent::Unknown if self.refuses_tracking => Consent::Denied,
+            said => said,
         }
     }
 
@@ -140,7 +152,7 @@ impl Judge<'_> {
             total_minor: total,
             touches: self.touch.into_iter().collect(),
             proofs: proof.into_iter().collect(),
-            consent: Some(self.consent),
+            consent: Some(self.known_consent()),
             unreadable,
             ..OrderFact::blank(id, merchant.id, order_name, source, self.now)
         };

@@ -17,6 +17,7 @@ use hyper::header::{
 use hyper::{Request, StatusCode};
 use journal::Durability;
 use live::{HotMerchant, Snapshot, clock};
+use shared::consent::Consent;
 use shared::event::{BODY_BYTES_MAX, Batch, EventError};
 use shared::order::Touch;
 use shared::record::Record;
@@ -93,9 +94,13 @@ pub(crate) async fn take(
             return answer::text(StatusCode::BAD_REQUEST, "k: no merchant has this key\n");
         };
         let now = clock::now();
-        let touch = token_of(&batch, headers, &snapshot, merchant, now).as_ref().map(Touch::from);
+        let claims = token_of(&batch, headers, &snapshot, merchant, now);
+        let touch = claims.as_ref().map(Touch::from);
+        let is_flagged = claims.is_some_and(|claims| claims.consent == Consent::Denied);
+        let refuses_tracking = is_flagged || request::Headers::read(headers).refuses_tracking;
         let is_image = form == Form::Image;
-        let judge = Judge { merchant, caller, is_image, consent: batch.consent, touch, now };
+        let consent = batch.consent;
+        let judge = Judge { merchant, caller, is_image, consent, refuses_tracking, touch, now };
         batch.events.iter().map(|event| judge.judge(event)).collect()
     };
     record(worker, verdicts).await

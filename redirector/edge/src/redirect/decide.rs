@@ -51,6 +51,8 @@ pub(crate) enum Reply<'a> {
 pub(crate) struct Redirect<'a> {
     pub target: Target<'a>,
     pub token: Option<[u8; TOKEN_CHARS]>,
+    /// Whether the browser may keep the token: not if the visitor refuses to be tracked.
+    pub may_keep: bool,
     pub query: Query<'a>,
     pub host: &'a str,
     pub https: bool,
@@ -146,6 +148,7 @@ pub(super) fn decide<'a>(
         device: agent.device,
         in_app: agent.in_app,
         referrer_host: "",
+        consent: if headers.refuses_tracking { Consent::Denied } else { Consent::Unknown },
     };
     let reply = if click.class == Class::Prefetch {
         Reply::Refused
@@ -154,7 +157,8 @@ pub(super) fn decide<'a>(
     } else {
         let token = click.class.earns().then(|| sign(&target, &click));
         let (host, https) = (request.host, request.https);
-        Reply::Redirect(Redirect { target, token, query, host, https })
+        let may_keep = !headers.refuses_tracking;
+        Reply::Redirect(Redirect { target, token, may_keep, query, host, https })
     };
     Decision { click: Some((click, headers.referrer_host())), reply }
 }
@@ -164,7 +168,7 @@ fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
     let claims = Claims {
         key_id: *key_id,
         kind: Kind::Click,
-        consent: Consent::Unknown,
+        consent: click.consent,
         issued_at: click.at,
         window_minutes: click.window_minutes,
         merchant: target.merchant.id,
@@ -306,6 +310,29 @@ mod tests {
         change(&mut request);
         let decision = decide(&snapshot, &request, |_| (agent, 1), |_| true, NOW, ID);
         assert_eq!(short(&decision), expected, "{slug}");
+    }
+
+    #[test]
+    fn whoever_refuses_to_be_tracked_gets_a_token_that_says_so_and_no_cookie() {
+        let snapshot = snapshot();
+        for (refuses_tracking, consent) in [(true, Consent::Denied), (false, Consent::Unknown)] {
+            let mut headers = Headers::default();
+            headers.refuses_tracking = refuses_tracking;
+            let host = "go.shop.example";
+            let (slug, query, block) = ("anna", "", None);
+            let request =
+                LinkRequest { host, slug, query, headers, head: false, https: true, block };
+            let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| true, NOW, ID);
+            let click = decision.click().unwrap();
+            assert_eq!((click.class, click.consent), (Class::Billable, consent));
+            let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
+            let claims = snapshot.verify_token(&redirect.token.unwrap(), NOW).unwrap();
+            assert_eq!((claims.click, claims.consent), (ID, consent));
+            assert_eq!(redirect.has_cookie(), !refuses_tracking);
+            let mut location = Vec::new();
+            redirect.put_location(&mut location);
+            assert!(str::from_utf8(&location).unwrap().contains("?ac="), "the order is credited");
+        }
     }
 
     fn redirect(class: Class, with_token: bool) -> Short {

@@ -25,9 +25,9 @@ impl Redirect<'_> {
         answer
     }
 
-    /// Returns whether the redirect sets a cookie: only with a token.
+    /// Returns whether the redirect sets a cookie: only with a token that the browser may keep.
     pub(crate) const fn has_cookie(&self) -> bool {
-        self.token.is_some()
+        self.token.is_some() && self.may_keep
     }
 
     /// Writes `destination?ac=<token>&…&utm_…#fragment`. The token stands first, since shops cut

@@ -224,6 +224,7 @@ pub(crate) fn click(number: u8, clicked_at: Timestamp) -> Click<'static> {
         device: Device::Mobile,
         in_app: InApp::Instagram,
         referrer_host: "l.instagram.com",
+        consent: Consent::Unknown,
     }
 }
 
