@@ -34,4 +34,4 @@ pub mod token;
 
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{consent, id, money, platform, stream, time};
+pub use basics::{consent, id, json, money, platform, stream, time};

@@ -8,6 +8,7 @@
 use http::HeaderMap;
 use serde_json::Value;
 use shared::id::{CustomerId, FactId};
+use shared::json::repaired;
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
     Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
@@ -30,7 +31,7 @@ const TOKEN_PATHS: [&str; 3] =
 
 /// Returns the event's type. It is in the body, because Stripe has no header for it.
 pub(crate) fn topic(body: &[u8]) -> Option<String> {
-    let event = serde_json::from_slice::<Value>(body).ok()?;
+    let event = serde_json::from_slice::<Value>(&repaired(body)).ok()?;
     Some(event.get("type")?.as_str()?.chars().take(NAME_CHARS_MAX).collect())
 }
 

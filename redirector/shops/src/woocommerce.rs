@@ -24,7 +24,7 @@ use shared::time::Timestamp;
 
 use crate::amounts::{self, bounded, decimal, minor, unreadable};
 use crate::arrival::{Arrival, Reading};
-use crate::fields::{self, first_notes, list, query_token};
+use crate::fields::{self, first_notes, list, query_tokens};
 use crate::mac::Begun;
 
 /// Fields of WooCommerce's other resources that have an id and a state: subscriptions, coupons,
@@ -323,13 +323,16 @@ impl Reader<'_> {
     /// the visit's first page.
     fn touches(&mut self) -> Vec<Touch> {
         let mut refused = Vec::new();
-        let tokens = self.meta().filter_map(|(key, value)| match key {
-            "ac" => Some(("meta_data.ac", value)),
-            "_ac" => Some(("meta_data._ac", value)),
-            "_wc_order_attribution_session_entry" => {
-                Some(("meta_data._wc_order_attribution_session_entry", query_token(value)?))
-            }
-            _ => None,
+        let tokens = self.meta().flat_map(|(key, value)| {
+            let (field, tokens) = match key {
+                "ac" => ("meta_data.ac", vec![value.to_owned()]),
+                "_ac" => ("meta_data._ac", vec![value.to_owned()]),
+                "_wc_order_attribution_session_entry" => {
+                    ("meta_data._wc_order_attribution_session_entry", query_tokens(value))
+                }
+                _ => ("", vec![]),
+            };
+            tokens.into_iter().map(move |token| (field, token))
         });
         let touches = fields::touches(self.arrival, tokens, &mut refused);
         self.notes.append(&mut refused);
