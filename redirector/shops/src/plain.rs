@@ -143,6 +143,7 @@ impl Reader<'_> {
             aliases: self.aliases(),
             proofs: self.proofs()?,
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
+            restates: updated_at.is_none_or(|stated| stated <= blank.received_at),
             ordered_at: self.time("ordered_at"),
             checkout_at: self.time("checkout_at"),
             status,

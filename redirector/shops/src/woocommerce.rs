@@ -153,6 +153,9 @@ impl Reader<'_> {
                 .unwrap_or(self.arrival.received_at)
                 .min(self.arrival.received_at),
             ordered_at: self.time("date_created_gmt"),
+            // WooCommerce does not date an order anew when its items change. So an edit that is
+            // taken back has the body of a delivery before it, and its arrival tells it apart.
+            restates: occurred_at.is_some_and(|stated| stated <= self.arrival.received_at),
             status: Some(status),
             currency,
             goods_minor,

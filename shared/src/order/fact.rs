@@ -297,6 +297,11 @@ pub struct OrderFact {
     /// The amounts that could not be read. The order's commission is held while they are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<Unreadable>,
+    /// True where the same content, delivered again, says anew that the order is so: the channel
+    /// has no better word for when it was so than the arrival. False where the first delivery
+    /// counts alone, however often the content is sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restates: bool,
     /// The unparsed delivery from which this fact was read after a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
@@ -375,6 +380,7 @@ impl OrderFact {
             test: false,
             notes: vec![],
             unreadable: vec![],
+            restates: false,
             reread: None,
         }
     }

@@ -380,6 +380,7 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.asks_proof = evidence != 6;
                 f.test = evidence == 7;
                 f.partial = evidence == 5;
+                f.restates = evidence != 3;
                 f.kind = if f.partial { FactKind::Cancel } else { FactKind::Order };
                 f.consent = if evidence == 6 { Some(shared::consent::Consent::Unknown) } else { None };
                 f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };
@@ -403,6 +404,19 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         })
 }
 
+/// Facts, some of them delivered again later.
+fn any_facts(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<OrderFact>> {
+    let again = prop::collection::vec((any::<prop::sample::Index>(), 1i64..8), 0..6);
+    (prop::collection::vec(any_fact(), count), again).prop_map(|(mut facts, again)| {
+        for (index, minutes) in again {
+            let fact = index.get(&facts).clone();
+            let received_at = fact.received_at.plus(Span::minutes(minutes));
+            facts.push(OrderFact { received_at, ..fact });
+        }
+        facts
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -410,7 +424,7 @@ proptest! {
     /// was booked until then does not change by what comes later.
     #[test]
     fn fact_by_fact_an_order_is_what_its_rules_say_at_every_moment(
-        facts in prop::collection::vec(any_fact(), 1..12),
+        facts in any_facts(1..12),
     ) {
         let catalog = click_first();
         prop_assert_eq!(fold(&facts), plain_fold(&facts));
@@ -427,7 +441,7 @@ proptest! {
 
     #[test]
     fn every_permutation_with_duplicates_settles_the_same(
-        (facts, shuffled) in prop::collection::vec(any_fact(), 1..6).prop_flat_map(|facts| {
+        (facts, shuffled) in any_facts(1..6).prop_flat_map(|facts| {
             let twice: Vec<_> = facts.iter().chain(&facts).cloned().collect();
             (Just(facts), Just(twice).prop_shuffle())
         }),

@@ -33,7 +33,8 @@ fn report(n: u32) -> OrderFact {
     })
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
+    ("two states in turn, dated alike", in_turn),
     ("the same again", report),
     ("another amount each time", |n| OrderFact {
         goods_minor: Some(10_000 + i64::from(n)),
@@ -139,6 +140,30 @@ fn states_that_change_something_are_all_kept() {
     assert_eq!(repetitions(&flips), []);
 }
 
+/// The states of an order that the shop dates alike, delivered in turn, as one id each.
+fn in_turn(n: u32) -> OrderFact {
+    let content = n % 2;
+    OrderFact {
+        id: FactId::of_content(&[b"in turn", &content.to_be_bytes()]),
+        occurred_at: NOW,
+        goods_minor: Some(10_000 + i64::from(content)),
+        restates: true,
+        ..report(n)
+    }
+}
+
+#[test]
+fn old_deliveries_that_are_sent_again_without_end_are_not_kept() {
+    let void = OrderFact { status: Some(Status::Void), ..report(3) };
+    let states: Vec<OrderFact> =
+        [in_turn(0), in_turn(1), void].into_iter().chain((4..10_000).map(in_turn)).collect();
+    assert_eq!(repetitions(&states).len(), states.len() - 5, "first and last of each, and the end");
+    let gone = repetitions(&states);
+    let is_kept = |f: &&OrderFact| !gone.contains(&(f.id, f.received_at));
+    let kept: Vec<OrderFact> = states.iter().filter(is_kept).cloned().collect();
+    assert_eq!(settled(&kept, &click_first()), settled(&states, &click_first()));
+}
+
 #[test]
 fn an_order_with_very_many_clicks_weighs_the_latest_before_it() {
     let click_at = |n: u32, seconds: i64| OrderFact {
@@ -155,12 +180,17 @@ fn an_order_with_very_many_clicks_weighs_the_latest_before_it() {
 
 /// Facts of few contents, each long after the one before, or a little earlier by the shop's clock.
 fn reports() -> impl Strategy<Value = Vec<OrderFact>> {
-    let one = (0u8..3, 1u8..12, -40i64..40, any::<bool>());
+    let one = (0u8..5, 1u8..12, -40i64..40, any::<bool>());
     prop::collection::vec(one, 1..8).prop_map(|runs| {
         let (mut facts, mut n) = (vec![], 0);
         for (content, length, shift, by_shop) in runs {
             for _ in 0..length {
                 n += 1;
+                if content > 2 {
+                    let again = in_turn(u32::from(content));
+                    facts.push(OrderFact { received_at: report(n).received_at, ..again });
+                    continue;
+                }
                 let mut fact = report(n);
                 fact.occurred_at = fact.occurred_at.plus(Span::seconds(shift * i64::from(n % 3)));
                 match content {
@@ -193,10 +223,11 @@ proptest! {
     ) {
         let gone = repetitions(&facts);
         let kept: Vec<OrderFact> =
-            facts.iter().filter(|fact| !gone.contains(&fact.id)).cloned().collect();
+            facts.iter().filter(|f| !gone.contains(&(f.id, f.received_at))).cloned().collect();
         prop_assert_eq!(settled(&kept, &click_first()), settled(&facts, &click_first()));
         for (index, fact) in more.iter_mut().enumerate() {
             fact.id = FactId::of_content(&[b"more", &index.to_be_bytes()]);
+            fact.restates = false;
             fact.goods_minor = Some(7000);
         }
         prop_assert_eq!(fold(&[kept, more.clone()].concat()), fold(&[facts, more].concat()));
