@@ -179,7 +179,7 @@ pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
     let gone: HashSet<(FactId, Timestamp)> = repetitions(facts).into_iter().collect();
     let of_fact = |fact: &OrderFact| {
         let entry = fact_entry_key(fact);
-        places_of(fact).into_iter().map(move |place| (place, entry.clone()))
+        places_of(fact).into_iter().map(move |place| (place, entry))
     };
     let is_gone = |fact: &&OrderFact| gone.contains(&(fact.id, fact.received_at));
     facts.iter().filter(is_gone).flat_map(of_fact).collect()
