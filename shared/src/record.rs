@@ -187,8 +187,8 @@ const V1: u8 = 1;
 /// The same shapes with fields that a reader of version 1 must not leave out, since it would pay
 /// what is held: unreadable amounts, the key of a token, holds, suspensions, ends of access tokens.
 const V2: u8 = 2;
-/// An order fact that a later delivery may say anew. A reader of version 2 would let what was taken
-/// back stand.
+/// An order fact that a later delivery may say anew, or that has failed refunds. A reader of version
+/// 2 would let what was taken back stand.
 const V3: u8 = 3;
 
 /// Returns the oldest version whose readers understand a body.
@@ -209,7 +209,8 @@ impl<'a> Record<'a> {
                 encode_json([EVENT, version(!has_key)], event, out);
             }
             Self::Order(fact) => {
-                encode_json([ORDER, if fact.restates { V3 } else { V2 }], fact, out);
+                let takes_back = fact.restates || !fact.failed_refunds.is_empty();
+                encode_json([ORDER, if takes_back { V3 } else { V2 }], fact, out);
             }
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
@@ -313,7 +314,7 @@ mod tests {
     use super::*;
     use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Role};
     use crate::id::{FactId, HoldId, ProofId};
-    use crate::order::{AmountPart, Source, Unreadable};
+    use crate::order::{AmountPart, FailedRefund, Source, Unreadable};
     use crate::time::Span;
 
     fn click() -> Click<'static> {
@@ -425,9 +426,11 @@ mod tests {
         };
         let unread = OrderFact { unreadable: vec![unreadable], ..fact.clone() };
         let anew = OrderFact { restates: true, ..fact.clone() };
+        let back = FailedRefund { id: "re_1".into(), of: "ch_1".into(), total_minor: 5 };
+        let failed = OrderFact { failed_refunds: vec![back], ..fact.clone() };
         let facts = [fact.clone(), with_touch(touch), with_touch(signed), unread];
         let of_version_2 = facts.into_iter().map(|fact| (fact, V2));
-        for (fact, version) in of_version_2.chain([(anew, V3)]) {
+        for (fact, version) in of_version_2.chain([(anew, V3), (failed, V3)]) {
             let record = Record::Order(Box::new(fact));
             let bytes = record.encode();
             assert_eq!((bytes[0], bytes[1]), (ORDER, version));

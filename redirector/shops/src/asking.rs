@@ -16,12 +16,14 @@ const PAGE_ORDERS: usize = 100;
 /// Shopify's version of the Admin API.
 const SHOPIFY_VERSION: &str = "2026-01";
 /// The events that Stripe is asked for: those its webhook is subscribed to.
-const STRIPE_TYPES: [&str; 11] = [
+const STRIPE_TYPES: [&str; 13] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
     "invoice.paid",
     "charge.refunded",
+    "charge.refund.updated",
+    "refund.failed",
     "charge.captured",
     "charge.expired",
     "charge.dispute.created",

@@ -12,8 +12,8 @@ use shared::id::{CustomerId, FactId};
 use shared::json::repaired;
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
-    Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
-    Unreadable, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, FailedRefund, OrderFact, Refund, RefundList, Status,
+    Touch, Unreadable, normal_order_id,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -61,6 +61,8 @@ enum Subject {
     /// A payment of a subscription.
     Invoice,
     Refund,
+    /// A refund that failed after its charge reported it, or was cancelled.
+    RefundFailed,
     /// A charge that was only authorised, and is captured now.
     Captured,
     /// A charge that was only authorised, for too long.
@@ -79,6 +81,7 @@ impl Subject {
             "checkout.session.async_payment_failed" => Self::Failed,
             "invoice.paid" => Self::Invoice,
             "charge.refunded" => Self::Refund,
+            "refund.failed" | "refund.updated" | "charge.refund.updated" => Self::RefundFailed,
             "charge.captured" => Self::Captured,
             "charge.expired" => Self::Expired,
             // An inquiry that becomes a dispute takes the money, too.
@@ -111,6 +114,10 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
     if let (Subject::Invoice, Some(reason)) = (subject, reader.is_no_renewal()) {
         return Reading::Ignored(reason);
     }
+    let state = reader.word("data.object.status");
+    if matches!(subject, Subject::RefundFailed) && !matches!(state, Some("failed" | "canceled")) {
+        return Reading::Ignored("a refund counts when its charge says so");
+    }
     match reader.fact(subject) {
         Ok(fact) => Reading::Fact(Box::new(fact)),
         Err(reason) => Reading::Unparsed(reason),
@@ -134,6 +141,7 @@ impl Reader<'_> {
             Subject::Failed => self.session(blank, Some(Status::Void))?,
             Subject::Invoice => self.invoice(blank)?,
             Subject::Refund => self.refund(blank)?,
+            Subject::RefundFailed => self.refund_failed(blank)?,
             Subject::Captured => self.captured(blank)?,
             Subject::Expired => self.expired(blank)?,
             Subject::DisputeCreated => self.dispute(blank, Self::opened)?,
@@ -358,6 +366,27 @@ impl Reader<'_> {
             kind: FactKind::Refund,
             currency,
             refunds: refund.into_iter().collect(),
+            partial: true,
+            ..blank
+        })
+    }
+
+    /// Reads a refund that did not reach the customer. Its charge reported it within a sum, and no
+    /// event reports the sum anew.
+    fn refund_failed(&self, blank: OrderFact) -> Result<OrderFact, String> {
+        let named = |path: &str| self.id(path).ok_or_else(|| format!("{path}: expected an id"));
+        let currency = self.currency()?;
+        let amount = self.exact("data.object.amount", currency)?;
+        let failed = FailedRefund {
+            id: named("data.object.id")?,
+            of: named("data.object.charge")?,
+            total_minor: amount.ok_or("data.object.amount: expected an amount")?,
+        };
+        Ok(OrderFact {
+            order_id: self.order_id("data.object.charge")?,
+            kind: FactKind::Refund,
+            currency: Some(currency),
+            failed_refunds: vec![failed],
             partial: true,
             ..blank
         })
@@ -901,6 +930,29 @@ mod tests {
             assert_eq!((fact.status, fact.notes.len()), (status, notes), "{kind} {word}");
             assert!(fact.partial && fact.kind == FactKind::Cancel && fact.currency.is_none());
         }
+    }
+
+    #[test]
+    fn a_refund_that_failed_later_is_taken_out_of_its_charges_sum() {
+        let refund = |status: &str, kind: &str| {
+            let object = json!({ "id": "re_1", "charge": "ch_1", "payment_intent": "pi_1",
+                                 "amount": 300, "currency": "eur", "status": status });
+            reading(&event(kind, object))
+        };
+        for kind in ["refund.failed", "refund.updated", "charge.refund.updated"] {
+            for status in ["failed", "canceled"] {
+                let Reading::Fact(fact) = refund(status, kind) else { panic!("{kind} {status}") };
+                let expected =
+                    FailedRefund { id: "re_1".into(), of: "ch_1".into(), total_minor: 300 };
+                assert_eq!((fact.failed_refunds, fact.order_id.as_str()), (vec![expected], "pi_1"));
+                assert!(fact.partial && fact.refunds.is_empty() && fact.status.is_none());
+            }
+            for status in ["pending", "succeeded", "requires_action"] {
+                assert!(matches!(refund(status, kind), Reading::Ignored(_)), "{kind} {status}");
+            }
+        }
+        let odd = json!({ "id": "re_1", "charge": "ch_1", "currency": "eur", "status": "failed" });
+        assert!(unparsed(&event("refund.failed", odd)).starts_with("data.object.amount: "));
     }
 
     #[test]

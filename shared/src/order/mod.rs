@@ -17,8 +17,8 @@ mod touch;
 pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
 pub use deliveries::{deliveries, distinct};
 pub use fact::{
-    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
-    Source, Status, Unreadable,
+    Alias, AliasKind, AmountPart, FactKind, FailedRefund, Line, OrderFact, Refund, RefundList,
+    RefundedLine, Source, Status, Unreadable,
 };
 pub use names::{Anchor, OrderKey, by_order, fold_name, normal_order_id, proof_name};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};

@@ -8,8 +8,8 @@ use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId, ProofId};
 use shared::order::{
-    AmountPart, FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable, Visit,
-    distinct, fold,
+    AmountPart, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status, Touch,
+    Unreadable, Visit, distinct, fold,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -374,6 +374,11 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.goods_minor = goods;
                 f.total_minor = goods.map(|goods| goods + extra);
                 f.refunds = refunds.iter().map(|&t| Refund::new(t.to_string(), t, None)).collect();
+                if unread > 9 {
+                    let of = refunds.first().map_or("7".to_owned(), ToString::to_string);
+                    let failed = FailedRefund { id: extra.to_string(), of, total_minor: extra };
+                    f.failed_refunds = vec![failed];
+                }
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.proofs = if evidence & 4 == 0 { ProofId::of_key(MERCHANT, "key").into_iter().collect() } else { vec![] };

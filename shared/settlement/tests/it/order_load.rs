@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use settlement::ledger::settle;
 use shared::id::{ClickId, FactId};
 use shared::order::{
-    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Source, Status, TOUCHES_MAX, Touch,
-    by_order, fold, repetitions,
+    Alias, AliasKind, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status,
+    TOUCHES_MAX, Touch, by_order, fold, repetitions,
 };
 use shared::platform::Platform;
 use shared::time::Span;
@@ -33,7 +33,13 @@ fn report(n: u32) -> OrderFact {
     })
 }
 
-const WAYS: [Way; 8] = [
+const WAYS: [Way; 9] = [
+    ("a refund that failed each time", |n| OrderFact {
+        refund_list: RefundList::Some,
+        refunds: vec![Refund::new("ch".into(), 9000, None)],
+        failed_refunds: vec![FailedRefund { id: n.to_string(), of: "ch".into(), total_minor: 1 }],
+        ..report(n)
+    }),
     ("two states in turn, dated alike", in_turn),
     ("the same again", report),
     ("another amount each time", |n| OrderFact {
@@ -138,6 +144,39 @@ fn states_that_change_something_are_all_kept() {
         })
         .collect();
     assert_eq!(repetitions(&flips), []);
+}
+
+#[test]
+fn a_refund_that_failed_reduces_the_sum_that_was_reported_before_it() {
+    let sum = |n, total| OrderFact {
+        refund_list: RefundList::Some,
+        refunds: vec![Refund::new("ch".into(), total, None)],
+        partial: true,
+        ..report(n)
+    };
+    let failed = |n, id: &str, total_minor| OrderFact {
+        failed_refunds: vec![FailedRefund { id: id.into(), of: "ch".into(), total_minor }],
+        refunds: vec![],
+        refund_list: RefundList::Some,
+        partial: true,
+        ..report(n)
+    };
+    let refunded = |facts: &[OrderFact]| {
+        let order = fold(&[&[report(0)], facts].concat()).unwrap();
+        assert_eq!(order.refunded_pro_rata_minor, order.refunded_minor, "no line is named");
+        order.refunded_minor
+    };
+    let one = [sum(1, 5000), failed(2, "re_1", 3000)];
+    assert_eq!(refunded(&one), 2000);
+    assert_eq!(
+        refunded(&[one.to_vec(), vec![failed(3, "re_1", 3000)]].concat()),
+        2000,
+        "said twice"
+    );
+    assert_eq!(refunded(&[one.to_vec(), vec![failed(3, "re_2", 1500)]].concat()), 500);
+    assert_eq!(refunded(&[one.to_vec(), vec![failed(3, "re_2", 9000)]].concat()), 0);
+    assert_eq!(refunded(&[one.to_vec(), vec![sum(3, 4000)]].concat()), 4000, "the sum is new");
+    assert_eq!(refunded(&[failed(2, "re_1", 3000)]), 0, "of nothing that was reported");
 }
 
 /// The states of an order that the shop dates alike, delivered in turn, as one id each.
