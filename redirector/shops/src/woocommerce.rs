@@ -243,7 +243,7 @@ impl Reader<'_> {
             match amount.map(|(amount, currency)| minor(amount, currency)) {
                 Some(Ok(amount)) if paid + amount <= AMOUNT_MAX => paid += amount,
                 Some(Err(reason)) => {
-                    self.notes.push(format!("gift_cards[{index}].amount: {reason}"))
+                    self.notes.push(format!("gift_cards[{index}].amount: {reason}"));
                 }
                 _ => {}
             }
