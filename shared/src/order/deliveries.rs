@@ -20,6 +20,8 @@ pub fn distinct<'f>(facts: impl IntoIterator<Item = &'f OrderFact>) -> Vec<&'f O
     let mut distinct = deliveries(facts);
     distinct.sort_unstable_by_key(|fact| place(fact));
     distinct.dedup_by_key(|fact| fact.id);
+    // What the shop says comes first, as it always did where people and programs read facts.
+    distinct.sort_unstable_by_key(|fact| (!fact.source.confirms(), fact.id, fact.received_at));
     distinct
 }
 
