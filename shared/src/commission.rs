@@ -52,6 +52,10 @@ pub struct Conditions {
     /// is not known fits neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_customer: Option<bool>,
+    /// `true` asks for an order whose goods cost nothing after discounts, `false` for one whose goods
+    /// cost something. An order for which this is not known fits neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free: Option<bool>,
 }
 
 /// One rule: a payment and its conditions.
@@ -429,7 +433,7 @@ impl Rule {
     /// Returns whether the rule counts for a line of the order. `None` stands for an order whose
     /// lines are not known.
     fn fits(&self, order: &Order, line: Option<&Line>) -> bool {
-        self.when.fits_customer(order) && self.when.fits_line(line)
+        self.when.fits_order(order) && self.when.fits_line(line)
     }
 
     /// Returns whether the rule counts for an order: a line fits of which something was kept.
@@ -437,13 +441,15 @@ impl Rule {
         let lines = weights(order);
         let fits =
             |(line, weight): &(Option<&Line>, i128)| *weight > 0 && self.when.fits_line(*line);
-        self.when.fits_customer(order) && lines.iter().any(fits)
+        self.when.fits_order(order) && lines.iter().any(fits)
     }
 }
 
 impl Conditions {
-    fn fits_customer(&self, order: &Order) -> bool {
-        self.new_customer.is_none() || self.new_customer == order.new_customer
+    fn fits_order(&self, order: &Order) -> bool {
+        let is_free = order.goods_minor.map(|goods| goods == 0);
+        let customer = self.new_customer.is_none() || self.new_customer == order.new_customer;
+        customer && (self.free.is_none() || self.free == is_free)
     }
 
     fn fits_line(&self, line: Option<&Line>) -> bool {
@@ -472,6 +478,11 @@ impl Conditions {
         match self.new_customer {
             Some(true) => texts.push("to a new customer".to_owned()),
             Some(false) => texts.push("to an existing customer".to_owned()),
+            None => {}
+        }
+        match self.free {
+            Some(true) => texts.push("for free goods".to_owned()),
+            Some(false) => texts.push("for goods that cost something".to_owned()),
             None => {}
         }
         texts.iter().map(|text| format!(" {text}")).collect()

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::consent::Consent;
+use crate::json::repaired;
 use crate::order::normal_order_id;
 use crate::wire;
 
@@ -93,8 +94,8 @@ impl Batch {
     /// # Errors
     /// Names the field that is wrong and what was expected. The sender is at fault.
     pub fn decode(body: &[u8]) -> Result<Self, EventError> {
-        let batch: Self =
-            serde_json::from_slice(body).map_err(|e| EventError::Malformed(e.to_string()))?;
+        let batch: Self = serde_json::from_slice(&repaired(body))
+            .map_err(|e| EventError::Malformed(e.to_string()))?;
         if batch.version != 1 {
             return Err(EventError::field("v", "expected 1"));
         }

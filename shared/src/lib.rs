@@ -36,4 +36,4 @@ pub mod token;
 
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{code, consent, id, money, platform, stream, time, zone};
+pub use basics::{code, consent, id, json, money, platform, stream, time, zone};

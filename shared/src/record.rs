@@ -199,8 +199,9 @@ const V1: u8 = 1;
 /// The same shapes with fields that a reader of version 1 must not leave out, since it would pay
 /// what is held: unreadable amounts, the key of a token, holds, suspensions, ends of access tokens.
 const V2: u8 = 2;
-/// A change that tells trust in leads from trust in orders: a reader that knows one trust only would
-/// pay the other, too.
+/// An order fact that a later delivery may say anew, or that has failed refunds: a reader of version
+/// 2 would let what was taken back stand. A change that tells trust in leads from trust in orders: a
+/// reader that knows one trust only would pay the other, too.
 const V3: u8 = 3;
 
 /// Returns the oldest version whose readers understand a body.
@@ -220,7 +221,10 @@ impl<'a> Record<'a> {
                 let has_key = event.touch.is_some_and(|touch| touch.key.is_some());
                 encode_json([EVENT, version(!has_key)], event, out);
             }
-            Self::Order(fact) => encode_json([ORDER, V2], fact, out),
+            Self::Order(fact) => {
+                let takes_back = fact.restates || !fact.failed_refunds.is_empty();
+                encode_json([ORDER, if takes_back { V3 } else { V2 }], fact, out);
+            }
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
@@ -263,7 +267,9 @@ impl<'a> Record<'a> {
                 serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
             }
             (ORDER, V1) => order_of_version_1(body),
-            (ORDER, V2) => serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body),
+            (ORDER, V2 | V3) => {
+                serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body)
+            }
             (CATALOG, V1 | V2 | V3) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
@@ -338,7 +344,7 @@ mod tests {
     use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Merchant, Role};
     use crate::id::{FactId, HoldId, ProofId};
     use crate::lead::LeadStatus;
-    use crate::order::{AmountPart, Source, Unreadable};
+    use crate::order::{AmountPart, FailedRefund, Source, Unreadable};
     use crate::time::Span;
 
     fn click() -> Click<'static> {
@@ -461,9 +467,12 @@ mod tests {
             ..fact.clone()
         };
         let unread = OrderFact { unreadable: vec![unreadable], ..fact.clone() };
-        for (fact, version) in
-            [(fact.clone(), V2), (with_touch(touch), V2), (with_touch(signed), V2), (unread, V2)]
-        {
+        let anew = OrderFact { restates: true, ..fact.clone() };
+        let back = FailedRefund { id: "re_1".into(), of: "ch_1".into(), total_minor: 5 };
+        let failed = OrderFact { failed_refunds: vec![back], ..fact.clone() };
+        let facts = [fact.clone(), with_touch(touch), with_touch(signed), unread];
+        let of_version_2 = facts.into_iter().map(|fact| (fact, V2));
+        for (fact, version) in of_version_2.chain([(anew, V3), (failed, V3)]) {
             let record = Record::Order(Box::new(fact));
             let bytes = record.encode();
             assert_eq!((bytes[0], bytes[1]), (ORDER, version));
@@ -512,9 +521,9 @@ mod tests {
         assert_eq!(Record::Catalog(change).encode()[..2], [CATALOG, V2]);
     }
 
-    /// Both files were written once and never change: every later version must read them.
+    /// The files were written once and never change: every later version must read them.
     #[test]
-    fn order_facts_of_versions_1_and_2_stay_readable() {
+    fn order_facts_of_every_version_stay_readable() {
         let read = |version: u8, json: &str| {
             let bytes = [&[ORDER, version], json.trim().as_bytes()].concat();
             match Record::decode(&bytes).unwrap() {
@@ -532,7 +541,10 @@ mod tests {
         assert_eq!((&new.proofs, new.asks_proof), (&proofs, true));
         let plain = OrderFact { proofs: vec![], asks_proof: true, ..old };
         assert_eq!(OrderFact { proofs, ..plain }, new);
-        assert_eq!(Record::Order(Box::new(new)).encode(), bytes);
+        assert_eq!(Record::Order(Box::new(new.clone())).encode(), bytes);
+        let (anew, bytes) = read(3, include_str!("../tests/data/order-v3.json"));
+        assert_eq!(anew, OrderFact { restates: true, ..new });
+        assert_eq!(Record::Order(Box::new(anew)).encode(), bytes);
     }
 
     fn lead() -> LeadFact {

@@ -21,7 +21,8 @@ pub(crate) fn check(fact: &OrderFact, source: Source) {
         let lines = refund.lines.iter().map(|line| Some(line.goods_minor));
         [Some(refund.total_minor), refund.goods_minor].into_iter().chain(lines)
     });
-    for amount in amounts.into_iter().chain(of_refunds).flatten() {
+    let failed = fact.failed_refunds.iter().map(|refund| Some(refund.total_minor));
+    for amount in amounts.into_iter().chain(of_refunds).chain(failed).flatten() {
         assert!((0..=AMOUNT_MAX).contains(&amount), "an amount of {amount}");
     }
     for line in &fact.lines {

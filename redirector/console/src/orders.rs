@@ -125,7 +125,8 @@ pub(crate) fn rows(
         let filled: Map<_, _> = fields.into_iter().filter(|(_, value)| *value != "").collect();
         let wrong = |reason: String| vec![Fault::new(format!("line {line}"), reason)];
         match plain::read(&arrival, platform, &filled) {
-            Ok(fact) if fact.notes.is_empty() => Ok(fact),
+            // A file that is imported again says nothing anew: it may be an old one.
+            Ok(fact) if fact.notes.is_empty() => Ok(OrderFact { restates: false, ..fact }),
             // Nobody sees the notes of a table's rows, so anything strange there is a mistake.
             Ok(fact) => Err(wrong(fact.notes.join("; "))),
             Err(reason) => Err(wrong(reason)),

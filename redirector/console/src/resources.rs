@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::catalog::{Answered, Catalog, Change, Entity, HoldTarget, RequestId, Role};
 use shared::id::LinkId;
+use shared::json::repaired;
 use shared::links::Links;
 use shared::time::Timestamp;
 use tokio::task::spawn_blocking;
@@ -213,7 +214,7 @@ fn kind(resource: &str) -> Result<Kind, Problem> {
 }
 
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(&repaired(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Problem::malformed("expected a JSON object")),
         Err(error) => Err(Problem::malformed(format!("expected a JSON object: {error}"))),

@@ -96,9 +96,15 @@ pub enum Entry {
     Led(Visit),
 }
 
-/// Returns the key of a fact's entry.
-pub(crate) fn fact_entry_key(id: FactId) -> EntryKey {
-    entry_key(0, id.as_bytes())
+/// Returns the key of a fact's entry: its id, and where a later delivery may say it anew, also when
+/// it came.
+pub(crate) fn fact_entry_key(fact: &OrderFact) -> EntryKey {
+    if !fact.restates {
+        return entry_key(0, fact.id.as_bytes());
+    }
+    let received_at = fact.received_at.as_ms().to_be_bytes();
+    let delivery = FactId::of_content(&[b"delivery", fact.id.as_bytes(), &received_at]);
+    entry_key(0, delivery.as_bytes())
 }
 
 fn entry_key(kind: u8, id: &[u8; 16]) -> EntryKey {
@@ -115,7 +121,7 @@ impl Entry {
 
     pub fn key(&self) -> EntryKey {
         match self {
-            Self::Fact(fact) => fact_entry_key(fact.id),
+            Self::Fact(fact) => fact_entry_key(fact),
             Self::Elsewhere(id, _) => entry_key(1, id.as_bytes()),
             Self::Led(visit) => entry_key(2, visit.touch.click.as_bytes()),
         }

@@ -11,10 +11,10 @@ use std::hash::BuildHasher;
 use anyhow::Result;
 use shared::id::{ClickId, FactId, MerchantId, ProofId};
 use shared::order::{
-    BROWSER_FACTS_MAX, OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, distinct, fold_name,
-    folded_of_key, normal_order_id, proof_name, repetitions,
+    BROWSER_FACTS_MAX, OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, deliveries,
+    distinct, fold_name, folded_of_key, normal_order_id, proof_name, repetitions,
 };
-use shared::time::Span;
+use shared::time::{Span, Timestamp};
 
 use crate::model::{Entry, EntryKey, NameKey, fact_entry_key, name_key};
 use crate::state::HotState;
@@ -171,11 +171,10 @@ pub(crate) fn keys_of(fact: &OrderFact) -> Vec<NameKey> {
 }
 
 impl Group<'_> {
-    /// Returns the facts of each order, without repeated deliveries and without those above the
-    /// limits.
+    /// Returns the deliveries of each order that may count, without those above the limits.
     pub(crate) fn orders(&self) -> Vec<(OrderKey, Vec<OrderFact>)> {
         let of_order = |(key, facts): (OrderKey, Vec<&OrderFact>)| {
-            (key, distinct(facts).into_iter().cloned().collect())
+            (key, deliveries(facts).into_iter().cloned().collect())
         };
         by_order(self.facts.iter().copied()).into_iter().map(of_order).collect()
     }
@@ -183,17 +182,18 @@ impl Group<'_> {
 
 /// Returns where the entries of facts of one order stand that need not be kept.
 pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
-    let ids: HashSet<FactId> = repetitions(facts).into_iter().collect();
+    let gone: HashSet<(FactId, Timestamp)> = repetitions(facts).into_iter().collect();
     let of_fact = |fact: &OrderFact| {
-        let entry = fact_entry_key(fact.id);
+        let entry = fact_entry_key(fact);
         places_of(fact).into_iter().map(move |place| (place, entry))
     };
-    facts.iter().filter(|fact| ids.contains(&fact.id)).flat_map(of_fact).collect()
+    let is_gone = |fact: &&OrderFact| gone.contains(&(fact.id, fact.received_at));
+    facts.iter().filter(is_gone).flat_map(of_fact).collect()
 }
 
 /// What the hot state knows of an order.
 pub struct FoundOrder {
-    /// Each fact once.
+    /// Each fact once, or once for each time that it was taken back and said anew.
     pub facts: Vec<OrderFact>,
     visits: HashMap<ClickId, Visit>,
 }
@@ -296,7 +296,7 @@ fn find_under(
     let group = known.group(&root);
     let mut orders = group.orders();
     let Some(index) = pick(&orders) else { return Ok(None) };
-    let facts = orders.swap_remove(index).1;
+    let facts = distinct(&orders.swap_remove(index).1).into_iter().cloned().collect();
     let mut found = FoundOrder { facts, visits: group.visits };
     read_visits(state, &mut found.visits, &found.facts)?;
     Ok(Some(found))

@@ -9,18 +9,25 @@ use shared::catalog::ShopApi;
 use shared::platform::Platform;
 use shared::time::Timestamp;
 use url::form_urlencoded::byte_serialize;
+use url::{Host, Url};
 
 /// Orders that one page holds at most.
 const PAGE_ORDERS: usize = 100;
 /// Shopify's version of the Admin API.
 const SHOPIFY_VERSION: &str = "2026-01";
 /// The events that Stripe is asked for: those its webhook is subscribed to.
-const STRIPE_TYPES: [&str; 7] = [
+const STRIPE_TYPES: [&str; 13] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
+    "invoice.paid",
     "charge.refunded",
+    "charge.refund.updated",
+    "refund.failed",
+    "charge.captured",
+    "charge.expired",
     "charge.dispute.created",
+    "charge.dispute.funds_withdrawn",
     "charge.dispute.closed",
     "charge.dispute.funds_reinstated",
 ];
@@ -60,6 +67,26 @@ pub fn credentials(platform: Platform, api: &ShopApi) -> (&'static str, String) 
             ("authorization", format!("Bearer {}", api.token))
         }
     }
+}
+
+/// Returns the address of a page with the key in its query, for a host that takes the `Authorization`
+/// header away before WooCommerce sees it. `None` for other platforms.
+///
+/// SECURITY: addresses stand in logs, so this is asked only after the header was refused, and never
+/// over plain HTTP to another machine.
+pub fn with_key_in_query(platform: Platform, api: &ShopApi, page: &Page) -> Option<String> {
+    let url = Url::parse(&page.url).ok()?;
+    let is_here = match url.host()? {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    let is_safe = url.scheme() == "https" || is_here;
+    let secret = api.secret.as_deref().unwrap_or_default();
+    (platform == Platform::Woocommerce && is_safe).then(|| {
+        let (key, secret) = (encoded(&api.token), encoded(secret));
+        format!("{}&consumer_key={key}&consumer_secret={secret}", page.url)
+    })
 }
 
 /// Returns the first page of each list of changes since a time. Returns no page for a platform
@@ -254,6 +281,24 @@ mod tests {
         let woocommerce = only(Platform::Woocommerce);
         assert_eq!(woocommerce.next(base, &json!([{}]), None), None);
         assert!(woocommerce.next(base, &json!(vec![json!({}); 100]), None).is_some());
+    }
+
+    #[test]
+    fn only_woocommerces_key_may_stand_in_an_address_and_never_in_plain_text() {
+        let with_key = |platform, base: &str| {
+            let api = ShopApi { url: base.into(), token: "ck_&".into(), secret: Some("cs".into()) };
+            let page = first(platform, &api, since()).remove(0);
+            let keyed = with_key_in_query(platform, &api, &page)?;
+            assert!(keyed.starts_with(&page.url), "{keyed}");
+            Some(keyed[page.url.len()..].to_owned())
+        };
+        let woocommerce = |base| with_key(Platform::Woocommerce, base);
+        for base in ["https://shop.example", "http://127.0.0.1:1234", "http://[::1]"] {
+            let expected = Some("&consumer_key=ck_%26&consumer_secret=cs".to_owned());
+            assert_eq!(woocommerce(base), expected, "{base}");
+        }
+        assert_eq!(woocommerce("http://shop.example"), None);
+        assert_eq!(with_key(Platform::Magento, "https://shop.example"), None);
     }
 
     #[test]

@@ -7,11 +7,13 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
 use shared::id::{ClickId, CustomerId, FactId, ProofId};
+use shared::json::repaired;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, Line, OrderFact, RefundList, Source, Status, Touch, normal_order_id,
 };
 use shared::platform::Platform;
+use url::form_urlencoded;
 
 use crate::amounts::bounded;
 use crate::arrival::{Arrival, Cause, Refusal};
@@ -22,6 +24,8 @@ use crate::mac::{Begun, Check};
 const NOTES_MAX: usize = 20;
 /// Lines of an order that are kept, and bytes of an article number.
 const LINES_MAX: usize = 500;
+/// Values of one address that are looked at for a click token.
+const TOKENS_MAX: usize = 10;
 const NAME_BYTES_MAX: usize = 128;
 
 /// Returns the first notes, and how many more there were: an unusual body must not make a large
@@ -68,12 +72,12 @@ pub(crate) fn blank(
 /// invalid one can be noted.
 pub(crate) fn touches<'t>(
     arrival: &Arrival<'_>,
-    tokens: impl Iterator<Item = (&'t str, &'t str)>,
+    tokens: impl Iterator<Item = (&'t str, impl AsRef<str>)>,
     notes: &mut Vec<String>,
 ) -> Vec<Touch> {
     let mut touches = Vec::new();
     for (field, token) in tokens {
-        match (arrival.token)(token.trim()) {
+        match (arrival.token)(token.as_ref().trim()) {
             Ok(claims) if claims.merchant == arrival.merchant => touches.push(Touch::from(&claims)),
             Ok(_) => notes.push(format!("{field}: the token is another merchant's")),
             Err(error) => notes.push(format!("{field}: {error}")),
@@ -84,15 +88,22 @@ pub(crate) fn touches<'t>(
     touches
 }
 
-/// Returns the click token in an address's query: the parameter `ac` or `_ac`.
-pub(crate) fn query_token(address: &str) -> Option<&str> {
-    let query = address.split('#').next()?.split_once('?')?.1;
-    query.split('&').find_map(|pair| pair.strip_prefix("ac=").or_else(|| pair.strip_prefix("_ac=")))
+/// Returns what may be a click token in an address's query: every value of the parameters `ac` and
+/// `_ac` that is not empty, decoded. Shops that write an address into a page may spell `&` as
+/// `&amp;`.
+pub(crate) fn query_tokens(address: &str) -> Vec<String> {
+    let address = address.split('#').next().unwrap_or_default();
+    let query = address.split_once('?').map_or("", |(_, query)| query);
+    let named = form_urlencoded::parse(query.as_bytes()).filter(|(name, value)| {
+        let name = name.trim_start_matches("amp;");
+        (name == "ac" || name == "_ac") && !value.trim().is_empty()
+    });
+    named.map(|(_, value)| value.into_owned()).take(TOKENS_MAX).collect()
 }
 
 /// Reads a body that must be a JSON object.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
-    match serde_json::from_slice(body) {
+    match serde_json::from_slice(&repaired(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("body: expected a JSON object".to_owned()),
         Err(error) => Err(format!("body: {error}")),
@@ -199,5 +210,38 @@ pub(crate) fn status_of(word: &str) -> Result<Status, String> {
             Ok(Status::Void)
         }
         _ => Err(format!("status: `{word}` is not known; send approved, pending or rejected")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_tokens_in_an_address_each_is_a_candidate() {
+        let check = |address: &str, expected: &[&str]| {
+            assert_eq!(query_tokens(address), expected, "{address}");
+        };
+        check("/p?ac=&utm_source=x&ac=T1", &["T1"]);
+        check("https://shop.example/?_ac=T1&ac=T2#?ac=T3", &["T1", "T2"]);
+        check("/p?x=1&amp;ac=T1&amp;amp;_ac=T2", &["T1", "T2"]);
+        check("/p?a%63=T%31", &["T1"]);
+        for address in ["/p", "/p?", "/p?back=1", "ac=T1", "/p?ac", "/p?ac=%20"] {
+            check(address, &[]);
+        }
+        let many = format!("/p?{}", "ac=x&".repeat(1000));
+        assert_eq!(query_tokens(&many).len(), TOKENS_MAX);
+    }
+
+    #[test]
+    fn a_body_that_was_cut_inside_an_emoji_or_marked_is_read() {
+        for body in [
+            &br#"{"id":32,"customer_note":"thanks \ud83d"}"#[..],
+            b"\xef\xbb\xbf{\"id\":32}",
+            b"{\"id\":\xef\xbb\xbf32,\"customer_note\":\"\xf0\x9f\"}",
+        ] {
+            assert_eq!(object(body).unwrap()["id"], 32);
+        }
+        assert!(object(br#"{"id":32"#).is_err());
     }
 }

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
 use shared::id::{ClickId, CustomerId, FactId, ProofId};
+use shared::json::repaired;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
@@ -125,7 +126,8 @@ pub(crate) const KEY_BYTES_MIN: usize = 16;
 /// # Errors
 /// When the body is neither, or the list is empty or too long.
 pub fn orders(body: &[u8]) -> Result<Vec<Map<String, Value>>, String> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| format!("body: {error}"))?;
+    let body: Value =
+        serde_json::from_slice(&repaired(body)).map_err(|error| format!("body: {error}"))?;
     let object = |value: &Value| {
         value.as_object().cloned().ok_or("orders: expected JSON objects".to_owned())
     };
@@ -209,6 +211,7 @@ impl Reader<'_> {
             aliases: self.aliases(),
             proofs: self.proofs()?,
             occurred_at: updated_at.unwrap_or(blank.received_at).min(blank.received_at),
+            restates: updated_at.is_none_or(|stated| stated <= blank.received_at),
             ordered_at: self.time("ordered_at")?,
             checkout_at: self.time("checkout_at")?,
             status,

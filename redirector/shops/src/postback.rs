@@ -218,8 +218,8 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     };
     let key = fields.text("key").filter(|_| sender.dialect == Dialect::Own);
     key.map(|key| plain::check_key("key", key)).transpose()?;
-    let occurred_at =
-        fields.time()?.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
+    let stated = fields.time()?;
+    let occurred_at = stated.map_or(arrival.received_at, |stated| stated.min(arrival.received_at));
     let merchant = arrival.merchant.bits().to_be_bytes();
     let of = if is_signed { Dialect::Own } else { sender.dialect };
     let id = FactId::of_content(&[of.topic().as_bytes(), &merchant, &fields.canonical()]);
@@ -233,6 +233,9 @@ pub fn read(arrival: &Arrival<'_>, sender: Sender) -> Result<Option<OrderFact>, 
     Ok(Some(OrderFact {
         kind: if outcome.status == Status::Void { FactKind::Cancel } else { FactKind::Order },
         occurred_at,
+        // SECURITY: an address with a signature may be read in a log and sent again, which must not
+        // bring back what it said. Who has the postback token can say anything anyway.
+        restates: !is_signed && stated.is_none_or(|stated| stated <= arrival.received_at),
         status: Some(outcome.status),
         currency,
         goods_minor: amount_minor,

@@ -18,7 +18,7 @@ use shared::time::{Span, Timestamp};
 
 use crate::amounts::{self, bounded, brief, decimal, unreadable};
 use crate::arrival::{Arrival, Reading};
-use crate::fields::{self, first_notes, list, query_token};
+use crate::fields::{self, first_notes, list, query_tokens};
 use crate::mac::Begun;
 
 /// Returns the topic that a delivery's header names.
@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
 
     /// Returns the sum of the lines: after discounts, without tax and shipping. The order's totals
     /// cannot be used: `subtotal_price` is sometimes before the discounts. If one line cannot be
-    /// read, the sum is unknown.
+    /// read, the sum is unknown. Tips and gift cards that are bought are no goods.
     fn goods(&mut self) -> Option<i64> {
         let prices = self.prices?;
         let listed = self.order.get("line_items");
@@ -337,6 +337,9 @@ impl<'a> Reader<'a> {
         let mut sum = Decimal::ZERO;
         let mut unread = None;
         for (index, line) in lines.iter().enumerate() {
+            if is_no_goods(line) {
+                continue;
+            }
             match prices.line(line).and_then(|goods| Ok((goods, plus(sum, goods)?))) {
                 Ok((goods, more)) => {
                     sum = more;
@@ -402,11 +405,12 @@ impl<'a> Reader<'a> {
                 "_ac" => "note_attributes._ac",
                 _ => return None,
             };
-            Some((field, text(attribute, "value")?))
+            Some((field, text(attribute, "value")?.to_owned()))
         });
-        let addresses = ["landing_site", "referring_site"].into_iter();
-        let addresses =
-            addresses.filter_map(|field| Some((field, query_token(text(self.order, field)?)?)));
+        let addresses = ["landing_site", "referring_site"].into_iter().flat_map(|field| {
+            let tokens = text(self.order, field).map(query_tokens).unwrap_or_default();
+            tokens.into_iter().map(move |token| (field, token))
+        });
         fields::touches(self.arrival, attributes.chain(addresses), &mut self.notes)
     }
 }
@@ -467,6 +471,20 @@ fn refund(
     Ok(ReadRefund { refund, unreadable: unread })
 }
 
+/// Returns whether a line is a tip, or a gift card that is bought. Neither is goods: a tip is for the
+/// shop's people, and a gift card is paid with when goods are bought for it.
+fn is_no_goods(line: &Value) -> bool {
+    let is_tip = ["tip_payment_gateway", "tip_payment_method"]
+        .iter()
+        .any(|field| line.get(field).and_then(Value::as_str).is_some_and(|by| !by.is_empty()));
+    is_tip || line.get("gift_card").and_then(Value::as_bool) == Some(true)
+}
+
+/// Returns whether a line of a refund is one of a tip or of a gift card.
+fn refunds_no_goods(entry: &Value) -> bool {
+    entry.get("line_item").is_some_and(is_no_goods)
+}
+
 /// Returns the value at a path such as `discount_allocations[0].amount` below a line.
 fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     member(value.as_object()?, path)
@@ -519,7 +537,7 @@ impl Prices {
         amount.map_err(|reason| format!("{field}: {reason}"))
     }
 
-    /// Returns the sum of a field over a list's entries.
+    /// Returns the sum of a field over a list's entries, without refunds of what is no goods.
     fn sum(
         self,
         object_of: &Map<String, Value>,
@@ -529,6 +547,9 @@ impl Prices {
         list(object_of, entries).iter().enumerate().try_fold(
             Decimal::ZERO,
             |sum, (index, entry)| {
+                if refunds_no_goods(entry) {
+                    return Ok(sum);
+                }
                 let amount = object(entry).and_then(|entry| self.required(entry, field));
                 amount
                     .and_then(|more| plus(sum, more))
@@ -549,11 +570,12 @@ impl Prices {
     }
 
     /// Returns the goods of the lines that a refund names. Returns `None` if it names no lines, or
-    /// only lines without value.
+    /// only lines without value. Tips and gift cards that are given back are zero goods.
     fn refunded_lines(self, refund: &Map<String, Value>) -> Result<Option<Decimal>, String> {
         let goods = self.sum(refund, "refund_line_items", "subtotal")?;
         if goods.fraction().0 <= 0 {
-            return Ok(None);
+            let is_of_others = list(refund, "refund_line_items").iter().any(refunds_no_goods);
+            return Ok(is_of_others.then_some(Decimal::ZERO));
         }
         let tax = if self.with_tax {
             self.sum(refund, "refund_line_items", "total_tax")?
@@ -567,7 +589,7 @@ impl Prices {
     /// out.
     fn refunded_line_ids(self, refund: &Map<String, Value>) -> Vec<RefundedLine> {
         let read = |entry: &Value| {
-            let entry = entry.as_object()?;
+            let entry = entry.as_object().filter(|_| !refunds_no_goods(entry))?;
             let line = entry.get("line_item_id").and_then(digits)?;
             let goods = self.required(entry, "subtotal").ok()?;
             let tax =
@@ -738,6 +760,38 @@ mod tests {
 
     fn cash(amount: &str) -> Value {
         json!([{ "kind": "refund", "status": "success", "amount": amount, "currency": "EUR" }])
+    }
+
+    #[test]
+    fn tips_and_gift_cards_are_no_goods_and_neither_are_their_refunds() {
+        let line = |id: u64, price: &str, more: Value| {
+            let mut line = json!({ "id": id, "price": price, "quantity": 1 });
+            line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            line
+        };
+        let tip = json!({ "tip_payment_gateway": "shopify_payments", "product_id": null });
+        let lines = json!([
+            line(1, "100.00", json!({ "gift_card": false, "tip_payment_gateway": null })),
+            line(2, "15.00", tip.clone()),
+            line(3, "50.00", json!({ "gift_card": true })),
+        ]);
+        let of = |lines: &Value, refunds: Value| {
+            taxed(json!({ "taxes_included": false, "line_items": lines, "refunds": refunds }))
+        };
+        let fact = of(&lines, json!([]));
+        assert_eq!((fact.goods_minor, fact.lines.len()), (Some(10000), 1));
+        let refunded = |line: u64, amount: &str, of: Value| json!({ "line_item_id": line, "subtotal": amount, "line_item": of });
+        let refund = |lines: Value, paid: &str| json!([{ "id": 9, "refund_line_items": lines, "transactions": cash(paid) }]);
+        let tip_back = refund(json!([refunded(2, "15.00", tip.clone())]), "15.00");
+        let fact = of(&lines, tip_back);
+        assert_eq!((fact.refunds[0].total_minor, fact.refunds[0].goods_minor), (1500, Some(0)));
+        assert_eq!(fact.refunds[0].lines, []);
+        let both = json!([refunded(2, "15.00", tip), refunded(1, "40.00", json!({}))]);
+        let fact = of(&lines, refund(both, "55.00"));
+        assert_eq!((fact.refunds[0].total_minor, fact.refunds[0].goods_minor), (5500, Some(4000)));
+        assert_eq!(fact.refunds[0].lines.len(), 1);
+        let only_a_card = of(&json!([line(3, "50.00", json!({ "gift_card": true }))]), json!([]));
+        assert_eq!(only_a_card.goods_minor, Some(0));
     }
 
     #[test]

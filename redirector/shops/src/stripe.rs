@@ -1,20 +1,22 @@
-//! Stripe webhooks: checkout sessions, refunds and disputes.
+//! Stripe webhooks: checkout sessions, renewals of subscriptions, captures, refunds and disputes.
 //!
 //! An order is a payment: its id is the payment intent, which sessions, charges and disputes all
-//! name. A session says what was bought; a charge says how much was refunded so far; a dispute says
-//! whether the payment is still valid. Amounts are integers in Stripe's own minor units. A field of
+//! name. A session says what was bought, an invoice what a subscription renewed; a charge says
+//! whether it was captured, and how much was refunded so far; a dispute says whether the payment is
+//! still valid. Amounts are integers in Stripe's own minor units. A field of
 //! a session that cannot be read is noted and left out; the rest of the session still counts.
 
 use http::HeaderMap;
 use serde_json::Value;
 use shared::id::FactId;
+use shared::json::repaired;
 use shared::money::{AMOUNT_MAX, Currency};
 use shared::order::{
-    Alias, AliasKind, AmountPart, FactKind, OrderFact, Refund, RefundList, Status, Touch,
-    Unreadable, normal_order_id,
+    Alias, AliasKind, AmountPart, FactKind, FailedRefund, OrderFact, Refund, RefundList, Status,
+    Touch, Unreadable, normal_order_id,
 };
 use shared::platform::Platform;
-use shared::time::Timestamp;
+use shared::time::{Span, Timestamp};
 use shared::token::TOKEN_CHARS;
 
 use crate::amounts::{brief_of, unreadable};
@@ -24,13 +26,23 @@ use crate::{fields, signature};
 
 /// Characters of an order id, and of a topic that is kept.
 const NAME_CHARS_MAX: usize = 128;
-/// Where a session may contain a click token. Shops also use the first place for other values.
-const TOKEN_PATHS: [&str; 3] =
-    ["data.object.client_reference_id", "data.object.metadata.ac", "data.object.metadata._ac"];
+/// Discounts of one event that are read.
+const CODES_MAX: usize = 20;
+/// Where a session may contain a click token, or the invoice of a subscription. Shops also use the
+/// first place for other values.
+const TOKEN_PATHS: [&str; 7] = [
+    "data.object.client_reference_id",
+    "data.object.metadata.ac",
+    "data.object.metadata._ac",
+    "data.object.subscription_details.metadata.ac",
+    "data.object.subscription_details.metadata._ac",
+    "data.object.parent.subscription_details.metadata.ac",
+    "data.object.parent.subscription_details.metadata._ac",
+];
 
 /// Returns the event's type. It is in the body, because Stripe has no header for it.
 pub(crate) fn topic(body: &[u8]) -> Option<String> {
-    let event = serde_json::from_slice::<Value>(body).ok()?;
+    let event = serde_json::from_slice::<Value>(&repaired(body)).ok()?;
     Some(event.get("type")?.as_str()?.chars().take(NAME_CHARS_MAX).collect())
 }
 
@@ -46,7 +58,15 @@ enum Subject {
     Session,
     /// A session whose payment failed later.
     Failed,
+    /// A payment of a subscription.
+    Invoice,
     Refund,
+    /// A refund that failed after its charge reported it, or was cancelled.
+    RefundFailed,
+    /// A charge that was only authorised, and is captured now.
+    Captured,
+    /// A charge that was only authorised, for too long.
+    Expired,
     DisputeCreated,
     DisputeClosed,
     FundsReinstated,
@@ -59,8 +79,13 @@ impl Subject {
                 Self::Session
             }
             "checkout.session.async_payment_failed" => Self::Failed,
+            "invoice.paid" => Self::Invoice,
             "charge.refunded" => Self::Refund,
-            "charge.dispute.created" => Self::DisputeCreated,
+            "refund.failed" | "refund.updated" | "charge.refund.updated" => Self::RefundFailed,
+            "charge.captured" => Self::Captured,
+            "charge.expired" => Self::Expired,
+            // An inquiry that becomes a dispute takes the money, too.
+            "charge.dispute.created" | "charge.dispute.funds_withdrawn" => Self::DisputeCreated,
             "charge.dispute.closed" => Self::DisputeClosed,
             "charge.dispute.funds_reinstated" => Self::FundsReinstated,
             _ => return None,
@@ -80,11 +105,18 @@ pub(crate) fn read(arrival: &Arrival<'_>) -> Reading {
         );
     };
     let Some(subject) = Subject::of(kind) else {
-        return Reading::Ignored("only checkout sessions, refunds and disputes are recorded");
+        return Reading::Ignored("only sessions, renewals, refunds and disputes are recorded");
     };
     let reader = Reader { arrival, event: &event, notes: vec![], unreadable: vec![] };
     if reader.word("data.object.mode") == Some("setup") {
         return Reading::Ignored("a session that only keeps a payment method sells nothing");
+    }
+    if let (Subject::Invoice, Some(reason)) = (subject, reader.is_no_renewal()) {
+        return Reading::Ignored(reason);
+    }
+    let state = reader.word("data.object.status");
+    if matches!(subject, Subject::RefundFailed) && !matches!(state, Some("failed" | "canceled")) {
+        return Reading::Ignored("a refund counts when its charge says so");
     }
     match reader.fact(subject) {
         Ok(fact) => Reading::Fact(Box::new(fact)),
@@ -107,7 +139,11 @@ impl Reader<'_> {
         let fact = match subject {
             Subject::Session => self.session(blank, None)?,
             Subject::Failed => self.session(blank, Some(Status::Void))?,
+            Subject::Invoice => self.invoice(blank)?,
             Subject::Refund => self.refund(blank)?,
+            Subject::RefundFailed => self.refund_failed(blank)?,
+            Subject::Captured => self.captured(blank)?,
+            Subject::Expired => self.expired(blank)?,
             Subject::DisputeCreated => self.dispute(blank, Self::opened)?,
             Subject::DisputeClosed => self.dispute(blank, Self::closed)?,
             Subject::FundsReinstated => self.dispute(blank, |_| Some(Status::Paid))?,
@@ -158,22 +194,121 @@ impl Reader<'_> {
             customer: fields::customer(self.arrival, self.emails()),
             mailbox: fields::mailbox(self.arrival, self.emails()),
             status: Some(status),
+            coupons: self.coupons(),
             touches: self.touches(),
             currency,
             ..blank
         };
         if let Some(currency) = currency {
-            let path = "data.object.amount_total";
-            fact.total_minor = self.amount(path, currency);
-            if fact.total_minor.is_none() && self.field(path).is_some() {
-                self.unread(AmountPart::Total, path);
-            }
+            fact.total_minor = self.total("data.object.amount_total", currency);
             fact.tax_minor = self.amount("data.object.total_details.amount_tax", currency);
             fact.shipping_minor = self.shipping(currency);
             fact.goods_minor = self.goods(currency);
             self.note_inclusive_tax(&fact);
         }
         Ok(fact)
+    }
+
+    /// Returns why an invoice is no renewal, if it is none.
+    fn is_no_renewal(&self) -> Option<&'static str> {
+        match self.word("data.object.billing_reason").unwrap_or_default() {
+            "subscription_create" => Some("a subscription's first payment is that of its session"),
+            reason if reason.starts_with("subscription") => None,
+            _ => Some("only invoices of subscriptions are recorded"),
+        }
+    }
+
+    /// Reads what a subscription renewed. Its goods are the total without tax and shipping: the
+    /// invoice's subtotal may be before or after discounts.
+    fn invoice(&mut self, blank: OrderFact) -> Result<OrderFact, String> {
+        let order_id = self.order_id("data.object.id")?;
+        let currency = self.currency()?;
+        let total_minor = self.total("data.object.total", currency);
+        let untaxed = "data.object.total_excluding_tax";
+        let path = if self.field(untaxed).is_some() { untaxed } else { "data.object.total" };
+        let tax_minor = self.amount("data.object.tax", currency);
+        let without_tax = self.amount(path, currency).map(|amount| {
+            let tax = if path == untaxed { 0 } else { tax_minor.unwrap_or(0) };
+            amount - tax
+        });
+        if without_tax.is_none() {
+            self.unread(AmountPart::Goods, path);
+        }
+        let shipping_minor = self.amount("data.object.shipping_cost.amount_subtotal", currency);
+        let goods = without_tax.map(|amount| (amount - shipping_minor.unwrap_or(0)).max(0));
+        Ok(OrderFact {
+            order_id,
+            ordered_at: self.time("created"),
+            status: Some(Status::Paid),
+            currency: Some(currency),
+            goods_minor: goods,
+            tax_minor,
+            shipping_minor,
+            total_minor,
+            coupons: self.coupons(),
+            customer: fields::customer(self.arrival, self.emails()),
+            mailbox: fields::mailbox(self.arrival, self.emails()),
+            touches: self.touches(),
+            renewal: true,
+            ..blank
+        })
+    }
+
+    fn total(&mut self, path: &str, currency: Currency) -> Option<i64> {
+        let total = self.amount(path, currency);
+        if total.is_none() && self.field(path).is_some() {
+            self.unread(AmountPart::Total, path);
+        }
+        total
+    }
+
+    /// Reads a charge that is paid now. What was not captured counts as refunded. Stripe counts whole
+    /// seconds, and a charge is captured after its session was completed.
+    fn captured(&mut self, blank: OrderFact) -> Result<OrderFact, String> {
+        let status = Some(Status::Paid);
+        let occurred_at = blank.occurred_at.plus(Span::ms(1)).min(blank.received_at);
+        let blank = OrderFact { occurred_at, ..blank };
+        let gave_back =
+            self.field("data.object.amount_refunded").and_then(Value::as_i64) != Some(0);
+        if gave_back && self.field("data.object.amount_refunded").is_some() {
+            return self.refund(blank).map(|fact| OrderFact { status, ..fact });
+        }
+        let order_id = self.order_id("data.object.id")?;
+        Ok(OrderFact { order_id, status, partial: true, ..blank })
+    }
+
+    /// Reads a charge that nobody captured in time: the customer pays nothing.
+    fn expired(&self, blank: OrderFact) -> Result<OrderFact, String> {
+        let order_id = self.order_id("data.object.id")?;
+        Ok(OrderFact { order_id, status: Some(Status::Void), partial: true, ..blank })
+    }
+
+    /// Returns the discount codes, as far as the event has them: the code of an expanded promotion
+    /// code, the ids of promotion codes and coupons, and what the shop put into the metadata.
+    fn coupons(&self) -> Vec<String> {
+        let of_list = |path: &str| {
+            let list = self.field(path).and_then(Value::as_array);
+            list.map_or(&[][..], Vec::as_slice)
+        };
+        let listed = of_list("data.object.discounts").iter();
+        let broken_down = of_list("data.object.total_details.breakdown.discounts").iter();
+        let discounts = listed.chain(broken_down.filter_map(|entry| entry.get("discount")));
+        let in_discounts = discounts.take(CODES_MAX).flat_map(|discount| {
+            let source = discount.get("source").and_then(|source| source.get("coupon"));
+            let values = [discount.get("promotion_code"), discount.get("coupon"), source];
+            values.into_iter().flatten().flat_map(|value| {
+                let names = [Some(value), value.get("code"), value.get("id")];
+                names.into_iter().flatten().filter_map(Value::as_str)
+            })
+        });
+        let mut codes = Vec::new();
+        for code in in_discounts.chain(self.word("data.object.metadata.coupon")).map(str::trim) {
+            if !code.is_empty() && code.len() <= NAME_CHARS_MAX && !codes.iter().any(|c| c == code)
+            {
+                codes.push(code.to_owned());
+            }
+        }
+        codes
     }
 
     fn unread(&mut self, part: AmountPart, path: &str) {
@@ -233,6 +368,27 @@ impl Reader<'_> {
             kind: FactKind::Refund,
             currency,
             refunds: refund.into_iter().collect(),
+            partial: true,
+            ..blank
+        })
+    }
+
+    /// Reads a refund that did not reach the customer. Its charge reported it within a sum, and no
+    /// event reports the sum anew.
+    fn refund_failed(&self, blank: OrderFact) -> Result<OrderFact, String> {
+        let named = |path: &str| self.id(path).ok_or_else(|| format!("{path}: expected an id"));
+        let currency = self.currency()?;
+        let amount = self.exact("data.object.amount", currency)?;
+        let failed = FailedRefund {
+            id: named("data.object.id")?,
+            of: named("data.object.charge")?,
+            total_minor: amount.ok_or("data.object.amount: expected an amount")?,
+        };
+        Ok(OrderFact {
+            order_id: self.order_id("data.object.charge")?,
+            kind: FactKind::Refund,
+            currency: Some(currency),
+            failed_refunds: vec![failed],
             partial: true,
             ..blank
         })
@@ -768,6 +924,7 @@ mod tests {
             ("closed", "lost", Some(Status::Void), 0),
             ("closed", "warning_closed", None, 0),
             ("closed", "odd", None, 1),
+            ("funds_withdrawn", "under_review", Some(Status::Void), 0),
             ("funds_reinstated", "under_review", Some(Status::Paid), 0),
         ] {
             let object = json!({ "id": "dp_1", "payment_intent": "pi_1", "status": word });
@@ -775,6 +932,111 @@ mod tests {
             assert_eq!((fact.status, fact.notes.len()), (status, notes), "{kind} {word}");
             assert!(fact.partial && fact.kind == FactKind::Cancel && fact.currency.is_none());
         }
+    }
+
+    #[test]
+    fn a_refund_that_failed_later_is_taken_out_of_its_charges_sum() {
+        let refund = |status: &str, kind: &str| {
+            let object = json!({ "id": "re_1", "charge": "ch_1", "payment_intent": "pi_1",
+                                 "amount": 300, "currency": "eur", "status": status });
+            reading(&event(kind, object))
+        };
+        for kind in ["refund.failed", "refund.updated", "charge.refund.updated"] {
+            for status in ["failed", "canceled"] {
+                let Reading::Fact(fact) = refund(status, kind) else { panic!("{kind} {status}") };
+                let expected =
+                    FailedRefund { id: "re_1".into(), of: "ch_1".into(), total_minor: 300 };
+                assert_eq!((fact.failed_refunds, fact.order_id.as_str()), (vec![expected], "pi_1"));
+                assert!(fact.partial && fact.refunds.is_empty() && fact.status.is_none());
+            }
+            for status in ["pending", "succeeded", "requires_action"] {
+                assert!(matches!(refund(status, kind), Reading::Ignored(_)), "{kind} {status}");
+            }
+        }
+        let odd = json!({ "id": "re_1", "charge": "ch_1", "currency": "eur", "status": "failed" });
+        assert!(unparsed(&event("refund.failed", odd)).starts_with("data.object.amount: "));
+    }
+
+    #[test]
+    fn discounts_name_their_codes_in_every_form_that_stripe_sends() {
+        let codes = |changes: Value| session(changes).coupons;
+        assert_eq!(codes(json!({})), Vec::<String>::new());
+        let plain = json!({ "discounts": [{ "coupon": "ANNA15", "promotion_code": null }] });
+        assert_eq!(codes(plain), ["ANNA15"]);
+        let by_code = json!({ "discounts": [{ "coupon": null, "promotion_code": "promo_1" }] });
+        assert_eq!(codes(by_code), ["promo_1"]);
+        let expanded = json!({
+            "discounts": ["di_1", { "promotion_code": { "id": "promo_1", "code": "ANNA15" } }],
+            "total_details": { "breakdown": { "discounts": [
+                { "amount": 5, "discount": { "source": { "coupon": "c1" }, "coupon": { "id": "c2" } } },
+            ] } },
+            "metadata": { "coupon": " BEN " },
+        });
+        assert_eq!(codes(expanded), ["ANNA15", "promo_1", "c2", "c1", "BEN"]);
+        for odd in [json!(5), json!([5, null, [], {}]), json!([{ "coupon": "" }])] {
+            assert_eq!(codes(json!({ "discounts": odd })), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_renewal_is_an_order_of_its_own() {
+        let renewal = |changes: Value| {
+            let mut invoice = json!({
+                "id": "in_2", "billing_reason": "subscription_cycle", "currency": "eur",
+                "subtotal": 10_000, "total": 10_710, "total_excluding_tax": 9000, "tax": 1710,
+                "discounts": [{ "coupon": "ANNA15" }], "customer_email": "a@b.example",
+            });
+            invoice.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            fact(&event("invoice.paid", invoice))
+        };
+        let whole = renewal(json!({}));
+        let amounts = (whole.goods_minor, whole.tax_minor, whole.total_minor);
+        assert_eq!(amounts, (Some(9000), Some(1710), Some(10_710)));
+        assert_eq!((whole.order_id.as_str(), whole.status), ("in_2", Some(Status::Paid)));
+        assert!(whole.renewal && !whole.partial && whole.notes.is_empty());
+        assert_eq!(whole.coupons, ["ANNA15"]);
+        assert_eq!(renewal(json!({ "payment_intent": "pi_2" })).order_id, "pi_2");
+        assert_eq!(renewal(json!({ "total_excluding_tax": null })).goods_minor, Some(9000));
+        let shipped = json!({ "shipping_cost": { "amount_subtotal": 500 } });
+        assert_eq!(renewal(shipped).goods_minor, Some(8500));
+        let odd = renewal(json!({ "total_excluding_tax": "90.00" }));
+        let path = "data.object.total_excluding_tax";
+        assert_eq!((odd.goods_minor, unread(&odd)), (None, vec![(AmountPart::Goods, path)]));
+        let token = json!({ "ac": "x".repeat(76) });
+        let noted = json!({ "parent": { "subscription_details": { "metadata": token } } });
+        assert!(renewal(noted).notes[0].contains("subscription_details.metadata.ac: token"));
+    }
+
+    #[test]
+    fn a_payment_that_is_captured_later_is_paid_then_and_one_that_is_not_is_void() {
+        let charge = |kind: &str, refunded: Value| {
+            fact(&event(
+                kind,
+                json!({ "id": "ch_1", "payment_intent": "pi_1", "currency": "eur", "amount": 100,
+                        "amount_captured": 70, "amount_refunded": refunded }),
+            ))
+        };
+        let whole = charge("charge.captured", json!(0));
+        assert_eq!((whole.order_id.as_str(), whole.status), ("pi_1", Some(Status::Paid)));
+        assert!(whole.partial && whole.refunds.is_empty());
+        let part = charge("charge.captured", json!(30));
+        assert_eq!((part.status, part.refunds[0].total_minor), (Some(Status::Paid), 30));
+        assert!(charge("charge.captured", json!(null)).refunds.is_empty());
+        let expired = charge("charge.expired", json!(0));
+        assert_eq!((expired.status, expired.kind), (Some(Status::Void), FactKind::Order));
+        // What follows from the facts together.
+        let authorised = session(json!({ "payment_status": "unpaid" }));
+        let later = |fact: OrderFact, n: u8| OrderFact {
+            id: FactId::from_bytes([n; 16]),
+            occurred_at: Timestamp::from_ms(SIGNED_AT * 1000 + i64::from(n)),
+            ..fact
+        };
+        let order = |facts: Vec<OrderFact>| shared::order::fold(&facts).unwrap();
+        assert_eq!(order(vec![authorised.clone()]).status, Status::Unpaid);
+        let paid = order(vec![authorised.clone(), later(part, 1)]);
+        assert_eq!((paid.status, paid.refunded_minor), (Status::Paid, 30));
+        let void = order(vec![authorised, later(expired, 1)]);
+        assert_eq!((void.status, void.goods_minor), (Status::Void, Some(9000)));
     }
 
     #[test]
@@ -801,7 +1063,10 @@ mod tests {
         );
         assert!(unparsed(&json!({ "id": "evt_1" })).starts_with("type: "));
         assert!(unparsed(&json!([])).starts_with("body: "));
-        assert!(matches!(reading(&event("invoice.paid", json!({}))), Reading::Ignored(_)));
+        for reason in [json!(null), json!("manual"), json!("subscription_create")] {
+            let invoice = json!({ "id": "in_1", "billing_reason": reason });
+            assert!(matches!(reading(&event("invoice.paid", invoice)), Reading::Ignored(_)));
+        }
         let setup = event("checkout.session.completed", json!({ "id": "cs_1", "mode": "setup" }));
         assert!(matches!(reading(&setup), Reading::Ignored(_)));
     }

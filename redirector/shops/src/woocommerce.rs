@@ -14,7 +14,7 @@
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
 use shared::id::FactId;
-use shared::money::{Currency, Decimal};
+use shared::money::{AMOUNT_MAX, Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, Status, Touch, Unreadable,
     normal_order_id,
@@ -24,7 +24,7 @@ use shared::time::Timestamp;
 
 use crate::amounts::{self, bounded, decimal, minor, unreadable};
 use crate::arrival::{Arrival, Reading};
-use crate::fields::{self, first_notes, list, query_token};
+use crate::fields::{self, first_notes, list, query_tokens};
 use crate::mac::Begun;
 
 /// Fields of WooCommerce's other resources that have an id and a state: subscriptions, coupons,
@@ -153,6 +153,9 @@ impl Reader<'_> {
                 .unwrap_or(self.arrival.received_at)
                 .min(self.arrival.received_at),
             ordered_at: self.time("date_created_gmt"),
+            // WooCommerce does not date an order anew when its items change. So an edit that is
+            // taken back has the body of a delivery before it, and its arrival tells it apart.
+            restates: occurred_at.is_some_and(|stated| stated <= self.arrival.received_at),
             status: Some(status),
             currency,
             goods_minor,
@@ -229,9 +232,27 @@ impl Reader<'_> {
         minor(value, currency?).map_err(|reason| self.notes.push(format!("{field}: {reason}"))).ok()
     }
 
+    /// Returns what the customer paid with gift cards. WooCommerce's total is without it, and refunds
+    /// without lines take back the goods by their share of what was paid in all.
+    fn gift_cards(&mut self, currency: Option<Currency>) -> i64 {
+        let mut paid: i64 = 0;
+        for (index, card) in list(self.order, "gift_cards").iter().enumerate() {
+            let amount = card.get("amount").zip(currency);
+            match amount.map(|(amount, currency)| minor(amount, currency)) {
+                Some(Ok(amount)) if paid + amount <= AMOUNT_MAX => paid += amount,
+                Some(Err(reason)) => {
+                    self.notes.push(format!("gift_cards[{index}].amount: {reason}"));
+                }
+                _ => {}
+            }
+        }
+        paid
+    }
+
     fn total(&mut self, currency: Option<Currency>) -> Option<i64> {
         let value = self.order.get("total").filter(|value| !value.is_null());
         let total = self.amount("total", currency);
+        let total = total.map(|total| (total + self.gift_cards(currency)).min(AMOUNT_MAX));
         if total.is_none() && value.is_some() && currency.is_some() {
             self.unreadable.push(unreadable(AmountPart::Total, "total", value));
         }
@@ -271,6 +292,15 @@ impl Reader<'_> {
                 }
             }
         }
+        match self.discounts_as_fees() {
+            Ok(discounts) => sum = sum.checked_add(discounts).unwrap_or(sum),
+            Err((index, reason)) => {
+                let fee = list(self.order, "fee_lines").get(index);
+                let field = format!("fee_lines[{index}].total");
+                self.notes.push(format!("{field}: {reason}"));
+                unread = unread.or(Some((field, fee.and_then(|fee| fee.get("total")))));
+            }
+        }
         let currency = currency?;
         let goods =
             unread.is_none().then(|| amounts::goods(sum, currency, &mut self.notes)).flatten();
@@ -281,6 +311,21 @@ impl Reader<'_> {
             self.lines.clear();
         }
         goods
+    }
+
+    /// Returns the sum of the fees below zero: some plug-ins for discounts write them instead of
+    /// coupons. Fees that the customer pays are no goods.
+    ///
+    /// # Errors
+    /// The index of a fee that cannot be read, and why: it may be a discount.
+    fn discounts_as_fees(&self) -> Result<Decimal, (usize, String)> {
+        let mut fees = list(self.order, "fee_lines").iter().enumerate();
+        fees.try_fold(Decimal::ZERO, |sum, (index, fee)| {
+            let total = fee.get("total").map_or(Ok(Decimal::ZERO), decimal);
+            let less = total.map(|total| if total.is_negative() { total } else { Decimal::ZERO });
+            let sum = less.and_then(|less| sum.checked_add(less).ok_or("too large".to_owned()));
+            sum.map_err(|reason| (index, reason))
+        })
     }
 
     /// Returns the refunds so far, including tax and shipping. WooCommerce sends them as negative
@@ -325,13 +370,16 @@ impl Reader<'_> {
     /// the visit's first page.
     fn touches(&mut self) -> Vec<Touch> {
         let mut refused = Vec::new();
-        let tokens = self.meta().filter_map(|(key, value)| match key {
-            "ac" => Some(("meta_data.ac", value)),
-            "_ac" => Some(("meta_data._ac", value)),
-            "_wc_order_attribution_session_entry" => {
-                Some(("meta_data._wc_order_attribution_session_entry", query_token(value)?))
-            }
-            _ => None,
+        let tokens = self.meta().flat_map(|(key, value)| {
+            let (field, tokens) = match key {
+                "ac" => ("meta_data.ac", vec![value.to_owned()]),
+                "_ac" => ("meta_data._ac", vec![value.to_owned()]),
+                "_wc_order_attribution_session_entry" => {
+                    ("meta_data._wc_order_attribution_session_entry", query_tokens(value))
+                }
+                _ => ("", vec![]),
+            };
+            tokens.into_iter().map(move |token| (field, token))
         });
         let touches = fields::touches(self.arrival, tokens, &mut refused);
         self.notes.append(&mut refused);
@@ -414,6 +462,31 @@ mod tests {
         assert_eq!((unread(&fine), fine.goods_minor), (vec![], Some(10_000)));
         let tax = fact(json!({ "total_tax": "1,00" }));
         assert_eq!(unread(&tax), [], "no commission depends on it");
+    }
+
+    #[test]
+    fn fees_below_zero_are_discounts_and_other_fees_no_goods() {
+        let goods = |fees: Value| fact(json!({ "fee_lines": fees })).goods_minor;
+        let fee = |total: &str| json!({ "id": 9, "name": "Bulk discount", "total": total });
+        assert_eq!(goods(json!([fee("-15.00"), fee("5.00")])), Some(8500));
+        assert_eq!(goods(json!([{ "id": 9 }])), Some(10_000));
+        assert_eq!(goods(json!([fee("-150.00")])), Some(0));
+        let odd = fact(json!({ "fee_lines": [fee("5.00"), fee("-15,00")] }));
+        let expected = [(AmountPart::Goods, "fee_lines[1].total", "-99,99")];
+        assert_eq!((unread(&odd).as_slice(), odd.goods_minor), (&expected[..], None));
+    }
+
+    #[test]
+    fn what_was_paid_with_gift_cards_belongs_to_the_total() {
+        // Of 100.00 the customer paid 60.00 with a card, and got 20.00 back.
+        let order = fact(json!({
+            "total": "40.00", "gift_cards": [{ "id": 1, "code": "X", "amount": 60 }, { "id": 2 }],
+            "refunds": [{ "id": 5, "total": "-20.00" }],
+        }));
+        assert_eq!((order.total_minor, order.notes.len()), (Some(10_000), 0));
+        assert_eq!(shared::order::fold(&[order]).unwrap().net_goods_minor(), Some(8000));
+        let odd = fact(json!({ "gift_cards": [{ "amount": "1,0" }] }));
+        assert_eq!((odd.total_minor, odd.notes.len()), (Some(11_000), 1));
     }
 
     #[test]

@@ -15,12 +15,13 @@ use live::status::Reconciliations;
 use live::{Live, Stop, clock};
 use serde_json::Value;
 use shared::catalog::{Merchant, ShopApi};
-use shared::id::{FactId, MerchantId};
-use shared::order::OrderFact;
+use shared::id::MerchantId;
+use shared::json::repaired;
+use shared::order::{OrderFact, is_known};
 use shared::platform::Platform;
 use shared::record::Record;
 use shared::time::{Span, Timestamp};
-use shops::asking::{Found, Page, credentials, first};
+use shops::asking::{Found, Page, credentials, first, with_key_in_query};
 use shops::{Arrival, Reading, topic_headers};
 
 use crate::outbound::{self, Policy};
@@ -160,7 +161,7 @@ impl Reconciler {
                 if pages > PAGES_MAX {
                     bail!("more than {PAGES_MAX} pages: the next reconciliation tries again");
                 }
-                let (answer, link) = self.ask(&page, credentials(platform, api))?;
+                let (answer, link) = self.ask(&page, platform, api)?;
                 for order in page.orders(&answer).map_err(|reason| anyhow!(reason))? {
                     read += 1;
                     found += u64::from(self.take(merchant, platform, &order)?);
@@ -174,21 +175,23 @@ impl Reconciler {
         Ok((read, found))
     }
 
-    fn ask(&self, page: &Page, (header, value): (&'static str, String)) -> Result<(Value, String)> {
-        let answer = self
-            .client
-            .get(&page.url)
-            .header(header, value)
-            .header("accept", "application/json")
-            .call();
-        let mut answer = answer.context("no answer")?;
+    fn ask(&self, page: &Page, platform: Platform, api: &ShopApi) -> Result<(Value, String)> {
+        let get = |url: &str| self.client.get(url).header("accept", "application/json");
+        let (header, value) = credentials(platform, api);
+        let mut answer = get(&page.url).header(header, value).call().context("no answer")?;
+        if answer.status() == 401
+            && let Some(url) = with_key_in_query(platform, api, page)
+        {
+            // SECURITY: the address has the key, so no error may repeat it.
+            answer = get(&url).call().map_err(|_| anyhow!("no answer"))?;
+        }
         let status = answer.status();
         if !status.is_success() {
             bail!("the shop answered {status}: check the key and its rights");
         }
         let link = outbound::header(&answer, "link");
         let body = outbound::body(&mut answer, ANSWER_BYTES_MAX).context("answer")?;
-        Ok((serde_json::from_slice(&body).context("the answer is not JSON")?, link))
+        Ok((serde_json::from_slice(&repaired(&body)).context("the answer is not JSON")?, link))
     }
 
     /// Records the fact that an order gives, unless it is known. Returns whether it was new.
@@ -205,7 +208,14 @@ impl Reconciler {
             secrets: &[],
             token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
         };
-        let Reading::Fact(fact) = shops::read(platform, &arrival) else { return Ok(false) };
+        let fact = match shops::read(platform, &arrival) {
+            Reading::Fact(fact) => fact,
+            Reading::Ignored(_) | Reading::Asked(_) => return Ok(false),
+            Reading::Unparsed(reason) => {
+                tracing::warn!(%merchant, "an order that the shop listed was not understood: {reason}");
+                return Ok(false);
+            }
+        };
         if self.is_known(&fact)? {
             return Ok(false);
         }
@@ -216,16 +226,10 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Returns whether the same fact came before, by a webhook or an earlier reconciliation.
+    /// Returns whether the shop's present state of an order came before, by a webhook or an earlier
+    /// reconciliation, and still stands.
     fn is_known(&self, fact: &OrderFact) -> Result<bool> {
         let known = find_order(self.state.get()?, fact.merchant, &fact.order_id)?;
-        Ok(known
-            .is_some_and(|known| known.facts.iter().any(|known| content(known) == content(fact))))
+        Ok(known.is_some_and(|known| is_known(&known.facts, fact)))
     }
-}
-
-/// Returns a fact's content, without how and when it came.
-fn content(fact: &OrderFact) -> OrderFact {
-    let (id, received_at) = (FactId::from_bytes([0; 16]), Timestamp::default());
-    OrderFact { id, received_at, notes: vec![], reread: None, ..fact.clone() }
 }

@@ -116,6 +116,41 @@ async fn a_shops_server_sends_orders_and_refunds_in_plain_words() {
 }
 
 #[tokio::test]
+async fn a_status_taken_back_by_who_may_say_anything_stands_and_an_old_signed_postback_does_not() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let say = |id: &str, status: &str| json!({ "order_id": id, "status": status, "currency": "EUR", "goods": "100.00", "ac": token });
+    let states = [("paid", 1500), ("rejected", 0), ("paid", 1500), ("paid", 1500), ("rejected", 0)];
+    for (status, commission) in states {
+        assert_eq!(orders(&stage, SECRET, 0, &say("S-1", status)).await.status, 200);
+        assert_eq!(stage.commission("S-1").await, commission, "{status}");
+    }
+    let marked = format!("\u{feff}{}", say("S-2", "paid"));
+    let time = now_ms() / 1000;
+    let signature = format!("t={time},v1={}", hex_mac(SECRET, &format!("{time}.{marked}")));
+    let headers = [("x-afterclick-signature", signature.as_str())];
+    let answer = stage.post(&format!("/_ac/orders/{}", stage.key), &headers, &marked).await;
+    assert_eq!((answer.status, stage.commission("S-2").await), (200, 1500), "{}", answer.body);
+
+    let postback = async |credential: &dyn Fn(&str) -> String, id: &str, status: &str| {
+        let query =
+            format!("amount=100.00&click_id={token}&currency=EUR&status={status}&txid={id}");
+        let path = format!("/_ac/pb/{}?{query}&{}", stage.key, credential(&query));
+        assert_eq!(stage.get(&path).await.status, 200);
+        stage.commission(id).await
+    };
+    let secret = postback_token(&stage).await;
+    let with_token = |_: &str| format!("token={secret}");
+    for (status, commission) in [("approved", 1500), ("rejected", 0), ("approved", 1500)] {
+        assert_eq!(postback(&with_token, "P-1", status).await, commission, "{status}");
+    }
+    let signed = |query: &str| format!("sig={}", hex_mac(SECRET, query));
+    for (status, commission) in [("approved", 1500), ("rejected", 0), ("approved", 0)] {
+        assert_eq!(postback(&signed, "P-2", status).await, commission, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn orders_and_refunds_are_imported_as_a_table_all_or_nothing() {
     let stage = Stage::set().await;
     let click = click_of(&stage.token().await);
@@ -138,6 +173,9 @@ async fn orders_and_refunds_are_imported_as_a_table_all_or_nothing() {
     }
     assert_eq!((stage.commission("1").await, stage.commission("2").await), (900, 150));
     assert_eq!(stage.figures().await["orders"], 2, "twice is once");
+    let void = "order_id,status,currency,goods\n2,rejected,EUR,10.00\n";
+    assert_eq!((import(void.to_owned()).await.status, stage.commission("2").await), (201, 0));
+    assert_eq!((import(table.clone()).await.status, stage.commission("2").await), (201, 0), "old");
     let unknown = stage
         .product
         .ask(Method::POST, "/api/v1/orders/import?merchant=mer_00000000", "text/csv", table)

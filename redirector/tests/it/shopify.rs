@@ -78,6 +78,8 @@ async fn the_token_is_found_in_both_attributes_and_in_the_address_of_the_first_p
         json!({ "landing_site": format!("/products/red?x=1&ac={token}&utm_source=anna") }),
         json!({ "landing_site": format!("https://shop.test/products/red?_ac={token}#reviews") }),
         json!({ "referring_site": format!("https://shop.test/?ac={token}") }),
+        json!({ "landing_site": format!("/p?ac=&utm_source=x&ac={token}&amp;ac=other") }),
+        json!({ "landing_site": format!("/p?x=1&amp;ac={token}") }),
     ];
     for (id, carrier) in (1u64..).zip(carriers) {
         let mut changes = json!({ "id": id, "note_attributes": [] });

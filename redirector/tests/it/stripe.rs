@@ -93,6 +93,60 @@ async fn a_paid_live_session_with_its_token_earns_to_the_cent() {
 }
 
 #[tokio::test]
+async fn a_refund_that_failed_gives_back_the_commission_that_it_took() {
+    let stage = Stage::set().await;
+    deliver(&stage, &plain_session(&stage.token().await)).await;
+    assert_eq!(stage.commission("pi_1").await, 1500);
+    deliver(&stage, &refund(30, 4000)).await;
+    assert_eq!(stage.commission("pi_1").await, 900, "15 % of 60.00");
+    let failed = |kind: &str, ago: i64| {
+        let object = json!({
+            "id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1",
+            "amount": 3000, "currency": "eur", "status": "failed",
+        });
+        event(kind, ago, object)
+    };
+    deliver(&stage, &failed("refund.failed", 20)).await;
+    deliver(&stage, &failed("charge.refund.updated", 20)).await;
+    assert_eq!(stage.commission("pi_1").await, 1350, "15 % of 90.00, and said once");
+    deliver(&stage, &refund(10, 5000)).await;
+    assert_eq!(stage.commission("pi_1").await, 750, "the charge says the sum anew");
+}
+
+#[tokio::test]
+async fn a_promotion_code_credits_its_owner_and_a_renewal_is_an_order() {
+    let stage = Stage::set().await;
+    let coupon =
+        json!({ "campaign": stage.campaign, "influencer": stage.influencer, "code": "promo_1A" });
+    stage.product.create("coupons", &coupon).await.unwrap();
+    let by_code = json!({ "client_reference_id": null, "discounts": [{ "coupon": "x", "promotion_code": "promo_1A" }] });
+    deliver(&stage, &session("", by_code)).await;
+    let order = stage.order("pi_1").await;
+    assert_eq!(order["decision"]["method"], "coupon", "{order}");
+    assert_eq!(stage.commission("pi_1").await, 1350);
+    let token = stage.token().await;
+    let invoice = |id: &str, reason: &str| {
+        let object = json!({
+            "id": id, "object": "invoice", "billing_reason": reason, "currency": "eur",
+            "total": 11_900, "total_excluding_tax": 10_000,
+            "parent": { "subscription_details": { "metadata": { "ac": token } } },
+        });
+        let mut event = event("invoice.paid", 0, object);
+        event["id"] = json!(format!("evt_{id}"));
+        event
+    };
+    deliver(&stage, &invoice("in_1", "subscription_create")).await;
+    deliver(&stage, &invoice("in_2", "subscription_cycle")).await;
+    let order = stage.order("in_2").await;
+    assert_eq!(order["order"]["goods"], "100.00");
+    assert_eq!(order["facts"][0]["renewal"], true);
+    assert_eq!(order["decision"]["label"], "renewal", "the campaign does not pay renewals");
+    let path = format!("/api/v1/orders/{}/in_1", stage.merchant);
+    let first = stage.product.ask(Method::GET, &path, "", "").await.unwrap();
+    assert_eq!(first.status, 404, "the first payment is that of its session");
+}
+
+#[tokio::test]
 async fn the_token_is_read_in_metadata_in_both_spellings() {
     let stage = Stage::set().await;
     let token = stage.token().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::support::{SECRET, Stage, click_of, hex_mac, segment, sign, woo_order};
+use crate::support::{SECRET, Stage, click_of, hex_mac, segment, sign, text, woo_order};
 
 #[tokio::test]
 async fn a_signed_order_with_its_token_earns_to_the_cent() {
@@ -114,6 +114,60 @@ async fn an_old_delivery_under_another_header_pays_nothing_again() {
     }
     assert_eq!(stage.order("727").await["order"]["status"], "void");
     assert_eq!(stage.order("727").await["facts"].as_array().unwrap().len(), 3, "one fact a body");
+}
+
+#[tokio::test]
+async fn what_is_taken_back_without_a_new_date_stands_as_it_was_last_delivered() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let state = |changes| woo_state(&token, "19:28:08", changes);
+    let placed = state(json!({}));
+    let edited = state(json!({ "line_items": [{ "id": 315, "total": "10.00" }] }));
+    let on_hold = state(json!({ "status": "on-hold" }));
+    let after = async |body: &str| {
+        assert_eq!(stage.webhook("order.updated", body).await.status, 200);
+        let commission = stage.commission("727").await;
+        let order = stage.order("727").await;
+        let facts = order["facts"].as_array().unwrap().len();
+        (commission, text(&order["order"]["status"]), facts)
+    };
+    let paid = || "paid".to_owned();
+    assert_eq!(after(&placed).await, (270, paid(), 1));
+    assert_eq!(after(&edited).await, (150, paid(), 2));
+    assert_eq!(after(&placed).await, (270, paid(), 3), "the edit was taken back");
+    assert_eq!(after(&placed).await, (270, paid(), 3), "that is said already");
+    assert_eq!(after(&on_hold).await, (270, "unpaid".to_owned(), 4));
+    assert_eq!(after(&placed).await, (270, paid(), 5));
+    // Sent again after the shop dated the order anew, none of them is newer than its date.
+    let cancelled = woo_state(&token, "20:00:00", json!({ "status": "cancelled" }));
+    assert_eq!(after(&cancelled).await, (0, "void".to_owned(), 6));
+    for body in [&placed, &edited, &on_hold, &placed] {
+        assert_eq!((after(body).await.0, after(body).await.1), (0, "void".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_was_cut_inside_an_emoji_or_begins_with_a_mark_is_read() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let noted = |id: u64, note: &str| {
+        let body = woo_order(id, json!({ "customer_note": "thanks" }), &[("_ac", &token)]);
+        body.replace("\"thanks\"", note)
+    };
+    let bodies =
+        [(1, noted(1, r#""thanks \ud83d""#)), (2, format!("\u{feff}{}", noted(2, "\"x\"")))];
+    for (id, body) in bodies {
+        assert_eq!(stage.webhook("order.updated", &body).await.status, 200, "{id}");
+        assert_eq!(stage.commission(&id.to_string()).await, 270, "{id}");
+    }
+    // What the pixel made of a name that it cut.
+    let event = json!({
+        "v": 1, "k": stage.key, "t": token, "c": "granted",
+        "e": [{ "id": "0190a000-0000-7000-8000-000000000001", "n": "purchase", "ts": 1, "u": "https://shop.test/",
+                "o": { "id": "3", "value": "10.00", "currency": "EUR", "items": [{ "name": "CUT", "qty": "1" }] } }],
+    });
+    let event = event.to_string().replace("CUT", r"x\ud83d");
+    assert_eq!(stage.events(&[], &event).await.status, 204);
 }
 
 #[tokio::test]

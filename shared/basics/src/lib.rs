@@ -15,6 +15,8 @@ pub mod consent;
 #[cfg(feature = "domain")]
 pub mod id;
 #[cfg(feature = "domain")]
+pub mod json;
+#[cfg(feature = "domain")]
 pub mod money;
 #[cfg(feature = "domain")]
 pub mod page_order;

@@ -125,6 +125,17 @@ pub struct RefundedLine {
     pub goods_minor: i64,
 }
 
+/// A refund that was reported and did not reach the customer: the shop has the money again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FailedRefund {
+    /// The provider's id of the refund that failed.
+    pub id: String,
+    /// The [`Refund::id`] under which the sum was reported that has it in.
+    pub of: String,
+    /// Its amount; positive.
+    pub total_minor: i64,
+}
+
 /// A line of an order, with the fields that commission rules use.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Line {
@@ -261,6 +272,10 @@ pub struct OrderFact {
     /// The refunds that the channel named.
     #[serde(default)]
     pub refunds: Vec<Refund>,
+    /// The refunds that failed. Each reduces the sum that was reported before, until a later fact
+    /// reports the sum anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_refunds: Vec<FailedRefund>,
     /// The meaning of this list: all refunds, or some.
     #[serde(default)]
     pub refund_list: RefundList,
@@ -300,6 +315,11 @@ pub struct OrderFact {
     /// The amounts that could not be read. The order's commission is held while they are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<Unreadable>,
+    /// True where the same content, delivered again, says anew that the order is so: the channel
+    /// has no better word for when it was so than the arrival. False where the first delivery
+    /// counts alone, however often the content is sent again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restates: bool,
     /// The unparsed delivery from which this fact was read after a fix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reread: Option<UnparsedId>,
@@ -366,6 +386,7 @@ impl OrderFact {
             total_minor: None,
             lines: vec![],
             refunds: vec![],
+            failed_refunds: vec![],
             refund_list: RefundList::Some,
             partial: false,
             coupons: vec![],
@@ -379,6 +400,7 @@ impl OrderFact {
             test: false,
             notes: vec![],
             unreadable: vec![],
+            restates: false,
             reread: None,
         }
     }

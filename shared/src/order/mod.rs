@@ -5,17 +5,20 @@
 //! layer. What a browser said never changes what the shop's server said.
 
 mod claims;
+mod deliveries;
 mod fact;
 mod names;
 mod place;
+mod placing;
 mod refunds;
 mod said;
 mod touch;
 
 pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
+pub use deliveries::{deliveries, distinct};
 pub use fact::{
-    Alias, AliasKind, AmountPart, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine,
-    Source, Status, Unreadable,
+    Alias, AliasKind, AmountPart, FactKind, FailedRefund, Line, OrderFact, Refund, RefundList,
+    RefundedLine, Source, Status, Unreadable,
 };
 pub use names::{
     Anchor, OrderKey, by_order, fold_name, folded_of_key, normal_order_id, proof_name, twin_name,
@@ -26,12 +29,13 @@ use std::collections::BTreeMap;
 
 use claims::Reports;
 use place::place;
+use placing::{not_before_clicks, placed_at};
 use refunds::Valid;
 use said::Said;
 
 use crate::id::{CustomerId, FactId, MerchantId};
 use crate::money::{Currency, round_half_away};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 
 /// An order, folded from its facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,29 +141,6 @@ impl Order {
     pub fn is_unknown(&self) -> bool {
         !self.unreadable.is_empty() && self.is_earning()
     }
-}
-
-/// Removes repeated deliveries: of the facts with one id, the one that was received first stays. Of
-/// facts from browsers at most [`BROWSER_FACTS_MAX`] count: those that prove that they know the
-/// order, then those that came nearest to it in time.
-pub fn distinct<'f>(facts: impl IntoIterator<Item = &'f OrderFact>) -> Vec<&'f OrderFact> {
-    let mut by_id: BTreeMap<FactId, &OrderFact> = BTreeMap::new();
-    for fact in facts {
-        let first = by_id.entry(fact.id).or_insert(fact);
-        if fact.received_at < first.received_at {
-            *first = fact;
-        }
-    }
-    let (mut distinct, mut browsers): (Vec<_>, Vec<_>) =
-        by_id.into_values().partition(|f| f.source.confirms());
-    if browsers.len() > BROWSER_FACTS_MAX {
-        let mut shop = Said::default();
-        distinct.iter().for_each(|fact| shop.add(fact));
-        let placed_at = shop.first_at.map(|first_at| placed_at(shop.stated_at(), first_at, []));
-        Reports::of(&distinct).keep_best(placed_at.unwrap_or_default(), &mut browsers);
-    }
-    distinct.extend(browsers);
-    distinct
 }
 
 /// Folds an order's facts. The result depends on their set alone, not on order or repetition.
@@ -285,28 +266,60 @@ fn touches(said: &Said<'_>, first_at: Timestamp) -> Vec<Touch> {
     touches
 }
 
+/// Returns whether a state of an order is known already, so that it need not be recorded: one of
+/// the order's facts has the same content, and this one would change nothing.
+///
+/// A state that was changed and is as before is not known, although its content is: it stands again
+/// only when it is recorded again.
+pub fn is_known(facts: &[OrderFact], state: &OrderFact) -> bool {
+    let content = |fact: &OrderFact| OrderFact {
+        id: FactId::from_bytes([0; 16]),
+        received_at: Timestamp::default(),
+        notes: vec![],
+        restates: false,
+        reread: None,
+        ..fact.clone()
+    };
+    let said = content(state);
+    facts.iter().any(|fact| content(fact) == said) && {
+        let with = [facts, std::slice::from_ref(state)].concat();
+        fold(&with) == fold(facts)
+    }
+}
+
 /// Returns the facts that a store need not keep, because they say again what was said just before
 /// and changed nothing when they came. Without them the order folds to the same, whatever comes
 /// later. `facts` are those of one order. None are named while there are few.
 ///
 /// Of facts with the same content that came one after the other, the first stays, and the one that
-/// replaces the others. Claims of browsers stay: few are kept, and which of them count may change
-/// with what the shop says later.
-pub fn repetitions(facts: &[OrderFact]) -> Vec<FactId> {
-    let mut by_arrival = distinct(facts);
+/// replaces the others. Of deliveries with one id the first and the last stay, whatever came between
+/// them. Claims of browsers stay: few are kept, and which of them count may change with what the
+/// shop says later.
+///
+/// Each is named by its id and its arrival: one id may have several deliveries that count.
+pub fn repetitions(facts: &[OrderFact]) -> Vec<(FactId, Timestamp)> {
+    let mut by_arrival = deliveries(facts);
     if by_arrival.len() <= FEW_FACTS {
         return vec![];
     }
     by_arrival.sort_unstable_by_key(|fact| (fact.received_at, fact.id));
+    let mut ends: BTreeMap<FactId, (Timestamp, Timestamp)> = BTreeMap::new();
+    for &OrderFact { id, received_at, .. } in by_arrival.iter().copied() {
+        ends.entry(id).or_insert((received_at, received_at)).1 = received_at;
+    }
+    let is_between = |fact: &OrderFact| {
+        let ends = ends.get(&fact.id);
+        ends.is_some_and(|(first, last)| *first < fact.received_at && fact.received_at < *last)
+    };
     let (mut repetitions, mut folding, mut order) = (vec![], Folding::default(), None);
     for run in by_arrival.chunk_by(|one, next| says_the_same(one, next)) {
-        let stays = run.iter().max_by_key(|fact| place(fact)).map(|fact| fact.id);
+        let stays = run.iter().max_by_key(|fact| place(fact)).map(|fact| place(fact));
         for (index, fact) in run.iter().enumerate() {
             folding.add(fact);
             let before = std::mem::replace(&mut order, folding.order());
-            let is_said_again = index > 0 && Some(fact.id) != stays;
+            let is_said_again = index > 0 && Some(place(fact)) != stays || is_between(fact);
             if is_said_again && fact.source.confirms() && before == order {
-                repetitions.push(fact.id);
+                repetitions.push((fact.id, fact.received_at));
             }
         }
     }
@@ -322,42 +335,38 @@ fn says_the_same(one: &OrderFact, other: &OrderFact) -> bool {
     *one == OrderFact { id, occurred_at, received_at, reread, ..other.clone() }
 }
 
-/// A shop's clock that is behind by more than this is not used.
-const CLOCK_ABSURD: Span = Span::days(365);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Platform;
 
-/// Returns the time at which the order was placed. The shop has stated it, unless it is impossible.
-/// `clicked` are the times of the clicks that may count.
-///
-/// A shop's clock may be wrong, and some shops count whole seconds only. An order cannot have been
-/// placed after its first fact reached us at `reported_at`: then that time counts. It cannot have
-/// been placed before the click whose token it has either. If the click is up to two minutes later,
-/// the time of the click counts; if it is more than a year later, the shop's clock is wrong, and
-/// the time of the first fact counts. In between the shop is believed: the order came before the
-/// click.
-fn placed_at(
-    stated: Option<Timestamp>,
-    reported_at: Timestamp,
-    clicked: impl IntoIterator<Item = Timestamp>,
-) -> Timestamp {
-    let skew = Span::minutes(2);
-    let Some(stated) = stated else { return reported_at };
-    if stated > reported_at.plus(skew) {
-        return reported_at;
+    fn state(content: &str, goods_minor: i64, (occurred_at, received_at): (i64, i64)) -> OrderFact {
+        let id = FactId::of_content(&[content.as_bytes()]);
+        let [occurred_at, received_at] = [occurred_at, received_at].map(Timestamp::from_ms);
+        let name = (Platform::Woocommerce, "20".to_owned());
+        let blank =
+            OrderFact::blank(id, MerchantId::from_bits(1), name, Source::Webhook, received_at);
+        OrderFact {
+            occurred_at,
+            currency: "EUR".parse().ok(),
+            goods_minor: Some(goods_minor),
+            status: Some(Status::Paid),
+            ..blank
+        }
     }
-    let known = clicked.into_iter().filter(|&clicked_at| clicked_at <= reported_at);
-    match known.max() {
-        Some(clicked_at) if clicked_at <= stated.plus(skew) => stated.max(clicked_at),
-        Some(clicked_at) if clicked_at > stated.plus(CLOCK_ABSURD) => reported_at,
-        _ => stated,
-    }
-}
 
-/// Returns the time at which the order was placed: not before a click whose token it brought,
-/// although the click is later than the fact that brought it. Then a clock was set back in between,
-/// and only the sequence of the two is certain: first the click, then the fact.
-fn not_before_clicks<'t>(
-    placed_at: Timestamp,
-    ahead: impl Iterator<Item = &'t Touch>,
-) -> Timestamp {
-    ahead.map(|touch| touch.clicked_at).fold(placed_at, Timestamp::max)
+    #[test]
+    fn a_state_is_known_while_it_stands_and_not_after_it_was_changed() {
+        let asked = |goods, occurred_at| state("asked", goods, (occurred_at, 90));
+        let placed = state("A", 100, (1, 10));
+        let edited = state("B", 60, (1, 20));
+        assert!(!is_known(&[], &asked(100, 1)), "nothing is known");
+        assert!(is_known(&[placed.clone()], &asked(100, 1)));
+        assert!(!is_known(&[placed.clone()], &asked(60, 1)), "it was edited");
+        let known = [placed.clone(), edited];
+        assert!(is_known(&known, &asked(60, 1)));
+        assert!(!is_known(&known, &asked(100, 1)), "the edit was taken back");
+        let later = state("B", 60, (2, 20));
+        assert!(is_known(&[placed, later], &asked(100, 1)), "an old state changes nothing");
+    }
 }

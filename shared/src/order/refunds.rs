@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fact::{AmountPart, OrderFact, Refund, RefundList, Unreadable};
+use super::fact::{AmountPart, FailedRefund, OrderFact, Refund, RefundList, Unreadable};
 use super::place::{Place, Rank};
 use crate::money::Currency;
 
@@ -56,12 +56,19 @@ pub(super) struct Valid<'f> {
     lines: BTreeMap<&'f str, i128>,
     /// By id: the valid refunds whose amounts could not be read. They are in no sum.
     unread: BTreeMap<&'f str, &'f Unreadable>,
+    /// By the refund that has them in, then by their own id: refunds that failed, and when that was
+    /// last said.
+    failed: BTreeMap<&'f str, BTreeMap<&'f str, (Place, i64)>>,
 }
+
+/// Failed refunds that count within one sum of refunds: those with the lowest ids.
+const FAILED_MAX: usize = 100;
 
 impl<'f> Refunds<'f> {
     /// Takes in a fact.
     pub(super) fn add(&mut self, place: Place, fact: &'f OrderFact) {
-        if versions_of(fact).next().is_none() && !names_all(fact) {
+        let is_silent = versions_of(fact).next().is_none() && fact.failed_refunds.is_empty();
+        if is_silent && !names_all(fact) {
             return;
         }
         let of_rank = self.by_rank.entry(place.0).or_default();
@@ -101,6 +108,33 @@ impl<'f> Valid<'f> {
         }
         self.facts.insert(place, fact);
         self.change(place, fact, true);
+        for FailedRefund { id, of, total_minor } in &fact.failed_refunds {
+            let failed = self.failed.entry(of).or_default();
+            let said = failed.entry(id).or_insert((place, *total_minor));
+            *said = (*said).max((place, *total_minor));
+            if failed.len() > FAILED_MAX {
+                failed.pop_last();
+            }
+        }
+    }
+
+    /// Returns how much of the sums failed after they were reported: of all, and of those that do
+    /// not name the lines.
+    fn failed(&self) -> (i128, i128) {
+        let (mut all, mut pro_rata) = (0, 0);
+        for (of, failed) in &self.failed {
+            let Some((&(reported, _), Version::Read(refund))) =
+                self.versions.get(of).and_then(|versions| versions.last_key_value())
+            else {
+                continue;
+            };
+            let since = failed.values().filter(|(place, _)| *place >= reported);
+            let failed: i128 = since.map(|(_, total)| i128::from(*total)).sum();
+            let failed = failed.clamp(0, i128::from(refund.total_minor));
+            all += failed;
+            pro_rata += if refund.goods_minor.is_none() { failed } else { 0 };
+        }
+        (all, pro_rata)
     }
 
     /// Adds a fact's refunds, or removes them.
@@ -148,9 +182,9 @@ impl<'f> Valid<'f> {
         self.unread.values().copied()
     }
 
-    /// Returns the sum of all refunds.
+    /// Returns the sum of all refunds that did not fail.
     pub(super) fn total_minor(&self) -> i64 {
-        minor(self.total)
+        minor(self.total - self.failed().0)
     }
 
     /// Returns the goods in refunds that name the lines.
@@ -160,7 +194,7 @@ impl<'f> Valid<'f> {
 
     /// Returns the sum of the refunds that do not name the lines.
     pub(super) fn pro_rata_minor(&self) -> i64 {
-        minor(self.pro_rata)
+        minor(self.pro_rata - self.failed().1)
     }
 
     /// Returns the goods of one line that were given back; `None` when no refund names it.

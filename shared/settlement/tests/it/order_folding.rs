@@ -8,8 +8,8 @@ use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId, ProofId};
 use shared::order::{
-    AmountPart, FactKind, OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable, Visit,
-    distinct, fold,
+    AmountPart, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status, Touch,
+    Unreadable, Visit, distinct, fold,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -374,12 +374,18 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                 f.goods_minor = goods;
                 f.total_minor = goods.map(|goods| goods + extra);
                 f.refunds = refunds.iter().map(|&t| Refund::new(t.to_string(), t, None)).collect();
+                if unread > 9 {
+                    let of = refunds.first().map_or("7".to_owned(), ToString::to_string);
+                    let failed = FailedRefund { id: extra.to_string(), of, total_minor: extra };
+                    f.failed_refunds = vec![failed];
+                }
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.proofs = if evidence & 4 == 0 { ProofId::of_key(MERCHANT, "key").into_iter().collect() } else { vec![] };
                 f.asks_proof = evidence != 6;
                 f.test = evidence == 7;
                 f.partial = evidence == 5;
+                f.restates = evidence != 3;
                 f.kind = if f.partial { FactKind::Cancel } else { FactKind::Order };
                 f.consent = if evidence == 6 { Some(shared::consent::Consent::Unknown) } else { None };
                 f.refund_list = if evidence > 3 { RefundList::Some } else { RefundList::Whole };
@@ -403,6 +409,19 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
         })
 }
 
+/// Facts, some of them delivered again later.
+fn any_facts(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<OrderFact>> {
+    let again = prop::collection::vec((any::<prop::sample::Index>(), 1i64..8), 0..6);
+    (prop::collection::vec(any_fact(), count), again).prop_map(|(mut facts, again)| {
+        for (index, minutes) in again {
+            let fact = index.get(&facts).clone();
+            let received_at = fact.received_at.plus(Span::minutes(minutes));
+            facts.push(OrderFact { received_at, ..fact });
+        }
+        facts
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -410,7 +429,7 @@ proptest! {
     /// was booked until then does not change by what comes later.
     #[test]
     fn fact_by_fact_an_order_is_what_its_rules_say_at_every_moment(
-        facts in prop::collection::vec(any_fact(), 1..12),
+        facts in any_facts(1..12),
     ) {
         let catalog = click_first();
         prop_assert_eq!(fold(&facts), plain_fold(&facts));
@@ -427,7 +446,7 @@ proptest! {
 
     #[test]
     fn every_permutation_with_duplicates_settles_the_same(
-        (facts, shuffled) in prop::collection::vec(any_fact(), 1..6).prop_flat_map(|facts| {
+        (facts, shuffled) in any_facts(1..6).prop_flat_map(|facts| {
             let twice: Vec<_> = facts.iter().chain(&facts).cloned().collect();
             (Just(facts), Just(twice).prop_shuffle())
         }),

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use settlement::ledger::settle;
 use shared::id::{ClickId, FactId};
 use shared::order::{
-    Alias, AliasKind, FactKind, OrderFact, Refund, RefundList, Source, Status, TOUCHES_MAX, Touch,
-    by_order, fold, repetitions,
+    Alias, AliasKind, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status,
+    TOUCHES_MAX, Touch, by_order, fold, repetitions,
 };
 use shared::platform::Platform;
 use shared::time::Span;
@@ -33,7 +33,14 @@ fn report(n: u32) -> OrderFact {
     })
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 9] = [
+    ("a refund that failed each time", |n| OrderFact {
+        refund_list: RefundList::Some,
+        refunds: vec![Refund::new("ch".into(), 9000, None)],
+        failed_refunds: vec![FailedRefund { id: n.to_string(), of: "ch".into(), total_minor: 1 }],
+        ..report(n)
+    }),
+    ("two states in turn, dated alike", in_turn),
     ("the same again", report),
     ("another amount each time", |n| OrderFact {
         goods_minor: Some(10_000 + i64::from(n)),
@@ -140,6 +147,63 @@ fn states_that_change_something_are_all_kept() {
 }
 
 #[test]
+fn a_refund_that_failed_reduces_the_sum_that_was_reported_before_it() {
+    let sum = |n, total| OrderFact {
+        refund_list: RefundList::Some,
+        refunds: vec![Refund::new("ch".into(), total, None)],
+        partial: true,
+        ..report(n)
+    };
+    let failed = |n, id: &str, total_minor| OrderFact {
+        failed_refunds: vec![FailedRefund { id: id.into(), of: "ch".into(), total_minor }],
+        refunds: vec![],
+        refund_list: RefundList::Some,
+        partial: true,
+        ..report(n)
+    };
+    let refunded = |facts: &[OrderFact]| {
+        let order = fold(&[&[report(0)], facts].concat()).unwrap();
+        assert_eq!(order.refunded_pro_rata_minor, order.refunded_minor, "no line is named");
+        order.refunded_minor
+    };
+    let one = [sum(1, 5000), failed(2, "re_1", 3000)];
+    assert_eq!(refunded(&one), 2000);
+    assert_eq!(
+        refunded(&[one.to_vec(), vec![failed(3, "re_1", 3000)]].concat()),
+        2000,
+        "said twice"
+    );
+    assert_eq!(refunded(&[one.to_vec(), vec![failed(3, "re_2", 1500)]].concat()), 500);
+    assert_eq!(refunded(&[one.to_vec(), vec![failed(3, "re_2", 9000)]].concat()), 0);
+    assert_eq!(refunded(&[one.to_vec(), vec![sum(3, 4000)]].concat()), 4000, "the sum is new");
+    assert_eq!(refunded(&[failed(2, "re_1", 3000)]), 0, "of nothing that was reported");
+}
+
+/// The states of an order that the shop dates alike, delivered in turn, as one id each.
+fn in_turn(n: u32) -> OrderFact {
+    let content = n % 2;
+    OrderFact {
+        id: FactId::of_content(&[b"in turn", &content.to_be_bytes()]),
+        occurred_at: NOW,
+        goods_minor: Some(10_000 + i64::from(content)),
+        restates: true,
+        ..report(n)
+    }
+}
+
+#[test]
+fn old_deliveries_that_are_sent_again_without_end_are_not_kept() {
+    let void = OrderFact { status: Some(Status::Void), ..report(3) };
+    let states: Vec<OrderFact> =
+        [in_turn(0), in_turn(1), void].into_iter().chain((4..10_000).map(in_turn)).collect();
+    assert_eq!(repetitions(&states).len(), states.len() - 5, "first and last of each, and the end");
+    let gone = repetitions(&states);
+    let is_kept = |f: &&OrderFact| !gone.contains(&(f.id, f.received_at));
+    let kept: Vec<OrderFact> = states.iter().filter(is_kept).cloned().collect();
+    assert_eq!(settled(&kept, &click_first()), settled(&states, &click_first()));
+}
+
+#[test]
 fn an_order_with_very_many_clicks_weighs_the_latest_before_it() {
     let click_at = |n: u32, seconds: i64| OrderFact {
         touches: vec![Touch { click: click(n), ..touch(NOW.plus(Span::seconds(seconds))) }],
@@ -155,12 +219,17 @@ fn an_order_with_very_many_clicks_weighs_the_latest_before_it() {
 
 /// Facts of few contents, each long after the one before, or a little earlier by the shop's clock.
 fn reports() -> impl Strategy<Value = Vec<OrderFact>> {
-    let one = (0u8..3, 1u8..12, -40i64..40, any::<bool>());
+    let one = (0u8..5, 1u8..12, -40i64..40, any::<bool>());
     prop::collection::vec(one, 1..8).prop_map(|runs| {
         let (mut facts, mut n) = (vec![], 0);
         for (content, length, shift, by_shop) in runs {
             for _ in 0..length {
                 n += 1;
+                if content > 2 {
+                    let again = in_turn(u32::from(content));
+                    facts.push(OrderFact { received_at: report(n).received_at, ..again });
+                    continue;
+                }
                 let mut fact = report(n);
                 fact.occurred_at = fact.occurred_at.plus(Span::seconds(shift * i64::from(n % 3)));
                 match content {
@@ -193,10 +262,11 @@ proptest! {
     ) {
         let gone = repetitions(&facts);
         let kept: Vec<OrderFact> =
-            facts.iter().filter(|fact| !gone.contains(&fact.id)).cloned().collect();
+            facts.iter().filter(|f| !gone.contains(&(f.id, f.received_at))).cloned().collect();
         prop_assert_eq!(settled(&kept, &click_first()), settled(&facts, &click_first()));
         for (index, fact) in more.iter_mut().enumerate() {
             fact.id = FactId::of_content(&[b"more", &index.to_be_bytes()]);
+            fact.restates = false;
             fact.goods_minor = Some(7000);
         }
         prop_assert_eq!(fold(&[kept, more.clone()].concat()), fold(&[facts, more].concat()));

@@ -154,9 +154,10 @@ fn rank(fact: &OrderFact) -> (Source, bool, bool) {
 fn refunds<'f>(
     facts: &[&'f OrderFact],
     currency: Option<Currency>,
-) -> (BTreeMap<&'f str, &'f Refund>, Vec<&'f Unreadable>) {
+) -> (BTreeMap<&'f str, Refund>, Vec<&'f Unreadable>) {
     let lists_refunds = |f: &&&OrderFact| {
         !f.refunds.is_empty()
+            || !f.failed_refunds.is_empty()
             || unread_refunds(f).next().is_some()
             || (f.refund_list == RefundList::Whole && !f.partial)
     };
@@ -164,6 +165,7 @@ fn refunds<'f>(
         return (BTreeMap::new(), vec![]);
     };
     let (mut refunds, mut unread) = (BTreeMap::new(), BTreeMap::new());
+    let mut failed: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     let counted = facts.iter().filter(|f| rank(f) == highest);
     for fact in counted.filter(|f| f.currency == currency || f.currency.is_none()) {
         if fact.refund_list == RefundList::Whole && !fact.partial {
@@ -171,12 +173,22 @@ fn refunds<'f>(
             unread.clear();
         }
         for refund in &fact.refunds {
-            refunds.insert(refund.id.as_str(), refund);
+            refunds.insert(refund.id.as_str(), refund.clone());
             unread.remove(refund.id.as_str());
+            failed.retain(|(of, _), _| *of != refund.id);
         }
         for (id, unreadable) in unread_refunds(fact) {
             refunds.remove(id);
             unread.insert(id, unreadable);
+            failed.retain(|(of, _), _| *of != id);
+        }
+        for refund in &fact.failed_refunds {
+            failed.insert((refund.of.as_str(), refund.id.as_str()), refund.total_minor);
+        }
+    }
+    for ((of, _), total) in failed {
+        if let Some(refund) = refunds.get_mut(of) {
+            refund.total_minor = (refund.total_minor - total).max(0);
         }
     }
     (refunds, unread.into_values().collect())
@@ -190,7 +202,7 @@ fn unread_refunds(fact: &OrderFact) -> impl Iterator<Item = (&str, &Unreadable)>
     })
 }
 
-fn refunded_lines(refunds: &BTreeMap<&str, &Refund>, of: &[Line]) -> BTreeMap<String, i64> {
+fn refunded_lines(refunds: &BTreeMap<&str, Refund>, of: &[Line]) -> BTreeMap<String, i64> {
     let mut lines: BTreeMap<String, i64> = BTreeMap::new();
     for refunded in refunds.values().filter(|r| r.goods_minor.is_some()).flat_map(|r| &r.lines) {
         *lines.entry(refunded.line.clone()).or_default() += refunded.goods_minor;

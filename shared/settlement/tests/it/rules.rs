@@ -47,6 +47,21 @@ fn label(settled: &Settled) -> (&str, Method) {
 }
 
 #[test]
+fn an_order_of_zero_is_paid_per_sale_unless_the_rule_leaves_it_out() {
+    let free = || order(|f| (f.goods_minor, f.total_minor) = (Some(0), Some(490)));
+    let unknown = || order(|f| f.goods_minor = None);
+    for (when, of_free, of_paid, of_unknown) in
+        [("{}", 500, 500, 500), (r#"{"free":false}"#, 0, 500, 0), (r#"{"free":true}"#, 500, 0, 0)]
+    {
+        let rules = format!(r#"[{{"kind":"per_sale","amount":"5.00","when":{when}}}]"#);
+        let catalog = with_rules(&rules);
+        let paid =
+            [free(), order(|_| {}), unknown()].map(|fact| total(&settled(&[fact], &catalog)));
+        assert_eq!(paid, [of_free, of_paid, of_unknown], "{when}");
+    }
+}
+
+#[test]
 fn each_line_is_paid_by_the_first_percentage_that_fits_and_rounded_once() {
     let rules = r#"[{"kind":"percent","rate":"20","when":{"category":["shoes "]}},{"kind":"percent","rate":"7.5"}]"#;
     let settled_order = settled(&[shoes_and_book()], &with_rules(rules));
