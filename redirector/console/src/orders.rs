@@ -257,6 +257,11 @@ fn read_again(
     let reread = Some(kept.id());
     let of_order = |fact| Record::Order(Box::new(OrderFact { reread, ..fact }));
     if let Some(dialect) = Dialect::of_topic(topic) {
+        if dialect == Dialect::Own
+            && let Some(lead) = lead::of_postback(&arrival)
+        {
+            return Some(Record::Lead(Box::new(LeadFact { reread, ..lead.ok()? })));
+        }
         let sender = Sender { platform: kept.platform, dialect, currency: merchant.currency };
         return postback::read(&arrival, sender).ok()?.map(of_order);
     }

@@ -337,9 +337,17 @@ fn decide_postback(
     let platform = received.platform();
     let sender = Sender { platform, dialect, currency: received.merchant.currency };
     let accepted = || answer::text(StatusCode::OK, dialect.accepted(parameters));
-    match postback::read(arrival, sender) {
+    let lead = if dialect == Dialect::Own { lead::of_postback(arrival) } else { None };
+    let record = match lead {
+        Some(lead) => lead.map(|fact| Some(Record::Lead(Box::new(fact)))),
+        None => {
+            let fact = postback::read(arrival, sender);
+            fact.map(|fact| fact.map(|fact| Record::Order(Box::new(fact))))
+        }
+    };
+    match record {
         Ok(None) => Outcome::Answered(accepted()),
-        Ok(Some(fact)) => Outcome::Recorded(Record::Order(Box::new(fact)), accepted()),
+        Ok(Some(record)) => Outcome::Recorded(record, accepted()),
         Err(reason) => {
             let answer = answer::text(StatusCode::BAD_REQUEST, dialect.refused(&reason));
             let topic = Some(dialect.topic().to_owned());

@@ -180,7 +180,7 @@ pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
     let ids: HashSet<FactId> = repetitions(facts).into_iter().collect();
     let of_fact = |fact: &OrderFact| {
         let entry = fact_entry_key(fact.id);
-        places_of(fact).into_iter().map(move |place| (place, entry.clone()))
+        places_of(fact).into_iter().map(move |place| (place, entry))
     };
     facts.iter().filter(|fact| ids.contains(&fact.id)).flat_map(of_fact).collect()
 }

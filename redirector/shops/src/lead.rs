@@ -10,6 +10,7 @@ use shared::id::{ClickId, FactId};
 use shared::lead::{LeadFact, LeadStatus};
 use shared::order::{Touch, normal_order_id};
 use shared::time::Timestamp;
+use url::form_urlencoded;
 
 use crate::amounts::brief;
 use crate::arrival::Arrival;
@@ -72,6 +73,50 @@ pub fn read(
         test: reader.flag("test")?,
         reread: None,
     })
+}
+
+/// Returns the lead of a postback in our own form with `event=lead`, which was authenticated
+/// before; `None` for any other event. `txid` is the lead's id, `ts` the time of the status.
+///
+/// SECURITY: a postback is an address, which others may have seen. So `ts` is required: an old one
+/// that is sent again changes nothing.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_postback(arrival: &Arrival<'_>) -> Option<Result<LeadFact, String>> {
+    let parameters = || form_urlencoded::parse(arrival.body);
+    let is_lead =
+        parameters().any(|(name, value)| name == "event" && value.eq_ignore_ascii_case("lead"));
+    is_lead.then(|| {
+        let mut lead = Map::new();
+        for (name, value) in parameters() {
+            let field = match name.as_ref() {
+                "event" | "sig" | "token" => continue,
+                "txid" => "lead_id",
+                "ts" => "updated_at",
+                other => other,
+            };
+            let value = if name == "ts" { time_of(&value) } else { value.into_owned() };
+            if lead.insert(field.to_owned(), value.into()).is_some() {
+                return Err(format!("{}: stands twice", brief(&name)));
+            }
+        }
+        if !lead.contains_key("updated_at") {
+            return Err("ts: is required for a lead".to_owned());
+        }
+        read(arrival, 0, &lead).map_err(|reason| {
+            let named =
+                |from: &str, to: &str| reason.strip_prefix(from).map(|r| format!("{to}{r}"));
+            named("lead_id:", "txid:").or_else(|| named("updated_at:", "ts:")).unwrap_or(reason)
+        })
+    })
+}
+
+/// Returns a postback's time as [`read`] takes it: it may come in seconds since 1970.
+fn time_of(text: &str) -> String {
+    let seconds: Option<i64> = text.parse().ok();
+    let at = seconds.map(|seconds| Timestamp::from_ms(seconds.saturating_mul(1000)));
+    at.map_or_else(|| text.to_owned(), |at| at.to_string())
 }
 
 /// Returns the status that a word means, in any case.
@@ -250,6 +295,38 @@ mod tests {
         let id = |ms, lead: &Value| read_at(ms, lead).unwrap().id;
         assert_eq!(id(0, &timed), id(9, &timed));
         assert_ne!(id(0, &untimed), id(9, &untimed), "a status that is taken back is a new fact");
+    }
+
+    #[test]
+    fn a_postback_tells_of_a_lead() {
+        let read = |parameters: &str| {
+            let headers = HeaderMap::new();
+            of_postback(&Arrival::of_test(&headers, parameters.as_bytes(), NOW))
+        };
+        let ts = "2026-05-02T10%3A00%3A00Z";
+        let click = "03030303030303030303030303030303";
+        let told = format!(
+            "event=Lead&txid=L-1&status=approved&click_id={click}&ts={ts}&sig=00ff&order_id=7"
+        );
+        let fact = read(&told).unwrap().unwrap();
+        assert_eq!((fact.lead_id.as_str(), fact.status), ("L-1", LeadStatus::Qualified));
+        assert_eq!(fact.clicks, [ClickId::from_bytes([3; 16])]);
+        assert_eq!(Some(fact.occurred_at), "2026-05-02T10:00:00Z".parse().ok());
+        let in_seconds = read(&told.replace(ts, "1777716000")).unwrap().unwrap();
+        assert_eq!(in_seconds.occurred_at, fact.occurred_at);
+        assert_eq!((fact.order_id.as_deref(), &fact), (Some("7"), &read(&told).unwrap().unwrap()));
+        assert!(read("event=sale&txid=1").is_none() && read("txid=1").is_none());
+        for (parameters, named) in [
+            ("event=lead&txid=L-1&status=won".to_owned(), "ts: is required"),
+            (format!("event=lead&status=won&ts={ts}"), "txid: is required"),
+            (format!("event=lead&txid=%7Bid%7D&status=won&ts={ts}"), "txid: `{id}`"),
+            (format!("event=lead&txid=1&txid=2&status=won&ts={ts}"), "txid: stands twice"),
+            (format!("event=lead&txid=1&status=won&ts={ts}&amount=5"), "amount: no such field"),
+            ("event=lead&txid=1&status=won&ts=now".to_owned(), "ts: "),
+        ] {
+            let error = read(&parameters).unwrap().unwrap_err();
+            assert!(error.starts_with(named), "{error} should name {named}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ async fn a_customer_is_erased_and_what_their_orders_earned_stays() {
 
 #[tokio::test]
 async fn whom_to_erase_is_said_once_and_of_a_merchant_that_exists() {
-    let mut stage = Stage::set().await;
+    let stage = Stage::set().await;
     stage.product.stop().await.unwrap();
     let data = stage.folder.path().join("data");
     let merchant = stage.merchant.as_str();
