@@ -8,6 +8,7 @@
 pub mod auth;
 mod context;
 mod entities;
+mod erasures;
 mod fields;
 mod figures;
 #[cfg(feature = "fuzz")]

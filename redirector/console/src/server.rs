@@ -27,7 +27,7 @@ use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{auth, figures, health, holds, orders, pool, problem, resources, tokens};
+use crate::{auth, erasures, figures, health, holds, orders, pool, problem, resources, tokens};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -52,6 +52,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/leads/import", post(orders::import_leads))
+        .route("/erasures", post(erasures::ask))
         .route("/orders/{merchant}/{order}", get(figures::order))
         .route("/reconcile", get(orders::reconciliations))
         .route("/reconcile/{merchant}", post(orders::reconcile_now))
