@@ -10,6 +10,7 @@ pub mod auth;
 mod beyond;
 mod context;
 mod entities;
+mod erasures;
 mod fields;
 mod figures;
 #[cfg(feature = "fuzz")]

@@ -135,7 +135,7 @@ pub(crate) fn rows(
 }
 
 /// Records facts. When it returns, all are on the disk.
-async fn record(
+pub(crate) async fn record(
     console: &Console,
     records: impl IntoIterator<Item = Record<'static>>,
 ) -> Result<(), Problem> {

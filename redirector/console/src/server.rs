@@ -28,7 +28,8 @@ use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::{
-    asked, auth, figures, health, holds, metrics, orders, pool, problem, resources, tokens,
+    asked, auth, erasures, figures, health, holds, metrics, orders, pool, problem, resources,
+    tokens,
 };
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -54,6 +55,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
     let of_administrators = Router::new()
         .route("/orders/import", post(orders::import))
         .route("/leads/import", post(orders::import_leads))
+        .route("/erasures", bare(post(erasures::ask)))
         .route("/orders/{merchant}/{order}", bare(get(figures::order)))
         .route("/reconcile", bare(get(orders::reconciliations)))
         .route("/reconcile/{merchant}", post(orders::reconcile_now))

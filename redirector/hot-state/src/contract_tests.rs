@@ -13,6 +13,7 @@ use shared::class::Class;
 use shared::consent::Consent;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId, ProofId};
+use shared::lead::{LeadFact, LeadStatus};
 use shared::order::{
     Alias, AliasKind, BROWSER_FACTS_MAX, OrderFact, OrderKey, Source, Status, by_order, distinct,
     fold_name,
@@ -223,9 +224,49 @@ fn honours_the_contract(state: &HotState) {
     state.each_unparsed(&mut |_| panic!("an unparsed delivery is left")).unwrap();
     bounds_what_a_browser_says(state);
     state.clear().unwrap();
+    counts_each_lead_of_a_server_once(state);
+    state.clear().unwrap();
     // The emptied store takes the same data again.
     project(state, "edge", 0, 1, vec![click(1, None), session(7)]);
     assert_eq!(counted(state), BTreeMap::from([(clicks, 1), (sessions, 1)]));
+}
+
+/// What a shop's server tells has no bound for a click. A lead of which it tells often, or of which
+/// the page told before, is one lead.
+fn counts_each_lead_of_a_server_once(state: &HotState) {
+    let fact = |number: u16, status: LeadStatus| LeadFact {
+        id: FactId::of_content(&[&number.to_be_bytes(), status.as_str().as_bytes()]),
+        merchant: MERCHANT,
+        lead_id: format!("L-{number}"),
+        status,
+        occurred_at: now(),
+        received_at: now(),
+        place: 0,
+        made_at: None,
+        touches: vec![],
+        clicks: vec![ClickId::from_bytes([1; 16])],
+        order_id: None,
+        test: false,
+        reread: None,
+    };
+    let told = |numbers: std::ops::Range<u16>, status| -> Vec<Record<'static>> {
+        numbers.map(|number| Record::Lead(Box::new(fact(number, status)))).collect()
+    };
+    let leads = |state| counted(state).get(&Metric::Leads).copied();
+    project(state, "edge", 0, 1, vec![click(1, None)]);
+    let id = EventId::of_lead(MERCHANT, ClickId::from_bytes([1; 16]), "L-0");
+    let by_page = EventFact { id, ..event(1, EventName::Lead, 0) };
+    project(state, "events", 0, 1, vec![Record::Event(by_page)]);
+    assert_eq!(leads(state), Some(1));
+    project(state, "facts", 0, 1, told(0..10, LeadStatus::Open));
+    assert_eq!(leads(state), Some(10));
+    project(state, "facts", 10, 11, told(0..10, LeadStatus::Won));
+    // A batch that was half stored before a crash is stored again.
+    project(state, "facts", 20, 11, told(0..10, LeadStatus::Won));
+    assert_eq!(leads(state), Some(10));
+    let test = Record::Lead(Box::new(LeadFact { test: true, ..fact(99, LeadStatus::Won) }));
+    project(state, "facts", 20, 21, vec![test]);
+    assert_eq!(leads(state), Some(10));
 }
 
 /// However many events bring a click's token, with whatever ids: its sessions count once in a half

@@ -459,9 +459,9 @@ fn counter_of(
     Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
 }
 
-/// Returns whether a counter is of a merchant's campaign.
+/// Returns whether a counter may be of this merchant: its campaign is of no other one.
 fn is_of(merchant: MerchantId, key: &CounterKey, catalog: &Catalog) -> bool {
-    catalog.campaigns.get(&key.campaign).is_some_and(|campaign| campaign.merchant == merchant)
+    catalog.campaigns.get(&key.campaign).is_none_or(|campaign| campaign.merchant == merchant)
 }
 
 /// Returns the time zone of a campaign's merchant.

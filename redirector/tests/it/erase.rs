@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use hyper::Method;
+use serde_json::{Value, json};
 use shared::id::CustomerId;
 
 use crate::damage::afterclick;
@@ -53,6 +54,20 @@ async fn a_customer_is_erased_and_what_their_orders_earned_stays() {
     stage.figures().await;
     let listed = stage.product.read("/api/v1/unparsed").await.unwrap().to_string();
     assert!(listed.contains(&format!("--customer {hash}")), "{listed}");
+    let by_hand = async |body: Value| {
+        let path = "/api/v1/erasures";
+        stage.product.ask(Method::POST, path, "application/json", body.to_string()).await.unwrap()
+    };
+    let answer = by_hand(json!({ "merchant": stage.merchant, "email": BUYER })).await;
+    assert_eq!((answer.status, answer.body.contains(&hash)), (202, true), "{}", answer.body);
+    for wrong in [
+        json!({ "merchant": "mer_00000000", "email": BUYER }),
+        json!({ "merchant": stage.merchant, "email": "nobody" }),
+        json!({ "merchant": stage.merchant, "email": BUYER, "phone": "1" }),
+    ] {
+        assert_eq!(by_hand(wrong.clone()).await.status, 422, "{wrong}");
+    }
+    stage.figures().await;
     assert!(!listed.contains("555-0199") && !holds(&journal_dir, "555-0199"));
     let earned = stage.commission("727").await;
     assert!(earned > 0);
@@ -62,7 +77,7 @@ async fn a_customer_is_erased_and_what_their_orders_earned_stays() {
     assert_eq!(status, Some(1), "the server must be stopped: {said}");
     stage.product.stop().await.unwrap();
     assert!(holds(&journal_dir, &hash));
-    for expected in ["3 records are erased", "0 records are erased"] {
+    for expected in ["4 records are erased", "0 records are erased"] {
         let (status, said) = afterclick(&erase, &data).await;
         assert_eq!((status, said.contains(expected)), (Some(0), true), "{said}");
     }

@@ -121,6 +121,28 @@ async fn leads_are_imported_as_a_table_all_or_nothing() {
 }
 
 #[tokio::test]
+async fn a_signed_postback_tells_of_a_lead_and_an_old_one_changes_nothing() {
+    let stage = Stage::set().await;
+    let click = click_of(&set(&stage).await);
+    let send = async |status: &str, ts: i64| {
+        let sorted = format!("click_id={click}&event=lead&status={status}&ts={ts}&txid=L-1");
+        let sig = hex_mac(SECRET, &sorted);
+        stage.get(&format!("/_ac/pb/{}?{sorted}&sig={sig}", stage.key)).await.status
+    };
+    let now = now_ms() / 1000;
+    for (status, ts, due) in [
+        ("qualified", now - 20, 250),
+        ("rejected", now - 10, 0),
+        ("qualified", now - 20, 0),
+        ("won", now, 250),
+    ] {
+        assert_eq!(send(status, ts).await, 200);
+        assert_eq!(booked(&stage).await, due, "{status} {ts}");
+    }
+    assert_eq!(send("maybe", now).await, 400);
+}
+
+#[tokio::test]
 async fn a_merchant_who_trusts_its_pages_leads_pays_for_no_invented_order() {
     let stage = Stage::set().await;
     let merchant = json!({

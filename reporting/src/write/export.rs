@@ -1,5 +1,5 @@
 //! The export: writes the parts of every table, then the manifest, and then removes outdated parts.
-//! It never touches a file outside its five table folders except the manifest, and never leaves a
+//! It never touches a file outside its six table folders except the manifest, and never leaves a
 //! folder that counts a record twice.
 
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub struct ExportOptions {
     pub as_of: Date,
 }
 
-/// Exports all five tables and returns the manifest that was written.
+/// Exports all six tables and returns the manifest that was written.
 ///
 /// With a cursor, clicks, sessions and order facts hold only what was recorded after it;
 /// conversions and commissions are always complete. If the folder already holds an export, the
