@@ -3,10 +3,11 @@
 
 use std::hint::black_box;
 
+use agents::Agents;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal::{Options, StreamName, Writer};
 use settlement::ledger::settle;
-use shared::agent::{Agents, Device, InApp, Visitor};
+use shared::agent::{Device, InApp, Visitor};
 use shared::catalog::Catalog;
 use shared::class::{Availability, Class, Request, classify};
 use shared::consent::Consent;

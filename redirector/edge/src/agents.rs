@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use shared::agent::{Agent, Agents};
+use agents::Agents;
+use shared::agent::Agent;
 
 /// Verdicts that are kept. A later user agent in the same place replaces an earlier one.
 const PLACES: usize = 4096;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use agents::Agents;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use journal::{Committer, Writer};
@@ -15,7 +16,6 @@ use live::status::{Counters, RefusedDelivery};
 use live::{Live, Rarely, Snapshot, clock};
 use rand::RngExt;
 use rand::rngs::ThreadRng;
-use shared::agent::Agents;
 use shared::time::Timestamp;
 use tokio::sync::Semaphore;
 

@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use agents::Agents;
 use anyhow::{Context, Result};
 use console::{Console, Guesses, Hosts, auth};
 use edge::tls::Tls;
@@ -21,7 +22,6 @@ use journal::Writer;
 use live::seal::{Purpose, Sealer};
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
 use live::{Live, keys, node};
-use shared::agent::Agents;
 
 use crate::config::Config;
 use crate::jobs::acme::Acme;
