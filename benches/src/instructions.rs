@@ -110,8 +110,7 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
         admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?,
     )?;
     follow(&address("public")?, requests)?;
-    // Gives the projector time to take in every click.
-    std::thread::sleep(std::time::Duration::from_millis(800));
+    wait_for_projector(&admin)?;
     let id = i32::try_from(server.0.id())?;
     let process = rustix::process::Pid::from_raw(id).context("a process id")?;
     rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
@@ -120,6 +119,21 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
         edge: of_thread(folder.path(), "edge::quick::")?,
         projector: of_thread(folder.path(), "hot_state::projector::")?,
     })
+}
+
+/// Waits until the projector has taken in every click, however busy the machine is.
+fn wait_for_projector(admin: &str) -> Result<()> {
+    for _ in 0..600 {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let mut stream = TcpStream::connect(admin)?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        if answer.lines().any(|line| line == "afterclick_hot_state_up_to_date 1") {
+            return Ok(());
+        }
+    }
+    bail!("the projector did not take in the clicks within two minutes")
 }
 
 fn fill_catalog(admin: u16) -> Result<()> {

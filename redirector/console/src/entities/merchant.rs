@@ -37,7 +37,7 @@ impl EntityBuilder<'_> {
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
         };
         let trust_leads = match held {
-            None => fields.optional("trust_leads", flag).unwrap_or(false),
+            None => fields.optional("trust_leads", flag).unwrap_or(trust_pixel),
             Some(held) => fixed(fields, "trust_leads", Some(&held.trusts_leads()), flag)?,
         };
         let claims = fields.optional("claims", shaped::<ClaimRule>);
