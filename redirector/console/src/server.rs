@@ -76,9 +76,8 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
         // Who guesses tokens must not take the places of those who have one.
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
-        .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::from_fn(limit_time));
-    Router::new()
+    let routes = Router::new()
         .nest("/api/v1", api)
         .route("/", get(|| async { Html(include_str!("start.html")) }))
         .route("/healthz", get(health::alive))
@@ -86,9 +85,13 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Problem::not_found("the API is at /api/v1") })
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::only_our_hosts))
+        .with_state(console);
+    // Which methods an address takes stands in an answer only when all layers of the routes are
+    // through.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::map_response(guard))
-        .with_state(console)
 }
 
 /// Refuses parameters in the address of requests that take none.

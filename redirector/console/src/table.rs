@@ -39,17 +39,18 @@ pub(crate) fn read<T>(
         reader.headers().map_err(|e| Problem::malformed(format!("header line: {e}")))?.clone();
     let header = names(&header)?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = Lines { body, seen: 0, line: lines_before + 1 };
     for record in reader.records() {
         match record {
             Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line) + lines_before;
+                let line = lines.at(record.position());
                 let read = fields(&header, &record, line);
                 match read.and_then(|fields| read_row(Row { line, fields })) {
                     Ok(row) => rows.push(row),
                     Err(of_row) => faults.extend(of_row),
                 }
             }
-            Err(error) => faults.push(Fault::new("row", error.to_string())),
+            Err(error) => faults.push(unreadable(&error, &mut lines)),
         }
         if faults.len() >= FAULTS_MAX || rows.len() > rows_max {
             break;
@@ -62,6 +63,42 @@ pub(crate) fn read<T>(
         return Err(Problem::malformed("no rows: expected a header line and at least one row"));
     }
     if faults.is_empty() { Ok(rows) } else { Err(Problem::invalid(faults)) }
+}
+
+/// Which line of the file a record begins on. The reader's own count is one too low after a line
+/// that ends in `\r\n`.
+struct Lines<'a> {
+    body: &'a [u8],
+    /// How much of the body was counted, and the line there.
+    seen: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Returns the line of a record. Records come in the order of the file.
+    fn at(&mut self, position: Option<&csv::Position>) -> u64 {
+        let mut start = position.map_or(0, |at| usize::try_from(at.byte()).unwrap_or(usize::MAX));
+        while self.body.get(start).is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+            start += 1;
+        }
+        let passed = self.body.get(self.seen..start).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.seen = self.seen.max(start);
+        self.line
+    }
+}
+
+/// Returns what is wrong with a row that is not read.
+fn unreadable(error: &csv::Error, lines: &mut Lines<'_>) -> Fault {
+    let line = lines.at(error.position());
+    let reason = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} cells, the header line has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "is not UTF-8: save the file as UTF-8".to_owned(),
+        _ => error.to_string(),
+    };
+    Fault::new(format!("line {line}"), reason)
 }
 
 /// Returns the names of the columns in lower case. A name that stands twice hides a column.

@@ -34,10 +34,13 @@ impl Redis {
     /// Deletes afterclick's data and nothing else. Windows and events stay until they expire:
     /// windows never change, and events of an older generation are not read.
     pub fn clear(&self) -> Result<()> {
+        // The buckets do not know yet what was counted within the last second.
+        let mut streams: BTreeSet<Vec<u8>> = self.progress().reached.keys().cloned().collect();
         self.forget();
         for bucket in 0..BUCKETS {
-            let streams: Vec<Vec<u8>> =
+            let known: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b'p', &[])).query(c))?;
+            streams.extend(known);
             let names: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("SMEMBERS").arg(key(bucket, b'k', &[])).query(c))?;
             let mut keys: Vec<Vec<u8>> =
@@ -46,10 +49,10 @@ impl Redis {
             for some in keys.chunks(1000) {
                 self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
             }
-            for stream in streams {
-                let counters = [counters_of(&stream), counters_by_utc_of(&stream)];
-                self.run(|c| redis::cmd("UNLINK").arg(&counters).query::<()>(c))?;
-            }
+        }
+        for stream in streams {
+            let counters = [counters_of(&stream), counters_by_utc_of(&stream)];
+            self.run(|c| redis::cmd("UNLINK").arg(&counters).query::<()>(c))?;
         }
         Ok(())
     }

@@ -88,10 +88,15 @@ fn shortest(mut run: impl FnMut()) -> Duration {
     (0..3).map(timed).min().unwrap_or_default()
 }
 
-fn check_growth(what: &str, few: Duration, many: Duration) {
+/// Measures up to five times: on a busy machine the two runs of a pair may not be treated alike.
+/// What grows with the square fails each time.
+fn check_growth(what: &str, of: impl Fn(u32) -> Duration) {
+    let mut pairs = (0..5).map(|_| (of(FEW), of(4 * FEW)));
     assert!(
-        many <= few * TIMES_MAX,
-        "{what}: {FEW} take {few:?}, four times as many take {many:?}"
+        pairs.any(|(few, many)| many <= few * TIMES_MAX),
+        "{what}: four times as many as {FEW} take {:?}, not {:?}",
+        of(4 * FEW),
+        of(FEW) * 4
     );
 }
 
@@ -103,7 +108,7 @@ fn four_times_the_reports_of_an_order_take_about_four_times_as_long() {
             let facts: Vec<OrderFact> = (0..count).map(report).collect();
             shortest(|| assert!(settle(&facts, &catalog, &|_| None).is_some()))
         };
-        check_growth(what, of(FEW), of(4 * FEW));
+        check_growth(what, of);
     }
 }
 
@@ -125,7 +130,7 @@ fn four_times_the_orders_that_share_a_name_take_about_four_times_as_long() {
         let facts: Vec<OrderFact> = payments.chain(calls).collect();
         shortest(|| assert_eq!(by_order(&facts).len(), count as usize + 1))
     };
-    check_growth("payments with one name", of(FEW), of(4 * FEW));
+    check_growth("payments with one name", of);
 }
 
 #[test]
