@@ -36,6 +36,17 @@ use crate::fields::{click_id, status_of};
 use crate::hex::from_hex;
 use crate::{lead, mac, plain};
 
+/// What stands around the name of a placeholder in one tracker's templates or another's.
+const MARKS: [(&str, &str); 8] = [
+    ("[", "]"),
+    ("<", ">"),
+    ("%%", "%%"),
+    ("%", "%"),
+    ("#", "#"),
+    ("$", "$"),
+    ("!!!", "!!!"),
+    ("__", "__"),
+];
 /// Whole values that stay in a template when nobody has filled it in. Other placeholders stand in
 /// braces.
 const PLACEHOLDERS: [&str; 4] = ["REPLACE", "REPLACE_ME", "REPLACEME", "OPTIONAL"];
@@ -367,11 +378,7 @@ impl<'a> Fields<'a> {
 
     fn check_filled_in(&self) -> Result<(), String> {
         let said = self.pairs.iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_ref()));
-        let is_unfilled = |value: &str| {
-            value.contains(['{', '}'])
-                || PLACEHOLDERS.iter().any(|mark| value.trim().eq_ignore_ascii_case(mark))
-        };
-        let unfilled = said.into_iter().find(|(_, value)| is_unfilled(value));
+        let unfilled = said.into_iter().find(|(_, value)| is_placeholder(value.trim()));
         unfilled
             .map_or(Ok(()), |(name, value)| Err(format!("{name}: `{value}` was never filled in")))
     }
@@ -517,6 +524,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Returns whether a value is a placeholder that nobody filled in.
+fn is_placeholder(value: &str) -> bool {
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'))
+    };
+    let is_marked = |(before, after): &(&str, &str)| {
+        value.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(is_name)
+    };
+    value.contains(['{', '}'])
+        || PLACEHOLDERS.iter().any(|mark| value.eq_ignore_ascii_case(mark))
+        || MARKS.iter().any(is_marked)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
@@ -620,8 +641,23 @@ mod tests {
 
     #[test]
     fn a_placeholder_is_a_whole_value_or_stands_in_braces() {
-        for id in ["REPLACEMENT-12", "OPTIONAL-3", "12-REPLACE", "replacement"] {
+        for id in ["REPLACEMENT-12", "OPTIONAL-3", "12-REPLACE", "replacement", "__12__"] {
             assert_eq!(read_one(&format!("txid={id}")).unwrap().order_id, normal_order_id(id));
+        }
+        for unfilled in [
+            "Replace",
+            "x{id}",
+            "[TXID]",
+            "<order-id>",
+            "%ORDER%",
+            "%%order_id%%",
+            "#order#",
+            "$id$",
+        ] {
+            let encoded: String =
+                url::form_urlencoded::byte_serialize(unfilled.as_bytes()).collect();
+            let error = read_one(&format!("txid={encoded}")).unwrap_err();
+            assert!(error.contains("never filled in"), "{unfilled}: {error}");
         }
         assert!(read_one("txid=1&sub1=x&nid=3").is_ok(), "what trackers always send is left alone");
     }

@@ -59,14 +59,25 @@ pub(crate) struct Parameter<'a>(&'a str);
 impl Parameter<'_> {
     /// Returns the number of bytes that [`put`](Self::put) writes.
     fn spelled_bytes(self) -> usize {
-        self.0.bytes().map(|byte| if is_query_byte(byte) { 1 } else { 3 }).sum()
+        (0..self.0.len()).map(|at| if self.stands_at(at) { 1 } else { 3 }).sum()
+    }
+
+    /// Returns whether the byte at a place may stand in a query as it is. A percent sign may only
+    /// where it begins an encoding.
+    fn stands_at(self, at: usize) -> bool {
+        match &self.0.as_bytes()[at..] {
+            [b'%', high, low, ..] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+            [b'%', ..] => false,
+            [byte, ..] => is_query_byte(*byte),
+            [] => false,
+        }
     }
 
     /// Writes it. A byte that may not stand in a query is percent-encoded.
     pub(crate) fn put(self, bytes: &mut impl BufMut) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        for byte in self.0.bytes() {
-            if is_query_byte(byte) {
+        for (at, byte) in self.0.bytes().enumerate() {
+            if self.stands_at(at) {
                 bytes.put_u8(byte);
             } else {
                 let digit = |half: u8| DIGITS[usize::from(half)];
@@ -81,8 +92,7 @@ fn is_sub_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// Returns whether a byte is unreserved, part of a percent-encoding, or a delimiter of RFC 3986
-/// that has no meaning in a query.
+/// Returns whether a byte is unreserved, or a delimiter of RFC 3986 that has no meaning in a query.
 const fn is_query_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -90,7 +100,6 @@ const fn is_query_byte(byte: u8) -> bool {
             b'-' | b'.'
                 | b'_'
                 | b'~'
-                | b'%'
                 | b'='
                 | b'+'
                 | b'*'
@@ -137,6 +146,9 @@ mod tests {
     fn what_may_not_stand_in_a_query_is_encoded() {
         for (given, spelled) in [
             ("utm_campaign=DE|AT", "utm_campaign=DE%7CAT"),
+            ("utm_x=20%", "utm_x=20%25"),
+            ("utm_x=100%25%2", "utm_x=100%25%252"),
+            ("utm_x=%zz%c3%A9", "utm_x=%25zz%c3%A9"),
             ("utm_x=[{a}]", "utm_x=%5B%7Ba%7D%5D"),
             ("utm_x='^`", "utm_x=%27%5E%60"),
             ("utm_x=<script>\"#", "utm_x=%3Cscript%3E%22%23"),
