@@ -12,6 +12,8 @@ export const UNKNOWN = "unknown";
 const said = {};
 let own;
 
+/** Whether the page has spoken: then nobody else is listened to. */
+export const isOwn = () => own;
 /** What the page's own call says, and what the tag's attribute or Global Privacy Control does. */
 export const sayOwn = (word) => (own = word);
 export const sayTag = (word) => (said.tag = word);
@@ -33,17 +35,21 @@ export const sayGoogle = ({ 0: call, 1: kind, 2: words }) => {
     }
 };
 
-/** What all of them say now: a word, or nothing where nobody asks. */
-export const consent = () => {
+/**
+ * What all of them say now: a word, or nothing where nobody asks. `heard` is called when one of them
+ * answers later.
+ */
+export const consent = (heard) => {
   const shop = window.Shopify;
   const privacy = shop?.customerPrivacy;
   if (window.__tcfapi && !said.tcf) {
     said.tcf = UNKNOWN;
-    // Purpose 1 is storage on the visitor's device.
+    // Purpose 1 is storage on the visitor's device. Without purposes there is no answer yet.
     __tcfapi("addEventListener", 2, (data, isRead) => {
       if (isRead)
         said.tcf =
-          data.gdprApplies === false ? GRANTED : data.eventStatus == "cmpuishown" ? UNKNOWN : data.purpose.consents[1] ? GRANTED : DENIED;
+          data.gdprApplies === false ? GRANTED : data.eventStatus == "cmpuishown" || !data.purpose ? UNKNOWN : data.purpose.consents?.[1] ? GRANTED : DENIED;
+      heard();
     });
   }
   if (shop?.loadFeatures) {

@@ -1,4 +1,15 @@
-// Google's data layer, read and never changed: purchases in all their shapes, and Consent Mode.
+// Google's data layer, read and never changed: what is new in it, and purchases in all their shapes.
+
+let read = 0;
+let last;
+
+/** The entries that came since the last call. A layer that was replaced or cut is read again. */
+export const freshEntries = (layer) => {
+  const from = layer[read - 1] === last ? read : 0;
+  read = layer.length;
+  last = layer[read - 1];
+  return [].slice.call(layer, from).filter((entry) => Object(entry) === entry);
+};
 
 /** The purchase in an entry, in our words; nothing for any other entry. */
 export const purchaseOf = (entry) => {

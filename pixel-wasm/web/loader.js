@@ -1,7 +1,7 @@
 // `px.js`: what a shop's page embeds. Finds its own tag, takes over `afterclick(…)`, and starts
 // shell and core at once.
 //
-// Never throws into the page. Holds nothing that changes with the product but the names of shell
+// Never throws into the page, and asks for nothing that the page's policy forbids. Holds nothing that changes with the product but the names of shell
 // and core, which are immutable and named by their hash; this file alone is asked for again.
 // `cargo xtask pixel` fills in the names.
 
@@ -12,24 +12,43 @@ const api = (window[name] = window[name] || function () {
   (api.q = api.q || []).push(arguments);
 });
 let origin;
+let policy;
+
+// Where a page demands trusted types, an address must come from a policy.
+const trusted = (address) => {
+  const types = window.trustedTypes;
+  policy ||= types && types.createPolicy("afterclick", { createScriptURL: (address) => address });
+  return policy ? policy.createScriptURL(address) : address;
+};
 
 const load = (path, integrity, boot) => {
   const element = document.createElement("script");
   element.crossOrigin = "";
   element.integrity = integrity;
   element.nonce = script.nonce;
-  element.src = origin + path;
+  element.src = trusted(origin + path);
   element.boot = boot;
   document.head.append(element);
   return element;
 };
 
+// Whether the page's policy and the browser let WebAssembly run: an empty module tells.
+const runsCore = () => {
+  try {
+    return new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+  } catch {}
+};
+
 const start = () => {
   origin = new URL(script.src).origin;
-  const core = fetch(origin + "__CORE__", { integrity: "__CORE_INTEGRITY__" });
+  const core = runsCore() && fetch(origin + "__CORE__", { integrity: "__CORE_INTEGRITY__" });
   // The shell waits for the core; until then nobody does, and a failure must not show as unhandled.
-  core.catch(() => {});
-  load("__SHELL__", "__SHELL_INTEGRITY__", [core, load, origin, settings, api]);
+  core?.catch(() => {});
+  try {
+    load("__SHELL__", "__SHELL_INTEGRITY__", [core, load, origin, settings, api]);
+  } catch (error) {
+    console.warn("afterclick: the policy needs `trusted-types afterclick`: " + error);
+  }
 };
 
 // A snippet that is included twice is harmless. A second merchant needs a name of its own.

@@ -3,7 +3,7 @@
 
 /** The core, once it runs: `check`, and the memory through which fields and ids cross. */
 export const start = (response, load) =>
-  response
+  Promise.resolve(response)
     .then((answer) => WebAssembly.instantiateStreaming(answer))
     .then(({ instance }) => instance.exports)
     .catch(

@@ -31,6 +31,11 @@ const STARTED: &str =
 /// Everything the page keeps, in both storages.
 const KEPT: &str =
     "return JSON.stringify([Object.keys(localStorage).sort(), Object.keys(sessionStorage)])";
+/// Nobody looks at the page, or somebody does again.
+const HIDDEN: &str = "Object.defineProperty(document, 'hidden', {value: true, configurable: true});
+    document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))";
+const SHOWN: &str = "Object.defineProperty(document, 'hidden', {value: false, configurable: true});
+    document.dispatchEvent(new Event('visibilitychange', {bubbles: true}))";
 /// How many events wait.
 const WAITING: &str = "return Object.keys(localStorage).filter(key => key.includes('.e.')).length";
 
@@ -97,6 +102,13 @@ in_every_engine!(
     what_waits_goes_out_when_the_connection_is_back,
     a_body_the_server_will_never_take_is_not_sent_again,
     twenty_events_and_32_kilobytes_wait_at_most,
+    page_views_push_no_purchase_out,
+    what_a_clock_ahead_has_dated_does_not_stay_for_ever,
+    a_server_that_asks_for_patience_gets_it,
+    what_waits_goes_out_when_the_page_is_looked_at_again,
+    two_tabs_send_what_waits_once,
+    calls_of_the_connection_and_the_cache_send_one_at_a_time,
+    the_token_is_there_before_the_core,
     a_malformed_call_warns_once_names_the_field_and_is_not_sent,
     wrong_calls_warn_and_never_throw,
     blocked_storage_loses_no_landing_and_no_purchase,
@@ -111,6 +123,8 @@ in_every_engine!(
     the_snippet_twice_is_harmless,
     a_page_that_breaks_the_browsers_functions_is_not_broken_further,
     a_policy_without_wasm_gets_the_same_events,
+    a_page_that_demands_trusted_types_is_served_or_told_why,
+    a_page_left_alone_is_looked_at_once_a_second_at_most,
     requests_need_no_preflight_and_carry_the_cookie,
     the_data_layer_is_read_in_all_its_shapes,
     the_orders_key_comes_from_the_page_or_from_the_address,
@@ -481,6 +495,123 @@ async fn twenty_events_and_32_kilobytes_wait_at_most(engine: Engine) {
     );
 }
 
+async fn page_views_push_no_purchase_out(engine: Engine) {
+    let (recorder, browser) = start(engine, &[("/", page("", ""))]).await;
+    recorder.answer(503);
+    browser.open(&recorder.url("/")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    browser
+        .run("afterclick('purchase', {id: '1'}); afterclick('lead', {id: 'L1'}); for (let i = 0; i < 40; i++) afterclick('page')")
+        .await
+        .unwrap();
+    let kept = "return ['purchase', 'lead', 'page'].map(name =>
+        Object.keys(localStorage).filter(key => localStorage[key].includes('\"n\":\"' + name)).length).join()";
+    assert_eq!(browser.run(kept).await.unwrap(), "1,1,18");
+    // An order gives way to another order alone, the oldest first.
+    browser
+        .run("for (let i = 2; i < 23; i++) afterclick('purchase', {id: String(i)})")
+        .await
+        .unwrap();
+    assert_eq!(browser.run(kept).await.unwrap(), "20,0,0");
+    let oldest = "return Object.keys(localStorage).filter(key => key.includes('.e.')).sort().map(key => JSON.parse(localStorage[key].replace(/^\\d+ /, '')).e[0].o.id)[0]";
+    assert_eq!(browser.run(oldest).await.unwrap(), "3");
+}
+
+async fn what_a_clock_ahead_has_dated_does_not_stay_for_ever(engine: Engine) {
+    let kept =
+        "for (const [name, days] of [['old', -31], ['young', -29], ['soon', 0.5], ['ahead', 400]])
+        localStorage['ac.k1.o.purchase.' + name] = Math.round(Date.now() + days * 864e5) + ' 1';";
+    let (recorder, browser) = start(engine, &[("/", page(kept, ""))]).await;
+    browser.open(&recorder.url("/")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    let left = "return Object.keys(localStorage).map(key => key.split('.').pop()).sort().join()";
+    assert_eq!(browser.run(left).await.unwrap(), "soon,young");
+}
+
+async fn a_server_that_asks_for_patience_gets_it(engine: Engine) {
+    let (recorder, browser) = start(engine, &[("/", page("", ""))]).await;
+    recorder.answer(503);
+    recorder.ask_for_patience(4);
+    browser.open(&recorder.url("/")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    let called = std::time::Instant::now();
+    browser.run("afterclick('lead', {id: 'L1'})").await.unwrap();
+    recorder.event(1).await;
+    assert!(called.elapsed() >= Duration::from_secs(4), "{:?}", called.elapsed());
+}
+
+async fn what_waits_goes_out_when_the_page_is_looked_at_again(engine: Engine) {
+    let (recorder, browser) = start(engine, &[("/", page("", ""))]).await;
+    browser.open(&recorder.url("/")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    browser.run(&format!("{HIDDEN}; afterclick('lead', {{id: 'L1'}})")).await.unwrap();
+    let first = recorder.event(0).await;
+    recorder.stays_at(1, QUIET).await;
+    browser.run(SHOWN).await.unwrap();
+    assert_eq!(recorder.event(1).await.events[0].id, first.events[0].id);
+    browser.wait_until(&WAITING.replace("length", "length === 0")).await.unwrap();
+}
+
+async fn two_tabs_send_what_waits_once(engine: Engine) {
+    let pages = [("/", page("", "")), ("/idle", "<!doctype html>idle".to_owned())];
+    let (recorder, browser) = start(engine, &pages).await;
+    browser.open(&recorder.url("/idle")).await.unwrap();
+    // Ten events of a tab that is gone.
+    let kept = "for (let i = 10; i < 20; i++) { const id = '0190a000-0000-7000-8000-0000000000' + i;
+        localStorage['ac.k1.e.' + id] = Date.now() + ' ' + JSON.stringify({v: 1, k: 'k1', t: '', c: 'granted', e: [{id, n: 'lead', ts: 1}]}) }";
+    browser.run(kept).await.unwrap();
+    // Two pages of one browser: frames share its storage and its locks as tabs do.
+    let both = "for (const name of ['one', 'two']) { const frame = document.createElement('iframe'); frame.src = '/'; document.body.append(frame) }";
+    let has_locks = browser.run("return !!navigator.locks").await.unwrap();
+    browser.run(both).await.unwrap();
+    browser.wait_until(&WAITING.replace("length", "length === 0")).await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    let mut ids: Vec<_> =
+        recorder.events().into_iter().map(|batch| batch.events[0].id.clone()).collect();
+    let sent = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 10, "nothing is lost");
+    assert!(has_locks != true || sent == 10, "{sent} requests for ten events");
+}
+
+async fn calls_of_the_connection_and_the_cache_send_one_at_a_time(engine: Engine) {
+    let slow = "window.now = 0, window.most = 0; const real = fetch; window.fetch = async (url, request) => {
+        if (!request || request.method !== 'POST') return real(url, request);
+        window.most = Math.max(most, ++window.now);
+        await new Promise(done => setTimeout(done, 100));
+        try { return await real(url, request) } finally { window.now-- } };
+        for (let i = 10; i < 20; i++) { const id = '0190a000-0000-7000-8000-0000000000' + i;
+        localStorage['ac.k1.e.' + id] = Date.now() + ' ' + JSON.stringify({v: 1, k: 'k1', t: '', c: 'granted', e: [{id, n: 'lead', ts: 1}]}) }";
+    let (recorder, browser) = start(engine, &[("/", page(slow, ""))]).await;
+    browser.open(&recorder.url("/")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    let storm = "for (let i = 0; i < 5; i++) { dispatchEvent(new Event('online')); dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false})) }";
+    browser.run(storm).await.unwrap();
+    browser.wait_until(&WAITING.replace("length", "length === 0")).await.unwrap();
+    assert_eq!(recorder.events().len(), 10);
+    assert_eq!(browser.run("return most").await.unwrap(), 1);
+}
+
+async fn the_token_is_there_before_the_core(engine: Engine) {
+    let late = "const real = fetch; window.fetch = (url, request) =>
+        String(url).endsWith('.wasm') ? new Promise(done => window.go = () => done(real(url, request))) : real(url, request);
+        afterclick('purchase', {id: '1'}); afterclick('consent', 'granted'); afterclick('purchase', {id: '2'});";
+    let (recorder, browser) = start(engine, &[("/", page(late, ""))]).await;
+    browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
+    browser
+        .wait_until(&format!("return !!afterclick.getToken && afterclick.getToken() === '{TOKEN}'"))
+        .await
+        .unwrap();
+    assert_eq!(browser.run("return Object.keys(localStorage).join()").await.unwrap(), "ac.k1.t");
+    assert_eq!(browser.address().await.unwrap(), recorder.url("/"));
+    recorder.stays_at(0, QUIET).await;
+    browser.run("afterclick('lead', {id: 'L1'}); go()").await.unwrap();
+    recorder.event(3).await;
+    assert_eq!(names_of(&recorder.events()), ["lead", "purchase", "purchase", "session"]);
+    assert!(recorder.events().iter().all(|batch| batch.consent == Consent::Granted));
+}
+
 async fn a_malformed_call_warns_once_names_the_field_and_is_not_sent(engine: Engine) {
     let (recorder, browser) = start(engine, &[("/", page("", ""))]).await;
     browser.open(&recorder.url("/")).await.unwrap();
@@ -597,7 +728,7 @@ async fn a_page_opened_in_the_background_is_counted_when_it_is_looked_at(engine:
         "ac.k1.t",
         "the token is safe"
     );
-    browser.run("Object.defineProperty(document, 'hidden', {value: false})").await.unwrap();
+    browser.run(SHOWN).await.unwrap();
     assert_eq!(recorder.event(0).await.events[0].name, EventName::Session);
 }
 
@@ -772,6 +903,64 @@ async fn a_policy_without_wasm_gets_the_same_events(engine: Engine) {
     }
 }
 
+async fn a_page_that_demands_trusted_types_is_served_or_told_why(engine: Engine) {
+    let pages = ["/allowed", "/forbidden"].map(|path| (path, page("afterclick('lead')", "")));
+    let (recorder, browser) = start(engine, &pages).await;
+    let demand = "require-trusted-types-for 'script'; trusted-types";
+    recorder.policy("/allowed", &format!("{demand} afterclick"));
+    recorder.policy("/forbidden", &format!("{demand} other"));
+    browser.open(&recorder.url("/allowed")).await.unwrap();
+    recorder.event(0).await;
+    assert_eq!(browser.run("return window.errors.length").await.unwrap(), 0);
+    let demands = browser.run("return !!window.trustedTypes").await.unwrap();
+    browser.open(&recorder.url("/forbidden")).await.unwrap();
+    if demands == true {
+        browser.wait_until("return window.warnings.length === 1").await.unwrap();
+        assert!(warnings(&browser).await[0].contains("trusted-types afterclick"));
+        assert_eq!(browser.run("return window.errors.length").await.unwrap(), 0);
+        recorder.stays_at(1, QUIET).await;
+    } else {
+        recorder.event(1).await;
+    }
+}
+
+async fn a_page_left_alone_is_looked_at_once_a_second_at_most(engine: Engine) {
+    let spies = "window.timers = []; for (const name of ['setTimeout', 'setInterval']) { const real = window[name];
+            window[name] = (run, ms, ...rest) => { timers.push([name, Math.round(ms)]); return real(run, ms, ...rest) } }
+        window.dataLayer = new Proxy(Array.from({length: 10000}, (_, i) => ({event: 'e' + i})), {
+            get: (layer, name) => { window.reads = (window.reads || 0) + 1; return layer[name] } });";
+    let own = format!("{spies} afterclick('consent', 'granted')");
+    let (recorder, browser) =
+        start(engine, &[("/", page(spies, "")), ("/own", page(&own, ""))]).await;
+    for path in ["/", "/own"] {
+        browser.open(&recorder.url(path)).await.unwrap();
+        browser.wait_until(STARTED).await.unwrap();
+        browser.run("window.timers.length = 0; window.reads = 0").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        // WebKit's driver sets a long timer of its own for each script that it runs.
+        let short = "return timers.filter(([name, ms]) => ms < 5000).length";
+        let looks_now = async || browser.run(short).await.unwrap().as_u64().unwrap();
+        let looks = looks_now().await;
+        let reads = browser.run("return reads").await.unwrap().as_u64().unwrap();
+        let wrong =
+            "return timers.filter(([name, ms]) => name === 'setInterval' || ms < 1000).length";
+        assert_eq!(browser.run(wrong).await.unwrap(), 0, "{path}");
+        // A loaded machine may let a timer wait, and never lets one come early.
+        assert!(looks <= 5, "{path}: {looks}");
+        assert!(
+            reads <= 10 * (looks + 1),
+            "{path}: {reads} reads of the data layer in {looks} looks"
+        );
+        let has_navigation = browser.run("return !!window.navigation").await.unwrap() == true;
+        if path == "/own" && has_navigation {
+            assert_eq!(looks, 0, "events tell everything");
+        }
+        browser.run(&format!("{HIDDEN}; window.timers.length = 0")).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(looks_now().await, 0, "{path}: hidden");
+    }
+}
+
 async fn requests_need_no_preflight_and_carry_the_cookie(engine: Engine) {
     let (recorder, browser) = start(engine, &[("/", page("afterclick('lead')", ""))]).await;
     browser.open(&recorder.url("/")).await.unwrap();
@@ -826,6 +1015,7 @@ async fn the_data_layer_is_read_in_all_its_shapes(engine: Engine) {
             {event: 'purchase', ecommerce: {transaction_id: '', value: 1, currency: 'EUR'}}, {event: 'purchase', ecommerce: {transaction_id: '{{id}}'}}, {event: 'add_to_cart', ecommerce: {items: []}})")
         .await
         .unwrap();
+    browser.wait_until("return window.warnings.length >= 2").await.unwrap();
     recorder.stays_at(6, QUIET).await;
     assert_eq!(warnings(&browser).await.len(), 2, "an empty id and a placeholder");
     browser.open(&recorder.url("/named")).await.unwrap();

@@ -654,8 +654,7 @@ mod tests {
             "#order#",
             "$id$",
         ] {
-            let encoded: String =
-                url::form_urlencoded::byte_serialize(unfilled.as_bytes()).collect();
+            let encoded: String = form_urlencoded::byte_serialize(unfilled.as_bytes()).collect();
             let error = read_one(&format!("txid={encoded}")).unwrap_err();
             assert!(error.contains("never filled in"), "{unfilled}: {error}");
         }

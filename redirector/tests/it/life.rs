@@ -320,6 +320,11 @@ async fn when_the_journal_fails_redirects_go_on_and_recording_is_refused() {
     }
     let refused = refused.unwrap();
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
+    assert_eq!(
+        refused.header("access-control-expose-headers"),
+        "retry-after",
+        "the pixel reads it"
+    );
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ struct Seen {
     /// Paths of everything else that was asked for, in order.
     paths: Vec<String>,
     answer: StatusCode,
+    /// What every answer asks the browser to wait, in seconds.
+    patience: Option<u32>,
     policies: HashMap<String, String>,
 }
 
@@ -105,6 +107,7 @@ impl Recorder {
             requests: Vec::new(),
             paths: Vec::new(),
             answer: StatusCode::NO_CONTENT,
+            patience: None,
             policies: HashMap::new(),
         };
         let inner = Arc::new(Inner { pages, state: Mutex::new(seen) });
@@ -127,6 +130,11 @@ impl Recorder {
     pub(crate) fn answer(&self, status: u16) {
         self.inner.state.lock().expect("no panic").answer =
             StatusCode::from_u16(status).expect("a status");
+    }
+
+    /// Asks for patience from now on.
+    pub(crate) fn ask_for_patience(&self, seconds: u32) {
+        self.inner.state.lock().expect("no panic").patience = Some(seconds);
     }
 
     /// Sends a page with a Content-Security-Policy.
@@ -208,8 +216,13 @@ async fn collect(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byte
     let mut state = inner.state.lock().expect("no panic");
     let allowed = request.origin.clone();
     state.requests.push(request);
-    (state.answer, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)], "e: the recorder says no")
-        .into_response()
+    let mut answer =
+        (state.answer, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed)], "e: the recorder says no")
+            .into_response();
+    if let Some(seconds) = state.patience {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
 }
 
 /// A redirect that sets a cookie for the whole site it lies on.

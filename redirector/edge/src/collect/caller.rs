@@ -2,7 +2,8 @@
 
 use hyper::HeaderMap;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    HeaderValue, ORIGIN, RETRY_AFTER, VARY,
 };
 use live::Snapshot;
 
@@ -60,6 +61,10 @@ impl Caller {
     pub(crate) fn allow(&self, mut answer: Answer) -> Answer {
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("origin"));
+        // A page of another origin sees no header that is not named.
+        if headers.contains_key(RETRY_AFTER) {
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+        }
         match self {
             Self::SameOrigin | Self::Foreign | Self::Nobody => {}
             Self::Opaque => {
