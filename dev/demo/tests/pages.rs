@@ -9,21 +9,25 @@ mod inspector;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
-use demo::scene::{BENS_CODE, SHOP_DOMAIN, Scene, Setting};
+use demo::scene::{BENS_CODE, Scene, Setting};
 use harness::default_bin_dir;
 use inspector::Inspector;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
 
 /// Longer than any line, and without a place to break it.
 const LONG_WORD: &str = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh-Cholmondeley";
 const SLUG_CHARS_MAX: usize = 64;
+/// How long the product may take to show a click. It only bounds a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn inspector() -> Option<Inspector> {
     let inspector = Inspector::start().await;
@@ -57,7 +61,7 @@ async fn add_long_names(scene: &Scene) -> String {
     let name = json!({ "name": LONG_WORD.repeat(3) });
     let influencer = scene.product.create("influencers", &name).await.expect("an influencer");
     let slug = "x".repeat(SLUG_CHARS_MAX);
-    let destination = format!("http://{SHOP_DOMAIN}/{}", "long".repeat(400));
+    let destination = format!("{}{}", scene.shop.address(), "long".repeat(400));
     let link = json!({ "campaign": scene.campaign, "influencer": influencer["id"], "destination": destination, "slug": slug });
     scene.product.create("links", &link).await.expect("a link");
     scene.anna.url.replace("/anna", &format!("/{slug}"))
@@ -118,6 +122,8 @@ async fn visit_back_office(inspector: &mut Inspector, scene: &Scene) {
 async fn visit_links(inspector: &mut Inspector, scene: &Scene, long: &str) {
     inspector.open("preview", &format!("{}+", scene.anna.url)).await;
     inspector.open("preview-long", &format!("{long}+")).await;
+    // The click brings the names into the live figures. The shop has no page at the destination.
+    inspector.open("shop-not-found-long", long).await;
     let unknown = scene.anna.url.replace("/anna", "/nobody");
     inspector.open("link-not-found", &unknown).await;
 }
@@ -133,6 +139,7 @@ async fn visit_live_figures(inspector: &mut Inspector, scene: &Scene) {
     inspector.browser.click("button").await.expect("the button");
     inspector.browser.wait_until(&said("token")).await.expect("a refusal");
     inspector.look("admin-refused").await;
+    wait_for_clicks(scene).await;
     for by in ["link", "influencer"] {
         inspector.browser.open(&start).await.expect("the page");
         inspector.browser.type_into("#token", &scene.product.token).await.expect("a token");
@@ -145,6 +152,19 @@ async fn visit_live_figures(inspector: &mut Inspector, scene: &Scene) {
             .await
             .expect("figures");
         inspector.look(&format!("admin-by-{by}")).await;
+    }
+}
+
+/// Waits until the live figures know both links.
+async fn wait_for_clicks(scene: &Scene) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let stats = scene.product.read("/api/v1/stats?by=influencer").await.expect("figures");
+        if stats["rows"].as_array().is_some_and(|rows| rows.len() >= 2) {
+            return;
+        }
+        assert!(Instant::now() < end, "the click is not in the figures: {stats}");
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -9,6 +9,7 @@ use super::{ARTICLES, Article, Cart, Order, OrderLine, Status, Sums};
 const LANDING: &str = include_str!("../../../../pixel-wasm/demo-shop/landing.html");
 const PRODUCT: &str = include_str!("../../../../pixel-wasm/demo-shop/product.html");
 const CART: &str = include_str!("../../../../pixel-wasm/demo-shop/cart.html");
+const SUMMARY: &str = include_str!("../../../../pixel-wasm/demo-shop/summary.html");
 const THANK_YOU: &str = include_str!("../../../../pixel-wasm/demo-shop/thank-you.html");
 const NOT_FOUND: &str = include_str!("../../../../pixel-wasm/demo-shop/not-found.html");
 const BACKOFFICE: &str = include_str!("../../../../pixel-wasm/demo-shop/backoffice.html");
@@ -63,9 +64,8 @@ pub(super) fn product(site: &Site, cart: &Cart, article: &Article) -> String {
 pub(super) fn cart(site: &Site, cart: &Cart) -> String {
     let lines = cart.priced();
     Page::new(CART, site, cart)
-        .text("coupon", cart.coupon.as_deref().unwrap_or_default())
         .html("lines", &line_list(&lines))
-        .html("sums", &sum_list(&Sums::of(&lines)))
+        .html("summary", &summary(cart, &lines))
         .0
 }
 
@@ -84,6 +84,17 @@ pub(super) fn not_found(site: &Site, cart: &Cart) -> String {
 
 pub(super) fn backoffice(orders: &[Order]) -> String {
     Page(BACKOFFICE.to_owned()).html("orders", &order_table(orders)).0
+}
+
+/// Returns what stands beside the articles of a cart. Where there are none, there is nothing to buy.
+fn summary(cart: &Cart, lines: &[OrderLine]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    Page(SUMMARY.to_owned())
+        .text("coupon", cart.coupon.as_deref().unwrap_or_default())
+        .html("sums", &sum_list(&Sums::of(lines)))
+        .0
 }
 
 /// Returns the purchase that the thank-you page hands to the pixel.
@@ -256,6 +267,7 @@ mod tests {
             landing(&site, &chosen),
             product(&site, &chosen, &ARTICLES[1]),
             cart(&site, &chosen),
+            cart(&site, &Cart::default()),
             thank_you(&site, &chosen, &order),
             not_found(&site, &chosen),
             backoffice(&[order]),
