@@ -84,6 +84,23 @@ need_other_browsers() {
         skip "the pixel's tests in WebKit: no webkit2gtk-driver here"
 }
 
+# What tests need from npm: the platforms' own libraries sign webhooks that the server must believe,
+# and the checkers of pages read what people are served. Versions are those of the lock file.
+need_node_modules() {
+    local from=redirector/tests/platforms senders="${XDG_CACHE_HOME:-$HOME/.cache}/afterclick/senders"
+    local why="Shopify's and Stripe's own libraries sign webhooks in a test, axe and html-validate check pages"
+    command -v npm >/dev/null || need_debian "$why" nodejs npm
+    if ! cmp -s $from/package.json "$senders/package.json" || ! cmp -s $from/package-lock.json "$senders/package-lock.json" ||
+        [ ! -d "$senders/node_modules/stripe" ] || [ ! -d "$senders/node_modules/axe-core" ]; then
+        say "installing Shopify's and Stripe's libraries, axe and html-validate into $senders: $why"
+        mkdir -p "$senders"
+        cp $from/package{,-lock}.json "$senders/"
+        npm install --no-save --prefix "$senders" --silent --no-audit --no-fund ||
+            skip "what Shopify's and Stripe's libraries sign, and the check of pages: npm cannot install them here"
+    fi
+    export AFTERCLICK_TEST_NODE_MODULES="$senders/node_modules"
+}
+
 # The pixel, which the server embeds.
 build_pixel() {
     { command -v node && command -v npm; } >/dev/null || need_debian "the pixel's scripts are made small with esbuild and terser" nodejs npm

@@ -36,7 +36,8 @@ pub struct Article {
     pub price: Cents,
     /// A few words about it.
     pub text: &'static str,
-    picture: &'static str,
+    /// The picture, as an SVG.
+    pub picture: &'static str,
 }
 
 /// All articles of the shop.

@@ -19,8 +19,9 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 pub(crate) const DROPPED: HeaderName = HeaderName::from_static("x-afterclick-dropped");
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
-const NOT_FOUND: &str = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>\
-<title>Nothing here</title><p>There is nothing behind this link.</p>";
+/// The looks of the pages for visitors: readable in light and dark, on any width.
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;\
+max-width:36rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}";
 
 /// An answer with a status and no body, which no cache may keep.
 pub(crate) fn empty(status: StatusCode) -> Answer {
@@ -44,7 +45,14 @@ pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Answer {
 }
 
 /// An HTML page without scripts and frames, which no cache may keep and no search engine may index.
-pub(crate) fn page(html: String) -> Answer {
+/// The title is also its heading. Title and text are HTML.
+pub(crate) fn page(title: &str, text: &str) -> Answer {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head>\
+         <body><main><h1>{title}</h1>{text}</main></body></html>"
+    );
     with_body(html.into(), "text/html; charset=utf-8")
 }
 
@@ -74,7 +82,7 @@ pub(crate) fn without_body(answer: Answer) -> Answer {
 /// The answer for a link that is unknown, malformed or ended. The page is the same for all three,
 /// so that guessing reveals nothing.
 pub(crate) fn not_found() -> Answer {
-    let mut answer = page(NOT_FOUND.to_owned());
+    let mut answer = page("Nothing here", "<p>There is nothing behind this link.</p>");
     *answer.status_mut() = StatusCode::NOT_FOUND;
     answer
 }

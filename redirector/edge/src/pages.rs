@@ -47,17 +47,15 @@ fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
     let merchant = catalog
         .campaign_and_merchant(link.campaign())
         .map_or("", |(_, merchant)| merchant.name.as_str());
-    answer::page(format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
-         <title>Where this link leads</title><style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:4rem auto;\
-         padding:0 1rem}}code{{word-break:break-all}}</style><h1>Where this link leads</h1>\
-         <p>A recommendation by <b>{}</b> for <b>{}</b>. It is a paid link: {} may earn a commission.</p>\
-         <p>It leads to<br><code>{}</code></p></html>",
+    let text = format!(
+        "<p>A recommendation by <b>{}</b> for <b>{}</b>. It is a paid link: {} may earn a commission.</p>\
+         <p>It leads to<br><code>{}</code></p>",
         escape(influencer),
         escape(merchant),
         escape(influencer),
         escape(link.destination()),
-    ))
+    );
+    answer::page("Where this link leads", &text)
 }
 
 /// `GET /{slug}.qr`: the link as an SVG.

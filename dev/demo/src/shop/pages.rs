@@ -9,7 +9,9 @@ use super::{ARTICLES, Article, Cart, Order, OrderLine, Status, Sums};
 const LANDING: &str = include_str!("../../../../pixel-wasm/demo-shop/landing.html");
 const PRODUCT: &str = include_str!("../../../../pixel-wasm/demo-shop/product.html");
 const CART: &str = include_str!("../../../../pixel-wasm/demo-shop/cart.html");
+const SUMMARY: &str = include_str!("../../../../pixel-wasm/demo-shop/summary.html");
 const THANK_YOU: &str = include_str!("../../../../pixel-wasm/demo-shop/thank-you.html");
+const NOT_FOUND: &str = include_str!("../../../../pixel-wasm/demo-shop/not-found.html");
 const BACKOFFICE: &str = include_str!("../../../../pixel-wasm/demo-shop/backoffice.html");
 /// The style sheet of all pages.
 pub(super) const STYLE: &str = include_str!("../../../../pixel-wasm/demo-shop/style.css");
@@ -46,7 +48,7 @@ impl Page {
 
 pub(super) fn landing(site: &Site, cart: &Cart) -> String {
     let cards: String = ARTICLES.iter().map(card).collect();
-    Page::new(LANDING, site, cart).html("lamp_picture", ARTICLES[0].picture).html("cards", &cards).0
+    Page::new(LANDING, site, cart).html("cards", &cards).0
 }
 
 pub(super) fn product(site: &Site, cart: &Cart, article: &Article) -> String {
@@ -56,16 +58,14 @@ pub(super) fn product(site: &Site, cart: &Cart, article: &Article) -> String {
         .text("price", &article.price.to_string())
         .text("text", article.text)
         .text("sku", article.sku)
-        .html("picture", article.picture)
         .0
 }
 
 pub(super) fn cart(site: &Site, cart: &Cart) -> String {
     let lines = cart.priced();
     Page::new(CART, site, cart)
-        .text("coupon", cart.coupon.as_deref().unwrap_or_default())
         .html("lines", &line_list(&lines))
-        .html("sums", &sum_list(&Sums::of(&lines)))
+        .html("summary", &summary(cart, &lines))
         .0
 }
 
@@ -78,10 +78,23 @@ pub(super) fn thank_you(site: &Site, cart: &Cart, order: &Order) -> String {
         .0
 }
 
+pub(super) fn not_found(site: &Site, cart: &Cart) -> String {
+    Page::new(NOT_FOUND, site, cart).0
+}
+
 pub(super) fn backoffice(orders: &[Order]) -> String {
-    let none = "<tr><td colspan=8 class=muted>No orders yet.</td></tr>".to_owned();
-    let rows: String = orders.iter().rev().map(order_row).collect();
-    Page(BACKOFFICE.to_owned()).html("rows", if orders.is_empty() { &none } else { &rows }).0
+    Page(BACKOFFICE.to_owned()).html("orders", &order_table(orders)).0
+}
+
+/// Returns what stands beside the articles of a cart. Where there are none, there is nothing to buy.
+fn summary(cart: &Cart, lines: &[OrderLine]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    Page(SUMMARY.to_owned())
+        .text("coupon", cart.coupon.as_deref().unwrap_or_default())
+        .html("sums", &sum_list(&Sums::of(lines)))
+        .0
 }
 
 /// Returns the purchase that the thank-you page hands to the pixel.
@@ -103,23 +116,34 @@ fn purchase(order: &Order) -> String {
 }
 
 fn card(article: &Article) -> String {
-    let Article { sku, name, category, price, picture, .. } = article;
+    let Article { sku, name, category, price, .. } = article;
     format!(
-        "<a class=card href=/product/{sku}><span class=picture>{picture}</span>\
-         <span class=text><span>{name}<small>{category}</small></span><span class=price>{price} €</span></span></a>"
+        "<li><a class=\"card\" href=\"/product/{sku}\"><span class=\"picture\">{}</span>\
+         <span class=\"text\"><span>{name}<small>{category}</small></span>\
+         <span class=\"price\">{price} €</span></span></a></li>",
+        picture_beside_name(article)
     )
+}
+
+/// Returns an article's picture where its name stands in text beside it. A second name would only
+/// be read out twice.
+fn picture_beside_name(article: &Article) -> String {
+    format!("<img src=\"/pictures/{}.svg\" alt=\"\" width=\"400\" height=\"320\">", article.sku)
 }
 
 fn line_list(lines: &[OrderLine]) -> String {
     if lines.is_empty() {
-        return "<p class=muted>Nothing here yet.</p>".into();
+        return "<p class=\"muted\">Nothing here yet.</p>".into();
     }
     let line = |line: &OrderLine| {
         let OrderLine { article, quantity, total, .. } = line;
         format!(
-            "<div class=line><span class=picture>{}</span><div><b>{}</b><br><span class=muted>{quantity} × {} €</span></div>\
-             <span class=price>{total} €</span></div>",
-            article.picture, article.name, article.price
+            "<div class=\"line\"><span class=\"picture\">{}</span>\
+             <div><b>{}</b><br><span class=\"muted\">{quantity} × {} €</span></div>\
+             <span class=\"price\">{total} €</span></div>",
+            picture_beside_name(article),
+            article.name,
+            article.price
         )
     };
     lines.iter().map(line).collect()
@@ -132,8 +156,8 @@ fn sum_list(sums: &Sums) -> String {
         format!("<dt>Discount included</dt><dd>{} €</dd>", sums.discount)
     };
     format!(
-        "<dl class=sums><dt>Goods</dt><dd>{} €</dd>{discount}<dt>Shipping</dt><dd>{} €</dd><dt>VAT 19 %</dt><dd>{} €</dd>\
-         <dt class=total>Total</dt><dd class=total>{} €</dd></dl>",
+        "<dl class=\"sums\"><dt>Goods</dt><dd>{} €</dd>{discount}<dt>Shipping</dt><dd>{} €</dd><dt>VAT 19 %</dt><dd>{} €</dd>\
+         <dt class=\"total\">Total</dt><dd class=\"total\">{} €</dd></dl>",
         sums.goods,
         sums.shipping,
         sums.tax,
@@ -141,32 +165,79 @@ fn sum_list(sums: &Sums) -> String {
     )
 }
 
+/// The columns of the back office's table before the buttons, and the class of their cells.
+const ORDER_COLUMNS: [(&str, &str); 7] = [
+    ("Order", "text"),
+    ("Status", "text"),
+    ("Code", "text"),
+    ("Click token", "text"),
+    ("Goods", "number"),
+    ("Refunded", "number"),
+    ("Total", "number"),
+];
+
+fn order_table(orders: &[Order]) -> String {
+    if orders.is_empty() {
+        return "<p class=\"panel\">No orders yet.</p>".into();
+    }
+    let head =
+        |&(name, class): &(&str, &str)| format!("<th scope=\"col\" class=\"{class}\">{name}</th>");
+    let heads: String = ORDER_COLUMNS.iter().map(head).collect();
+    let rows: String = orders.iter().rev().map(order_row).collect();
+    format!(
+        "<div class=\"panel\"><table><thead><tr>{heads}<th scope=\"col\">Change</th></tr></thead>\
+         <tbody>{rows}</tbody></table></div>"
+    )
+}
+
 fn order_row(order: &Order) -> String {
-    let button = |action: &str, label: &str| {
-        format!(
-            "<form method=post action=/backoffice/{}/{action}><button class='button plain'>{label}</button></form> ",
-            order.id
-        )
+    let [(order_column, _), columns @ ..] = &ORDER_COLUMNS;
+    let cell = |((column, class), value): (&(&str, &str), String)| {
+        format!("<td class=\"{class}\" data-column=\"{column}\">{value}</td>")
     };
-    let actions = match order.status {
-        Status::Processing => button("refund", "Refund a quarter") + &button("cancel", "Cancel"),
-        Status::Cancelled => String::new(),
-    };
+    let cells: String = columns.iter().zip(order_cells(order)).map(cell).collect();
+    format!(
+        "<tr><th scope=\"row\" data-column=\"{order_column}\">{}</th>{cells}\
+         <td class=\"actions\">{}</td></tr>",
+        order.id,
+        order_buttons(order)
+    )
+}
+
+/// Returns what stands in an order's cells behind its number.
+fn order_cells(order: &Order) -> [String; 6] {
+    let status = order.status.as_str();
     let token = order
         .token
         .as_deref()
         .and_then(|token| token.get(..10))
         .map_or_else(|| "–".into(), |start| format!("{}…", escape(start)));
-    format!(
-        "<tr><td><b>{}</b></td><td><span class='tag {status}'>{status}</span></td><td>{}</td><td><code>{token}</code></td>\
-         <td class=number>{} €</td><td class=number>{} €</td><td class=number>{} €</td><td>{actions}</td></tr>",
-        order.id,
-        order.coupon.as_deref().unwrap_or("–"),
-        order.sums.goods,
-        order.refunded(),
-        order.sums.total(),
-        status = order.status.as_str(),
-    )
+    [
+        format!("<span class=\"tag {status}\">{status}</span>"),
+        escape(order.coupon.as_deref().unwrap_or("–")),
+        format!("<code>{token}</code>"),
+        format!("{} €", order.sums.goods),
+        format!("{} €", order.refunded()),
+        format!("{} €", order.sums.total()),
+    ]
+}
+
+fn order_buttons(order: &Order) -> String {
+    let id = order.id;
+    // Each row has the same buttons, so their full names say of which order.
+    let button = |action: &str, label: &str, name: &str| {
+        format!(
+            "<form method=\"post\" action=\"/backoffice/{id}/{action}\"><button type=\"submit\" \
+             class=\"button plain\" aria-label=\"{name} {id}\">{label}</button></form> "
+        )
+    };
+    match order.status {
+        Status::Processing => {
+            button("refund", "Refund a quarter", "Refund a quarter of order")
+                + &button("cancel", "Cancel", "Cancel order")
+        }
+        Status::Cancelled => "–".into(),
+    }
 }
 
 fn escape(text: &str) -> String {
@@ -196,7 +267,9 @@ mod tests {
             landing(&site, &chosen),
             product(&site, &chosen, &ARTICLES[1]),
             cart(&site, &chosen),
+            cart(&site, &Cart::default()),
             thank_you(&site, &chosen, &order),
+            not_found(&site, &chosen),
             backoffice(&[order]),
             backoffice(&[]),
         ];

@@ -226,7 +226,9 @@ fn routes(inner: Arc<Inner>) -> Router {
         .route("/thank-you", get(thank_you))
         .route("/backoffice", get(backoffice))
         .route("/backoffice/{id}/{action}", post(manage))
+        .route("/pictures/{file}", get(picture))
         .route("/style.css", get(|| async { ([(header::CONTENT_TYPE, "text/css")], pages::STYLE) }))
+        .fallback(not_found)
         .with_state(inner)
 }
 
@@ -244,6 +246,17 @@ async fn product(
     let (id, cart) = shop.visit(&headers, &query);
     match article(&sku) {
         Some(article) => page(&id, pages::product(&shop.site, &cart, article)),
+        None => page_not_found(&shop, &id, &cart),
+    }
+}
+
+/// The picture of an article. It is a file of its own, because the ids in it may stand only once in
+/// a page, and a page may show an article twice.
+async fn picture(Path(file): Path<String>) -> Response {
+    match file.strip_suffix(".svg").and_then(article) {
+        Some(article) => {
+            ([(header::CONTENT_TYPE, "image/svg+xml")], article.picture).into_response()
+        }
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -287,8 +300,19 @@ async fn thank_you(State(shop): TheShop, Query(query): Parameters, headers: Head
         Ok(order) if query.get("key") == Some(&order.key) => {
             page(&id, pages::thank_you(&shop.site, &cart, &order))
         }
-        _ => StatusCode::NOT_FOUND.into_response(),
+        _ => page_not_found(&shop, &id, &cart),
     }
+}
+
+async fn not_found(State(shop): TheShop, Query(query): Parameters, headers: HeaderMap) -> Response {
+    let (id, cart) = shop.visit(&headers, &query);
+    page_not_found(&shop, &id, &cart)
+}
+
+fn page_not_found(shop: &Inner, cart_id: &str, cart: &Cart) -> Response {
+    let mut answer = page(cart_id, pages::not_found(&shop.site, cart));
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    answer
 }
 
 async fn backoffice(State(shop): TheShop) -> Html<String> {
