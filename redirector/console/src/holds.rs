@@ -14,7 +14,8 @@ use crate::context::Console;
 use crate::entities::{Kind, REASON_CHARS_MAX};
 use crate::fields::{Fields, text};
 use crate::problem::Problem;
-use crate::resources::{held, object, problem, show};
+use crate::resources::{held, object, problem};
+use crate::shown::show;
 
 /// `POST /api/v1/holds/{id}/release`: its commissions go on as if they had never been held. A body
 /// with a `reason` may come along. A hold that is released already stays so.

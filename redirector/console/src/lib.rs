@@ -25,6 +25,7 @@ mod pool;
 mod problem;
 mod resources;
 mod server;
+mod shown;
 mod table;
 mod tokens;
 

@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use live::ChangeError;
 use live::clock;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::catalog::{Answered, Catalog, Change, Entity, HoldTarget, RequestId, Role};
+use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
 use shared::id::LinkId;
 use shared::json::repaired;
 use shared::links::Links;
@@ -22,9 +22,10 @@ use tokio::task::spawn_blocking;
 
 use crate::asked;
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Kind, shown_once, suspended_from, unworkable};
+use crate::entities::{EntityBuilder, Kind, shown_once, unworkable};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
+use crate::shown::show;
 use crate::table::{self, Row};
 
 /// How many entities a page of a list has by default.
@@ -433,98 +434,7 @@ fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value
     if warnings.is_empty() { json!({}) } else { json!({ "warnings": warnings }) }
 }
 
-/// Returns an entity as answers show it: its fields, and what follows from them. Secrets are never
-/// shown.
-pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
-    let mut shown = show_fields(entity, catalog);
-    if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
-        merge(&mut shown, json!({ "suspended_from": suspended_from(catalog, entity) }));
-    }
-    shown
-}
-
-fn show_fields(entity: &Entity, catalog: &Catalog) -> Value {
-    match entity {
-        Entity::Merchant(merchant) => {
-            let mut shown = fields_of(merchant);
-            let has_secret = merchant.webhook_secret.is_some();
-            if let Some(fields) = shown.as_object_mut() {
-                for secret in ["webhook_secret", "old_webhook_secret", "shop_api", "sealed"] {
-                    fields.remove(secret);
-                }
-            }
-            let has_api = merchant.shop_api.is_some();
-            let trust_leads = merchant.trusts_leads();
-            merge(
-                &mut shown,
-                json!({
-                    "has_webhook_secret": has_secret, "has_shop_api": has_api,
-                    "trust_leads": trust_leads,
-                }),
-            );
-            shown
-        }
-        Entity::Influencer(influencer) => {
-            let mut shown = fields_of(influencer);
-            shown.as_object_mut().map(|fields| fields.remove("sealed"));
-            shown
-        }
-        Entity::Campaign(campaign) => {
-            let mut shown = fields_of(campaign);
-            merge(&mut shown, json!({ "commission_text": campaign.commission.describe() }));
-            shown
-        }
-        Entity::Link(link) => {
-            let mut shown = fields_of(link);
-            let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
-            merge(&mut shown, json!({ "merchant": merchant, "path": format!("/{}", link.slug) }));
-            shown
-        }
-        Entity::Coupon(coupon) => fields_of(coupon),
-        Entity::Rate(rate) => {
-            let mut shown = fields_of(rate);
-            shown.as_object_mut().map(|fields| fields.remove("day"));
-            let date = Timestamp::from_ms(rate.day * 86_400_000).utc_date();
-            merge(&mut shown, json!({ "id": rate.id(), "date": date }));
-            shown
-        }
-        Entity::AccessToken(token) => {
-            let (role, of) = match token.role {
-                Role::Admin => ("admin", Value::Null),
-                Role::Merchant(id) => ("merchant", json!(id)),
-                Role::Influencer(id) => ("influencer", json!(id)),
-            };
-            json!({
-                "id": token.id(), "role": role, "for": of, "name": token.name,
-                "created_at": token.created_at, "expires_at": token.expires_at,
-                "revoked_at": token.revoked_at, "valid": token.is_valid(clock::now()),
-            })
-        }
-        Entity::Hold(hold) => {
-            let (target, value) = match &hold.target {
-                HoldTarget::Order { merchant, order_id } => {
-                    ("order", json!(format!("{merchant}/{order_id}")))
-                }
-                HoldTarget::Link(id) => ("link", json!(id)),
-                HoldTarget::Influencer(id) => ("influencer", json!(id)),
-                HoldTarget::Key(key) => ("key", json!(key)),
-            };
-            let mut shown = fields_of(hold);
-            if let Some(fields) = shown.as_object_mut() {
-                fields.remove("target");
-                fields.insert(target.to_owned(), value);
-                fields.entry("released_at").or_insert(Value::Null);
-            }
-            shown
-        }
-        Entity::Suspension(_) => json!({}),
-    }
-}
-
-fn fields_of<T: Serialize>(entity: &T) -> Value {
-    serde_json::to_value(entity).unwrap_or_default()
-}
-
+/// Adds fields to an answer.
 pub(crate) fn merge(into: &mut Value, more: Value) {
     if let (Some(into), Value::Object(more)) = (into.as_object_mut(), more) {
         into.extend(more);

@@ -19,8 +19,9 @@ use crate::entities::Kind;
 use crate::fields::{Fields, parsed, text, time};
 use crate::problem::Problem;
 use crate::resources::{
-    Page, accept, answered, held, list_of, mark_repeated, merge, object, problem, request_id, show,
+    Page, accept, answered, held, list_of, mark_repeated, merge, object, problem, request_id,
 };
+use crate::shown::show;
 
 /// The most characters of a token's name.
 const NAME_CHARS_MAX: usize = 200;
