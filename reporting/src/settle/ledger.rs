@@ -152,8 +152,22 @@ struct CampaignRules<'c> {
 #[derive(Default)]
 struct MonthSales {
     /// The goods of each order that counts, in minor units, by conversion.
-    goods: BTreeMap<FactId, i64>,
+    goods: HashMap<FactId, i64>,
+    /// Their sum. It is kept, since a month has many bookings.
+    goods_minor: i128,
     bonus_minor: i64,
+}
+
+impl MonthSales {
+    /// Sets what an order's goods are now; `None` where it counts no longer.
+    fn set(&mut self, order: FactId, goods_minor: Option<i64>) {
+        let before = match goods_minor {
+            Some(goods) => self.goods.insert(order, goods),
+            None => self.goods.remove(&order),
+        };
+        let change = |goods: Option<i64>| i128::from(goods.unwrap_or(0));
+        self.goods_minor += change(goods_minor) - change(before);
+    }
 }
 
 /// The sum booked before a cap, and the part of it that the cap granted.
@@ -216,21 +230,18 @@ impl<'c> VolumeAndCaps<'c> {
         let sold = self.months.entry((account.campaign, account.influencer, month)).or_default();
         let is_reversed =
             entry.booking.base_currency != rules.currency || entry.booking.base_minor == 0;
-        if is_reversed {
-            sold.goods.remove(&conversion.id);
-        } else {
-            sold.goods.insert(conversion.id, entry.booking.base_minor);
-        }
-        let goods: i64 = sold.goods.values().sum();
+        sold.set(conversion.id, Some(entry.booking.base_minor).filter(|_| !is_reversed));
+        let goods = sold.goods_minor;
         let reached = terms.volume(u32::try_from(sold.goods.len()).unwrap_or(u32::MAX));
         let bonus = reached.and_then(|(_, rate)| {
             let (units, scale) = rate.fraction();
-            Fraction::new(goods.into(), 100).times(units, scale)?.rounded()
+            Fraction::new(goods, 100).times(units, scale)?.rounded()
         });
         let change = bonus.unwrap_or(0) - sold.bonus_minor;
         sold.bonus_minor += change;
         let rate = reached.map_or_else(String::new, |(_, rate)| rate.to_string());
-        adjustment(entry, Reason::Volume, change, (goods, rate), (rules, as_of))
+        let base = i64::try_from(goods).unwrap_or(i64::MAX);
+        adjustment(entry, Reason::Volume, change, (base, rate), (rules, as_of))
     }
 
     /// Returns how the campaign's caps change a booking: they take off what exceeds a cap, and give

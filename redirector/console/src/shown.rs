@@ -1,0 +1,106 @@
+//! Entities as answers show them: their fields, and what follows from them. Secrets are never shown.
+
+use live::clock;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use shared::catalog::{AccessToken, Campaign, Catalog, Entity, Hold, HoldTarget, Merchant, Role};
+use shared::links::Link;
+use shared::rates::ExchangeRate;
+use shared::time::Timestamp;
+
+use crate::entities::suspended_from;
+
+type Shown = Map<String, Value>;
+
+/// The fields of a merchant that hold secrets.
+const SECRETS: [&str; 4] = ["webhook_secret", "old_webhook_secret", "shop_api", "sealed"];
+
+/// Returns an entity as answers show it.
+pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
+    let mut shown = match entity {
+        Entity::Merchant(merchant) => show_merchant(merchant),
+        Entity::Influencer(influencer) => without("sealed", fields_of(influencer)),
+        Entity::Campaign(campaign) => show_campaign(campaign),
+        Entity::Link(link) => show_link(link, catalog),
+        Entity::Coupon(coupon) => fields_of(coupon),
+        Entity::Rate(rate) => show_rate(rate),
+        Entity::AccessToken(token) => show_token(token),
+        Entity::Hold(hold) => show_hold(hold),
+        Entity::Suspension(_) => Shown::new(),
+    };
+    if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
+        shown.insert("suspended_from".into(), json!(suspended_from(catalog, entity)));
+    }
+    Value::Object(shown)
+}
+
+fn show_merchant(merchant: &Merchant) -> Shown {
+    let mut shown = fields_of(merchant);
+    shown.retain(|name, _| !SECRETS.contains(&name.as_str()));
+    shown.insert("has_webhook_secret".into(), merchant.webhook_secret.is_some().into());
+    shown.insert("has_shop_api".into(), merchant.shop_api.is_some().into());
+    shown.insert("trust_leads".into(), merchant.trusts_leads().into());
+    shown
+}
+
+fn show_campaign(campaign: &Campaign) -> Shown {
+    let mut shown = fields_of(campaign);
+    shown.insert("commission_text".into(), campaign.commission.describe().into());
+    shown
+}
+
+fn show_link(link: &Link, catalog: &Catalog) -> Shown {
+    let mut shown = fields_of(link);
+    let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
+    shown.insert("merchant".into(), json!(merchant));
+    shown.insert("path".into(), format!("/{}", link.slug).into());
+    shown
+}
+
+fn show_rate(rate: &ExchangeRate) -> Shown {
+    let mut shown = without("day", fields_of(rate));
+    let date = Timestamp::from_ms(rate.day * 86_400_000).utc_date();
+    shown.insert("id".into(), json!(rate.id()));
+    shown.insert("date".into(), json!(date));
+    shown
+}
+
+fn show_token(token: &AccessToken) -> Shown {
+    let (role, of) = match token.role {
+        Role::Admin => ("admin", Value::Null),
+        Role::Merchant(id) => ("merchant", json!(id)),
+        Role::Influencer(id) => ("influencer", json!(id)),
+    };
+    fields_of(&json!({
+        "id": token.id(), "role": role, "for": of, "name": token.name,
+        "created_at": token.created_at, "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at, "valid": token.is_valid(clock::now()),
+    }))
+}
+
+fn show_hold(hold: &Hold) -> Shown {
+    let (target, value) = match &hold.target {
+        HoldTarget::Order { merchant, order_id } => {
+            ("order", json!(format!("{merchant}/{order_id}")))
+        }
+        HoldTarget::Link(id) => ("link", json!(id)),
+        HoldTarget::Influencer(id) => ("influencer", json!(id)),
+        HoldTarget::Key(key) => ("key", json!(key)),
+    };
+    let mut shown = without("target", fields_of(hold));
+    shown.insert(target.into(), value);
+    shown.entry("released_at").or_insert(Value::Null);
+    shown
+}
+
+fn fields_of<T: Serialize>(entity: &T) -> Shown {
+    match serde_json::to_value(entity) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Shown::new(),
+    }
+}
+
+fn without(field: &str, mut shown: Shown) -> Shown {
+    shown.remove(field);
+    shown
+}
