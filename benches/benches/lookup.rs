@@ -40,6 +40,7 @@ fn link(number: u64) -> Link {
         ends_at: None,
         fallback: None,
         paused: false,
+        pass_click_ids: false,
         created_at: at,
         updated_at: at,
     }

@@ -10,12 +10,13 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::inflation::rows_below;
-use crate::support::{PATIENCE, Stage, now_ms, token_of, woo_order};
+use crate::support::{PATIENCE, Stage, now_ms, token_of, until, woo_order};
 
 #[tokio::test]
 async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
     let stage = Stage::set().await;
-    let answer = stage.visit(Method::GET, "/anna?utm_source=story&s=post-7&evil=1", &[]).await;
+    let answer =
+        stage.visit(Method::GET, "/anna?utm_source=story&s=post-7&evil=1&fbclid=f", &[]).await;
     assert_eq!((answer.status, answer.body.as_str()), (302, ""));
     let token = token_of(&answer);
     assert_eq!(token.len(), 76);
@@ -27,6 +28,21 @@ async fn a_click_is_redirected_with_a_signed_token_in_query_and_cookie() {
     assert_eq!(answer.header("set-cookie"), cookie);
     assert_eq!(answer.header("cache-control"), "private, no-store");
     assert_eq!(stage.figures().await["clicks"]["billable"], 1);
+}
+
+#[tokio::test]
+async fn platforms_click_ids_are_passed_on_where_the_link_says_so() {
+    let stage = Stage::set_with(json!({ "pass_click_ids": true })).await;
+    let ends_with = async |end: &str| {
+        let answer = stage.visit(Method::GET, "/anna?fbclid=f|1&evil=1", &[]).await;
+        answer.header("location").ends_with(end)
+    };
+    assert!(ends_with("&color=red&fbclid=f%7C1#reviews").await);
+    let link = format!("/api/v1/links/{}", stage.link);
+    let change = json!({ "pass_click_ids": false }).to_string();
+    let changed = stage.product.ask(Method::PATCH, &link, "application/json", change).await;
+    assert!(changed.unwrap().body.contains(r#""pass_click_ids":false"#));
+    until("the link has changed", async || ends_with("&color=red#reviews").await).await;
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ pub struct Link {
     /// True while the link is switched off.
     #[serde(default)]
     pub paused: bool,
+    /// True if the click ids of advertising platforms (`fbclid`, `gclid`, …) are passed on.
+    #[serde(default)]
+    pub pass_click_ids: bool,
     /// When the API created it.
     pub created_at: Timestamp,
     /// When the API last changed it: of two versions the later one wins.

@@ -26,6 +26,7 @@ const FALLBACK: u16 = 32;
 const FRAGMENT: u16 = 64;
 const UNFIT: u16 = 128;
 const QUERY: u16 = 256;
+const CLICK_IDS: u16 = 512;
 
 /// A view of a link in its record.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,7 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     let mut flags = hints(link.destination.as_bytes());
     for (flag, is_set) in [
         (PAUSED, link.paused),
+        (CLICK_IDS, link.pass_click_ids),
         (MERCHANT_KNOWN, merchant.is_some()),
         (FALLBACK, link.fallback.is_some()),
     ] {
@@ -216,6 +218,12 @@ impl<'a> LinkRef<'a> {
         Schedule { paused: self.is(PAUSED), starts_at: self.time(STARTS), ends_at: self.time(ENDS) }
     }
 
+    /// Returns whether the click ids of advertising platforms are passed on.
+    #[inline]
+    pub const fn passes_click_ids(&self) -> bool {
+        self.is(CLICK_IDS)
+    }
+
     /// Returns its path, as the API received it.
     pub fn slug(&self) -> &'a str {
         text(self.slug_bytes())
@@ -291,6 +299,7 @@ impl<'a> LinkRef<'a> {
             ends_at,
             fallback: self.fallback().map(str::to_owned),
             paused,
+            pass_click_ids: self.passes_click_ids(),
             created_at: self.created_at(),
             updated_at: self.updated_at(),
         }
@@ -339,6 +348,7 @@ mod tests {
                 ends_at: None,
                 fallback: None,
                 paused: false,
+                pass_click_ids: false,
                 created_at: at,
                 updated_at: at,
             };

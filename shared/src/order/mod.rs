@@ -337,6 +337,8 @@ fn says_the_same(one: &OrderFact, other: &OrderFact) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::platform::Platform;
 
@@ -361,8 +363,8 @@ mod tests {
         let placed = state("A", 100, (1, 10));
         let edited = state("B", 60, (1, 20));
         assert!(!is_known(&[], &asked(100, 1)), "nothing is known");
-        assert!(is_known(&[placed.clone()], &asked(100, 1)));
-        assert!(!is_known(&[placed.clone()], &asked(60, 1)), "it was edited");
+        assert!(is_known(from_ref(&placed), &asked(100, 1)));
+        assert!(!is_known(from_ref(&placed), &asked(60, 1)), "it was edited");
         let known = [placed.clone(), edited];
         assert!(is_known(&known, &asked(60, 1)));
         assert!(!is_known(&known, &asked(100, 1)), "the edit was taken back");

@@ -87,6 +87,7 @@ fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
                 ends_at,
                 fallback,
                 paused,
+                pass_click_ids: paused != (id % 3 == 0),
                 created_at,
                 updated_at: updated_at.unwrap_or(created_at),
             };
@@ -131,6 +132,7 @@ fn plain(id: u64, round: i64) -> Link {
         ends_at: None,
         fallback: None,
         paused: round % 2 == 1,
+        pass_click_ids: round % 3 == 1,
         created_at: Timestamp::from_ms(1),
         updated_at: Timestamp::from_ms(round),
     }

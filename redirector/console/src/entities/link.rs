@@ -7,7 +7,7 @@ use shared::id::{LinkId, MerchantId};
 use shared::links::{Link, Schedule, Scope, fold_slug};
 
 use crate::entities::builder::{EntityBuilder, destination, found, schedule};
-use crate::fields::Fields;
+use crate::fields::{Fields, flag};
 
 impl EntityBuilder<'_> {
     pub(super) fn link(&mut self, fields: &mut Fields) -> Option<Link> {
@@ -21,6 +21,7 @@ impl EntityBuilder<'_> {
             check_slug(slug).map(|()| slug.to_owned())
         });
         fields.optional("rules", unsupported("this version has no rules by country or device"));
+        let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(false);
         let schedule = schedule(fields, Schedule::default());
         let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
@@ -43,6 +44,7 @@ impl EntityBuilder<'_> {
             ends_at: schedule.ends_at,
             fallback,
             paused: schedule.paused,
+            pass_click_ids,
             created_at: self.now,
             updated_at: self.now,
         })
@@ -70,11 +72,13 @@ impl EntityBuilder<'_> {
                 self.check_leads_away(fields, name, target, (campaign.merchant, &held.slug));
             }
         }
+        let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(held.pass_click_ids);
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         Some(Link {
             destination: target,
             fallback,
             paused,
+            pass_click_ids,
             starts_at,
             ends_at,
             updated_at: self.now,

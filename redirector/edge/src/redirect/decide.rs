@@ -113,7 +113,7 @@ pub(super) fn decide<'a>(
         return Decision::unrecorded(Reply::NotFound);
     };
     let headers = &request.headers;
-    let query = Query::read(request.query);
+    let query = Query::read(request.query, target.link.passes_click_ids());
     let availability = target.link.schedule().availability(target.campaign.schedule, now);
     let earlier =
         headers.cookie_token(snapshot, now, |claims| claims.merchant == target.merchant.id);

@@ -5,14 +5,14 @@ use hyper::header::{HeaderValue, SET_COOKIE};
 
 use crate::answer::{self, Answer};
 use crate::redirect::decide::Redirect;
-use crate::redirect::query::UTM_BYTES_MAX;
+use crate::redirect::query::PASSED_BYTES_MAX;
 use crate::request::{PLAIN_COOKIE, SECURE_COOKIE};
 
 impl Redirect<'_> {
     /// Returns the answer for hyper. Header values are built in `bytes`, so that most cost no
     /// allocation.
     pub(crate) fn answer(&self, bytes: &mut BytesMut) -> Answer {
-        bytes.reserve(self.target.link.destination().len() + UTM_BYTES_MAX + 512);
+        bytes.reserve(self.target.link.destination().len() + PASSED_BYTES_MAX + 512);
         let Some(location) = value(bytes, |bytes| self.put_location(bytes)) else {
             return answer::not_found();
         };
@@ -66,7 +66,7 @@ impl Redirect<'_> {
             bytes.put_slice(pair);
             joint = "&";
         }
-        for parameter in self.query.utm() {
+        for parameter in self.query.passed() {
             bytes.put_slice(joint.as_bytes());
             parameter.put(bytes);
             joint = "&";

@@ -1,4 +1,5 @@
-//! The parts of a request's query that are used: a sub id and `utm_…` parameters.
+//! The parts of a request's query that are used: a sub id, `utm_…` parameters, and, where the link
+//! says so, the click ids of advertising platforms.
 //!
 //! Nothing else is passed on, and what is passed on is spelled anew: no byte of a request can end a
 //! header, begin a fragment or name a destination.
@@ -7,43 +8,70 @@ use bytes::BufMut;
 
 /// Characters of a sub id.
 const SUB_ID_CHARS_MAX: usize = 64;
-/// Bytes of `utm_…` parameters that are passed on.
-pub(super) const UTM_BYTES_MAX: usize = 1024;
+/// Bytes of parameters that are passed on.
+pub(super) const PASSED_BYTES_MAX: usize = 1024;
+/// The names under which advertising platforms send their click ids: Meta, Google, Microsoft,
+/// TikTok, X, LinkedIn, Pinterest, Snapchat, Reddit, Yandex.
+const CLICK_IDS: [&str; 13] = [
+    "fbclid",
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "msclkid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "epik",
+    "sccid",
+    "rdt_cid",
+    "yclid",
+];
 
 /// The parts of a request's query that are used.
 pub(crate) struct Query<'a> {
     pub text: &'a str,
     pub sub_id: Option<&'a str>,
+    /// Whether click ids are passed on besides `utm_…` parameters.
+    pub passes_click_ids: bool,
 }
 
 impl<'a> Query<'a> {
-    pub(crate) fn read(text: &'a str) -> Self {
+    pub(crate) fn read(text: &'a str, passes_click_ids: bool) -> Self {
         if text.is_empty() {
-            return Self { text, sub_id: None };
+            return Self { text, sub_id: None, passes_click_ids };
         }
         let sub_id = pairs(text).find_map(|pair| pair.strip_prefix("s="));
-        Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)) }
+        Self { text, sub_id: sub_id.filter(|sub_id| is_sub_id(sub_id)), passes_click_ids }
     }
 
-    /// Returns the `utm_…` parameters as they came. Stops after `UTM_BYTES_MAX` bytes.
-    pub(crate) fn utm(&self) -> impl Iterator<Item = Parameter<'a>> {
-        let mut left = UTM_BYTES_MAX;
-        let wanted = pairs(self.text).filter(|pair| pair.starts_with("utm_")).map(Parameter);
-        wanted.take_while(move |parameter| {
+    /// Returns the parameters that are passed on, as they came. Stops after `PASSED_BYTES_MAX`
+    /// bytes.
+    pub(crate) fn passed(&self) -> impl Iterator<Item = Parameter<'a>> {
+        let mut left = PASSED_BYTES_MAX;
+        let passes_click_ids = self.passes_click_ids;
+        let is_passed = move |pair: &&str| {
+            pair.starts_with("utm_") || (passes_click_ids && is_click_id(name_of(pair.as_bytes())))
+        };
+        pairs(self.text).filter(is_passed).map(Parameter).take_while(move |parameter| {
             let fits = parameter.spelled_bytes() < left;
             left = left.saturating_sub(parameter.spelled_bytes() + 1);
             fits
         })
     }
 
-    /// Returns whether it has a `utm_…` parameter of the same name as `pair`.
+    /// Returns whether it passes on a parameter of the same name as `pair`.
     pub(crate) fn names(&self, pair: &[u8]) -> bool {
-        let name = |pair: &[u8]| pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        self.utm().any(|Parameter(own)| {
-            let own = own.as_bytes();
-            own[..name(own)] == pair[..name(pair)]
-        })
+        self.passed().any(|Parameter(own)| name_of(own.as_bytes()) == name_of(pair))
     }
+}
+
+fn name_of(pair: &[u8]) -> &[u8] {
+    &pair[..pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len())]
+}
+
+fn is_click_id(name: &[u8]) -> bool {
+    CLICK_IDS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Splits a query into its pairs. A second `?` begins another pair, as people append queries to
@@ -126,7 +154,7 @@ mod tests {
             assert_eq!(bytes.len(), parameter.spelled_bytes());
             String::from_utf8(bytes).unwrap()
         };
-        Query::read(text).utm().map(spelled).collect()
+        Query::read(text, false).passed().map(spelled).collect()
     }
 
     #[test]
@@ -136,9 +164,9 @@ mod tests {
             ["utm_source=insta", "utm_medium=a%20b"]
         );
         assert!(passed("destination=https://evil.example&ac=x").is_empty());
-        let long = format!("utm_a={}&utm_b=1", "x".repeat(UTM_BYTES_MAX));
+        let long = format!("utm_a={}&utm_b=1", "x".repeat(PASSED_BYTES_MAX));
         assert!(passed(&long).is_empty());
-        let long = format!("utm_a={}&utm_b=1", "|".repeat(UTM_BYTES_MAX / 3));
+        let long = format!("utm_a={}&utm_b=1", "|".repeat(PASSED_BYTES_MAX / 3));
         assert!(passed(&long).is_empty(), "the spelled bytes count");
     }
 
@@ -163,16 +191,37 @@ mod tests {
     fn pairs_are_found_behind_what_people_write_between_them() {
         assert_eq!(passed("utm_a=1&amp;utm_b=2"), ["utm_a=1", "utm_b=2"]);
         assert_eq!(passed("s=story?utm_source=ig"), ["utm_source=ig"]);
-        assert_eq!(Query::read("s=story?utm_source=ig").sub_id, Some("story"));
-        assert!(Query::read("utm_a=1").names(b"utm_a=2") && Query::read("utm_a").names(b"utm_a"));
-        assert!(!Query::read("utm_a=1").names(b"utm_ab=2") && !Query::read("x=1").names(b"x=1"));
+        assert_eq!(Query::read("s=story?utm_source=ig", false).sub_id, Some("story"));
+        assert!(
+            Query::read("utm_a=1", false).names(b"utm_a=2")
+                && Query::read("utm_a", false).names(b"utm_a")
+        );
+        assert!(
+            !Query::read("utm_a=1", false).names(b"utm_ab=2")
+                && !Query::read("x=1", false).names(b"x=1")
+        );
+    }
+
+    #[test]
+    fn click_ids_are_passed_on_where_the_link_says_so() {
+        let text = "fbclid=IwAR0|x&utm_source=ig&GCLID=a&ScCid=b&gclidx=c&ttclid&x=fbclid";
+        let passed = |says_so| -> Vec<_> {
+            Query::read(text, says_so).passed().map(|Parameter(pair)| pair).collect()
+        };
+        assert_eq!(passed(false), ["utm_source=ig"]);
+        assert_eq!(
+            passed(true),
+            ["fbclid=IwAR0|x", "utm_source=ig", "GCLID=a", "ScCid=b", "ttclid"]
+        );
+        assert!(Query::read("gclid=1", true).names(b"gclid=2"), "the request's is sent, once");
+        assert!(!Query::read("gclid=1", false).names(b"gclid=2"));
     }
 
     #[test]
     fn a_sub_id_is_short_and_plain_or_not_recorded() {
-        assert_eq!(Query::read("utm_a=1&s=story-1_b").sub_id, Some("story-1_b"));
-        assert_eq!(Query::read("s=a%20b").sub_id, None);
-        assert_eq!(Query::read("s=").sub_id, None);
-        assert_eq!(Query::read("ss=1").sub_id, None);
+        assert_eq!(Query::read("utm_a=1&s=story-1_b", false).sub_id, Some("story-1_b"));
+        assert_eq!(Query::read("s=a%20b", false).sub_id, None);
+        assert_eq!(Query::read("s=", false).sub_id, None);
+        assert_eq!(Query::read("ss=1", false).sub_id, None);
     }
 }

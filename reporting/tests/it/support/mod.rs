@@ -387,6 +387,7 @@ fn link(id: LinkId, campaign: CampaignId, influencer: InfluencerId, slug: &str) 
         ends_at: None,
         fallback: None,
         paused: false,
+        pass_click_ids: false,
         created_at,
         updated_at: created_at,
     })

@@ -29,6 +29,7 @@ fn changes() -> Vec<Change> {
             ends_at: None,
             fallback: None,
             paused: false,
+            pass_click_ids: false,
             created_at: at,
             updated_at: at,
         })

@@ -53,6 +53,7 @@ fn with_merchant(base: Catalog, change: impl FnOnce(&mut Merchant)) -> Catalog {
         ends_at: None,
         fallback: None,
         paused: false,
+        pass_click_ids: false,
         created_at: NOW,
         updated_at: NOW,
     };

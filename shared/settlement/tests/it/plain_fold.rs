@@ -36,7 +36,7 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
     let lines = goods.map_or_else(Vec::new, |f| f.lines.clone());
     let (refunds, no_refunds) = refunds(&base, currency);
     let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
-    let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(|refund| pick(refund)).sum();
+    let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(pick).sum();
     let (reports, claimants) = if confirmed { (&base[..], &claims) } else { (&[][..], &base) };
     let touches = touches(reports);
     let claims = claims_of(reports, claimants);

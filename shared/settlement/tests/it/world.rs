@@ -84,6 +84,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         ends_at: None,
         fallback: None,
         paused: false,
+        pass_click_ids: false,
         created_at: NOW,
         updated_at: NOW,
     };
