@@ -44,8 +44,8 @@ pub(crate) enum Command {
 /// Where the journals are.
 #[derive(Debug, Args)]
 pub(crate) struct Input {
-    /// A journal folder. For several nodes, give several folders, or give the option several times.
-    #[arg(long, value_name = "DIR", num_args = 1..)]
+    /// A journal folder. For several nodes, give the option several times.
+    #[arg(long, value_name = "DIR")]
     journal: Vec<PathBuf>,
     /// The data folder of `afterclick serve`. Its journal is read when no --journal is given.
     #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA", required_unless_present = "journal")]

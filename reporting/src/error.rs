@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use journal::StreamName;
-use shared::id::{CampaignId, MerchantId};
+use shared::id::{CampaignId, InfluencerId, MerchantId};
 
 /// Why reading, computing or writing failed.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +168,12 @@ pub enum Error {
         /// The invalid time zone.
         timezone: String,
     },
+    /// The amounts of an influencer's line add up to more than an amount can be.
+    #[error(
+        "influencer {0}: the amounts add up to more than 9,223,372,036,854,775,807 minor units; look \
+         for orders with absurd amounts in the exported table order_facts"
+    )]
+    Sum(InfluencerId),
     /// A date is outside the range of the calendar.
     #[error(
         "{0} is outside the range of the calendar; check the campaign's hold_days and the period"

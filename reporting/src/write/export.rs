@@ -1,8 +1,7 @@
-//! The export: writes the parts of every table, then the manifest, and then removes outdated parts.
-//! It never touches a file outside its six table folders except the manifest, and never leaves a
-//! folder that counts a record twice.
+//! The export: builds the next state of every table, puts it in the place of the present one, and
+//! then writes the manifest. It never touches a file outside its table folders except the manifest,
+//! and a table never holds a record twice, also while it works and after it was killed.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -13,10 +12,11 @@ use crate::read::cursor::Cursor;
 use crate::read::dataset::Dataset;
 use crate::settle::conversion::Conversions;
 use crate::tables::part::Part;
-use crate::tables::{DERIVED, RECORDED, parts};
-use crate::write::files::{TEMPORARY_SUFFIX, create_dir, sync_dir, write_whole};
+use crate::tables::{RECORDED, parts};
+use crate::write::files::{create_dir, write_whole};
 use crate::write::format::Format;
 use crate::write::manifest::{FileEntry, Manifest};
+use crate::write::stage::{Stage, has_parts};
 
 /// What to export, and to which folder.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct ExportOptions {
     pub as_of: Date,
 }
 
-/// Exports all six tables and returns the manifest that was written.
+/// Exports all tables and returns the manifest that was written.
 ///
 /// With a cursor, clicks, sessions and order facts hold only what was recorded after it;
 /// conversions and commissions are always complete. If the folder already holds an export, the
@@ -39,8 +39,9 @@ pub struct ExportOptions {
 /// file.
 ///
 /// # Errors
-/// When the cursor does not fit the journals or the folder, or a file cannot be written. The
-/// manifest is written last: until then, a reader that follows it sees the earlier export.
+/// When the cursor does not fit the journals or the folder, or a file cannot be written. Until every
+/// file is written, readers see the earlier export. The manifest is written last: a reader that
+/// follows it checks the hashes, and reads it again when one differs.
 pub fn export(
     dataset: &Dataset,
     options: &ExportOptions,
@@ -53,8 +54,9 @@ pub fn export(
     fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let _lock = lock(out)?;
     let mut files = files_to_keep(options)?;
+    let stage = Stage::begin(out, options.format, &files)?;
     parts(dataset, &conversions, &since, options.as_of, &mut |part| {
-        let entry = write_part(out, options.format, &part)?;
+        let entry = write_part(stage.folder(), options.format, &part)?;
         progress(&entry.path);
         files.push(entry);
         Ok(())
@@ -66,8 +68,9 @@ pub fn export(
         cursor: since.advanced(&dataset.ends).to_string(),
         files,
     };
+    stage.take_place()?;
     manifest.write(out)?;
-    remove_unlisted(out, options.format, &manifest)?;
+    stage.end()?;
     Ok(manifest)
 }
 
@@ -96,11 +99,10 @@ fn files_to_keep(options: &ExportOptions) -> Result<Vec<FileEntry>, Error> {
         Err(Error::Discontinuous { out: options.out.clone(), reason: reason.to_owned() })
     };
     let Some(earlier) = Manifest::read(&options.out)? else {
-        let parts = parts_on_disk(&options.out, options.format)?;
-        return if parts.is_empty() {
-            Ok(Vec::new())
-        } else {
+        return if has_parts(&options.out, options.format)? {
             refuse("holds parts but no manifest.json")
+        } else {
+            Ok(Vec::new())
         };
     };
     if earlier.format != options.format.as_str() {
@@ -117,57 +119,4 @@ fn files_to_keep(options: &ExportOptions) -> Result<Vec<FileEntry>, Error> {
         return refuse("has files that reach over --since");
     }
     Ok(kept)
-}
-
-/// Removes the parts that the manifest does not list: they belong to an earlier export, or a killed
-/// export left them behind.
-fn remove_unlisted(out: &Path, format: Format, manifest: &Manifest) -> Result<(), Error> {
-    let listed: BTreeSet<PathBuf> =
-        manifest.files.iter().map(|file| out.join(&file.path)).collect();
-    for path in parts_on_disk(out, format)? {
-        if listed.contains(&path) {
-            continue;
-        }
-        fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        if let Some(day) = path.parent() {
-            // This fails when the folder holds other files; then it has to stay.
-            let _ = fs::remove_dir(day);
-        }
-    }
-    sync_dir(out)
-}
-
-/// Returns every part of this format in the folder, whether a manifest lists it or not.
-fn parts_on_disk(out: &Path, format: Format) -> Result<Vec<PathBuf>, Error> {
-    let extension = format!(".{format}");
-    let is_part = |name: &str| {
-        let name = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
-        name.starts_with("part-") && name.ends_with(&extension)
-    };
-    let mut found = Vec::new();
-    for table in RECORDED.iter().chain(&DERIVED) {
-        for (day, name) in list_dir(&out.join(table))? {
-            if name.starts_with("date=") && day.is_dir() {
-                found.extend(
-                    list_dir(&day)?
-                        .into_iter()
-                        .filter(|(_, name)| is_part(name))
-                        .map(|(path, _)| path),
-                );
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Lists a folder's entries with their names. A missing folder has none.
-fn list_dir(dir: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
-    if !dir.is_dir() {
-        return Ok(Vec::new());
-    }
-    let listing = fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let listing = listing.map_err(Error::io("list", dir))?;
-    let named =
-        |entry: fs::DirEntry| (entry.path(), entry.file_name().to_string_lossy().into_owned());
-    Ok(listing.into_iter().map(named).collect())
 }

@@ -8,3 +8,4 @@ pub(crate) mod manifest;
 mod ndjson;
 mod parquet;
 pub(crate) mod print;
+mod stage;

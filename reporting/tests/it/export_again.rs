@@ -1,13 +1,19 @@
 //! Exports after exports: cursors, folders that already hold an export, and journals that grow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use reporting::{Format, Manifest};
+use reporting::{ExportOptions, Format, Manifest};
 use shared::record::Record;
 use shared::time::Span;
 
 use crate::support::read;
 use crate::support::{World, busy, click, files, noon, paid};
+
+/// The tables that every export writes as a whole, as far as `busy` has rows for them.
+const NOT_RECORDED: [&str; 5] = ["campaigns", "commissions", "conversions", "influencers", "links"];
 
 fn rows(manifest: &Manifest) -> BTreeMap<&str, u64> {
     let mut rows = BTreeMap::new();
@@ -29,12 +35,20 @@ fn a_cursor_leaves_out_what_was_exported_and_nothing_else() {
     let mut world = busy();
     let first = world.export("one", Format::Ndjson, None);
     let nothing = world.export("none", Format::Ndjson, Some(&first.cursor));
-    assert_eq!(rows(&nothing).keys().copied().collect::<Vec<_>>(), ["commissions", "conversions"]);
+    assert_eq!(rows(&nothing).keys().copied().collect::<Vec<_>>(), NOT_RECORDED);
     go_on(&mut world);
     let second = world.export("two", Format::Ndjson, Some(&first.cursor));
     assert_eq!(
         rows(&second),
-        BTreeMap::from([("clicks", 2), ("order_facts", 1), ("conversions", 4), ("commissions", 4)])
+        BTreeMap::from([
+            ("clicks", 2),
+            ("order_facts", 1),
+            ("conversions", 4),
+            ("commissions", 4),
+            ("influencers", 2),
+            ("campaigns", 2),
+            ("links", 2)
+        ])
     );
     let clicks = &read::export(&world.path("two"), &second)["clicks"];
     assert_eq!(clicks.known("node"), ["core-2", "main"]);
@@ -80,6 +94,94 @@ fn a_whole_export_replaces_an_earlier_one_and_leaves_other_files_alone() {
         files(&world.path("out")).len() > listed.len() + other.files.len(),
         "another format is left alone"
     );
+}
+
+/// Returns a table's rows, as a reader sees them that lists the table's files. One that a
+/// later export has taken away is read again by such a reader, so there are no rows then.
+fn rows_on_disk(world: &World, table: &str) -> Option<Vec<String>> {
+    let days = std::fs::read_dir(world.path("out").join(table)).ok()?;
+    let mut rows = Vec::new();
+    for day in days {
+        for part in std::fs::read_dir(day.ok()?.path()).ok()? {
+            let path = part.ok()?.path();
+            if path.extension().is_some_and(|extension| extension == "csv") {
+                let text = std::fs::read_to_string(path).ok()?;
+                rows.extend(text.lines().skip(1).map(str::to_owned));
+            }
+        }
+    }
+    Some(rows)
+}
+
+fn is_in_no_file_twice(world: &World, table: &str) -> bool {
+    rows_on_disk(world, table)
+        .is_none_or(|rows| rows.iter().collect::<BTreeSet<_>>().len() == rows.len())
+}
+
+#[test]
+fn a_reader_finds_no_row_twice_while_an_export_works_or_after_it_was_killed() {
+    const TABLES: [&str; 3] = ["clicks", "conversions", "commissions"];
+    let mut world = busy();
+    let mut cursor = world.export("out", Format::Csv, None).cursor;
+    for round in 0..6 {
+        go_on(&mut world);
+        let since = (round % 2 == 0).then(|| cursor.parse().unwrap());
+        let options = ExportOptions {
+            out: world.path("out"),
+            format: Format::Csv,
+            since,
+            as_of: "2026-11-20".parse().unwrap(),
+        };
+        let dataset = world.dataset();
+        let before = TABLES.map(|table| rows_on_disk(&world, table));
+        for killed_after in 0.. {
+            let mut written = std::cell::Cell::new(0);
+            let progress = |_: &str| {
+                assert!(written.get() < killed_after, "killed");
+                written.set(written.get() + 1);
+                assert_eq!(TABLES.map(|table| rows_on_disk(&world, table)), before);
+            };
+            let run = || reporting::export(&dataset, &options, &progress).unwrap();
+            let ended = catch_unwind(AssertUnwindSafe(run));
+            let Ok(manifest) = ended else {
+                assert_eq!(*written.get_mut(), killed_after);
+                continue;
+            };
+            assert!(killed_after > 5, "it was killed at every file");
+            let listed: BTreeSet<_> = manifest.files.iter().map(|file| file.path.clone()).collect();
+            let found: BTreeSet<_> = files(&world.path("out")).into_keys().collect();
+            assert_eq!(found, listed.into_iter().chain(["manifest.json".to_owned()]).collect());
+            cursor = manifest.cursor;
+            break;
+        }
+    }
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                assert!(TABLES.iter().all(|table| is_in_no_file_twice(&world, table)));
+            }
+        });
+        for _ in 0..20 {
+            world.export("out", Format::Csv, None);
+        }
+        is_done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn a_table_that_was_moved_away_and_not_replaced_is_taken_back() {
+    let world = busy();
+    let first = world.export("out", Format::Csv, None);
+    std::fs::create_dir(world.path("out/.next")).unwrap();
+    std::fs::rename(world.path("out/clicks"), world.path("out/.next/clicks.before")).unwrap();
+    assert_eq!(world.export("out", Format::Csv, Some(&first.cursor)), first);
+    let gone = &first.files.iter().find(|file| file.table == "clicks").unwrap().path;
+    std::fs::remove_file(world.path("out").join(gone)).unwrap();
+    let error = world.try_export("out", Format::Csv, Some(&first.cursor)).unwrap_err().to_string();
+    let is_named = error.contains("has lost") && error.contains(gone.as_str());
+    assert!(is_named && error.contains("empty folder"), "{error}");
 }
 
 #[test]

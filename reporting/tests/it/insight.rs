@@ -226,7 +226,7 @@ fn the_commands_print_and_end_with_the_right_status() {
     let empty = World::empty();
     std::fs::create_dir_all(empty.journal_dir()).unwrap();
     let journal = empty.journal_dir();
-    let output = world.run(&["audit", "out", "--journal", journal.to_str().unwrap()]);
+    let output = world.run(&["audit", "--journal", journal.to_str().unwrap(), "out"]);
     assert!(
         stderr_of(&output).contains("had read stream core-1 up to record 1"),
         "{}",

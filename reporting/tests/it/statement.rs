@@ -124,6 +124,20 @@ fn credit_that_moves_after_the_hold_comes_off_the_next_payment_too() {
 }
 
 #[test]
+fn a_sum_beyond_the_range_of_amounts_is_refused_and_names_whose_it_is() {
+    let mut world = World::new();
+    let touch = world.click(1, noon());
+    for id in ["1001", "1002"] {
+        let absurd = OrderFact { goods_minor: Some(i64::MAX), ..paid(id, noon(), &[touch]) };
+        world.order(absurd);
+    }
+    let (period, as_of) = ("2026-11".parse().unwrap(), LATE.parse().unwrap());
+    let error = Statement::of(&world.dataset(), AUTUMN, period, as_of).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&ANNA.to_string()) && text.contains("order_facts"), "{text}");
+}
+
+#[test]
 fn an_unpaid_order_that_lapses_was_never_payable() {
     let mut world = World::new();
     let touch = world.click(1, noon());

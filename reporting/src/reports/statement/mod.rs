@@ -7,7 +7,7 @@
 mod render;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -134,7 +134,7 @@ impl Statement {
         draft.name_owners();
         draft.count_traffic(dataset);
         for conversion in conversions.iter() {
-            draft.count_order(conversion);
+            draft.count_order(conversion)?;
         }
         for entry in ledger_entries(dataset, &conversions, as_of)? {
             draft.add(&entry, as_of)?;
@@ -242,13 +242,15 @@ impl<'a> Draft<'a> {
         (link.campaign() == self.campaign.id).then_some(link.influencer())
     }
 
-    fn count_order(&mut self, conversion: &Conversion) {
+    fn count_order(&mut self, conversion: &Conversion) -> Result<(), Error> {
         let order = &conversion.settled.order;
         let subject =
             conversion.subject().filter(|subject| subject.campaign == Some(self.campaign.id));
-        let Some(influencer) = subject.and_then(|subject| subject.influencer) else { return };
+        let Some(influencer) = subject.and_then(|subject| subject.influencer) else {
+            return Ok(());
+        };
         if !conversion.counts_as_order() || !self.bounds.contains(order.placed_at) {
-            return;
+            return Ok(());
         }
         let cancelled = order.status == Status::Void;
         if !order.confirmed && !cancelled && self.merchant.trust_pixel {
@@ -262,9 +264,9 @@ impl<'a> Draft<'a> {
         line.orders_held += held;
         if cancelled {
             line.orders_cancelled += 1;
-        } else {
-            line.goods_minor += order.net_goods_minor().unwrap_or(0);
+            return Ok(());
         }
+        add(&mut line.goods_minor, order.net_goods_minor().unwrap_or(0), line.influencer)
     }
 
     fn add(&mut self, entry: &LedgerEntry<'_>, as_of: Date) -> Result<(), Error> {
@@ -279,17 +281,18 @@ impl<'a> Draft<'a> {
         {
             let booked_on = local_date(booking.booked_at, &self.zone)?;
             let months = self.approved.entry(account.influencer).or_default();
-            *months.entry((booked_on.year(), booked_on.month())).or_default() +=
-                booking.amount_minor;
+            let month = months.entry((booked_on.year(), booked_on.month())).or_default();
+            add(month, booking.amount_minor, account.influencer)?;
         }
         if !self.bounds.contains(booking.booked_at) {
             return Ok(());
         }
         let line = self.line(account.influencer, account.currency);
         let balance = if approved { &mut line.approved_minor } else { &mut line.pending_minor };
-        *balance += booking.amount_minor;
-        line.reversed_minor += booking.amount_minor.min(0);
-        line.held_minor += if entry.held.is_some() { booking.amount_minor } else { 0 };
+        add(balance, booking.amount_minor, account.influencer)?;
+        add(&mut line.reversed_minor, booking.amount_minor.min(0), account.influencer)?;
+        let held_minor = if entry.held.is_some() { booking.amount_minor } else { 0 };
+        add(&mut line.held_minor, held_minor, account.influencer)?;
         self.commissions.push(CommissionLine {
             commission_id: entry.id.to_string(),
             influencer: account.influencer,
@@ -321,13 +324,21 @@ impl<'a> Draft<'a> {
         let main = self.merchant.currency;
         let mut lines: Vec<_> = self.lines.into_values().collect();
         lines.sort_by(|a, b| sort_key(a, main).cmp(&sort_key(b, main)));
-        let rank = |of: InfluencerId| lines.iter().position(|line| line.influencer == of);
+        let ranks: HashMap<_, _> =
+            lines.iter().enumerate().rev().map(|(rank, line)| (line.influencer, rank)).collect();
         let mut commissions = self.commissions;
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
-        commissions.sort_by_key(|line| (rank(line.influencer), line.booking.booked_at));
+        commissions.sort_by_key(|line| (ranks.get(&line.influencer), line.booking.booked_at));
         let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
         Statement { lines, commissions, unconfirmed, held: self.held, many_customers }
     }
+}
+
+/// Adds an amount to a sum of an influencer's line. A sum that left the range of amounts would print
+/// as another one.
+fn add(sum: &mut i64, minor: i64, of: InfluencerId) -> Result<(), Error> {
+    *sum = sum.checked_add(minor).ok_or(Error::Sum(of))?;
+    Ok(())
 }
 
 /// Returns what is payable for a month. Less than `least` is carried forward to the next month. The
