@@ -2,8 +2,8 @@
 //! those of `shared`; nothing here decides a second time.
 
 pub(crate) mod activity;
+pub(crate) mod click_facts;
 pub(crate) mod click_index;
-pub(crate) mod consents;
 pub(crate) mod conversion;
 pub(crate) mod leads;
 pub(crate) mod ledger;

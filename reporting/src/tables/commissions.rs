@@ -10,7 +10,7 @@ use shared::time::Timestamp;
 use crate::error::Error;
 use crate::read::dataset::Dataset;
 use crate::settle::activity::all_leads;
-use crate::settle::consents::Consents;
+use crate::settle::click_facts::ClickFacts;
 use crate::settle::conversion::Conversions;
 use crate::settle::ledger::{LedgerEntry, ledger_entries};
 use crate::tables::columns::{Column, required};
@@ -22,6 +22,7 @@ pub(super) const NAME: &str = "commissions";
 pub(super) struct Row<'a> {
     entry: LedgerEntry<'a>,
     merchant: Option<MerchantId>,
+    sub_id: Option<&'a str>,
     consent: Consent,
 }
 
@@ -51,17 +52,18 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         Column::id("payable_on", |row| row.entry.payable_on.map(|day| day.to_string())),
         Column::text("held", |row| row.entry.held.clone().map(Into::into)),
         required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
+        Column::text("sub_id", |row| row.sub_id.map(Into::into)),
     ]
 }
 
 /// Returns every booking, by time and then by merchant, order id and place in the order's ledger.
 pub(super) fn rows<'a>(
-    dataset: &Dataset,
+    dataset: &'a Dataset,
     conversions: &'a Conversions,
     as_of: Date,
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
-    let consents = Consents::of(dataset);
+    let facts = ClickFacts::of(dataset);
     let clicks_of_leads: HashMap<FactId, ClickId> =
         all_leads(dataset).iter().filter_map(|lead| Some((lead.id, lead.touch?.click))).collect();
     let row = |entry: LedgerEntry<'a>| {
@@ -69,10 +71,10 @@ pub(super) fn rows<'a>(
             Some(conversion) => conversion.subject().and_then(|subject| subject.click),
             None => clicks_of_leads.get(&entry.conversion_id).copied(),
         };
-        let consent = consents.of_click(click);
+        let (sub_id, consent) = (facts.sub_id(click), facts.consent(click));
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
-        Row { entry, merchant, consent }
+        Row { entry, merchant, sub_id, consent }
     };
     Ok(ledger_entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
 }

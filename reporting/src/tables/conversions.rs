@@ -1,15 +1,17 @@
 //! Table `conversions`: one row for every order that is credited, was credited once, or came too
-//! late for it, and one row for every lead that a click led to. It never shows an order that no click and no coupon led
-//! to.
+//! late for it, one for every lead that a click led to, and one for each day's clicks that are paid.
+//! It never shows an order that no click and no coupon led to.
 
 use settlement::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
+use shared::id::MerchantId;
 use shared::time::Timestamp;
 
+use crate::error::Error;
 use crate::read::dataset::Dataset;
-use crate::settle::activity::all_leads;
-use crate::settle::consents::Consents;
+use crate::settle::activity::{Earning, all_leads, earned_by_clicks};
+use crate::settle::click_facts::ClickFacts;
 use crate::settle::conversion::{Conversion, Conversions};
 use crate::settle::leads::AnyLead;
 use crate::tables::columns::{Column, required};
@@ -17,26 +19,36 @@ use crate::tables::part::DerivedRow;
 
 pub(super) const NAME: &str = "conversions";
 
-pub(super) enum Row<'a> {
-    Order(&'a Conversion, Model, Consent),
-    Lead(Box<AnyLead>, Consent),
+/// A conversion, and what is known of the click that led to it.
+pub(super) struct Row<'a> {
+    what: What<'a>,
+    sub_id: Option<&'a str>,
+    consent: Consent,
+}
+
+enum What<'a> {
+    Order(&'a Conversion, Model),
+    Lead(Box<AnyLead>),
+    /// An influencer's clicks of a day, as far as they are paid alike.
+    Clicks(Box<Earning>, MerchantId),
 }
 
 impl Row<'_> {
     fn subject(&self) -> Option<&Candidate> {
-        match self {
-            Self::Order(conversion, ..) => conversion.subject(),
-            Self::Lead(..) => None,
+        match &self.what {
+            What::Order(conversion, _) => conversion.subject(),
+            What::Lead(_) | What::Clicks(..) => None,
         }
     }
 }
 
-/// Reads a value in one way from an order and in another from a lead.
+/// Reads a value from an order, from a lead or from a day's clicks.
 macro_rules! either {
-    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr $(,)?) => {
-        |row| match row {
-            Row::Order($order, ..) => $of_order,
-            Row::Lead($lead, _) => $of_lead,
+    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr, $clicks:pat => $of_clicks:expr $(,)?) => {
+        |row| match &row.what {
+            What::Order($order, _) => $of_order,
+            What::Lead($lead) => $of_lead,
+            What::Clicks($clicks, _) => $of_clicks,
         }
     };
 }
@@ -45,20 +57,19 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
         required(Column::id(
             "conversion_id",
-            either!(o => Some(o.id.to_string()), l => Some(l.id.to_string())),
+            either!(o => Some(o.id.to_string()), l => Some(l.id.to_string()), c => Some(c.conversion.to_string())),
         )),
-        required(Column::id(
-            "merchant_id",
-            either!(
-                o => Some(o.settled.order.merchant.to_string()),
-                l => Some(l.merchant.to_string()),
-            ),
-        )),
+        required(Column::id("merchant_id", |row| match &row.what {
+            What::Order(order, _) => Some(order.settled.order.merchant.to_string()),
+            What::Lead(lead) => Some(lead.merchant.to_string()),
+            What::Clicks(_, merchant) => Some(merchant.to_string()),
+        })),
         Column::id(
             "campaign_id",
             either!(
                 o => o.subject()?.campaign.map(|id| id.to_string()),
                 l => l.campaign.map(|id| id.to_string()),
+                c => Some(c.booking.account.campaign.to_string()),
             ),
         ),
         Column::id(
@@ -66,73 +77,76 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             either!(
                 o => o.subject()?.influencer.map(|id| id.to_string()),
                 l => l.influencer.map(|id| id.to_string()),
+                c => Some(c.booking.account.influencer.to_string()),
             ),
         ),
         required(Column::text(
             "order_id",
-            either!(o => Some(o.settled.order.order_id.as_str().into()), _l => Some("".into())),
+            either!(o => Some(o.settled.order.order_id.as_str().into()), _l => Some("".into()), _ => Some("".into())),
         )),
         required(Column::id(
             "kind",
-            either!(_o => Some("order".into()), _l => Some("lead".into())),
+            either!(_o => Some("order".into()), _l => Some("lead".into()), _ => Some("clicks".into())),
         )),
         required(Column::id(
             "method",
             either!(
                 o => Some(o.settled.decision.method.as_str().into()),
                 l => Some(if l.label.is_empty() { "click" } else { "none" }.into()),
+                _ => Some("click".into()),
             ),
         )),
-        required(Column::id("model", |row| match row {
-            Row::Order(_, model, _) => Some(model.as_str().into()),
-            Row::Lead(..) => Some(Model::LastClick.as_str().into()),
+        required(Column::id("model", |row| match row.what {
+            What::Order(_, model) => Some(model.as_str().into()),
+            What::Lead(_) | What::Clicks(..) => Some(Model::LastClick.as_str().into()),
         })),
         Column::id(
             "click_id",
             either!(
                 o => o.subject()?.click.map(|id| id.to_string()),
                 l => l.touch.map(|touch| touch.click.to_string()),
+                _ => None,
             ),
         ),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
         Column::time(
             "clicked_at",
-            either!(o => o.subject()?.clicked_at, l => l.touch.map(|touch| touch.clicked_at)),
+            either!(o => o.subject()?.clicked_at, l => l.touch.map(|touch| touch.clicked_at), _ => None),
         ),
         required(Column::time(
             "converted_at",
-            either!(o => Some(o.settled.order.placed_at), l => Some(l.happened_at)),
+            either!(o => Some(o.settled.order.placed_at), l => Some(l.happened_at), c => Some(c.booking.booked_at)),
         )),
         required(Column::id(
             "status",
-            either!(o => Some(o.status().into()), l => Some(l.status.into())),
+            either!(o => Some(o.status().into()), l => Some(l.status.into()), _ => Some("confirmed".into())),
         )),
         required(Column::id(
             "label",
-            either!(o => Some(o.label().into()), l => Some(l.label.into())),
+            either!(o => Some(o.label().into()), l => Some(l.label.into()), _ => Some("".into())),
         )),
         Column::integer(
             "goods_minor",
-            either!(o => o.settled.order.net_goods_minor(), _l => Some(0)),
+            either!(o => o.settled.order.net_goods_minor(), _l => Some(0), _ => Some(0)),
         ),
         Column::id(
             "currency",
-            either!(o => o.settled.order.currency.map(|currency| currency.to_string()), _l => None),
+            either!(o => o.settled.order.currency.map(|currency| currency.to_string()), _l => None, _ => None),
         ),
         required(Column::text(
             "decision",
             either!(
                 o => Some(o.settled.decision.to_json().into()),
                 l => Some(lead_decision(l).into()),
+                c => Some(clicks_decision(c).into()),
             ),
         )),
         Column::text(
             "held",
-            either!(o => o.held().map(Into::into), l => l.held.as_deref().map(Into::into)),
+            either!(o => o.held().map(Into::into), l => l.held.as_deref().map(Into::into), c => c.held.as_deref().map(Into::into)),
         ),
-        required(Column::id("consent", |row| match row {
-            Row::Order(.., consent) | Row::Lead(_, consent) => Some(consent.as_str().into()),
-        })),
+        required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
+        Column::text("sub_id", |row| row.sub_id.map(Into::into)),
     ]
 }
 
@@ -142,21 +156,41 @@ fn lead_decision(lead: &AnyLead) -> String {
     format!("{{\"rules\":\"{RULES}\",\"reason\":\"{}\"}}", lead.reason)
 }
 
+/// Billable clicks are paid without a decision about candidates.
+fn clicks_decision(clicks: &Earning) -> String {
+    let (count, day) = (clicks.booking.base_minor, clicks.earned_on);
+    format!("{{\"rules\":\"{RULES}\",\"reason\":\"{count} billable clicks of {day}\"}}")
+}
+
 /// Returns every conversion, by time and then by merchant and order id.
-pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
-    let consents = Consents::of(dataset);
-    let order = |conversion: &'a Conversion| {
-        let consent = consents.of_click(conversion.subject().and_then(|subject| subject.click));
-        Row::Order(conversion, model_of(conversion, &dataset.catalog), consent)
+///
+/// # Errors
+/// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
+pub(super) fn rows<'a>(
+    dataset: &'a Dataset,
+    conversions: &'a Conversions,
+) -> Result<Vec<Row<'a>>, Error> {
+    let (facts, catalog) = (ClickFacts::of(dataset), &dataset.catalog);
+    let row = |what: What<'a>, click| Row {
+        what,
+        sub_id: facts.sub_id(click),
+        consent: facts.consent(click),
     };
-    let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion);
-    let leads = leads.map(|lead| {
-        let consent = consents.of_click(lead.touch.map(|touch| touch.click));
-        Row::Lead(Box::new(lead), consent)
+    let orders = conversions.iter().map(|conversion| {
+        let click = conversion.subject().and_then(|subject| subject.click);
+        row(What::Order(conversion, model_of(conversion, catalog)), click)
     });
-    let mut rows: Vec<_> = conversions.iter().map(order).chain(leads).collect();
+    let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion).map(|lead| {
+        let click = lead.touch.map(|touch| touch.click);
+        row(What::Lead(Box::new(lead)), click)
+    });
+    let clicks = earned_by_clicks(dataset)?.into_iter().filter_map(|earned| {
+        let campaign = catalog.campaigns.get(&earned.booking.account.campaign)?;
+        Some(row(What::Clicks(Box::new(earned), campaign.merchant), None))
+    });
+    let mut rows: Vec<_> = orders.chain(leads).chain(clicks).collect();
     rows.sort_by_key(DerivedRow::day_of);
-    rows
+    Ok(rows)
 }
 
 /// Returns the attribution model by which an order was credited.
@@ -168,9 +202,10 @@ fn model_of(conversion: &Conversion, catalog: &Catalog) -> Model {
 
 impl DerivedRow for Row<'_> {
     fn day_of(&self) -> Timestamp {
-        match self {
-            Self::Order(conversion, ..) => conversion.settled.order.placed_at,
-            Self::Lead(lead, _) => lead.happened_at,
+        match &self.what {
+            What::Order(conversion, _) => conversion.settled.order.placed_at,
+            What::Lead(lead) => lead.happened_at,
+            What::Clicks(earned, _) => earned.booking.booked_at,
         }
     }
 }

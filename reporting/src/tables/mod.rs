@@ -60,7 +60,7 @@ pub(crate) fn parts(
     cut_derived(
         conversions::NAME,
         &conversions::columns(),
-        conversions::rows(dataset, conversions),
+        conversions::rows(dataset, conversions)?,
         put,
     )?;
     cut_derived(

@@ -35,12 +35,12 @@ const PROMISED_COLUMNS: [(&str, &str); 9] = [
     (
         "conversions",
         "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
-         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent",
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent, sub_id",
     ),
     (
         "commissions",
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
-         base_minor, rate, amount_minor, currency, status, payable_on, held, consent",
+         base_minor, rate, amount_minor, currency, status, payable_on, held, consent, sub_id",
     ),
     (
         "leads",

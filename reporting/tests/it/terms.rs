@@ -12,7 +12,7 @@ use shared::time::{Span, Timestamp};
 
 use crate::support::{
     AUTUMN, LATE, SHOP, World, at, campaign, cancelled, click, event, lead, merchant, noon, paid,
-    read,
+    read, refunded,
 };
 
 /// A world whose autumn campaign was changed, and whose merchant trusts its pixel.
@@ -268,6 +268,44 @@ fn clicks_are_paid_by_the_day_and_rounded_once() {
         statement.commissions.iter().map(|line| line.booking.base_minor).collect::<Vec<_>>(),
         [3, 1]
     );
+}
+
+#[test]
+fn every_commission_names_a_conversion_and_the_post_that_brought_it() {
+    let mut world = world(|campaign| {
+        campaign.commission = terms(
+            r#"[{"kind":"per_click","amount":"0.10"},{"kind":"per_lead","amount":"2.50"},{"kind":"percent","rate":"15"}]"#,
+        );
+    });
+    let touch = world.click(1, noon());
+    world.record(&Record::Click(Click { sub_id: None, ..click(2, noon()) }));
+    world.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
+    world.record(&Record::Lead(Box::new(lead("L1", LeadStatus::Won, hours_later(1), &[touch]))));
+    let order = paid("1001", hours_later(2), &[touch]);
+    world.order(order.clone());
+    world.order(refunded(&order, hours_later(3), 6495));
+    let manifest = world.export("out", reporting::Format::Csv, None);
+    let tables = read::export(&world.path("out"), &manifest);
+    let [conversions, commissions] = ["conversions", "commissions"].map(|name| &tables[name]);
+    let rows = |table: &read::Table, names: [&str; 3]| -> Vec<[String; 3]> {
+        let [a, b, c] = names.map(|name| table.known(name));
+        let row = |index: usize| [a[index], b[index], c[index]].map(str::to_owned);
+        (0..a.len()).map(row).collect()
+    };
+    let brought = rows(conversions, ["conversion_id", "kind", "sub_id"]);
+    let kinds: Vec<_> = brought.iter().map(|[_, kind, sub_id]| (&kind[..], &sub_id[..])).collect();
+    assert_eq!(
+        kinds,
+        [("clicks", ""), ("lead", "story-1"), ("lead", "story-1"), ("order", "story-1")]
+    );
+    let booked = rows(commissions, ["conversion_id", "reason", "sub_id"]);
+    assert_eq!(booked.len(), 5, "the clicks, two leads, the order and its refund");
+    for [conversion, reason, sub_id] in &booked {
+        let named = brought.iter().find(|[id, ..]| id == conversion);
+        assert_eq!(named.map(|[.., brought_by]| brought_by), Some(sub_id), "{reason}");
+    }
+    let clicks = conversions.known("decision")[0];
+    assert!(clicks.contains("2 billable clicks of 2026-11-10"), "{clicks}");
 }
 
 #[test]
