@@ -69,6 +69,7 @@ impl Judge<'_> {
                 received_at: self.now,
                 merchant: self.merchant.id,
                 touch: self.touch,
+                code_visit: None,
                 consent: self.known_consent(),
             })),
         }
