@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::touch::Touch;
-use crate::id::CouponId;
+use crate::id::{ClickId, CouponId};
 use crate::time::{Span, Timestamp};
 
 /// A visit to the shop that began with a discount code: the visitor typed it into the shop's
@@ -47,6 +47,14 @@ impl Opening {
         }
     }
 
+    /// Returns what is the same for all that happened in the visit.
+    pub const fn id(&self) -> OpeningId {
+        match self {
+            Self::Click(touch) => OpeningId::Click(touch.click),
+            Self::Code(visit) => OpeningId::Code(*visit),
+        }
+    }
+
     /// Returns when it was.
     pub const fn at(&self) -> Timestamp {
         match self {
@@ -54,4 +62,13 @@ impl Opening {
             Self::Code(visit) => visit.opened_at,
         }
     }
+}
+
+/// What tells visits apart: the click, or the code and its moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpeningId {
+    /// A click on a link.
+    Click(ClickId),
+    /// A discount code.
+    Code(CodeVisit),
 }

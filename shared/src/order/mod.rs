@@ -16,7 +16,7 @@ mod said;
 mod touch;
 
 pub use claims::{BROWSER_FACTS_MAX, Backing, Claim, CodeClaim};
-pub use code_visit::{CodeVisit, Opening};
+pub use code_visit::{CodeVisit, Opening, OpeningId};
 pub use deliveries::{deliveries, distinct};
 pub use fact::{
     Alias, AliasKind, AmountPart, FactKind, FailedRefund, Line, OrderFact, Refund, RefundList,

@@ -8,16 +8,16 @@ use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId, ProofId};
 use shared::order::{
-    AmountPart, CodeVisit, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status, Touch,
-    Unreadable, Visit, distinct, fold,
+    AmountPart, CodeVisit, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status,
+    Touch, Unreadable, Visit, distinct, fold,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::plain_fold::plain_fold;
 use crate::world::{
-    ANNA, BEN, BENS_COUPON, MERCHANT, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms,
-    total, touch,
+    ANNA, BEN, BENS_COUPON, MERCHANT, NOW, catalog, click_first, fifteen_percent, later, paid,
+    settled, terms, total, touch,
 };
 
 #[test]

@@ -239,9 +239,8 @@ fn claims_of(reports: &[&OrderFact], facts: &[&OrderFact]) -> (Vec<Claim>, Vec<C
     }
     claims.sort_by_key(|claim: &Claim| (claim.touch, Reverse(claim.backing), claim.received_at));
     claims.dedup_by_key(|claim| claim.touch.click);
-    of_codes.sort_by_key(|claim: &CodeClaim| {
-        (claim.visit, Reverse(claim.backing), claim.received_at)
-    });
+    of_codes
+        .sort_by_key(|claim: &CodeClaim| (claim.visit, Reverse(claim.backing), claim.received_at));
     of_codes.dedup_by_key(|claim| claim.visit);
     (claims, of_codes)
 }
