@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 
+use settlement::attribution::Candidate;
 use shared::consent::Consent;
 use shared::id::{ClickId, FactId, MerchantId};
+use shared::order::OpeningId;
 use shared::time::Timestamp;
 
 use crate::error::Error;
@@ -61,15 +63,15 @@ pub(super) fn rows<'a>(
     as_of: Date,
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
-    let consents = Consents::of(dataset);
+    let consents = Consents::in_dataset(dataset);
     let clicks_of_leads: HashMap<FactId, ClickId> =
         all_leads(dataset).iter().filter_map(|lead| Some((lead.id, lead.touch?.click))).collect();
     let row = |entry: LedgerEntry<'a>| {
-        let click = match entry.conversion {
-            Some(conversion) => conversion.subject().and_then(|subject| subject.click),
-            None => clicks_of_leads.get(&entry.conversion_id).copied(),
+        let opening = match entry.conversion {
+            Some(conversion) => conversion.subject().and_then(Candidate::opening),
+            None => clicks_of_leads.get(&entry.conversion_id).copied().map(OpeningId::Click),
         };
-        let consent = consents.of_click(click);
+        let consent = consents.of(opening);
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant, consent }

@@ -5,6 +5,7 @@
 use settlement::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
+use shared::order::OpeningId;
 use shared::time::Timestamp;
 
 use crate::read::dataset::Dataset;
@@ -144,14 +145,14 @@ fn lead_decision(lead: &AnyLead) -> String {
 
 /// Returns every conversion, by time and then by merchant and order id.
 pub(super) fn rows<'a>(dataset: &'a Dataset, conversions: &'a Conversions) -> Vec<Row<'a>> {
-    let consents = Consents::of(dataset);
+    let consents = Consents::in_dataset(dataset);
     let order = |conversion: &'a Conversion| {
-        let consent = consents.of_click(conversion.subject().and_then(|subject| subject.click));
+        let consent = consents.of(conversion.subject().and_then(Candidate::opening));
         Row::Order(conversion, model_of(conversion, &dataset.catalog), consent)
     };
     let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion);
     let leads = leads.map(|lead| {
-        let consent = consents.of_click(lead.touch.map(|touch| touch.click));
+        let consent = consents.of(lead.touch.map(|touch| OpeningId::Click(touch.click)));
         Row::Lead(Box::new(lead), consent)
     });
     let mut rows: Vec<_> = conversions.iter().map(order).chain(leads).collect();
