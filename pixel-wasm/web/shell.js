@@ -1,5 +1,5 @@
-// The shell: what the pixel does in a page. Keeps the click token, counts the visit, reports leads
-// and purchases.
+// The shell: what the pixel does in a page. Keeps the click token or the discount code that opened
+// the visit, counts the visit, reports leads and purchases.
 //
 // Never throws into the page, never touches a navigation or anything that is the page's own, and
 // once consent is denied it stores nothing and sends nothing. Every event is kept before it is
@@ -8,7 +8,7 @@
 import { consent, DENIED, isOwn, sayGoogle, sayOwn, sayTag, UNKNOWN } from "./consent.js";
 import { checker } from "./core.js";
 import { handOver, handToShopify } from "./hand-over.js";
-import { LANDING } from "./landing.js";
+import { codeIn, LANDING } from "./landing.js";
 import { freshEntries, purchaseOf } from "./layer.js";
 import { readOrder } from "./order.js";
 import { start } from "./start.js";
@@ -23,6 +23,7 @@ const EVENTS_MAX = 20;
 const EVENTS_BYTES_MAX = 32768;
 const BODY_BYTES_MAX = 16384;
 const URL_CHARS_MAX = 2048;
+const CODE_CHARS_MAX = 128;
 const LOOK_MS = 1e3;
 const DELAY_MS = 1e3;
 const DELAY_MS_MAX = 3e5;
@@ -33,6 +34,9 @@ const [response, load, origin, settings, api] = document.currentScript.boot;
 const prefix = `ac.${settings.key}.`;
 const endpoint = settings.endpoint || origin + "/_ac/e";
 const landed = location.href.match(LANDING)?.[2];
+const typed = codeIn(location.href);
+// Here the code is kept that last opened a visit; a tab keeps which one it has seen.
+const codeKey = prefix + "d";
 // WooCommerce's thank-you page has the order's key in its address.
 const KEY = /wc_order_\w+/;
 
@@ -126,7 +130,9 @@ const record = (event, given) => {
     now,
   );
   if (fields[id]) return warn(`${event} not sent: ${fields[id][0]} "${fields[id][1]}" cannot be used`);
-  const page = { id, n: event, ts: now, u: url().slice(0, URL_CHARS_MAX), r: document.referrer.slice(0, URL_CHARS_MAX), o: order };
+  const code = keptText(codeKey);
+  const opened = code && { code, code_at: keptTime(codeKey) };
+  const page = { id, n: event, ts: now, u: url().slice(0, URL_CHARS_MAX), r: document.referrer.slice(0, URL_CHARS_MAX), o: order, ...opened };
   const write = () => JSON.stringify({ v: 1, k: settings.key, t: token, c: said || UNKNOWN, e: [page] });
   // Lines are dear, and the order's id and amounts are what counts.
   if (bytes(write()) > BODY_BYTES_MAX) order.items = [];
@@ -146,11 +152,23 @@ let token = "";
 let said = null;
 let isActive;
 let path;
+// The token or the code that opened a visit which is not counted yet.
+let opener = landed;
 let looking;
 let waiting = [];
 
 const url = () => location.href.replace(LANDING, "$1").replace(/[?&](?=#|$)/, "");
 const place = (within) => token && within && handOver(token, within);
+
+// A code opens one visit in a tab, however often the page is loaded or says it again.
+const open = (code, isKept) => {
+  if (!code || mark(codeKey) == code) return;
+  setMark(codeKey, code);
+  if (isKept) {
+    keep(codeKey, Date.now(), (opener = code));
+    path = 0;
+  }
+};
 
 const begin = () => {
   const now = Date.now();
@@ -161,6 +179,8 @@ const begin = () => {
   if (landed) keep(prefix + "t", now, landed);
   // Where nothing can be kept, the landing's token still serves this page.
   token = landed || keptText(prefix + "t");
+  // A click that leads to an address with a code is a click, and a frame is no visit.
+  open(typed, !landed && top == self);
   waiting.splice(0).forEach(run);
   flush();
   place(document);
@@ -177,8 +197,9 @@ const settle = () => {
   said = word;
   isActive = word != UNKNOWN && word != DENIED;
   if (word == DENIED) {
-    keptKeys(prefix).concat(prefix + "s", prefix + "c").forEach(drop);
+    keptKeys(prefix).concat(prefix + "s", prefix + "c", codeKey).forEach(drop);
     token = "";
+    opener = landed;
     waiting = [];
   }
   if (!wasActive && isActive) begin();
@@ -188,6 +209,10 @@ const settle = () => {
 };
 
 const report = (call, detail) => {
+  if (call == "code") {
+    open(detail.trim?.().slice(0, CODE_CHARS_MAX), 1);
+    return count();
+  }
   if (call == "page" || (call == "lead" && !detail.id)) return record(call);
   // A thank-you page is reloaded, and restored with its tab.
   const reported = `${prefix}o.${call}.${detail.id}`;
@@ -200,7 +225,7 @@ const run = (words) => {
     if (call == "consent" && /^(granted|denied|unknown)$/.test(detail)) {
       sayOwn(detail);
       settle();
-    } else if (!/^(page|lead|purchase|getToken)$/.test(call)) warn(`${call} "${detail}" is no call`);
+    } else if (!/^(page|lead|purchase|code|getToken)$/.test(call)) warn(`${call} "${detail}" is no call`);
     else if (said == UNKNOWN || (!check && call != "getToken")) waiting.length < EVENTS_MAX && waiting.push(words);
     else if (call == "getToken") detail(token);
     else if (isActive) report(call, detail || {});
@@ -215,11 +240,12 @@ const count = () => {
   if (!check || !isActive || document.hidden || top != self || path == location.pathname) return;
   path = location.pathname;
   place(document);
-  const counted = token && mark(prefix + "s");
-  if (landed && counted != landed) {
-    setMark(prefix + "s", landed);
+  const counted = (token || keptText(codeKey)) && mark(prefix + "s");
+  if (opener && counted != opener) {
+    setMark(prefix + "s", opener);
     record("session");
   } else if (counted) record("page");
+  opener = "";
 };
 
 // Looks, and changes nothing: pages patch their own functions, and replace their data layer.

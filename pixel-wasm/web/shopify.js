@@ -7,7 +7,7 @@
 
 import { check, memory } from "core";
 import { checker } from "./core.js";
-import { LANDING } from "./landing.js";
+import { codeIn, LANDING } from "./landing.js";
 import { readOrder } from "./order.js";
 
 const KEPT_MS = 2592e6;
@@ -42,10 +42,12 @@ globalThis.afterclickShopify = ({ key, origin, analytics, browser, init, custome
   let allowed = init?.customerPrivacy?.marketingAllowed;
   let waiting = [];
 
-  const kept = async (name) => {
+  // What is kept under a name, and since when.
+  const entry = async (name) => {
     const [, time, text] = /^(\d+) ([^]*)/.exec((await local.getItem(prefix + name)) || "") || [];
-    return Date.now() - time < KEPT_MS ? text : "";
+    return Date.now() - time < KEPT_MS ? [text, +time] : [""];
   };
+  const kept = async (name) => (await entry(name))[0];
   const keep = (name, text) => local.setItem(prefix + name, Date.now() + " " + text);
 
   // Kept before it is sent, and sent again with the next event until the collector has it.
@@ -70,18 +72,27 @@ globalThis.afterclickShopify = ({ key, origin, analytics, browser, init, custome
     );
     if (fields[id]) return console.warn(`afterclick: ${name} not sent: ${fields[id][0]} "${fields[id][1]}" cannot be used`);
     const { location, referrer } = event.context.document;
-    const page = { id, n: name, ts: now, u: location.href.replace(LANDING, "$1"), r: referrer, o: order };
+    const [code, code_at] = await entry("d");
+    const page = { id, n: name, ts: now, u: location.href.replace(LANDING, "$1"), r: referrer, o: order, ...(code && { code, code_at }) };
     await send(JSON.stringify({ v: 1, k: key, t: token, c: allowed ? "granted" : "unknown", e: [page] }));
   };
 
   const viewed = async (event) => {
-    const landed = LANDING.exec(event.context.document.location.href)?.[2];
+    const { href } = event.context.document.location;
+    const landed = LANDING.exec(href)?.[2];
+    const typed = codeIn(href);
     const counted = await tab.getItem(prefix + "s");
+    // A code opens one visit in a tab; a click that leads to an address with one is a click.
+    const isNew = typed && typed != (await tab.getItem(prefix + "d"));
     if (landed) await keep("t", landed);
-    if (landed && landed != counted) {
-      await tab.setItem(prefix + "s", landed);
-      await record("session", event, landed);
-    } else if (counted) await record("page", event, counted);
+    if (isNew) await tab.setItem(prefix + "d", typed);
+    if (isNew && !landed) await keep("d", typed);
+    const opener = landed || (isNew && typed);
+    const token = await kept("t");
+    if (opener && opener != counted) {
+      await tab.setItem(prefix + "s", opener);
+      await record("session", event, token);
+    } else if (counted) await record("page", event, token);
   };
 
   const completed = async (event) => {

@@ -4,11 +4,14 @@
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
 //! decimal strings. Reading is strict about fields on which money or identity depend, and names
 //! the field that is wrong. Of an order that the pixel found in a data layer only the id must be
-//! right (`basics::page_order`). Unknown fields are ignored, so that an older server understands a
+//! right (`basics::page_order`). What opened the visit only decorates an event, so a code that
+//! cannot be one is left out. Unknown fields are ignored, so that an older server understands a
 //! newer pixel.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
+use crate::code::CODE_BYTES_MAX;
 use crate::consent::Consent;
 use crate::json::repaired;
 use crate::order::normal_order_id;
@@ -86,6 +89,25 @@ pub struct Event {
     /// The order: required for a purchase, optional for a lead.
     #[serde(rename = "o", default)]
     pub order: Option<Order>,
+    /// The discount code that opened the visit, as the address or the page spelled it: at most
+    /// [`CODE_BYTES_MAX`] bytes; empty when there is none.
+    #[serde(default, deserialize_with = "code")]
+    pub code: String,
+    /// When that was by the visitor's clock, in milliseconds since the Unix epoch.
+    #[serde(default, deserialize_with = "moment")]
+    pub code_at: Option<i64>,
+}
+
+/// Reads a code; nothing of what cannot be one.
+fn code<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let value = Value::deserialize(from)?;
+    let code = value.as_str().map(str::trim).filter(|code| code.len() <= CODE_BYTES_MAX);
+    Ok(code.unwrap_or_default().to_owned())
+}
+
+/// Reads a moment; nothing of what is no whole number.
+fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    Ok(Value::deserialize(from)?.as_i64())
 }
 
 impl Batch {
@@ -196,6 +218,8 @@ mod tests {
             url: "https://shop.example/thanks?order=1001".into(),
             referrer: String::new(),
             order: Some(order),
+            code: String::new(),
+            code_at: None,
         };
         let batch = Batch {
             version: 1,
@@ -205,6 +229,22 @@ mod tests {
             events: vec![event],
         };
         assert_eq!(Batch::decode(PURCHASE.as_bytes()), Ok(batch));
+    }
+
+    #[test]
+    fn a_code_that_cannot_be_one_is_left_out_and_loses_no_purchase() {
+        let read = |fields: &str| {
+            let body = PURCHASE.replace("\"r\":\"\"", &format!("\"r\":\"\",{fields}"));
+            let event = Batch::decode(body.as_bytes()).unwrap().events.remove(0);
+            (event.code, event.code_at)
+        };
+        let long = format!("\"code\":\"{}\",\"code_at\":\"x\"", "A".repeat(CODE_BYTES_MAX + 1));
+        let code = |code: &str, at| (code.to_owned(), at);
+        assert_eq!(read("\"code\":\" ANNA15 \",\"code_at\":5"), code("ANNA15", Some(5)));
+        assert_eq!(read("\"code\":\"ANNA15\""), code("ANNA15", None));
+        for fields in [&long, "\"code\":7,\"code_at\":1.5", "\"code\":null,\"code_at\":null"] {
+            assert_eq!(read(fields), code("", None), "{fields}");
+        }
     }
 
     /// Decodes the order with fields replaced, as the pixel finds it in the data layer.

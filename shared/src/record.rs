@@ -14,7 +14,8 @@
 //!
 //! A click of version 2 has a byte before its body: what the visitor's browser said of tracking, as
 //! in the token's flags. A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
-//! of version 3 has merchants that pay browsers' leads by another rule than browsers' orders.
+//! of version 3 has merchants that pay browsers' leads by another rule than browsers' orders. An
+//! event of version 3 and an order fact of version 4 have a visit that a discount code opened.
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ use crate::consent::Consent;
 use crate::event::EventName;
 use crate::id::{ClickId, EventId, LinkId, MerchantId, UnparsedId};
 use crate::lead::LeadFact;
-use crate::order::{OrderFact, Touch, Visit};
+use crate::order::{CodeVisit, Opening, OrderFact, Touch, Visit};
 use crate::platform::Platform;
 use crate::time::Timestamp;
 use crate::token::{consent_bits, consent_of};
@@ -93,32 +94,52 @@ pub struct EventFact {
     pub merchant: MerchantId,
     /// The click whose valid token came with it.
     pub touch: Option<Touch>,
+    /// The visit by a discount code in which it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_visit: Option<CodeVisit>,
     /// The visitor's consent.
     pub consent: Consent,
 }
 
-/// The time in which a click has one session at most, however many events say so.
+/// The time in which a click or a code has one session at most, however many events say so.
 const SESSION_SLOT_MS: i64 = 30 * 60 * 1000;
 
 impl EventFact {
-    /// Returns when the event happened: never before the click that led to it.
+    /// Returns what opened the visit in which it happened: the click or the code, whichever was
+    /// later.
+    pub fn opening(&self) -> Option<Opening> {
+        Opening::latest(self.touch, self.code_visit)
+    }
+
+    /// Returns when the event happened: never before the click or the code that led to it.
     pub fn happened_at(&self) -> Timestamp {
-        self.touch.map_or(self.at, |touch| self.at.max(touch.clicked_at))
+        self.opening().map_or(self.at, |opening| self.at.max(opening.at()))
     }
 
     /// Returns the id under which the event counts once.
     ///
-    /// Sessions of one click in one half hour of the clock are one: a page, or whoever speaks in
-    /// its name, chooses the events' ids. A half hour never reaches into another day of UTC, nor of
+    /// Sessions of one click, or of one visit by a code, in one half hour of the clock are one: a
+    /// page, or whoever speaks in its name, chooses the events' ids. A half hour never reaches into another day of UTC, nor of
     /// a time zone that is whole or half hours from it, so the day that is counted there does not
     /// depend on which event came first.
     pub fn counted_as(&self) -> EventId {
-        let Some(touch) = self.touch.filter(|_| self.name == EventName::Session) else {
+        let Some(opening) = self.opening().filter(|_| self.name == EventName::Session) else {
             return self.id;
         };
         let half_hour = self.happened_at().as_ms().div_euclid(SESSION_SLOT_MS).to_be_bytes();
         let merchant = self.merchant.bits().to_be_bytes();
-        EventId::of_content(&[b"session", &merchant, touch.click.as_bytes(), &half_hour])
+        match opening {
+            Opening::Click(touch) => {
+                EventId::of_content(&[b"session", &merchant, touch.click.as_bytes(), &half_hour])
+            }
+            Opening::Code(CodeVisit { opened_at, coupon }) => EventId::of_content(&[
+                b"session by code",
+                &merchant,
+                &coupon.bits().to_be_bytes(),
+                &opened_at.as_ms().to_be_bytes(),
+                &half_hour,
+            ]),
+        }
     }
 }
 
@@ -201,12 +222,26 @@ const V1: u8 = 1;
 const V2: u8 = 2;
 /// An order fact that a later delivery may say anew, or that has failed refunds: a reader of version
 /// 2 would let what was taken back stand. A change that tells trust in leads from trust in orders: a
-/// reader that knows one trust only would pay the other, too.
+/// reader that knows one trust only would pay the other, too. An event of a visit that a discount
+/// code opened.
 const V3: u8 = 3;
+/// An order fact with a visit that a discount code opened: a reader of version 3 would credit
+/// somebody else.
+const V4: u8 = 4;
 
 /// Returns the oldest version whose readers understand a body.
 const fn version(is_of_the_first: bool) -> u8 {
     if is_of_the_first { V1 } else { V2 }
+}
+
+const fn version_of_order(fact: &OrderFact) -> u8 {
+    if fact.code_visit.is_some() {
+        V4
+    } else if fact.restates || !fact.failed_refunds.is_empty() {
+        V3
+    } else {
+        V2
+    }
 }
 
 impl<'a> Record<'a> {
@@ -219,12 +254,10 @@ impl<'a> Record<'a> {
             Self::Click(click) => encode_click(click, out),
             Self::Event(event) => {
                 let has_key = event.touch.is_some_and(|touch| touch.key.is_some());
-                encode_json([EVENT, version(!has_key)], event, out);
+                let version = if event.code_visit.is_some() { V3 } else { version(!has_key) };
+                encode_json([EVENT, version], event, out);
             }
-            Self::Order(fact) => {
-                let takes_back = fact.restates || !fact.failed_refunds.is_empty();
-                encode_json([ORDER, if takes_back { V3 } else { V2 }], fact, out);
-            }
+            Self::Order(fact) => encode_json([ORDER, version_of_order(fact)], fact, out),
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
@@ -263,11 +296,11 @@ impl<'a> Record<'a> {
         match (*kind, *version) {
             (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
             (CLICK, V2) => click_of_version_2(body),
-            (EVENT, V1 | V2) => {
+            (EVENT, V1 | V2 | V3) => {
                 serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
             }
             (ORDER, V1) => order_of_version_1(body),
-            (ORDER, V2 | V3) => {
+            (ORDER, V2 | V3 | V4) => {
                 serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body)
             }
             (CATALOG, V1 | V2 | V3) => {
@@ -342,7 +375,7 @@ mod tests {
 
     use super::*;
     use crate::catalog::{AccessToken, Entity, Hold, HoldTarget, Merchant, Role};
-    use crate::id::{FactId, HoldId, ProofId};
+    use crate::id::{CouponId, FactId, HoldId, ProofId};
     use crate::lead::LeadStatus;
     use crate::order::{AmountPart, FailedRefund, Source, Unreadable};
     use crate::time::Span;
@@ -373,6 +406,7 @@ mod tests {
             received_at: Timestamp::from_ms(6),
             merchant: MerchantId::from_bits(9),
             touch: click().visit().map(|visit| visit.touch),
+            code_visit: None,
             consent: Consent::Granted,
         };
         for record in [Record::Click(click()), Record::Event(event)] {
@@ -400,8 +434,42 @@ mod tests {
             received_at: click().at.plus(Span::days(40)),
             merchant: MerchantId::from_bits(9),
             touch,
+            code_visit: None,
             consent: Consent::Granted,
         }
+    }
+
+    /// A visit that a code opened so many minutes after the click.
+    fn code_visit(minutes: i64) -> CodeVisit {
+        let opened_at = click().at.plus(Span::minutes(minutes));
+        CodeVisit { opened_at, coupon: CouponId::from_bits(6) }
+    }
+
+    #[test]
+    fn a_session_belongs_to_the_click_or_to_the_code_whichever_was_later() {
+        let of = |minutes| EventFact { code_visit: Some(code_visit(minutes)), ..session(1, 60) };
+        let by_code = |minutes| matches!(of(minutes).opening(), Some(Opening::Code(_)));
+        assert_eq!((by_code(-1), by_code(0), by_code(1)), (false, false, true));
+        assert_eq!(of(-1).counted_as(), session(2, 60).counted_as(), "it is the click's");
+        assert_ne!(of(1).counted_as(), session(2, 60).counted_as());
+        let without_click =
+            |id, at| EventFact { touch: None, ..EventFact { at, ..EventFact { id, ..of(1) } } };
+        let ids: HashSet<_> = (0..200_u8)
+            .map(|n| without_click(EventId::from_bytes([n; 16]), click().at.plus(Span::minutes(5))))
+            .map(|event| event.counted_as())
+            .collect();
+        assert_eq!(ids.len(), 1, "whoever sends it again with other ids has one session");
+    }
+
+    /// The file was written once and never changes: every later version must read it.
+    #[test]
+    fn events_of_a_visit_by_a_code_are_version_3() {
+        let event = EventFact { touch: None, code_visit: Some(code_visit(0)), ..session(1, 1) };
+        let bytes = Record::Event(event.clone()).encode();
+        let body = include_str!("../tests/data/event-v3.json").trim();
+        assert_eq!(bytes, [&[EVENT, V3], body.as_bytes()].concat(), "{:?}", str::from_utf8(&bytes));
+        assert_eq!(Record::decode(&bytes), Ok(Record::Event(event)));
+        assert_eq!(Record::Event(session(1, 1)).encode()[1], V1, "others stay");
     }
 
     #[test]
@@ -470,9 +538,10 @@ mod tests {
         let anew = OrderFact { restates: true, ..fact.clone() };
         let back = FailedRefund { id: "re_1".into(), of: "ch_1".into(), total_minor: 5 };
         let failed = OrderFact { failed_refunds: vec![back], ..fact.clone() };
+        let by_code = OrderFact { code_visit: Some(code_visit(0)), ..anew.clone() };
         let facts = [fact.clone(), with_touch(touch), with_touch(signed), unread];
         let of_version_2 = facts.into_iter().map(|fact| (fact, V2));
-        for (fact, version) in of_version_2.chain([(anew, V3), (failed, V3)]) {
+        for (fact, version) in of_version_2.chain([(anew, V3), (failed, V3), (by_code, V4)]) {
             let record = Record::Order(Box::new(fact));
             let bytes = record.encode();
             assert_eq!((bytes[0], bytes[1]), (ORDER, version));
@@ -544,7 +613,10 @@ mod tests {
         assert_eq!(Record::Order(Box::new(new.clone())).encode(), bytes);
         let (anew, bytes) = read(3, include_str!("../tests/data/order-v3.json"));
         assert_eq!(anew, OrderFact { restates: true, ..new });
-        assert_eq!(Record::Order(Box::new(anew)).encode(), bytes);
+        assert_eq!(Record::Order(Box::new(anew.clone())).encode(), bytes);
+        let (by_code, bytes) = read(4, include_str!("../tests/data/order-v4.json"));
+        assert_eq!(by_code, OrderFact { code_visit: Some(code_visit(0)), ..anew });
+        assert_eq!(Record::Order(Box::new(by_code)).encode(), bytes);
     }
 
     fn lead() -> LeadFact {

@@ -85,6 +85,9 @@ macro_rules! in_every_engine {
 in_every_engine!(
     a_landing_is_one_session_and_its_token_is_kept_and_leaves_the_address,
     another_click_in_the_same_tab_begins_another_session,
+    a_code_opens_one_visit_of_a_tab_and_goes_with_every_event,
+    a_click_that_leads_to_an_address_with_a_code_is_a_click,
+    a_code_heeds_consent_like_a_token,
     a_visit_without_a_click_sends_nothing_and_keeps_nothing,
     calls_before_the_script_all_run_with_consent_first,
     a_reloaded_thank_you_page_sends_once,
@@ -164,6 +167,80 @@ async fn another_click_in_the_same_tab_begins_another_session(engine: Engine) {
         recorder.events().iter().map(|batch| batch.events[0].name.as_str()).collect();
     assert_eq!(names, ["session", "page", "session"]);
     assert_eq!(recorder.event(2).await.token, other);
+}
+
+/// What an event says of the visit: its name, the code, and whether there is a token.
+fn said(batch: &Batch) -> (&'static str, &str, bool) {
+    let event = &batch.events[0];
+    (event.name.as_str(), &event.code, !batch.token.is_empty())
+}
+
+async fn a_code_opens_one_visit_of_a_tab_and_goes_with_every_event(engine: Engine) {
+    let buy = "afterclick('purchase', {id: '1001', value: 1, currency: 'EUR'});";
+    let call = "afterclick('code', ' BEN 10 '); afterclick('code'); afterclick('code', 7);";
+    let pages = [("/", page("", "")), ("/thanks", page(buy, "")), ("/call", page(call, ""))];
+    let (recorder, browser) = start(engine, &pages).await;
+    let landing = recorder.url("/?color=red&code=ANNA15#top");
+    browser.open(&landing).await.unwrap();
+    let first = recorder.event(0).await;
+    assert_eq!(said(&first), ("session", "ANNA15", false));
+    let opened_at = first.events[0].code_at.expect("a time");
+    assert!((0..60_000).contains(&(first.events[0].ts - opened_at)), "{opened_at}");
+    assert_eq!(browser.address().await.unwrap(), landing, "shops apply the code by it");
+    browser.reload().await.unwrap();
+    assert_eq!(said(&recorder.event(1).await), ("page", "ANNA15", false));
+    browser.open(&recorder.url("/thanks")).await.unwrap();
+    recorder.event(3).await;
+    let bought = sent(&recorder.bodies()[2..], "purchase");
+    assert_eq!((&bought["code"], &bought["code_at"]), (&json!("ANNA15"), &json!(opened_at)));
+    // Another code opens another visit; the newest one stands.
+    browser.open(&recorder.url("/?discount_code=BEN%2010")).await.unwrap();
+    assert_eq!(said(&recorder.event(4).await), ("session", "BEN 10", false));
+    browser.open(&recorder.url("/call")).await.unwrap();
+    assert_eq!(said(&recorder.event(5).await), ("page", "BEN 10", false));
+    for other in
+        ["/?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz", "/?code=%FF", "/#?code=EVE", "/?mycode=EVE"]
+    {
+        let before = recorder.events().len();
+        browser.open("about:blank").await.unwrap();
+        browser.open(&recorder.url(other)).await.unwrap();
+        assert_eq!(said(&recorder.event(before).await), ("page", "BEN 10", false), "{other}");
+    }
+    assert_eq!(browser.run("return warnings.concat(errors).join()").await.unwrap(), "");
+}
+
+async fn a_click_that_leads_to_an_address_with_a_code_is_a_click(engine: Engine) {
+    let (recorder, browser) = start(engine, &[("/", page("", ""))]).await;
+    browser.open(&recorder.url(&format!("/?ac={TOKEN}&code=EVE"))).await.unwrap();
+    assert_eq!(said(&recorder.event(0).await), ("session", "", true));
+    browser.reload().await.unwrap();
+    assert_eq!(said(&recorder.event(1).await), ("page", "", true));
+    // A code that is handed over on the page is another visit, once.
+    for expected in ["session", "page"] {
+        let before = recorder.events().len();
+        browser.run("afterclick('code', 'ANNA15')").await.unwrap();
+        if expected == "page" {
+            browser.run("afterclick('page')").await.unwrap();
+        }
+        assert_eq!(said(&recorder.event(before).await), (expected, "ANNA15", true));
+    }
+    recorder.stays_at(4, QUIET).await;
+}
+
+async fn a_code_heeds_consent_like_a_token(engine: Engine) {
+    let asked = page("", "data-consent=\"unknown\"");
+    let (recorder, browser) = start(engine, &[("/", asked)]).await;
+    browser.open(&recorder.url("/?coupon=ANNA15")).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    recorder.stays_at(0, QUIET).await;
+    assert_eq!(browser.run(KEPT).await.unwrap(), "[[],[]]");
+    browser.run("afterclick('consent', 'granted')").await.unwrap();
+    browser.run("afterclick('page')").await.unwrap();
+    recorder.event(1).await;
+    assert!(recorder.events().iter().all(|batch| said(batch).1 == "ANNA15"));
+    browser.run("afterclick('consent', 'denied')").await.unwrap();
+    browser.run("afterclick('code', 'BEN10')").await.unwrap();
+    assert_eq!(browser.run(KEPT).await.unwrap(), "[[],[]]");
 }
 
 async fn a_visit_without_a_click_sends_nothing_and_keeps_nothing(engine: Engine) {

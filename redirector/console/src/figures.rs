@@ -67,7 +67,7 @@ impl By {
         }
     }
 
-    /// Returns the group of a count; empty for an order that a coupon brought, which has no link.
+    /// Returns the group of a count; empty for what a coupon brought, which has no link.
     fn group(self, key: &CounterKey) -> String {
         match self {
             Self::Link => key.link.map_or_else(String::new, |link| link.to_string()),
@@ -133,6 +133,8 @@ fn filter<Id: FromStr<Err: Display> + Display>(
 struct Row {
     clicks: [i64; Class::ALL.len()],
     sessions: i64,
+    /// Those of the sessions that a code opened.
+    sessions_by_code: i64,
     leads: i64,
     orders: i64,
     held: i64,
@@ -141,8 +143,11 @@ struct Row {
 }
 
 impl Row {
-    fn add(&mut self, metric: Metric, amount: i64) {
-        let figure = match metric {
+    fn add(&mut self, key: &CounterKey, amount: i64) {
+        if key.metric == Metric::Sessions && key.link.is_none() {
+            self.sessions_by_code = self.sessions_by_code.saturating_add(amount);
+        }
+        let figure = match key.metric {
             Metric::Clicks(class) => &mut self.clicks[class as usize],
             Metric::Sessions => &mut self.sessions,
             Metric::Leads => &mut self.leads,
@@ -173,6 +178,7 @@ impl Row {
         let mut row = Map::new();
         row.insert("clicks".to_owned(), clicks.into());
         row.insert("sessions".to_owned(), self.sessions.into());
+        row.insert("sessions_by_code".to_owned(), self.sessions_by_code.into());
         row.insert("leads".to_owned(), self.leads.into());
         row.insert("orders".to_owned(), self.orders.into());
         row.insert("orders_held".to_owned(), self.held.into());
@@ -220,7 +226,7 @@ pub(crate) async fn stats(
     };
     let (mut rows, mut campaigns) = (BTreeMap::<String, Row>::new(), BTreeSet::new());
     for (key, amount) in counted.into_iter().filter(|(key, _)| wanted(key)) {
-        rows.entry(by.group(&key)).or_default().add(key.metric, amount);
+        rows.entry(by.group(&key)).or_default().add(&key, amount);
         campaigns.insert(key.campaign);
     }
     let rows: Vec<_> = rows.iter().map(|(group, row)| show(by, group, row, &catalog)).collect();

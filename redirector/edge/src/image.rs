@@ -1,6 +1,6 @@
 //! `GET /_ac/e.gif`: one pixel event as an image's address, for pages without scripts.
 //!
-//! The query has the names of the event body: `k`, `t`, `c`, `n`, `id`, `ts`, `u`, `r`, and an
+//! The query has the names of the event body: `k`, `t`, `c`, `n`, `id`, `ts`, `u`, `r`, `code`, and an
 //! order's fields as `o.id`, `o.value` and so on. It is read, judged and recorded like a body.
 //!
 //! A page without scripts does not know some values, so they are filled in: the time, the page
@@ -55,7 +55,7 @@ pub(crate) fn body(query: &str, headers: &HeaderMap, random: u128) -> Value {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match (&*name, name.strip_prefix("o.")) {
             ("k" | "t" | "c", _) => batch[&*name] = value.into(),
-            ("n" | "id" | "u" | "r", _) => _ = event.insert(name.into(), value.into()),
+            ("n" | "id" | "u" | "r" | "code", _) => _ = event.insert(name.into(), value.into()),
             ("ts", _) => {
                 _ = event
                     .insert("ts".into(), value.parse::<i64>().map_or(Value::Null, Value::from));

@@ -101,6 +101,7 @@ fn event(of: u8, name: EventName, id: u16) -> EventFact {
         received_at: now(),
         merchant: MERCHANT,
         touch: Some(click.visit().unwrap().touch),
+        code_visit: None,
         consent: Consent::Granted,
     }
 }

@@ -1,4 +1,5 @@
-//! Events of pages that are counted: each once, a click's sessions once in a half hour, and no more
+//! Events of pages that are counted: each once, the sessions of a click or of a visit by a code once
+//! in a half hour, and no more
 //! leads of a click than its campaign counts. Browsers choose the events' ids, so an id alone
 //! bounds nothing. Leads of which the shop's own server tells count once each, without a bound.
 

@@ -249,7 +249,8 @@ pub struct CounterKey {
     pub day: u32,
     pub campaign: CampaignId,
     pub influencer: InfluencerId,
-    /// `None` for an order that a coupon brought.
+    /// `None` for an order that a coupon or a visit by a code brought, and for a session that a code
+    /// opened.
     pub link: Option<LinkId>,
     pub metric: Metric,
 }

@@ -19,7 +19,9 @@ use shared::commission::Caps;
 use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, LinkId, MerchantId, UnparsedId};
 use shared::lead::{Lead, LeadFact};
-use shared::order::{OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit, fold_name, twin_name};
+use shared::order::{
+    Opening, OrderFact, OrderKey, PATH_TOUCHES_MAX, Status, Visit, fold_name, twin_name,
+};
 use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::Timestamp;
@@ -158,14 +160,17 @@ impl Projection {
     }
 
     fn event(&mut self, event: &EventFact, catalog: &Catalog) {
-        let metric = match event.name {
-            EventName::Session => Metric::Sessions,
-            EventName::Lead => Metric::Leads,
+        let (at, zones) = (event.happened_at(), &mut self.zones);
+        let by_click = event.touch.map(Opening::Click);
+        let key = match event.name {
+            EventName::Session => {
+                counter_of_opening(event.opening(), at, Metric::Sessions, catalog, zones)
+            }
+            // A code alone brings no lead.
+            EventName::Lead => counter_of_opening(by_click, at, Metric::Leads, catalog, zones),
             EventName::Page | EventName::Purchase => return,
         };
-        let Some(touch) = event.touch else { return };
-        let (at, zones) = (event.happened_at(), &mut self.zones);
-        let Some(key) = counter_of(touch.link, at, metric, catalog, zones) else { return };
+        let Some(key) = key else { return };
         let origin = self.origin(self.seq);
         let campaign = catalog.campaigns.get(&key.campaign);
         let none = Caps::default();
@@ -457,6 +462,24 @@ fn counter_of(
     let (campaign, influencer) = (link.campaign(), link.influencer());
     let day = zones.day(campaign, at, catalog);
     Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
+}
+
+/// As [`counter_of`]. What a code opened counts for its owner, and for no link.
+fn counter_of_opening(
+    opening: Option<Opening>,
+    at: Timestamp,
+    metric: Metric,
+    catalog: &Catalog,
+    zones: &mut Zones,
+) -> Option<CounterKey> {
+    let visit = match opening? {
+        Opening::Click(touch) => return counter_of(touch.link, at, metric, catalog, zones),
+        Opening::Code(visit) => visit,
+    };
+    let coupon = catalog.coupons.get(&visit.coupon)?;
+    let (campaign, influencer) = (coupon.campaign, coupon.influencer);
+    let day = zones.day(campaign, at, catalog);
+    Some(CounterKey { day, campaign, influencer, link: None, metric })
 }
 
 /// Returns whether a counter may be of this merchant: its campaign is of no other one.

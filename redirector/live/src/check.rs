@@ -5,15 +5,13 @@
 
 use std::net::IpAddr;
 
-use shared::code::{fold_code, is_invisible, kept_code};
+use shared::code::{CODE_BYTES_MAX, fold_code, is_invisible, kept_code};
 use url::{Host, Url};
 
 /// Characters a slug may have, generated or given.
 const SLUG_CHARS_MAX: usize = 64;
 /// Characters a destination may have.
 const DESTINATION_CHARS_MAX: usize = 2048;
-/// Bytes a discount code may have.
-const CODE_BYTES_MAX: usize = 128;
 
 /// Returns a host name in the spelling that is kept and compared: lower case, other scripts as
 /// punycode, without a final dot, which only says that the name is complete, and without what was

@@ -3,9 +3,11 @@
 //! A change makes a new snapshot. It shares all unchanged data with the snapshot before and with
 //! the catalog, so links are in memory once. A lookup never allocates and never waits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant, OldSecret};
+use shared::catalog::{Campaign, Catalog, Change, Coupon, Entity, Merchant, OldSecret, meant_by};
+use shared::code::fold_code;
 use shared::id::{CampaignId, LinkId, MerchantId};
 use shared::links::{LinkRef, Links, Schedule, Scope};
 use shared::money::Currency;
@@ -23,6 +25,8 @@ pub struct Snapshot {
     merchants: Shards<MerchantId, Arc<HotMerchant>>,
     merchant_keys: Shards<String, MerchantId>,
     campaigns: Shards<CampaignId, HotCampaign>,
+    /// The coupons of all merchants by their folded code, in order of id.
+    coupons: Shards<String, Arc<[Arc<Coupon>]>>,
     links: Links,
     ring: Arc<KeyRing>,
 }
@@ -78,6 +82,7 @@ impl Snapshot {
             merchants: Shards::default(),
             merchant_keys: Shards::default(),
             campaigns: Shards::default(),
+            coupons: Shards::default(),
             links: Links::default(),
             ring: Arc::new(ring),
         }
@@ -90,6 +95,7 @@ impl Snapshot {
         merchants.sort_unstable_by_key(|merchant| (merchant.created_at, merchant.id));
         merchants.into_iter().for_each(|merchant| snapshot.put_merchant(merchant));
         catalog.campaigns.values().for_each(|campaign| snapshot.put_campaign(campaign));
+        snapshot.put_coupons(catalog.coupons.values().map(AsRef::as_ref), catalog);
         snapshot.links = catalog.links.clone();
         snapshot
     }
@@ -110,15 +116,29 @@ impl Snapshot {
                     campaign.into_iter().for_each(|campaign| self.put_campaign(campaign));
                 }
                 Entity::Link(_)
-                | Entity::Influencer(_)
                 | Entity::Coupon(_)
+                | Entity::Influencer(_)
                 | Entity::AccessToken(_)
                 | Entity::Rate(_)
                 | Entity::Hold(_)
                 | Entity::Suspension(_) => {}
             }
         }
+        let coupons = change.entities.iter().filter_map(|entity| match entity {
+            Entity::Coupon(coupon) => Some(coupon),
+            _ => None,
+        });
+        self.put_coupons(coupons, catalog);
         self.links = catalog.links.clone();
+    }
+
+    /// Takes the coupons with the same codes from the catalog, each code once.
+    fn put_coupons<'c>(&mut self, coupons: impl Iterator<Item = &'c Coupon>, catalog: &Catalog) {
+        let codes: BTreeSet<String> = coupons.map(|coupon| fold_code(&coupon.code)).collect();
+        for code in codes {
+            let of_all = catalog.coupons_of_all(&code).cloned().collect();
+            self.coupons.insert(code, of_all);
+        }
     }
 
     fn put_campaign(&mut self, campaign: &Campaign) {
@@ -185,6 +205,22 @@ impl Snapshot {
         self.campaigns.get(&id)
     }
 
+    /// Returns the coupon that a code of a merchant means at a time: the one that somebody owns then,
+    /// or else the first one.
+    pub fn coupon_meant_by(
+        &self,
+        merchant: MerchantId,
+        code: &str,
+        at: Timestamp,
+    ) -> Option<&Arc<Coupon>> {
+        let is_own = |coupon: &&Arc<Coupon>| {
+            self.campaigns.get(&coupon.campaign).is_some_and(|c| c.merchant == merchant)
+        };
+        let known = self.coupons.get(fold_code(code).as_str())?;
+        let meant = meant_by(known.iter().filter(is_own).collect(), code);
+        meant.iter().find(|coupon| coupon.is_owned_at(at)).or(meant.first()).copied()
+    }
+
     pub fn merchant(&self, id: MerchantId) -> Option<&Arc<HotMerchant>> {
         self.merchants.get(&id)
     }
@@ -230,6 +266,7 @@ fn longest_domain<T>(host: &str, look_up: impl Fn(&str) -> Option<T>) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use shared::id::{CouponId, InfluencerId};
     use shared::token::{KeyState, MasterKey};
 
     use super::*;
@@ -288,6 +325,57 @@ mod tests {
         assert_eq!(owner("go.one.example"), Some(Scope::Merchant(MerchantId::from_bits(1))));
         assert_eq!(owner("new.example"), Some(Scope::Merchant(MerchantId::from_bits(2))));
         assert_eq!(owner("two.example"), None);
+    }
+
+    /// Returns the number of the coupon that a merchant's code means at a time.
+    fn id_of(snapshot: &Snapshot, (merchant, code, at): (u64, &str, i64)) -> Option<u64> {
+        let merchant = MerchantId::from_bits(merchant);
+        let coupon = snapshot.coupon_meant_by(merchant, code, Timestamp::from_ms(at));
+        coupon.map(|coupon| coupon.id.bits())
+    }
+
+    /// Two merchants have the code; one of them in two spellings of before, and once more later.
+    #[test]
+    fn a_code_means_the_coupon_that_somebody_owns_then() {
+        let coupon = |id: u64, merchant: u64, code: &str, until: Option<i64>| {
+            serde_json::from_value::<Coupon>(serde_json::json!({
+                "id": CouponId::from_bits(id), "campaign": CampaignId::from_bits(merchant),
+                "influencer": InfluencerId::from_bits(id), "code": code,
+                "starts_at": null, "ends_at": until.map(Timestamp::from_ms),
+                "created_at": Timestamp::from_ms(0), "updated_at": Timestamp::from_ms(0),
+            }))
+        };
+        let (mut snapshot, mut catalog) = (empty(), Catalog::default());
+        let coupons = [
+            coupon(1, 1, "STRASSE", Some(10)),
+            coupon(2, 1, "straße", None),
+            coupon(3, 2, "ANNA15", None),
+            coupon(4, 1, "anna15", Some(10)),
+            coupon(5, 1, "ANNA15", None),
+        ];
+        let entities = coupons.into_iter().map(|coupon| Entity::Coupon(coupon.unwrap())).collect();
+        let change = Change { at: Timestamp::from_ms(0), entities, request: None };
+        catalog.apply(&change);
+        // A coupon may become known before its campaign.
+        snapshot.apply(&change, &catalog);
+        let unknown = id_of(&snapshot, (1, "ANNA15", 5));
+        assert_eq!(unknown, None, "nobody knows whose it is");
+        for number in [1, 2] {
+            let campaign = HotCampaign {
+                merchant: MerchantId::from_bits(number),
+                window_minutes: 60,
+                cookie_life: "".into(),
+                dedupe: Span::ms(0),
+                schedule: Schedule::default(),
+            };
+            snapshot.campaigns.insert(CampaignId::from_bits(number), campaign);
+        }
+        let found = |merchant: u64, code: &str, at| id_of(&snapshot, (merchant, code, at));
+        assert_eq!(found(2, " Anna15 ", 5), Some(3), "each merchant has codes of their own");
+        assert_eq!((found(1, "anna15", 5), found(1, "anna15", 10)), (Some(4), Some(5)));
+        assert_eq!((found(1, "STRASSE", 5), found(1, "straße", 5)), (Some(1), Some(2)));
+        assert_eq!(found(1, "STRASSE", 10), Some(1), "it is known, though nobody owns it");
+        assert_eq!((found(1, "SUMMER", 5), found(3, "ANNA15", 5)), (None, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod catalog_rules;
 mod channels;
 mod claims;
 mod clock;
+mod code_visits;
 mod damage;
 mod erase;
 mod events;

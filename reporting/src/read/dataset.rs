@@ -9,7 +9,7 @@ use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::event::EventName;
 use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId, UnparsedId};
 use shared::lead::LeadFact;
-use shared::order::{OrderFact, Touch};
+use shared::order::{Opening, OrderFact, Touch};
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
@@ -65,18 +65,34 @@ impl Dataset {
         self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
     }
 
-    /// Returns the events of one name that a click led to, by stream and sequence. Of events that
-    /// count as one, the first one received is returned.
-    pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Touch)> {
-        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Touch)> =
-            HashMap::new();
+    /// Returns the events of one name in visits that a click or a code opened, by stream and sequence.
+    /// Of events that count as one, the first one received is returned.
+    pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Opening)> {
+        self.distinct(name, EventFact::opening)
+    }
+
+    /// Returns the events of one name that a click led to, whatever code came later. As
+    /// [`Self::distinct_events`].
+    pub(crate) fn distinct_events_of_clicks(
+        &self,
+        name: EventName,
+    ) -> Vec<(&Recorded<EventFact>, Touch)> {
+        self.distinct(name, |event| event.touch)
+    }
+
+    /// Returns the events of one name that something led to.
+    fn distinct<Led: Copy>(
+        &self,
+        name: EventName,
+        led: impl Fn(&EventFact) -> Option<Led>,
+    ) -> Vec<(&Recorded<EventFact>, Led)> {
+        let mut first: HashMap<(MerchantId, EventId), (&Recorded<EventFact>, Led)> = HashMap::new();
         for event in self.events.iter().filter(|event| event.fact.name == name) {
-            let Some(touch) = event.fact.touch else { continue };
-            let held = first
-                .entry((event.fact.merchant, event.fact.counted_as()))
-                .or_insert((event, touch));
+            let Some(by) = led(&event.fact) else { continue };
+            let held =
+                first.entry((event.fact.merchant, event.fact.counted_as())).or_insert((event, by));
             if arrival(event) < arrival(held.0) {
-                *held = (event, touch);
+                *held = (event, by);
             }
         }
         let mut events: Vec<_> = first.into_values().collect();
@@ -84,11 +100,11 @@ impl Dataset {
         events
     }
 
-    /// Returns every session once: when it started, and the click that led to it.
-    pub(crate) fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Touch)> {
+    /// Returns every session once: when it started, and what opened it.
+    pub(crate) fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Opening)> {
         self.distinct_events(EventName::Session)
             .into_iter()
-            .map(|(event, touch)| (event.fact.happened_at(), touch))
+            .map(|(event, opening)| (event.fact.happened_at(), opening))
     }
 }
 
@@ -97,7 +113,8 @@ pub(crate) fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
     (event.fact.received_at, event.stream.as_str(), event.seq)
 }
 
-/// The merchant, campaign and influencer of a link; `None` where the catalog does not hold them.
+/// The merchant, campaign and influencer of a link or a coupon; `None` where the catalog does not hold
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LinkOwner {
     pub(crate) merchant: Option<MerchantId>,
@@ -108,10 +125,25 @@ pub(crate) struct LinkOwner {
 /// Looks up whose link it is.
 pub(crate) fn link_owner(catalog: &Catalog, link: LinkId) -> LinkOwner {
     let link = catalog.links.get(link);
-    let campaign = link.and_then(|link| catalog.campaigns.get(&link.campaign()));
+    owner(catalog, link.map(|link| (link.campaign(), link.influencer())))
+}
+
+/// Looks up whose link was clicked, or whose code it was.
+pub(crate) fn opening_owner(catalog: &Catalog, opening: &Opening) -> LinkOwner {
+    match opening {
+        Opening::Click(touch) => link_owner(catalog, touch.link),
+        Opening::Code(visit) => {
+            let coupon = catalog.coupons.get(&visit.coupon);
+            owner(catalog, coupon.map(|coupon| (coupon.campaign, coupon.influencer)))
+        }
+    }
+}
+
+fn owner(catalog: &Catalog, known: Option<(CampaignId, InfluencerId)>) -> LinkOwner {
+    let campaign = known.and_then(|(campaign, _)| catalog.campaigns.get(&campaign));
     LinkOwner {
         merchant: campaign.map(|campaign| campaign.merchant),
-        campaign: link.map(|link| link.campaign()),
-        influencer: link.map(|link| link.influencer()),
+        campaign: known.map(|(campaign, _)| campaign),
+        influencer: known.map(|(_, influencer)| influencer),
     }
 }

@@ -87,7 +87,9 @@ impl Codes {
             let clicked = |by: &dyn Fn(&Candidate) -> bool| {
                 decision.candidates.iter().any(|c| c.evidence == Evidence::Click && by(c))
             };
-            for used in decision.candidates.iter().filter(|c| c.campaign == Some(campaign.id)) {
+            let is_used =
+                |c: &&Candidate| c.evidence == Evidence::Coupon && c.campaign == Some(campaign.id);
+            for used in decision.candidates.iter().filter(is_used) {
                 let (Some(coupon), Some(owner)) = (used.coupon, used.influencer) else { continue };
                 let code = dataset.catalog.coupons.get(&coupon).map_or("", |coupon| &coupon.code);
                 let currency = order.currency.unwrap_or(merchant.currency);

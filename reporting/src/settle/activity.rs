@@ -162,7 +162,7 @@ fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
     let mut leads = Vec::new();
     let floods = unpaid_clicks(dataset);
     let mut of_click: HashMap<ClickId, u32> = HashMap::new();
-    let mut events = dataset.distinct_events(EventName::Lead);
+    let mut events = dataset.distinct_events_of_clicks(EventName::Lead);
     events.retain(|(event, _)| !told.contains(&event.fact.id));
     events.sort_by_key(|(event, _)| arrival(event));
     for (event, touch) in events {

@@ -2,10 +2,10 @@
 //! those of `shared`; nothing here decides a second time.
 
 pub(crate) mod activity;
-pub(crate) mod click_facts;
 pub(crate) mod click_index;
 pub(crate) mod conversion;
 pub(crate) mod leads;
 pub(crate) mod ledger;
+pub(crate) mod openings;
 pub(crate) mod period;
 pub(crate) mod zones;

@@ -3,16 +3,18 @@
 
 use std::collections::HashMap;
 
+use settlement::attribution::Candidate;
 use shared::consent::Consent;
 use shared::id::{ClickId, FactId, MerchantId};
+use shared::order::OpeningId;
 use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
 use crate::settle::activity::all_leads;
-use crate::settle::click_facts::ClickFacts;
 use crate::settle::conversion::Conversions;
 use crate::settle::ledger::{LedgerEntry, ledger_entries};
+use crate::settle::openings::Openings;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 use jiff::civil::Date;
@@ -63,15 +65,15 @@ pub(super) fn rows<'a>(
     as_of: Date,
 ) -> Result<Vec<Row<'a>>, Error> {
     let campaigns = &dataset.catalog.campaigns;
-    let facts = ClickFacts::of(dataset);
+    let openings = Openings::of(dataset);
     let clicks_of_leads: HashMap<FactId, ClickId> =
         all_leads(dataset).iter().filter_map(|lead| Some((lead.id, lead.touch?.click))).collect();
     let row = |entry: LedgerEntry<'a>| {
-        let click = match entry.conversion {
-            Some(conversion) => conversion.subject().and_then(|subject| subject.click),
-            None => clicks_of_leads.get(&entry.conversion_id).copied(),
+        let opening = match entry.conversion {
+            Some(conversion) => conversion.subject().and_then(Candidate::opening),
+            None => clicks_of_leads.get(&entry.conversion_id).copied().map(OpeningId::Click),
         };
-        let (sub_id, consent) = (facts.sub_id(click), facts.consent(click));
+        let (sub_id, consent) = (openings.sub_id(opening), openings.consent(opening));
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant, sub_id, consent }

@@ -6,14 +6,15 @@ use settlement::attribution::{Candidate, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
 use shared::id::MerchantId;
+use shared::order::OpeningId;
 use shared::time::Timestamp;
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
 use crate::settle::activity::{Earning, all_leads, earned_by_clicks};
-use crate::settle::click_facts::ClickFacts;
 use crate::settle::conversion::{Conversion, Conversions};
 use crate::settle::leads::AnyLead;
+use crate::settle::openings::Openings;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 
@@ -170,19 +171,19 @@ pub(super) fn rows<'a>(
     dataset: &'a Dataset,
     conversions: &'a Conversions,
 ) -> Result<Vec<Row<'a>>, Error> {
-    let (facts, catalog) = (ClickFacts::of(dataset), &dataset.catalog);
-    let row = |what: What<'a>, click| Row {
+    let (openings, catalog) = (Openings::of(dataset), &dataset.catalog);
+    let row = |what: What<'a>, opening| Row {
         what,
-        sub_id: facts.sub_id(click),
-        consent: facts.consent(click),
+        sub_id: openings.sub_id(opening),
+        consent: openings.consent(opening),
     };
     let orders = conversions.iter().map(|conversion| {
-        let click = conversion.subject().and_then(|subject| subject.click);
-        row(What::Order(conversion, model_of(conversion, catalog)), click)
+        let opening = conversion.subject().and_then(Candidate::opening);
+        row(What::Order(conversion, model_of(conversion, catalog)), opening)
     });
     let leads = all_leads(dataset).into_iter().filter(AnyLead::is_conversion).map(|lead| {
-        let click = lead.touch.map(|touch| touch.click);
-        row(What::Lead(Box::new(lead)), click)
+        let opening = lead.touch.map(|touch| OpeningId::Click(touch.click));
+        row(What::Lead(Box::new(lead)), opening)
     });
     let clicks = earned_by_clicks(dataset)?.into_iter().filter_map(|earned| {
         let campaign = catalog.campaigns.get(&earned.booking.account.campaign)?;

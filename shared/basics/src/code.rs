@@ -5,6 +5,9 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+/// The most bytes of a discount code.
+pub const CODE_BYTES_MAX: usize = 128;
+
 /// Returns the form in which discount codes are compared.
 ///
 /// These spellings are one code: any case, also by the rules of Turkish and of final sigmas;

@@ -95,6 +95,9 @@ pub enum Evidence {
     Click,
     /// A discount code used on the order.
     Coupon,
+    /// A visit that a discount code opened. A precedence need not list it: then it shares the place
+    /// of the click where coupons count too, and the later of the two wins.
+    CodeVisit,
     /// The customer has bought from this shop before. In a precedence, the evidence listed after
     /// this entry does not count for such a customer.
     ExistingCustomer,

@@ -18,7 +18,7 @@ mod suspension;
 pub use access::{AccessToken, Role};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
-pub use coupon::Coupon;
+pub use coupon::{Coupon, meant_by};
 pub use dating::Moment;
 pub use hold::{Hold, HoldTarget};
 pub use influencer::Influencer;
@@ -222,26 +222,23 @@ impl Catalog {
 
     /// Returns every coupon of a merchant with this code, in whatever spelling, in order of id.
     pub fn coupons_with_code(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
-        let ids = self.coupons_by_code.get(&fold_code(code)).into_iter().flatten();
         let of_merchant = |coupon: &&Arc<Coupon>| {
             self.campaigns
                 .get(&coupon.campaign)
                 .is_some_and(|campaign| campaign.merchant == merchant)
         };
-        ids.filter_map(|id| self.coupons.get(id)).filter(of_merchant).collect()
+        self.coupons_of_all(&fold_code(code)).filter(of_merchant).collect()
     }
 
-    /// Returns the coupons of a merchant that a code on an order means, in order of id: those that
-    /// are spelled like it but for case, or else all that may be meant. Coupons that were entered
-    /// when fewer spellings were one code keep their own.
+    /// Returns every coupon with a code, which must be folded, whosever it is, in order of id.
+    pub fn coupons_of_all(&self, folded: &str) -> impl Iterator<Item = &Arc<Coupon>> {
+        let ids = self.coupons_by_code.get(folded).into_iter().flatten();
+        ids.filter_map(|id| self.coupons.get(id))
+    }
+
+    /// Returns the coupons of a merchant that a code on an order means, in order of id.
     pub fn coupons_meant_by(&self, merchant: MerchantId, code: &str) -> Vec<&Arc<Coupon>> {
-        let mut found = self.coupons_with_code(merchant, code);
-        let plain = |code: &str| code.trim().to_lowercase();
-        let is_spelled_alike = |coupon: &&Arc<Coupon>| plain(&coupon.code) == plain(code);
-        if found.len() > 1 && found.iter().any(is_spelled_alike) {
-            found.retain(is_spelled_alike);
-        }
-        found
+        meant_by(self.coupons_with_code(merchant, code), code)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use super::code_visit::CodeVisit;
 use super::fact::OrderFact;
 use super::touch::Touch;
 use crate::id::ProofId;
@@ -31,6 +32,17 @@ pub enum Backing {
 pub struct Claim {
     /// The click of the token that came with it.
     pub touch: Touch,
+    /// What backs it.
+    pub backing: Backing,
+    /// The time at which it reached us, by our clock.
+    pub received_at: Timestamp,
+}
+
+/// A visit by a discount code that a browser claims to have led to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeClaim {
+    /// The visit.
+    pub visit: CodeVisit,
     /// What backs it.
     pub backing: Backing,
     /// The time at which it reached us, by our clock.
@@ -103,6 +115,18 @@ impl Reports {
         claims.dedup_by_key(|claim| claim.touch.click);
         claims
     }
+
+    /// Returns the visits by a code that browsers claim, by time, each with the best of its claims.
+    pub(super) fn code_claims(&self, facts: &[&OrderFact]) -> Vec<CodeClaim> {
+        let of_fact = |fact: &&OrderFact| {
+            let (backing, received_at) = (self.backing(fact), fact.received_at);
+            fact.code_visit.map(|visit| CodeClaim { visit, backing, received_at })
+        };
+        let mut claims: Vec<CodeClaim> = facts.iter().filter_map(of_fact).collect();
+        claims.sort_by_key(|claim| (claim.visit, Reverse(claim.backing), claim.received_at));
+        claims.dedup_by_key(|claim| claim.visit);
+        claims
+    }
 }
 
 /// How far the shop's clock may be ahead of ours.
@@ -114,8 +138,19 @@ impl Claim {
     /// Returns whether the claim came when the buyer of an order that was placed then would have
     /// sent it, from a click inside its window before the order.
     pub fn is_timely(&self, placed_at: Timestamp) -> bool {
-        let after = self.received_at.since(placed_at);
-        let came_soon = after >= Span::ms(-CLOCK_SKEW.as_ms()) && after <= CLAIM_AGE_MAX;
-        came_soon && self.touch.covers(placed_at)
+        came_soon(self.received_at, placed_at) && self.touch.covers(placed_at)
     }
+}
+
+impl CodeClaim {
+    /// As [`Claim::is_timely`]. The window is that of the coupon's campaign.
+    pub fn is_timely(&self, window: Span, placed_at: Timestamp) -> bool {
+        came_soon(self.received_at, placed_at) && self.visit.covers(window, placed_at)
+    }
+}
+
+/// Returns whether the buyer's page would have reported the order at that time.
+fn came_soon(received_at: Timestamp, placed_at: Timestamp) -> bool {
+    let after = received_at.since(placed_at);
+    after >= Span::ms(-CLOCK_SKEW.as_ms()) && after <= CLAIM_AGE_MAX
 }

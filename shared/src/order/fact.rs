@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::code_visit::CodeVisit;
 use super::touch::{Touch, Visit};
 use crate::consent::Consent;
 use crate::id::{ClickId, CustomerId, FactId, MerchantId, ProofId, UnparsedId};
@@ -292,6 +293,9 @@ pub struct OrderFact {
     /// Clicks that the fact names by id only. They are looked up when the order is settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clicks: Vec<ClickId>,
+    /// The visit by a discount code in which the page reports the order. Only pages tell of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_visit: Option<CodeVisit>,
     /// The customer, as a hash of the e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer: Option<CustomerId>,
@@ -392,6 +396,7 @@ impl OrderFact {
             coupons: vec![],
             touches: vec![],
             clicks: vec![],
+            code_visit: None,
             customer: None,
             mailbox: None,
             new_customer: None,

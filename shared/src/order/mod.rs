@@ -5,6 +5,7 @@
 //! layer. What a browser said never changes what the shop's server said.
 
 mod claims;
+mod code_visit;
 mod deliveries;
 mod fact;
 mod names;
@@ -14,7 +15,8 @@ mod refunds;
 mod said;
 mod touch;
 
-pub use claims::{BROWSER_FACTS_MAX, Backing, Claim};
+pub use claims::{BROWSER_FACTS_MAX, Backing, Claim, CodeClaim};
+pub use code_visit::{CodeVisit, Opening, OpeningId};
 pub use deliveries::{deliveries, distinct};
 pub use fact::{
     Alias, AliasKind, AmountPart, FactKind, FailedRefund, Line, OrderFact, Refund, RefundList,
@@ -87,6 +89,10 @@ pub struct Order {
     pub touches: Vec<Touch>,
     /// The clicks that browsers claim, by time. They matter only where the shop's facts have none.
     pub claims: Vec<Claim>,
+    /// The visits by a code in the shop's facts, by time: a page that the shop signed has them.
+    pub code_visits: Vec<CodeVisit>,
+    /// The visits by a code that browsers claim, by time. As [`Order::claims`].
+    pub code_claims: Vec<CodeClaim>,
     /// The amounts that were stated and could not be read, and that no later fact states readably.
     /// While there are any, nobody knows what the order is worth.
     pub unreadable: Vec<Unreadable>,
@@ -180,7 +186,7 @@ impl<'f> Folding<'f> {
 
     /// Returns the order as the facts until now have it; `None` without facts.
     pub fn order(&self) -> Option<Order> {
-        let claims = self.reports.claims(&self.claims);
+        let claims = (self.reports.claims(&self.claims), self.reports.code_claims(&self.claims));
         if self.shop.last.fact().is_some() {
             return order_of(&self.shop, claims, true);
         }
@@ -192,7 +198,11 @@ impl<'f> Folding<'f> {
     }
 }
 
-fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Order> {
+fn order_of(
+    base: &Said<'_>,
+    (claims, code_claims): (Vec<Claim>, Vec<CodeClaim>),
+    confirmed: bool,
+) -> Option<Order> {
     let (last, first_at) = (base.last.fact()?, base.first_at?);
     let content = base.content.fact();
     let (in_currency, no_currency) = base.currency.answer(&AmountPart::Currency);
@@ -207,6 +217,7 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
     let unreadable = [no_currency, no_goods, no_total].into_iter().flatten().chain(no_refunds);
     let refunded = |line: &Line| Some((line.id.clone(), refunds?.line_minor(&line.id)?));
     let touches = if confirmed { touches(base, first_at) } else { vec![] };
+    let code_visits = if confirmed { code_visits(base) } else { vec![] };
     // A click that may not count does not say when the order was placed either.
     let is_backed = |claim: &&Claim| !confirmed || claim.backing >= Backing::Earlier;
     let backed = || claims.iter().filter(|claim| touches.is_empty() && is_backed(claim));
@@ -240,6 +251,8 @@ fn order_of(base: &Said<'_>, claims: Vec<Claim>, confirmed: bool) -> Option<Orde
         renewal: base.renewal,
         touches,
         claims,
+        code_visits,
+        code_claims,
         unreadable: unreadable.cloned().collect(),
         known_at: Timestamp::MAX,
     })
@@ -264,6 +277,13 @@ fn touches(said: &Said<'_>, first_at: Timestamp) -> Vec<Touch> {
         is_same
     });
     touches
+}
+
+/// Returns the latest visits by a code that were named, by time.
+fn code_visits(said: &Said<'_>) -> Vec<CodeVisit> {
+    let mut visits: Vec<_> = said.code_visits.iter().rev().take(TOUCHES_MAX).copied().collect();
+    visits.reverse();
+    visits
 }
 
 /// Returns whether a state of an order is known already, so that it need not be recorded: one of

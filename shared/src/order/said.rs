@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::code_visit::CodeVisit;
 use super::fact::{AmountPart, FactKind, OrderFact, Source, Status, Unreadable};
 use super::place::{Place, place};
 use super::refunds::Refunds;
@@ -98,6 +99,7 @@ pub(super) struct Said<'f> {
     pub test: bool,
     pub renewal: bool,
     pub touches: BTreeSet<Touch>,
+    pub code_visits: BTreeSet<CodeVisit>,
     /// The clicks that are later than the fact that brought their token.
     pub ahead: BTreeSet<Touch>,
     /// When WooCommerce's deletions arrived, and its first state of the order.
@@ -151,6 +153,7 @@ impl<'f> Said<'f> {
         self.test |= fact.test;
         self.renewal |= fact.renewal;
         self.touches.extend(&fact.touches);
+        self.code_visits.extend(&fact.code_visit);
         self.ahead.extend(fact.touches.iter().filter(|touch| touch.is_ahead_of(fact.received_at)));
         self.refunds.add(place, fact);
     }

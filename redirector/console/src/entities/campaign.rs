@@ -128,8 +128,8 @@ fn precedence(value: &Value) -> Result<Vec<Evidence>, String> {
     if credits && !twice {
         Ok(list)
     } else {
-        Err("expected `click`, `coupon` and `existing_customer`, each at most once, \
-             with `click` or `coupon` among them"
+        Err("expected `click`, `coupon`, `code_visit` and `existing_customer`, each at most once, \
+             with one of the first three among them"
             .to_owned())
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! What only a browser says is a claim. Nothing here may decide what is paid.
 
-use live::HotMerchant;
+use live::{HotMerchant, Snapshot};
 use shared::consent::Consent;
 use shared::event::{Event, EventName, Order, PageSource, is_order_id};
 use shared::id::{EventId, FactId, ProofId};
 use shared::money::{Currency, Decimal};
-use shared::order::{AmountPart, OrderFact, Source, Status, Touch, Unreadable, normal_order_id};
+use shared::order::{
+    AmountPart, CodeVisit, OrderFact, Source, Status, Touch, Unreadable, normal_order_id,
+};
 use shared::platform::Platform;
 use shared::record::{EventFact, Record};
 use shared::time::{Span, Timestamp};
@@ -28,6 +30,7 @@ pub(super) type Verdict = Result<Record<'static>, &'static str>;
 
 /// What all events of a request have in common.
 pub(super) struct Judge<'a> {
+    pub snapshot: &'a Snapshot,
     pub merchant: &'a HotMerchant,
     pub caller: &'a Caller,
     pub is_image: bool,
@@ -50,6 +53,7 @@ impl Judge<'_> {
         if self.consent == Consent::Denied {
             return Err("consent_denied");
         }
+        let code_visit = self.code_visit(event);
         match (event.name, &event.order) {
             // An image is for pages without scripts, which the shop's server writes with the key in
             // them. Without it, it is an address that anybody may have asked for.
@@ -59,9 +63,9 @@ impl Judge<'_> {
                 Err("unproven")
             }
             (EventName::Purchase, Some(order)) => {
-                Ok(Record::Order(Box::new(self.purchase(event, order))))
+                Ok(Record::Order(Box::new(self.purchase(event, order, code_visit))))
             }
-            _ if self.touch.is_none() => Err("no_click"),
+            _ if self.touch.is_none() && code_visit.is_none() => Err("no_click"),
             _ => Ok(Record::Event(EventFact {
                 id: self.event_id(event),
                 name: event.name,
@@ -69,6 +73,7 @@ impl Judge<'_> {
                 received_at: self.now,
                 merchant: self.merchant.id,
                 touch: self.touch,
+                code_visit,
                 consent: self.known_consent(),
             })),
         }
@@ -91,6 +96,25 @@ impl Judge<'_> {
         if is_unbelievable { self.now } else { stated.min(self.now) }
     }
 
+    /// Returns the visit that a discount code opened, if the code is a coupon's of this merchant and
+    /// the visit lies inside the window of its campaign. Other codes are not recorded.
+    ///
+    /// The browser's clock may be wrong, so only the time between the code and the event is believed,
+    /// and never one below zero.
+    fn code_visit(&self, event: &Event) -> Option<CodeVisit> {
+        if event.code.is_empty() {
+            return None;
+        }
+        let age = event.code_at.map_or(0, |code_at| event.ts.saturating_sub(code_at).max(0));
+        let at = self.believable(event);
+        let opened_at = Timestamp::from_ms(at.as_ms().saturating_sub(age));
+        let coupon = self.snapshot.coupon_meant_by(self.merchant.id, &event.code, opened_at)?;
+        let campaign = self.snapshot.campaign(coupon.campaign)?;
+        let window = Span::minutes(i64::from(campaign.window_minutes));
+        let visit = CodeVisit { opened_at, coupon: coupon.id };
+        visit.covers(window, at).then_some(visit)
+    }
+
     fn event_id(&self, event: &Event) -> EventId {
         if let Some(id) = lead_id(event)
             && let Some(touch) = self.touch
@@ -105,7 +129,7 @@ impl Judge<'_> {
     }
 
     /// Returns a purchase as the browser saw it, or as the shop's page signed it.
-    fn purchase(&self, event: &Event, order: &Order) -> OrderFact {
+    fn purchase(&self, event: &Event, order: &Order, code_visit: Option<CodeVisit>) -> OrderFact {
         let (merchant, at) = (self.merchant, self.believable(event));
         let mut notes = Vec::new();
         let currency = order.currency;
@@ -134,7 +158,7 @@ impl Judge<'_> {
         }
         unreadable.extend(left_out(order, goods.is_none(), &mut notes));
         let proof = self.proof(order);
-        let id = self.claim_id(event, order, proof);
+        let id = self.claim_id(event, order, proof, code_visit);
         let order_id = order_id(order, proof);
         let order_name = (merchant.platform.unwrap_or(Platform::Other), order_id);
         let source = match order.source {
@@ -151,6 +175,7 @@ impl Judge<'_> {
             shipping_minor: shipping,
             total_minor: total,
             touches: self.touch.into_iter().collect(),
+            code_visit,
             proofs: proof.into_iter().collect(),
             consent: Some(self.known_consent()),
             unreadable,
@@ -158,7 +183,7 @@ impl Judge<'_> {
         };
         if is_signed == Some(true) {
             // SECURITY: codes and `new_customer` are not signed: only the browser says them. So
-            // they are left out.
+            // they are left out. Click and visit stay: who has a signed page is the buyer.
             // The key is not signed either, so it proves nothing to others.
             return OrderFact {
                 id: self.signed_id(order),
@@ -183,18 +208,30 @@ impl Judge<'_> {
         ProofId::of_key(self.merchant.id, order.key.as_deref()?)
     }
 
-    /// Returns the id of a claim. Order, click and key are part of it, since the page chooses the
+    /// Returns the id of a claim. Order, click, key and coupon are part of it, since the page chooses the
     /// event's id and an image's follows from the order: nobody takes the place of another one's
     /// claim.
-    fn claim_id(&self, event: &Event, order: &Order, proof: Option<ProofId>) -> FactId {
+    fn claim_id(
+        &self,
+        event: &Event,
+        order: &Order,
+        proof: Option<ProofId>,
+        code_visit: Option<CodeVisit>,
+    ) -> FactId {
         let click = self.touch.map(|touch| touch.click);
-        FactId::of_content(&[
+        // A retry may state another moment, so the moment is no part.
+        let coupon = code_visit.map(|visit| visit.coupon.bits().to_be_bytes());
+        let event = self.event_id(event);
+        let order = normal_order_id(&order.id);
+        let mut parts: Vec<&[u8]> = vec![
             b"claim",
-            self.event_id(event).as_bytes(),
-            normal_order_id(&order.id).as_bytes(),
+            event.as_bytes(),
+            order.as_bytes(),
             click.as_ref().map_or(&[], |click| click.as_bytes()),
             proof.as_ref().map_or(&[], |proof| proof.as_bytes()),
-        ])
+        ];
+        parts.extend(coupon.as_ref().map(|coupon| &coupon[..]));
+        FactId::of_content(&parts)
     }
 
     fn signed_id(&self, order: &Order) -> FactId {

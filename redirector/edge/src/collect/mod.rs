@@ -100,7 +100,9 @@ pub(crate) async fn take(
         let refuses_tracking = is_flagged || request::Headers::read(headers).refuses_tracking;
         let is_image = form == Form::Image;
         let consent = batch.consent;
-        let judge = Judge { merchant, caller, is_image, consent, refuses_tracking, touch, now };
+        let snapshot = &*snapshot;
+        let judge =
+            Judge { snapshot, merchant, caller, is_image, consent, refuses_tracking, touch, now };
         batch.events.iter().map(|event| judge.judge(event)).collect()
     };
     record(worker, verdicts).await

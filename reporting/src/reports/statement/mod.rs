@@ -21,7 +21,7 @@ use shared::order::Status;
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
+use crate::read::dataset::{Dataset, opening_owner};
 use crate::settle::conversion::is_payable;
 use crate::settle::conversion::{Conversion, Conversions};
 use crate::settle::ledger::{LedgerEntry, ledger_entries};
@@ -227,9 +227,11 @@ impl<'a> Draft<'a> {
                 self.main_line(influencer).clicks_billable += 1;
             }
         }
-        for (started_at, touch) in dataset.session_starts() {
+        for (started_at, opening) in dataset.session_starts() {
+            let owner = opening_owner(self.catalog, &opening);
             if self.bounds.contains(started_at)
-                && let Some(influencer) = self.owner(touch.link)
+                && owner.campaign == Some(self.campaign.id)
+                && let Some(influencer) = owner.influencer
             {
                 self.main_line(influencer).sessions += 1;
             }

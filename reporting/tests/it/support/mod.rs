@@ -236,6 +236,7 @@ pub(crate) fn event(number: u8, name: EventName, at: Timestamp, touch: Option<To
         received_at: at.plus(Span::seconds(1)),
         merchant: SHOP,
         touch,
+        code_visit: None,
         consent: Consent::Granted,
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use shared::catalog::Evidence;
 use shared::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
+use shared::order::{CodeVisit, OpeningId};
 use shared::time::Timestamp;
 
 /// The evidence by which an order was credited.
@@ -15,6 +16,8 @@ pub enum Method {
     Click,
     /// The owner of a coupon is credited.
     Coupon,
+    /// The owner of a code is credited, with which the customer opened the shop.
+    CodeVisit,
     /// Nobody is credited.
     None,
 }
@@ -25,6 +28,7 @@ impl Method {
         match self {
             Self::Click => "click",
             Self::Coupon => "coupon",
+            Self::CodeVisit => "code_visit",
             Self::None => "none",
         }
     }
@@ -36,16 +40,17 @@ impl Method {
 pub enum Verdict {
     /// It is credited.
     Credited,
-    /// A later touch of the same visitor is credited.
+    /// A later touch of the same visitor is credited, or a later visit by a code.
     EarlierTouch,
     /// The campaign credits the first touch, and this is a later one.
     LaterTouch,
-    /// The click came after the customer had gone to the checkout, and an earlier click led there.
+    /// The click or the visit came after the customer had gone to the checkout, and an earlier one
+    /// led there.
     AfterCheckout,
     /// The influencer placed the order.
     SelfReferral,
     /// The influencer, the link or the coupon was suspended when the link was clicked or the code
-    /// was used.
+    /// was used; for a visit by a code, when it began or when the order was placed.
     Suspended,
     /// The order is a renewal of a subscription, which the campaign does not pay for.
     Renewal,
@@ -54,24 +59,24 @@ pub enum Verdict {
     ExistingCustomer,
     /// The campaign counts other evidence first.
     LowerPrecedence,
-    /// The order was placed after the touch's window.
+    /// The order was placed after the window of the touch or of the visit.
     OutsideWindow,
-    /// Only a browser named the click, and the shop's own facts have another one.
+    /// Only a browser named it, and the shop's own facts have another click or visit.
     LessTrusted,
-    /// Only a browser named the click, and it did not prove that it knows the order: it brought the
+    /// Only a browser named it, and it did not prove that it knows the order: it brought the
     /// order's number alone, or a key that the shop's reports do not bear.
     Unproven,
-    /// Browsers named clicks of several influencers by the order's number alone.
+    /// Browsers named clicks or visits of several influencers by the order's number alone.
     Contested,
-    /// The order was placed before the click.
+    /// The order was placed before the click or the visit.
     AfterOrder,
-    /// The order was placed outside the dates of the coupon or its campaign.
+    /// The order was placed, or the visit began, outside the dates of the coupon or its campaign.
     OutOfDates,
-    /// The link or its campaign is not in the catalog.
+    /// The link, the coupon or its campaign is not in the catalog.
     Unknown,
 }
 
-/// The right by which a click that only a browser named may be credited.
+/// The right by which a click or a visit that only a browser named may be credited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -83,11 +88,11 @@ pub enum Standing {
     Trusted,
     /// The page had a key, and the shop has not reported the order yet. Pays nothing.
     Unchecked,
-    /// The merchant accepts the order's number, and no other influencer's click claims the order.
+    /// The merchant accepts the order's number, and nobody claims the order for another influencer.
     ByNumber,
 }
 
-/// A touch or a coupon that could be credited.
+/// A touch, a visit by a code, or a coupon that could be credited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The kind of evidence.
@@ -104,14 +109,49 @@ pub struct Candidate {
     pub link: Option<LinkId>,
     /// The time of the click.
     pub clicked_at: Option<Timestamp>,
+    /// When a visit by a code began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
     /// The coupon's id.
     pub coupon: Option<CouponId>,
-    /// The coupon's code as the order spells it.
+    /// The coupon's code: as the order spells it, or of a visit, as it is printed.
     pub code: Option<String>,
     /// The campaign it belongs to.
     pub campaign: Option<CampaignId>,
     /// The influencer it belongs to.
     pub influencer: Option<InfluencerId>,
+}
+
+impl Candidate {
+    /// Makes a candidate of some evidence with a verdict, and nothing else.
+    pub(super) const fn blank(evidence: Evidence, verdict: Verdict) -> Self {
+        Self {
+            evidence,
+            verdict,
+            claim: None,
+            click: None,
+            link: None,
+            clicked_at: None,
+            opened_at: None,
+            coupon: None,
+            code: None,
+            campaign: None,
+            influencer: None,
+        }
+    }
+
+    /// Returns what opened the customer's visit: the click, or the code; `None` for a coupon on the
+    /// order.
+    pub fn opening(&self) -> Option<OpeningId> {
+        let code = || Some(CodeVisit { opened_at: self.opened_at?, coupon: self.coupon? });
+        self.click.map(OpeningId::Click).or_else(|| code().map(OpeningId::Code))
+    }
+
+    /// Returns when the customer came to the shop by it: the time of a click or of a visit by a
+    /// code.
+    pub(super) fn came_at(&self) -> Option<Timestamp> {
+        self.clicked_at.or(self.opened_at)
+    }
 }
 
 /// The decision about an order: who is credited, and why.
@@ -133,7 +173,7 @@ pub struct Decision {
     pub terms_version: usize,
     /// The same terms in one line.
     pub terms: String,
-    /// All candidates: touches by time, then coupons.
+    /// All candidates: touches and visits by a code by time, then coupons.
     pub candidates: Vec<Candidate>,
 }
 

@@ -1,12 +1,14 @@
-//! Attribution: decides which click or coupon is credited for an order, and why.
+//! Attribution: decides which click, coupon or visit by a code is credited for an order, and why.
 //!
 //! A decision lists every candidate with its verdict, so that it can be checked: the same facts
 //! give the same decision, byte for byte, on the edge, in the batch and in an audit. A touch
-//! outside its window is labelled, never dropped. A coupon is credited without inventing a click.
+//! outside its window is labelled, never dropped. A coupon, and a visit that a code opened, are
+//! credited without inventing a click.
 
 mod claims;
 mod decision;
 mod models;
+mod pick;
 
 pub use decision::{Candidate, Decision, Method, Standing, Verdict};
 pub use models::{credit, shares};
@@ -14,17 +16,18 @@ pub use models::{credit, shares};
 use std::sync::Arc;
 
 use shared::catalog::{
-    Campaign, Catalog, Coupon, Evidence, Model, Renewals, Suspendable, SuspendedPeriod,
+    Campaign, Catalog, Coupon, Evidence, Renewals, Suspendable, SuspendedPeriod,
 };
 use shared::id::{ClickId, CustomerId, InfluencerId};
-use shared::order::{Order, Touch, Visit, path_before};
-use shared::time::Timestamp;
+use shared::order::{CodeVisit, Opening, Order, Touch, Visit, path_before};
+use shared::time::{Span, Timestamp};
 
 use claims::Judged;
 use decision::label_of;
+use pick::{mark_winner, pick};
 
 /// The version of these rules. It must change with every change that could change a decision.
-pub const RULES: &str = "afterclick/4";
+pub const RULES: &str = "afterclick/5";
 
 /// Decides who is credited for an order.
 ///
@@ -36,7 +39,9 @@ pub fn decide(
     visit: &dyn Fn(&ClickId) -> Option<Visit>,
 ) -> Decision {
     let claims = Judged::of(order, catalog);
-    let mut candidates = touch_candidates(order, &claims, catalog, visit);
+    let mut candidates = code_candidates(order, &claims, catalog);
+    candidates.extend(touch_candidates(order, &claims, catalog, visit));
+    candidates.sort_by_key(Candidate::came_at);
     candidates.extend(coupon_candidates(order, catalog));
     candidates.iter_mut().for_each(|candidate| refuse(candidate, order, catalog));
     shield_checkout(&mut candidates, order);
@@ -44,7 +49,7 @@ pub fn decide(
     mark_winner(&mut candidates, &winner);
     let winner = winner.index();
     debug_assert!(is_only_credited(&candidates, winner), "only the winner is credited");
-    let (method, label, reason) = explain(&candidates, winner);
+    let (method, label, reason) = explain(&candidates, winner, order.placed_at);
     let campaign = winner.and_then(|index| catalog.campaigns.get(&candidates[index].campaign?));
     let (terms_version, terms) = campaign.map_or_else(Default::default, |campaign| {
         let (version, terms) = campaign.terms_at(order.placed_at);
@@ -85,18 +90,24 @@ fn refuse(candidate: &mut Candidate, order: &Order, catalog: &Catalog) {
 
 /// Returns the suspension in which a candidate lies: that of its link or influencer at the time of
 /// the click, or that of its coupon or influencer when the order was placed.
+///
+/// SECURITY: only a browser says when a code opened a visit, so an earlier moment must not take it
+/// out of a suspension: both its moment and the order's count.
 pub(crate) fn suspended<'c>(
     candidate: &Candidate,
     order: &Order,
     catalog: &'c Catalog,
 ) -> Option<&'c SuspendedPeriod> {
-    let at = candidate.clicked_at.unwrap_or(order.placed_at);
+    let ordered_at = candidate.clicked_at.is_none().then_some(order.placed_at);
     let of = [
         candidate.link.map(Suspendable::Link),
         candidate.coupon.map(Suspendable::Coupon),
         candidate.influencer.map(Suspendable::Influencer),
     ];
-    of.into_iter().flatten().find_map(|of| catalog.suspended(of, at, order.known_at))
+    let at_any = |at: Timestamp| {
+        of.into_iter().flatten().find_map(|of| catalog.suspended(of, at, order.known_at))
+    };
+    [candidate.came_at(), ordered_at].into_iter().flatten().find_map(at_any)
 }
 
 /// Returns whether the influencer placed the order: its e-mail address is theirs, and was known
@@ -111,14 +122,12 @@ fn is_own_order(influencer: Option<InfluencerId>, order: &Order, catalog: &Catal
     own.is_some() && own == order.customer && known_since <= order.placed_at
 }
 
-/// Refuses clicks that came after the customer had gone to the checkout, when an earlier click led
-/// there: a late click must not take the credit.
+/// Refuses clicks and visits by a code that came after the customer had gone to the checkout, when
+/// an earlier one led there: a late one must not take the credit.
 fn shield_checkout(candidates: &mut [Candidate], order: &Order) {
     let Some(checkout_at) = order.checkout_at else { return };
-    let creditable =
-        |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
-    let came_before =
-        |c: &Candidate| c.clicked_at.is_some_and(|clicked_at| clicked_at < checkout_at);
+    let creditable = |c: &Candidate| c.came_at().is_some() && c.verdict == Verdict::Credited;
+    let came_before = |c: &Candidate| c.came_at().is_some_and(|came_at| came_at < checkout_at);
     if candidates.iter().any(|c| creditable(c) && came_before(c)) {
         for late in candidates.iter_mut().filter(|c| creditable(c) && !came_before(c)) {
             late.verdict = Verdict::AfterCheckout;
@@ -134,29 +143,89 @@ fn touch_candidates(
     catalog: &Catalog,
     visit: &dyn Fn(&ClickId) -> Option<Visit>,
 ) -> Vec<Candidate> {
-    let accepted = claims.accepted.iter().map(|(touch, _)| *touch);
+    let accepted = claims.accepted.iter().filter_map(|(of, _)| click_of(of));
     let own: Vec<Touch> = order.touches.iter().copied().chain(accepted).collect();
     let before = own.iter().flat_map(|touch| path_before(touch, visit));
     let mut touches: Vec<Touch> = before.chain(own.iter().copied()).collect();
     touches.sort_unstable();
     touches.dedup_by_key(|touch| touch.click);
-    let refused = claims
-        .refused
-        .iter()
-        .filter(|(claimed, _)| touches.iter().all(|t| t.click != claimed.click));
+    let refused = claims.refused.iter().filter_map(|(of, verdict)| Some((click_of(of)?, *verdict)));
+    let refused = refused.filter(|(claimed, _)| touches.iter().all(|t| t.click != claimed.click));
     let refused = refused
-        .map(|&(touch, verdict)| Candidate { verdict, ..touch_candidate(&touch, order, catalog) });
+        .map(|(touch, verdict)| Candidate { verdict, ..touch_candidate(&touch, order, catalog) });
     let standing = |touch: &Touch| {
-        let mut accepted = claims.accepted.iter();
-        accepted.find(|(claimed, _)| claimed.click == touch.click).map(|(_, standing)| *standing)
+        let is_it = |of: &Opening| click_of(of).is_some_and(|claimed| claimed.click == touch.click);
+        claims.accepted.iter().find(|(of, _)| is_it(of)).map(|(_, standing)| *standing)
     };
     let touches = touches.iter().map(|touch| Candidate {
         claim: standing(touch),
         ..touch_candidate(touch, order, catalog)
     });
-    let mut candidates: Vec<_> = refused.chain(touches).collect();
-    candidates.sort_by_key(|candidate| candidate.clicked_at);
-    candidates
+    refused.chain(touches).collect()
+}
+
+const fn click_of(of: &Opening) -> Option<Touch> {
+    match of {
+        Opening::Click(touch) => Some(*touch),
+        Opening::Code(_) => None,
+    }
+}
+
+const fn code_of(of: &Opening) -> Option<CodeVisit> {
+    match of {
+        Opening::Click(_) => None,
+        Opening::Code(visit) => Some(*visit),
+    }
+}
+
+/// Returns the visits of an order that codes opened as candidates: those that may be credited, and
+/// those that browsers claim in vain.
+fn code_candidates(order: &Order, claims: &Judged, catalog: &Catalog) -> Vec<Candidate> {
+    let of = |visit: &CodeVisit| code_candidate(visit, order, catalog);
+    let own = order.code_visits.iter().map(of);
+    let accepted = claims.accepted.iter().filter_map(|(claimed, standing)| {
+        Some(Candidate { claim: Some(*standing), ..of(&code_of(claimed)?) })
+    });
+    let refused = claims.refused.iter().filter_map(|(claimed, verdict)| {
+        Some(Candidate { verdict: *verdict, ..of(&code_of(claimed)?) })
+    });
+    own.chain(accepted).chain(refused).collect()
+}
+
+/// Makes a candidate of a visit that a code opened. Code and campaign must have been valid when it
+/// began, and the order must lie inside the campaign's window from then on.
+fn code_candidate(visit: &CodeVisit, order: &Order, catalog: &Catalog) -> Candidate {
+    let coupon = catalog.coupons.get(&visit.coupon);
+    let campaign = coupon.and_then(|coupon| catalog.campaigns.get(&coupon.campaign));
+    let campaign = campaign.filter(|campaign| campaign.merchant == order.merchant);
+    let verdict = match (coupon, campaign) {
+        (Some(coupon), Some(campaign)) => {
+            if order.placed_at < visit.opened_at {
+                Verdict::AfterOrder
+            } else if !is_in_dates(coupon, campaign, visit.opened_at) {
+                Verdict::OutOfDates
+            } else if visit.covers(campaign.window(), order.placed_at) {
+                Verdict::Credited
+            } else {
+                Verdict::OutsideWindow
+            }
+        }
+        _ => Verdict::Unknown,
+    };
+    Candidate {
+        opened_at: Some(visit.opened_at),
+        coupon: Some(visit.coupon),
+        code: coupon.map(|coupon| coupon.code.clone()),
+        campaign: campaign.map(|campaign| campaign.id),
+        influencer: coupon.map(|coupon| coupon.influencer),
+        ..Candidate::blank(Evidence::CodeVisit, verdict)
+    }
+}
+
+/// Returns whether a coupon and its campaign are valid at a time.
+fn is_in_dates(coupon: &Coupon, campaign: &Campaign, at: Timestamp) -> bool {
+    let has_begun = campaign.starts_at.is_none_or(|starts| starts <= at);
+    coupon.is_owned_at(at) && has_begun && campaign.ends_at.is_none_or(|ends| at < ends)
 }
 
 /// Makes a candidate of a touch. The verdict `Credited` means here that it could be credited:
@@ -174,16 +243,12 @@ fn touch_candidate(touch: &Touch, order: &Order, catalog: &Catalog) -> Candidate
         Verdict::OutsideWindow
     };
     Candidate {
-        evidence: Evidence::Click,
-        verdict,
-        claim: None,
         click: Some(touch.click),
         link: Some(touch.link),
         clicked_at: Some(touch.clicked_at),
-        coupon: None,
-        code: None,
         campaign: campaign.map(|campaign| campaign.id),
         influencer: link.map(|link| link.influencer()),
+        ..Candidate::blank(Evidence::Click, verdict)
     }
 }
 
@@ -210,125 +275,14 @@ fn coupon_candidate(
     order: &Order,
     campaign: Option<&Arc<Campaign>>,
 ) -> Candidate {
-    let within = |starts: Option<Timestamp>, ends: Option<Timestamp>| {
-        starts.is_none_or(|starts| starts <= order.placed_at)
-            && ends.is_none_or(|ends| order.placed_at < ends)
-    };
-    let in_dates = within(coupon.starts_at, coupon.ends_at)
-        && campaign.is_some_and(|campaign| within(campaign.starts_at, campaign.ends_at));
+    let in_dates = campaign.is_some_and(|campaign| is_in_dates(coupon, campaign, order.placed_at));
+    let verdict = if in_dates { Verdict::Credited } else { Verdict::OutOfDates };
     Candidate {
-        evidence: Evidence::Coupon,
-        verdict: if in_dates { Verdict::Credited } else { Verdict::OutOfDates },
-        claim: None,
-        click: None,
-        link: None,
-        clicked_at: None,
         coupon: Some(coupon.id),
         code: Some(code.trim().to_owned()),
         campaign: Some(coupon.campaign),
         influencer: Some(coupon.influencer),
-    }
-}
-
-/// The result of a precedence.
-enum Pick {
-    /// This candidate is credited.
-    Winner(usize),
-    /// Nobody is credited: the customer had bought from this shop before.
-    ExistingCustomer,
-    /// Nobody is credited: the campaign counts none of the evidence.
-    Nobody,
-}
-
-impl Pick {
-    const fn index(&self) -> Option<usize> {
-        match self {
-            Self::Winner(index) => Some(*index),
-            Self::ExistingCustomer | Self::Nobody => None,
-        }
-    }
-}
-
-/// Picks the touch that the model credits, or the first coupon.
-///
-/// A coupon on the order is the shop's word. So a click that a browser claims by the order's number
-/// alone only comes after it, whatever the campaign counts first.
-fn pick(candidates: &[Candidate], by_number: bool, order: &Order, catalog: &Catalog) -> Pick {
-    let coupon = candidates
-        .iter()
-        .position(|c| c.evidence == Evidence::Coupon && c.verdict == Verdict::Credited);
-    if by_number
-        && coupon.is_some()
-        && let picked @ (Pick::Winner(_) | Pick::ExistingCustomer) =
-            pick_first(candidates, None, coupon, order, catalog)
-    {
-        return picked;
-    }
-    pick_first(candidates, pick_touch(candidates, catalog), coupon, order, catalog)
-}
-
-/// Picks the evidence that the campaign counts first.
-///
-/// When touch and coupon belong to different campaigns, the touch's campaign decides.
-fn pick_first(
-    candidates: &[Candidate],
-    touch: Option<usize>,
-    coupon: Option<usize>,
-    order: &Order,
-    catalog: &Catalog,
-) -> Pick {
-    let Some(referee) = touch.or(coupon) else { return Pick::Nobody };
-    let campaign = candidates[referee].campaign.and_then(|id| catalog.campaigns.get(&id));
-    let precedence = campaign.map_or(&[][..], |campaign| &campaign.precedence);
-    if precedence.is_empty() {
-        return Pick::Winner(referee);
-    }
-    for evidence in precedence {
-        let found = match evidence {
-            Evidence::Click => touch,
-            Evidence::Coupon => coupon,
-            Evidence::ExistingCustomer if order.new_customer == Some(false) => {
-                return Pick::ExistingCustomer;
-            }
-            Evidence::ExistingCustomer => None,
-        };
-        if let Some(index) = found {
-            return Pick::Winner(index);
-        }
-    }
-    // Evidence that the precedence does not list does not count.
-    Pick::Nobody
-}
-
-/// Picks the latest touch that may be credited. Where its campaign credits first clicks, the first
-/// touch of the same campaign.
-fn pick_touch(candidates: &[Candidate], catalog: &Catalog) -> Option<usize> {
-    let creditable =
-        |c: &Candidate| c.evidence == Evidence::Click && c.verdict == Verdict::Credited;
-    let latest = candidates.iter().rposition(creditable)?;
-    let campaign = candidates[latest].campaign;
-    let model = campaign.and_then(|id| catalog.campaigns.get(&id)).map(|campaign| campaign.model);
-    if model != Some(Model::FirstClick) {
-        return Some(latest);
-    }
-    candidates.iter().position(|c| creditable(c) && c.campaign == campaign)
-}
-
-/// Leaves the credit to the winner, and gives each other candidate the reason why it has none.
-fn mark_winner(candidates: &mut [Candidate], picked: &Pick) {
-    let winner = picked.index();
-    let winning = winner.map(|index| candidates[index].evidence);
-    for (index, candidate) in candidates.iter_mut().enumerate() {
-        if candidate.verdict != Verdict::Credited || Some(index) == winner {
-            continue;
-        }
-        let is_outrun = candidate.evidence == Evidence::Click && winning == Some(Evidence::Click);
-        candidate.verdict = match picked {
-            Pick::ExistingCustomer => Verdict::ExistingCustomer,
-            Pick::Winner(winner) if is_outrun && index > *winner => Verdict::LaterTouch,
-            Pick::Winner(_) if is_outrun => Verdict::EarlierTouch,
-            Pick::Winner(_) | Pick::Nobody => Verdict::LowerPrecedence,
-        };
+        ..Candidate::blank(Evidence::Coupon, verdict)
     }
 }
 
@@ -337,16 +291,26 @@ fn is_only_credited(candidates: &[Candidate], winner: Option<usize>) -> bool {
     credited.enumerate().all(|(index, is_credited)| is_credited == (Some(index) == winner))
 }
 
-fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static str, String) {
+fn explain(
+    candidates: &[Candidate],
+    winner: Option<usize>,
+    placed_at: Timestamp,
+) -> (Method, &'static str, String) {
     let has = |verdict| candidates.iter().any(|c| c.verdict == verdict);
     let others = candidates.len() - usize::from(winner.is_some());
     if let Some(candidate) = winner.map(|index| &candidates[index]) {
         let later = has(Verdict::LaterTouch);
         let (method, what) = match candidate.evidence {
-            Evidence::Click if later => (Method::Click, "the first click within its window"),
-            Evidence::Click => (Method::Click, "the latest click within its window"),
+            Evidence::Click if later => (Method::Click, "the first click within its window".into()),
+            Evidence::Click => (Method::Click, "the latest click within its window".into()),
+            Evidence::CodeVisit => {
+                let code = candidate.code.as_deref().unwrap_or_default();
+                let before = before(candidate.opened_at.unwrap_or(placed_at), placed_at);
+                let what = format!("the owner of the code {code}, which opened the shop {before}");
+                (Method::CodeVisit, what)
+            }
             Evidence::Coupon | Evidence::ExistingCustomer => {
-                (Method::Coupon, "the owner of the discount code on the order")
+                (Method::Coupon, "the owner of the discount code on the order".to_owned())
             }
         };
         return (method, "", format!("credited to {what}; {others} other candidates"));
@@ -360,7 +324,12 @@ fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static
     } else if has(Verdict::ExistingCustomer) {
         (Verdict::ExistingCustomer, "the customer had bought here before")
     } else if has(Verdict::OutsideWindow) {
-        (Verdict::OutsideWindow, "the order came after the window of every click")
+        let is_click = |c: &Candidate| c.evidence == Evidence::Click;
+        let has_click =
+            candidates.iter().any(|c| c.verdict == Verdict::OutsideWindow && is_click(c));
+        let by_click = "the order came after the window of every click";
+        let by_code = "the order came after the window of the visit that a code opened";
+        (Verdict::OutsideWindow, if has_click { by_click } else { by_code })
     } else if has(Verdict::Contested) {
         let reason = "browsers claimed it by its number alone for several influencers";
         (Verdict::Contested, reason)
@@ -373,4 +342,16 @@ fn explain(candidates: &[Candidate], winner: Option<usize>) -> (Method, &'static
         (Verdict::Unknown, "no candidate may be credited")
     };
     (Method::None, label_of(verdict).unwrap_or_default(), reason.to_owned())
+}
+
+/// Says in words how long before the order something was: `3 days before`.
+fn before(at: Timestamp, placed_at: Timestamp) -> String {
+    let ago = placed_at.since(at).as_ms().max(0);
+    let units = [("day", Span::days(1)), ("hour", Span::minutes(60)), ("minute", Span::minutes(1))];
+    let counted = units.map(|(unit, length)| (ago / length.as_ms(), unit));
+    match counted.into_iter().find(|(count, _)| *count > 0) {
+        Some((1, unit)) => format!("1 {unit} before"),
+        Some((count, unit)) => format!("{count} {unit}s before"),
+        None => "just before".to_owned(),
+    }
 }

@@ -43,11 +43,14 @@ pub fn shares(decision: &Decision, model: Model) -> Vec<(&Candidate, u64)> {
 /// Returns the part of an order's goods that each touch is credited under a model. The sum is
 /// exactly the goods.
 ///
-/// An order that was credited to a coupon belongs to its owner under every model.
+/// An order that was credited to a coupon, or to a visit by a code, belongs to its owner under every
+/// model.
 pub fn credit(decision: &Decision, model: Model, goods_minor: i64) -> Vec<(&Candidate, i64)> {
     let shares = match decision.method {
         Method::Click => shares(decision, model),
-        Method::Coupon => decision.subject().map(|owner| (owner, 1)).into_iter().collect(),
+        Method::Coupon | Method::CodeVisit => {
+            decision.subject().map(|owner| (owner, 1)).into_iter().collect()
+        }
         Method::None => vec![],
     };
     let whole: i128 = shares.iter().map(|(_, share)| i128::from(*share)).sum();

@@ -5,6 +5,7 @@
 mod bounds;
 mod catalog_folding;
 mod claims;
+mod code_visits;
 mod holding;
 mod leads;
 mod order_folding;

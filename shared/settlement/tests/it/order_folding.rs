@@ -8,16 +8,16 @@ use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
 use shared::id::{ClickId, FactId, ProofId};
 use shared::order::{
-    AmountPart, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status, Touch,
-    Unreadable, Visit, distinct, fold,
+    AmountPart, CodeVisit, FactKind, FailedRefund, OrderFact, Refund, RefundList, Source, Status,
+    Touch, Unreadable, Visit, distinct, fold,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 
 use crate::plain_fold::plain_fold;
 use crate::world::{
-    ANNA, BEN, MERCHANT, NOW, catalog, click_first, fifteen_percent, later, paid, settled, terms,
-    total, touch,
+    ANNA, BEN, BENS_COUPON, MERCHANT, NOW, catalog, click_first, fifteen_percent, later, paid,
+    settled, terms, total, touch,
 };
 
 #[test]
@@ -380,6 +380,8 @@ fn any_fact() -> impl Strategy<Value = OrderFact> {
                     f.failed_refunds = vec![failed];
                 }
                 f.touches = if evidence & 1 == 0 { vec![touch(NOW)] } else { vec![] };
+                let by_code = CodeVisit { opened_at: NOW, coupon: BENS_COUPON };
+                f.code_visit = (extra % 3 == 0).then_some(by_code);
                 f.coupons = if evidence & 2 == 0 { vec!["BEN15".into()] } else { vec![] };
                 f.proofs = if evidence & 4 == 0 { ProofId::of_key(MERCHANT, "key").into_iter().collect() } else { vec![] };
                 f.asks_proof = evidence != 6;

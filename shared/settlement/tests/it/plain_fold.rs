@@ -1,12 +1,13 @@
 //! The fold as its rules say it: all facts at once, sorted, read from the first to the last. It is
 //! slow, and the measure of the fold that takes fact by fact.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::money::Currency;
 use shared::order::{
-    AmountPart, Backing, Claim, FactKind, Line, Order, OrderFact, Refund, RefundList, Source,
-    Status, Touch, Unreadable, distinct,
+    AmountPart, Backing, Claim, CodeClaim, CodeVisit, FactKind, Line, Order, OrderFact, Refund,
+    RefundList, Source, Status, Touch, Unreadable, distinct,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -39,7 +40,9 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
     let sum = |pick: &dyn Fn(&Refund) -> i64| refunds.values().map(pick).sum();
     let (reports, claimants) = if confirmed { (&base[..], &claims) } else { (&[][..], &base) };
     let touches = touches(reports);
-    let claims = claims_of(reports, claimants);
+    let (claims, code_claims) = claims_of(reports, claimants);
+    let visits = reports.iter().filter_map(|report| report.code_visit);
+    let code_visits: BTreeSet<CodeVisit> = visits.collect();
     let counts =
         |claim: &&Claim| touches.is_empty() && (!confirmed || claim.backing >= Backing::Earlier);
     let claimed = claims.iter().filter(counts).map(|claim| claim.touch);
@@ -78,6 +81,8 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         renewal: base.iter().any(|f| f.renewal),
         touches,
         claims,
+        code_visits: code_visits.into_iter().collect(),
+        code_claims,
         unreadable: unreadable.cloned().collect(),
         known_at: Timestamp::MAX,
     })
@@ -212,7 +217,7 @@ fn refunded_lines(refunds: &BTreeMap<&str, Refund>, of: &[Line]) -> BTreeMap<Str
 }
 
 /// Returns the clicks that browsers claim, each with the best that backs it.
-fn claims_of(reports: &[&OrderFact], facts: &[&OrderFact]) -> Vec<Claim> {
+fn claims_of(reports: &[&OrderFact], facts: &[&OrderFact]) -> (Vec<Claim>, Vec<CodeClaim>) {
     let proofs: Vec<_> = reports.iter().flat_map(|report| &report.proofs).collect();
     let backing = |fact: &OrderFact| {
         let own = fact.proofs.iter().copied().chain(fact.id_as_proof());
@@ -226,14 +231,18 @@ fn claims_of(reports: &[&OrderFact], facts: &[&OrderFact]) -> Vec<Claim> {
             Backing::Number
         }
     };
-    let mut claims: Vec<Claim> = Vec::new();
+    let (mut claims, mut of_codes) = (Vec::new(), Vec::new());
     for fact in facts {
         let (backing, received_at) = (backing(fact), fact.received_at);
         claims.extend(fact.touches.iter().map(|&touch| Claim { touch, backing, received_at }));
+        of_codes.extend(fact.code_visit.map(|visit| CodeClaim { visit, backing, received_at }));
     }
-    claims.sort_by_key(|claim| (claim.touch, std::cmp::Reverse(claim.backing), claim.received_at));
+    claims.sort_by_key(|claim: &Claim| (claim.touch, Reverse(claim.backing), claim.received_at));
     claims.dedup_by_key(|claim| claim.touch.click);
-    claims
+    of_codes
+        .sort_by_key(|claim: &CodeClaim| (claim.visit, Reverse(claim.backing), claim.received_at));
+    of_codes.dedup_by_key(|claim| claim.visit);
+    (claims, of_codes)
 }
 
 fn touches(facts: &[&OrderFact]) -> Vec<Touch> {
