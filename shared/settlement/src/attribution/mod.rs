@@ -24,7 +24,7 @@ use claims::Judged;
 use decision::label_of;
 
 /// The version of these rules. It must change with every change that could change a decision.
-pub const RULES: &str = "afterclick/4";
+pub const RULES: &str = "afterclick/5";
 
 /// Decides who is credited for an order.
 ///
@@ -56,6 +56,7 @@ pub fn decide(
         method,
         label: label.to_owned(),
         reason,
+        new_customer: order.new_customer,
         terms_version,
         terms,
         candidates,
@@ -287,7 +288,7 @@ fn pick_first(
         let found = match evidence {
             Evidence::Click => touch,
             Evidence::Coupon => coupon,
-            Evidence::ExistingCustomer if order.new_customer == Some(false) => {
+            Evidence::ExistingCustomer if order.new_customer.is_some_and(|one| !one.is_new) => {
                 return Pick::ExistingCustomer;
             }
             Evidence::ExistingCustomer => None,

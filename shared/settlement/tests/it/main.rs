@@ -5,6 +5,7 @@
 mod bounds;
 mod catalog_folding;
 mod claims;
+mod history;
 mod holding;
 mod leads;
 mod order_folding;
