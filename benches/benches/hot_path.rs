@@ -6,6 +6,7 @@ use std::hint::black_box;
 use agents::Agents;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal::{Options, StreamName, Writer};
+use settlement::history::Newness;
 use settlement::ledger::settle;
 use shared::agent::{Device, InApp, Visitor};
 use shared::catalog::Catalog;
@@ -151,7 +152,7 @@ fn order_fold(c: &mut Criterion) {
     c.bench_function("order/fold of two facts", |b| b.iter(|| fold(black_box(&facts))));
     let catalog = Catalog::default();
     c.bench_function("order/fold, decision and ledger of two facts", |b| {
-        b.iter(|| settle(black_box(&facts), &catalog, &|_| None));
+        b.iter(|| settle(black_box(&facts), &catalog, &|_| None, &Newness::default()));
     });
 }
 

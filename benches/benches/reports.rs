@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use settlement::history::Newness;
 use settlement::ledger::settle;
 use shared::catalog::Catalog;
 use shared::id::{FactId, MerchantId};
@@ -51,7 +52,7 @@ fn reports(c: &mut Criterion) {
             group.bench_function(BenchmarkId::new("find and settle", count), |b| {
                 b.iter(|| {
                     assert_eq!(by_order(black_box(&facts)).len(), 1);
-                    settle(black_box(&facts), &catalog, &|_| None)
+                    settle(black_box(&facts), &catalog, &|_| None, &Newness::default())
                 });
             });
             group.bench_function(BenchmarkId::new("find repetitions", count), |b| {

@@ -14,6 +14,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use settlement::history::Newness;
 use settlement::ledger::settle;
 use shared::catalog::{Catalog, Change, Entity};
 use shared::id::{CampaignId, CouponId, FactId, InfluencerId, MerchantId};
@@ -203,8 +204,8 @@ impl Life {
     /// operation.
     fn booked(&self, plant: Option<Plant>, rng: &mut StdRng) -> Result<Value> {
         let facts = self.facts(plant);
-        let settled =
-            settle(&facts, &self.catalog()?, &|_| None).context("an order without facts")?;
+        let settled = settle(&facts, &self.catalog()?, &|_| None, &Newness::default())
+            .context("an order without facts")?;
         let mut booked = vec![BTreeMap::<String, i64>::new(); self.operations.len()];
         for booking in &settled.bookings {
             let minutes = booking.booked_at.since(BEGIN).as_ms() / 60_000;

@@ -199,6 +199,11 @@ pub(crate) fn catalog(config: &Config) -> Result<Catalog> {
     Ok(catalog)
 }
 
+/// Reads the catalog as [`catalog`] does; an empty one where no journal is.
+pub(crate) fn catalog_here(config: &Config) -> Result<Catalog> {
+    if config.journal_dir().is_dir() { catalog(config) } else { Ok(Catalog::default()) }
+}
+
 /// Appends a change of one entity. When it returns, the change is on disk.
 fn append(config: &Config, entity: Entity) -> Result<()> {
     let change = Change { at: clock::now(), entities: vec![entity], request: None };

@@ -10,7 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use console::{Remarks, remarks};
 use sha2::{Digest, Sha256};
+use shared::catalog::Catalog;
 use ureq::Agent;
 use url::Url;
 
@@ -84,6 +86,23 @@ pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
          integrity=\"{integrity}\" crossorigin=\"anonymous\"\n"
     );
     Ok((findings.text, findings.failures == 0))
+}
+
+/// Says of each campaign which of its rules cannot count in its shop, and which count by something
+/// else than the shop's word. Nothing is wrong with these: the server API may bring what a shop
+/// does not say.
+pub(crate) fn rules(catalog: &Catalog) -> String {
+    let mut text = String::new();
+    for campaign in catalog.campaigns.values() {
+        let merchant = catalog.merchants.get(&campaign.merchant);
+        let Remarks { warnings, notes } =
+            remarks(campaign, merchant.and_then(|merchant| merchant.platform));
+        let warnings = warnings.iter().map(|said| ("warns ", said));
+        for (word, said) in warnings.chain(notes.iter().map(|said| ("note  ", said))) {
+            _ = writeln!(text, "{word} campaign {} ({}): {said}", campaign.id, campaign.name);
+        }
+    }
+    if text.is_empty() { text } else { format!("\nRules of campaigns:\n\n{text}") }
 }
 
 /// Checks the pixel's loader and every file that it names by its hash. Returns the loader.

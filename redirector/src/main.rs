@@ -63,10 +63,11 @@ fn run(command: Command) -> anyhow::Result<bool> {
             erase::erase(&config, &erasure.merchant, &erasure.who)?;
         }
         Command::Doctor { url, settings } => {
-            let here =
-                || Ok::<_, ConfigError>(format!("http://{}", Config::resolve(&settings)?.listen));
-            let (findings, is_well) = doctor::examine(&url.map_or_else(here, Ok)?)?;
+            let config = Config::resolve(&settings)?;
+            let address = url.unwrap_or_else(|| format!("http://{}", config.listen));
+            let (findings, is_well) = doctor::examine(&address)?;
             commands::print(&findings)?;
+            commands::print(&doctor::rules(&access::catalog_here(&config)?))?;
             return Ok(is_well);
         }
     }

@@ -448,7 +448,8 @@ impl Rule {
 impl Conditions {
     fn fits_order(&self, order: &Order) -> bool {
         let is_free = order.goods_minor.map(|goods| goods == 0);
-        let customer = self.new_customer.is_none() || self.new_customer == order.new_customer;
+        let is_new = order.new_customer.map(|customer| customer.is_new);
+        let customer = self.new_customer.is_none() || self.new_customer == is_new;
         customer && (self.free.is_none() || self.free == is_free)
     }
 

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use hot_state::{
     CounterKey, FoundOrder, HotState, ListedDelivery, Metric, UnparsedDelivery, find_order,
-    has_many_customers,
+    has_many_customers, newness_of,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -348,9 +348,11 @@ fn view(
     let found = found.ok_or_else(missing)?;
     // The catalog is locked only while orders are settled, never while the hot state is read.
     let settle = |found: &FoundOrder| {
-        settle(&found.facts, &console.live.read(), &|click| found.visit(click))
+        let newness = newness_of(state, found)?;
+        Ok(settle(&found.facts, &console.live.read(), &|click| found.visit(click), &newness))
     };
-    let settled = settle(&found).ok_or_else(missing)?;
+    let settled = settle(&found).map_err(|error| Problem::no_figures(&error))?;
+    let settled = settled.ok_or_else(missing)?;
     let many = has_many_customers(state, &settled, &settle);
     let many = many.map_err(|error| Problem::no_figures(&error))?;
     let own = is_own_mailbox(&settled, &console.live.read());
@@ -387,6 +389,7 @@ fn show_order(order: &Order) -> Value {
         "net_goods": money(order.net_goods_minor()),
         "unreadable": order.unreadable,
         "coupons": order.coupons,
+        "new_customer": order.new_customer,
     })
 }
 

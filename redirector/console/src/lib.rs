@@ -30,6 +30,7 @@ mod table;
 mod tokens;
 
 pub use context::Console;
+pub use entities::{Remarks, remarks};
 pub use guesses::Guesses;
 pub use hosts::Hosts;
 pub use server::run;

@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 
 use crate::asked;
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Kind, shown_once, unworkable};
+use crate::entities::{EntityBuilder, Kind, Remarks, remarks, shown_once};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::shown::show;
@@ -421,17 +421,21 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
 }
 
 /// Returns the part of an answer that says what is strange: about the clock, which is also logged,
-/// and about rules that never count.
+/// about rules that never count, and about those that count by something else than
+/// the shop's word.
 fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value {
     if let Some(remark) = &remark {
         tracing::warn!("a change of the catalog: {remark}");
     }
-    let mut warnings: Vec<String> = remark.into_iter().collect();
+    let mut said = Remarks::default();
     if let Entity::Campaign(campaign) = entity {
         let merchant = catalog.merchants.get(&campaign.merchant);
-        warnings.extend(unworkable(campaign, merchant.and_then(|merchant| merchant.platform)));
+        said = remarks(campaign, merchant.and_then(|merchant| merchant.platform));
     }
-    if warnings.is_empty() { json!({}) } else { json!({ "warnings": warnings }) }
+    said.warnings.splice(..0, remark);
+    let texts = [("warnings", said.warnings), ("notes", said.notes)];
+    let texts = texts.into_iter().filter(|(_, texts)| !texts.is_empty());
+    texts.map(|(name, texts)| (name.to_owned(), json!(texts))).collect::<Map<_, _>>().into()
 }
 
 /// Adds fields to an answer.

@@ -56,7 +56,7 @@ impl Brought {
 pub fn has_many_customers(
     state: &HotState,
     settled: &Settled,
-    settle: &dyn Fn(&FoundOrder) -> Option<Settled>,
+    settle: &dyn Fn(&FoundOrder) -> Result<Option<Settled>>,
 ) -> Result<bool> {
     let Some(click) = bringing_click(settled) else { return Ok(false) };
     let merchant = settled.order.merchant;
@@ -66,7 +66,7 @@ pub fn has_many_customers(
         let name = home.get(MERCHANT_BYTES..).and_then(|name| str::from_utf8(name).ok());
         let found = find_order_of_key(state, merchant, name.unwrap_or_default())?;
         let Some(found) = found else { continue };
-        if let Some(order) = settle(&found).filter(|order| bringing_click(order) == Some(click)) {
+        if let Some(order) = settle(&found)?.filter(|order| bringing_click(order) == Some(click)) {
             customers.add(&order);
         }
         if customers.are_many() {

@@ -26,7 +26,7 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 /// shrink.
 const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
 /// The version of the layout of keys and values.
-const LAYOUT: &[u8] = b"5";
+const LAYOUT: &[u8] = b"6";
 /// The key of that version; no stream has this name.
 const LAYOUT_KEY: &[u8] = b"(layout)";
 

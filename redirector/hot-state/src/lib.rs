@@ -16,6 +16,7 @@ mod embedded;
 mod events;
 #[cfg(feature = "faults")]
 mod fault;
+mod histories;
 mod lazy;
 mod model;
 mod orders;
@@ -29,6 +30,7 @@ mod url;
 pub use customers::has_many_customers;
 #[cfg(feature = "faults")]
 pub use fault::StateFault;
+pub use histories::newness_of;
 pub use lazy::LazyState;
 pub use model::{CounterKey, Metric};
 pub use orders::{FoundOrder, find_order};

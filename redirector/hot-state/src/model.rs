@@ -1,6 +1,7 @@
 //! Keys and values of the hot state: the layouts that every store shares.
 
 use anyhow::{Context, Result, bail};
+use settlement::history::Heard;
 use shared::class::Class;
 use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::money::Currency;
@@ -94,6 +95,8 @@ pub enum Entry {
     Elsewhere(FactId, NameKey),
     /// A click that led to the order. It is kept as long as the order.
     Led(Visit),
+    /// An order of the customer whose key this is.
+    Bought(Heard),
 }
 
 /// Returns the key of a fact's entry: its id, and where a later delivery may say it anew, also when
@@ -124,6 +127,9 @@ impl Entry {
             Self::Fact(fact) => fact_entry_key(fact),
             Self::Elsewhere(id, _) => entry_key(1, id.as_bytes()),
             Self::Led(visit) => entry_key(2, visit.touch.click.as_bytes()),
+            Self::Bought(heard) => {
+                entry_key(3, FactId::of_content(&[&heard_to_bytes(heard)]).as_bytes())
+            }
         }
     }
 
@@ -132,6 +138,7 @@ impl Entry {
             Self::Fact(fact) => serde_json::to_vec(fact).context("an order could not be stored")?,
             Self::Elsewhere(_, home) => home.clone(),
             Self::Led(visit) => visit_to_bytes(visit),
+            Self::Bought(heard) => heard_to_bytes(heard),
         })
     }
 
@@ -147,9 +154,24 @@ impl Entry {
             }
             1 => Self::Elsewhere(FactId::from_bytes(id), bytes.to_vec()),
             2 => Self::Led(visit_from_bytes(ClickId::from_bytes(id), bytes).context(damaged)?),
+            3 => Self::Bought(heard_from_bytes(bytes).context(damaged)?),
             _ => bail!(damaged),
         })
     }
+}
+
+/// When an order of a customer was heard of, as it is stored: two times, then the order's id.
+fn heard_to_bytes(heard: &Heard) -> Vec<u8> {
+    let times = [heard.received_at, heard.stated_at].map(|at| at.as_ms().to_be_bytes());
+    [&times.concat()[..], heard.id.as_bytes()].concat()
+}
+
+fn heard_from_bytes(bytes: &[u8]) -> Option<Heard> {
+    let time = |range: std::ops::Range<usize>| {
+        Some(Timestamp::from_ms(i64::from_be_bytes(bytes.get(range)?.try_into().ok()?)))
+    };
+    let id = str::from_utf8(bytes.get(16..)?).ok()?.to_owned();
+    Some(Heard { received_at: time(0..8)?, stated_at: time(8..16)?, id })
 }
 
 /// Bytes of a window that has no click before it.

@@ -5,10 +5,11 @@
 //! which of them are one order. Facts are only ever added, and removed only where they change
 //! nothing, so nodes that share a store need not agree on anything.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use anyhow::Result;
+use settlement::history::Heard;
 use shared::id::{ClickId, FactId, MerchantId, ProofId};
 use shared::order::{
     BROWSER_FACTS_MAX, OrderFact, OrderKey, PATH_TOUCHES_MAX, Visit, by_order, deliveries,
@@ -81,6 +82,16 @@ impl NamedEntries {
         entries.into_iter().any(|entry| matches!(entry, Entry::Elsewhere(..)))
     }
 
+    /// Returns what was heard of the orders that stand under a customer's key.
+    pub(crate) fn heard(&self, customer: &NameKey) -> BTreeSet<Heard> {
+        let entries = self.names.get(customer).into_iter().flat_map(HashMap::values);
+        let heard = entries.filter_map(|entry| match entry {
+            Entry::Bought(heard) => Some(heard.clone()),
+            _ => None,
+        });
+        heard.collect()
+    }
+
     /// Adds an entry. Returns whether it is new and was kept.
     pub(crate) fn add(&mut self, name: &NameKey, entry: Entry) -> bool {
         let entries = self.names.entry(name.clone()).or_default();
@@ -119,7 +130,7 @@ impl NamedEntries {
                 match entry {
                     Entry::Fact(fact) => group.facts.push(fact),
                     Entry::Led(visit) => _ = group.visits.insert(visit.touch.click, *visit),
-                    Entry::Elsewhere(..) => {}
+                    Entry::Elsewhere(..) | Entry::Bought(_) => {}
                 }
             }
             wanted.extend(leads_to(entries));
@@ -135,7 +146,8 @@ fn leads_to(entries: &HashMap<EntryKey, Entry>) -> BTreeSet<NameKey> {
         match entry {
             Entry::Fact(fact) => names.extend(keys_of(fact)),
             Entry::Elsewhere(_, home) => _ = elsewhere.insert(home),
-            Entry::Led(_) => {}
+            // A customer's orders are many orders, not one.
+            Entry::Led(_) | Entry::Bought(_) => {}
         }
     }
     // Many reports of one order are no reason to lose it.
@@ -191,11 +203,48 @@ pub(crate) fn superfluous(facts: &[OrderFact]) -> Vec<(NameKey, EntryKey)> {
     facts.iter().filter(is_gone).flat_map(of_fact).collect()
 }
 
+/// Orders with all their facts, and the names from which they were reached.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub orders: BTreeMap<OrderKey, Vec<OrderFact>>,
+    pub names: BTreeSet<NameKey>,
+}
+
+impl Gathered {
+    /// Adds the orders that are reached from names, which must have been read. `visits` gets the
+    /// clicks that led to them.
+    pub(crate) fn add<S: BuildHasher>(
+        &mut self,
+        known: &NamedEntries,
+        roots: impl IntoIterator<Item = NameKey>,
+        visits: &mut HashMap<ClickId, Visit, S>,
+    ) {
+        for root in roots {
+            if self.names.contains(&root) {
+                continue;
+            }
+            let group = known.group(&root);
+            visits.extend(group.visits.iter());
+            // Groups of several roots may hold the same order, each with other claims.
+            for (key, facts) in group.orders() {
+                self.orders.entry(key).or_default().extend(facts);
+            }
+            self.names.extend(group.names);
+        }
+    }
+
+    /// Returns all facts of the orders.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &OrderFact> {
+        self.orders.values().flatten()
+    }
+}
+
 /// What the hot state knows of an order.
 pub struct FoundOrder {
+    pub(crate) key: OrderKey,
     /// Each fact once, or once for each time that it was taken back and said anew.
     pub facts: Vec<OrderFact>,
-    visits: HashMap<ClickId, Visit>,
+    pub(crate) visits: HashMap<ClickId, Visit>,
 }
 
 impl FoundOrder {
@@ -296,8 +345,9 @@ fn find_under(
     let group = known.group(&root);
     let mut orders = group.orders();
     let Some(index) = pick(&orders) else { return Ok(None) };
-    let facts = distinct(&orders.swap_remove(index).1).into_iter().cloned().collect();
-    let mut found = FoundOrder { facts, visits: group.visits };
+    let (key, facts) = orders.swap_remove(index);
+    let facts = distinct(&facts).into_iter().cloned().collect();
+    let mut found = FoundOrder { key, facts, visits: group.visits };
     read_visits(state, &mut found.visits, &found.facts)?;
     Ok(Some(found))
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use settlement::attribution::Method;
+use settlement::history::newness;
 use settlement::ledger::{Account, Settled, settle};
 use shared::catalog::Catalog;
 use shared::commission::Caps;
@@ -29,11 +30,14 @@ use shared::zone::Zone;
 
 use crate::customers::Brought;
 use crate::events::Events;
+use crate::histories::{self, customers_of, is_customer};
 use crate::model::{
     CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
     window_expires_at,
 };
-use crate::orders::{NamedEntries, clicks_of, keys_of, places_of, read_visits, superfluous};
+use crate::orders::{
+    Gathered, NamedEntries, clicks_of, keys_of, places_of, read_visits, superfluous,
+};
 use crate::state::HotState;
 
 /// How many times names are read again because another node added to them.
@@ -258,11 +262,12 @@ impl Projection {
             self.take_in_leads(&visits, &catalog());
         }
         state.store(&stored, now)?;
+        let touched = (touched, With::OthersOfCustomers);
         settle_groups(state, &mut known, &mut visits, touched, (catalog, now))?;
         for merchant in std::mem::take(&mut self.recount) {
             let mut known = NamedEntries::default();
             let names = state.names_with_totals(merchant)?.into_iter().collect();
-            settle_groups(state, &mut known, &mut visits, names, (catalog, now))?;
+            settle_groups(state, &mut known, &mut visits, (names, With::None), (catalog, now))?;
         }
         for (seq, key) in std::mem::take(&mut self.events).counted(state, now)? {
             if seq > self.counted.seq {
@@ -343,42 +348,35 @@ fn roots_of<'n>(
     home.into_iter().chain(kept.iter().copied().filter(by_key).collect::<Vec<_>>())
 }
 
+/// Which orders are settled with those that are reached from names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum With {
+    /// The other orders of their customers: a fact of one order may decide whether another one is
+    /// the customer's first.
+    OthersOfCustomers,
+    /// None. No change of the catalog decides who is a new customer.
+    None,
+}
+
 /// Settles the orders under names again and writes what they count for. If another node added a
 /// fact meanwhile, it does so again: whoever writes last has seen all facts.
 fn settle_groups<C: Deref<Target = Catalog>>(
     state: &HotState,
     known: &mut NamedEntries,
     visits: &mut Visits,
-    mut roots: BTreeSet<NameKey>,
+    (mut roots, mut with): (BTreeSet<NameKey>, With),
     (catalog, now): (&dyn Fn() -> C, Timestamp),
 ) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let mut changed = BTreeSet::new();
         while !roots.is_empty() {
-            let some: Vec<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
-            known.read(state, some.iter().cloned())?;
-            // Groups of several roots may hold the same order, each with other claims.
-            let mut by_key: BTreeMap<OrderKey, Vec<OrderFact>> = BTreeMap::new();
-            let mut names = BTreeSet::new();
-            for root in some {
-                roots.remove(&root);
-                if names.contains(&root) {
-                    continue;
-                }
-                let group = known.group(&root);
-                visits.extend(group.visits.iter());
-                for (key, facts) in group.orders() {
-                    by_key.entry(key).or_default().extend(facts);
-                }
-                names.extend(group.names);
-            }
-            let orders: Vec<(OrderKey, Vec<OrderFact>)> = by_key.into_iter().collect();
-            for (_, facts) in &orders {
-                read_visits(state, visits, facts)?;
-            }
+            let some: BTreeSet<NameKey> = roots.iter().take(GROUPS_AT_ONCE).cloned().collect();
+            roots.retain(|root| !some.contains(root));
+            let Concerned { to_settle, others, names } =
+                concerned(state, known, visits, (some, with), now)?;
             let mut brought = Brought::default();
-            let totals = totals(&orders, visits, &catalog(), &mut brought);
-            let gone: Vec<_> = orders.iter().flat_map(|(_, facts)| superfluous(facts)).collect();
+            let totals = totals(&to_settle, &others, visits, &catalog(), &mut brought);
+            let gone: Vec<_> = to_settle.values().flat_map(|facts| superfluous(facts)).collect();
             state.put_totals(&totals)?;
             brought.store(state, now)?;
             state.remove_entries(&gone)?;
@@ -394,26 +392,71 @@ fn settle_groups<C: Deref<Target = Catalog>>(
             return Ok(());
         }
         changed.iter().for_each(|name| known.forget(name));
-        roots = changed;
+        (roots, with) = (changed, With::OthersOfCustomers);
     }
     bail!("orders change faster than they can be settled; it is tried again soon")
 }
 
+/// The orders that a step concerns.
+struct Concerned {
+    to_settle: BTreeMap<OrderKey, Vec<OrderFact>>,
+    /// Orders that are only looked at: other orders of the same customers.
+    others: BTreeMap<OrderKey, Vec<OrderFact>>,
+    /// Everything that was looked at to settle them.
+    names: BTreeSet<NameKey>,
+}
+
+/// Reads the orders that are reached from names, and those of the same customers. Puts orders under
+/// their customers.
+fn concerned(
+    state: &HotState,
+    known: &mut NamedEntries,
+    visits: &mut Visits,
+    (roots, with): (BTreeSet<NameKey>, With),
+    now: Timestamp,
+) -> Result<Concerned> {
+    let (customers, mut roots): (BTreeSet<_>, BTreeSet<_>) =
+        roots.into_iter().partition(is_customer);
+    roots.extend(histories::read(state, known, &customers)?);
+    let mut found = Gathered::default();
+    known.read(state, roots.iter().cloned())?;
+    found.add(known, roots, visits);
+    let mut customers = customers_of(found.facts());
+    let mut homes = histories::enter(state, known, &customers, now)?;
+    if with == With::OthersOfCustomers {
+        known.read(state, homes.iter().cloned())?;
+        found.add(known, homes, visits);
+        customers = customers_of(found.facts());
+        homes = histories::read(state, known, customers.keys())?;
+    }
+    known.read(state, homes.iter().cloned())?;
+    let mut others = Gathered::default();
+    others.add(known, homes, visits);
+    others.orders.retain(|key, _| !found.orders.contains_key(key));
+    for facts in found.orders.values().chain(others.orders.values()) {
+        read_visits(state, visits, facts)?;
+    }
+    let names = found.names.into_iter().chain(others.names).chain(customers.into_keys()).collect();
+    Ok(Concerned { to_settle: found.orders, others: others.orders, names })
+}
+
 /// Returns what orders count for, under each name that could be an order's id, and adds them to
-/// those that their clicks brought.
+/// those that their clicks brought. `others` are other orders of their customers.
 fn totals(
-    orders: &[(OrderKey, Vec<OrderFact>)],
+    orders: &BTreeMap<OrderKey, Vec<OrderFact>>,
+    others: &BTreeMap<OrderKey, Vec<OrderFact>>,
     visits: &Visits,
     catalog: &Catalog,
     brought: &mut Brought,
 ) -> Vec<(NameKey, Vec<u8>)> {
-    let facts = orders.iter().flat_map(|(_, facts)| facts);
     let mut totals: BTreeMap<NameKey, Vec<u8>> =
-        own_names(facts).map(|name| (name, vec![])).collect();
-    for (key, facts) in orders {
-        let Some(settled) = settle(facts, catalog, &|click| visits.get(click).copied()) else {
-            continue;
-        };
+        own_names(orders.values().flatten()).map(|name| (name, vec![])).collect();
+    let all = orders.values().chain(others.values());
+    let all: Vec<Vec<&OrderFact>> = all.map(|facts| facts.iter().collect()).collect();
+    let visit = |click: &ClickId| visits.get(click).copied();
+    let newness = newness(&all, &visit);
+    for ((key, facts), newness) in orders.iter().zip(&newness) {
+        let Some(settled) = settle(facts, catalog, &visit, newness) else { continue };
         let name = name_key(key.merchant, &key.name);
         brought.add(&settled, &name);
         totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled, catalog)));
@@ -537,6 +580,7 @@ fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use settlement::history::Newness;
     use shared::catalog::{Change, Entity};
     use shared::class::Class;
     use shared::id::{FactId, InfluencerId};
@@ -633,7 +677,7 @@ mod tests {
             said(1, "2026-11-30T22:59:00Z", Status::Paid),
             said(2, "2026-11-30T23:00:00Z", Status::Void),
         ];
-        let settled = settle(&facts, &catalog, &|_| None).unwrap();
+        let settled = settle(&facts, &catalog, &|_| None, &Newness::default()).unwrap();
         let mut counts: Vec<_> = counts_for(&settled, &catalog)
             .into_iter()
             .map(|(key, amount)| (date(key.day), key.metric, amount))

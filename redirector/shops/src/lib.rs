@@ -27,4 +27,4 @@ pub use amounts::{bounded, shape_of};
 pub use arrival::{Arrival, Authenticity, Cause, Reading, Refusal};
 pub use mac::{Begun, Check};
 pub use platforms::{authenticate, begin, is_ping, platform, read, topic, topic_headers};
-pub use says::{Asked, says};
+pub use says::{Answers, Asked, answers};

@@ -21,6 +21,7 @@ mod life;
 mod load;
 mod magento;
 mod names;
+mod new_customers;
 mod nodes;
 mod outage;
 mod permutations;

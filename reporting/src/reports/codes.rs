@@ -98,7 +98,8 @@ impl Codes {
                 row.orders += 1;
                 row.without_click += u64::from(!own);
                 row.others_click += u64::from(!own && clicked(&|_| true));
-                row.existing_customers += u64::from(order.new_customer == Some(false));
+                row.existing_customers +=
+                    u64::from(order.new_customer.is_some_and(|one| !one.is_new));
                 row.goods_minor += order.net_goods_minor().unwrap_or(0);
             }
         }

@@ -1,6 +1,6 @@
 //! Conversions: every order that is credited, or has a label that says why it is not, with its
 //! bookings and the day from which they may be paid. Credit and amounts are decided by
-//! `settlement::ledger::settle`, never here.
+//! `settlement::ledger::settle`, and who is a new customer by `settlement::history`; never here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use settlement::attribution::{Candidate, Method};
 use settlement::customers::{Customers, MANY_CUSTOMERS, bringing_click};
+use settlement::history::newness;
 use settlement::ledger::{Account, Booking, Settled, settle};
 use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
@@ -75,9 +76,12 @@ impl Conversions {
         found
             .hold_days
             .extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
-        for (key, facts) in by_order(dataset.order_facts.iter().map(|recorded| &recorded.fact)) {
+        let orders = by_order(dataset.order_facts.iter().map(|recorded| &recorded.fact));
+        let (keys, orders): (Vec<_>, Vec<Vec<&OrderFact>>) = orders.into_iter().unzip();
+        let newness = newness(&orders, &|click| clicks.visit(click));
+        for ((key, facts), newness) in keys.into_iter().zip(orders).zip(&newness) {
             let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
-            let settled = settle(&facts, catalog, &|click| clicks.visit(click));
+            let settled = settle(&facts, catalog, &|click| clicks.visit(click), newness);
             let Some(settled) = settled else { continue };
             if settled.decision.method == Method::None
                 && settled.decision.label.is_empty()

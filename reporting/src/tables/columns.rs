@@ -182,11 +182,6 @@ impl Sheet {
         Self { fields: self.fields.clone(), batch: self.batch.slice(from, rows) }
     }
 
-    /// Returns the value in a row's last column.
-    pub(crate) fn last_cell(&self, row: usize) -> Cell<'_> {
-        self.cell(row, self.fields.len() - 1)
-    }
-
     /// Returns one value.
     pub(crate) fn cell(&self, row: usize, column: usize) -> Cell<'_> {
         let array = self.batch.column(column);

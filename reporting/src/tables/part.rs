@@ -9,6 +9,8 @@ use crate::error::Error;
 use crate::read::cursor::Cursor;
 use crate::tables::columns::{Cell, Column, Sheet};
 
+/// The column of tables with a row for each record that holds the record's sequence.
+const SEQ: &str = "seq";
 /// Stands for the stream's name in the parts of derived tables.
 pub(crate) const ALL_NODES: &str = "all";
 
@@ -30,8 +32,6 @@ pub(crate) struct Part {
     pub(crate) last_seq: u64,
     /// The rows.
     pub(crate) sheet: Sheet,
-    /// Whether each row is one record, whose last column is its sequence.
-    is_recorded: bool,
 }
 
 impl Part {
@@ -44,8 +44,9 @@ impl Part {
     /// Returns the rows from one sequence to another as a part of their own, as an export of only
     /// these rows would write it; `None` when there are none.
     pub(crate) fn between(&self, first_seq: u64, last_seq: u64) -> Result<Option<Self>, Error> {
-        let seq_at = |row: usize| match (self.is_recorded, self.sheet.last_cell(row)) {
-            (true, Cell::Integer(seq)) => u64::try_from(seq).unwrap_or(0),
+        let recorded = self.sheet.fields().iter().position(|field| field.name == SEQ);
+        let seq_at = |row: usize| match recorded.map(|column| self.sheet.cell(row, column)) {
+            Some(Cell::Integer(seq)) => u64::try_from(seq).unwrap_or(0),
             _ => self.first_seq + row as u64,
         };
         let within: Vec<usize> = (0..self.sheet.rows())
@@ -55,15 +56,7 @@ impl Part {
         let (table, date, node) = (self.table, self.date.clone(), self.node.clone());
         let (first_seq, last_seq) = (seq_at(from), seq_at(to));
         let sheet = self.sheet.slice(from, to - from + 1);
-        Ok(Some(Self {
-            table,
-            date,
-            node,
-            first_seq,
-            last_seq,
-            sheet,
-            is_recorded: self.is_recorded,
-        }))
+        Ok(Some(Self { table, date, node, first_seq, last_seq, sheet }))
     }
 }
 
@@ -108,7 +101,6 @@ pub(crate) fn cut_recorded<R: RecordedRow>(
                 first_seq,
                 last_seq,
                 sheet,
-                is_recorded: true,
             })?;
         }
     }
@@ -137,7 +129,6 @@ pub(crate) fn cut_derived<R: DerivedRow>(
                 first_seq,
                 last_seq,
                 sheet,
-                is_recorded: false,
             })?;
             first_seq = last_seq + 1;
         }

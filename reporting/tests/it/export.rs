@@ -25,7 +25,7 @@ const PROMISED_COLUMNS: [(&str, &str); 9] = [
     (
         "sessions",
         "event_id, click_id, started_at, merchant_id, campaign_id, influencer_id, link_id, pages, consent, \
-         node, seq",
+         node, seq, coupon_id",
     ),
     (
         "order_facts",

@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::arrival::by_arrival;
 use crate::attribution::{Decision, Method, decide, suspended};
 use crate::held::{self, Holding};
+use crate::history::Newness;
 use shared::catalog::Catalog;
 use shared::commission::{Due, bound_minor};
 use shared::id::{CampaignId, ClickId, FactId, InfluencerId};
 use shared::money::{Currency, Money};
-use shared::order::{Folding, Order, OrderFact, Status, Visit, distinct};
+use shared::order::{Folding, Order, OrderFact, Status, Visit};
 use shared::rates::Conversion;
 use shared::time::Timestamp;
 
@@ -29,6 +31,9 @@ pub enum Reason {
     Recredited,
     /// The influencer, the link or the coupon was suspended from an earlier moment on.
     Suspended,
+    /// Other orders of the customer became known, or no longer count: the customer was new and is
+    /// not, or the other way round.
+    History,
     /// An exchange rate became known.
     Converted,
     /// A bonus for the volume of a month.
@@ -48,6 +53,7 @@ impl Reason {
             Self::Voided => "voided",
             Self::Recredited => "recredited",
             Self::Suspended => "suspended",
+            Self::History => "history",
             Self::Converted => "converted",
             Self::Volume => "volume",
             Self::Capped => "capped",
@@ -72,7 +78,8 @@ pub struct Account {
 pub struct Booking {
     /// The fact that caused it.
     pub fact: FactId,
-    /// The time at which that fact reached us, or the exchange rate was imported.
+    /// The time at which that fact or one of another order reached us, or the exchange rate was
+    /// imported.
     pub booked_at: Timestamp,
     /// The reason for it.
     pub reason: Reason,
@@ -129,25 +136,30 @@ impl Settled {
 
 /// Folds an order from its facts, decides who is credited, and books.
 ///
-/// `visit` looks up a click that may earn. Returns `None` when there are no facts. The result
-/// depends only on the set of facts, the clicks to which they lead, and the catalog.
+/// `visit` looks up a click that may earn; `newness` is what recorded orders say of the customer.
+/// Returns `None` when there are no facts. The result depends only on the set of facts, the clicks
+/// to which they lead, the other orders of the customer, and the catalog.
 pub fn settle(
     facts: &[OrderFact],
     catalog: &Catalog,
     visit: &dyn Fn(&ClickId) -> Option<Visit>,
+    newness: &Newness,
 ) -> Option<Settled> {
-    let mut by_arrival: Vec<OrderFact> = distinct(facts).into_iter().cloned().collect();
-    by_arrival.iter_mut().for_each(|fact| fact.look_up_clicks(visit));
-    by_arrival.sort_by_key(|fact| (fact.received_at, fact.id));
+    let by_arrival = by_arrival(facts, visit);
     let order = whole_order(&by_arrival)?;
     let mut ledger = Ledger::default();
     let (mut folding, mut added) = (Folding::default(), 0);
     let mut state: Option<State> = None;
     let suspensions = suspensions(&order, catalog, visit);
-    for step in steps(&by_arrival, conversion_of(&order, catalog).as_ref(), &suspensions) {
+    let rate = conversion_of(&order, catalog).map(|conversion| conversion.known_at);
+    let others = rate.map(|at| (at, Cause::Rate)).into_iter();
+    let others = others.chain(suspensions.into_iter().map(|at| (at, Cause::Suspension)));
+    let others = others.chain(newness.changes().map(|at| (at, Cause::History)));
+    for step in steps(&by_arrival, others) {
         by_arrival[added..step.facts].iter().for_each(|fact| folding.add(fact));
         added = step.facts;
         let Some(order) = folding.order() else { continue };
+        let order = newness.told_to(order, step.at);
         let conversion =
             conversion_of(&order, catalog).filter(|conversion| conversion.known_at <= step.at);
         // Most facts say what is known already. What follows from an order is computed only when
@@ -232,27 +244,25 @@ enum Cause {
     Fact,
     Rate,
     Suspension,
+    /// Something of the customer's other orders.
+    History,
 }
 
-/// Returns a step for each fact, one for the exchange rate, and one for each suspension.
+/// Returns a step for each fact, and one for each other moment at which something became known,
+/// which comes after the facts of the same moment. Before the first fact there is nothing to settle.
 fn steps(
     by_arrival: &[OrderFact],
-    conversion: Option<&Conversion>,
-    suspensions: &[Timestamp],
-) -> Vec<Step> {
-    let arrivals = by_arrival.iter().enumerate();
-    let mut steps: Vec<Step> = arrivals
-        .map(|(index, fact)| Step { at: fact.received_at, facts: index + 1, cause: Cause::Fact })
-        .collect();
-    let rate = conversion.map(|conversion| (conversion.known_at, Cause::Rate));
-    let suspensions = suspensions.iter().map(|at| (*at, Cause::Suspension));
-    for (at, cause) in rate.into_iter().chain(suspensions) {
-        let before = steps.partition_point(|step| step.at <= at);
-        if let Some(facts) = before.checked_sub(1).map(|last| steps[last].facts) {
-            steps.insert(before, Step { at, facts, cause });
-        }
-    }
-    steps
+    others: impl Iterator<Item = (Timestamp, Cause)>,
+) -> impl Iterator<Item = Step> {
+    let arrivals = by_arrival.iter().map(|fact| (fact.received_at, Cause::Fact));
+    let mut moments: Vec<(Timestamp, Cause)> = arrivals.chain(others).collect();
+    moments.sort_by_key(|(at, cause)| (*at, *cause != Cause::Fact));
+    let mut facts = 0;
+    let steps = moments.into_iter().map(move |(at, cause)| {
+        facts += usize::from(cause == Cause::Fact);
+        Step { at, facts, cause }
+    });
+    steps.filter(|step| step.facts > 0)
 }
 
 /// Returns when the suspensions were decided that concern a candidate, the earliest first.
@@ -345,6 +355,7 @@ impl Ledger {
             }
             let reason = match step.cause {
                 Cause::Rate => Reason::Converted,
+                Cause::History => Reason::History,
                 Cause::Suspension if amount < 0 => Reason::Suspended,
                 Cause::Suspension | Cause::Fact => {
                     self.reason(account, order, current.is_some(), amount)

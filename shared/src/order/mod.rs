@@ -9,6 +9,7 @@ mod code_visit;
 mod deliveries;
 mod fact;
 mod names;
+mod new_customer;
 mod place;
 mod placing;
 mod refunds;
@@ -25,6 +26,7 @@ pub use fact::{
 pub use names::{
     Anchor, OrderKey, by_order, fold_name, folded_of_key, normal_order_id, proof_name, twin_name,
 };
+pub use new_customer::{NewCustomer, Witness};
 pub use touch::{PATH_TOUCHES_MAX, Touch, Visit, path_before};
 
 use std::collections::BTreeMap;
@@ -81,8 +83,9 @@ pub struct Order {
     pub customer: Option<CustomerId>,
     /// The customer's mailbox, if it is known.
     pub mailbox: Option<CustomerId>,
-    /// True for the customer's first order, false for a later one, if it is known.
-    pub new_customer: Option<bool>,
+    /// Whether it is the customer's first order, if it is known. The fold has what was said;
+    /// settling adds what recorded orders show where the shop does not say.
+    pub new_customer: Option<NewCustomer>,
     /// True for an order that a subscription made without the customer.
     pub renewal: bool,
     /// The clicks in the shop's facts, by time.
@@ -141,6 +144,19 @@ impl Order {
     /// test.
     pub fn is_earning(&self) -> bool {
         self.status != Status::Void && self.status != Status::Draft && !self.test
+    }
+
+    /// Returns whether it shows that its customer has bought here: the shop's server confirmed it,
+    /// and it is neither a test nor a draft. One that became void shows it if the customer had paid
+    /// it: giving the money back does not make somebody new.
+    pub fn is_purchase(&self) -> bool {
+        let was_paid = self.paid_at.is_some() || self.refunded_minor > 0;
+        let is_placed = match self.status {
+            Status::Draft => false,
+            Status::Unpaid | Status::Paid => true,
+            Status::Void => was_paid,
+        };
+        self.confirmed && !self.test && is_placed
     }
 
     /// Returns whether nobody knows what it is worth, although it could earn.
@@ -247,7 +263,7 @@ fn order_of(
         coupons: content.map_or_else(Vec::new, |f| f.coupons.clone()),
         customer: base.customer.fact().and_then(|f| f.customer),
         mailbox: base.customer.fact().and_then(|f| f.mailbox),
-        new_customer: base.new_customer.fact().and_then(|f| f.new_customer),
+        new_customer: said_new_customer(base, confirmed),
         renewal: base.renewal,
         touches,
         claims,
@@ -256,6 +272,13 @@ fn order_of(
         unreadable: unreadable.cloned().collect(),
         known_at: Timestamp::MAX,
     })
+}
+
+/// Returns what was said of the customer. A page is only heard while no server has reported the
+/// order; such an order earns where its merchant trusts the page with the amounts, too.
+fn said_new_customer(base: &Said<'_>, confirmed: bool) -> Option<NewCustomer> {
+    let is_new = base.new_customer.fact().and_then(|f| f.new_customer)?;
+    Some(NewCustomer { is_new, by: if confirmed { Witness::Shop } else { Witness::Page } })
 }
 
 /// The number of clicks of an order that are weighed. A shop's own facts name one or two.

@@ -24,7 +24,7 @@ use crate::fields::Fields;
 pub(crate) use builder::EntityBuilder;
 pub(crate) use hold::REASON_CHARS_MAX;
 pub(crate) use suspension::suspended_from;
-pub(crate) use workable::unworkable;
+pub use workable::{Remarks, remarks};
 
 /// The kinds of entities that the API can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

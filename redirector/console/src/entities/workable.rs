@@ -1,15 +1,26 @@
-//! Which rules of a campaign can never count in the merchant's shop. Such a rule is allowed, since
-//! the server API may bring what the shop does not say, but whoever makes it is told.
+//! Which rules of a campaign can never count in the merchant's shop, and which count by something
+//! else than the shop's word. Such rules are allowed, since the server API may bring what the shop
+//! does not say, but whoever makes one is told.
 
 use shared::catalog::{Campaign, Evidence};
 use shared::commission::Conditions;
 use shared::platform::Platform;
-use shops::{Asked, says};
+use shops::{Answers, Asked, answers};
 
-/// Returns a sentence for each thing that the campaign's rules ask and that no report of the shop
-/// says. Nothing is known of a shop without a platform.
-pub(crate) fn unworkable(campaign: &Campaign, platform: Option<Platform>) -> Vec<String> {
-    let Some(platform) = platform else { return vec![] };
+/// What is to be said of a campaign's rules.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Remarks {
+    /// A sentence for each thing that the rules ask and that nobody says.
+    pub warnings: Vec<String>,
+    /// A sentence for each thing that is decided by something else than the shop's word.
+    pub notes: Vec<String>,
+}
+
+/// Returns what is to be said of a campaign's rules in a shop of this platform. Nothing is known of
+/// a shop without one.
+pub fn remarks(campaign: &Campaign, platform: Option<Platform>) -> Remarks {
+    let mut remarks = Remarks::default();
+    let Some(platform) = platform else { return remarks };
     let asks = |asks: fn(&Conditions) -> bool| {
         campaign.commission.rules().iter().any(|rule| asks(&rule.when))
     };
@@ -25,12 +36,17 @@ pub(crate) fn unworkable(campaign: &Campaign, platform: Option<Platform>) -> Vec
         ),
         (Asked::NewCustomer, heeds_existing, "precedence", "existing_customer"),
     ];
-    let unsaid =
-        asked.into_iter().filter(|(what, is_asked, ..)| *is_asked && !says(platform, *what));
-    unsaid.map(|(what, _, field, word)| sentence(platform, what, field, word)).collect()
+    for (what, _, field, word) in asked.into_iter().filter(|(_, is_asked, ..)| *is_asked) {
+        match answers(platform, what) {
+            Answers::Reports => {}
+            Answers::RecordedOrders => remarks.notes.push(by_orders(platform, field, word)),
+            Answers::Nobody => remarks.warnings.push(unsaid(platform, what, field, word)),
+        }
+    }
+    remarks
 }
 
-fn sentence(platform: Platform, what: Asked, field: &str, word: &str) -> String {
+fn unsaid(platform: Platform, what: Asked, field: &str, word: &str) -> String {
     let bring = match what {
         Asked::Product => "`items` with `sku`",
         Asked::Category => "`items` with `category`",
@@ -43,6 +59,15 @@ fn sentence(platform: Platform, what: Asked, field: &str, word: &str) -> String 
     )
 }
 
+fn by_orders(platform: Platform, field: &str, word: &str) -> String {
+    format!(
+        "{field}: {} does not say who is new, so `{word}` is decided by the orders that are \
+         recorded here with the same e-mail address; import the shop's earlier orders, or customers \
+         of before count as new",
+        platform.as_str()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -51,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    fn warned(platform: Option<Platform>, when: Value, precedence: Value) -> Vec<String> {
+    fn said(platform: Option<Platform>, when: Value, precedence: Value) -> Remarks {
         let at = Timestamp::from_ms(0);
         let rule = json!([
             { "kind": "percent", "rate": "20", "when": when }, { "kind": "percent", "rate": "10" },
@@ -62,34 +87,36 @@ mod tests {
             "ends_at": null, "commission": rule, "precedence": precedence, "model": "last_click",
             "created_at": at, "updated_at": at,
         });
-        unworkable(&serde_json::from_value(campaign).unwrap(), platform)
+        remarks(&serde_json::from_value(campaign).unwrap(), platform)
     }
 
     #[test]
-    fn a_rule_that_cannot_count_is_named_and_one_that_can_is_not() {
+    fn a_rule_that_cannot_count_is_named_and_one_that_counts_otherwise_is_explained() {
         let click = || json!(["click", "coupon"]);
         let shops = [Platform::Shopify, Platform::Woocommerce, Platform::Magento, Platform::Stripe];
         for platform in shops {
             let word = platform.as_str();
-            for (when, field) in [
-                (json!({ "category": ["Shoes"] }), "`category`"),
-                (json!({ "new_customer": true }), "`new_customer`"),
-                (json!({ "new_customer": false }), "`new_customer`"),
-            ] {
-                let said = warned(Some(platform), when, click());
-                assert_eq!(said.len(), 1, "{said:?}");
-                assert!(said[0].contains(field) && said[0].contains(word), "{said:?}");
+            let told = said(Some(platform), json!({ "category": ["Shoes"] }), click());
+            let [warning] = &told.warnings[..] else { panic!("{told:?}") };
+            assert!(warning.contains("`category`") && warning.contains(word), "{told:?}");
+            for is_new in [true, false] {
+                let told = said(Some(platform), json!({ "new_customer": is_new }), click());
+                let ([], [note]) = (&told.warnings[..], &told.notes[..]) else {
+                    panic!("{told:?}")
+                };
+                assert!(note.contains("`new_customer`") && note.contains(word), "{told:?}");
             }
-            let products = warned(Some(platform), json!({ "product": ["A1"] }), click());
+            let products = said(Some(platform), json!({ "product": ["A1"] }), click()).warnings;
             assert_eq!(products.len(), usize::from(platform == Platform::Stripe), "{products:?}");
             let precedence = json!(["existing_customer", "click"]);
-            let said = warned(Some(platform), json!({}), precedence);
-            assert!(said.len() == 1 && said[0].starts_with("precedence: "), "{said:?}");
-            assert!(warned(Some(platform), json!({}), click()).is_empty());
+            let told = said(Some(platform), json!({}), precedence);
+            let ([], [note]) = (&told.warnings[..], &told.notes[..]) else { panic!("{told:?}") };
+            assert!(note.starts_with("precedence: "), "{told:?}");
+            assert_eq!(said(Some(platform), json!({}), click()), Remarks::default());
         }
         let all = json!({ "product": ["A1"], "category": ["Shoes"], "new_customer": true });
         for platform in [None, Some(Platform::Other)] {
-            assert!(warned(platform, all.clone(), click()).is_empty(), "{platform:?}");
+            assert_eq!(said(platform, all.clone(), click()), Remarks::default(), "{platform:?}");
         }
     }
 }

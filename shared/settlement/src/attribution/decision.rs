@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use shared::catalog::Evidence;
 use shared::id::{CampaignId, ClickId, CouponId, InfluencerId, LinkId};
-use shared::order::{CodeVisit, OpeningId};
+use shared::order::{CodeVisit, NewCustomer, OpeningId};
 use shared::time::Timestamp;
 
 /// The evidence by which an order was credited.
@@ -168,6 +168,9 @@ pub struct Decision {
     pub label: String,
     /// The reason in one sentence.
     pub reason: String,
+    /// Whether it is the customer's first order, and who says so; `None` where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_customer: Option<NewCustomer>,
     /// The number of the campaign's terms that pay the order, counted from 1; 0 when nobody is
     /// credited.
     pub terms_version: usize,

@@ -61,6 +61,7 @@ pub fn decide(
         method,
         label: label.to_owned(),
         reason,
+        new_customer: order.new_customer,
         terms_version,
         terms,
         candidates,

@@ -88,7 +88,8 @@ fn pick_first(candidates: &[Candidate], best: Best, order: &Order, catalog: &Cat
     let listed = campaign.map(|campaign| &campaign.precedence[..]).filter(|list| !list.is_empty());
     let listed = listed.unwrap_or(DEFAULT);
     let refuses = |evidence: &Evidence| {
-        *evidence == Evidence::ExistingCustomer && order.new_customer == Some(false)
+        *evidence == Evidence::ExistingCustomer
+            && order.new_customer.is_some_and(|said| !said.is_new)
     };
     let end = listed.iter().position(refuses);
     let counted = &listed[..end.unwrap_or(listed.len())];

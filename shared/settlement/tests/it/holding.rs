@@ -2,6 +2,7 @@
 
 use settlement::attribution::{Method, Verdict};
 use settlement::held::Held;
+use settlement::history::Newness;
 use settlement::ledger::{Reason, Settled, settle};
 use shared::catalog::{Catalog, Change, Entity, Hold, HoldTarget, Suspendable, Suspension};
 use shared::id::{ClickId, FactId, HoldId};
@@ -251,7 +252,7 @@ fn a_click_that_is_also_known_by_its_record_keeps_the_key_of_its_token() {
         f.source = Source::Postback;
     });
     let visit = |_: &ClickId| Some(shared::order::Visit { touch: touch(NOW), previous: None });
-    let settled = settle(&[signed_by(3), by_id], &revoked, &visit).unwrap();
+    let settled = settle(&[signed_by(3), by_id], &revoked, &visit, &Newness::default()).unwrap();
     assert_eq!(reasons(&settled), ["revoked_key"]);
 }
 

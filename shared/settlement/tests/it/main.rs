@@ -6,6 +6,7 @@ mod bounds;
 mod catalog_folding;
 mod claims;
 mod code_visits;
+mod history;
 mod holding;
 mod leads;
 mod order_folding;

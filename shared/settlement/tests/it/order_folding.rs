@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use settlement::attribution::{Method, Verdict};
+use settlement::history::Newness;
 use settlement::ledger::settle;
 use shared::catalog::{Catalog, Evidence};
 use shared::commission::Pays;
@@ -281,7 +282,7 @@ fn the_latest_click_wins_and_the_path_before_it_is_shown() {
         Visit { touch: touch(NOW), previous: Some(earlier.click) },
     ];
     let visit = |click: &ClickId| visits.iter().find(|visit| visit.touch.click == *click).copied();
-    let settled = settle(&[paid()], &click_first(), &visit).unwrap();
+    let settled = settle(&[paid()], &click_first(), &visit, &Newness::default()).unwrap();
     let verdicts: Vec<_> = settled.decision.candidates.iter().map(|c| c.verdict).collect();
     assert_eq!(verdicts, [Verdict::EarlierTouch, Verdict::Credited]);
 }
@@ -439,7 +440,7 @@ proptest! {
         known.sort_by_key(|fact| (fact.received_at, fact.id));
         let whole = settled(&known, &catalog);
         while known.pop().is_some() {
-            let Some(until) = settle(&known, &catalog, &|_| None) else { break };
+            let Some(until) = settle(&known, &catalog, &|_| None, &Newness::default()) else { break };
             prop_assert_eq!(Some(until.order.clone()), plain_fold(&known));
             let before = whole.bookings.iter().take(until.bookings.len());
             prop_assert_eq!(before.cloned().collect::<Vec<_>>(), until.bookings);

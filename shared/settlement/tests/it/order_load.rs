@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use settlement::history::Newness;
 use settlement::ledger::settle;
 use shared::id::{ClickId, FactId};
 use shared::order::{
@@ -106,7 +107,7 @@ fn four_times_the_reports_of_an_order_take_about_four_times_as_long() {
     for (what, report) in WAYS {
         let of = |count: u32| {
             let facts: Vec<OrderFact> = (0..count).map(report).collect();
-            shortest(|| assert!(settle(&facts, &catalog, &|_| None).is_some()))
+            shortest(|| assert!(settle(&facts, &catalog, &|_| None, &Newness::default()).is_some()))
         };
         check_growth(what, of);
     }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::money::Currency;
 use shared::order::{
-    AmountPart, Backing, Claim, CodeClaim, CodeVisit, FactKind, Line, Order, OrderFact, Refund,
-    RefundList, Source, Status, Touch, Unreadable, distinct,
+    AmountPart, Backing, Claim, CodeClaim, CodeVisit, FactKind, Line, NewCustomer, Order,
+    OrderFact, Refund, RefundList, Source, Status, Touch, Unreadable, Witness, distinct,
 };
 use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
@@ -77,7 +77,10 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         coupons: content.first().map_or_else(Vec::new, |f| f.coupons.clone()),
         customer: base.iter().rev().find_map(|f| f.customer),
         mailbox: base.iter().rev().find(|f| f.customer.is_some()).and_then(|f| f.mailbox),
-        new_customer: base.iter().rev().find_map(|f| f.new_customer),
+        new_customer: base.iter().rev().find_map(|f| f.new_customer).map(|is_new| NewCustomer {
+            is_new,
+            by: if confirmed { Witness::Shop } else { Witness::Page },
+        }),
         renewal: base.iter().any(|f| f.renewal),
         touches,
         claims,

@@ -1,7 +1,8 @@
 //! Tests of attribution and commission: precedence, models, refused clicks, and commission rules.
 
 use settlement::attribution::{Method, Verdict, shares};
-use settlement::ledger::Settled;
+use settlement::history::Newness;
+use settlement::ledger::{Settled, settle};
 use settlement::own_mailbox::is_own_mailbox;
 use shared::catalog::{Campaign, Catalog, Change, Entity, Evidence, Model, Moment, Renewals};
 use shared::commission::{Base, Pays, Rule, Terms};
@@ -440,8 +441,8 @@ fn a_click_that_came_by_its_id_alone_is_looked_up() {
         (*click == visit.touch.click).then_some(visit)
     };
     let settled =
-        settlement::ledger::settle(std::slice::from_ref(&by_id), &click_first(), &known).unwrap();
+        settle(std::slice::from_ref(&by_id), &click_first(), &known, &Newness::default()).unwrap();
     assert_eq!(total(&settled), 1949);
-    let unknown = settlement::ledger::settle(&[by_id], &click_first(), &|_| None).unwrap();
+    let unknown = settle(&[by_id], &click_first(), &|_| None, &Newness::default()).unwrap();
     assert_eq!(unknown.decision.method, Method::None);
 }

@@ -1,5 +1,6 @@
 //! One merchant, one campaign, Anna's link, Ben's coupon, and an order of 129.90.
 
+use settlement::history::Newness;
 use settlement::ledger::{Settled, settle};
 use shared::catalog::{
     Campaign, Catalog, Change, ClaimRule, Coupon, Entity, Evidence, Influencer, Merchant, Model,
@@ -167,7 +168,7 @@ pub(crate) fn later(id: u8, minutes: i64, change: impl FnOnce(&mut OrderFact)) -
 }
 
 pub(crate) fn settled(facts: &[OrderFact], catalog: &Catalog) -> Settled {
-    settle(facts, catalog, &|_| None).unwrap()
+    settle(facts, catalog, &|_| None, &Newness::default()).unwrap()
 }
 
 pub(crate) fn total(settled: &Settled) -> i64 {
