@@ -2,11 +2,13 @@
 //! late for it, one for every lead that a click led to, and one for each day's clicks that are paid.
 //! It never shows an order that no click and no coupon led to.
 
-use settlement::attribution::{Candidate, RULES};
+use std::borrow::Cow;
+
+use settlement::attribution::{Candidate, Method, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
-use shared::id::MerchantId;
-use shared::order::OpeningId;
+use shared::id::{CampaignId, ClickId, FactId, InfluencerId, MerchantId};
+use shared::order::{OpeningId, Order};
 use shared::time::Timestamp;
 
 use crate::error::Error;
@@ -34,118 +36,151 @@ enum What<'a> {
     Clicks(Box<Earning>, MerchantId),
 }
 
-impl Row<'_> {
-    fn subject(&self) -> Option<&Candidate> {
-        match &self.what {
+impl<'a> Row<'a> {
+    fn subject(&self) -> Option<&'a Candidate> {
+        match self.what {
             What::Order(conversion, _) => conversion.subject(),
             What::Lead(_) | What::Clicks(..) => None,
         }
     }
-}
 
-/// Reads a value from an order, from a lead or from a day's clicks.
-macro_rules! either {
-    ($order:ident => $of_order:expr, $lead:ident => $of_lead:expr, $clicks:pat => $of_clicks:expr $(,)?) => {
-        |row| match &row.what {
-            What::Order($order, _) => $of_order,
-            What::Lead($lead) => $of_lead,
-            What::Clicks($clicks, _) => $of_clicks,
+    fn id(&self) -> FactId {
+        match &self.what {
+            What::Order(conversion, _) => conversion.id,
+            What::Lead(lead) => lead.id,
+            What::Clicks(earned, _) => earned.conversion,
         }
-    };
+    }
+
+    fn merchant(&self) -> MerchantId {
+        match &self.what {
+            What::Order(conversion, _) => conversion.settled.order.merchant,
+            What::Lead(lead) => lead.merchant,
+            What::Clicks(_, merchant) => *merchant,
+        }
+    }
+
+    fn campaign(&self) -> Option<CampaignId> {
+        match &self.what {
+            What::Order(..) => self.subject()?.campaign,
+            What::Lead(lead) => lead.campaign,
+            What::Clicks(earned, _) => Some(earned.booking.account.campaign),
+        }
+    }
+
+    fn influencer(&self) -> Option<InfluencerId> {
+        match &self.what {
+            What::Order(..) => self.subject()?.influencer,
+            What::Lead(lead) => lead.influencer,
+            What::Clicks(earned, _) => Some(earned.booking.account.influencer),
+        }
+    }
+
+    fn order(&self) -> Option<&'a Order> {
+        match self.what {
+            What::Order(conversion, _) => Some(&conversion.settled.order),
+            What::Lead(_) | What::Clicks(..) => None,
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self.what {
+            What::Order(..) => "order",
+            What::Lead(_) => "lead",
+            What::Clicks(..) => "clicks",
+        }
+    }
+
+    fn method(&self) -> &'static str {
+        match &self.what {
+            What::Order(conversion, _) => conversion.settled.decision.method.as_str(),
+            What::Lead(lead) if !lead.label.is_empty() => Method::None.as_str(),
+            What::Lead(_) | What::Clicks(..) => Method::Click.as_str(),
+        }
+    }
+
+    const fn model(&self) -> Model {
+        match self.what {
+            What::Order(_, model) => model,
+            What::Lead(_) | What::Clicks(..) => Model::LastClick,
+        }
+    }
+
+    fn click(&self) -> Option<ClickId> {
+        match &self.what {
+            What::Order(..) => self.subject()?.click,
+            What::Lead(lead) => lead.touch.map(|touch| touch.click),
+            What::Clicks(..) => None,
+        }
+    }
+
+    fn clicked_at(&self) -> Option<Timestamp> {
+        match &self.what {
+            What::Order(..) => self.subject()?.clicked_at,
+            What::Lead(lead) => lead.touch.map(|touch| touch.clicked_at),
+            What::Clicks(..) => None,
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match &self.what {
+            What::Order(conversion, _) => conversion.status(),
+            What::Lead(lead) => lead.status,
+            What::Clicks(..) => "confirmed",
+        }
+    }
+
+    fn label(&self) -> &str {
+        match &self.what {
+            What::Order(conversion, _) => conversion.label(),
+            What::Lead(lead) => lead.label,
+            What::Clicks(..) => "",
+        }
+    }
+
+    fn goods_minor(&self) -> Option<i64> {
+        self.order().map_or(Some(0), Order::net_goods_minor)
+    }
+
+    fn decision(&self) -> String {
+        match &self.what {
+            What::Order(conversion, _) => conversion.settled.decision.to_json(),
+            What::Lead(lead) => lead_decision(lead),
+            What::Clicks(earned, _) => clicks_decision(earned),
+        }
+    }
+
+    fn held(&self) -> Option<Cow<'_, str>> {
+        match &self.what {
+            What::Order(conversion, _) => conversion.held().map(Into::into),
+            What::Lead(lead) => lead.held.as_deref().map(Into::into),
+            What::Clicks(earned, _) => earned.held.as_deref().map(Into::into),
+        }
+    }
 }
 
 pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
-        required(Column::id(
-            "conversion_id",
-            either!(o => Some(o.id.to_string()), l => Some(l.id.to_string()), c => Some(c.conversion.to_string())),
-        )),
-        required(Column::id("merchant_id", |row| match &row.what {
-            What::Order(order, _) => Some(order.settled.order.merchant.to_string()),
-            What::Lead(lead) => Some(lead.merchant.to_string()),
-            What::Clicks(_, merchant) => Some(merchant.to_string()),
+        required(Column::id("conversion_id", |row| Some(row.id().to_string()))),
+        required(Column::id("merchant_id", |row| Some(row.merchant().to_string()))),
+        Column::id("campaign_id", |row| row.campaign().map(|id| id.to_string())),
+        Column::id("influencer_id", |row| row.influencer().map(|id| id.to_string())),
+        required(Column::text("order_id", |row| {
+            Some(row.order().map_or("", |order| &order.order_id).into())
         })),
-        Column::id(
-            "campaign_id",
-            either!(
-                o => o.subject()?.campaign.map(|id| id.to_string()),
-                l => l.campaign.map(|id| id.to_string()),
-                c => Some(c.booking.account.campaign.to_string()),
-            ),
-        ),
-        Column::id(
-            "influencer_id",
-            either!(
-                o => o.subject()?.influencer.map(|id| id.to_string()),
-                l => l.influencer.map(|id| id.to_string()),
-                c => Some(c.booking.account.influencer.to_string()),
-            ),
-        ),
-        required(Column::text(
-            "order_id",
-            either!(o => Some(o.settled.order.order_id.as_str().into()), _l => Some("".into()), _ => Some("".into())),
-        )),
-        required(Column::id(
-            "kind",
-            either!(_o => Some("order".into()), _l => Some("lead".into()), _ => Some("clicks".into())),
-        )),
-        required(Column::id(
-            "method",
-            either!(
-                o => Some(o.settled.decision.method.as_str().into()),
-                l => Some(if l.label.is_empty() { "click" } else { "none" }.into()),
-                _ => Some("click".into()),
-            ),
-        )),
-        required(Column::id("model", |row| match row.what {
-            What::Order(_, model) => Some(model.as_str().into()),
-            What::Lead(_) | What::Clicks(..) => Some(Model::LastClick.as_str().into()),
-        })),
-        Column::id(
-            "click_id",
-            either!(
-                o => o.subject()?.click.map(|id| id.to_string()),
-                l => l.touch.map(|touch| touch.click.to_string()),
-                _ => None,
-            ),
-        ),
+        required(Column::id("kind", |row| Some(row.kind().into()))),
+        required(Column::id("method", |row| Some(row.method().into()))),
+        required(Column::id("model", |row| Some(row.model().as_str().into()))),
+        Column::id("click_id", |row| row.click().map(|id| id.to_string())),
         Column::text("coupon", |row| row.subject()?.code.as_deref().map(Into::into)),
-        Column::time(
-            "clicked_at",
-            either!(o => o.subject()?.clicked_at, l => l.touch.map(|touch| touch.clicked_at), _ => None),
-        ),
-        required(Column::time(
-            "converted_at",
-            either!(o => Some(o.settled.order.placed_at), l => Some(l.happened_at), c => Some(c.booking.booked_at)),
-        )),
-        required(Column::id(
-            "status",
-            either!(o => Some(o.status().into()), l => Some(l.status.into()), _ => Some("confirmed".into())),
-        )),
-        required(Column::id(
-            "label",
-            either!(o => Some(o.label().into()), l => Some(l.label.into()), _ => Some("".into())),
-        )),
-        Column::integer(
-            "goods_minor",
-            either!(o => o.settled.order.net_goods_minor(), _l => Some(0), _ => Some(0)),
-        ),
-        Column::id(
-            "currency",
-            either!(o => o.settled.order.currency.map(|currency| currency.to_string()), _l => None, _ => None),
-        ),
-        required(Column::text(
-            "decision",
-            either!(
-                o => Some(o.settled.decision.to_json().into()),
-                l => Some(lead_decision(l).into()),
-                c => Some(clicks_decision(c).into()),
-            ),
-        )),
-        Column::text(
-            "held",
-            either!(o => o.held().map(Into::into), l => l.held.as_deref().map(Into::into), c => c.held.as_deref().map(Into::into)),
-        ),
+        Column::time("clicked_at", Row::clicked_at),
+        required(Column::time("converted_at", |row| Some(row.day_of()))),
+        required(Column::id("status", |row| Some(row.status().into()))),
+        required(Column::id("label", |row| Some(row.label().into()))),
+        Column::integer("goods_minor", Row::goods_minor),
+        Column::id("currency", |row| row.order()?.currency.map(|currency| currency.to_string())),
+        required(Column::text("decision", |row| Some(row.decision().into()))),
+        Column::text("held", Row::held),
         required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
         Column::text("sub_id", |row| row.sub_id.map(Into::into)),
     ]
