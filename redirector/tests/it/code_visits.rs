@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::inflation::rows_below;
-use crate::support::{Stage, key_of, now_ms, text, woo_order};
+use crate::support::{Stage, key_of, now_ms, text, token_of, woo_order};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -250,26 +250,37 @@ async fn no_browser_says_that_a_code_opened_the_shop_in_the_future_or_before_its
 #[tokio::test]
 async fn the_precedence_may_name_visits_by_a_code() {
     let scene = Scene::set().await;
-    let campaign = format!("/api/v1/campaigns/{}", scene.stage.campaign);
-    let patch = async |precedence: Value| {
-        let body = json!({ "precedence": precedence }).to_string();
-        let answer = scene.stage.product.ask(Method::PATCH, &campaign, "application/json", body);
-        answer.await.unwrap()
+    let stage = &scene.stage;
+    let campaign = |precedence: Value| {
+        let commission = json!({ "kind": "percent", "rate": "15" });
+        json!({ "merchant": stage.merchant, "name": "Winter", "commission": commission,
+            "precedence": precedence })
     };
-    assert_eq!(patch(json!(["code_visit", "code_visit"])).await.status, 422);
-    let refused = patch(json!(["existing_customer"])).await;
-    assert!(refused.status == 422 && refused.body.contains("`code_visit`"), "{}", refused.body);
-    let token = scene.stage.token().await;
-    let key = key_of("1001");
-    scene.ships(1001).await;
-    let o = json!({ "id": "1001", "value": "18.00", "currency": "EUR", "key": key });
-    let event = json!({ "id": "0193a0c4-8f9e-7d3a-9b1c-000000000001", "n": "purchase",
-        "ts": now_ms(), "code": "BEN15", "code_at": now_ms() - DAY_MS, "o": o });
-    assert_eq!(scene.sends(&token, &event).await, "");
-    let decision = async || scene.stage.order("1001").await["decision"].clone();
-    let found = decision().await;
-    assert_eq!(found["method"], "click", "the click came later: {found}");
-    assert_eq!(patch(json!(["code_visit", "click", "coupon"])).await.status, 200);
-    let found = decision().await;
-    assert_eq!(found["method"], "code_visit", "{found}");
+    for refused in [json!(["code_visit", "code_visit"]), json!(["existing_customer"])] {
+        let body = campaign(refused).to_string();
+        let asked = stage.product.ask(Method::POST, "/api/v1/campaigns", "application/json", body);
+        let answer = asked.await.unwrap();
+        assert!(answer.status == 422 && answer.body.contains("`code_visit`"), "{}", answer.body);
+    }
+    // The click came later, and counts first in one of the two campaigns.
+    for (order, precedence, method) in [
+        (1001_u64, json!(["click", "code_visit", "coupon"]), "click"),
+        (1002, json!(["code_visit", "click", "coupon"]), "code_visit"),
+    ] {
+        let id =
+            text(&stage.product.create("campaigns", &campaign(precedence)).await.unwrap()["id"]);
+        let slug = format!("to-{order}");
+        let link = json!({ "campaign": id, "influencer": stage.influencer, "slug": slug,
+            "destination": "https://shop.test/" });
+        stage.product.create("links", &link).await.unwrap();
+        let token = token_of(&stage.visit(Method::GET, &format!("/{slug}"), &[]).await);
+        scene.ships(order).await;
+        let key = key_of(&order.to_string());
+        let o = json!({ "id": order.to_string(), "value": "18.00", "currency": "EUR", "key": key });
+        let event = json!({ "id": format!("0193a0c4-8f9e-7d3a-9b1c-{order:012x}"), "n": "purchase",
+            "ts": now_ms(), "code": "BEN15", "code_at": now_ms() - DAY_MS, "o": o });
+        assert_eq!(scene.sends(&token, &event).await, "");
+        let decision = stage.order(&order.to_string()).await["decision"].clone();
+        assert_eq!(decision["method"], method, "{decision}");
+    }
 }

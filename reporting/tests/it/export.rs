@@ -9,11 +9,12 @@ use shared::agent::InApp;
 use shared::consent::Consent;
 use shared::event::EventName;
 use shared::lead::LeadStatus;
-use shared::record::{Click, Record};
+use shared::order::CodeVisit;
+use shared::record::{Click, EventFact, Record};
 use shared::time::Span;
 
 use crate::support::read::{self, Table};
-use crate::support::{World, busy, click, event, files, later, lead, noon, paid};
+use crate::support::{BENS_COUPON, World, busy, click, event, files, later, lead, noon, paid};
 
 /// The columns that users were promised, in order.
 const PROMISED_COLUMNS: [(&str, &str); 9] = [
@@ -239,6 +240,37 @@ fn a_session_is_counted_once_with_the_pages_up_to_the_next_one() {
     assert_eq!(sessions.known("pages"), ["3", "2"]);
     assert_eq!(sessions.known("seq"), ["3", "7"]);
     assert_eq!(sessions.known("influencer_id"), ["inf_0000000000003", "inf_0000000000003"]);
+}
+
+#[test]
+fn a_session_that_a_code_opened_shows_the_coupon_and_no_click() {
+    let mut world = World::new();
+    let touch = world.click(1, noon());
+    let minutes = |minutes| noon().plus(Span::minutes(minutes));
+    let mut put = |number, name, minute, touch, opened| {
+        let code_visit = Some(CodeVisit { opened_at: minutes(opened), coupon: BENS_COUPON });
+        let event = event(number, name, minutes(minute), touch);
+        world.record(&Record::Event(EventFact { code_visit, ..event }));
+    };
+    put(1, EventName::Session, 10, None, 10);
+    put(2, EventName::Session, 11, None, 10);
+    put(3, EventName::Page, 12, None, 10);
+    // The click came before the code; then after it.
+    put(4, EventName::Page, 13, Some(touch), 10);
+    put(5, EventName::Session, 14, Some(touch), -5);
+    // A code alone brings no lead.
+    put(6, EventName::Lead, 15, None, 10);
+    put(7, EventName::Lead, 15, Some(touch), 10);
+    let sessions = table(&world, "sessions");
+    assert_eq!(sessions.column("click_id")[0], None);
+    assert_eq!(sessions.column("link_id")[0], None);
+    assert_eq!(sessions.known("pages"), ["3", "1"]);
+    let coupon = BENS_COUPON.to_string();
+    assert_eq!(sessions.column("coupon_id"), [Some(&*coupon), None]);
+    assert_eq!(sessions.known("influencer_id"), ["inf_0000000000004", "inf_0000000000003"]);
+    assert_eq!(table(&world, "clicks").known("class").len(), 1, "no click is invented");
+    let of_click = table(&world, "leads").known("influencer_id").join(" ");
+    assert_eq!(of_click, "inf_0000000000003");
 }
 
 #[test]

@@ -5,14 +5,14 @@ use shared::catalog::{Change, Entity};
 use shared::class::Class;
 use shared::event::EventName;
 use shared::id::CustomerId;
-use shared::order::{OrderFact, Source, Status};
+use shared::order::{CodeVisit, OrderFact, Source, Status};
 use shared::rates::ExchangeRate;
-use shared::record::{Click, Record};
+use shared::record::{Click, EventFact, Record};
 use shared::time::Span;
 
 use crate::support::{
-    ANNA, AUTUMN, BEN, BENS_FIXED_LINK, EARLY, FIXED, LATE, SHOP, World, at, busy, cancelled,
-    click, event, influencer, later, merchant, noon, paid, refunded,
+    ANNA, AUTUMN, BEN, BENS_COUPON, BENS_FIXED_LINK, EARLY, FIXED, LATE, SHOP, World, at, busy,
+    cancelled, click, event, influencer, later, merchant, noon, paid, refunded,
 };
 
 const HEADER: &str = "influencer_id,influencer,clicks_billable,sessions,orders,orders_cancelled,goods,\
@@ -266,6 +266,25 @@ fn sessions_of_a_click_count_once_in_a_half_hour() {
     }
     let four = "inf_0000000000003,Anna,1,4,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
     check(&world, "2026-11", LATE, &[four, BENS_EMPTY_LINE]);
+}
+
+#[test]
+fn sessions_that_a_code_opened_count_for_its_owner() {
+    let (mut world, _) = sold();
+    let when = noon().plus(Span::minutes(5));
+    let code_visit = Some(CodeVisit { opened_at: noon(), coupon: BENS_COUPON });
+    for number in 0..3 {
+        let event = event(number, EventName::Session, when, None);
+        world.record(&Record::Event(EventFact { code_visit, ..event }));
+    }
+    let statement = world.statement(AUTUMN, "2026-11", LATE);
+    let of = |influencer| {
+        let mut lines = statement.lines.iter();
+        lines
+            .find(|line| line.influencer == influencer)
+            .map(|line| (line.sessions, line.clicks_billable))
+    };
+    assert_eq!((of(ANNA), of(BEN)), (Some((0, 1)), Some((1, 0))));
 }
 
 #[test]
