@@ -93,7 +93,9 @@ pub(crate) fn examine(address: &str) -> Result<(String, bool)> {
 /// does not say.
 pub(crate) fn rules(catalog: &Catalog) -> String {
     let mut text = String::new();
-    for campaign in catalog.campaigns.values() {
+    let mut campaigns: Vec<_> = catalog.campaigns.values().collect();
+    campaigns.sort_by_key(|campaign| campaign.id);
+    for campaign in campaigns {
         let merchant = catalog.merchants.get(&campaign.merchant);
         let Remarks { warnings, notes } =
             remarks(campaign, merchant.and_then(|merchant| merchant.platform));

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use settlement::attribution::Decision;
 use settlement::customers::MANY_CUSTOMERS;
 use settlement::held::Held;
-use settlement::ledger::{Booking, settle};
+use settlement::ledger::{Booking, Settled, settle};
 use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::{Catalog, Role};
 use shared::class::Class;
@@ -347,7 +347,7 @@ fn view(
     let found = find_order(state, id, order_id).map_err(|error| Problem::no_figures(&error))?;
     let found = found.ok_or_else(missing)?;
     // The catalog is locked only while orders are settled, never while the hot state is read.
-    let settle = |found: &FoundOrder| {
+    let settle = |found: &FoundOrder| -> anyhow::Result<Option<Settled>> {
         let newness = newness_of(state, found)?;
         Ok(settle(&found.facts, &console.live.read(), &|click| found.visit(click), &newness))
     };

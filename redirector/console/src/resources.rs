@@ -432,8 +432,8 @@ fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value
         let merchant = catalog.merchants.get(&campaign.merchant);
         said = remarks(campaign, merchant.and_then(|merchant| merchant.platform));
     }
-    said.warnings.splice(..0, remark);
-    let texts = [("warnings", said.warnings), ("notes", said.notes)];
+    let warnings = remark.into_iter().chain(said.warnings).collect();
+    let texts: [(&str, Vec<String>); 2] = [("warnings", warnings), ("notes", said.notes)];
     let texts = texts.into_iter().filter(|(_, texts)| !texts.is_empty());
     texts.map(|(name, texts)| (name.to_owned(), json!(texts))).collect::<Map<_, _>>().into()
 }

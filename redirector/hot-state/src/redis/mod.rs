@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `ac:{2f}w<click id>` | string, expires | a window: link, time, length, the click before it |
 //! | `ac:{2f}e<generation><event id>` | string, expires | the record that brought the event first |
-//! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name, sealed |
+//! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name, or under a customer's hash, sealed |
 //! | `ac:{2f}k` | set | the names that have an `n` hash |
 //! | `ac:{2f}t` | hash | name → what its order counts for |
 //! | `ac:{2f}d<stream>` | hash | counter → how many, and `@`: up to which record; earlier it was `c` |
