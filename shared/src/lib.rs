@@ -11,8 +11,6 @@
 
 #![cfg_attr(not(feature = "domain"), no_std)]
 
-#[cfg(feature = "native")]
-pub mod agent;
 #[cfg(feature = "domain")]
 pub mod catalog;
 #[cfg(feature = "domain")]
@@ -27,13 +25,13 @@ pub mod lead;
 pub mod links;
 #[cfg(feature = "domain")]
 pub mod order;
-#[cfg(feature = "domain")]
-pub mod rates;
 #[cfg(feature = "native")]
 pub mod record;
 #[cfg(feature = "domain")]
 pub mod token;
 
+#[cfg(feature = "native")]
+pub use basics::agent;
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{code, consent, id, json, money, platform, stream, time, zone};
+pub use basics::{code, consent, id, json, money, platform, rates, stream, time, zone};

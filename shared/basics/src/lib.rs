@@ -9,6 +9,8 @@
 #![cfg_attr(not(feature = "domain"), no_std)]
 
 #[cfg(feature = "domain")]
+pub mod agent;
+#[cfg(feature = "domain")]
 pub mod code;
 #[cfg(feature = "domain")]
 pub mod consent;
@@ -22,6 +24,8 @@ pub mod money;
 pub mod page_order;
 #[cfg(feature = "domain")]
 pub mod platform;
+#[cfg(feature = "domain")]
+pub mod rates;
 #[cfg(feature = "domain")]
 pub mod stream;
 #[cfg(feature = "domain")]
