@@ -19,11 +19,13 @@ pub(crate) async fn nothing(request: Request, next: Next) -> Result<Response, Pr
 /// Returns how many entries of a list to show.
 ///
 /// # Errors
-/// When it is 0: the answer would look like the end of the list.
+/// When it is 0, or more than is ever shown: the answer would look like the end of the list.
 pub(crate) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result<usize, Problem> {
     match asked {
-        Some(0) => Err(wrong("limit", format!("`0`: expected a number from 1 to {most}"))),
-        asked => Ok(asked.unwrap_or(default).min(most)),
+        Some(asked) if asked == 0 || asked > most => {
+            Err(wrong("limit", format!("`{asked}`: expected a number from 1 to {most}")))
+        }
+        asked => Ok(asked.unwrap_or(default)),
     }
 }
 

@@ -130,8 +130,9 @@ pub(crate) fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32
 pub(crate) fn flag(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(flag) => Ok(*flag),
-        Value::String(text) if text == "true" => Ok(true),
-        Value::String(text) if text == "false" => Ok(false),
+        // Spreadsheets write them in capitals.
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(false),
         other => Err(format!("`{other}`: expected true or false")),
     }
 }

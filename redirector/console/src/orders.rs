@@ -121,7 +121,7 @@ pub(crate) fn rows(
         token: &|text| snapshot.verify_token(text.as_bytes(), received_at),
     };
     let platform = merchant.platform.unwrap_or(Platform::Other);
-    table::read(body, ROWS_MAX, |Row { line, fields }| {
+    let mut facts = table::read(body, ROWS_MAX, |Row { line, fields }| {
         let filled: Map<_, _> = fields.into_iter().filter(|(_, value)| *value != "").collect();
         let wrong = |reason: String| vec![Fault::new(format!("line {line}"), reason)];
         match plain::read(&arrival, platform, &filled) {
@@ -131,7 +131,9 @@ pub(crate) fn rows(
             Ok(fact) => Err(wrong(fact.notes.join("; "))),
             Err(reason) => Err(wrong(reason)),
         }
-    })
+    })?;
+    plain::put_in_sequence(facts.iter_mut());
+    Ok(facts)
 }
 
 /// Records facts. When it returns, all are on the disk.

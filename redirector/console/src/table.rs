@@ -124,6 +124,10 @@ fn fields(
         if plain::is_scientific(text) {
             return Err(wrong(plain::rounded(text)));
         }
+        if plain::is_spreadsheet_error(text) {
+            let reason = "is what a spreadsheet shows where it has no value: mend the formula, or";
+            return Err(wrong(format!("`{text}` {reason} leave the cell empty")));
+        }
         if !(name.is_empty() && text.is_empty()) {
             fields.insert(name.clone(), Value::from(text));
         }

@@ -421,7 +421,14 @@ impl Listed {
             record.map_err(|reason| (reason, serde_json::to_vec(entry).unwrap_or_default()))
         };
         match entries {
-            Ok(entries) => entries.iter().enumerate().map(read).collect(),
+            Ok(entries) => {
+                let mut read: Vec<ReadEntry> = entries.iter().enumerate().map(read).collect();
+                plain::put_in_sequence(read.iter_mut().filter_map(|entry| match entry {
+                    Ok(Record::Order(fact)) => Some(&mut **fact),
+                    _ => None,
+                }));
+                read
+            }
             Err(reason) => vec![Err((reason, arrival.body.to_vec()))],
         }
     }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod dates;
 pub mod entry;
 pub mod keys;
+pub mod lenient;
 pub mod node;
 mod rarely;
 pub mod seal;

@@ -90,8 +90,10 @@ pub(crate) fn touches<'t>(
 
 /// Returns what may be a click token in an address's query: every value of the parameters `ac` and
 /// `_ac` that is not empty, decoded. Shops that write an address into a page may spell `&` as
-/// `&amp;`.
+/// `&amp;` or by its number.
 pub(crate) fn query_tokens(address: &str) -> Vec<String> {
+    let spelled = ["&#038;", "&#38;", "&#x26;", "&#X26;"];
+    let address = spelled.iter().fold(address.to_owned(), |text, and| text.replace(and, "&"));
     let address = address.split('#').next().unwrap_or_default();
     let query = address.split_once('?').map_or("", |(_, query)| query);
     let named = form_urlencoded::parse(query.as_bytes()).filter(|(name, value)| {
@@ -225,6 +227,7 @@ mod tests {
         check("/p?ac=&utm_source=x&ac=T1", &["T1"]);
         check("https://shop.example/?_ac=T1&ac=T2#?ac=T3", &["T1", "T2"]);
         check("/p?x=1&amp;ac=T1&amp;amp;_ac=T2", &["T1", "T2"]);
+        check("/p?x=1&#038;ac=T1&#38;_ac=T2&#x26;ac=T3#&ac=T4", &["T1", "T2", "T3"]);
         check("/p?a%63=T%31", &["T1"]);
         for address in ["/p", "/p?", "/p?back=1", "ac=T1", "/p?ac", "/p?ac=%20"] {
             check(address, &[]);

@@ -6,7 +6,7 @@
 //! believes that it counts. A click token or an e-mail address that is invalid is noted, and the
 //! order is kept without it. An e-mail address is hashed at once and never kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 use shared::event::is_order_id;
@@ -15,10 +15,10 @@ use shared::json::repaired;
 use shared::money::{Currency, Decimal};
 use shared::order::{
     Alias, AliasKind, FactKind, Line, OrderFact, Refund, RefundList, RefundedLine, Source, Status,
-    Touch, normal_order_id,
+    Touch, fold_name, normal_order_id,
 };
 use shared::platform::Platform;
-use shared::time::Timestamp;
+use shared::time::{Span, Timestamp};
 
 use crate::amounts::{bounded, brief, brief_of, decimal};
 use crate::arrival::Arrival;
@@ -344,9 +344,12 @@ impl Reader<'_> {
             .or_else(|| self.value(field)?.as_bool().map(|b| if b { "true" } else { "false" }))
         {
             None if self.value(field).is_none() => Ok(None),
-            Some("true") => Ok(Some(true)),
-            Some("false") => Ok(Some(false)),
-            _ => Err(format!("{field}: expected true or false")),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            other => {
+                let value = other.map(str::to_owned).or_else(|| self.value(field).map(brief_of));
+                Err(format!("{field}: `{}`: expected true or false", value.unwrap_or_default()))
+            }
         }
     }
 
@@ -467,6 +470,30 @@ fn check_exact(value: &Value) -> Result<(), String> {
         _ => false,
     };
     if is_rounded { Err(rounded(&brief_of(value))) } else { Ok(()) }
+}
+
+/// Lets what one request says of an order come one after the other, as it stands there: of several
+/// entries about the same order the last one counts.
+pub fn put_in_sequence<'f>(facts: impl Iterator<Item = &'f mut OrderFact>) {
+    let mut earlier: HashMap<String, i64> = HashMap::new();
+    for fact in facts {
+        let count = earlier.entry(fold_name(&fact.order_id)).or_default();
+        let received_at = fact.received_at.plus(Span::ms(*count));
+        if fact.occurred_at == fact.received_at {
+            fact.occurred_at = received_at;
+        }
+        fact.received_at = received_at;
+        *count += 1;
+    }
+}
+
+/// Returns whether a cell holds what a spreadsheet shows in the place of a value: `#N/A`, `#REF!`.
+pub fn is_spreadsheet_error(text: &str) -> bool {
+    let Some(rest) = text.trim().strip_prefix('#') else { return false };
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '/' || c == '0')
+    };
+    ["N/A", "NV"].contains(&rest) || rest.strip_suffix(['!', '?']).is_some_and(is_word)
 }
 
 /// Returns whether a text is a number as spreadsheets shorten it: `8.20983E+17`.
@@ -693,6 +720,34 @@ mod tests {
             (json!({ "coupon": "AAA", "coupons": ["BBB", "AAA"] }), vec!["AAA", "BBB"]),
         ] {
             assert_eq!(read_one(of(changes)).unwrap().coupons, codes);
+        }
+    }
+
+    #[test]
+    fn of_several_entries_about_one_order_the_last_one_counts() {
+        let fact = |id: &str, minor: i64| {
+            let now = Timestamp::from_ms(1_000);
+            let name = (Platform::Other, id.to_owned());
+            let content = FactId::of_content(&[id.as_bytes(), &minor.to_be_bytes()]);
+            let merchant = shared::id::MerchantId::from_bits(1);
+            let blank = OrderFact::blank(content, merchant, name, Source::Postback, now);
+            OrderFact { occurred_at: now, goods_minor: Some(minor), ..blank }
+        };
+        let mut facts = [fact("A", 1), fact("B", 2), fact("a", 3), fact("A", 1)];
+        facts[2].occurred_at = Timestamp::from_ms(5);
+        put_in_sequence(facts.iter_mut());
+        let times: Vec<_> =
+            facts.iter().map(|f| (f.received_at.as_ms(), f.occurred_at.as_ms())).collect();
+        assert_eq!(times, [(1000, 1000), (1000, 1000), (1001, 5), (1002, 1002)]);
+    }
+
+    #[test]
+    fn what_a_spreadsheet_shows_in_the_place_of_a_value_is_told_from_names() {
+        for text in ["#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NV", "#WERT!", " #NULL! "] {
+            assert!(is_spreadsheet_error(text), "{text}");
+        }
+        for text in ["#1001", "#A1!B", "N/A", "#", "#NVX", "#12!", "#!"] {
+            assert!(!is_spreadsheet_error(text), "{text}");
         }
     }
 

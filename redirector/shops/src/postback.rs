@@ -283,10 +283,18 @@ pub fn lead(arrival: &Arrival<'_>, sender: Sender) -> Option<Result<LeadFact, St
 /// of them is the last.
 fn check_not_repeated(parameters: &[u8]) -> Result<(), String> {
     let mut names = HashSet::new();
-    let said = form_urlencoded::parse(parameters).map(|(name, _)| name);
+    let said = form_urlencoded::parse(parameters).map(|(name, _)| bare(name));
     let mut said = said.filter(|name| !CREDENTIALS.contains(&name.as_ref()));
     let twice = said.find(|name| !names.insert(name.clone()));
     twice.map_or(Ok(()), |name| Err(format!("{name}: stands twice; send it once")))
+}
+
+/// Returns a parameter's name. Addresses that were copied from a page spell `&` as `&amp;`.
+fn bare(name: Cow<'_, str>) -> Cow<'_, str> {
+    match name.strip_prefix("amp;") {
+        Some(bare) => bare.to_owned().into(),
+        None => name,
+    }
 }
 
 /// A click as a postback names it.
@@ -313,7 +321,8 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn of(arrival: &Arrival<'a>, sender: Sender) -> Self {
         let parameters = parameters_of(arrival).as_bytes();
-        Self { sender, pairs: form_urlencoded::parse(parameters).collect() }
+        let pairs = form_urlencoded::parse(parameters).map(|(name, value)| (bare(name), value));
+        Self { sender, pairs: pairs.collect() }
     }
 
     /// Checks what every postback must be. Returns whether it is signed.
@@ -487,9 +496,13 @@ impl<'a> Fields<'a> {
         let Some((name, text)) = self.first(self.sender.dialect.names().amount) else {
             return Ok((None, None));
         };
-        // In Everflow's dialect 12,34 means 12.34. In all other dialects it is a mistake.
+        // In Everflow's dialect 12,34 means 12.34. In all other dialects it is a mistake, and so are
+        // three digits behind the comma: nobody knows whether these are thousands.
+        let is_decimal = |text: &str| text.split_once(',').is_some_and(|(_, part)| part.len() != 3);
         let decimal = match self.sender.dialect {
-            Dialect::Everflow if !text.contains('.') => text.replacen(',', ".", 1),
+            Dialect::Everflow if !text.contains('.') && is_decimal(text) => {
+                text.replacen(',', ".", 1)
+            }
             _ => text.to_owned(),
         };
         let amount: Decimal = decimal.parse().map_err(|error| format!("{name}: {error}"))?;

@@ -474,9 +474,10 @@ fn refund(
 /// Returns whether a line is a tip, or a gift card that is bought. Neither is goods: a tip is for the
 /// shop's people, and a gift card is paid with when goods are bought for it.
 fn is_no_goods(line: &Value) -> bool {
-    let is_tip = ["tip_payment_gateway", "tip_payment_method"]
-        .iter()
-        .any(|field| line.get(field).and_then(Value::as_str).is_some_and(|by| !by.is_empty()));
+    // Only a tip has these fields, also where they name nobody.
+    let is_tip =
+        ["tip_payment_gateway", "tip_payment_method"].iter().any(|field| line.get(field).is_some())
+            || line.get("tip").is_some_and(Value::is_object);
     is_tip || line.get("gift_card").and_then(Value::as_bool) == Some(true)
 }
 
@@ -771,8 +772,10 @@ mod tests {
         };
         let tip = json!({ "tip_payment_gateway": "shopify_payments", "product_id": null });
         let lines = json!([
-            line(1, "100.00", json!({ "gift_card": false, "tip_payment_gateway": null })),
+            line(1, "100.00", json!({ "gift_card": false, "tip": null })),
             line(2, "15.00", tip.clone()),
+            line(4, "5.00", json!({ "tip_payment_gateway": null, "tip_payment_method": null })),
+            line(5, "5.00", json!({ "tip": { "payment_method": null } })),
             line(3, "50.00", json!({ "gift_card": true })),
         ]);
         let of = |lines: &Value, refunds: Value| {

@@ -78,6 +78,7 @@ async fn what_an_address_asks_for_is_known_or_refused_by_name() {
         (format!("stats?campaign={merchant}"), "campaign"),
         ("stats?merchant=mer_00000000".to_owned(), "does not exist"),
         ("links?limit=0".to_owned(), "limit"),
+        ("links?limit=1001".to_owned(), "limit"),
         ("links?page=2".to_owned(), "page"),
         ("links?cursor=rubbish".to_owned(), "cursor"),
         (format!("links?cursor=000001763800000.{merchant}"), "cursor"),

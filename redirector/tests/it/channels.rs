@@ -273,6 +273,26 @@ async fn an_order_that_the_page_carries_signed_counts_and_no_other() {
 }
 
 #[tokio::test]
+async fn the_time_that_a_page_says_is_not_signed_and_dates_no_signed_order() {
+    let stage = Stage::set().await;
+    let ordered_at = now_ms() - 5 * 86_400_000;
+    let sig = hex_mac(SECRET, "currency=EUR&id=1003&value=110.00");
+    let event = json!({
+        "v": 1, "k": stage.key, "t": stage.token().await, "c": "granted",
+        "e": [{
+            "id": "0190a000-0000-7000-8000-000000001003", "n": "purchase", "ts": ordered_at,
+            "u": "https://shop.test/",
+            "o": { "id": "1003", "value": "110.00", "currency": "EUR", "sig": sig },
+        }],
+    });
+    assert_eq!(stage.events(&[], &event.to_string()).await.status, 204);
+    let order = stage.order("1003").await;
+    let placed_at: Timestamp = order["order"]["placed_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(order["order"]["confirmed"], true, "{order}");
+    assert!(now_ms() - placed_at.as_ms() < 3_600_000, "a suspension would be got round: {order}");
+}
+
+#[tokio::test]
 async fn unparsed_deliveries_are_read_once_after_a_fix() {
     // A rebuild reads streams by name. So it finds unparsed deliveries before and after the facts
     // that were read from them.

@@ -18,6 +18,10 @@ use shared::agent::{Agent, Device, InApp, Visitor};
 
 /// The list of robots: lines of `kind<TAB>pattern`.
 const LIST: &str = include_str!("../data/crawler-user-agents.tsv");
+/// Names in the list that people's browsers and apps bear, too: a search company's browser, a
+/// school's app, an editor's page view, a wrapper of web pages. What begins like a browser is one of
+/// these.
+const BROWSERS_IN_LIST: [&str; 4] = ["Freespoke/", "Blackboard", "Code/1.", "Fluid"];
 
 /// The marks of in-app browsers. The first one that is found decides, so an app's own mark stands
 /// before the marks of its family.
@@ -221,7 +225,12 @@ impl Agents {
         if is_named(in_app) && !self.shapes.says_robot(said) {
             return Visitor::Person;
         }
-        if let Some(listed) = self.listed(said, |found| is_own_word(said, found)) {
+        let counts = |found: Range<usize>| {
+            let is_browser =
+                BROWSERS_IN_LIST.iter().any(|name| said[found.clone()].starts_with(name));
+            is_own_word(said, found) && !is_browser
+        };
+        if let Some(listed) = self.listed(said, counts) {
             return listed;
         }
         if self.shapes.says_robot(said) || !self.shapes.engine.is_match(agent) {
@@ -427,6 +436,18 @@ mod tests {
             let judged = agents.judge(&format!("{view} {mark}"));
             assert_eq!((judged.visitor, judged.in_app), (Visitor::Person, app), "{mark}");
         }
+        let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari/605.1";
+        let desk = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)";
+        for agent in [
+            format!("{phone} Freespoke/2.0.0"),
+            format!("{phone} Blackboard/6.9"),
+            format!("{view} Blackboard/unspecified"),
+            format!("{desk} Code/1.61.2 Chrome/91.0.4472.164 Electron/13.5.1 Safari/537.36"),
+            format!("{desk} Fluid/0.9.6 Safari/537.36"),
+        ] {
+            assert_eq!(agents.judge(&agent).visitor, Visitor::Person, "{agent}");
+        }
+        assert_eq!(agents.judge("Blackboard Safeassign").visitor, Visitor::Bot);
         let alone = agents.judge("[FBAN/FB4A;FBAV/480.0;FBBV/1;FBDM/{density=3.0}]");
         assert_eq!((alone.visitor, alone.in_app), (Visitor::Person, InApp::Facebook));
     }

@@ -103,6 +103,13 @@ impl Reports {
         claims.truncate(BROWSER_FACTS_MAX);
     }
 
+    /// Returns whether as many claims as are kept came when the buyer would have sent one. Then the
+    /// buyer's own may be missing.
+    pub(super) fn are_many(claims: &[&OrderFact], placed_at: Timestamp) -> bool {
+        let soon = claims.iter().filter(|claim| came_soon(claim.received_at, placed_at));
+        soon.count() >= BROWSER_FACTS_MAX
+    }
+
     /// Returns the clicks that browsers claim, by time, each with the best of its claims.
     pub(super) fn claims(&self, facts: &[&OrderFact]) -> Vec<Claim> {
         let of_fact = |fact: &&OrderFact| {

@@ -96,6 +96,8 @@ pub struct Order {
     pub code_visits: Vec<CodeVisit>,
     /// The visits by a code that browsers claim, by time. As [`Order::claims`].
     pub code_claims: Vec<CodeClaim>,
+    /// True when so many browsers claimed it that not all of their claims are kept.
+    pub has_many_claims: bool,
     /// The amounts that were stated and could not be read, and that no later fact states readably.
     /// While there are any, nobody knows what the order is worth.
     pub unreadable: Vec<Unreadable>,
@@ -203,14 +205,15 @@ impl<'f> Folding<'f> {
     /// Returns the order as the facts until now have it; `None` without facts.
     pub fn order(&self) -> Option<Order> {
         let claims = (self.reports.claims(&self.claims), self.reports.code_claims(&self.claims));
-        if self.shop.last.fact().is_some() {
-            return order_of(&self.shop, claims, true);
-        }
-        let mut claimants = Said::default();
-        for &claim in &self.claims {
-            claimants.add(claim);
-        }
-        order_of(&claimants, claims, false)
+        let order = if self.shop.last.fact().is_some() {
+            order_of(&self.shop, claims, true)?
+        } else {
+            let mut claimants = Said::default();
+            self.claims.iter().for_each(|&claim| claimants.add(claim));
+            order_of(&claimants, claims, false)?
+        };
+        let has_many_claims = Reports::are_many(&self.claims, order.placed_at);
+        Some(Order { has_many_claims, ..order })
     }
 }
 
@@ -269,6 +272,7 @@ fn order_of(
         claims,
         code_visits,
         code_claims,
+        has_many_claims: false,
         unreadable: unreadable.cloned().collect(),
         known_at: Timestamp::MAX,
     })

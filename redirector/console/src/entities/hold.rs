@@ -69,7 +69,11 @@ fn order(value: &Value) -> Result<(Option<MerchantId>, String), String> {
         _ => (None, whole),
     };
     let merchant = merchant.map(str::parse).transpose().map_err(|error| format!("{error}"))?;
-    if is_order_id(name) {
+    // Of a key only the hash is known, so a hold by it would hold nothing.
+    if name.starts_with("wc_order_") || name.starts_with("cs_") {
+        let way_out = "name the order by its id, as `GET /api/v1/orders/…` shows it";
+        Err(format!("`{name}` is an order's key; {way_out}"))
+    } else if is_order_id(name) {
         Ok((merchant, name.to_owned()))
     } else {
         Err(format!("`{name}` is not a valid order id; expected e.g. `mer_…/1001`"))

@@ -1,11 +1,20 @@
 //! Links must not lead to links: a visitor would go in circles, and one click would count for many.
 
+use live::lenient::meant;
 use shared::id::MerchantId;
 use shared::links::{Scope, fold_slug};
 use url::Url;
 
 use crate::entities::builder::EntityBuilder;
 use crate::fields::Fields;
+
+/// Returns the slug that a path means where links are looked up, also with what copying adds to it,
+/// and that of a link's preview or picture.
+fn slug_of(path: &str) -> String {
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".qr").unwrap_or(path);
+    meant(path, "").map_or_else(|| path.to_owned(), |meant| meant.slug)
+}
 
 impl EntityBuilder<'_> {
     /// Checks that an address is not that of a link, and lies on no host of the agency's links.
@@ -21,7 +30,7 @@ impl EntityBuilder<'_> {
     ) {
         let Ok(url) = Url::parse(address) else { return };
         let Some(host) = url.host_str() else { return };
-        let target = url.path().trim_matches('/');
+        let target = &slug_of(url.path());
         match self.snapshot.scope_of(host) {
             // Another port of a test machine is another server.
             Some(Scope::Agency) if url.scheme() != "http" || url.port().is_none() => {
@@ -49,5 +58,34 @@ impl EntityBuilder<'_> {
     fn has_link(&self, merchant: MerchantId, slug: &str) -> bool {
         self.catalog.links.by_slug(Scope::Merchant(merchant), slug).is_some()
             || self.slugs.contains(&(merchant, fold_slug(slug)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_that_is_followed_as_a_link_names_its_slug() {
+        for path in [
+            "/anna",
+            "/anna/",
+            "//anna",
+            "/anna.",
+            "/%61nna",
+            "/anna%20",
+            "/anna&utm_source=x",
+            "/anna%3Fx=1",
+            "/anna%E2%80%8B",
+            "/(anna)",
+            "/anna+",
+            "/anna.qr",
+            "/%61nna.qr",
+        ] {
+            assert_eq!(slug_of(path), "anna", "{path}");
+        }
+        for path in ["/", "/anna/b", "/an%20na", "/anna.html"] {
+            assert_ne!(slug_of(path), "anna", "{path}");
+        }
     }
 }

@@ -130,7 +130,11 @@ impl Judge<'_> {
 
     /// Returns a purchase as the browser saw it, or as the shop's page signed it.
     fn purchase(&self, event: &Event, order: &Order, code_visit: Option<CodeVisit>) -> OrderFact {
-        let (merchant, at) = (self.merchant, self.believable(event));
+        let merchant = self.merchant;
+        let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
+        // SECURITY: the time is not signed. As the shop's word it would date an order to before a
+        // suspension, or to better terms.
+        let at = if is_signed == Some(true) { self.now } else { self.believable(event) };
         let mut notes = Vec::new();
         let currency = order.currency;
         let mut minor =
@@ -140,7 +144,6 @@ impl Judge<'_> {
             minor("tax", order.tax),
             minor("shipping", order.shipping),
         );
-        let is_signed = signed_order::is_signed(&merchant.webhook_secrets(self.now), order);
         let exact = if is_signed == Some(true) { goods_of_amounts(order) } else { goods(order) };
         let goods = minor("items", exact);
         let is_stated = order.value.is_some() || order.items.iter().any(|i| i.price.is_some());

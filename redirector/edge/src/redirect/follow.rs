@@ -2,6 +2,7 @@
 //! answers. Never decides anything itself.
 
 use hyper::Request;
+use live::lenient;
 use rand::RngExt;
 use shared::id::ClickId;
 
@@ -9,7 +10,6 @@ use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::flood::Clicker;
 use crate::redirect::decide::{LinkRequest, Reply, decide};
-use crate::redirect::lenient;
 use crate::request::{self, Headers};
 use crate::visitor::Peer;
 

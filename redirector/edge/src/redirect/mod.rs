@@ -6,7 +6,6 @@
 
 mod decide;
 mod follow;
-mod lenient;
 mod put;
 mod query;
 

@@ -74,10 +74,24 @@ fn is_click_id(name: &[u8]) -> bool {
     CLICK_IDS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// Splits a query into its pairs. A second `?` begins another pair, as people append queries to
-/// links that have one; and in a link that was copied from HTML, `&` is `&amp;`.
+/// Splits a query into its pairs. A `?` before a name that is read begins another pair, as people
+/// append queries to links that have one; any other is a part of its value. In a link that was copied
+/// from HTML, `&` is `&amp;`.
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['&', '?']).map(|pair| pair.strip_prefix("amp;").unwrap_or(pair))
+    let begins_pair = |rest: &str| {
+        rest.starts_with("utm_") || rest.starts_with("s=") || is_click_id(name_of(rest.as_bytes()))
+    };
+    let mut left = Some(text);
+    std::iter::from_fn(move || {
+        let text = left?;
+        let is_end = |&(at, byte): &(usize, u8)| {
+            byte == b'&' || (byte == b'?' && begins_pair(&text[at + 1..]))
+        };
+        let end = text.bytes().enumerate().find(is_end).map(|(at, _)| at);
+        left = end.map(|end| &text[end + 1..]);
+        let pair = &text[..end.unwrap_or(text.len())];
+        Some(pair.strip_prefix("amp;").unwrap_or(pair))
+    })
 }
 
 /// A parameter of a query, as it came.
@@ -191,6 +205,10 @@ mod tests {
     fn pairs_are_found_behind_what_people_write_between_them() {
         assert_eq!(passed("utm_a=1&amp;utm_b=2"), ["utm_a=1", "utm_b=2"]);
         assert_eq!(passed("s=story?utm_source=ig"), ["utm_source=ig"]);
+        assert_eq!(
+            passed("utm_source=a?b&utm_medium=c?x=1?"),
+            ["utm_source=a%3Fb", "utm_medium=c%3Fx=1%3F"]
+        );
         assert_eq!(Query::read("s=story?utm_source=ig", false).sub_id, Some("story"));
         assert!(
             Query::read("utm_a=1", false).names(b"utm_a=2")

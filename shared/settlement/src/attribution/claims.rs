@@ -37,10 +37,13 @@ impl Judged {
         }
         let rule = merchant.map(|merchant| merchant.claims_at(order.placed_at));
         let may_do = rule == Some(ClaimRule::Number);
-        let verdicts = if may_do && judged.accepted.is_empty() {
-            of_numbers(&by_number)
-        } else {
+        let verdicts = if !may_do || !judged.accepted.is_empty() {
             by_number.iter().map(|_| Err(Verdict::Unproven)).collect()
+        } else if order.has_many_claims {
+            // SECURITY: whoever sends many claims shuts out the buyer's own, which would contest them.
+            by_number.iter().map(|_| Err(Verdict::Contested)).collect()
+        } else {
+            of_numbers(&by_number)
         };
         for (claim, verdict) in by_number.iter().zip(verdicts) {
             match verdict {

@@ -175,6 +175,24 @@ fn a_number_counts_where_the_merchant_says_so_soon_after_the_order_and_uncontest
 }
 
 #[test]
+fn many_claims_by_number_contest_themselves_since_the_buyers_may_be_shut_out() {
+    let catalog = by_number();
+    let of_one = |count: u8| -> Vec<OrderFact> {
+        let many = (0..count).map(|n| by(BENS_LINK, 100 + n, claim(50 + n, 0, "")));
+        [report()].into_iter().chain(many).collect()
+    };
+    assert_eq!(outcome(&settled(&of_one(19), &catalog)), (1949, Method::Click, ""));
+    let shut_out = [&of_one(20)[..], &[claim(2, 1, "")]].concat();
+    for facts in [of_one(20), shut_out] {
+        assert_eq!(outcome(&settled(&facts, &catalog)), (0, Method::None, "contested"));
+    }
+    // Junk that comes later takes nothing away.
+    let late = (0..40).map(|n| by(BENS_LINK, 100 + n, claim(50 + n, 120, "")));
+    let facts: Vec<_> = [report(), claim(2, 1, "")].into_iter().chain(late).collect();
+    assert_eq!(outcome(&settled(&facts, &catalog)), (1949, Method::Click, ""));
+}
+
+#[test]
 fn a_number_counts_where_the_campaign_does_not_count_the_coupon() {
     let clicks_only = catalog(vec![Evidence::Click], fifteen_percent());
     let catalog = with_merchant(clicks_only, |merchant| merchant.claims = ClaimRule::Number);

@@ -86,6 +86,7 @@ pub(crate) fn plain_fold(facts: &[OrderFact]) -> Option<Order> {
         claims,
         code_visits: code_visits.into_iter().collect(),
         code_claims,
+        has_many_claims: false,
         unreadable: unreadable.cloned().collect(),
         known_at: Timestamp::MAX,
     })

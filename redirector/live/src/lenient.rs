@@ -8,14 +8,16 @@ use percent_encoding::percent_decode_str;
 
 /// A slug as it was meant, and the query that was glued to it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Meant {
+pub struct Meant {
+    /// The slug.
     pub slug: String,
+    /// The query, with what was glued to the slug in front.
     pub query: String,
 }
 
 /// Reads a path, without its first slash, once more: percent-decoded, cut at a first `&` or `?`,
 /// and without what no slug may hold at its ends. Returns `None` when that changes nothing.
-pub(super) fn meant(path: &str, query: &str) -> Option<Meant> {
+pub fn meant(path: &str, query: &str) -> Option<Meant> {
     let decoded: Cow<'_, str> = percent_decode_str(path).decode_utf8().ok()?;
     let (name, glued) = match decoded.find(['&', '?']) {
         Some(at) => (&decoded[..at], &decoded[at + 1..]),
