@@ -18,10 +18,9 @@ use shared::agent::{Agent, Device, InApp, Visitor};
 
 /// The list of robots: lines of `kind<TAB>pattern`.
 const LIST: &str = include_str!("../data/crawler-user-agents.tsv");
-/// Names in the list that people's browsers and apps bear, too: a search company's browser, a
-/// school's app, an editor's page view, a wrapper of web pages. What begins like a browser is one of
-/// these.
-const BROWSERS_IN_LIST: [&str; 4] = ["Freespoke/", "Blackboard", "Code/1.", "Fluid"];
+/// Names in the list that people's browsers and apps bear, too: a search company's browser and a
+/// school's app. What begins like a browser is one of these.
+const BROWSERS_IN_LIST: [&str; 2] = ["Freespoke/", "Blackboard"];
 
 /// The marks of in-app browsers. The first one that is found decides, so an app's own mark stands
 /// before the marks of its family.
@@ -437,13 +436,10 @@ mod tests {
             assert_eq!((judged.visitor, judged.in_app), (Visitor::Person, app), "{mark}");
         }
         let phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari/605.1";
-        let desk = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)";
         for agent in [
             format!("{phone} Freespoke/2.0.0"),
             format!("{phone} Blackboard/6.9"),
             format!("{view} Blackboard/unspecified"),
-            format!("{desk} Code/1.61.2 Chrome/91.0.4472.164 Electron/13.5.1 Safari/537.36"),
-            format!("{desk} Fluid/0.9.6 Safari/537.36"),
         ] {
             assert_eq!(agents.judge(&agent).visitor, Visitor::Person, "{agent}");
         }
