@@ -72,6 +72,7 @@ async fn a_shops_server_tells_what_becomes_of_leads_and_each_earns_when_it_is_qu
     assert_eq!(leads.len(), 7);
     assert_eq!((&of("L-1")["status"], &of("L-1")["source"]), (&json!("won"), &json!("server")));
     assert_eq!(of("L-0")["click_id"], click_of(&token).as_str());
+    stage.figures().await;
     let stats = stage.product.read("/api/v1/stats?by=influencer").await.unwrap();
     assert_eq!(stats["rows"][0]["leads"], 7, "{stats}");
 }
