@@ -348,7 +348,7 @@ impl Reader<'_> {
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
             other => {
                 let value = other.map(str::to_owned).or_else(|| self.value(field).map(brief_of));
-                Err(format!("{field}: `{}`: expected true or false", value.unwrap_or_default()))
+                Err(format!("{field}: expected true or false, not `{}`", value.unwrap_or_default()))
             }
         }
     }
