@@ -6,12 +6,14 @@
 export const LANDING = /^([^#]*[?&])ac=([\w-]{40,256})(?=[&#]|$)&?/;
 
 // Sign-ins come back with a `code` of their own, and a `state` beside it: that one is nobody's.
-const CODE = /^[^#]*[?&](?:(?:coupon|discount)(?:[_-]code)?|code)=([^&#]{1,128})(?=[&#]|$)/;
+const CODE = /^[^#]*[?&](?:(?:coupon|discount)(?:[_-]code)?|code)=([^&#]+)/;
+const CODE_CHARS_MAX = 128;
 
 /** The discount code in an address, as people read it. */
 export const codeIn = (address) => {
-  const code = !/[?&]state=/.test(address) && CODE.exec(address)?.[1];
+  // Most addresses have no query, and to prepare the expressions takes time.
+  const code = address.includes("?") && !/[?&]state=/.test(address) && CODE.exec(address)?.[1];
   try {
-    return code && decodeURIComponent(code.replace(/\+/g, " "));
+    return code && code.length <= CODE_CHARS_MAX && decodeURIComponent(code.replace(/\+/g, " "));
   } catch {}
 };
