@@ -34,4 +34,7 @@ pub mod token;
 pub use basics::agent;
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{code, consent, id, json, money, platform, rates, stream, time, zone};
+pub use basics::{
+    booking, code, consent, day, id, json, money, payout, platform, rates, stream, target, time,
+    zone,
+};

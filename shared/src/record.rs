@@ -226,7 +226,8 @@ const V2: u8 = 2;
 /// code opened.
 const V3: u8 = 3;
 /// An order fact with a visit that a discount code opened: a reader of version 3 would credit
-/// somebody else.
+/// somebody else. A change with a payout or a booking: a reader that leaves it out would pay twice,
+/// or too little.
 const V4: u8 = 4;
 
 /// Returns the oldest version whose readers understand a body.
@@ -261,7 +262,11 @@ impl<'a> Record<'a> {
             Self::Catalog(change) => {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
-                let version = if change.parts_leads() { V3 } else { version(is_of_the_first) };
+                let version = match change {
+                    change if change.books() => V4,
+                    change if change.parts_leads() => V3,
+                    _ => version(is_of_the_first),
+                };
                 encode_json([CATALOG, version], change, out);
             }
             Self::Unparsed(unparsed) => encode_json([UNPARSED, V1], unparsed, out),
@@ -303,7 +308,7 @@ impl<'a> Record<'a> {
             (ORDER, V2 | V3 | V4) => {
                 serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body)
             }
-            (CATALOG, V1 | V2 | V3) => {
+            (CATALOG, V1 | V2 | V3 | V4) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
             (UNPARSED, V1) => {
@@ -570,6 +575,24 @@ mod tests {
             assert_eq!(record.encode()[1], version);
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
         }
+    }
+
+    /// The file was written once and never changes: every later version must read it.
+    #[test]
+    fn payouts_and_bookings_of_version_4_stay_readable() {
+        let body = include_str!("../tests/data/catalog-v4.json").trim();
+        let bytes = [&[CATALOG, V4][..], body.as_bytes()].concat();
+        let Ok(Record::Catalog(change)) = Record::decode(&bytes) else { panic!("it is one") };
+        let kinds = change.entities.iter().map(|entity| match entity {
+            Entity::Payout(step) => (true, step.author.as_str()),
+            Entity::Booking(booking) => (false, booking.note.as_str()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            [(true, "ops"), (true, "ops"), (false, "for a post")]
+        );
+        assert_eq!(Record::Catalog(change).encode(), bytes);
     }
 
     /// Written by version 2 of a change and never changed: every later version must read it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use settlement::held::{self, Holding};
-use settlement::ledger::{Account, Booking, Reason};
+use settlement::ledger::{Booking, CampaignAccount, Reason};
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
 use shared::event::EventName;
@@ -344,7 +344,7 @@ fn booking(
         fact,
         booked_at,
         reason: Reason::Accrued,
-        account: Account { campaign, influencer, currency },
+        account: CampaignAccount { campaign, influencer, currency },
         base_minor: count,
         base_currency: currency,
         rate: amount.to_string(),

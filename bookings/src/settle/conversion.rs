@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use settlement::attribution::{Candidate, Method};
 use settlement::customers::{Customers, MANY_CUSTOMERS, bringing_click};
 use settlement::history::newness;
-use settlement::ledger::{Account, Booking, Settled, settle};
+use settlement::ledger::{Booking, CampaignAccount, Settled, settle};
 use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, ClickId, FactId, MerchantId};
@@ -141,7 +141,7 @@ impl Conversions {
     pub fn payable_on(
         &self,
         conversion: &Conversion,
-        account: &Account,
+        account: &CampaignAccount,
     ) -> Result<Option<Date>, Error> {
         let payer = self.payers.get(&conversion.settled.order.merchant);
         let payer = payer.filter(|payer| payer.currency == account.currency);
@@ -272,7 +272,7 @@ pub fn is_payable(payable_on: Option<Date>, as_of: Date) -> bool {
 }
 
 fn booking_id(conversion: FactId, booking: &Booking, index: usize) -> FactId {
-    let Account { campaign, influencer, .. } = booking.account;
+    let CampaignAccount { campaign, influencer, .. } = booking.account;
     let parts = [
         conversion.to_string(),
         booking.fact.to_string(),

@@ -400,6 +400,8 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::Coupon(e) => e.updated_at,
         Entity::AccessToken(e) => e.created_at,
         Entity::Rate(e) => e.created_at,
+        Entity::Booking(e) => e.created_at,
+        Entity::Payout(e) => e.at,
         Entity::Hold(e) => e.updated_at,
         Entity::Suspension(e) => e.updated_at,
     }
@@ -415,7 +417,7 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
         Entity::Coupon(e) => e.updated_at = version,
         Entity::Hold(e) => e.updated_at = version,
         Entity::Suspension(e) => e.updated_at = version,
-        Entity::AccessToken(_) | Entity::Rate(_) => {}
+        Entity::AccessToken(_) | Entity::Rate(_) | Entity::Payout(_) | Entity::Booking(_) => {}
     }
     entity
 }

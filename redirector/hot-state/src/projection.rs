@@ -14,7 +14,7 @@ use journal::StreamName;
 use serde::{Deserialize, Serialize};
 use settlement::attribution::Method;
 use settlement::history::newness;
-use settlement::ledger::{Account, Settled, settle};
+use settlement::ledger::{CampaignAccount, Settled, settle};
 use shared::catalog::Catalog;
 use shared::commission::Caps;
 use shared::event::EventName;
@@ -567,7 +567,7 @@ fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
     // another since.
     let mut booked: BTreeMap<CounterKey, i64> = BTreeMap::new();
     for booking in &settled.bookings {
-        let Account { campaign, influencer, currency } = booking.account;
+        let CampaignAccount { campaign, influencer, currency } = booking.account;
         if let Some(key) = key_at(booking.booked_at, Metric::Commission(currency)) {
             *booked.entry(CounterKey { campaign, influencer, ..key }).or_default() +=
                 booking.amount_minor;

@@ -280,6 +280,8 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         | Entity::Influencer(_)
         | Entity::Link(_)
         | Entity::AccessToken(_)
+        | Entity::Payout(_)
+        | Entity::Booking(_)
         | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();

@@ -121,7 +121,9 @@ impl Snapshot {
                 | Entity::AccessToken(_)
                 | Entity::Rate(_)
                 | Entity::Hold(_)
-                | Entity::Suspension(_) => {}
+                | Entity::Suspension(_)
+                | Entity::Payout(_)
+                | Entity::Booking(_) => {}
             }
         }
         let coupons = change.entities.iter().filter_map(|entity| match entity {

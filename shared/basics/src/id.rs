@@ -121,6 +121,14 @@ catalog_id!(
     HoldId, "hld_", 64, 13, "hold"
 );
 catalog_id!(
+    /// A step of a payout; the step that made a batch is the batch's id.
+    PayoutId, "pay_", 64, 13, "payout"
+);
+catalog_id!(
+    /// An amount that a person booked.
+    BookingId, "bkg_", 64, 13, "booking"
+);
+catalog_id!(
     /// An access token of the admin API.
     AccessTokenId, "tok_", 64, 13, "access token"
 );

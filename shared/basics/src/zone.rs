@@ -3,6 +3,7 @@
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use crate::day::Day;
 use crate::time::Timestamp;
 
 /// A time zone, such as a merchant's.
@@ -28,11 +29,40 @@ impl Zone {
         let day = (at.as_ms().div_euclid(1000) + ahead).div_euclid(DAY_SECONDS);
         u32::try_from(day).unwrap_or(0)
     }
+
+    /// Returns the calendar day of a point in time. Summer time counts.
+    pub fn date(&self, at: Timestamp) -> Day {
+        let instant = jiff::Timestamp::from_millisecond(at.as_ms()).unwrap_or_default();
+        Day::of(self.0.to_datetime(instant).date())
+    }
+
+    /// Returns when a calendar day begins; the end of time where the calendar ends.
+    pub fn start_of(&self, day: Day) -> Timestamp {
+        let begins = day.date().to_zoned_datetime(self.0.clone());
+        begins.map_or(Timestamp::MAX, |begins| {
+            Timestamp::from_ms(begins.timestamp().as_millisecond())
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_begins_where_the_clock_of_its_zone_says_so() {
+        let berlin = Zone::named("Europe/Berlin");
+        for (day, begins) in [
+            ("2026-10-25", "2026-10-24T22:00:00Z"),
+            ("2026-10-26", "2026-10-25T23:00:00Z"),
+            ("2026-11-30", "2026-11-29T23:00:00Z"),
+        ] {
+            let (day, begins): (Day, Timestamp) = (day.parse().unwrap(), begins.parse().unwrap());
+            assert_eq!(berlin.start_of(day), begins);
+            assert_eq!(berlin.date(begins), day);
+            assert_eq!(berlin.date(Timestamp::from_ms(begins.as_ms() - 1)), day.before());
+        }
+    }
 
     /// Returns the date of a point in time in a zone.
     fn date(zone: &str, at: &str) -> String {

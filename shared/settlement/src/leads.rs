@@ -13,7 +13,7 @@ use shared::order::{Touch, Visit};
 use shared::time::Timestamp;
 
 use crate::held::{self, Holding};
-use crate::ledger::{Account, Booking, Reason};
+use crate::ledger::{Booking, CampaignAccount, Reason};
 
 /// A lead with the click that is credited and its ledger.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ fn label(
 
 /// What is due for a lead.
 struct Due {
-    account: Account,
+    account: CampaignAccount,
     rate: String,
     amount_minor: i64,
 }
@@ -172,7 +172,8 @@ fn due(lead: &Lead, catalog: &Catalog, known_at: Timestamp) -> Option<Due> {
     let Credit { touch, influencer, campaign, merchant } = credit;
     let (_, terms) = campaign.terms_at(lead.happened_at(&touch));
     let amount = terms.per_lead()?;
-    let account = Account { campaign: campaign.id, influencer, currency: merchant.currency };
+    let account =
+        CampaignAccount { campaign: campaign.id, influencer, currency: merchant.currency };
     let amount_minor = amount.to_minor(merchant.currency).ok()?;
     Some(Due { account, rate: amount.to_string(), amount_minor })
 }
@@ -193,15 +194,15 @@ struct Books {
     fact: Option<FactId>,
     bookings: Vec<Booking>,
     /// What is booked, on the accounts on which anything is.
-    balances: BTreeMap<Account, i64>,
+    balances: BTreeMap<CampaignAccount, i64>,
 }
 
 impl Books {
     /// Books the difference between what is due and what was booked, on every account.
     fn book(&mut self, due: Option<Due>, (at, cause): (Timestamp, Option<Reason>)) {
         let Some(fact) = self.fact else { return };
-        let of = |account: &Account| due.as_ref().filter(|due| due.account == *account);
-        let mut accounts: BTreeSet<Account> = self.balances.keys().copied().collect();
+        let of = |account: &CampaignAccount| due.as_ref().filter(|due| due.account == *account);
+        let mut accounts: BTreeSet<CampaignAccount> = self.balances.keys().copied().collect();
         accounts.extend(due.as_ref().map(|due| due.account));
         for account in accounts {
             let booked = self.balances.get(&account).copied();

@@ -64,7 +64,7 @@ impl Reason {
 
 /// An account: the place where amounts of one campaign, influencer and currency add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Account {
+pub struct CampaignAccount {
     /// The campaign that pays.
     pub campaign: CampaignId,
     /// The influencer who earns.
@@ -84,7 +84,7 @@ pub struct Booking {
     /// The reason for it.
     pub reason: Reason,
     /// The account on which it is booked.
-    pub account: Account,
+    pub account: CampaignAccount,
     /// The amount of which the rate was taken, after the fact.
     pub base_minor: i64,
     /// The currency of the base.
@@ -117,12 +117,12 @@ pub struct Settled {
     pub lapsed_at: Option<Timestamp>,
     /// Why its commission is held. What is held stays booked, and may not be paid.
     pub holding: Holding,
-    balances: BTreeMap<Account, i64>,
+    balances: BTreeMap<CampaignAccount, i64>,
 }
 
 impl Settled {
     /// Returns the balance of an account.
-    pub fn balance(&self, account: &Account) -> i64 {
+    pub fn balance(&self, account: &CampaignAccount) -> i64 {
         self.balances.get(account).copied().unwrap_or(0)
     }
 
@@ -212,7 +212,7 @@ struct State {
     conversion: Option<Conversion>,
     decision: Decision,
     accepted: bool,
-    due: Vec<(Account, Due)>,
+    due: Vec<(CampaignAccount, Due)>,
 }
 
 impl State {
@@ -304,7 +304,7 @@ fn due(
     decision: &Decision,
     catalog: &Catalog,
     conversion: Option<&Conversion>,
-) -> Vec<(Account, Due)> {
+) -> Vec<(CampaignAccount, Due)> {
     let credited = || {
         let subject = decision.subject().filter(|_| decision.method != Method::None)?;
         let campaign = catalog.campaigns.get(&subject.campaign?)?;
@@ -315,8 +315,11 @@ fn due(
         return vec![];
     };
     let (_, terms) = campaign.terms_at(order.placed_at);
-    let account =
-        |due: &Due| Account { campaign: campaign.id, influencer, currency: due.amount.currency };
+    let account = |due: &Due| CampaignAccount {
+        campaign: campaign.id,
+        influencer,
+        currency: due.amount.currency,
+    };
     let mut dues = terms.due(order, merchant.currency, conversion);
     if let Some(most) = bound_minor(campaign.caps.commission_per_order, merchant.currency) {
         let in_currency = dues.iter_mut().filter(|due| due.amount.currency == merchant.currency);
@@ -330,9 +333,9 @@ fn due(
 struct Ledger {
     bookings: Vec<Booking>,
     /// What is booked on every account that was ever booked on.
-    balances: BTreeMap<Account, i64>,
+    balances: BTreeMap<CampaignAccount, i64>,
     /// The accounts that have a balance.
-    open: Vec<Account>,
+    open: Vec<CampaignAccount>,
     approvable: bool,
     lapsed_at: Option<Timestamp>,
 }
@@ -388,7 +391,13 @@ impl Ledger {
         self.approvable = approvable;
     }
 
-    fn reason(&self, account: Account, order: &Order, credited: bool, amount: i64) -> Reason {
+    fn reason(
+        &self,
+        account: CampaignAccount,
+        order: &Order,
+        credited: bool,
+        amount: i64,
+    ) -> Reason {
         if order.status == Status::Void || order.status == Status::Draft {
             Reason::Voided
         } else if !credited {

@@ -7,6 +7,7 @@ use crate::commission::{Caps, Terms};
 use crate::id::{CampaignId, MerchantId};
 use crate::links::Schedule;
 use crate::money::Decimal;
+use crate::target::Target;
 use crate::time::{Span, Timestamp};
 
 /// A campaign: a merchant's offer to influencers.
@@ -40,6 +41,9 @@ pub struct Campaign {
     /// The minimum payout, in the merchant's currency; a smaller amount is carried forward.
     #[serde(default)]
     pub minimum_payout: Option<Decimal>,
+    /// What it is meant to reach; `None` where nobody said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
     /// The rule for renewals of a subscription.
     #[serde(default)]
     pub renewals: Renewals,

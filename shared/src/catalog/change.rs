@@ -10,8 +10,10 @@ use super::hold::Hold;
 use super::influencer::Influencer;
 use super::merchant::Merchant;
 use super::suspension::{Suspendable, Suspension};
+use crate::booking::ManualBooking;
 use crate::id::FactId;
 use crate::links::Link;
+use crate::payout::PayoutStep;
 use crate::rates::ExchangeRate;
 use crate::time::Timestamp;
 
@@ -37,6 +39,13 @@ impl Change {
     pub fn parts_leads(&self) -> bool {
         let parts = |merchant: &Merchant| merchant.trust_leads.is_some();
         self.entities.iter().any(|entity| matches!(entity, Entity::Merchant(m) if parts(m)))
+    }
+
+    /// Returns whether it books or pays something by hand: a reader that leaves it out would pay
+    /// twice, or too little.
+    pub fn books(&self) -> bool {
+        let books = |entity: &Entity| matches!(entity, Entity::Payout(_) | Entity::Booking(_));
+        self.entities.iter().any(books)
     }
 
     /// Returns whether any of its entities has secrets that are sealed.
@@ -71,6 +80,10 @@ pub enum Entity {
     Hold(Hold),
     /// The suspensions of an influencer, a link or a coupon.
     Suspension(Suspension),
+    /// A step of a payout.
+    Payout(PayoutStep),
+    /// An amount that a person booked.
+    Booking(ManualBooking),
 }
 
 impl Entity {
@@ -90,6 +103,8 @@ impl Entity {
                 Suspendable::Link(id) => id.to_string(),
                 Suspendable::Coupon(id) => id.to_string(),
             },
+            Self::Payout(step) => step.id.to_string(),
+            Self::Booking(booking) => booking.id.to_string(),
         }
     }
 
@@ -97,7 +112,7 @@ impl Entity {
     /// what is held, or let somebody in who is locked out.
     const fn is_of_the_first_version(&self) -> bool {
         match self {
-            Self::Hold(_) | Self::Suspension(_) => false,
+            Self::Hold(_) | Self::Suspension(_) | Self::Payout(_) | Self::Booking(_) => false,
             Self::AccessToken(token) => token.expires_at.is_none() && token.revoked_at.is_none(),
             _ => true,
         }

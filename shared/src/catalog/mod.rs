@@ -32,9 +32,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::booking::ManualBooking;
 use crate::code::fold_code;
-use crate::id::{CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
+use crate::id::{
+    BookingId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId, PayoutId,
+};
 use crate::links::{Link, LinkRef, Links};
+use crate::payout::PayoutStep;
 use crate::rates::Rates;
 use crate::time::Timestamp;
 
@@ -59,6 +63,10 @@ pub struct Catalog {
     pub holds: HashMap<HoldId, Arc<Hold>>,
     /// Suspensions by who or what is suspended.
     pub suspensions: HashMap<Suspendable, Arc<Suspension>>,
+    /// Steps of payouts by id. They are never changed.
+    pub payouts: BTreeMap<PayoutId, Arc<PayoutStep>>,
+    /// Amounts that people booked, by id. They are never changed.
+    pub bookings: BTreeMap<BookingId, Arc<ManualBooking>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
@@ -100,6 +108,8 @@ impl Catalog {
             Entity::AccessToken(new) => same(&self.tokens, &new.hash, new),
             Entity::Hold(new) => same(&self.holds, &new.id, new),
             Entity::Suspension(new) => same(&self.suspensions, &new.of, new),
+            Entity::Payout(new) => self.payouts.contains_key(&new.id),
+            Entity::Booking(new) => self.bookings.contains_key(&new.id),
             Entity::Rate(_) => false,
         };
         let request = change.request.as_ref();
@@ -142,6 +152,12 @@ impl Catalog {
             }
             Entity::Suspension(new) => {
                 put_latest(&mut self.suspensions, new.of, new, |e| e.updated_at);
+            }
+            Entity::Payout(new) => {
+                self.payouts.entry(new.id).or_insert_with(|| Arc::new(new.clone()));
+            }
+            Entity::Booking(new) => {
+                self.bookings.entry(new.id).or_insert_with(|| Arc::new(new.clone()));
             }
         }
     }

@@ -7,6 +7,7 @@ use shared::commission::{Caps, Rule, Terms};
 use shared::id::CampaignId;
 use shared::links::Schedule;
 use shared::money::{AMOUNT_MAX, Decimal};
+use shared::target::Target;
 
 use crate::entities::builder::{EntityBuilder, found, hosts, schedule};
 use crate::fields::{Fields, number, shaped, text};
@@ -29,6 +30,7 @@ impl EntityBuilder<'_> {
         let renewals = fields.optional("renewals", shaped::<Renewals>).unwrap_or_default();
         let caps = fields.optional("caps", shaped::<Caps>).unwrap_or_default();
         let minimum_payout = fields.optional("minimum_payout", shaped::<Decimal>);
+        let target = fields.optional("target", shaped::<Target>);
         let destinations = fields.optional("destinations", hosts).unwrap_or_default();
         let (merchant, commission) = (merchant?, commission?);
         if let Err(error) = commission.check(merchant.currency) {
@@ -58,6 +60,7 @@ impl EntityBuilder<'_> {
             earlier_commissions: vec![],
             caps,
             minimum_payout,
+            target,
             renewals,
             precedence: precedence.unwrap_or_else(|| vec![Evidence::Click, Evidence::Coupon]),
             model,
@@ -86,12 +89,14 @@ impl EntityBuilder<'_> {
         {
             fields.fault("commission", error.to_string());
         }
+        let target = fields.change("target", shaped::<Target>, held.target);
         let destinations = fields.change("destinations", hosts, Some(held.destinations.clone()));
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         self.check_not_in_the_past(fields, (held.starts_at, starts_at), (held.ends_at, ends_at));
         let now = self.now;
         let mut campaign = Campaign {
             name,
+            target,
             destinations: destinations.unwrap_or_default(),
             paused,
             starts_at,

@@ -352,6 +352,7 @@ pub(crate) fn campaign(id: CampaignId, pays: Pays) -> Entity {
         destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
+        target: None,
         renewals: Renewals::None,
         precedence: vec![Evidence::Click, Evidence::Coupon],
         model: Model::LastClick,

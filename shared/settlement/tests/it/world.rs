@@ -55,6 +55,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         destinations: vec![],
         caps: Caps::default(),
         minimum_payout: None,
+        target: None,
         renewals: Renewals::None,
         precedence,
         model: Model::LastClick,
