@@ -72,6 +72,18 @@ pub struct Holding {
     pub held: Vec<Held>,
     /// The latest release of a hold on it. It cannot be paid before that day.
     pub released_at: Option<Timestamp>,
+    /// Every time in which it was held, or would have been if it earned, in no order. A view of a past
+    /// day asks here, so that it stays what it was on that day.
+    pub periods: Vec<HeldPeriod>,
+}
+
+/// A time in which a commission was held, `[from, until)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeldPeriod {
+    /// When it was held.
+    pub from: Timestamp,
+    /// When it was released; `None` while it is held.
+    pub until: Option<Timestamp>,
 }
 
 impl Holding {
@@ -83,6 +95,10 @@ impl Holding {
 
     /// Adds a hold: a reason while it is in force, and the time of its release afterwards.
     fn add(&mut self, hold: &Hold, reason: impl FnOnce(HoldId, String) -> Held) {
+        let period = HeldPeriod { from: hold.created_at, until: hold.released_at };
+        if !self.periods.contains(&period) {
+            self.periods.push(period);
+        }
         match hold.released_at {
             None => self.held.push(reason(hold.id, hold.reason.clone())),
             released_at => self.released_at = self.released_at.max(released_at),
@@ -110,7 +126,8 @@ impl Holding {
 }
 
 /// Returns what is held of an order's commission. `facts` are the order's, folded into `order`.
-/// Nothing of an order that nobody is credited for, or that cannot earn.
+/// Nothing is held of an order that nobody is credited for, or that cannot earn; but the times in
+/// which it was held stay known.
 pub fn of_order(
     facts: &[OrderFact],
     order: &Order,
@@ -118,8 +135,18 @@ pub fn of_order(
     catalog: &Catalog,
 ) -> Holding {
     let mut holding = Holding::default();
-    let credited = decision.subject().filter(|_| decision.method != Method::None);
-    let Some(credited) = credited.filter(|_| order.is_earning()) else { return holding };
+    add_order(&mut holding, facts, order, catalog);
+    if let Some(credited) = decision.subject() {
+        add_credited(&mut holding, facts, (decision, credited), catalog);
+    }
+    if decision.method == Method::None || decision.subject().is_none() || !order.is_earning() {
+        return Holding { periods: holding.periods, ..Holding::default() };
+    }
+    holding
+}
+
+/// Adds what is held of an order whoever is credited.
+fn add_order(holding: &mut Holding, facts: &[OrderFact], order: &Order, catalog: &Catalog) {
     holding.held.extend(order.unreadable.iter().map(|unreadable| Held::UnreadableAmount {
         field: unreadable.field.clone(),
         shape: unreadable.shape.clone(),
@@ -131,7 +158,16 @@ pub fn of_order(
     for name in names {
         holding.add_by_hand(&HoldTarget::order(order.merchant, &name), catalog);
     }
-    add_owner(&mut holding, credited.link, credited.influencer, catalog);
+}
+
+/// Adds what is held because of whoever is credited, and of the click that brought the order.
+fn add_credited(
+    holding: &mut Holding,
+    facts: &[OrderFact],
+    (decision, credited): (&Decision, &Candidate),
+    catalog: &Catalog,
+) {
+    add_owner(holding, credited.link, credited.influencer, catalog);
     if credited.evidence == Evidence::Click {
         for (touch, first_at) in first_seen(facts) {
             let is_it = |c: &Candidate| c.click == Some(touch.click) && !is_in_vain(c.verdict);
@@ -140,7 +176,6 @@ pub fn of_order(
             }
         }
     }
-    holding
 }
 
 /// Returns the touches that facts brought by tokens, and when each reached us first. An order that
@@ -178,6 +213,13 @@ pub fn of_clicks(link: LinkId, influencer: InfluencerId, catalog: &Catalog) -> H
     let mut holding = Holding::default();
     add_owner(&mut holding, Some(link), Some(influencer), catalog);
     holding
+}
+
+/// Returns every time in which an influencer was held as a whole.
+pub fn periods_of(influencer: InfluencerId, catalog: &Catalog) -> Vec<HeldPeriod> {
+    let mut holding = Holding::default();
+    add_owner(&mut holding, None, Some(influencer), catalog);
+    holding.periods
 }
 
 fn add_owner(

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::arrival::by_arrival;
 use crate::attribution::{Decision, Method, decide, suspended};
-use crate::held::{self, Holding};
+use crate::held::{self, HeldPeriod, Holding};
 use crate::history::Newness;
 use shared::catalog::Catalog;
 use shared::commission::{Due, bound_minor};
@@ -173,6 +173,7 @@ pub fn settle(
         if !now.order.is_unknown() {
             ledger.book(&step, by_arrival[step.facts - 1].id, &now);
         }
+        ledger.heed_unknown(step.at, now.order.is_unknown());
         ledger.heed_lapse(&step, &now);
         state = Some(now);
     }
@@ -185,8 +186,9 @@ pub fn settle(
     let due = due(&order, &decision, catalog, conversion.as_ref());
     let unconverted = due.iter().any(|(_, due)| due.unconverted);
     let held = || held::of_order(&by_arrival, &order, &decision, catalog);
-    let holding = if accepted { held() } else { Holding::default() };
-    let Ledger { bookings, balances, lapsed_at, .. } = ledger;
+    let mut holding = if accepted { held() } else { Holding::default() };
+    let Ledger { bookings, balances, lapsed_at, unknown, .. } = ledger;
+    holding.periods.extend(unknown);
     Some(Settled {
         order,
         decision,
@@ -338,6 +340,8 @@ struct Ledger {
     open: Vec<CampaignAccount>,
     approvable: bool,
     lapsed_at: Option<Timestamp>,
+    /// The times in which an amount was unknown.
+    unknown: Vec<HeldPeriod>,
 }
 
 impl Ledger {
@@ -389,6 +393,16 @@ impl Ledger {
             self.lapsed_at = Some(step.at);
         }
         self.approvable = approvable;
+    }
+
+    /// Keeps the times in which an amount of the order was unknown.
+    fn heed_unknown(&mut self, at: Timestamp, is_unknown: bool) {
+        let open = self.unknown.last_mut().filter(|period| period.until.is_none());
+        match open {
+            Some(period) if !is_unknown => period.until = Some(at),
+            None if is_unknown => self.unknown.push(HeldPeriod { from: at, until: None }),
+            _ => {}
+        }
     }
 
     fn reason(
