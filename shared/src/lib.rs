@@ -34,4 +34,6 @@ pub mod token;
 pub use basics::agent;
 pub use basics::wire;
 #[cfg(feature = "domain")]
-pub use basics::{code, consent, id, json, money, platform, rates, stream, time, zone};
+pub use basics::{
+    code, consent, id, json, money, platform, rates, spreadsheet, stream, time, zone,
+};

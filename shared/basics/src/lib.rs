@@ -27,6 +27,8 @@ pub mod platform;
 #[cfg(feature = "domain")]
 pub mod rates;
 #[cfg(feature = "domain")]
+pub mod spreadsheet;
+#[cfg(feature = "domain")]
 pub mod stream;
 #[cfg(feature = "domain")]
 pub mod time;
