@@ -35,5 +35,5 @@ pub use basics::agent;
 pub use basics::wire;
 #[cfg(feature = "domain")]
 pub use basics::{
-    code, consent, id, json, money, platform, rates, spreadsheet, stream, time, zone,
+    code, consent, id, json, money, payee, platform, rates, spreadsheet, stream, time, zone,
 };

@@ -23,6 +23,8 @@ pub mod money;
 #[cfg(feature = "domain")]
 pub mod page_order;
 #[cfg(feature = "domain")]
+pub mod payee;
+#[cfg(feature = "domain")]
 pub mod platform;
 #[cfg(feature = "domain")]
 pub mod rates;
