@@ -4,71 +4,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use journal::StreamName;
-use shared::id::{CampaignId, InfluencerId, MerchantId};
+use shared::id::InfluencerId;
 
 /// Why reading, computing or writing failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A journal folder does not exist.
-    #[error(
-        "there is no journal at {dir}; give the folder that `afterclick serve` writes, \
-         <data>/journal"
-    )]
-    NoJournal {
-        /// The folder as it was given.
-        dir: PathBuf,
-    },
-    /// Two journals hold different segments of the same stream: a record's identity would be
-    /// ambiguous.
-    #[error(
-        "{first} and {second} are different segments of the same stream {stream}: two nodes \
-         use one name; read them separately, and give each node a data folder of its own"
-    )]
-    SameStream {
-        /// The stream.
-        stream: StreamName,
-        /// One segment.
-        first: PathBuf,
-        /// The other one.
-        second: PathBuf,
-    },
-    /// A journal cannot be read.
+    /// Journals cannot be read or settled.
     #[error(transparent)]
-    Journal(#[from] journal::Error),
-    /// The journals hold records that this release does not understand.
-    #[error(
-        "{count} records are not understood, the first is {first}; use a newer release, or \
-         pass --skip-unknown"
-    )]
-    UnknownRecords {
-        /// The number of such records.
-        count: u64,
-        /// Stream, sequence and reason of the first.
-        first: String,
-    },
-    /// A cursor is invalid.
-    #[error(
-        "`{text}` is not a cursor; take it from `cursor` in the manifest.json of an earlier export"
-    )]
-    Cursor {
-        /// The beginning of the text that was given.
-        text: String,
-    },
-    /// A cursor stands beyond the end of a stream.
-    #[error(
-        "the cursor stands at record {position} of stream {stream}, which ends at {last_seq}: \
-         this is another journal, or its end was lost; export without --since"
-    )]
-    CursorAhead {
-        /// The stream.
-        stream: String,
-        /// Where the cursor stands.
-        position: u64,
-        /// The last record there is.
-        last_seq: u64,
-    },
+    Bookings(#[from] bookings::Error),
     /// An incremental export does not continue what the folder holds.
     #[error(
         "{out} {reason}; export into an empty folder, or without --since to write everything again"
@@ -146,46 +90,19 @@ pub enum Error {
         /// The encoder's answer.
         reason: String,
     },
-    /// The catalog does not hold the campaign.
-    #[error(
-        "campaign {0} is not in these journals; `GET /api/v1/campaigns` lists the ids, and \
-         --journal must name the journal it was created in"
-    )]
-    UnknownCampaign(CampaignId),
-    /// The catalog does not hold the merchant of a campaign or of an order.
-    #[error(
-        "merchant {0} is not in these journals; add the journal it was created in with --journal"
-    )]
-    UnknownMerchant(MerchantId),
-    /// A merchant's time zone is invalid.
-    #[error(
-        "merchant {merchant}: timezone `{timezone}` is not an IANA time zone such as \
-         Europe/Berlin; correct the merchant"
-    )]
-    TimeZone {
-        /// The merchant.
-        merchant: MerchantId,
-        /// The invalid time zone.
-        timezone: String,
-    },
     /// The amounts of an influencer's line add up to more than an amount can be.
     #[error(
         "influencer {0}: the amounts add up to more than 9,223,372,036,854,775,807 minor units; look \
          for orders with absurd amounts in the exported table order_facts"
     )]
     Sum(InfluencerId),
-    /// A date is outside the range of the calendar.
-    #[error(
-        "{0} is outside the range of the calendar; check the campaign's hold_days and the period"
-    )]
-    Calendar(String),
 }
 
 impl Error {
     /// Returns the exit status of the process: 1 failed, 2 wrong usage.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Cursor { .. } => 2,
+            Self::Bookings(bookings::Error::Cursor { .. }) => 2,
             _ => 1,
         }
     }

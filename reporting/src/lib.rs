@@ -5,28 +5,22 @@
 //! `afterclick-report` adds the command line, today's date and a progress display.
 //!
 //! ```text
-//! read ──► settle ──► tables ──► write      journals to files
-//!             └─────────┴──────► reports    statement, models, codes; audit compares files
+//! bookings ──► tables ──► write      journals to files
+//!     └──────────┴──────► reports    statement, models, codes; audit compares files
 //! ```
 
 mod error;
 mod hashing;
-mod read;
 mod reports;
-mod settle;
 mod tables;
 mod write;
 
+pub use bookings::{ClickRecord, Cursor, Dataset, Period, Recorded, UnknownRecords, read};
 pub use error::Error;
-pub use read::cursor::Cursor;
-pub use read::dataset::Dataset;
-pub use read::facts::{ClickRecord, Recorded};
-pub use read::journals::{UnknownRecords, read};
 pub use reports::audit::{Audit, ExportFolder, Finding};
 pub use reports::codes::Codes;
 pub use reports::models::Models;
 pub use reports::statement::{CommissionLine, Line, Statement};
-pub use settle::period::Period;
 pub use write::export::{ExportOptions, export};
 pub use write::format::Format;
 pub use write::manifest::{FileEntry, Manifest};

@@ -6,14 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bookings::{Conversions, Cursor, Dataset};
 use jiff::civil::Date;
 use journal::StreamName;
 
 use crate::error::Error;
 use crate::hashing::{Hashing, hash_of_file};
-use crate::read::cursor::Cursor;
-use crate::read::dataset::Dataset;
-use crate::settle::conversion::Conversions;
 use crate::tables::part::Part;
 use crate::tables::parts;
 use crate::write::format::Format;

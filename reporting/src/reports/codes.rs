@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bookings::{Conversions, Dataset, Period, zone_of};
 use settlement::attribution::Candidate;
 use shared::catalog::Evidence;
 use shared::id::{CampaignId, CouponId, InfluencerId};
@@ -13,10 +14,6 @@ use shared::money::{Currency, Money, round_half_away};
 use shared::order::Status;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
-use crate::settle::conversion::Conversions;
-use crate::settle::period::Period;
-use crate::settle::zones::zone_of;
 use crate::write::print::{Block, Cell, Rendering, print};
 
 /// The fewest orders for which a score is shown; fewer say nothing about a code.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bookings::{Conversions, Dataset, Period, zone_of};
 use settlement::attribution::credit;
 use shared::catalog::Model;
 use shared::id::{CampaignId, InfluencerId};
@@ -10,10 +11,6 @@ use shared::money::{Currency, Money};
 use shared::order::Status;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
-use crate::settle::conversion::Conversions;
-use crate::settle::period::Period;
-use crate::settle::zones::zone_of;
 use crate::write::print::{Block, Cell, Rendering, print};
 
 /// The goods of a month's orders, credited to influencers under each model.

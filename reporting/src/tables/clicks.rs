@@ -1,11 +1,9 @@
 //! Table `clicks`: one row for every request to a live link. It leaves no class out, so that anyone
 //! can check that all clicks are the billable ones plus those of every other class.
 
+use bookings::{ClickRecord, Dataset, LinkOwner, Recorded, link_owner};
 use shared::time::Timestamp;
 
-use crate::read::dataset::Dataset;
-use crate::read::dataset::{LinkOwner, link_owner};
-use crate::read::facts::{ClickRecord, Recorded};
 use crate::tables::columns::{Column, required};
 use crate::tables::part::{RecordedRow, seq_column};
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use bookings::{Conversions, Dataset, LedgerEntry, Openings, all_leads, ledger_entries};
 use settlement::attribution::Candidate;
 use shared::consent::Consent;
 use shared::id::{ClickId, FactId, MerchantId};
@@ -10,11 +11,6 @@ use shared::order::OpeningId;
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
-use crate::settle::activity::all_leads;
-use crate::settle::conversion::Conversions;
-use crate::settle::ledger::{LedgerEntry, ledger_entries};
-use crate::settle::openings::Openings;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 use jiff::civil::Date;

@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+use bookings::{
+    AnyLead, Conversion, Conversions, Dataset, Earning, Openings, all_leads, earned_by_clicks,
+};
 use settlement::attribution::{Candidate, Method, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
@@ -12,11 +15,6 @@ use shared::order::{OpeningId, Order};
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::dataset::Dataset;
-use crate::settle::activity::{Earning, all_leads, earned_by_clicks};
-use crate::settle::conversion::{Conversion, Conversions};
-use crate::settle::leads::AnyLead;
-use crate::settle::openings::Openings;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 

@@ -1,11 +1,9 @@
 //! Table `leads`: one row for every lead with what became of it, whether the shop's server told of it
 //! or only a browser. It never shows who the person is.
 
+use bookings::{AnyLead, Dataset, all_leads};
 use shared::time::Timestamp;
 
-use crate::read::dataset::Dataset;
-use crate::settle::activity::all_leads;
-use crate::settle::leads::AnyLead;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 

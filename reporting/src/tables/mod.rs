@@ -15,12 +15,10 @@ mod order_facts;
 pub(crate) mod part;
 mod sessions;
 
+use bookings::{Conversions, Cursor, Dataset};
 use jiff::civil::Date;
 
 use crate::error::Error;
-use crate::read::cursor::Cursor;
-use crate::read::dataset::Dataset;
-use crate::settle::conversion::Conversions;
 use crate::tables::part::{Part, cut_derived, cut_recorded};
 
 /// Tables with one row for each record. An export with a cursor adds to them.

@@ -1,11 +1,10 @@
 //! Table `order_facts`: one row for every delivery of an order fact, as it was received. A repeated
 //! delivery is not removed: it is a second row with the same `fact_id`.
 
+use bookings::{Dataset, Recorded};
 use shared::order::OrderFact;
 use shared::time::Timestamp;
 
-use crate::read::dataset::Dataset;
-use crate::read::facts::Recorded;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::{RecordedRow, seq_column};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bookings::Cursor;
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::cursor::Cursor;
 use crate::tables::columns::{Cell, Column, Sheet};
 
 /// The column of tables with a row for each record that holds the record's sequence.

@@ -4,14 +4,12 @@
 
 use std::collections::HashMap;
 
+use bookings::{Dataset, LinkOwner, Recorded, opening_owner};
 use shared::event::EventName;
 use shared::order::{Opening, OpeningId};
 use shared::record::EventFact;
 use shared::time::Timestamp;
 
-use crate::read::dataset::Dataset;
-use crate::read::dataset::{LinkOwner, opening_owner};
-use crate::read::facts::Recorded;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::{RecordedRow, seq_column};
 

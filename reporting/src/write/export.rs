@@ -5,12 +5,10 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use bookings::{Conversions, Cursor, Dataset};
 use jiff::civil::Date;
 
 use crate::error::Error;
-use crate::read::cursor::Cursor;
-use crate::read::dataset::Dataset;
-use crate::settle::conversion::Conversions;
 use crate::tables::part::Part;
 use crate::tables::{RECORDED, parts};
 use crate::write::files::{create_dir, write_whole};

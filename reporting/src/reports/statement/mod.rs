@@ -9,6 +9,10 @@ mod render;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use bookings::{
+    Bounds, Conversion, Conversions, Dataset, LedgerEntry, Month, Period, is_payable,
+    ledger_entries, local_date, opening_owner, zone_of,
+};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use settlement::ledger::Booking;
@@ -21,13 +25,6 @@ use shared::order::Status;
 use shared::time::Timestamp;
 
 use crate::error::Error;
-use crate::read::dataset::{Dataset, opening_owner};
-use crate::settle::conversion::is_payable;
-use crate::settle::conversion::{Conversion, Conversions};
-use crate::settle::ledger::{LedgerEntry, ledger_entries};
-use crate::settle::period::Period;
-use crate::settle::period::{Bounds, Month};
-use crate::settle::zones::{local_date, zone_of};
 
 /// What one influencer brought and earned in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +110,7 @@ impl Statement {
     /// invalid.
     pub fn day_of(dataset: &Dataset, campaign: CampaignId, at: Timestamp) -> Result<Date, Error> {
         let (_, merchant) = dataset.campaign(campaign)?;
-        local_date(at, &zone_of(merchant)?)
+        Ok(local_date(at, &zone_of(merchant)?)?)
     }
 
     /// Computes the statement.

@@ -105,34 +105,41 @@ pub(crate) fn told_by_servers(leads: &[ServerLead]) -> HashSet<EventId> {
 
 /// A lead as tables show it, whoever told of it.
 #[derive(Debug)]
-pub(crate) struct AnyLead {
+pub struct AnyLead {
     /// Its id as a conversion.
-    pub(crate) id: FactId,
+    pub id: FactId,
     /// The shop's own id of it; `None` for a browser's, of which no such id is kept.
-    pub(crate) lead_id: Option<String>,
+    pub lead_id: Option<String>,
     /// `server` or `pixel`.
-    pub(crate) source: &'static str,
-    pub(crate) merchant: MerchantId,
-    pub(crate) campaign: Option<CampaignId>,
-    pub(crate) influencer: Option<InfluencerId>,
-    pub(crate) link: Option<LinkId>,
+    pub source: &'static str,
+    /// The shop's merchant.
+    pub merchant: MerchantId,
+    /// The link's campaign.
+    pub campaign: Option<CampaignId>,
+    /// Whose link it is.
+    pub influencer: Option<InfluencerId>,
+    /// The link that was clicked.
+    pub link: Option<LinkId>,
     /// The click that led to it.
-    pub(crate) touch: Option<Touch>,
-    pub(crate) happened_at: Timestamp,
+    pub touch: Option<Touch>,
+    /// When it happened.
+    pub happened_at: Timestamp,
     /// What became of it, and when.
-    pub(crate) became: (LeadStatus, Timestamp),
+    pub became: (LeadStatus, Timestamp),
     /// `claimed`, `confirmed` or `cancelled`.
-    pub(crate) status: &'static str,
+    pub status: &'static str,
     /// Why it earns nothing; empty when it may.
-    pub(crate) label: &'static str,
+    pub label: &'static str,
     /// Why it is credited or not, in one sentence.
-    pub(crate) reason: String,
+    pub reason: String,
     /// The shop's id of the order that it became.
-    pub(crate) order_id: Option<String>,
+    pub order_id: Option<String>,
     /// What it earned so far.
-    pub(crate) amount_minor: i64,
-    pub(crate) currency: Option<Currency>,
-    pub(crate) held: Option<String>,
+    pub amount_minor: i64,
+    /// The merchant's currency.
+    pub currency: Option<Currency>,
+    /// Why its commission is held, in one line; `None` when it is not.
+    pub held: Option<String>,
 }
 
 impl AnyLead {
@@ -163,7 +170,7 @@ impl AnyLead {
     }
 
     /// Returns whether somebody is credited for it, or was too late to be.
-    pub(crate) const fn is_conversion(&self) -> bool {
+    pub const fn is_conversion(&self) -> bool {
         self.touch.is_some()
     }
 }

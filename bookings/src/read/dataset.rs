@@ -54,20 +54,20 @@ impl Dataset {
     }
 
     /// Returns a campaign and its merchant.
-    pub(crate) fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
+    pub fn campaign(&self, id: CampaignId) -> Result<(&Campaign, &Merchant), Error> {
         let campaign = self.catalog.campaigns.get(&id).ok_or(Error::UnknownCampaign(id))?;
         let merchant = self.catalog.merchants.get(&campaign.merchant);
         Ok((campaign, merchant.ok_or(Error::UnknownMerchant(campaign.merchant))?))
     }
 
     /// Returns an influencer's name; empty when the catalog does not hold them.
-    pub(crate) fn influencer_name(&self, id: InfluencerId) -> String {
+    pub fn influencer_name(&self, id: InfluencerId) -> String {
         self.catalog.influencers.get(&id).map_or_else(String::new, |known| known.name.clone())
     }
 
     /// Returns the events of one name in visits that a click or a code opened, by stream and sequence.
     /// Of events that count as one, the first one received is returned.
-    pub(crate) fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Opening)> {
+    pub fn distinct_events(&self, name: EventName) -> Vec<(&Recorded<EventFact>, Opening)> {
         self.distinct(name, EventFact::opening)
     }
 
@@ -101,7 +101,7 @@ impl Dataset {
     }
 
     /// Returns every session once: when it started, and what opened it.
-    pub(crate) fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Opening)> {
+    pub fn session_starts(&self) -> impl Iterator<Item = (Timestamp, Opening)> {
         self.distinct_events(EventName::Session)
             .into_iter()
             .map(|(event, opening)| (event.fact.happened_at(), opening))
@@ -116,20 +116,23 @@ pub(crate) fn arrival(event: &Recorded<EventFact>) -> (Timestamp, &str, u64) {
 /// The merchant, campaign and influencer of a link or a coupon; `None` where the catalog does not hold
 /// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LinkOwner {
-    pub(crate) merchant: Option<MerchantId>,
-    pub(crate) campaign: Option<CampaignId>,
-    pub(crate) influencer: Option<InfluencerId>,
+pub struct LinkOwner {
+    /// The campaign's merchant.
+    pub merchant: Option<MerchantId>,
+    /// The campaign.
+    pub campaign: Option<CampaignId>,
+    /// Whose link or coupon it is.
+    pub influencer: Option<InfluencerId>,
 }
 
 /// Looks up whose link it is.
-pub(crate) fn link_owner(catalog: &Catalog, link: LinkId) -> LinkOwner {
+pub fn link_owner(catalog: &Catalog, link: LinkId) -> LinkOwner {
     let link = catalog.links.get(link);
     owner(catalog, link.map(|link| (link.campaign(), link.influencer())))
 }
 
 /// Looks up whose link was clicked, or whose code it was.
-pub(crate) fn opening_owner(catalog: &Catalog, opening: &Opening) -> LinkOwner {
+pub fn opening_owner(catalog: &Catalog, opening: &Opening) -> LinkOwner {
     match opening {
         Opening::Click(touch) => link_owner(catalog, touch.link),
         Opening::Code(visit) => {

@@ -23,31 +23,31 @@ use crate::settle::zones::{days_later, local_date, start_of, zone_of};
 
 /// One amount booked.
 #[derive(Debug, Clone)]
-pub(crate) struct LedgerEntry<'a> {
+pub struct LedgerEntry<'a> {
     /// The entry's id; the same in every export.
-    pub(crate) id: FactId,
+    pub id: FactId,
     /// The conversion that it belongs to; for clicks, an id of the day's clicks.
-    pub(crate) conversion_id: FactId,
+    pub conversion_id: FactId,
     /// The order; `None` for leads and clicks.
-    pub(crate) conversion: Option<&'a Conversion>,
+    pub conversion: Option<&'a Conversion>,
     /// The amount, and whom it is booked for.
-    pub(crate) booking: Booking,
+    pub booking: Booking,
     /// The day on which it becomes payable; `None` when there is no such day so far.
-    pub(crate) payable_on: Option<Date>,
+    pub payable_on: Option<Date>,
     /// `pending`, `approved`, `held` or `reversed`.
-    pub(crate) status: &'static str,
+    pub status: &'static str,
     /// Why it is held, in one line; `None` when it is not.
-    pub(crate) held: Option<String>,
+    pub held: Option<String>,
 }
 
 impl LedgerEntry<'_> {
     /// Returns the shop's order id; empty for leads and clicks.
-    pub(crate) fn order_id(&self) -> &str {
+    pub fn order_id(&self) -> &str {
         self.conversion.map_or("", |conversion| &conversion.settled.order.order_id)
     }
 
     /// Returns `claimed`, `confirmed` or `cancelled`; leads and clicks are `confirmed`.
-    pub(crate) fn order_status(&self) -> &'static str {
+    pub fn order_status(&self) -> &'static str {
         self.conversion.map_or("confirmed", Conversion::status)
     }
 }
@@ -56,7 +56,7 @@ impl LedgerEntry<'_> {
 ///
 /// # Errors
 /// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
-pub(crate) fn ledger_entries<'a>(
+pub fn ledger_entries<'a>(
     dataset: &Dataset,
     conversions: &'a Conversions,
     as_of: Date,

@@ -41,35 +41,35 @@ impl fmt::Display for Period {
 }
 
 /// Year and month.
-pub(crate) type Month = (i16, i8);
+pub type Month = (i16, i8);
 
 /// The beginning and the end of a month, `[from, until)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     from: Timestamp,
     until: Timestamp,
 }
 
 impl Bounds {
     /// Returns whether the time lies in the month.
-    pub(crate) fn contains(&self, at: Timestamp) -> bool {
+    pub fn contains(&self, at: Timestamp) -> bool {
         self.from <= at && at < self.until
     }
 
     /// Returns whether the month ends after a time.
-    pub(crate) fn ends_after(&self, at: Timestamp) -> bool {
+    pub fn ends_after(&self, at: Timestamp) -> bool {
         at < self.until
     }
 }
 
 impl Period {
     /// Returns the year and the month.
-    pub(crate) fn month(&self) -> Month {
+    pub fn month(&self) -> Month {
         (self.first_day.year(), self.first_day.month())
     }
 
     /// Returns when the month begins and ends in a time zone.
-    pub(crate) fn bounds(&self, zone: &TimeZone) -> Result<Bounds, Error> {
+    pub fn bounds(&self, zone: &TimeZone) -> Result<Bounds, Error> {
         let next =
             self.first_day.checked_add(1.month()).map_err(|_| Error::Calendar(self.to_string()))?;
         Ok(Bounds { from: start_of(self.first_day, zone)?, until: start_of(next, zone)? })

@@ -11,21 +11,21 @@ use shared::order::{OpeningId, Touch};
 use crate::read::dataset::Dataset;
 
 /// Clicks with a sub id, and openings of whose visitor's consent anybody said something.
-pub(crate) struct Openings<'a> {
+pub struct Openings<'a> {
     sub_ids: HashMap<ClickId, &'a str>,
     consents: HashMap<OpeningId, Consent>,
 }
 
 impl<'a> Openings<'a> {
     /// Gathers what came with the clicks, and what pages said later.
-    pub(crate) fn of(dataset: &'a Dataset) -> Self {
+    pub fn of(dataset: &'a Dataset) -> Self {
         let clicks = dataset.clicks.iter().map(|click| &click.fact);
         let sub_ids = clicks.filter_map(|click| Some((click.id, click.sub_id.as_deref()?)));
         Self { sub_ids: sub_ids.collect(), consents: consents(dataset) }
     }
 
     /// Returns the sub id of a click; `None` where a link was followed without one, and for a code.
-    pub(crate) fn sub_id(&self, opening: Option<OpeningId>) -> Option<&'a str> {
+    pub fn sub_id(&self, opening: Option<OpeningId>) -> Option<&'a str> {
         match opening? {
             OpeningId::Click(click) => self.sub_ids.get(&click).copied(),
             OpeningId::Code(_) => None,
@@ -33,7 +33,7 @@ impl<'a> Openings<'a> {
     }
 
     /// Returns what the visitor said whose visit was opened so.
-    pub(crate) fn consent(&self, opening: Option<OpeningId>) -> Consent {
+    pub fn consent(&self, opening: Option<OpeningId>) -> Consent {
         opening.and_then(|opening| self.consents.get(&opening).copied()).unwrap_or_default()
     }
 }

@@ -10,14 +10,14 @@ use shared::time::Timestamp;
 use crate::error::Error;
 
 /// Returns the merchant's time zone, from the zones that come with the program.
-pub(crate) fn zone_of(merchant: &Merchant) -> Result<TimeZone, Error> {
+pub fn zone_of(merchant: &Merchant) -> Result<TimeZone, Error> {
     TimeZoneDatabase::bundled()
         .get(&merchant.timezone)
         .map_err(|_| Error::TimeZone { merchant: merchant.id, timezone: merchant.timezone.clone() })
 }
 
 /// Returns the calendar day of a point in time.
-pub(crate) fn local_date(at: Timestamp, zone: &TimeZone) -> Result<Date, Error> {
+pub fn local_date(at: Timestamp, zone: &TimeZone) -> Result<Date, Error> {
     let instant =
         Instant::from_millisecond(at.as_ms()).map_err(|_| Error::Calendar(at.to_string()))?;
     Ok(zone.to_datetime(instant).date())

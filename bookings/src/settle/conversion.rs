@@ -25,11 +25,11 @@ use crate::settle::zones::{days_later, local_date, zone_of};
 
 /// An order that is credited to a touch or a coupon, was credited once, or came too late for it.
 #[derive(Debug)]
-pub(crate) struct Conversion {
+pub struct Conversion {
     /// The conversion's id; the same in every export.
-    pub(crate) id: FactId,
+    pub id: FactId,
     /// The order, the decision and the bookings.
-    pub(crate) settled: Settled,
+    pub settled: Settled,
     hold: Hold,
     /// Its click brought orders of more customers than one click does.
     has_many_customers: bool,
@@ -57,7 +57,7 @@ struct Payer {
 
 /// All conversions by merchant and order id, with the settings that decide when they may be paid.
 #[derive(Debug)]
-pub(crate) struct Conversions {
+pub struct Conversions {
     list: Vec<Conversion>,
     payers: HashMap<MerchantId, Payer>,
     hold_days: HashMap<CampaignId, u32>,
@@ -68,7 +68,7 @@ impl Conversions {
     ///
     /// # Errors
     /// [`Error::TimeZone`] when the time zone of a merchant with conversions is invalid.
-    pub(crate) fn of(dataset: &Dataset) -> Result<Self, Error> {
+    pub fn of(dataset: &Dataset) -> Result<Self, Error> {
         let clicks = ClickIndex::new(&dataset.clicks);
         let catalog = &dataset.catalog;
         let mut found =
@@ -124,7 +124,7 @@ impl Conversions {
     }
 
     /// Returns the conversions by merchant and order id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Conversion> {
+    pub fn iter(&self) -> impl Iterator<Item = &Conversion> {
         self.list.iter()
     }
 
@@ -138,7 +138,7 @@ impl Conversions {
     ///
     /// # Errors
     /// [`Error::Calendar`] when the day is outside the range of the calendar.
-    pub(crate) fn payable_on(
+    pub fn payable_on(
         &self,
         conversion: &Conversion,
         account: &CampaignAccount,
@@ -189,13 +189,13 @@ fn status_of(order: &Order) -> &'static str {
 
 impl Conversion {
     /// Returns `claimed`, `confirmed` or `cancelled`.
-    pub(crate) fn status(&self) -> &'static str {
+    pub fn status(&self) -> &'static str {
         status_of(&self.settled.order)
     }
 
     /// Returns the decision's label, `test` or `draft` for an order that does not count, or
     /// `own_mailbox` or `many_customers` for one that counts and is remarkable.
-    pub(crate) fn label(&self) -> &str {
+    pub fn label(&self) -> &str {
         let order = &self.settled.order;
         match self.settled.decision.label.as_str() {
             "" if order.test => "test",
@@ -207,34 +207,34 @@ impl Conversion {
     }
 
     /// Returns whether its click brought orders of more customers than one click does.
-    pub(crate) const fn has_many_customers(&self) -> bool {
+    pub const fn has_many_customers(&self) -> bool {
         self.has_many_customers
     }
 
     /// Returns the candidate who is credited, or would have been.
-    pub(crate) fn subject(&self) -> Option<&Candidate> {
+    pub fn subject(&self) -> Option<&Candidate> {
         self.settled.decision.subject()
     }
 
     /// Returns whether statements count the order: it is accepted, credited, no draft and no test.
-    pub(crate) fn counts_as_order(&self) -> bool {
+    pub fn counts_as_order(&self) -> bool {
         let order = &self.settled.order;
         let placed = order.status != Status::Draft && !order.test;
         self.settled.accepted && self.settled.decision.method != Method::None && placed
     }
 
     /// Returns whether its commission is held.
-    pub(crate) fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         !self.settled.holding.held.is_empty()
     }
 
     /// Returns why its commission is held, in one line; `None` when it is not.
-    pub(crate) fn held(&self) -> Option<String> {
+    pub fn held(&self) -> Option<String> {
         self.settled.holding.to_text()
     }
 
     /// Returns the bookings, each with its id.
-    pub(crate) fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
+    pub fn bookings(&self) -> impl Iterator<Item = (FactId, &Booking)> {
         let bookings = &self.settled.bookings;
         bookings.iter().enumerate().map(|(at, booking)| {
             // The index counts only the bookings of the same fact. So the ids stay the same when an
@@ -246,7 +246,7 @@ impl Conversion {
     }
 
     /// Returns `approved`, `pending`, `held` or `reversed` for a booking.
-    pub(crate) fn commission_status(
+    pub fn commission_status(
         &self,
         booking: &Booking,
         payable_on: Option<Date>,
@@ -267,7 +267,7 @@ impl Conversion {
 }
 
 /// Returns whether the hold has passed.
-pub(crate) fn is_payable(payable_on: Option<Date>, as_of: Date) -> bool {
+pub fn is_payable(payable_on: Option<Date>, as_of: Date) -> bool {
     payable_on.is_some_and(|day| day <= as_of)
 }
 

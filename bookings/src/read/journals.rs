@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,6 @@ use shared::record::Record;
 use tempfile::TempDir;
 
 use crate::error::Error;
-use crate::hashing::hash_of_file;
 use crate::read::cursor::Cursor;
 use crate::read::dataset::Dataset;
 use crate::read::facts::Recorded;
@@ -28,6 +28,9 @@ pub enum UnknownRecords {
 
 /// How many records are read between two calls of `progress`.
 const PROGRESS_STEP: u64 = 1 << 16;
+
+/// How many bytes of two files are compared at once.
+const COMPARED_AT_ONCE: u64 = 1 << 20;
 
 /// Reads every stream of every journal folder, up to its present end or up to `until`.
 ///
@@ -171,8 +174,22 @@ fn segments(stream_dir: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Returns whether two files hold the same bytes.
 fn is_same(one: &Path, other: &Path) -> Result<bool, Error> {
-    let hash = |path: &Path| hash_of_file(path).map_err(Error::io("read", path));
-    Ok(hash(one)? == hash(other)?)
+    let open = |path: &Path| File::open(path).map_err(Error::io("open", path));
+    let (mut one_file, mut other_file) = (open(one)?, open(other)?);
+    let (mut of_one, mut of_other) = (Vec::new(), Vec::new());
+    loop {
+        read_chunk(&mut one_file, &mut of_one).map_err(Error::io("read", one))?;
+        read_chunk(&mut other_file, &mut of_other).map_err(Error::io("read", other))?;
+        if of_one != of_other || of_one.is_empty() {
+            return Ok(of_one == of_other);
+        }
+    }
+}
+
+/// Replaces a chunk by the next bytes of a file; it is empty at the end of the file.
+fn read_chunk(file: &mut File, chunk: &mut Vec<u8>) -> io::Result<usize> {
+    chunk.clear();
+    file.take(COMPARED_AT_ONCE).read_to_end(chunk)
 }
 
 /// Returns a folder's canonical path. A missing folder is an error here; the journal would read it

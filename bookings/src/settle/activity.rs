@@ -131,22 +131,23 @@ impl Lead<'_> {
 }
 
 /// An amount booked without an order.
-pub(crate) struct Earning {
+pub struct Earning {
     /// The id of the booking; `None` for the only one of its conversion.
-    pub(crate) id: Option<FactId>,
+    pub id: Option<FactId>,
     /// The id of the lead as a conversion. A day's clicks are no conversion, but have an id too.
-    pub(crate) conversion: FactId,
-    pub(crate) booking: Booking,
+    pub conversion: FactId,
+    /// The amount, and whom it is booked for.
+    pub booking: Booking,
     /// The day on which the hold begins.
-    pub(crate) earned_on: Date,
+    pub earned_on: Date,
     /// Why it is held by somebody, in one line; `None` when it is not.
-    pub(crate) held: Option<String>,
+    pub held: Option<String>,
     /// The day on which somebody released it; it is not payable before.
-    pub(crate) released_on: Option<Date>,
+    pub released_on: Option<Date>,
 }
 
 /// Returns every lead, whoever told of it, by time.
-pub(crate) fn all_leads(dataset: &Dataset) -> Vec<AnyLead> {
+pub fn all_leads(dataset: &Dataset) -> Vec<AnyLead> {
     let of_servers = server_leads(dataset);
     let of_pages = leads(dataset, &told_by_servers(&of_servers));
     let of_pages = of_pages.iter().map(Lead::shown);
@@ -249,7 +250,7 @@ type HoldOfClicks = (Option<String>, Option<Date>);
 /// Returns what billable clicks earned: one amount for each day, influencer and version of a
 /// campaign's terms, rounded once. Clicks of the day that are held, or were released late, make
 /// amounts of their own.
-pub(crate) fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
+pub fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
     let catalog = &dataset.catalog;
     let paying: BTreeMap<CampaignId, _> = paying_campaigns(catalog)?;
     let mut holds: HashMap<LinkId, Holding> = HashMap::new();

@@ -1,0 +1,27 @@
+//! What the journals say was booked: their records in memory, and every amount that orders, leads
+//! and clicks earned.
+//!
+//! Everything here is a function of the journals' records and of the date it is asked for. It never
+//! reads a clock, never writes to a journal and never makes a file: tables and pages are made by
+//! those who use it.
+//!
+//! ```text
+//! read ──► settle      journals to conversions and to the ledger of all campaigns
+//! ```
+
+mod error;
+mod read;
+mod settle;
+
+pub use error::Error;
+pub use read::cursor::Cursor;
+pub use read::dataset::{Dataset, LinkOwner, link_owner, opening_owner};
+pub use read::facts::{ClickRecord, Recorded};
+pub use read::journals::{UnknownRecords, read};
+pub use settle::activity::{Earning, all_leads, earned_by_clicks};
+pub use settle::conversion::{Conversion, Conversions, is_payable};
+pub use settle::leads::AnyLead;
+pub use settle::ledger::{LedgerEntry, ledger_entries};
+pub use settle::openings::Openings;
+pub use settle::period::{Bounds, Month, Period};
+pub use settle::zones::{local_date, zone_of};
