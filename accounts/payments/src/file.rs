@@ -66,6 +66,26 @@ impl Format {
             Self::Plain => "plain",
         }
     }
+
+    pub(crate) const fn extension(self) -> &'static str {
+        match self {
+            Self::Sepa => "xml",
+            Self::Paypal | Self::Wise | Self::Plain => "csv",
+        }
+    }
+
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Sepa => "application/xml",
+            Self::Paypal | Self::Wise | Self::Plain => "text/csv",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A payment file.

@@ -17,9 +17,10 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// Makes the mistake of a field.
+    /// Makes the mistake of a field. A value that looks like an IBAN is masked in any field.
     pub fn new(field: &str, value: &str, wrong: impl Into<String>, way_out: &str) -> Self {
-        let value = value.chars().take(40).collect();
+        let value =
+            if looks_like_iban(value) { mask(value) } else { value.chars().take(40).collect() };
         Self { field: field.to_owned(), value, wrong: wrong.into(), way_out: way_out.to_owned() }
     }
 
@@ -42,6 +43,14 @@ impl fmt::Display for Mistake {
 }
 
 impl std::error::Error for Mistake {}
+
+// SECURITY: people enter accounts into wrong fields, and mistakes stand in answers and logs.
+fn looks_like_iban(value: &str) -> bool {
+    let mut characters = value.chars().filter(|c| !c.is_whitespace());
+    let begins_so = characters.by_ref().take(2).all(|c| c.is_ascii_alphabetic())
+        && characters.by_ref().take(2).all(|c| c.is_ascii_digit());
+    begins_so && characters.filter(char::is_ascii_alphanumeric).count() >= 8
+}
 
 /// Returns an account as it may be shown: the last four characters of a number, or of an e-mail
 /// address the first character and the host. Of six characters or fewer it shows none.
@@ -72,6 +81,19 @@ mod tests {
             ("żółw1234", "…1234"),
         ] {
             assert_eq!(mask(account), shown, "{account}");
+        }
+    }
+
+    #[test]
+    fn an_account_in_a_wrong_field_is_masked() {
+        for (value, shown) in [
+            ("DE89 3704 0044 0532 0130 00", "…3000"),
+            ("de89370400440532013000 Anna", "…Anna"),
+            ("NO9386011117947", "…7947"),
+            ("DE123456789", "DE123456789"),
+            ("Anna", "Anna"),
+        ] {
+            assert_eq!(Mistake::new("name", value, "is wrong", "enter it").value, shown);
         }
     }
 

@@ -363,6 +363,7 @@ deserialize_by_read!(Payee, Payer);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn full() -> Value {
@@ -575,5 +576,101 @@ mod tests {
         let mistakes = Payer::read(&json!({ "bic": "BKAUATWW", "method": "bank" })).unwrap_err();
         let fields: Vec<_> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
         assert_eq!(fields, ["name", "address", "iban", "method"]);
+    }
+
+    /// Values that may stand in a field: right ones, wrong ones, and of wrong types.
+    fn entered() -> impl Strategy<Value = Value> {
+        let known = [
+            "bank",
+            "sepa",
+            "paypal",
+            "wise",
+            "DE89370400440532013000",
+            "DE89370400440532013001",
+            "COBADEFF",
+            "anna@example.com",
+            "12345678",
+            "DE123456789",
+            "domestic",
+            "19",
+            "exempt",
+            "reverse_charge",
+            "invoice",
+            "payslip",
+            "company",
+            "DE",
+            "Berlin",
+        ];
+        prop_oneof![
+            4 => prop::sample::select(known.to_vec()).prop_map(Value::from),
+            1 => any::<String>().prop_map(Value::from),
+            1 => Just(json!({ "town": "Berlin", "country": "DE" })),
+            1 => prop_oneof![Just(Value::Null), Just(json!(7)), Just(json!([])), Just(json!(true))],
+        ]
+    }
+
+    /// A right payee of which some fields are changed.
+    fn object() -> impl Strategy<Value = Value> {
+        let names = [
+            "method",
+            "iban",
+            "bic",
+            "email",
+            "recipient",
+            "name",
+            "bank_name",
+            "holder",
+            "address",
+            "document",
+            "tax_number",
+            "vat_id",
+            "vat",
+            "vat_rate",
+            "other",
+        ];
+        let right = [
+            full(),
+            json!({ "method": "paypal", "email": "anna@example.com" }),
+            json!({ "method": "wise", "recipient": "12345678" }),
+        ];
+        let changes =
+            prop::collection::vec((prop::sample::select(names.to_vec()), entered()), 0..4);
+        (prop::sample::select(right.to_vec()), changes).prop_map(|(mut payee, changes)| {
+            for (name, value) in changes {
+                payee[name] = value;
+            }
+            payee
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_object_is_read_and_written_alike_or_refused_with_reasons(value in object()) {
+            match Payee::read(&value) {
+                Ok(payee) => {
+                    let written = serde_json::to_value(&payee).unwrap();
+                    prop_assert_eq!(Payee::read(&written), Ok(payee));
+                }
+                Err(mistakes) => prop_assert!(!mistakes.is_empty()),
+            }
+            prop_assert!(!Payer::read(&value).is_err_and(|mistakes| mistakes.is_empty()));
+        }
+
+        #[test]
+        fn no_field_shows_an_account_in_a_mistake(
+            name in prop::sample::select(vec!["iban", "bic", "method", "vat_id", "email", "holder"]),
+        ) {
+            let mut value = json!({ "method": "bank" });
+            value[name] = "DE89370400440532013001".into();
+            let told = told(&value).join("; ");
+            prop_assert!(!told.contains("3704004405"), "{told}");
+        }
+
+        #[test]
+        fn any_text_is_an_account_or_none(text in any::<String>()) {
+            _ = (text.parse::<Iban>(), text.parse::<Bic>(), text.parse::<Email>());
+            _ = (text.parse::<RecipientId>(), text.parse::<VatId>(), text.parse::<Country>());
+            _ = mask(&text);
+        }
     }
 }
