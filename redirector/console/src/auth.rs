@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use live::clock;
 use rand::Rng;
-use shared::catalog::Role;
+use shared::catalog::{AccessToken, Role};
 use subtle::ConstantTimeEq;
 use tokio::time::sleep;
 
@@ -54,7 +54,11 @@ pub(crate) async fn only_our_hosts(
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CameFrom(pub IpAddr);
 
-/// Lets a request through when its token is known; its role goes along.
+/// Who asks, as records name them: the name of the access token, or its id where it has none.
+#[derive(Debug, Clone)]
+pub(crate) struct Author(pub String);
+
+/// Lets a request through when its token is known; its role and its name go along.
 pub(crate) async fn identify(
     State(console): State<Arc<Console>>,
     Extension(CameFrom(address)): Extension<CameFrom>,
@@ -71,7 +75,7 @@ pub(crate) async fn identify(
         }
         Admission::Refused => return Err(Problem::too_many_guesses()),
     }
-    let Some(role) = role(&console, token).await else {
+    let Some((role, author)) = caller(&console, token).await else {
         if let Some(since) = console.guesses.wrong(client, Instant::now()) {
             tracing::warn!(
                 "a wrong access token came from {address}; {since} since this was last logged"
@@ -80,6 +84,7 @@ pub(crate) async fn identify(
         return Err(Problem::unknown_token());
     };
     request.extensions_mut().insert(role);
+    request.extensions_mut().insert(author);
     Ok(next.run(request).await)
 }
 
@@ -117,22 +122,24 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 /// How long to wait before the next try to read a catalog that is being changed.
 const CATALOG_PAUSE: Duration = Duration::from_millis(1);
 
-/// Returns what a token may do. It runs on the thread that answers about health, so it never blocks
+/// Returns what a token may do, and whose it is. It runs on the thread that answers about health, so it never blocks
 /// on a catalog that is being changed.
-async fn role(console: &Console, token: &str) -> Option<Role> {
+async fn caller(console: &Console, token: &str) -> Option<(Role, Author)> {
     let hash = hash(token);
     let is_first = console
         .first_token
         .as_ref()
         .is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
     if is_first {
-        return Some(Role::Admin);
+        return Some((Role::Admin, Author("first token".to_owned())));
     }
     // Looking a hash up gives nothing away about the token it is the hash of.
     loop {
         if let Some(catalog) = console.live.try_read() {
             let token = catalog.tokens.get(&hash).filter(|token| token.is_valid(clock::now()));
-            return token.map(|token| token.role);
+            let name =
+                |token: &AccessToken| token.name.clone().unwrap_or_else(|| token.id().to_string());
+            return token.map(|token| (token.role, Author(name(token))));
         }
         sleep(CATALOG_PAUSE).await;
     }

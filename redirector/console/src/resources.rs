@@ -4,11 +4,11 @@ use std::collections::BinaryHeap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use live::ChangeError;
 use live::clock;
 use serde::Deserialize;
@@ -21,6 +21,7 @@ use shared::time::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::asked;
+use crate::auth::Author;
 use crate::context::Console;
 use crate::entities::{EntityBuilder, Kind, Remarks, remarks, shown_once};
 use crate::fields::Fields;
@@ -97,6 +98,7 @@ pub(crate) async fn read(
 /// `POST /api/v1/{resource}`.
 pub(crate) async fn create(
     State(console): State<Arc<Console>>,
+    Extension(Author(author)): Extension<Author>,
     Path(resource): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -111,7 +113,8 @@ pub(crate) async fn create(
         let mut fields = Fields::new(object(&body)?);
         let now = clock::now();
         let snapshot = console.live.snapshot().load_full();
-        let made = EntityBuilder::new(catalog, snapshot, now).make(kind, &mut fields, None);
+        let mut builder = EntityBuilder::new(catalog, snapshot, now).by(author);
+        let made = builder.make(kind, &mut fields, None);
         let entity = accept(made, fields)?;
         Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
     };
@@ -345,6 +348,7 @@ fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
         Kind::Link => links(&catalog.links, "", usize::MAX),
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
         Kind::Hold => of!(catalog.holds, Entity::Hold),
+        Kind::Booking => of!(catalog.bookings, Entity::Booking),
         Kind::Token => catalog
             .tokens
             .values()
@@ -379,6 +383,7 @@ pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Pr
         }
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
         Kind::Hold => of!(catalog.holds, Entity::Hold),
+        Kind::Booking => of!(catalog.bookings, Entity::Booking),
         Kind::Token => {
             let token = catalog.tokens.values().find(|token| token.id().to_string() == id);
             let token = token.map(|token| Entity::AccessToken(token.as_ref().clone()));

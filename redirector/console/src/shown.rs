@@ -3,8 +3,10 @@
 use live::clock;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use shared::booking::ManualBooking;
 use shared::catalog::{AccessToken, Campaign, Catalog, Entity, Hold, HoldTarget, Merchant, Role};
 use shared::links::Link;
+use shared::money::Money;
 use shared::rates::ExchangeRate;
 use shared::time::Timestamp;
 
@@ -26,7 +28,8 @@ pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
         Entity::Rate(rate) => show_rate(rate),
         Entity::AccessToken(token) => show_token(token),
         Entity::Hold(hold) => show_hold(hold),
-        Entity::Suspension(_) => Shown::new(),
+        Entity::Booking(booking) => show_booking(booking),
+        Entity::Suspension(_) | Entity::Payout(_) => Shown::new(),
     };
     if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
         shown.insert("suspended_from".into(), json!(suspended_from(catalog, entity)));
@@ -90,6 +93,13 @@ fn show_hold(hold: &Hold) -> Shown {
     let mut shown = without("target", fields_of(hold));
     shown.insert(target.into(), value);
     shown.entry("released_at").or_insert(Value::Null);
+    shown
+}
+
+fn show_booking(booking: &ManualBooking) -> Shown {
+    let mut shown = fields_of(booking);
+    let amount = Money { minor: booking.amount_minor, currency: booking.currency };
+    shown.insert("amount".into(), amount.to_string().into());
     shown
 }
 

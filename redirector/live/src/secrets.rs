@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::catalog::{Change, Entity, Influencer, Merchant, OldSecret, ShopApi};
+use shared::payee::Payer;
 use shared::token::KeyRing;
 
 use crate::seal::{Purpose, Sealer};
@@ -25,6 +26,8 @@ struct OfMerchant {
     webhook_secret: Option<String>,
     old_webhook_secret: Option<OldSecret>,
     shop_api: Option<ShopApi>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payer: Option<Payer>,
 }
 
 impl Secrets {
@@ -50,10 +53,12 @@ impl Secrets {
             webhook_secret: merchant.webhook_secret.take(),
             old_webhook_secret: merchant.old_webhook_secret.take(),
             shop_api: merchant.shop_api.take(),
+            payer: merchant.payer.take(),
         };
         let has_any = secrets.webhook_secret.is_some()
             || secrets.old_webhook_secret.is_some()
-            || secrets.shop_api.is_some();
+            || secrets.shop_api.is_some()
+            || secrets.payer.is_some();
         if has_any {
             merchant.sealed = Some(self.sealed(&name_of_merchant(merchant), &secrets));
         }
@@ -96,6 +101,7 @@ impl Secrets {
         merchant.webhook_secret = secrets.webhook_secret;
         merchant.old_webhook_secret = secrets.old_webhook_secret;
         merchant.shop_api = secrets.shop_api;
+        merchant.payer = secrets.payer;
         merchant.sealed = None;
         true
     }

@@ -291,6 +291,7 @@ mod tests {
             old_webhook_secret: None,
             sealed: None,
             shop_api: None,
+            payer: None,
             trust_pixel: false,
             trust_leads: None,
             claims: shared::catalog::ClaimRule::Proof,

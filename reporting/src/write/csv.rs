@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use shared::spreadsheet::guard;
+
 use crate::tables::columns::{Cell, Sheet};
 
 pub(super) fn write(sheet: &Sheet, out: impl Write) -> io::Result<()> {
@@ -26,49 +28,5 @@ fn text(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Time(time) => time.to_string().into(),
         Cell::Integer(number) => number.to_string().into(),
         Cell::Flag(flag) => if flag { "true" } else { "false" }.into(),
-    }
-}
-
-// SECURITY: shops, influencers and visitors choose these texts, and merchants open them in
-// spreadsheets.
-/// Puts an apostrophe before a text that a spreadsheet would run as a formula, even if blanks stand
-/// before the formula.
-pub(crate) fn guard(text: &str) -> Cow<'_, str> {
-    let starts_formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
-    let shown = text
-        .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{feff}'));
-    let leading = &text[..text.len() - shown.len()];
-    if shown.starts_with(starts_formula) || leading.contains(['\t', '\r', '\n']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_that_a_spreadsheet_would_run_gets_an_apostrophe() {
-        for formula in [
-            "=1+1",
-            "+1",
-            "-1",
-            "@SUM(A1)",
-            "\tx",
-            "\rx",
-            "\nx",
-            "  =1",
-            "\u{a0}=1",
-            "\u{feff}=1",
-            "＝1",
-            " \t1",
-        ] {
-            assert_eq!(guard(formula), format!("'{formula}"), "{formula:?}");
-        }
-        for plain in ["", "1001", "anna", "a=1", " blank", "'=1", "#1001", "ANNA15"] {
-            assert_eq!(guard(plain), plain);
-        }
     }
 }

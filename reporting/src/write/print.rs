@@ -1,7 +1,7 @@
 //! Reports as text: CSV for programs and spreadsheets, aligned columns for people. It never changes
 //! a figure.
 
-use crate::write::csv::guard;
+use shared::spreadsheet::guard;
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,11 +27,15 @@ pub mod money;
 #[cfg(feature = "domain")]
 pub mod page_order;
 #[cfg(feature = "domain")]
+pub mod payee;
+#[cfg(feature = "domain")]
 pub mod payout;
 #[cfg(feature = "domain")]
 pub mod platform;
 #[cfg(feature = "domain")]
 pub mod rates;
+#[cfg(feature = "domain")]
+pub mod spreadsheet;
 #[cfg(feature = "domain")]
 pub mod stream;
 #[cfg(feature = "domain")]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::MerchantId;
 use crate::money::Currency;
+use crate::payee::Payer;
 use crate::platform::Platform;
 use crate::time::Timestamp;
 
@@ -83,6 +84,9 @@ pub struct Merchant {
     /// `trust_pixel`, as merchants did before the two were told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_leads: Option<bool>,
+    /// Who pays its influencers, with the account that the money leaves; `None` where files name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<Payer>,
     /// The secrets above, sealed; only the journal holds them so. What it says is for those who have
     /// the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,6 +32,8 @@ pub(crate) struct EntityBuilder<'a> {
     pub(super) now: Timestamp,
     /// The latest time of a recorded click, event or order.
     pub(super) latest: Option<Timestamp>,
+    /// Who makes them.
+    pub(super) author: String,
     pub(super) random: ThreadRng,
     pub(super) slugs: HashSet<(MerchantId, String)>,
     pub(super) codes: HashMap<String, Vec<Coupon>>,
@@ -41,12 +43,18 @@ impl<'a> EntityBuilder<'a> {
     /// Makes a builder over a catalog, of which `snapshot` is the edge's copy.
     pub(crate) fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
         let (slugs, codes) = (HashSet::new(), HashMap::new());
-        Self { catalog, snapshot, now, latest: None, random: rand::rng(), slugs, codes }
+        let (latest, author) = (None, String::new());
+        Self { catalog, snapshot, now, latest, author, random: rand::rng(), slugs, codes }
     }
 
     /// Tells the builder until when something is recorded.
     pub(crate) fn recorded_until(self, latest: Option<Timestamp>) -> Self {
         Self { latest, ..self }
+    }
+
+    /// Tells the builder who makes the entities.
+    pub(crate) fn by(self, author: String) -> Self {
+        Self { author, ..self }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an

@@ -4,14 +4,10 @@ use rand::RngExt;
 use serde_json::Value;
 use shared::catalog::Influencer;
 use shared::id::InfluencerId;
+use shared::payee::{Mistake, Payee};
 
 use crate::entities::builder::{EntityBuilder, field};
 use crate::fields::{Fields, text};
-
-/// The most levels of a payout description.
-const PAYOUT_DEPTH_MAX: usize = 4;
-/// The most bytes of a payout description.
-const PAYOUT_BYTES_MAX: usize = 4096;
 
 impl EntityBuilder<'_> {
     pub(super) fn influencer(
@@ -26,8 +22,7 @@ impl EntityBuilder<'_> {
         let held_since = held.map(|i| i.email_since.unwrap_or(i.created_at).min(self.now));
         let held_since = held_since.filter(|_| email.is_some());
         let email_since = if email == held_email { held_since } else { Some(self.now) };
-        let payout =
-            fields.optional("payout", payout).or_else(|| held.and_then(|i| i.payout.clone()));
+        let payout = fields.change("payout", payout, held.and_then(|i| i.payout.clone()));
         Some(Influencer {
             id: held.map_or_else(|| InfluencerId::from_bits(self.random.random()), |i| i.id),
             name: name?,
@@ -48,21 +43,15 @@ fn email(value: &Value) -> Result<String, String> {
     if fits { Ok(address) } else { Err(format!("`{address}` is not an e-mail address")) }
 }
 
-/// Reads how somebody is paid. It is stored as it was sent, within limits of depth and size.
+/// Reads how somebody is paid. It is kept as it was sent, once a bank could read it.
 fn payout(value: &Value) -> Result<Value, String> {
-    fn depth(value: &Value) -> usize {
-        match value {
-            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-            Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
-            _ => 0,
-        }
+    match Payee::read(value) {
+        Ok(_) => Ok(value.clone()),
+        Err(mistakes) => Err(told(&mistakes)),
     }
-    let fits = value.is_object()
-        && depth(value) <= PAYOUT_DEPTH_MAX
-        && value.to_string().len() <= PAYOUT_BYTES_MAX;
-    if fits {
-        Ok(value.clone())
-    } else {
-        Err("expected an object such as {\"method\": \"sepa\", \"iban\": …}".to_owned())
-    }
+}
+
+/// Returns all mistakes in one line.
+pub(super) fn told(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -4,10 +4,12 @@ use rand::RngExt;
 use serde_json::Value;
 use shared::catalog::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
 use shared::id::MerchantId;
+use shared::payee::Payer;
 use shared::platform::Platform;
 use shared::time::Span;
 
 use crate::entities::builder::{EntityBuilder, field, fixed, hosts};
+use crate::entities::influencer::told;
 use crate::fields::{Fields, flag, parsed, shaped, text};
 
 /// How long a replaced webhook secret is still accepted. Shopify signs with the old one for up to
@@ -32,6 +34,7 @@ impl EntityBuilder<'_> {
             fields.optional("platform", shaped::<Platform>).or(held.and_then(|m| m.platform));
         let secret = fields.optional("webhook_secret", |value| secret(value, held));
         let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
+        let payer = fields.change("payer", payer, held.and_then(|m| m.payer.clone()));
         let trust_pixel = match held {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
@@ -59,6 +62,7 @@ impl EntityBuilder<'_> {
             webhook_secret,
             old_webhook_secret,
             shop_api,
+            payer,
             trust_pixel,
             trust_leads: Some(trust_leads).filter(|trust_leads| *trust_leads != trust_pixel),
             sealed: held.and_then(|m| m.sealed.clone()),
@@ -161,6 +165,11 @@ fn shop_api(value: &Value) -> Result<ShopApi, String> {
         return Err("token: expected up to 500 printable characters".to_owned());
     }
     Ok(ShopApi { url: api.url.trim_end_matches('/').to_owned(), ..api })
+}
+
+/// Reads who pays the merchant's influencers.
+fn payer(value: &Value) -> Result<Payer, String> {
+    Payer::read(value).map_err(|mistakes| told(&mistakes))
 }
 
 fn timezone(value: &Value) -> Result<String, String> {

@@ -2,6 +2,7 @@
 //!
 //! Pure, except for random bits. The same functions serve creation, change and import.
 
+mod booking;
 mod builder;
 mod campaign;
 mod coupon;
@@ -16,7 +17,9 @@ mod workable;
 
 use serde_json::{Value, json};
 use shared::catalog::Entity;
-use shared::id::{AccessTokenId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId};
+use shared::id::{
+    AccessTokenId, BookingId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId,
+};
 use shops::postback;
 
 use crate::fields::Fields;
@@ -36,6 +39,7 @@ pub(crate) enum Kind {
     Coupon,
     Rate,
     Hold,
+    Booking,
     /// Made by `tokens`, because its secret is shown once and never kept.
     Token,
 }
@@ -50,6 +54,7 @@ impl Kind {
             Self::Link => id.parse::<LinkId>().is_ok(),
             Self::Coupon => id.parse::<CouponId>().is_ok(),
             Self::Hold => id.parse::<HoldId>().is_ok(),
+            Self::Booking => id.parse::<BookingId>().is_ok(),
             Self::Token => id.parse::<AccessTokenId>().is_ok(),
             // Two currencies and a day.
             Self::Rate => id.split('-').count() == 5,
@@ -66,6 +71,7 @@ impl Kind {
             "coupons" => Some(Self::Coupon),
             "rates" => Some(Self::Rate),
             "holds" => Some(Self::Hold),
+            "bookings" => Some(Self::Booking),
             _ => None,
         }
     }
@@ -105,6 +111,11 @@ impl EntityBuilder<'_> {
             (Kind::Hold, Some(_)) => {
                 let reason = "never changes; release the hold, and make another one";
                 fields.fault("hold", reason);
+                None
+            }
+            (Kind::Booking, None) => self.booking(fields).map(Entity::Booking),
+            (Kind::Booking, Some(_)) => {
+                fields.fault("booking", "never changes; book the difference as a correction");
                 None
             }
             (Kind::Token, _) => {

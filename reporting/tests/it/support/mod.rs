@@ -325,6 +325,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         old_webhook_secret: None,
         sealed: None,
         shop_api: None,
+        payer: None,
         trust_pixel: false,
         trust_leads: None,
         claims: ClaimRule::Proof,

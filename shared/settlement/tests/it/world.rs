@@ -34,6 +34,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         old_webhook_secret: None,
         sealed: None,
         shop_api: None,
+        payer: None,
         trust_pixel: false,
         trust_leads: None,
         claims: ClaimRule::Proof,
