@@ -43,7 +43,7 @@ fn now() -> Timestamp {
 /// Opens the state of another node with the same keys.
 fn on_redis(url: &str) -> (tempfile::TempDir, HotState) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), KEYS).unwrap();
+    fs::write(folder.path().join("keys.json"), KEYS).unwrap();
     let state = HotState::open(&StateUrl::Redis(url.to_owned()), folder.path()).unwrap();
     (folder, state)
 }
@@ -350,6 +350,8 @@ fn a_store_that_cannot_be_read_is_put_aside_and_built_again() {
             put_aside += u32::from(is_new);
             if is_new {
                 assert_eq!(opened.reach(&stream("edge")).unwrap().counted, Position::default());
+            }
+            if put_aside == 1 && is_new {
                 honours_the_contract(&opened);
             }
         }
