@@ -19,12 +19,11 @@ use crate::settle::conversion::Conversions;
 use crate::settle::entry::LedgerEntry;
 use crate::settle::ledger::ledger_entries;
 
-/// All that is owed to influencers, and what was paid of it.
+/// All amounts that were ever booked for influencers.
 #[derive(Debug, Clone)]
 pub struct Owed {
-    /// The accounts with their entries and the books of payouts.
-    pub ledger: Ledger,
-    minimums: BTreeMap<Account, i64>,
+    /// Every amount, in no order that means anything.
+    pub entries: Vec<Entry>,
 }
 
 impl Owed {
@@ -34,41 +33,47 @@ impl Owed {
     /// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
     pub fn of(dataset: &Dataset) -> Result<Self, Error> {
         let conversions = Conversions::of(dataset)?;
-        Ok(Self::of_entries(&ledger_entries(dataset, &conversions, Date::MAX)?, &dataset.catalog))
+        let entries = ledger_entries(dataset, &conversions, Date::MAX)?;
+        Ok(Self::of_entries(&entries, &dataset.catalog))
     }
 
     /// Gathers entries of the ledger and what people booked.
     pub fn of_entries(entries: &[LedgerEntry<'_>], catalog: &Catalog) -> Self {
         let earned = entries.iter().filter_map(|entry| entry_of(entry, catalog));
         let by_hand = catalog.bookings.values().map(|booking| entry_of_booking(booking, catalog));
-        let entries: Vec<Entry> = earned.chain(by_hand).collect();
-        let minimums = minimums(&entries, catalog);
-        let books = Books::of(catalog.payouts.values());
-        Self { ledger: Ledger::of(entries, books), minimums }
+        Self { entries: earned.chain(by_hand).collect() }
     }
 
-    /// Returns the minimum payout of an account: the smallest one of the campaigns that booked on it.
-    /// So nobody waits for an amount that only another campaign asks for. 0 means none.
-    pub fn minimum_minor(&self, account: Account) -> i64 {
-        self.minimums.get(&account).copied().unwrap_or(0)
+    /// Returns the minimum payout of every account, in minor units: the least one of the campaigns that
+    /// it has amounts of, and 0 for none. An amount that belongs to no campaign waits for no minimum,
+    /// and nobody waits for one that only another campaign asks for.
+    pub fn minimums(&self, catalog: &Catalog) -> BTreeMap<Account, i64> {
+        let mut minimums: BTreeMap<Account, i64> = BTreeMap::new();
+        for entry in &self.entries {
+            let minimum = minimum_minor(entry, catalog).unwrap_or(0);
+            let least = minimums.entry(entry.account).or_insert(minimum);
+            *least = minimum.min(*least);
+        }
+        minimums
+    }
+
+    /// Returns the accounts with their entries and the payouts that the catalog holds.
+    pub fn into_ledger(self, catalog: &Catalog) -> Ledger {
+        Ledger::of(self.entries, Books::of(catalog.payouts.values()))
+    }
+
+    /// Returns the id that the entry of an amount has which a person booked.
+    pub fn id_of_booking(booking: &ManualBooking) -> FactId {
+        FactId::of_content(&[b"booking", booking.id.to_string().as_bytes()])
     }
 }
 
-fn minimums(entries: &[Entry], catalog: &Catalog) -> BTreeMap<Account, i64> {
-    let mut minimums: BTreeMap<Account, i64> = BTreeMap::new();
-    for entry in entries {
-        let campaign = entry.campaign.and_then(|campaign| catalog.campaigns.get(&campaign));
-        let Some(campaign) = campaign else { continue };
-        // The minimum is an amount in the merchant's currency.
-        let merchant = catalog.merchants.get(&entry.account.merchant);
-        let Account { currency, .. } = entry.account;
-        let minimum =
-            campaign.minimum_payout.filter(|_| merchant.is_some_and(|m| m.currency == currency));
-        let minimum = bound_minor(minimum, currency).unwrap_or(0);
-        let least = minimums.entry(entry.account).or_insert(minimum);
-        *least = minimum.min(*least);
-    }
-    minimums
+/// Returns the minimum payout of an amount's campaign. It is an amount in the merchant's currency.
+fn minimum_minor(entry: &Entry, catalog: &Catalog) -> Option<i64> {
+    let campaign = catalog.campaigns.get(&entry.campaign?)?;
+    let merchant = catalog.merchants.get(&campaign.merchant)?;
+    let is_of_merchant = merchant.currency == entry.account.currency;
+    bound_minor(campaign.minimum_payout.filter(|_| is_of_merchant), entry.account.currency)
 }
 
 /// Returns an amount of the ledger; `None` where the catalog does not know whose campaign it is.
@@ -102,12 +107,5 @@ fn entry_of_booking(booking: &ManualBooking, catalog: &Catalog) -> Entry {
         booked_at: booking.created_at,
         due_on: Some(booking.booked_on),
         held: held_times(&held::periods_of(influencer, catalog)),
-    }
-}
-
-impl Owed {
-    /// Returns the id that the entry of an amount has which a person booked.
-    pub fn id_of_booking(booking: &ManualBooking) -> FactId {
-        FactId::of_content(&[b"booking", booking.id.to_string().as_bytes()])
     }
 }
