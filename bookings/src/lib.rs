@@ -6,22 +6,25 @@
 //! those who use it.
 //!
 //! ```text
-//! read ──► settle      journals to conversions and to the ledger of all campaigns
+//! read ──► settle ──► owed     journals to conversions, to the ledger of all campaigns, to accounts
 //! ```
 
 mod error;
+mod owed;
 mod read;
 mod settle;
 
 pub use error::Error;
+pub use owed::Owed;
 pub use read::cursor::Cursor;
 pub use read::dataset::{Dataset, LinkOwner, link_owner, opening_owner};
 pub use read::facts::{ClickRecord, Recorded};
 pub use read::journals::{UnknownRecords, read};
 pub use settle::activity::{Earning, all_leads, earned_by_clicks};
 pub use settle::conversion::{Conversion, Conversions, is_payable};
+pub use settle::entry::LedgerEntry;
 pub use settle::leads::AnyLead;
-pub use settle::ledger::{LedgerEntry, ledger_entries};
+pub use settle::ledger::ledger_entries;
 pub use settle::openings::Openings;
 pub use settle::period::{Bounds, Month, Period};
 pub use settle::zones::{local_date, zone_of};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use settlement::held::{self, Holding};
+use settlement::held::{self, HeldPeriod, Holding};
 use settlement::ledger::{Booking, CampaignAccount, Reason};
 use shared::catalog::{Campaign, Catalog, Merchant};
 use shared::class::Class;
@@ -22,7 +22,7 @@ use shared::time::Timestamp;
 use crate::error::Error;
 use crate::read::dataset::{Dataset, arrival};
 use crate::settle::leads::{AnyLead, server_leads, told_by_servers};
-use crate::settle::zones::{days_later, local_date, start_of, zone_of};
+use crate::settle::zones::{local_date, start_of, zone_of};
 
 /// A lead that a click led to, and of which only a browser told.
 #[derive(Debug)]
@@ -119,14 +119,10 @@ impl Lead<'_> {
         let (_, terms) = self.campaign.terms_at(self.event.happened_at());
         let amount =
             terms.per_lead().filter(|_| self.merchant.trusts_leads() && self.label().is_empty())?;
-        booking(
-            self.id,
-            self.event.received_at,
-            (self.campaign.id, self.link.influencer()),
-            self.merchant,
-            1,
-            amount,
-        )
+        let amount_minor = times_minor(amount, 1, self.merchant.currency)?;
+        let account = (self.campaign.id, self.link.influencer());
+        let received_at = self.event.received_at;
+        Some(booking(self.id, received_at, account, self.merchant, 1, amount, amount_minor))
     }
 }
 
@@ -144,6 +140,10 @@ pub struct Earning {
     pub held: Option<String>,
     /// The day on which somebody released it; it is not payable before.
     pub released_on: Option<Date>,
+    /// Every time in which somebody held it.
+    pub held_times: Vec<HeldPeriod>,
+    /// The link that was clicked; `None` for leads.
+    pub link: Option<LinkId>,
 }
 
 /// Returns every lead, whoever told of it, by time.
@@ -227,6 +227,8 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
                 earned_on: local_date(lead.happened_at(), &zone)?,
                 held: holding.to_text(),
                 released_on: holding.released_at.map(|at| local_date(at, &zone)).transpose()?,
+                held_times: holding.periods.clone(),
+                link: None,
             });
         }
     }
@@ -236,28 +238,77 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
             let earned_on = local_date(lead.event.happened_at(), &zone)?;
             let released_at = lead.holding.released_at;
             let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
-            let held = lead.holding.to_text();
-            let (id, conversion) = (None, lead.id);
-            earned.push(Earning { id, conversion, booking, earned_on, held, released_on });
+            let (held, held_times) = (lead.holding.to_text(), lead.holding.periods);
+            let (id, conversion, link) = (None, lead.id, None);
+            earned.push(Earning {
+                id,
+                conversion,
+                booking,
+                earned_on,
+                held,
+                released_on,
+                held_times,
+                link,
+            });
         }
     }
     Ok(earned)
 }
 
-/// Why clicks are held, and the day on which they were released.
-type HoldOfClicks = (Option<String>, Option<Date>);
+/// The clicks of a day that one version of a campaign's terms pays to one influencer, by link.
+type DaysOfClicks = BTreeMap<(CampaignId, InfluencerId, Date, usize), BTreeMap<LinkId, i64>>;
 
-/// Returns what billable clicks earned: one amount for each day, influencer and version of a
-/// campaign's terms, rounded once. Clicks of the day that are held, or were released late, make
-/// amounts of their own.
+/// Returns what billable clicks earned: for each day, influencer and version of a campaign's terms an
+/// amount a link. They add up to the day's amount, which is rounded once, whatever is held of it.
+///
+/// # Errors
+/// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
 pub fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
     let catalog = &dataset.catalog;
-    let paying: BTreeMap<CampaignId, _> = paying_campaigns(catalog)?;
-    let mut holds: HashMap<LinkId, Holding> = HashMap::new();
-    let mut days: BTreeMap<_, BTreeMap<HoldOfClicks, i64>> = BTreeMap::new();
-    for click in
-        dataset.clicks.iter().map(|recorded| &recorded.fact).filter(|c| c.class == Class::Billable)
-    {
+    let paying = paying_campaigns(catalog)?;
+    let mut earned = Vec::new();
+    for ((id, influencer, day, version), links) in paid_clicks(dataset, &paying)? {
+        let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
+        let earlier = campaign.earlier_commissions.get(version - 1);
+        let terms = earlier.map_or(&campaign.commission, |earlier| &earlier.commission);
+        let Some(rate) = terms.per_click() else { continue };
+        let begins = start_of(day, zone)?;
+        let (mut counted, mut booked_minor) = (0, 0);
+        for (link, count) in links {
+            counted += count;
+            // The amount of all links so far, less what is booked for those before.
+            let Some(so_far) = times_minor(rate, counted, merchant.currency) else { continue };
+            let amount_minor = so_far - booked_minor;
+            booked_minor = so_far;
+            let conversion = id_of_clicks((id, influencer, day, version), link);
+            let account = (id, influencer);
+            let booking = booking(conversion, begins, account, merchant, count, rate, amount_minor);
+            let holding = held::of_clicks(link, influencer, catalog);
+            let released_on = holding.released_at.map(|at| local_date(at, zone)).transpose()?;
+            earned.push(Earning {
+                id: None,
+                conversion,
+                booking,
+                earned_on: day,
+                held: holding.to_text(),
+                released_on,
+                held_times: holding.periods,
+                link: Some(link),
+            });
+        }
+    }
+    Ok(earned)
+}
+
+/// Counts the clicks that are paid.
+fn paid_clicks(
+    dataset: &Dataset,
+    paying: &BTreeMap<CampaignId, PayingCampaign<'_>>,
+) -> Result<DaysOfClicks, Error> {
+    let catalog = &dataset.catalog;
+    let mut days = DaysOfClicks::new();
+    let clicks = dataset.clicks.iter().map(|recorded| &recorded.fact);
+    for click in clicks.filter(|click| click.class == Class::Billable) {
         let Some(link) = catalog.links.get(click.link) else { continue };
         let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
@@ -265,47 +316,26 @@ pub fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
             continue;
         }
         let day = local_date(click.at, zone)?;
-        let holding = holds
-            .entry(click.link)
-            .or_insert_with(|| held::of_clicks(click.link, link.influencer(), catalog));
-        let due = days_later(day, campaign.hold_days)?;
-        let released_on = holding.released_at.map(|at| local_date(at, zone)).transpose()?;
-        let hold = (holding.to_text(), released_on.filter(|released_on| *released_on > due));
         let of_day = days.entry((campaign.id, link.influencer(), day, version)).or_default();
-        *of_day.entry(hold).or_default() += 1;
+        *of_day.entry(click.link).or_default() += 1;
     }
-    let mut earned = Vec::new();
-    for ((id, influencer, day, version), of_day) in days {
-        let Some((campaign, merchant, zone)) = paying.get(&id) else { continue };
-        let terms = campaign
-            .earlier_commissions
-            .get(version - 1)
-            .map_or(&campaign.commission, |e| &e.commission);
-        let Some(amount) = terms.per_click() else { continue };
-        let begins = start_of(day, zone)?;
-        for (index, ((held, released_on), count)) in of_day.into_iter().enumerate() {
-            let mut parts =
-                vec![id.to_string(), influencer.to_string(), day.to_string(), version.to_string()];
-            // What is not held, or all that there is, keeps the id that it has without any hold.
-            if index > 0 {
-                let released_on = released_on.map(|day| day.to_string());
-                parts.extend([held.clone().unwrap_or_default(), released_on.unwrap_or_default()]);
-            }
-            let parts = parts.iter().map(String::as_bytes);
-            let parts: Vec<&[u8]> = [&b"clicks"[..]].into_iter().chain(parts).collect();
-            let conversion = FactId::of_content(&parts);
-            let booked = booking(conversion, begins, (id, influencer), merchant, count, amount);
-            earned.extend(booked.map(|booking| Earning {
-                id: None,
-                conversion,
-                booking,
-                earned_on: day,
-                held,
-                released_on,
-            }));
-        }
-    }
-    Ok(earned)
+    Ok(days)
+}
+
+/// Returns the id of a day's clicks on a link.
+fn id_of_clicks(
+    (campaign, influencer, day, version): (CampaignId, InfluencerId, Date, usize),
+    link: LinkId,
+) -> FactId {
+    let parts = [
+        "clicks".to_owned(),
+        campaign.to_string(),
+        influencer.to_string(),
+        day.to_string(),
+        version.to_string(),
+        link.to_string(),
+    ];
+    FactId::of_content(&parts.each_ref().map(|part| part.as_bytes()))
 }
 
 /// Returns whether a click lies in a suspension of its link or its influencer.
@@ -329,25 +359,31 @@ fn paying_campaigns(catalog: &Catalog) -> Result<BTreeMap<CampaignId, PayingCamp
     Ok(paying)
 }
 
-/// Books `count` times an amount, rounded once; `None` when the amount is too large.
+/// Returns `count` times an amount, rounded once; `None` when it is too large.
+fn times_minor(amount: Decimal, count: i64, currency: Currency) -> Option<i64> {
+    let times: Decimal = count.to_string().parse().ok()?;
+    amount.checked_mul(times)?.to_minor(currency).ok()
+}
+
+/// Books what `count` leads or clicks earned.
 fn booking(
     fact: FactId,
     booked_at: Timestamp,
     (campaign, influencer): (CampaignId, InfluencerId),
     merchant: &Merchant,
     count: i64,
-    amount: Decimal,
-) -> Option<Booking> {
-    let currency: Currency = merchant.currency;
-    let times: Decimal = count.to_string().parse().ok()?;
-    Some(Booking {
+    rate: Decimal,
+    amount_minor: i64,
+) -> Booking {
+    let currency = merchant.currency;
+    Booking {
         fact,
         booked_at,
         reason: Reason::Accrued,
         account: CampaignAccount { campaign, influencer, currency },
         base_minor: count,
         base_currency: currency,
-        rate: amount.to_string(),
-        amount_minor: amount.checked_mul(times)?.to_minor(currency).ok()?,
-    })
+        rate: rate.to_string(),
+        amount_minor,
+    }
 }

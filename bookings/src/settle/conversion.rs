@@ -143,14 +143,45 @@ impl Conversions {
         conversion: &Conversion,
         account: &CampaignAccount,
     ) -> Result<Option<Date>, Error> {
+        if conversion.is_held() {
+            return Ok(None);
+        }
+        self.hold_ends_on(conversion, account, conversion.settled.holding.released_at)
+    }
+
+    /// Returns the day from which a booking may be paid by the calendar, whoever holds it: the day on
+    /// which the hold is over, but not before the day of the booking itself. So what is booked later
+    /// never reaches into a past day.
+    ///
+    /// # Errors
+    /// [`Error::Calendar`] when the day is outside the range of the calendar.
+    pub fn due_on(
+        &self,
+        conversion: &Conversion,
+        booking: &Booking,
+    ) -> Result<Option<Date>, Error> {
+        let Some(ends_on) = self.hold_ends_on(conversion, &booking.account, None)? else {
+            return Ok(None);
+        };
         let payer = self.payers.get(&conversion.settled.order.merchant);
-        let payer = payer.filter(|payer| payer.currency == account.currency);
-        let Some(payer) = payer.filter(|_| !conversion.is_held()) else {
+        let booked_on =
+            payer.map(|payer| local_date(booking.booked_at, &payer.zone)).transpose()?;
+        Ok(booked_on.map(|booked_on| booked_on.max(ends_on)))
+    }
+
+    /// Returns the day on which the hold is over, not before a release.
+    fn hold_ends_on(
+        &self,
+        conversion: &Conversion,
+        account: &CampaignAccount,
+        released_at: Option<Timestamp>,
+    ) -> Result<Option<Date>, Error> {
+        let payer = self.payers.get(&conversion.settled.order.merchant);
+        let Some(payer) = payer.filter(|payer| payer.currency == account.currency) else {
             return Ok(None);
         };
         let zone = &payer.zone;
         let hold_days = self.hold_days.get(&account.campaign).copied().unwrap_or(0);
-        let released_at = conversion.settled.holding.released_at;
         let released_on = released_at.map(|at| local_date(at, zone)).transpose()?;
         // What was held cannot have been paid before it was released.
         let due = |paid_at| -> Result<Date, Error> {
@@ -231,6 +262,14 @@ impl Conversion {
     /// Returns why its commission is held, in one line; `None` when it is not.
     pub fn held(&self) -> Option<String> {
         self.settled.holding.to_text()
+    }
+
+    /// Returns when the order became void: when that was booked; `None` when it is not void, or when
+    /// nothing was ever booked for it.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let last =
+            self.settled.bookings.last().filter(|_| self.settled.order.status == Status::Void);
+        last.map(|booking| booking.booked_at)
     }
 
     /// Returns the bookings, each with its id.

@@ -4,8 +4,10 @@
 pub(crate) mod activity;
 pub(crate) mod click_index;
 pub(crate) mod conversion;
+pub(crate) mod entry;
 pub(crate) mod leads;
 pub(crate) mod ledger;
 pub(crate) mod openings;
 pub(crate) mod period;
+pub(crate) mod volume_and_caps;
 pub(crate) mod zones;

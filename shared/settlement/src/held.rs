@@ -86,6 +86,13 @@ pub struct HeldPeriod {
     pub until: Option<Timestamp>,
 }
 
+impl HeldPeriod {
+    /// Returns whether it covers a moment.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
 impl Holding {
     /// Returns the reasons in one line; `None` when nothing is held.
     pub fn to_text(&self) -> Option<String> {
