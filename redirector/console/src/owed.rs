@@ -10,7 +10,6 @@ use accounts::{Account, AsOf, Books, Ledger};
 use bookings::{Dataset, Owed, UnknownRecords};
 use live::clock;
 use shared::catalog::{Catalog, Merchant};
-use shared::commission::bound_minor;
 use shared::day::Day;
 use shared::id::MerchantId;
 use shared::time::Timestamp;
@@ -80,9 +79,9 @@ fn read(console: &Console) -> Result<Known, Problem> {
     let dataset =
         bookings::read(&folders, None, UnknownRecords::Refuse, &|_| {}).map_err(failed)?;
     let missing = missing(console, &dataset)?;
-    let Owed { entries } = Owed::of(&dataset).map_err(failed)?;
-    let minimums = minimums(&dataset.catalog, &entries);
-    let ledger = Ledger::of(entries, Books::of(dataset.catalog.payouts.values()));
+    let owed = Owed::of(&dataset).map_err(failed)?;
+    let minimums = owed.minimums(&dataset.catalog);
+    let ledger = owed.into_ledger(&dataset.catalog);
     Ok(Known { ledger, minimums, missing })
 }
 
@@ -91,20 +90,6 @@ fn missing(console: &Console, dataset: &Dataset) -> Result<Vec<String>, Problem>
     let read: Vec<_> = dataset.ends.keys().cloned().collect();
     let Ok(state) = console.state.get() else { return Ok(vec![]) };
     state.streams_of_others(&read).map_err(|error| Problem::no_figures(&error))
-}
-
-/// Returns the least minimum payout of the campaigns that each account has amounts of. An amount
-/// that belongs to no campaign waits for no minimum.
-fn minimums(catalog: &Catalog, entries: &[accounts::Entry]) -> BTreeMap<Account, i64> {
-    let mut minimums: BTreeMap<Account, i64> = BTreeMap::new();
-    for entry in entries {
-        let campaign = entry.campaign.and_then(|id| catalog.campaigns.get(&id));
-        let minimum = campaign.and_then(|c| bound_minor(c.minimum_payout, entry.account.currency));
-        let minimum = minimum.unwrap_or(0);
-        let least = minimums.entry(entry.account).or_insert(minimum);
-        *least = minimum.min(*least);
-    }
-    minimums
 }
 
 /// Returns the day that it is for a merchant.
