@@ -139,9 +139,14 @@ impl Ledger {
         Ok(balance)
     }
 
-    /// Returns what an entry of the ledger is at a moment.
-    pub fn standing(&self, entry: &Entry, as_of: AsOf) -> Standing {
-        standing(entry, as_of, &self.lines_before(entry.account, as_of))
+    /// Returns the entries of an account, each with what it is at a moment.
+    pub fn standings(
+        &self,
+        account: Account,
+        as_of: AsOf,
+    ) -> impl Iterator<Item = (&Entry, Standing)> {
+        let lines = self.lines_before(account, as_of);
+        self.entries(account).iter().map(move |entry| (entry, standing(entry, as_of, &lines)))
     }
 
     fn lines_before(&self, account: Account, as_of: AsOf) -> Vec<Line<'_>> {
