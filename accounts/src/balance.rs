@@ -139,6 +139,11 @@ impl Ledger {
         Ok(balance)
     }
 
+    /// Returns what an entry of the ledger is at a moment.
+    pub fn standing(&self, entry: &Entry, as_of: AsOf) -> Standing {
+        standing(entry, as_of, &self.lines_before(entry.account, as_of))
+    }
+
     /// Returns the entries of an account, each with what it is at a moment.
     pub fn standings(
         &self,
