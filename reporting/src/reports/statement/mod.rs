@@ -147,11 +147,10 @@ struct Draft<'a> {
     merchant: &'a Merchant,
     zone: TimeZone,
     bounds: Bounds,
-    month: Month,
     lines: BTreeMap<(InfluencerId, Currency), Line>,
     commissions: Vec<CommissionLine>,
-    /// The approved sum of each month, in the merchant's currency.
-    approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
+    /// The approved sum of the period, and of each month before it, in the merchant's currency.
+    approved: BTreeMap<InfluencerId, BTreeMap<Span, i64>>,
     unconfirmed: u64,
     held: u64,
     many_customers: u64,
@@ -171,7 +170,6 @@ impl<'a> Draft<'a> {
             merchant,
             bounds: period.bounds(&zone)?,
             zone,
-            month: period.month(),
             lines: BTreeMap::new(),
             commissions: Vec::new(),
             approved: BTreeMap::new(),
@@ -278,10 +276,14 @@ impl<'a> Draft<'a> {
             && account.currency == self.merchant.currency
             && self.bounds.ends_after(booking.booked_at)
         {
-            let booked_on = local_date(booking.booked_at, &self.zone)?;
-            let months = self.approved.entry(account.influencer).or_default();
-            let month = months.entry((booked_on.year(), booked_on.month())).or_default();
-            add(month, booking.amount_minor, account.influencer)?;
+            let span = if self.bounds.contains(booking.booked_at) {
+                Span::Period
+            } else {
+                let booked_on = local_date(booking.booked_at, &self.zone)?;
+                Span::Before((booked_on.year(), booked_on.month()))
+            };
+            let spans = self.approved.entry(account.influencer).or_default();
+            add(spans.entry(span).or_default(), booking.amount_minor, account.influencer)?;
         }
         if !self.bounds.contains(booking.booked_at) {
             return Ok(());
@@ -312,8 +314,8 @@ impl<'a> Draft<'a> {
             line.payable_minor = line.approved_minor;
             let least = bound_minor(self.campaign.minimum_payout, *currency);
             if let Some(least) = least.filter(|_| *currency == self.merchant.currency) {
-                let months = self.approved.get(influencer).into_iter().flatten();
-                line.payable_minor = carried(months, self.month, least);
+                let spans = self.approved.get(influencer).into_iter().flatten();
+                line.payable_minor = carried(spans, least);
             }
         }
     }
@@ -340,18 +342,23 @@ fn add(sum: &mut i64, minor: i64, of: InfluencerId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns what is payable for a month. Less than `least` is carried forward to the next month. The
-/// months must be in order.
-fn carried<'m>(
-    months: impl Iterator<Item = (&'m Month, &'m i64)>,
-    month: Month,
-    least: i64,
-) -> i64 {
+/// A span of time whose approved sum is paid at once where it reaches the minimum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Span {
+    /// A month before the period, or the part of it that lies before.
+    Before(Month),
+    /// The period of the statement.
+    Period,
+}
+
+/// Returns what is payable for the period. Less than `least` is carried forward to the next span. The
+/// spans must be in order.
+fn carried<'m>(spans: impl Iterator<Item = (&'m Span, &'m i64)>, least: i64) -> i64 {
     let (mut held, mut paid) = (0, 0);
-    for (&of, approved) in months.filter(|(of, _)| **of <= month) {
+    for (&of, approved) in spans {
         held += approved;
         let reached = held >= least.max(1);
-        paid = if of == month && reached { held } else { 0 };
+        paid = if of == Span::Period && reached { held } else { 0 };
         held = if reached { 0 } else { held };
     }
     paid
