@@ -15,7 +15,7 @@ use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, ClickId, FactId, MerchantId};
 use shared::money::Currency;
-use shared::order::{AliasKind, Order, OrderFact, Status, by_order};
+use shared::order::{AliasKind, Order, OrderFact, Source, Status, by_order};
 use shared::time::Timestamp;
 
 use crate::error::Error;
@@ -37,6 +37,8 @@ pub struct Conversion {
     is_own_mailbox: bool,
     /// The number by which customers and the shop call the order, where it is not the id.
     number: Option<String>,
+    /// The click that is credited was named by a postback before anybody else named it.
+    is_by_postback: bool,
 }
 
 /// The state of the hold: the days that a commission waits before it may be paid.
@@ -98,6 +100,7 @@ impl Conversions {
             let hold = hold(&settled);
             let is_own_mailbox = is_own_mailbox(&settled, catalog);
             let (has_many_customers, number) = (false, visible_number(&facts));
+            let is_by_postback = is_by_postback(&settled, &facts);
             found.list.push(Conversion {
                 id,
                 settled,
@@ -105,6 +108,7 @@ impl Conversions {
                 has_many_customers,
                 is_own_mailbox,
                 number,
+                is_by_postback,
             });
         }
         found.note_many_customers();
@@ -208,6 +212,17 @@ impl Conversions {
     }
 }
 
+/// Returns whether a postback was the first to name the click that is credited.
+fn is_by_postback(settled: &Settled, facts: &[OrderFact]) -> bool {
+    let credited = settled.decision.subject().filter(|_| settled.decision.method == Method::Click);
+    let Some(click) = credited.and_then(|credited| credited.click) else { return false };
+    let names = |fact: &&OrderFact| {
+        fact.clicks.contains(&click) || fact.touches.iter().any(|touch| touch.click == click)
+    };
+    let first = facts.iter().filter(names).min_by_key(|fact| (fact.received_at, fact.id));
+    first.is_some_and(|fact| fact.source == Source::Postback)
+}
+
 /// Returns the number that customers see, as the shop's server said it last; as a browser said it where
 /// no server did.
 fn visible_number(facts: &[OrderFact]) -> Option<String> {
@@ -270,6 +285,12 @@ impl Conversion {
     /// is known.
     pub fn order_number(&self) -> &str {
         self.number.as_deref().unwrap_or(&self.settled.order.order_id)
+    }
+
+    /// Returns whether a server named the click that is credited, by a postback or a call of its own,
+    /// before a webhook or a page did.
+    pub const fn is_by_postback(&self) -> bool {
+        self.is_by_postback
     }
 
     /// Returns whether its click brought orders of more customers than one click does.

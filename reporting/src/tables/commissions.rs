@@ -1,15 +1,13 @@
 //! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is
 //! a row of its own with a negative amount.
 
-use bookings::{Conversions, Dataset, LedgerEntry, Openings, ledger_entries};
+use bookings::{Dataset, LedgerEntry, Openings};
 use shared::consent::Consent;
 use shared::id::MerchantId;
 use shared::time::Timestamp;
 
-use crate::error::Error;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
-use jiff::civil::Date;
 
 pub(super) const NAME: &str = "commissions";
 
@@ -54,11 +52,7 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
 }
 
 /// Returns every booking, by time and then by merchant, order id and place in the order's ledger.
-pub(super) fn rows<'a>(
-    dataset: &'a Dataset,
-    conversions: &'a Conversions,
-    as_of: Date,
-) -> Result<Vec<Row<'a>>, Error> {
+pub(super) fn rows<'a>(dataset: &'a Dataset, entries: Vec<LedgerEntry<'a>>) -> Vec<Row<'a>> {
     let campaigns = &dataset.catalog.campaigns;
     let openings = Openings::of(dataset);
     let row = |entry: LedgerEntry<'a>| {
@@ -68,7 +62,7 @@ pub(super) fn rows<'a>(
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant, sub_id, consent }
     };
-    Ok(ledger_entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
+    entries.into_iter().map(row).collect()
 }
 
 impl DerivedRow for Row<'_> {
