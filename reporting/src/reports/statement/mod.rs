@@ -85,9 +85,28 @@ pub struct CommissionLine {
     pub payable_on: Option<Date>,
 }
 
-/// The statement of a campaign for a month.
+/// What a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The campaign's name.
+    pub campaign: String,
+    /// The campaign's id.
+    pub campaign_id: CampaignId,
+    /// The merchant's name.
+    pub merchant: String,
+    /// The days that it covers.
+    pub period: Period,
+    /// The day that decides what is approved.
+    pub as_of: Date,
+    /// The merchant's time zone, whose days these are.
+    pub timezone: String,
+}
+
+/// The statement of a campaign for a month, or for other days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// What it is about.
+    pub about: About,
     /// One line for each influencer and currency, by name and id.
     pub lines: Vec<Line>,
     /// One line for each booking: influencers in the same order, then by time.
@@ -136,7 +155,15 @@ impl Statement {
         for entry in ledger_entries(dataset, &conversions, as_of)? {
             draft.add(&entry, as_of)?;
         }
-        Ok(draft.finish())
+        let about = About {
+            campaign: campaign.name.clone(),
+            campaign_id: campaign.id,
+            merchant: merchant.name.clone(),
+            period,
+            as_of,
+            timezone: merchant.timezone.clone(),
+        };
+        Ok(draft.finish(about))
     }
 }
 
@@ -320,7 +347,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self) -> Statement {
+    fn finish(mut self, about: About) -> Statement {
         self.set_payable();
         let main = self.merchant.currency;
         let mut lines: Vec<_> = self.lines.into_values().collect();
@@ -331,7 +358,7 @@ impl<'a> Draft<'a> {
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (ranks.get(&line.influencer), line.booking.booked_at));
         let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
-        Statement { lines, commissions, unconfirmed, held: self.held, many_customers }
+        Statement { about, lines, commissions, unconfirmed, held: self.held, many_customers }
     }
 }
 
