@@ -6,6 +6,7 @@ use parquet::basic::{LogicalType, TimeUnit, Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use reporting::Format;
 use shared::agent::InApp;
+use shared::booking::BookingKind;
 use shared::consent::Consent;
 use shared::event::EventName;
 use shared::lead::LeadStatus;
@@ -14,10 +15,12 @@ use shared::record::{Click, EventFact, Record};
 use shared::time::Span;
 
 use crate::support::read::{self, Table};
-use crate::support::{BENS_COUPON, World, busy, click, event, files, later, lead, noon, paid};
+use crate::support::{
+    ANNA, BENS_COUPON, World, busy, click, event, files, later, lead, noon, paid,
+};
 
 /// The columns that users were promised, in order.
-const PROMISED_COLUMNS: [(&str, &str); 9] = [
+const PROMISED_COLUMNS: [(&str, &str); 13] = [
     (
         "clicks",
         "click_id, clicked_at, merchant_id, campaign_id, influencer_id, link_id, slug, sub_id, class, \
@@ -36,20 +39,42 @@ const PROMISED_COLUMNS: [(&str, &str); 9] = [
     (
         "conversions",
         "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
-         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent, sub_id",
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent, sub_id, \
+         is_counted, order_number, link_id",
     ),
     (
         "commissions",
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
-         base_minor, rate, amount_minor, currency, status, payable_on, held, consent, sub_id",
+         base_minor, rate, amount_minor, currency, status, payable_on, held, consent, sub_id, due_on, link_id, \
+         is_reversal",
     ),
     (
         "leads",
         "conversion_id, lead_id, merchant_id, campaign_id, influencer_id, link_id, click_id, source, made_at, \
          status, status_at, order_id, label, amount_minor, currency, held",
     ),
+    (
+        "moves",
+        "day, merchant_id, influencer_id, campaign_id, figure, amount_minor, currency, commission_id, \
+         booking_id, payout_id",
+    ),
+    (
+        "payouts",
+        "payout_id, merchant_id, number, closed_on, made_at, influencer_id, amount_minor, currency, status, \
+         paid_on, recorded_on, reference, checksum",
+    ),
+    (
+        "bookings",
+        "booking_id, merchant_id, campaign_id, influencer_id, kind, amount_minor, currency, note, author, \
+         booked_on, created_at",
+    ),
+    ("merchants", "merchant_id, name, pays_in, timezone, created_at"),
     ("influencers", "influencer_id, name, created_at"),
-    ("campaigns", "campaign_id, name, merchant_id, merchant, starts_at, ends_at, created_at"),
+    (
+        "campaigns",
+        "campaign_id, name, merchant_id, merchant, starts_at, ends_at, created_at, minimum_payout_minor, \
+         target_goods_minor, target_orders",
+    ),
     ("links", "link_id, slug, campaign_id, influencer_id, destination, created_at"),
 ];
 
@@ -63,6 +88,9 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
         let told = lead(id, status, noon().plus(Span::days(2)), touches);
         world.record(&Record::Lead(Box::new(told)));
     }
+    world.book(1, ANNA, BookingKind::FixedFee, 10_000, "2026-11-20T09:00:00Z");
+    world.close_books(1, "2026-11-30", "2026-12-01T09:00:00Z");
+    world.mark_paid(1, &[ANNA], "2026-12-01T10:00:00Z");
     let read = |format: Format| {
         let manifest = world.export(format.as_str(), format, None);
         read::export(&world.path(format.as_str()), &manifest)
@@ -102,6 +130,9 @@ fn what_was_earned_without_consent_is_told_apart() {
     }
 }
 
+/// Columns of whole numbers beside amounts.
+const COUNTS: [&str; 4] = ["seq", "pages", "number", "target_orders"];
+
 #[test]
 fn parquet_has_the_promised_types() {
     let world = busy();
@@ -122,10 +153,12 @@ fn parquet_has_the_promised_types() {
                     };
                     assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::MICROS, "{name}");
                 }
-                name if name.ends_with("_minor") || ["seq", "pages"].contains(&name) => {
+                name if name.ends_with("_minor") || COUNTS.contains(&name) => {
                     assert_eq!((column.physical_type(), logical), (Type::INT64, None), "{name}");
                 }
-                "test" => assert_eq!(column.physical_type(), Type::BOOLEAN),
+                "test" | "is_counted" | "is_reversal" => {
+                    assert_eq!(column.physical_type(), Type::BOOLEAN);
+                }
                 name => assert_eq!(logical, Some(&LogicalType::String), "{name}"),
             }
         }
@@ -353,9 +386,10 @@ fn a_journal_without_facts_gives_an_export_of_names_with_a_cursor() {
     let world = World::new();
     let manifest = world.export("out", Format::Parquet, None);
     let tables: Vec<_> = manifest.files.iter().map(|file| file.table.as_str()).collect();
-    assert_eq!(tables, ["campaigns", "influencers", "links"]);
-    let [campaigns, influencers, links] =
-        ["campaigns", "influencers", "links"].map(|name| table(&world, name));
+    assert_eq!(tables, ["campaigns", "influencers", "links", "merchants"]);
+    let [campaigns, influencers, links, merchants] =
+        ["campaigns", "influencers", "links", "merchants"].map(|name| table(&world, name));
+    assert_eq!(merchants.known("timezone"), ["Europe/Berlin"]);
     assert_eq!(influencers.known("name"), ["Anna", "Ben"]);
     assert_eq!(campaigns.known("merchant"), ["Shop", "Shop"]);
     assert_eq!(links.known("slug"), ["anna", "ben"]);

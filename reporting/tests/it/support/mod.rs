@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod money;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;
