@@ -6,7 +6,6 @@ use parquet::basic::{LogicalType, TimeUnit, Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use reporting::Format;
 use shared::agent::InApp;
-use shared::booking::BookingKind;
 use shared::consent::Consent;
 use shared::event::EventName;
 use shared::lead::LeadStatus;
@@ -88,9 +87,7 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
         let told = lead(id, status, noon().plus(Span::days(2)), touches);
         world.record(&Record::Lead(Box::new(told)));
     }
-    world.book(1, ANNA, BookingKind::FixedFee, 10_000, "2026-11-20T09:00:00Z");
-    world.close_books(1, "2026-11-30", "2026-12-01T09:00:00Z");
-    world.mark_paid(1, &[ANNA], "2026-12-01T10:00:00Z");
+    book_and_pay(&mut world);
     let read = |format: Format| {
         let manifest = world.export(format.as_str(), format, None);
         read::export(&world.path(format.as_str()), &manifest)
