@@ -8,14 +8,15 @@ use reporting::Format;
 use shared::agent::InApp;
 use shared::consent::Consent;
 use shared::event::EventName;
+use shared::id::FactId;
 use shared::lead::LeadStatus;
-use shared::order::CodeVisit;
+use shared::order::{CodeVisit, OrderFact, Source, Touch};
 use shared::record::{Click, EventFact, Record};
 use shared::time::Span;
 
 use crate::support::read::{self, Table};
 use crate::support::{
-    ANNA, BENS_COUPON, World, busy, click, event, files, later, lead, noon, paid,
+    BENS_COUPON, World, book_and_pay, busy, click, event, files, later, lead, noon, paid,
 };
 
 /// The columns that users were promised, in order.
@@ -93,6 +94,10 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
         read::export(&world.path(format.as_str()), &manifest)
     };
     let parquet = read(Format::Parquet);
+    let conversions = parquet["conversions"].known("conversion_id");
+    for id in parquet["commissions"].known("conversion_id") {
+        assert!(conversions.contains(&id), "a commission names a conversion that is in the table");
+    }
     assert_eq!(parquet.len(), PROMISED_COLUMNS.len());
     for (table, columns) in PROMISED_COLUMNS {
         assert_eq!(parquet[table].columns, columns.split(", ").collect::<Vec<_>>(), "{table}");
@@ -103,6 +108,30 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
     for (name, table) in parquet {
         assert_eq!(table.without_nulls(), csv[&name], "{name}");
     }
+}
+
+#[test]
+fn the_method_says_who_named_the_click_first() {
+    let mut world = World::new();
+    let told = |id: &str, source: Source, minutes: i64, touch: Touch| {
+        let order = paid(id, noon().plus(Span::minutes(minutes)), &[touch]);
+        let fact = FactId::of_content(&[id.as_bytes(), source.as_str().as_bytes()]);
+        OrderFact { id: fact, source, ..order }
+    };
+    let touches: Vec<Touch> = (1..=4).map(|number| world.click(number, noon())).collect();
+    world.order(told("1001", Source::Postback, 1, touches[0]));
+    world.order(told("1002", Source::Webhook, 2, touches[1]));
+    world.order(told("1002", Source::Postback, 3, touches[1]));
+    world.order(told("1003", Source::Postback, 4, touches[2]));
+    world.order(told("1003", Source::Webhook, 5, touches[2]));
+    let by_id = told("1004", Source::Postback, 6, touches[3]);
+    world.order(OrderFact { touches: vec![], clicks: vec![touches[3].click], ..by_id });
+    let manifest = world.export("out", Format::Csv, None);
+    let conversions = &read::export(&world.path("out"), &manifest)["conversions"];
+    assert_eq!(conversions.known("order_id"), ["1001", "1002", "1003", "1004"]);
+    let methods = conversions.known("method");
+    assert_eq!(methods, ["postback", "click", "postback", "postback"]);
+    assert_eq!(conversions.known("link_id"), ["lnk_0000000000005"; 4]);
 }
 
 #[test]
