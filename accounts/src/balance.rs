@@ -1,7 +1,8 @@
 //! Balances: what an account has at a moment. The same function serves every screen and every
 //! export.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -71,11 +72,11 @@ pub struct Open {
     pub below_zero_minor: i64,
 }
 
-/// All entries, by account, with the books of payouts.
+/// All entries, by account, with the books of payouts. A clone costs nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    entries: BTreeMap<Account, Vec<Entry>>,
-    books: Books,
+    entries: Arc<BTreeMap<Account, Vec<Entry>>>,
+    books: Arc<Books>,
 }
 
 impl Ledger {
@@ -85,21 +86,25 @@ impl Ledger {
         for entry in entries {
             by_account.entry(entry.account).or_default().push(entry);
         }
-        // Somebody may have been paid whose entries are not known here.
-        for account in books.accounts() {
-            by_account.entry(account).or_default();
-        }
-        Self { entries: by_account, books }
+        Self { entries: Arc::new(by_account), books: Arc::new(books) }
+    }
+
+    /// Returns the same entries with the books as they are now.
+    #[must_use]
+    pub fn with(&self, books: Books) -> Self {
+        Self { entries: Arc::clone(&self.entries), books: Arc::new(books) }
     }
 
     /// Returns the books of payouts.
-    pub const fn books(&self) -> &Books {
+    pub fn books(&self) -> &Books {
         &self.books
     }
 
-    /// Returns every account, in order.
+    /// Returns every account, in order. Somebody may have been paid whose entries are not known.
     pub fn accounts(&self) -> impl Iterator<Item = Account> {
-        self.entries.keys().copied()
+        let all: BTreeSet<Account> =
+            self.entries.keys().copied().chain(self.books.accounts()).collect();
+        all.into_iter()
     }
 
     /// Returns the entries of an account, as they were given.
@@ -137,6 +142,16 @@ impl Ledger {
     /// Returns what an entry of the ledger is at a moment.
     pub fn standing(&self, entry: &Entry, as_of: AsOf) -> Standing {
         standing(entry, as_of, &self.lines_before(entry.account, as_of))
+    }
+
+    /// Returns the entries of an account, each with what it is at a moment.
+    pub fn standings(
+        &self,
+        account: Account,
+        as_of: AsOf,
+    ) -> impl Iterator<Item = (&Entry, Standing)> {
+        let lines = self.lines_before(account, as_of);
+        self.entries(account).iter().map(move |entry| (entry, standing(entry, as_of, &lines)))
     }
 
     fn lines_before(&self, account: Account, as_of: AsOf) -> Vec<Line<'_>> {

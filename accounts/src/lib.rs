@@ -15,6 +15,7 @@ pub mod close;
 pub mod entry;
 pub mod period;
 pub mod refusal;
+pub mod share;
 
 pub use account::{Account, TooLarge};
 pub use balance::{Balance, Ledger};

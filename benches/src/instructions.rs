@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 const RUNS: [u64; 2] = [500, 2500];
 /// A difference of up to so many parts of a thousand is not a change: timers fire at any moment.
 const TOLERANCE_PER_MILLE: u64 = 20;
+/// How often a count is taken at most before it is believed that it has grown.
+const TRIES: u32 = 3;
 const TOKEN: &str = "instructions";
 const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
     User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
@@ -39,19 +41,32 @@ fn main() -> Result<()> {
     let (Some(program), counts) = (arguments.next(), arguments.next()) else {
         bail!("usage: instructions PATH-OF-AFTERCLICK [FILE-OF-COUNTS]");
     };
-    let [few, many] = [count(Path::new(&program), RUNS[0])?, count(Path::new(&program), RUNS[1])?];
-    let requests = RUNS[1] - RUNS[0];
-    let edge = (many.edge - few.edge) / requests;
-    let projector = (many.projector - few.projector) / requests;
+    let program = Path::new(&program);
+    let mut each = of_a_redirect(program)?;
     println!(
-        "user-space instructions a redirect: {edge} at the edge, {projector} in the projector"
+        "user-space instructions a redirect: {} at the edge, {} in the projector",
+        each.edge, each.projector
     );
     let Some(counts) = counts else { return Ok(()) };
     let file: Value = serde_json::from_slice(&fs::read(&counts).with_context(|| counts.clone())?)?;
-    for (name, found) in [("edge", edge), ("projector", projector)] {
-        let recorded =
-            file[name].as_u64().with_context(|| format!("{counts}: no number for {name}"))?;
-        let limit = recorded + recorded * TOLERANCE_PER_MILLE / 1000;
+    let recorded =
+        |name: &str| file[name].as_u64().with_context(|| format!("{counts}: no number for {name}"));
+    let limit = |recorded: u64| recorded + recorded * TOLERANCE_PER_MILLE / 1000;
+    // The projector wakes by the clock: on a busy machine it finds its work in more or fewer pieces.
+    // Growth is there every time; a busy minute is not.
+    for _ in 1..TRIES {
+        if each.edge <= limit(recorded("edge")?) && each.projector <= limit(recorded("projector")?)
+        {
+            break;
+        }
+        let again = of_a_redirect(program)?;
+        println!("again: {} at the edge, {} in the projector", again.edge, again.projector);
+        each.edge = each.edge.min(again.edge);
+        each.projector = each.projector.min(again.projector);
+    }
+    for (name, found) in [("edge", each.edge), ("projector", each.projector)] {
+        let recorded = recorded(name)?;
+        let limit = limit(recorded);
         ensure!(
             found <= limit,
             "{name}: {found} instructions a redirect, but {counts} has {recorded}; if the growth is worth it, record the new number there"
@@ -61,6 +76,16 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns the instructions of one redirect.
+fn of_a_redirect(program: &Path) -> Result<Counted> {
+    let [few, many] = [count(program, RUNS[0])?, count(program, RUNS[1])?];
+    let of_one = |many: u64, few: u64| many.saturating_sub(few) / (RUNS[1] - RUNS[0]);
+    Ok(Counted {
+        edge: of_one(many.edge, few.edge),
+        projector: of_one(many.projector, few.projector),
+    })
 }
 
 /// Ends the server, also when a count fails half-way.

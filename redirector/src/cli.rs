@@ -196,6 +196,10 @@ pub(crate) struct Settings {
     /// loopback and its own address.
     #[arg(long, value_name = "HOSTS", env = "AFTERCLICK_ADMIN_HOSTS")]
     pub(crate) admin_hosts: Option<String>,
+    /// Folders of other nodes' journals, or of copies of them, comma-separated: balances and payouts
+    /// are computed from all.
+    #[arg(long, value_name = "DIRS", env = "AFTERCLICK_OTHER_JOURNALS")]
+    pub(crate) other_journals: Option<String>,
     /// Hot state: `embedded` (the default) or `redis://host:port`.
     #[arg(long, value_name = "URL", env = "AFTERCLICK_STATE")]
     pub(crate) state: Option<String>,

@@ -35,6 +35,6 @@ pub use basics::agent;
 pub use basics::wire;
 #[cfg(feature = "domain")]
 pub use basics::{
-    booking, code, consent, day, id, json, money, payee, payout, platform, rates, spreadsheet,
-    stream, target, time, zone,
+    agency, booking, code, consent, day, id, json, money, payee, payout, platform, rates,
+    spreadsheet, stream, target, time, zone,
 };

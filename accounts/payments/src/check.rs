@@ -71,7 +71,7 @@ fn id(field: &str, id: &str, at: &mut At<'_>) {
         && id.starts_with(|c: char| c.is_ascii_alphanumeric())
         && id.chars().all(is_plain);
     if !is_id {
-        let way_out = "make one of at most 35 letters, digits and -_.: that begins with a letter";
+        let way_out = "make one of at most 35 letters, digits and -_.: that begins with no sign";
         at.tell::<()>(field, id, "is no id that banks give back", way_out);
     }
 }

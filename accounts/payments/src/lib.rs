@@ -1,7 +1,8 @@
 //! Payment files: what is to be paid, as banks and payment services read it.
 //!
-//! Pure: the same job gives the same bytes, whoever asks and whenever. It refuses with all bad lines
-//! at once, and never writes a file that leaves a line out. It pays nobody and remembers nothing.
+//! Pure: the same job gives the same bytes, whoever asks and whenever. It refuses with all bad
+//! lines at once, and never writes a file that leaves a line out. It pays nobody and remembers
+//! nothing.
 
 mod check;
 mod credit_transfer;
@@ -12,6 +13,8 @@ mod plain;
 mod rows;
 mod told;
 mod wise;
+
+pub use jiff::civil::Date;
 
 pub use file::{File, Format, Job, Mistake, Place, Transfer};
 

@@ -102,62 +102,12 @@ fn has_no_decimals(currency: &str) -> bool {
 
 /// Returns whether a country writes a comma before decimals (Unicode CLDR, its main language).
 fn writes_comma(country: &str) -> bool {
-    matches!(
-        country,
-        "AD" | "AL"
-            | "AR"
-            | "AT"
-            | "BA"
-            | "BE"
-            | "BG"
-            | "BR"
-            | "BY"
-            | "CL"
-            | "CO"
-            | "CY"
-            | "CZ"
-            | "DE"
-            | "DK"
-            | "EE"
-            | "ES"
-            | "FI"
-            | "FO"
-            | "FR"
-            | "GE"
-            | "GL"
-            | "GR"
-            | "HR"
-            | "HU"
-            | "ID"
-            | "IS"
-            | "IT"
-            | "KZ"
-            | "LT"
-            | "LU"
-            | "LV"
-            | "MA"
-            | "MC"
-            | "MD"
-            | "ME"
-            | "MK"
-            | "NL"
-            | "NO"
-            | "PL"
-            | "PT"
-            | "PY"
-            | "RO"
-            | "RS"
-            | "RU"
-            | "SE"
-            | "SI"
-            | "SK"
-            | "SM"
-            | "TN"
-            | "TR"
-            | "UA"
-            | "UY"
-            | "VA"
-            | "VE"
-            | "VN"
-    )
+    WRITE_COMMA.contains(&country)
 }
+
+const WRITE_COMMA: [&str; 56] = [
+    "AD", "AL", "AR", "AT", "BA", "BE", "BG", "BR", "BY", "CL", "CO", "CY", "CZ", "DE", "DK", "EE",
+    "ES", "FI", "FO", "FR", "GE", "GL", "GR", "HR", "HU", "ID", "IS", "IT", "KZ", "LT", "LU", "LV",
+    "MA", "MC", "MD", "ME", "MK", "NL", "NO", "PL", "PT", "PY", "RO", "RS", "RU", "SE", "SI", "SK",
+    "SM", "TN", "TR", "UA", "UY", "VA", "VE", "VN",
+];

@@ -1,5 +1,5 @@
-//! A CSV for any bank that has an import of its own: one line a transfer, with a header. Texts never
-//! run as formulas.
+//! A CSV for any bank that has an import of its own: one line a transfer, with a header. Texts
+//! never run as formulas.
 
 use basics::payee::{Account, Address, Country};
 use basics::spreadsheet::guard;

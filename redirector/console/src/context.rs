@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::guesses::Guesses;
 use crate::hosts::Hosts;
+use crate::owed::LastOwed;
 use crate::problem::Problem;
 
 /// How long a request waits for a hot state that is still being opened.
@@ -26,6 +27,9 @@ pub struct Console {
     /// Writes facts to the journal.
     pub facts: Committer,
     pub journal_dir: PathBuf,
+    /// The journals of other nodes, or copies of them: what is owed is read from all.
+    pub other_journals: Vec<PathBuf>,
+    pub owed: LastOwed,
     /// The hosts of the admin listener.
     pub hosts: Hosts,
     pub guesses: Guesses,

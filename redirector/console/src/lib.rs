@@ -7,6 +7,7 @@
 
 mod asked;
 pub mod auth;
+mod balances;
 mod beyond;
 mod context;
 mod entities;
@@ -21,6 +22,8 @@ mod holds;
 mod hosts;
 mod metrics;
 mod orders;
+mod owed;
+mod payouts;
 mod pool;
 mod problem;
 mod resources;
@@ -33,4 +36,5 @@ pub use context::Console;
 pub use entities::{Remarks, remarks};
 pub use guesses::Guesses;
 pub use hosts::Hosts;
+pub use owed::LastOwed;
 pub use server::run;

@@ -167,6 +167,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "No figures now", detail)
     }
 
+    /// The journals cannot be read, or not added up.
+    pub fn no_balances(error: &anyhow::Error) -> Self {
+        tracing::error!("what is owed cannot be computed: {error:#}");
+        let detail = format!("what is owed cannot be computed: {error:#}; nothing is lost");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "No balances now", detail)
+    }
+
     /// A failure of the server.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("the admin API failed: {error:#}");

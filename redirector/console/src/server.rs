@@ -28,8 +28,8 @@ use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::{
-    asked, auth, erasures, figures, health, holds, metrics, orders, pool, problem, resources,
-    tokens,
+    asked, auth, balances, erasures, figures, health, holds, metrics, orders, payouts, pool,
+    problem, resources, tokens,
 };
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -64,12 +64,19 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/tokens", get(tokens::list).merge(bare(post(tokens::create))))
         .route("/tokens/{id}", bare(get(tokens::read).delete(tokens::revoke)))
         .route("/holds/{id}/release", bare(post(holds::release)))
+        .route("/payouts", get(payouts::list).merge(bare(post(payouts::close))))
+        .route("/payouts/{id}/file", get(payouts::file))
+        .route("/payouts/{id}/paid", bare(post(payouts::paid)))
+        .route("/payouts/{id}/undo", bare(post(payouts::undo)))
+        .route("/payouts/{id}/cancel", bare(post(payouts::cancel)))
         .route("/{resource}", get(resources::list).merge(bare(post(resources::create))))
         .route("/{resource}/import", bare(post(resources::import)))
         .route("/{resource}/{id}", bare(get(resources::read).patch(resources::change)))
         .layer(middleware::from_fn(auth::administrators_only));
     let api = Router::new()
         .route("/stats", get(figures::stats))
+        .route("/balances", get(balances::balances))
+        .route("/payouts/{id}", bare(get(payouts::read)))
         .merge(of_administrators)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(Reports::default()))

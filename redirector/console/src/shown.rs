@@ -42,6 +42,8 @@ fn show_merchant(merchant: &Merchant) -> Shown {
     shown.retain(|name, _| !SECRETS.contains(&name.as_str()));
     shown.insert("has_webhook_secret".into(), merchant.webhook_secret.is_some().into());
     shown.insert("has_shop_api".into(), merchant.shop_api.is_some().into());
+    let share = merchant.agency_shares.last().map(|share| share.percent);
+    shown.insert("agency_share".into(), json!(share));
     shown.insert("trust_leads".into(), merchant.trusts_leads().into());
     shown
 }

@@ -2,7 +2,8 @@
 //! cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use harness::RedisCluster;
 use journal::StreamName;
@@ -42,7 +43,7 @@ fn now() -> Timestamp {
 /// Opens the state of another node with the same keys.
 fn on_redis(url: &str) -> (tempfile::TempDir, HotState) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), KEYS).unwrap();
+    fs::write(folder.path().join("keys.json"), KEYS).unwrap();
     let state = HotState::open(&StateUrl::Redis(url.to_owned()), folder.path()).unwrap();
     (folder, state)
 }
@@ -308,6 +309,54 @@ fn the_embedded_store_honours_the_contract_and_survives_a_restart() {
     honours_the_contract(&state);
     drop(state);
     assert_eq!(open().reach(&stream("edge")).unwrap().counted, position(2));
+}
+
+/// Returns every file below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A disk that was full leaves files that are cut, or have blanks at their end.
+#[test]
+fn a_store_that_cannot_be_read_is_put_aside_and_built_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |at: &Path| HotState::open(&StateUrl::Embedded, at);
+    let state = open(folder.path()).unwrap();
+    honours_the_contract(&state);
+    let locked = open(folder.path());
+    assert!(locked.is_err(), "a store that another has is left alone");
+    drop(state);
+    let whole = folder.path().join("state");
+    let names: Vec<_> = files_below(&whole);
+    let mut put_aside = 0;
+    for name in names.iter().map(|path| path.strip_prefix(&whole).unwrap()) {
+        for is_cut in [true, false] {
+            let copy = tempfile::tempdir().unwrap();
+            let state = copy.path().join("state");
+            for path in &names {
+                let to = state.join(path.strip_prefix(&whole).unwrap());
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::copy(path, to).unwrap();
+            }
+            let length = fs::metadata(state.join(name)).unwrap().len();
+            let damaged = fs::OpenOptions::new().write(true).open(state.join(name)).unwrap();
+            damaged.set_len(length / 2).unwrap();
+            if !is_cut {
+                damaged.set_len(length).unwrap();
+            }
+            let opened = open(copy.path()).unwrap();
+            let is_new = copy.path().join("state.unreadable").exists();
+            put_aside += u32::from(is_new);
+            if is_new {
+                assert_eq!(opened.reach(&stream("edge")).unwrap().counted, Position::default());
+            }
+            if put_aside == 1 && is_new {
+                honours_the_contract(&opened);
+            }
+        }
+    }
+    assert!(put_aside > 0, "some of {} files had to be read", names.len());
 }
 
 /// Claims of order 727 from now on, so many minutes later, each with this key.

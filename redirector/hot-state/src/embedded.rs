@@ -4,7 +4,10 @@
 //! from the journal.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -50,13 +53,86 @@ pub struct Embedded {
     unparsed: Keyspace,
 }
 
+/// Why the store was not opened.
+enum Unopened {
+    /// Another process has it, or the system refuses. It may be whole.
+    Refused(anyhow::Error),
+    /// Its files are damaged.
+    Unreadable(String),
+}
+
+impl Unopened {
+    fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Unreadable(reason) => anyhow::anyhow!(reason),
+        }
+    }
+}
+
+/// Returns whether an error says that files are damaged, and not that the system refuses them.
+fn is_unreadable(error: &fjall::Error) -> bool {
+    let is_cut = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+    };
+    match error {
+        fjall::Error::Io(error) => is_cut(error),
+        fjall::Error::Storage(fjall::LsmError::Io(error)) => is_cut(error),
+        fjall::Error::Storage(_)
+        | fjall::Error::JournalRecovery(_)
+        | fjall::Error::Decompress(_)
+        | fjall::Error::InvalidTrailer
+        | fjall::Error::InvalidTag(_)
+        | fjall::Error::InvalidVersion(None)
+        | fjall::Error::Unrecoverable => true,
+        // A newer release may have written it.
+        _ => false,
+    }
+}
+
+/// Moves a store out of the way. Only the last one that was moved is kept.
+fn put_aside(folder: &Path) -> Result<PathBuf> {
+    let aside = folder.with_extension("unreadable");
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::rename(folder, &aside),
+    }
+    .with_context(|| format!("cannot move {} to {}", folder.display(), aside.display()))?;
+    Ok(aside)
+}
+
 impl Embedded {
     /// Opens the store, or makes it. A store of an older layout is emptied; it is then rebuilt from
-    /// the journal.
+    /// the journal. So is a store that cannot be read, which a full disk may leave behind: it is put
+    /// aside.
     ///
     /// # Errors
     /// When it cannot be opened, most often because a running server has it open.
     pub fn open(folder: &Path) -> Result<Self> {
+        let in_use =
+            || format!("hot state in {}: is another afterclick using it?", folder.display());
+        let store = match Self::try_open(folder) {
+            Ok(store) => store,
+            Err(Unopened::Refused(error)) => return Err(error).with_context(in_use),
+            Err(Unopened::Unreadable(reason)) => {
+                let aside = put_aside(folder)?;
+                tracing::error!(
+                    "the hot state in {} cannot be read ({reason}); it now lies in {}, and a new one \
+                     is built from the journal: nothing is lost",
+                    folder.display(),
+                    aside.display()
+                );
+                Self::try_open(folder).map_err(Unopened::into_error).with_context(in_use)?
+            }
+        };
+        if store.positions.get(LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
+            store.clear()?;
+        }
+        Ok(store)
+    }
+
+    /// Opens the store as it is. The library panics on some stores that it did not write whole.
+    fn try_open(folder: &Path) -> Result<Self, Unopened> {
         let open = || -> Result<Self, fjall::Error> {
             let database = Database::builder(folder).max_journaling_size(LOG_BYTES_MAX).open()?;
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
@@ -67,13 +143,12 @@ impl Embedded {
                 [space("counters")?, space("positions")?, space("unparsed")?];
             Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
         };
-        let store = open().with_context(|| {
-            format!("hot state in {}: is another afterclick using it?", folder.display())
-        })?;
-        if store.positions.get(LAYOUT_KEY)?.as_deref() != Some(LAYOUT) {
-            store.clear()?;
+        match catch_unwind(AssertUnwindSafe(open)) {
+            Ok(Ok(store)) => Ok(store),
+            Ok(Err(error)) if is_unreadable(&error) => Err(Unopened::Unreadable(error.to_string())),
+            Ok(Err(error)) => Err(Unopened::Refused(error.into())),
+            Err(_) => Err(Unopened::Unreadable("the log says where it is damaged".to_owned())),
         }
-        Ok(store)
     }
 
     /// Removes every key. The store's own way to clear a keyspace has lost data in the past.

@@ -202,6 +202,18 @@ impl HotState {
         }
     }
 
+    /// Returns the streams of other nodes that share the store, as far as they are known.
+    pub fn streams_of_others(&self, own: &[StreamName]) -> Result<Vec<String>> {
+        match self {
+            Self::Embedded(_) => Ok(vec![]),
+            Self::Redis(redis) => {
+                let streams = redis.streams()?.into_iter();
+                let streams = streams.map(|name| String::from_utf8_lossy(&name).into_owned());
+                Ok(streams.filter(|name| own.iter().all(|own| own.as_str() != name)).collect())
+            }
+        }
+    }
+
     /// Calls `each` for every entry in the list of unparsed deliveries
     /// ([`ListedDelivery`](crate::ListedDelivery) as JSON), by time of arrival.
     pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {

@@ -292,6 +292,7 @@ mod tests {
             sealed: None,
             shop_api: None,
             payer: None,
+            agency_shares: vec![],
             trust_pixel: false,
             trust_leads: None,
             claims: shared::catalog::ClaimRule::Proof,

@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) admin: SocketAddr,
     /// Further hosts of the admin listener, lower case.
     pub(crate) admin_hosts: Vec<String>,
+    /// Folders of other nodes' journals.
+    pub(crate) other_journals: Vec<PathBuf>,
     pub(crate) tls: Option<TlsSettings>,
     pub(crate) edge: edge::Settings,
     pub(crate) state: StateUrl,
@@ -111,6 +113,12 @@ impl Config {
             listen,
             admin: sources.read_or("admin", &s.admin, loopback(8081), values::address),
             admin_hosts: sources.read_or("admin_hosts", &s.admin_hosts, vec![], values::hosts),
+            other_journals: sources.read_or(
+                "other_journals",
+                &s.other_journals,
+                vec![],
+                values::paths,
+            ),
             tls: tls(sources, s),
             edge: edge_settings(sources, s, listen),
             state: sources

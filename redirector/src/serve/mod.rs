@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use agents::Agents;
 use anyhow::{Context, Result};
-use console::{Console, Guesses, Hosts, auth};
+use console::{Console, Guesses, Hosts, LastOwed, auth};
 use edge::tls::Tls;
 use edge::{Edge, Listeners};
 use hot_state::{HotState, LazyState, StateUrl};
@@ -285,6 +285,8 @@ impl Server {
             state: self.state,
             facts: journals.facts.0.clone(),
             journal_dir: self.config.journal_dir(),
+            other_journals: self.config.other_journals,
+            owed: LastOwed::default(),
             hosts: Hosts::new(self.config.admin.ip(), self.config.admin_hosts),
             guesses: Guesses::default(),
             first_token: self.config.admin_token.as_deref().map(auth::hash),

@@ -24,6 +24,7 @@ mod names;
 mod new_customers;
 mod nodes;
 mod outage;
+mod payouts;
 mod permutations;
 mod platform_libraries;
 mod reconcile;

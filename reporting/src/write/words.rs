@@ -176,6 +176,8 @@ const WORDS: &[(&str, [&str; 5])] = &[
     ("converted", ["converted", "omräknat", "הומר", "пересчитано", "konvertēts"]),
     ("volume", ["volume", "volym", "נפח", "объём", "apjoms"]),
     ("capped", ["capped", "takbegränsat", "הוגבל", "ограничено", "ierobežots"]),
+    ("agency_share", ["Agency's share", "Byråns andel", "חלק הסוכנות", "Доля агентства", "Aģentūras daļa"]),
+    ("total", ["In total", "Totalt", "סך הכול", "Всего", "Kopā"]),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! later is in no earlier month, and every column adds up.
 
 use reporting::{AccountStatement, Balances, Forecast, Form, Language, OnDay, Payouts, Whose};
+use shared::agency::AgencyShare;
 use shared::booking::BookingKind;
 use shared::catalog::{Campaign, Entity};
 use shared::commission::{Base, Pays};
@@ -167,6 +168,14 @@ fn lines_name_the_post_and_the_order_as_the_shop_shows_it() {
 fn a_merchant_sees_what_is_owed_to_everybody() {
     let mut world = november();
     world.book(1, BEN, BookingKind::Bonus, 700, "2026-11-11T09:00:00Z");
+    world.change(
+        at("2026-02-02T00:00:00Z"),
+        merchant(|merchant| {
+            merchant.agency_shares =
+                vec![AgencyShare { from: merchant.created_at, percent: "20".parse().unwrap() }];
+            merchant.updated_at = at("2026-02-02T00:00:00Z");
+        }),
+    );
     let whose = Whose { merchant: Some(SHOP), influencer: None };
     let period = "2026-11".parse().unwrap();
     let on = OnDay::Day(day("2026-12-31"));
@@ -181,6 +190,9 @@ fn a_merchant_sees_what_is_owed_to_everybody() {
         [(Some("Anna"), Some("254.81")), (Some("Ben"), Some("7.00"))]
     );
     assert_eq!(json["totals"][0]["carried_out"], "261.81");
+    // 20 % of 261.81 are 52.362.
+    let share = &json["agency_share"][0];
+    assert_eq!((&share["new"], &share["total"]), (&"52.36".into(), &"52.36".into()));
     assert_eq!(json["lines"].as_array().unwrap().len(), 2);
     assert_eq!(
         (&json["from"], &json["to"], &json["as_of"]),

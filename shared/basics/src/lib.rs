@@ -9,6 +9,8 @@
 #![cfg_attr(not(feature = "domain"), no_std)]
 
 #[cfg(feature = "domain")]
+pub mod agency;
+#[cfg(feature = "domain")]
 pub mod agent;
 #[cfg(feature = "domain")]
 pub mod booking;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agency::AgencyShare;
 use crate::id::MerchantId;
 use crate::money::Currency;
 use crate::payee::Payer;
@@ -87,6 +88,9 @@ pub struct Merchant {
     /// Who pays its influencers, with the account that the money leaves; `None` where files name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<Payer>,
+    /// The agency's shares, oldest first; the last one counts now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agency_shares: Vec<AgencyShare>,
     /// The secrets above, sealed; only the journal holds them so. What it says is for those who have
     /// the keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,8 +2,8 @@
 //! and IBANs by schwifty.
 //!
 //! Needs a Python that has them (`pip install sepaxml xmlschema schwifty`; sepaxml ships the schema
-//! of pain.001.001.09): the one in `AFTERCLICK_TEST_PYTHON`, else `python3`. Without it the tests say
-//! so and pass, because a laptop may not have it; `scripts/test` installs it.
+//! of pain.001.001.09): the one in `AFTERCLICK_TEST_PYTHON`, else `python3`. Without it the tests
+//! say so and pass, because a laptop may not have it; `scripts/test` installs it.
 
 use std::path::Path;
 use std::process::Command;

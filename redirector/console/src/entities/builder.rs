@@ -151,7 +151,7 @@ pub(super) fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
 }
 
 /// Returns the entity with an id.
-pub(super) fn found<'c, K, V>(
+pub(crate) fn found<'c, K, V>(
     value: &Value,
     entities: &'c HashMap<K, Arc<V>>,
 ) -> Result<&'c V, String>

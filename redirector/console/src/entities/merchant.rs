@@ -2,8 +2,10 @@
 
 use rand::RngExt;
 use serde_json::Value;
+use shared::agency::AgencyShare;
 use shared::catalog::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
 use shared::id::MerchantId;
+use shared::money::Decimal;
 use shared::payee::Payer;
 use shared::platform::Platform;
 use shared::time::Span;
@@ -35,6 +37,7 @@ impl EntityBuilder<'_> {
         let secret = fields.optional("webhook_secret", |value| secret(value, held));
         let shop_api = fields.change("shop_api", shop_api, held.and_then(|m| m.shop_api.clone()));
         let payer = fields.change("payer", payer, held.and_then(|m| m.payer.clone()));
+        let agency_shares = self.agency_shares(fields, held);
         let trust_pixel = match held {
             None => fields.optional("trust_pixel", flag).unwrap_or(false),
             Some(held) => fixed(fields, "trust_pixel", Some(&held.trust_pixel), flag)?,
@@ -63,6 +66,7 @@ impl EntityBuilder<'_> {
             old_webhook_secret,
             shop_api,
             payer,
+            agency_shares,
             trust_pixel,
             trust_leads: Some(trust_leads).filter(|trust_leads| *trust_leads != trust_pixel),
             sealed: held.and_then(|m| m.sealed.clone()),
@@ -71,6 +75,18 @@ impl EntityBuilder<'_> {
             created_at: held.map_or(self.now, |m| m.created_at),
             updated_at: self.now,
         })
+    }
+
+    /// Returns the agency's shares. A new one is of what is booked from now on.
+    fn agency_shares(&self, fields: &mut Fields, held: Option<&Merchant>) -> Vec<AgencyShare> {
+        let mut shares = held.map_or_else(Vec::new, |held| held.agency_shares.clone());
+        let last = shares.last().map(|share| share.percent);
+        if let Some(percent) = fields.optional("agency_share", percent)
+            && last != Some(percent)
+        {
+            shares.push(AgencyShare { from: self.now, percent });
+        }
+        shares
     }
 
     /// Returns the rule for claims and those before it. A new rule judges orders placed from now
@@ -165,6 +181,17 @@ fn shop_api(value: &Value) -> Result<ShopApi, String> {
         return Err("token: expected up to 500 printable characters".to_owned());
     }
     Ok(ShopApi { url: api.url.trim_end_matches('/').to_owned(), ..api })
+}
+
+/// Reads percent such as `"20"`; `"0"` for none.
+fn percent(value: &Value) -> Result<Decimal, String> {
+    let percent: Decimal = shaped(value)?;
+    let (units, one) = percent.fraction();
+    if (0..=1_000 * one).contains(&units) {
+        Ok(percent)
+    } else {
+        Err(format!("`{percent}`: expected percent from 0 to 1000"))
+    }
 }
 
 /// Reads who pays the merchant's influencers.

@@ -24,7 +24,7 @@ use shops::postback;
 
 use crate::fields::Fields;
 
-pub(crate) use builder::EntityBuilder;
+pub(crate) use builder::{EntityBuilder, found};
 pub(crate) use hold::REASON_CHARS_MAX;
 pub(crate) use suspension::suspended_from;
 pub use workable::{Remarks, remarks};

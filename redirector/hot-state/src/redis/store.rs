@@ -260,14 +260,19 @@ impl Redis {
         Ok(found)
     }
 
-    pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+    /// Returns the names of all streams, of all nodes.
+    pub fn streams(&self) -> Result<BTreeSet<Vec<u8>>> {
         // Every bucket knows every stream, except those that began within the last second.
         let streams: Vec<Vec<u8>> =
             self.run(|c| redis::cmd("HKEYS").arg(key(FIRST, b'p', &[])).query(c))?;
         let mut streams: BTreeSet<Vec<u8>> =
             streams.into_iter().filter(|stream| !stream.starts_with(b"~")).collect();
         streams.extend(self.progress().reached.keys().cloned());
-        for stream in streams {
+        Ok(streams)
+    }
+
+    pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
+        for stream in self.streams()? {
             let counters: Vec<(Vec<u8>, Vec<u8>)> =
                 self.run(|c| redis::cmd("HGETALL").arg(counters_of(&stream)).query(c))?;
             for (counter, amount) in counters {

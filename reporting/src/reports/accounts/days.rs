@@ -1,7 +1,7 @@
 //! The days of a statement of account, in the calendar of each merchant.
 
-use accounts::Account;
 use accounts::period::{Movement, movement};
+use accounts::{Account, AsOf};
 use shared::day::Day;
 
 use super::Accounts;
@@ -25,8 +25,14 @@ impl Days {
         accounts: &Accounts<'_>,
         account: Account,
     ) -> Result<Movement, Error> {
+        let (before, end) = self.ends(accounts, account);
+        Ok(movement(&accounts.ledger, account, before, end)?)
+    }
+
+    /// Returns the end of the day before, and of the last day that has come.
+    pub(super) fn ends(&self, accounts: &Accounts<'_>, account: Account) -> (AsOf, AsOf) {
         let last = self.last_come(accounts, account);
-        let before = accounts.end_of(account, self.first.before().min(last));
-        Ok(movement(&accounts.ledger, account, before, accounts.end_of(account, last))?)
+        let before = self.first.before().min(last);
+        (accounts.end_of(account, before), accounts.end_of(account, last))
     }
 }

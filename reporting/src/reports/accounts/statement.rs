@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use accounts::Account;
 use accounts::period::Movement;
+use accounts::share::agency_minor;
+use accounts::{Account, TooLarge};
 use bookings::{Dataset, Period};
 use shared::day::Day;
 use shared::money::Currency;
@@ -39,6 +40,9 @@ const HEADER: [&str; 12] = [
 const TOTALS: [&str; 8] =
     ["currency", "carried_in", "new", "paid", "carried_out", "pending", "held", "in_payout"];
 
+/// The columns of the agency's share, in order.
+const SHARE: [&str; 3] = ["currency", "new", "total"];
+
 /// A statement of account.
 pub struct AccountStatement {
     document: Document,
@@ -66,9 +70,11 @@ impl AccountStatement {
             let rows = moved.iter().map(|(account, moved)| row(&accounts, *account, moved));
             let lines = Lines::of(&accounts, entries, &days);
             let count = lines.rows.len();
+            let shares = agency_shares(&accounts, &list, &days)?;
             let tables = vec![
                 Table { name: "accounts", block: Block::of(&HEADER, rows) },
                 Table { name: "totals", block: Block::of(&TOTALS, totals(&moved)?.into_iter()) },
+                Table { name: "agency_share", block: Block::of(&SHARE, shares.into_iter()) },
                 Table { name: "lines", block: Block::of(&LINES, lines.rows.into_iter()) },
             ];
             let facts = facts(&accounts, &list, &days);
@@ -128,6 +134,34 @@ fn totals(moved: &[(Account, Movement)]) -> Result<Vec<Vec<Cell>>, Error> {
         currency.chain(sums.map(|minor| money(account, minor))).collect()
     };
     Ok(totals.into_iter().map(row).collect())
+}
+
+/// Returns what the agency gets of a merchant on top of what all influencers get: in these days, and over
+/// all time. Only a merchant's statement has it.
+fn agency_shares(
+    accounts: &Accounts<'_>,
+    list: &[Account],
+    days: &Days,
+) -> Result<Vec<Vec<Cell>>, Error> {
+    let is_asked = accounts.whose.merchant.is_some() && accounts.whose.influencer.is_none();
+    let mut of_currency = BTreeMap::new();
+    for account in list.iter().filter(|_| is_asked) {
+        of_currency.entry(account.currency).or_insert(*account);
+    }
+    let mut rows = Vec::new();
+    for (currency, account) in of_currency {
+        let shares = accounts.merchant(account).map_or(&[][..], |known| &known.agency_shares);
+        let (before, end) = days.ends(accounts, account);
+        let of = (account.merchant, currency);
+        let total = agency_minor(&accounts.ledger, of, shares, end)?;
+        let earlier = agency_minor(&accounts.ledger, of, shares, before)?;
+        let new = total.checked_sub(earlier).ok_or(TooLarge(account))?;
+        if !shares.is_empty() {
+            let currency = Cell::Id(currency.to_string());
+            rows.push(vec![currency, money(account, new), money(account, total)]);
+        }
+    }
+    Ok(rows)
 }
 
 /// Says what the statement is about.

@@ -327,6 +327,7 @@ pub(crate) fn merchant(change: impl FnOnce(&mut Merchant)) -> Entity {
         sealed: None,
         shop_api: None,
         payer: None,
+        agency_shares: vec![],
         trust_pixel: false,
         trust_leads: None,
         claims: ClaimRule::Proof,

@@ -35,6 +35,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         sealed: None,
         shop_api: None,
         payer: None,
+        agency_shares: vec![],
         trust_pixel: false,
         trust_leads: None,
         claims: ClaimRule::Proof,
