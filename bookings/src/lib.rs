@@ -7,14 +7,17 @@
 //!
 //! ```text
 //! read ──► settle ──► owed     journals to conversions, to the ledger of all campaigns, to accounts
+//!                     moves    what changed in their balances, day by day
 //! ```
 
 mod error;
+mod moves;
 mod owed;
 mod read;
 mod settle;
 
 pub use error::Error;
+pub use moves::{Figure, Move, Moved, moves};
 pub use owed::Owed;
 pub use read::cursor::Cursor;
 pub use read::dataset::{Dataset, LinkOwner, link_owner, opening_owner};

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
-use reporting::{Cursor, Format, Period, Rendering};
-use shared::id::CampaignId;
+use reporting::{Cursor, Error, Form, Format, Language, Period, Rendering};
+use shared::id::{CampaignId, InfluencerId, MerchantId};
 
 /// Exports, statements and audits from afterclick's journals.
 #[derive(Debug, Parser)]
@@ -27,10 +27,17 @@ const EXIT_STATUS: &str = "Exit status: 0 done, 1 failed, 2 wrong usage.";
 /// A command with its options.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Writes clicks, sessions, order facts, conversions and commissions as Parquet, CSV or NDJSON.
+    /// Writes every table as Parquet, CSV or NDJSON: clicks, orders, commissions, payouts and others.
     Export(Export),
-    /// Prints what each influencer of a campaign brought in a month, and what may be paid for it.
-    Statement(Statement),
+    /// Prints what was owed, earned and paid in a month or other days: of an influencer over all
+    /// campaigns, of a merchant, or of a campaign with what each influencer brought.
+    Statement(Box<Statement>),
+    /// Prints what every influencer has at every merchant: pending, held, payable, paid.
+    Balances(Balances),
+    /// Prints the batches of payouts, what became of each line, and what was left out.
+    Payouts(AccountsOf),
+    /// Prints a campaign's target, what was reached, and what it reaches at its end if it goes on so.
+    Forecast(Forecast),
     /// Prints how much each influencer would be credited with under each attribution model.
     Models(CampaignMonth),
     /// Prints a campaign's discount codes, and how many orders used each code without a click on a
@@ -88,23 +95,112 @@ pub(crate) struct Export {
 
 /// `statement`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").required(true).multiple(true)))]
 pub(crate) struct Statement {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// The campaign's id: what each influencer brought and earned in it.
+    #[arg(long, value_name = "ID", group = "whose", conflicts_with_all = ["influencer", "merchant"])]
+    pub(crate) campaign: Option<CampaignId>,
+    /// The influencer's id: what is owed and was paid over all campaigns.
+    #[arg(long, value_name = "ID", group = "whose")]
+    pub(crate) influencer: Option<InfluencerId>,
+    /// The merchant's id: what is owed and was paid to all influencers.
+    #[arg(long, value_name = "ID", group = "whose")]
+    pub(crate) merchant: Option<MerchantId>,
+    /// The month, in the merchant's time zone.
+    #[arg(
+        long,
+        value_name = "YYYY-MM",
+        required_unless_present = "from",
+        conflicts_with_all = ["from", "to"]
+    )]
+    period: Option<Period>,
+    /// The first day, in the merchant's time zone.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, requires = "to")]
+    from: Option<Date>,
+    /// The last day.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, requires = "from")]
+    to: Option<Date>,
+    /// `csv` and `json` are for programs, `table` is for people, `html` is a page for print.
+    #[arg(long, default_value_t = Form::Table, value_name = "table|csv|json|html")]
+    format: Form,
+    /// The language of the page for print.
+    #[arg(long, default_value_t = Language::En, value_name = "en|sv|he|ru|lv")]
+    language: Language,
+    /// Also write every commission: below the statement, or as CSV to a file of its own.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(crate) lines: Option<Option<PathBuf>>,
+    /// Commissions payable on or before this day are approved [default: today, by the
+    /// merchant's calendar].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(crate) as_of: Option<Date>,
+}
+
+impl Statement {
+    /// Returns the days of the statement.
+    pub(crate) fn period(&self) -> Result<Period, Error> {
+        let days = self.from.zip(self.to);
+        let days = days.map(|(from, to)| Period::days(from, to).ok_or(Error::Days(from, to)));
+        match (self.period, days) {
+            (Some(month), _) => Ok(month),
+            (None, Some(days)) => days,
+            (None, None) => Err(Error::NoDays),
+        }
+    }
+
+    /// Returns the form, with the language of a page.
+    pub(crate) const fn form(&self) -> Form {
+        match self.format {
+            Form::Html(_) => Form::Html(self.language),
+            form => form,
+        }
+    }
+
+    /// Returns whether the lines stand below the statement.
+    pub(crate) const fn has_lines_below(&self) -> bool {
+        matches!(self.lines, Some(None))
+    }
+}
+
+/// `balances` and `payouts`.
+#[derive(Debug, Args)]
+pub(crate) struct AccountsOf {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    /// Only what this merchant pays.
+    #[arg(long, value_name = "ID")]
+    pub(crate) merchant: Option<MerchantId>,
+    /// Only what this influencer gets.
+    #[arg(long, value_name = "ID")]
+    pub(crate) influencer: Option<InfluencerId>,
+    /// `csv` and `json` are for programs, `table` is for people.
+    #[arg(long, default_value_t = Form::Table, value_name = "table|csv|json|html")]
+    pub(crate) format: Form,
+}
+
+/// `balances`.
+#[derive(Debug, Args)]
+pub(crate) struct Balances {
+    #[command(flatten)]
+    pub(crate) of: AccountsOf,
+    /// The balances at the end of this day [default: today, by each merchant's calendar].
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(crate) as_of: Option<Date>,
+}
+
+/// `forecast`.
+#[derive(Debug, Args)]
+pub(crate) struct Forecast {
     #[command(flatten)]
     pub(crate) input: Input,
     /// The campaign's id.
     #[arg(long, value_name = "ID")]
     pub(crate) campaign: CampaignId,
-    /// The month, in the merchant's time zone.
-    #[arg(long, value_name = "YYYY-MM")]
-    pub(crate) period: Period,
-    /// `csv` is for programs and spreadsheets, `table` is for people.
-    #[arg(long, value_enum, default_value_t = Print::Table)]
-    pub(crate) format: Print,
-    /// Also print every commission, below the statement.
-    #[arg(long)]
-    pub(crate) lines: bool,
-    /// Commissions payable on or before this day are approved [default: today, by the
-    /// merchant's calendar].
+    /// `csv` and `json` are for programs, `table` is for people.
+    #[arg(long, default_value_t = Form::Table, value_name = "table|csv|json|html")]
+    pub(crate) format: Form,
+    /// The last day that counts [default: today, by the merchant's calendar].
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
     pub(crate) as_of: Option<Date>,
 }

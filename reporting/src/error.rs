@@ -4,6 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use shared::id::InfluencerId;
 
 /// Why reading, computing or writing failed.
@@ -96,13 +97,28 @@ pub enum Error {
          for orders with absurd amounts in the exported table order_facts"
     )]
     Sum(InfluencerId),
+    /// The amounts of an account add up to more than an amount can be.
+    #[error(transparent)]
+    Account(#[from] accounts::TooLarge),
+    /// The catalog does not hold the influencer.
+    #[error(
+        "influencer {0} is not in these journals; `GET /api/v1/influencers` lists the ids, and \
+         --journal must name the journal in which they were created"
+    )]
+    UnknownInfluencer(InfluencerId),
+    /// The first day of a period comes after the last one.
+    #[error("--from {0} comes after --to {1}; exchange them")]
+    Days(Date, Date),
+    /// Nobody said which days are meant.
+    #[error("give --period, or --from and --to")]
+    NoDays,
 }
 
 impl Error {
     /// Returns the exit status of the process: 1 failed, 2 wrong usage.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::Bookings(bookings::Error::Cursor { .. }) => 2,
+            Self::Bookings(bookings::Error::Cursor { .. }) | Self::Days(..) | Self::NoDays => 2,
             _ => 1,
         }
     }

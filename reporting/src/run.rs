@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use reporting::{Cursor, Dataset, Error, ExportFolder, ExportOptions, Manifest, UnknownRecords};
+use jiff::civil::Date;
+use reporting::{
+    Cursor, Dataset, Error, ExportFolder, ExportOptions, Form, Manifest, OnDay, Rendering,
+    UnknownRecords, Whose,
+};
 use settlement::customers::{CUSTOMERS_OF_A_CLICK, MANY_CUSTOMERS};
+use shared::day::Day;
 use shared::id::{CampaignId, MerchantId};
 
-use crate::cli::{Audit, CampaignMonth, Command, Export, Input, Statement};
+use crate::cli::{
+    AccountsOf, Audit, Balances, CampaignMonth, Command, Export, Forecast, Input, Statement,
+};
 use crate::clock::{now, today_utc};
 use crate::terminal::Progress;
 
@@ -17,6 +24,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
     let report = match command {
         Command::Export(export) => run_export(&export),
         Command::Statement(statement) => run_statement(&statement),
+        Command::Balances(of) => run_balances(&of),
+        Command::Payouts(of) => run_payouts(&of),
+        Command::Forecast(of) => run_forecast(&of),
         Command::Models(of) => run_models(&of),
         Command::Codes(of) => run_codes(&of),
         Command::Audit(audit) => return run_audit(&audit).unwrap_or_else(|error| fail(&error)),
@@ -59,12 +69,50 @@ fn run_export(command: &Export) -> Result<String, Error> {
 }
 
 fn run_statement(command: &Statement) -> Result<String, Error> {
-    let dataset = read_for(&command.input, command.campaign)?;
+    match command.campaign {
+        Some(campaign) => run_campaign_statement(command, campaign),
+        None => run_account_statement(command),
+    }
+}
+
+fn run_account_statement(command: &Statement) -> Result<String, Error> {
+    let dataset = read(&command.input, None)?;
+    note_unread(&dataset, command.merchant);
+    let whose = Whose { merchant: command.merchant, influencer: command.influencer };
+    let on = on_day(command.as_of);
+    let mut statement = reporting::AccountStatement::of(&dataset, whose, command.period()?, on)?;
+    if let Some(Some(path)) = &command.lines {
+        reporting::write_text(path, &statement.lines_csv())?;
+    }
+    let form = command.form();
+    Ok(match (command.has_lines_below(), form) {
+        (true, Form::Csv) => format!("{}\n{}", statement.write(form), statement.lines_csv()),
+        (true, _) => statement.write_with_lines(form),
+        (false, _) => statement.write(form),
+    })
+}
+
+fn run_campaign_statement(command: &Statement, campaign: CampaignId) -> Result<String, Error> {
+    let dataset = read_for(&command.input, campaign)?;
     let as_of = match command.as_of {
         Some(day) => day,
-        None => reporting::Statement::day_of(&dataset, command.campaign, now())?,
+        None => reporting::Statement::day_of(&dataset, campaign, now())?,
     };
-    let statement = reporting::Statement::of(&dataset, command.campaign, command.period, as_of)?;
+    let statement = reporting::Statement::of(&dataset, campaign, command.period()?, as_of)?;
+    note_remarkable(&statement);
+    if let Some(Some(path)) = &command.lines {
+        reporting::write_text(path, &statement.lines_csv())?;
+    }
+    let with_lines = command.has_lines_below();
+    Ok(match command.form() {
+        Form::Csv => statement.render(Rendering::Csv, with_lines),
+        Form::Table => statement.render(Rendering::Table, with_lines),
+        form => statement.write(form, with_lines),
+    })
+}
+
+/// Says of a statement what a person should look at.
+fn note_remarkable(statement: &reporting::Statement) {
     if statement.unconfirmed > 0 {
         let count = statement.unconfirmed;
         eprintln!(
@@ -86,7 +134,31 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
              {CUSTOMERS_OF_A_CLICK} customers; the export labels them `{MANY_CUSTOMERS}`"
         );
     }
-    Ok(statement.render(command.format.into(), command.lines))
+}
+
+/// Returns the day that was asked for, else today.
+fn on_day(day: Option<Date>) -> OnDay {
+    day.map_or_else(|| OnDay::Of(now()), |day| OnDay::Day(Day::of(day)))
+}
+
+fn run_balances(command: &Balances) -> Result<String, Error> {
+    let dataset = read(&command.of.input, None)?;
+    let whose = Whose { merchant: command.of.merchant, influencer: command.of.influencer };
+    note_unread(&dataset, whose.merchant);
+    let balances = reporting::Balances::of(&dataset, whose, on_day(command.as_of))?;
+    Ok(balances.write(command.of.format))
+}
+
+fn run_payouts(command: &AccountsOf) -> Result<String, Error> {
+    let dataset = read(&command.input, None)?;
+    let whose = Whose { merchant: command.merchant, influencer: command.influencer };
+    Ok(reporting::Payouts::of(&dataset, whose)?.write(command.format))
+}
+
+fn run_forecast(command: &Forecast) -> Result<String, Error> {
+    let dataset = read_for(&command.input, command.campaign)?;
+    let on = on_day(command.as_of);
+    Ok(reporting::Forecast::of(&dataset, command.campaign, on)?.write(command.format))
 }
 
 fn run_models(command: &CampaignMonth) -> Result<String, Error> {

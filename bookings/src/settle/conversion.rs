@@ -15,7 +15,7 @@ use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
 use shared::id::{CampaignId, ClickId, FactId, MerchantId};
 use shared::money::Currency;
-use shared::order::{Order, OrderFact, Status, by_order};
+use shared::order::{AliasKind, Order, OrderFact, Source, Status, by_order};
 use shared::time::Timestamp;
 
 use crate::error::Error;
@@ -35,6 +35,10 @@ pub struct Conversion {
     has_many_customers: bool,
     /// Its customer has the mailbox of the influencer who is credited.
     is_own_mailbox: bool,
+    /// The number by which customers and the shop call the order, where it is not the id.
+    number: Option<String>,
+    /// The click that is credited was named by a postback before anybody else named it.
+    is_by_postback: bool,
 }
 
 /// The state of the hold: the days that a commission waits before it may be paid.
@@ -95,8 +99,17 @@ impl Conversions {
             let id = FactId::of_content(&[b"conversion", key.to_text().as_bytes()]);
             let hold = hold(&settled);
             let is_own_mailbox = is_own_mailbox(&settled, catalog);
-            let has_many_customers = false;
-            found.list.push(Conversion { id, settled, hold, has_many_customers, is_own_mailbox });
+            let (has_many_customers, number) = (false, visible_number(&facts));
+            let is_by_postback = is_by_postback(&settled, &facts);
+            found.list.push(Conversion {
+                id,
+                settled,
+                hold,
+                has_many_customers,
+                is_own_mailbox,
+                number,
+                is_by_postback,
+            });
         }
         found.note_many_customers();
         Ok(found)
@@ -199,6 +212,37 @@ impl Conversions {
     }
 }
 
+/// Returns whether a postback was the first to name the click that is credited.
+fn is_by_postback(settled: &Settled, facts: &[OrderFact]) -> bool {
+    let credited = settled.decision.subject().filter(|_| settled.decision.method == Method::Click);
+    let Some(click) = credited.and_then(|credited| credited.click) else { return false };
+    let names = |fact: &&OrderFact| {
+        fact.clicks.contains(&click) || fact.touches.iter().any(|touch| touch.click == click)
+    };
+    let first = facts.iter().filter(names).min_by_key(|fact| (fact.received_at, fact.id));
+    first.is_some_and(|fact| fact.source == Source::Postback)
+}
+
+/// Returns the number that customers see, as the shop's server said it last; as a browser said it where
+/// no server did.
+fn visible_number(facts: &[OrderFact]) -> Option<String> {
+    let rank = |kind: AliasKind| match kind {
+        AliasKind::OrderName => Some(3),
+        AliasKind::IncrementId => Some(2),
+        AliasKind::OrderNumber => Some(1),
+        AliasKind::OrderKey
+        | AliasKind::CheckoutToken
+        | AliasKind::CartToken
+        | AliasKind::PaymentIntent => None,
+    };
+    let named = facts.iter().flat_map(|fact| {
+        let said = (fact.source.confirms(), fact.received_at);
+        let names = fact.aliases.iter().filter_map(move |alias| Some((rank(alias.kind)?, alias)));
+        names.map(move |(rank, alias)| (said.0, rank, said.1, alias.value.as_str()))
+    });
+    named.max().map(|(_, _, _, value)| value.to_owned())
+}
+
 fn hold(settled: &Settled) -> Hold {
     let paid_at = settled.order.paid_at.filter(|_| settled.accepted);
     let Some(paid_at) = paid_at else { return Hold::Never };
@@ -235,6 +279,18 @@ impl Conversion {
             "" if self.has_many_customers => MANY_CUSTOMERS,
             label => label,
         }
+    }
+
+    /// Returns the number by which customers and the shop call the order: its own id where no other one
+    /// is known.
+    pub fn order_number(&self) -> &str {
+        self.number.as_deref().unwrap_or(&self.settled.order.order_id)
+    }
+
+    /// Returns whether a server named the click that is credited, by a postback or a call of its own,
+    /// before a webhook or a page did.
+    pub const fn is_by_postback(&self) -> bool {
+        self.is_by_postback
     }
 
     /// Returns whether its click brought orders of more customers than one click does.

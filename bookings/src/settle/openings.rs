@@ -4,16 +4,20 @@
 
 use std::collections::HashMap;
 
+use settlement::attribution::Candidate;
 use shared::consent::Consent;
-use shared::id::ClickId;
+use shared::id::{ClickId, FactId};
 use shared::order::{OpeningId, Touch};
 
 use crate::read::dataset::Dataset;
+use crate::settle::activity::all_leads;
+use crate::settle::entry::LedgerEntry;
 
 /// Clicks with a sub id, and openings of whose visitor's consent anybody said something.
 pub struct Openings<'a> {
     sub_ids: HashMap<ClickId, &'a str>,
     consents: HashMap<OpeningId, Consent>,
+    clicks_of_leads: HashMap<FactId, ClickId>,
 }
 
 impl<'a> Openings<'a> {
@@ -21,7 +25,22 @@ impl<'a> Openings<'a> {
     pub fn of(dataset: &'a Dataset) -> Self {
         let clicks = dataset.clicks.iter().map(|click| &click.fact);
         let sub_ids = clicks.filter_map(|click| Some((click.id, click.sub_id.as_deref()?)));
-        Self { sub_ids: sub_ids.collect(), consents: consents(dataset) }
+        let leads = all_leads(dataset);
+        let clicks_of_leads = leads.iter().filter_map(|lead| Some((lead.id, lead.touch?.click)));
+        Self {
+            sub_ids: sub_ids.collect(),
+            consents: consents(dataset),
+            clicks_of_leads: clicks_of_leads.collect(),
+        }
+    }
+
+    /// Returns what opened the visit that an amount was earned by; `None` for coupons and for clicks
+    /// that are paid themselves.
+    pub fn of_entry(&self, entry: &LedgerEntry<'_>) -> Option<OpeningId> {
+        match entry.conversion {
+            Some(conversion) => conversion.subject().and_then(Candidate::opening),
+            None => self.clicks_of_leads.get(&entry.conversion_id).copied().map(OpeningId::Click),
+        }
     }
 
     /// Returns the sub id of a click; `None` where a link was followed without one, and for a code.

@@ -1,19 +1,13 @@
 //! Table `commissions`: one row for every amount booked. It never rewrites a booking: a reversal is
 //! a row of its own with a negative amount.
 
-use std::collections::HashMap;
-
-use bookings::{Conversions, Dataset, LedgerEntry, Openings, all_leads, ledger_entries};
-use settlement::attribution::Candidate;
+use bookings::{Dataset, LedgerEntry, Openings};
 use shared::consent::Consent;
-use shared::id::{ClickId, FactId, MerchantId};
-use shared::order::OpeningId;
+use shared::id::MerchantId;
 use shared::time::Timestamp;
 
-use crate::error::Error;
 use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
-use jiff::civil::Date;
 
 pub(super) const NAME: &str = "commissions";
 
@@ -51,30 +45,24 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         Column::text("held", |row| row.entry.held.clone().map(Into::into)),
         required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
         Column::text("sub_id", |row| row.sub_id.map(Into::into)),
+        Column::id("due_on", |row| row.entry.due_on.map(|day| day.to_string())),
+        Column::id("link_id", |row| row.entry.link.map(|id| id.to_string())),
+        required(Column::flag("is_reversal", |row| Some(row.entry.booking.amount_minor < 0))),
     ]
 }
 
 /// Returns every booking, by time and then by merchant, order id and place in the order's ledger.
-pub(super) fn rows<'a>(
-    dataset: &'a Dataset,
-    conversions: &'a Conversions,
-    as_of: Date,
-) -> Result<Vec<Row<'a>>, Error> {
+pub(super) fn rows<'a>(dataset: &'a Dataset, entries: Vec<LedgerEntry<'a>>) -> Vec<Row<'a>> {
     let campaigns = &dataset.catalog.campaigns;
     let openings = Openings::of(dataset);
-    let clicks_of_leads: HashMap<FactId, ClickId> =
-        all_leads(dataset).iter().filter_map(|lead| Some((lead.id, lead.touch?.click))).collect();
     let row = |entry: LedgerEntry<'a>| {
-        let opening = match entry.conversion {
-            Some(conversion) => conversion.subject().and_then(Candidate::opening),
-            None => clicks_of_leads.get(&entry.conversion_id).copied().map(OpeningId::Click),
-        };
+        let opening = openings.of_entry(&entry);
         let (sub_id, consent) = (openings.sub_id(opening), openings.consent(opening));
         let merchant =
             campaigns.get(&entry.booking.account.campaign).map(|campaign| campaign.merchant);
         Row { entry, merchant, sub_id, consent }
     };
-    Ok(ledger_entries(dataset, conversions, as_of)?.into_iter().map(row).collect())
+    entries.into_iter().map(row).collect()
 }
 
 impl DerivedRow for Row<'_> {

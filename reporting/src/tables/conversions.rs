@@ -10,7 +10,7 @@ use bookings::{
 use settlement::attribution::{Candidate, Method, RULES};
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
-use shared::id::{CampaignId, ClickId, FactId, InfluencerId, MerchantId};
+use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId, MerchantId};
 use shared::order::{OpeningId, Order};
 use shared::time::Timestamp;
 
@@ -19,6 +19,9 @@ use crate::tables::columns::{Column, required};
 use crate::tables::part::DerivedRow;
 
 pub(super) const NAME: &str = "conversions";
+
+/// The method of a conversion whose click a postback named.
+const POSTBACK: &str = "postback";
 
 /// A conversion, and what is known of the click that led to it.
 pub(super) struct Row<'a> {
@@ -91,6 +94,7 @@ impl<'a> Row<'a> {
 
     fn method(&self) -> &'static str {
         match &self.what {
+            What::Order(conversion, _) if conversion.is_by_postback() => POSTBACK,
             What::Order(conversion, _) => conversion.settled.decision.method.as_str(),
             What::Lead(lead) if !lead.label.is_empty() => Method::None.as_str(),
             What::Lead(_) | What::Clicks(..) => Method::Click.as_str(),
@@ -148,6 +152,27 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Returns whether statements count it as an order.
+    fn counts_as_order(&self) -> bool {
+        matches!(self.what, What::Order(conversion, _) if conversion.counts_as_order())
+    }
+
+    fn order_number(&self) -> Option<&str> {
+        match self.what {
+            What::Order(conversion, _) => Some(conversion.order_number()),
+            What::Lead(_) | What::Clicks(..) => None,
+        }
+    }
+
+    /// Returns the link that was clicked.
+    fn link(&self) -> Option<LinkId> {
+        match &self.what {
+            What::Order(..) => self.subject()?.link,
+            What::Lead(lead) => lead.link,
+            What::Clicks(earned, _) => earned.link,
+        }
+    }
+
     fn held(&self) -> Option<Cow<'_, str>> {
         match &self.what {
             What::Order(conversion, _) => conversion.held().map(Into::into),
@@ -181,6 +206,9 @@ pub(super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
         Column::text("held", Row::held),
         required(Column::id("consent", |row| Some(row.consent.as_str().into()))),
         Column::text("sub_id", |row| row.sub_id.map(Into::into)),
+        required(Column::flag("is_counted", |row| Some(row.counts_as_order()))),
+        Column::text("order_number", |row| row.order_number().map(Into::into)),
+        Column::id("link_id", |row| row.link().map(|id| id.to_string())),
     ]
 }
 

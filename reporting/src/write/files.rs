@@ -25,8 +25,18 @@ pub(crate) fn write_whole(
         fill(&mut out).and_then(|()| out.flush()).and_then(|()| out.get_ref().inner().sync_all());
     filled.map_err(Error::io("write", &temporary))?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))?;
-    sync_dir(path.parent().unwrap_or(path))?;
+    // A name without a folder lies in the one where the program runs.
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    sync_dir(dir.unwrap_or(Path::new(".")))?;
     Ok(out.get_ref().finish())
+}
+
+/// Writes a text to a file, as a whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), Error> {
+    write_whole(path, |file| file.write_all(text.as_bytes())).map(|_| ())
 }
 
 /// Makes the names in a folder survive a power cut.

@@ -29,12 +29,16 @@ pub(crate) enum Cell {
     Text(String),
     /// A count or an amount.
     Number(String),
+    /// A word of a closed set, which pages for people translate.
+    Word(&'static str),
 }
 
 impl Cell {
-    fn as_str(&self) -> &str {
-        let (Self::Id(text) | Self::Text(text) | Self::Number(text)) = self;
-        text
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Id(text) | Self::Text(text) | Self::Number(text) => text,
+            Self::Word(word) => word,
+        }
     }
 }
 
@@ -52,13 +56,23 @@ impl Block {
         Self { header, rows: rows.collect() }
     }
 
-    fn to_csv(&self) -> String {
+    /// Returns the names of the columns.
+    pub(crate) const fn header(&self) -> &'static [&'static str] {
+        self.header
+    }
+
+    /// Returns the rows, each with a cell a column.
+    pub(crate) fn rows(&self) -> &[Vec<Cell>] {
+        &self.rows
+    }
+
+    pub(crate) fn to_csv(&self) -> String {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let written = writer.write_record(self.header).and_then(|()| {
             self.rows.iter().try_for_each(|row| {
                 writer.write_record(row.iter().map(|cell| match cell {
                     Cell::Text(text) => guard(text).into_owned(),
-                    Cell::Id(text) | Cell::Number(text) => text.clone(),
+                    other => other.as_str().to_owned(),
                 }))
             })
         });
@@ -69,7 +83,7 @@ impl Block {
         String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
     }
 
-    fn to_table(&self) -> String {
+    pub(crate) fn to_table(&self) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].as_str().chars().count());
             cells.chain([self.header[column].chars().count()]).max().unwrap_or(0)
@@ -96,6 +110,6 @@ impl Block {
 
 // SECURITY: names come from outside and must not move a terminal's cursor.
 /// Replaces control characters.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

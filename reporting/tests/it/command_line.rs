@@ -80,7 +80,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             &["statement", "--data", "data", "--campaign", "autumn", "--period", "2026-11"],
             "cmp_ and 13",
         ),
-        (&["payouts"], "unrecognized subcommand"),
+        (&["payments"], "unrecognized subcommand"),
         (&[], "Usage"),
     ] {
         let (stdout, stderr) = check(&world, arguments, 2);
@@ -89,6 +89,21 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
     assert!(!world.path("out").exists());
     assert!(check(&world, &["--version"], 0).0.starts_with("afterclick-report "));
     assert!(check(&world, &["export", "--help"], 0).0.contains("--since"));
+}
+
+#[test]
+fn an_audit_tells_the_journal_from_the_export() {
+    let world = busy();
+    check(&world, &["export", "--data", "data", "--out", "out"], 0);
+    for arguments in [
+        &["audit", "--journal", "data/journal", "out"][..],
+        &["audit", "out", "--journal", "data/journal"],
+        &["audit", "--journal=data/journal", "--journal", "data/journal", "out"],
+        &["audit", "--data", "data", "out"],
+    ] {
+        let (stdout, _) = check(&world, arguments, 0);
+        assert!(stdout.ends_with("all agree\n"), "{arguments:?}: {stdout}");
+    }
 }
 
 #[test]

@@ -8,16 +8,19 @@ use reporting::Format;
 use shared::agent::InApp;
 use shared::consent::Consent;
 use shared::event::EventName;
+use shared::id::FactId;
 use shared::lead::LeadStatus;
-use shared::order::CodeVisit;
+use shared::order::{CodeVisit, OrderFact, Source, Touch};
 use shared::record::{Click, EventFact, Record};
 use shared::time::Span;
 
 use crate::support::read::{self, Table};
-use crate::support::{BENS_COUPON, World, busy, click, event, files, later, lead, noon, paid};
+use crate::support::{
+    BENS_COUPON, World, book_and_pay, busy, click, event, files, later, lead, noon, paid,
+};
 
 /// The columns that users were promised, in order.
-const PROMISED_COLUMNS: [(&str, &str); 9] = [
+const PROMISED_COLUMNS: [(&str, &str); 13] = [
     (
         "clicks",
         "click_id, clicked_at, merchant_id, campaign_id, influencer_id, link_id, slug, sub_id, class, \
@@ -36,20 +39,42 @@ const PROMISED_COLUMNS: [(&str, &str); 9] = [
     (
         "conversions",
         "conversion_id, merchant_id, campaign_id, influencer_id, order_id, kind, method, model, click_id, \
-         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent, sub_id",
+         coupon, clicked_at, converted_at, status, label, goods_minor, currency, decision, held, consent, sub_id, \
+         is_counted, order_number, link_id",
     ),
     (
         "commissions",
         "commission_id, conversion_id, merchant_id, campaign_id, influencer_id, order_id, booked_at, reason, \
-         base_minor, rate, amount_minor, currency, status, payable_on, held, consent, sub_id",
+         base_minor, rate, amount_minor, currency, status, payable_on, held, consent, sub_id, due_on, link_id, \
+         is_reversal",
     ),
     (
         "leads",
         "conversion_id, lead_id, merchant_id, campaign_id, influencer_id, link_id, click_id, source, made_at, \
          status, status_at, order_id, label, amount_minor, currency, held",
     ),
+    (
+        "moves",
+        "day, merchant_id, influencer_id, campaign_id, figure, amount_minor, currency, commission_id, \
+         booking_id, payout_id",
+    ),
+    (
+        "payouts",
+        "payout_id, merchant_id, number, closed_on, made_at, influencer_id, amount_minor, currency, status, \
+         paid_on, recorded_on, reference, checksum",
+    ),
+    (
+        "bookings",
+        "booking_id, merchant_id, campaign_id, influencer_id, kind, amount_minor, currency, note, author, \
+         booked_on, created_at",
+    ),
+    ("merchants", "merchant_id, name, pays_in, timezone, created_at"),
     ("influencers", "influencer_id, name, created_at"),
-    ("campaigns", "campaign_id, name, merchant_id, merchant, starts_at, ends_at, created_at"),
+    (
+        "campaigns",
+        "campaign_id, name, merchant_id, merchant, starts_at, ends_at, created_at, minimum_payout_minor, \
+         target_goods_minor, target_orders",
+    ),
     ("links", "link_id, slug, campaign_id, influencer_id, destination, created_at"),
 ];
 
@@ -63,11 +88,16 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
         let told = lead(id, status, noon().plus(Span::days(2)), touches);
         world.record(&Record::Lead(Box::new(told)));
     }
+    book_and_pay(&mut world);
     let read = |format: Format| {
         let manifest = world.export(format.as_str(), format, None);
         read::export(&world.path(format.as_str()), &manifest)
     };
     let parquet = read(Format::Parquet);
+    let conversions = parquet["conversions"].known("conversion_id");
+    for id in parquet["commissions"].known("conversion_id") {
+        assert!(conversions.contains(&id), "a commission names a conversion that is in the table");
+    }
     assert_eq!(parquet.len(), PROMISED_COLUMNS.len());
     for (table, columns) in PROMISED_COLUMNS {
         assert_eq!(parquet[table].columns, columns.split(", ").collect::<Vec<_>>(), "{table}");
@@ -78,6 +108,30 @@ fn every_format_holds_the_same_rows_in_the_promised_columns() {
     for (name, table) in parquet {
         assert_eq!(table.without_nulls(), csv[&name], "{name}");
     }
+}
+
+#[test]
+fn the_method_says_who_named_the_click_first() {
+    let mut world = World::new();
+    let told = |id: &str, source: Source, minutes: i64, touch: Touch| {
+        let order = paid(id, noon().plus(Span::minutes(minutes)), &[touch]);
+        let fact = FactId::of_content(&[id.as_bytes(), source.as_str().as_bytes()]);
+        OrderFact { id: fact, source, ..order }
+    };
+    let touches: Vec<Touch> = (1..=4).map(|number| world.click(number, noon())).collect();
+    world.order(told("1001", Source::Postback, 1, touches[0]));
+    world.order(told("1002", Source::Webhook, 2, touches[1]));
+    world.order(told("1002", Source::Postback, 3, touches[1]));
+    world.order(told("1003", Source::Postback, 4, touches[2]));
+    world.order(told("1003", Source::Webhook, 5, touches[2]));
+    let by_id = told("1004", Source::Postback, 6, touches[3]);
+    world.order(OrderFact { touches: vec![], clicks: vec![touches[3].click], ..by_id });
+    let manifest = world.export("out", Format::Csv, None);
+    let conversions = &read::export(&world.path("out"), &manifest)["conversions"];
+    assert_eq!(conversions.known("order_id"), ["1001", "1002", "1003", "1004"]);
+    let methods = conversions.known("method");
+    assert_eq!(methods, ["postback", "click", "postback", "postback"]);
+    assert_eq!(conversions.known("link_id"), ["lnk_0000000000005"; 4]);
 }
 
 #[test]
@@ -102,6 +156,9 @@ fn what_was_earned_without_consent_is_told_apart() {
     }
 }
 
+/// Columns of whole numbers beside amounts.
+const COUNTS: [&str; 4] = ["seq", "pages", "number", "target_orders"];
+
 #[test]
 fn parquet_has_the_promised_types() {
     let world = busy();
@@ -122,10 +179,12 @@ fn parquet_has_the_promised_types() {
                     };
                     assert!(time.is_adjusted_to_u_t_c && time.unit == TimeUnit::MICROS, "{name}");
                 }
-                name if name.ends_with("_minor") || ["seq", "pages"].contains(&name) => {
+                name if name.ends_with("_minor") || COUNTS.contains(&name) => {
                     assert_eq!((column.physical_type(), logical), (Type::INT64, None), "{name}");
                 }
-                "test" => assert_eq!(column.physical_type(), Type::BOOLEAN),
+                "test" | "is_counted" | "is_reversal" => {
+                    assert_eq!(column.physical_type(), Type::BOOLEAN);
+                }
                 name => assert_eq!(logical, Some(&LogicalType::String), "{name}"),
             }
         }
@@ -353,9 +412,10 @@ fn a_journal_without_facts_gives_an_export_of_names_with_a_cursor() {
     let world = World::new();
     let manifest = world.export("out", Format::Parquet, None);
     let tables: Vec<_> = manifest.files.iter().map(|file| file.table.as_str()).collect();
-    assert_eq!(tables, ["campaigns", "influencers", "links"]);
-    let [campaigns, influencers, links] =
-        ["campaigns", "influencers", "links"].map(|name| table(&world, name));
+    assert_eq!(tables, ["campaigns", "influencers", "links", "merchants"]);
+    let [campaigns, influencers, links, merchants] =
+        ["campaigns", "influencers", "links", "merchants"].map(|name| table(&world, name));
+    assert_eq!(merchants.known("timezone"), ["Europe/Berlin"]);
     assert_eq!(influencers.known("name"), ["Anna", "Ben"]);
     assert_eq!(campaigns.known("merchant"), ["Shop", "Shop"]);
     assert_eq!(links.known("slug"), ["anna", "ben"]);

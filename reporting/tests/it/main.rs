@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by it, helpers included")]
 
+mod accounts;
 mod command_line;
 mod export;
 mod export_again;
 mod held;
 mod insight;
+mod past_days;
 mod statement;
 mod support;
 mod terms;

@@ -85,9 +85,28 @@ pub struct CommissionLine {
     pub payable_on: Option<Date>,
 }
 
-/// The statement of a campaign for a month.
+/// What a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The campaign's name.
+    pub campaign: String,
+    /// The campaign's id.
+    pub campaign_id: CampaignId,
+    /// The merchant's name.
+    pub merchant: String,
+    /// The days that it covers.
+    pub period: Period,
+    /// The day that decides what is approved.
+    pub as_of: Date,
+    /// The merchant's time zone, whose days these are.
+    pub timezone: String,
+}
+
+/// The statement of a campaign for a month, or for other days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
+    /// What it is about.
+    pub about: About,
     /// One line for each influencer and currency, by name and id.
     pub lines: Vec<Line>,
     /// One line for each booking: influencers in the same order, then by time.
@@ -136,7 +155,15 @@ impl Statement {
         for entry in ledger_entries(dataset, &conversions, as_of)? {
             draft.add(&entry, as_of)?;
         }
-        Ok(draft.finish())
+        let about = About {
+            campaign: campaign.name.clone(),
+            campaign_id: campaign.id,
+            merchant: merchant.name.clone(),
+            period,
+            as_of,
+            timezone: merchant.timezone.clone(),
+        };
+        Ok(draft.finish(about))
     }
 }
 
@@ -147,11 +174,10 @@ struct Draft<'a> {
     merchant: &'a Merchant,
     zone: TimeZone,
     bounds: Bounds,
-    month: Month,
     lines: BTreeMap<(InfluencerId, Currency), Line>,
     commissions: Vec<CommissionLine>,
-    /// The approved sum of each month, in the merchant's currency.
-    approved: BTreeMap<InfluencerId, BTreeMap<Month, i64>>,
+    /// The approved sum of the period, and of each month before it, in the merchant's currency.
+    approved: BTreeMap<InfluencerId, BTreeMap<Span, i64>>,
     unconfirmed: u64,
     held: u64,
     many_customers: u64,
@@ -171,7 +197,6 @@ impl<'a> Draft<'a> {
             merchant,
             bounds: period.bounds(&zone)?,
             zone,
-            month: period.month(),
             lines: BTreeMap::new(),
             commissions: Vec::new(),
             approved: BTreeMap::new(),
@@ -278,10 +303,14 @@ impl<'a> Draft<'a> {
             && account.currency == self.merchant.currency
             && self.bounds.ends_after(booking.booked_at)
         {
-            let booked_on = local_date(booking.booked_at, &self.zone)?;
-            let months = self.approved.entry(account.influencer).or_default();
-            let month = months.entry((booked_on.year(), booked_on.month())).or_default();
-            add(month, booking.amount_minor, account.influencer)?;
+            let span = if self.bounds.contains(booking.booked_at) {
+                Span::Period
+            } else {
+                let booked_on = local_date(booking.booked_at, &self.zone)?;
+                Span::Before((booked_on.year(), booked_on.month()))
+            };
+            let spans = self.approved.entry(account.influencer).or_default();
+            add(spans.entry(span).or_default(), booking.amount_minor, account.influencer)?;
         }
         if !self.bounds.contains(booking.booked_at) {
             return Ok(());
@@ -312,13 +341,13 @@ impl<'a> Draft<'a> {
             line.payable_minor = line.approved_minor;
             let least = bound_minor(self.campaign.minimum_payout, *currency);
             if let Some(least) = least.filter(|_| *currency == self.merchant.currency) {
-                let months = self.approved.get(influencer).into_iter().flatten();
-                line.payable_minor = carried(months, self.month, least);
+                let spans = self.approved.get(influencer).into_iter().flatten();
+                line.payable_minor = carried(spans, least);
             }
         }
     }
 
-    fn finish(mut self) -> Statement {
+    fn finish(mut self, about: About) -> Statement {
         self.set_payable();
         let main = self.merchant.currency;
         let mut lines: Vec<_> = self.lines.into_values().collect();
@@ -329,7 +358,7 @@ impl<'a> Draft<'a> {
         // The sort is stable: bookings of the same instant keep the order of their order's ledger.
         commissions.sort_by_key(|line| (ranks.get(&line.influencer), line.booking.booked_at));
         let (unconfirmed, many_customers) = (self.unconfirmed, self.many_customers);
-        Statement { lines, commissions, unconfirmed, held: self.held, many_customers }
+        Statement { about, lines, commissions, unconfirmed, held: self.held, many_customers }
     }
 }
 
@@ -340,18 +369,23 @@ fn add(sum: &mut i64, minor: i64, of: InfluencerId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns what is payable for a month. Less than `least` is carried forward to the next month. The
-/// months must be in order.
-fn carried<'m>(
-    months: impl Iterator<Item = (&'m Month, &'m i64)>,
-    month: Month,
-    least: i64,
-) -> i64 {
+/// A span of time whose approved sum is paid at once where it reaches the minimum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Span {
+    /// A month before the period, or the part of it that lies before.
+    Before(Month),
+    /// The period of the statement.
+    Period,
+}
+
+/// Returns what is payable for the period. Less than `least` is carried forward to the next span. The
+/// spans must be in order.
+fn carried<'m>(spans: impl Iterator<Item = (&'m Span, &'m i64)>, least: i64) -> i64 {
     let (mut held, mut paid) = (0, 0);
-    for (&of, approved) in months.filter(|(of, _)| **of <= month) {
+    for (&of, approved) in spans {
         held += approved;
         let reached = held >= least.max(1);
-        paid = if of == month && reached { held } else { 0 };
+        paid = if of == Span::Period && reached { held } else { 0 };
         held = if reached { 0 } else { held };
     }
     paid

@@ -3,7 +3,9 @@
 
 use shared::money::Money;
 
-use super::{CommissionLine, Line, Statement};
+use super::{About, CommissionLine, Line, Statement};
+use crate::write::document::{Document, Table};
+use crate::write::form::Form;
 use crate::write::print::{Block, Cell, Rendering, print};
 
 impl Statement {
@@ -11,12 +13,39 @@ impl Statement {
     pub fn render(&self, rendering: Rendering, with_lines: bool) -> String {
         let mut blocks = vec![Block::of(&HEADER, self.lines.iter().map(Line::cells))];
         if with_lines {
-            blocks.push(Block::of(
-                &COMMISSION_HEADER,
-                self.commissions.iter().map(CommissionLine::cells),
-            ));
+            blocks.push(self.commissions_block());
         }
         print(rendering, &blocks)
+    }
+}
+
+impl Statement {
+    /// Writes the statement as a document: for JSON and for print.
+    pub fn write(&self, form: Form, with_lines: bool) -> String {
+        let lines = self.lines.iter().map(Line::cells);
+        let mut tables = vec![Table { name: "influencers", block: Block::of(&HEADER, lines) }];
+        if with_lines {
+            tables.push(Table { name: "commissions", block: self.commissions_block() });
+        }
+        let About { campaign, campaign_id, merchant, period, as_of, timezone } = &self.about;
+        let facts = vec![
+            ("campaign", Cell::Text(campaign.clone())),
+            ("campaign_id", Cell::Id(campaign_id.to_string())),
+            ("merchant", Cell::Text(merchant.clone())),
+            ("period", Cell::Id(period.to_string())),
+            ("as_of", Cell::Id(as_of.to_string())),
+            ("timezone", Cell::Text(timezone.clone())),
+        ];
+        form.write(&Document { title: "campaign_statement", facts, tables })
+    }
+
+    /// Returns the commissions as CSV.
+    pub fn lines_csv(&self) -> String {
+        self.commissions_block().to_csv()
+    }
+
+    fn commissions_block(&self) -> Block {
+        Block::of(&COMMISSION_HEADER, self.commissions.iter().map(CommissionLine::cells))
     }
 }
 

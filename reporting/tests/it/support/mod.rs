@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod money;
 pub(crate) mod read;
 
 use std::collections::BTreeMap;
@@ -419,6 +420,26 @@ fn catalog() -> Vec<Entity> {
         link(BENS_FIXED_LINK, FIXED, BEN, "ben"),
         Entity::Coupon(coupon),
     ]
+}
+
+/// Somebody new with a link to the fixed campaign.
+pub(crate) fn somebody_else(world: &mut World) -> (InfluencerId, LinkId) {
+    let (id, link_id) = (InfluencerId::from_bits(44), LinkId::from_bits(45));
+    let entities = vec![influencer(id, "Cleo"), link(link_id, FIXED, id, "cleo")];
+    world.record(&Record::Catalog(Change {
+        at: at("2026-01-01T00:00:02Z"),
+        entities,
+        request: None,
+    }));
+    (id, link_id)
+}
+
+/// An amount booked by hand, in a batch that is paid.
+pub(crate) fn book_and_pay(world: &mut World) {
+    let fee = shared::booking::BookingKind::FixedFee;
+    world.book(1, ANNA, fee, 10_000, "2026-11-20T09:00:00Z");
+    world.close_books(1, "2026-11-30", "2026-12-01T09:00:00Z");
+    world.mark_paid(1, &[ANNA], "2026-12-01T10:00:00Z");
 }
 
 /// A month with rows in every table, some of them with unknown values.
