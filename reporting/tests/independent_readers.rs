@@ -70,6 +70,10 @@ fn quarter() -> World {
         }
     }
     let touch = world.click(20, december(4));
+    world.order(later(&paid("2021", december(7), &[touch]), december(7), |fact| {
+        fact.status = Some(shared::order::Status::Draft);
+    }));
+    world.order(later(&paid("2022", december(8), &[touch]), december(8), |fact| fact.test = true));
     world.record(&shared::record::Record::Event(support::event(
         20,
         shared::event::EventName::Session,

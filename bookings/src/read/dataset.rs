@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use journal::StreamName;
-use shared::catalog::{Campaign, Catalog, Merchant};
+use shared::catalog::{Campaign, Catalog, Change, Entity, Merchant};
 use shared::event::EventName;
 use shared::id::{CampaignId, EventId, InfluencerId, LinkId, MerchantId, UnparsedId};
 use shared::lead::LeadFact;
@@ -39,9 +39,29 @@ pub struct Dataset {
     pub first_unknown: Option<String>,
     /// The records that cannot be read and that a repair of the journal gave up, by stream.
     pub lost: Vec<(StreamName, RangeInclusive<u64>)>,
+    /// Every version of every campaign that was recorded, by the time of its change.
+    campaigns: HashMap<CampaignId, BTreeMap<Timestamp, Campaign>>,
 }
 
 impl Dataset {
+    /// Applies a change of the catalog, and keeps the version of each campaign.
+    pub(crate) fn change(&mut self, change: &Change) {
+        self.catalog.apply(change);
+        for entity in &change.entities {
+            if let Entity::Campaign(campaign) = entity {
+                let versions = self.campaigns.entry(campaign.id).or_default();
+                versions.insert(campaign.updated_at, campaign.clone());
+            }
+        }
+    }
+
+    /// Returns a campaign as its settings were at a moment; before the first version, as in that one.
+    pub(crate) fn campaign_at(&self, id: CampaignId, at: Timestamp) -> Option<&Campaign> {
+        let versions = self.campaigns.get(&id)?;
+        let at = versions.range(..=at).next_back().or_else(|| versions.first_key_value());
+        at.map(|(_, campaign)| campaign)
+    }
+
     /// Returns how many webhooks and postbacks nobody has understood so far: of one merchant, or of
     /// all.
     pub fn unread(&self, of: Option<MerchantId>) -> usize {

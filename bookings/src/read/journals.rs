@@ -211,7 +211,7 @@ fn add_record(dataset: &mut Dataset, stream: &StreamName, record: journal::Recor
         Ok(Record::Order(fact)) => dataset.order_facts.push(Recorded { stream, seq, fact: *fact }),
         Ok(Record::Lead(fact)) => dataset.lead_facts.push(Recorded { stream, seq, fact: *fact }),
         // Tables are computed after the last record, so every row sees the last change.
-        Ok(Record::Catalog(change)) => dataset.catalog.apply(&change),
+        Ok(Record::Catalog(change)) => dataset.change(&change),
         Ok(Record::Unparsed(kept)) => {
             dataset.unparsed.insert((kept.merchant, kept.id()));
         }

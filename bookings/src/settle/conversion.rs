@@ -13,7 +13,7 @@ use settlement::history::newness;
 use settlement::ledger::{Booking, CampaignAccount, Settled, settle};
 use settlement::own_mailbox::{OWN_MAILBOX, is_own_mailbox};
 use shared::catalog::Merchant;
-use shared::id::{CampaignId, ClickId, FactId, MerchantId};
+use shared::id::{ClickId, FactId, MerchantId};
 use shared::money::Currency;
 use shared::order::{AliasKind, Order, OrderFact, Source, Status, by_order};
 use shared::time::Timestamp;
@@ -61,25 +61,21 @@ struct Payer {
 
 /// All conversions by merchant and order id, with the settings that decide when they may be paid.
 #[derive(Debug)]
-pub struct Conversions {
+pub struct Conversions<'d> {
     list: Vec<Conversion>,
     payers: HashMap<MerchantId, Payer>,
-    hold_days: HashMap<CampaignId, u32>,
+    dataset: &'d Dataset,
 }
 
-impl Conversions {
+impl<'d> Conversions<'d> {
     /// Settles every order of the dataset.
     ///
     /// # Errors
     /// [`Error::TimeZone`] when the time zone of a merchant with conversions is invalid.
-    pub fn of(dataset: &Dataset) -> Result<Self, Error> {
+    pub fn of(dataset: &'d Dataset) -> Result<Self, Error> {
         let clicks = ClickIndex::new(&dataset.clicks);
         let catalog = &dataset.catalog;
-        let mut found =
-            Self { list: Vec::new(), payers: HashMap::new(), hold_days: HashMap::new() };
-        found
-            .hold_days
-            .extend(catalog.campaigns.values().map(|campaign| (campaign.id, campaign.hold_days)));
+        let mut found = Self { list: Vec::new(), payers: HashMap::new(), dataset };
         let orders = by_order(dataset.order_facts.iter().map(|recorded| &recorded.fact));
         let (keys, orders): (Vec<_>, Vec<Vec<&OrderFact>>) = orders.into_iter().unzip();
         let newness = newness(&orders, &|click| clicks.visit(click));
@@ -194,10 +190,12 @@ impl Conversions {
             return Ok(None);
         };
         let zone = &payer.zone;
-        let hold_days = self.hold_days.get(&account.campaign).copied().unwrap_or(0);
         let released_on = released_at.map(|at| local_date(at, zone)).transpose()?;
         // What was held cannot have been paid before it was released.
         let due = |paid_at| -> Result<Date, Error> {
+            // Who changes the days of the hold changes them for what is paid from then on.
+            let campaign = self.dataset.campaign_at(account.campaign, paid_at);
+            let hold_days = campaign.map_or(0, |campaign| campaign.hold_days);
             let due = days_later(local_date(paid_at, zone)?, hold_days)?;
             Ok(released_on.map_or(due, |released_on| released_on.max(due)))
         };

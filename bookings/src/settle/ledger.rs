@@ -21,14 +21,14 @@ use crate::settle::zones::{days_later, local_date, zone_of};
 /// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
 pub fn ledger_entries<'a>(
     dataset: &Dataset,
-    conversions: &'a Conversions,
+    conversions: &'a Conversions<'_>,
     as_of: Date,
 ) -> Result<Vec<LedgerEntry<'a>>, Error> {
     let mut entries = entries_of_orders(conversions, &dataset.catalog, as_of)?;
     for earned in earned_by_leads(dataset)?.into_iter().chain(earned_by_clicks(dataset)?) {
-        entries.push(entry_of_activity(earned, &dataset.catalog, as_of)?);
+        entries.push(entry_of_activity(earned, dataset, as_of)?);
     }
-    let mut terms = VolumeAndCaps::new(&dataset.catalog)?;
+    let mut terms = VolumeAndCaps::new(dataset)?;
     let mut bounded = Vec::with_capacity(entries.len());
     for moment in moments(entries, &terms) {
         let volume = terms.volume(&moment, as_of)?;
@@ -46,7 +46,7 @@ pub fn ledger_entries<'a>(
 }
 
 fn entries_of_orders<'a>(
-    conversions: &'a Conversions,
+    conversions: &'a Conversions<'_>,
     catalog: &Catalog,
     as_of: Date,
 ) -> Result<Vec<LedgerEntry<'a>>, Error> {
@@ -88,12 +88,13 @@ fn held_times(
 
 fn entry_of_activity<'a>(
     earned: Earning,
-    catalog: &Catalog,
+    dataset: &Dataset,
     as_of: Date,
 ) -> Result<LedgerEntry<'a>, Error> {
-    let campaign = catalog.campaigns.get(&earned.booking.account.campaign);
+    let of = earned.booking.account.campaign;
+    let campaign = dataset.campaign_at(of, earned.booking.booked_at);
     let hold_days = campaign.map_or(0, |campaign| campaign.hold_days);
-    let merchant = campaign.and_then(|campaign| catalog.merchants.get(&campaign.merchant));
+    let merchant = campaign.and_then(|campaign| dataset.catalog.merchants.get(&campaign.merchant));
     let zone = merchant.map(|merchant| zone_of(merchant)).transpose()?;
     let Earning { id, conversion, booking, held, released_on, held_times, link, .. } = earned;
     let hold_ends_on = days_later(earned.earned_on, hold_days)?;

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use settlement::ledger::{Booking, Reason};
-use shared::catalog::{Campaign, Catalog, Merchant};
+use shared::catalog::{Campaign, Merchant};
 use shared::commission::bound_minor;
 use shared::id::{CampaignId, FactId, InfluencerId};
 use shared::money::{Currency, Fraction};
 use shared::time::Timestamp;
 
 use crate::error::Error;
+use crate::read::dataset::Dataset;
 use crate::settle::entry::{LedgerEntry, status};
 use crate::settle::period::Month;
 use crate::settle::zones::{days_later, local_date, start_of, zone_of};
@@ -80,6 +81,15 @@ struct CampaignRules<'c> {
     zone: TimeZone,
     /// Whether any version of its terms has a rule for volume.
     has_volume: bool,
+    /// What knows its earlier settings.
+    dataset: &'c Dataset,
+}
+
+impl<'c> CampaignRules<'c> {
+    /// Returns the campaign as its settings were at a moment.
+    fn at(&self, at: Timestamp) -> &'c Campaign {
+        self.dataset.campaign_at(self.campaign.id, at).unwrap_or(self.campaign)
+    }
 }
 
 /// What an influencer sold for a campaign in a month.
@@ -127,10 +137,12 @@ struct CapUse {
 }
 
 impl CapUse {
-    /// Adds an amount and returns the change of the granted sum; negative when it shrinks.
+    /// Adds an amount and returns the change of the granted sum; negative when it shrinks. A cap that
+    /// was lowered takes nothing back that it granted before.
     fn grant(&mut self, amount_minor: i64, most: Option<i64>) -> i64 {
         self.asked_minor += amount_minor;
-        let granted = most.map_or(self.asked_minor, |most| self.asked_minor.min(most));
+        let granted = most
+            .map_or(self.asked_minor, |most| self.asked_minor.min(most.max(self.granted_minor)));
         let change = granted - self.granted_minor;
         self.granted_minor = granted;
         change
@@ -138,7 +150,8 @@ impl CapUse {
 }
 
 impl<'c> VolumeAndCaps<'c> {
-    pub(crate) fn new(catalog: &'c Catalog) -> Result<Self, Error> {
+    pub(crate) fn new(dataset: &'c Dataset) -> Result<Self, Error> {
+        let catalog = &dataset.catalog;
         let mut campaigns = HashMap::new();
         for campaign in catalog.campaigns.values() {
             let merchant: Option<&Merchant> =
@@ -146,7 +159,7 @@ impl<'c> VolumeAndCaps<'c> {
             if let Some(merchant) = merchant {
                 let (currency, zone) = (merchant.currency, zone_of(merchant)?);
                 let (campaign, has_volume) = (campaign.as_ref(), has_volume(campaign));
-                let rules = CampaignRules { campaign, currency, zone, has_volume };
+                let rules = CampaignRules { campaign, currency, zone, has_volume, dataset };
                 campaigns.insert(campaign.id, rules);
             }
         }
@@ -218,7 +231,8 @@ impl<'c> VolumeAndCaps<'c> {
         if account.currency != rules.currency {
             return Ok(None);
         }
-        let caps = &rules.campaign.caps;
+        // Who changes a cap changes it for what is booked from then on.
+        let caps = &rules.at(entry.booking.booked_at).caps;
         let booked_on = local_date(entry.booking.booked_at, &rules.zone)?;
         let month = (account.campaign, account.influencer, (booked_on.year(), booked_on.month()));
         let most = bound_minor(caps.commission_per_influencer_month, rules.currency);
@@ -295,7 +309,7 @@ fn due_of_void(
     let is_before = entry.booking.booked_at < ended_at;
     match entry.due_on.filter(|_| is_before) {
         Some(due_on) => Ok(due_on),
-        None => days_later(local_date(ended_at, &rules.zone)?, rules.campaign.hold_days),
+        None => days_later(local_date(ended_at, &rules.zone)?, rules.at(ended_at).hold_days),
     }
 }
 

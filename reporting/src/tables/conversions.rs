@@ -230,7 +230,7 @@ fn clicks_decision(clicks: &Earning) -> String {
 /// When a day is outside the range of the calendar, or a merchant's time zone is invalid.
 pub(super) fn rows<'a>(
     dataset: &'a Dataset,
-    conversions: &'a Conversions,
+    conversions: &'a Conversions<'_>,
 ) -> Result<Vec<Row<'a>>, Error> {
     let (openings, catalog) = (Openings::of(dataset), &dataset.catalog);
     let row = |what: What<'a>, opening| Row {

@@ -47,7 +47,7 @@ pub(crate) const DERIVED: [&str; 10] = [
 /// the calendar; [`Error::TimeZone`] when a merchant's time zone is invalid.
 pub(crate) fn parts(
     dataset: &Dataset,
-    conversions: &Conversions,
+    conversions: &Conversions<'_>,
     since: &Cursor,
     as_of: Date,
     put: &mut dyn FnMut(Part) -> Result<(), Error>,
@@ -68,7 +68,7 @@ fn put_recorded(dataset: &Dataset, since: &Cursor, put: &mut Put<'_>) -> Result<
 
 fn put_earned(
     dataset: &Dataset,
-    conversions: &Conversions,
+    conversions: &Conversions<'_>,
     as_of: Date,
     put: &mut Put<'_>,
 ) -> Result<(), Error> {

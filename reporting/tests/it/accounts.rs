@@ -131,6 +131,10 @@ fn below_the_minimum_is_carried_and_shown_until_it_is_reached() {
     assert_eq!((batch.lines.len(), batch.left_out[0].why), (0, WhyNot::BelowMinimum));
     sold(&mut world, "1002", at("2026-12-01T12:00:00Z"), 20_000);
     assert_eq!(shown(&balances(&world, "2026-12-31")), ["60.00", "60.00", "0.00", "0.00"]);
+    assert_eq!(shown(&balances(&world, "2026-11-30")), ["30.00", "0.00", "30.00", "30.00"]);
+    world.book(1, ANNA, BookingKind::Bonus, 100, "2026-11-11T09:00:00Z");
+    let paid_at_once = ["31.00", "31.00", "0.00", "0.00"];
+    assert_eq!(shown(&balances(&world, "2026-11-30")), paid_at_once, "a bonus waits for none");
 }
 
 fn balances(world: &World, whose: Whose, on: &str) -> Rows {

@@ -380,7 +380,12 @@ pub(crate) fn influencer(id: InfluencerId, name: &str) -> Entity {
     })
 }
 
-fn link(id: LinkId, campaign: CampaignId, influencer: InfluencerId, slug: &str) -> Entity {
+pub(crate) fn link(
+    id: LinkId,
+    campaign: CampaignId,
+    influencer: InfluencerId,
+    slug: &str,
+) -> Entity {
     let created_at = at("2026-01-01T00:00:00Z");
     Entity::Link(Link {
         id,
