@@ -14,6 +14,7 @@ use shared::money::Money;
 
 use crate::asked;
 use crate::context::Console;
+use crate::last_owed::Age;
 use crate::owed::{Known, moment, owed};
 use crate::pool::Reports;
 use crate::problem::Problem;
@@ -74,7 +75,7 @@ pub(crate) async fn balances(
     Query(query): Query<BalancesQuery>,
 ) -> Result<Json<Value>, Problem> {
     let wanted = query.read(role, &console.live.read())?;
-    let known = owed(&console, &reports).await?;
+    let known = owed(&console, &reports, Age::MayBeKept).await?;
     let catalog = console.live.read();
     let ledger = known.ledger(&catalog);
     let accounts = ledger.accounts().filter(|account| wanted.has(account));

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::guesses::Guesses;
 use crate::hosts::Hosts;
-use crate::owed::LastOwed;
+use crate::last_owed::LastOwed;
 use crate::problem::Problem;
 
 /// How long a request waits for a hot state that is still being opened.

@@ -23,6 +23,7 @@ use crate::auth::Author;
 use crate::context::Console;
 use crate::entities::found;
 use crate::fields::{Fields, flag, parsed};
+use crate::last_owed::Age;
 use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
 use crate::problem::Problem;
@@ -56,7 +57,7 @@ pub(crate) async fn close(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let request = request_id(&headers, "payouts", &body)?;
-    let known = owed(&console, &reports).await?;
+    let known = owed(&console, &reports, Age::New).await?;
     let prepare = |catalog: &Catalog| {
         if let Some(before) = answered(catalog, request.as_ref())? {
             let made = before.first.as_ref().and_then(|id| catalog.payouts.get(&id.parse().ok()?));

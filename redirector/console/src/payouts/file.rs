@@ -21,6 +21,7 @@ use super::mark::{check_owed, check_sum};
 use super::{named, refused, shown};
 use crate::asked;
 use crate::context::Console;
+use crate::last_owed::Age;
 use crate::owed::{owed, today};
 use crate::pool::Reports;
 use crate::problem::{Fault, Problem};
@@ -45,7 +46,7 @@ pub(crate) async fn file(
     let format = Format::ALL.into_iter().find(|known| known.as_str() == format);
     let format = format
         .ok_or_else(|| asked::wrong("format", "expected one of sepa, paypal, wise and plain"))?;
-    let known = owed(&console, &reports).await?;
+    let known = owed(&console, &reports, Age::New).await?;
     if !known.missing.is_empty() {
         return Err(incomplete(&known.missing));
     }

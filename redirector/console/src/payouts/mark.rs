@@ -22,6 +22,7 @@ use crate::auth::Author;
 use crate::context::Console;
 use crate::entities::REASON_CHARS_MAX;
 use crate::fields::{Fields, flag, parsed, text};
+use crate::last_owed::Age;
 use crate::owed::{Known, owed};
 use crate::pool::Reports;
 use crate::problem::Problem;
@@ -49,7 +50,7 @@ pub(crate) async fn paid(
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     let batch = named(&id)?;
-    let known = owed(&console, &reports).await?;
+    let known = owed(&console, &reports, Age::New).await?;
     let decide = |catalog: &Catalog, now| {
         let payment = read_payment(&body, catalog)?;
         let ledger = known.ledger(catalog);
