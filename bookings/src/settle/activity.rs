@@ -14,7 +14,7 @@ use shared::event::EventName;
 use shared::id::{CampaignId, ClickId, EventId, FactId, InfluencerId, LinkId};
 use shared::lead::LeadStatus;
 use shared::links::LinkRef;
-use shared::money::{Currency, Decimal};
+use shared::money::{Currency, Decimal, round_half_away};
 use shared::order::Touch;
 use shared::record::EventFact;
 use shared::time::Timestamp;
@@ -38,6 +38,8 @@ struct Lead<'a> {
     campaign: &'a Arc<Campaign>,
     merchant: &'a Arc<Merchant>,
     label: Label,
+    /// When the suspension was decided in which its click lies. What it earned before is taken back.
+    suspended_at: Option<Timestamp>,
     holding: Holding,
 }
 
@@ -48,8 +50,6 @@ enum Label {
     None,
     /// The click's attribution window does not cover it.
     OutsideWindow,
-    /// The link or the influencer was suspended when the link was clicked.
-    Suspended,
     /// The click had brought as many leads before as its campaign counts.
     LeadLimit,
     /// The click is one of a flood, and a lead proves no person.
@@ -77,7 +77,10 @@ impl Lead<'_> {
             label: self.label(),
             reason: self.reason(),
             order_id: None,
-            amount_minor: self.booking().map_or(0, |booking| booking.amount_minor),
+            amount_minor: self
+                .booking()
+                .filter(|_| !self.is_suspended())
+                .map_or(0, |booking| booking.amount_minor),
             currency: Some(self.merchant.currency),
             held: self.held(),
         }
@@ -85,16 +88,20 @@ impl Lead<'_> {
 
     /// Returns why its commission is held, in one line; `None` when it is not, or earns nothing.
     fn held(&self) -> Option<String> {
-        self.booking().and_then(|_| self.holding.to_text())
+        self.booking().filter(|_| !self.is_suspended()).and_then(|_| self.holding.to_text())
+    }
+
+    const fn is_suspended(&self) -> bool {
+        self.suspended_at.is_some()
     }
 
     /// Returns `outside_window`, `suspended`, `lead_limit` or `flood` for a lead that earns nothing, else an
     /// empty text.
     const fn label(&self) -> &'static str {
         match self.label {
-            Label::None => "",
             Label::OutsideWindow => "outside_window",
-            Label::Suspended => "suspended",
+            _ if self.is_suspended() => "suspended",
+            Label::None => "",
             Label::LeadLimit => "lead_limit",
             Label::Flood => "flood",
         }
@@ -103,9 +110,9 @@ impl Lead<'_> {
     /// Returns why the lead is credited or not, in one sentence.
     fn reason(&self) -> String {
         match self.label {
-            Label::None => "the click whose token came with the lead".to_owned(),
             Label::OutsideWindow => "the lead came after the window of its click".to_owned(),
-            Label::Suspended => "the link or the influencer was suspended".to_owned(),
+            _ if self.is_suspended() => "the link or the influencer was suspended".to_owned(),
+            Label::None => "the click whose token came with the lead".to_owned(),
             Label::LeadLimit => {
                 let most = self.campaign.caps.leads_per_click();
                 format!("the click had brought {most} leads before, and no more count")
@@ -114,11 +121,12 @@ impl Lead<'_> {
         }
     }
 
-    /// Returns what is booked for the lead; `None` when it earns nothing.
+    /// Returns what was booked for the lead when it came; `None` when it earned nothing then.
     fn booking(&self) -> Option<Booking> {
         let (_, terms) = self.campaign.terms_at(self.event.happened_at());
-        let amount =
-            terms.per_lead().filter(|_| self.merchant.trusts_leads() && self.label().is_empty())?;
+        let was_suspended = self.suspended_at.is_some_and(|at| at <= self.event.received_at);
+        let earns = self.merchant.trusts_leads() && self.label == Label::None && !was_suspended;
+        let amount = terms.per_lead().filter(|_| earns)?;
         let amount_minor = times_minor(amount, 1, self.merchant.currency)?;
         let account = (self.campaign.id, self.link.influencer());
         let received_at = self.event.received_at;
@@ -179,8 +187,6 @@ fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
             *earlier += 1;
             let label = if !touch.covers(event.fact.happened_at()) {
                 Label::OutsideWindow
-            } else if is_suspended(catalog, &link, touch.clicked_at) {
-                Label::Suspended
             } else if *earlier > campaign.caps.leads_per_click() {
                 Label::LeadLimit
             } else if floods.contains(&touch.click) {
@@ -196,6 +202,7 @@ fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
                 campaign,
                 merchant,
                 label,
+                suspended_at: suspended_at(catalog, &link, touch.clicked_at),
                 holding: held::of_lead(&touch, event.fact.received_at, influencer, catalog),
             });
         }
@@ -240,23 +247,30 @@ pub(crate) fn earned_by_leads(dataset: &Dataset) -> Result<Vec<Earning>, Error> 
             let released_on = released_at.map(|at| local_date(at, &zone)).transpose()?;
             let (held, held_times) = (lead.holding.to_text(), lead.holding.periods);
             let (id, conversion, link) = (None, lead.id, None);
-            earned.push(Earning {
-                id,
-                conversion,
-                booking,
-                earned_on,
-                held,
-                released_on,
-                held_times,
-                link,
+            let accrued =
+                Earning { id, conversion, booking, earned_on, held, released_on, held_times, link };
+            let taken_back = lead.suspended_at.map(|at| {
+                let amount_minor = accrued.booking.amount_minor.saturating_neg();
+                suspended(&accrued, at, 0, amount_minor)
             });
+            earned.push(accrued);
+            earned.extend(taken_back);
         }
     }
     Ok(earned)
 }
 
 /// The clicks of a day that one version of a campaign's terms pays to one influencer, by link.
-type DaysOfClicks = BTreeMap<(CampaignId, InfluencerId, Date, usize), BTreeMap<LinkId, i64>>;
+type DaysOfClicks = BTreeMap<DayOfClicks, BTreeMap<LinkId, PaidClicks>>;
+type DayOfClicks = (CampaignId, InfluencerId, Date, usize);
+
+/// The clicks of a day on a link that are paid.
+#[derive(Default)]
+struct PaidClicks {
+    count: i64,
+    /// How many of them lie in a suspension that was decided when the day was over, by that time.
+    taken_back: BTreeMap<Timestamp, i64>,
+}
 
 /// Returns what billable clicks earned: for each day, influencer and version of a campaign's terms an
 /// amount a link. They add up to the day's amount, which is rounded once, whatever is held of it.
@@ -274,18 +288,19 @@ pub fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
         let Some(rate) = terms.per_click() else { continue };
         let begins = start_of(day, zone)?;
         let (mut counted, mut booked_minor) = (0, 0);
-        for (link, count) in links {
-            counted += count;
+        for (link, clicks) in links {
+            counted += clicks.count;
             // The amount of all links so far, less what is booked for those before.
             let Some(so_far) = times_minor(rate, counted, merchant.currency) else { continue };
             let amount_minor = so_far - booked_minor;
             booked_minor = so_far;
             let conversion = id_of_clicks((id, influencer, day, version), link);
             let account = (id, influencer);
-            let booking = booking(conversion, begins, account, merchant, count, rate, amount_minor);
+            let (count, at) = (clicks.count, begins);
+            let booking = booking(conversion, at, account, merchant, count, rate, amount_minor);
             let holding = held::of_clicks(link, influencer, catalog);
             let released_on = holding.released_at.map(|at| local_date(at, zone)).transpose()?;
-            earned.push(Earning {
+            let accrued = Earning {
                 id: None,
                 conversion,
                 booking,
@@ -294,10 +309,55 @@ pub fn earned_by_clicks(dataset: &Dataset) -> Result<Vec<Earning>, Error> {
                 released_on,
                 held_times: holding.periods,
                 link: Some(link),
-            });
+            };
+            let taken_back = taken_back(&accrued, clicks.taken_back);
+            earned.push(accrued);
+            earned.extend(taken_back);
         }
     }
     Ok(earned)
+}
+
+/// Returns what suspensions take back of a day's clicks, each when it was decided: what is left is the
+/// share of the clicks that are left, rounded.
+fn taken_back(accrued: &Earning, taken: BTreeMap<Timestamp, i64>) -> Vec<Earning> {
+    let (all, amount_minor) = (accrued.booking.base_minor, accrued.booking.amount_minor);
+    let (mut left, mut left_minor) = (all, amount_minor);
+    let mut earned = Vec::new();
+    for (at, count) in taken {
+        left -= count;
+        let share = round_half_away(i128::from(amount_minor) * i128::from(left), i128::from(all));
+        let now_minor = i64::try_from(share).unwrap_or(left_minor);
+        earned.push(suspended(accrued, at, left, now_minor - left_minor));
+        left_minor = now_minor;
+    }
+    earned
+}
+
+/// Returns what a suspension takes back of an earning when it was decided.
+fn suspended(accrued: &Earning, at: Timestamp, left: i64, amount_minor: i64) -> Earning {
+    let id = FactId::of_content(&[
+        b"suspended",
+        accrued.conversion.as_bytes(),
+        at.to_string().as_bytes(),
+    ]);
+    let booking = Booking {
+        booked_at: at,
+        reason: Reason::Suspended,
+        base_minor: left,
+        amount_minor,
+        ..accrued.booking.clone()
+    };
+    Earning {
+        id: Some(id),
+        conversion: accrued.conversion,
+        booking,
+        earned_on: accrued.earned_on,
+        held: accrued.held.clone(),
+        released_on: accrued.released_on,
+        held_times: accrued.held_times.clone(),
+        link: accrued.link,
+    }
 }
 
 /// Counts the clicks that are paid.
@@ -312,12 +372,23 @@ fn paid_clicks(
         let Some(link) = catalog.links.get(click.link) else { continue };
         let Some((campaign, _, zone)) = paying.get(&link.campaign()) else { continue };
         let (version, terms) = campaign.terms_at(click.at);
-        if terms.per_click().is_none() || is_suspended(catalog, &link, click.at) {
+        if terms.per_click().is_none() {
             continue;
         }
         let day = local_date(click.at, zone)?;
+        let suspended_at = suspended_at(catalog, &link, click.at);
+        // A day's amount is known when the day is over.
+        let is_over =
+            |at: &Timestamp| local_date(*at, zone).is_ok_and(|decided_on| day < decided_on);
+        if suspended_at.is_some_and(|at| !is_over(&at)) {
+            continue;
+        }
         let of_day = days.entry((campaign.id, link.influencer(), day, version)).or_default();
-        *of_day.entry(click.link).or_default() += 1;
+        let clicks = of_day.entry(click.link).or_default();
+        clicks.count += 1;
+        if let Some(at) = suspended_at {
+            *clicks.taken_back.entry(at).or_default() += 1;
+        }
     }
     Ok(days)
 }
@@ -338,10 +409,10 @@ fn id_of_clicks(
     FactId::of_content(&parts.each_ref().map(|part| part.as_bytes()))
 }
 
-/// Returns whether a click lies in a suspension of its link or its influencer.
-fn is_suspended(catalog: &Catalog, link: &LinkRef<'_>, clicked_at: Timestamp) -> bool {
+/// Returns when the suspension was decided, of its link or its influencer, in which a click lies.
+fn suspended_at(catalog: &Catalog, link: &LinkRef<'_>, clicked_at: Timestamp) -> Option<Timestamp> {
     let of = (link.id(), link.influencer());
-    catalog.suspended_click(of, clicked_at, Timestamp::MAX).is_some()
+    catalog.suspended_click(of, clicked_at, Timestamp::MAX).map(|period| period.made_at)
 }
 
 type PayingCampaign<'a> = (&'a Arc<Campaign>, &'a Arc<Merchant>, jiff::tz::TimeZone);
