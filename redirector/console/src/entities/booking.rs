@@ -76,6 +76,10 @@ fn amount(
     let amount: Decimal = shaped(value)?;
     let Some(merchant) = merchant else { return Ok(0) };
     let minor = amount.to_minor(merchant.currency).map_err(|error| error.to_string())?;
+    let rest = Decimal::from_minor(minor, merchant.currency).checked_sub(amount);
+    if rest.is_none_or(|rest| rest.fraction().0 != 0) {
+        return Err(format!("`{amount}` has more decimals than {} has", merchant.currency));
+    }
     match minor {
         0 => Err("expected an amount other than zero".to_owned()),
         _ if minor.unsigned_abs() > AMOUNT_MAX.unsigned_abs() => {
