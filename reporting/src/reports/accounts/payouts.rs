@@ -55,12 +55,12 @@ impl Payouts {
         }
         let block = Block::of(&HEADER, rows.into_iter());
         let tables = vec![Table { name: "payouts", block }];
-        Ok(Self(Document { title: "payouts", facts: vec![], tables }))
+        Ok(Self(Document { title: "payouts", facts: vec![], tables, lines: None }))
     }
 
     /// Writes the batches.
     pub fn write(&self, form: Form) -> String {
-        form.write(&self.0)
+        form.write(&self.0, false)
     }
 }
 
