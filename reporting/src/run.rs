@@ -80,16 +80,11 @@ fn run_account_statement(command: &Statement) -> Result<String, Error> {
     note_unread(&dataset, command.merchant);
     let whose = Whose { merchant: command.merchant, influencer: command.influencer };
     let on = on_day(command.as_of);
-    let mut statement = reporting::AccountStatement::of(&dataset, whose, command.period()?, on)?;
+    let statement = reporting::AccountStatement::of(&dataset, whose, command.period()?, on)?;
     if let Some(Some(path)) = &command.lines {
         reporting::write_text(path, &statement.lines_csv())?;
     }
-    let form = command.form();
-    Ok(match (command.has_lines_below(), form) {
-        (true, Form::Csv) => format!("{}\n{}", statement.write(form), statement.lines_csv()),
-        (true, _) => statement.write_with_lines(form),
-        (false, _) => statement.write(form),
-    })
+    Ok(statement.write(command.form(), command.has_lines_below()))
 }
 
 fn run_campaign_statement(command: &Statement, campaign: CampaignId) -> Result<String, Error> {

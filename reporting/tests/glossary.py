@@ -57,6 +57,8 @@ def expected_cells(expected, report, column):
 
 def main(page, export, expected):
     db = duckdb.connect()
+    # A day is the same on every machine.
+    db.execute("SET TimeZone = 'UTC'")
     for table in sorted(path.name for path in export.iterdir() if path.is_dir() and not path.name.startswith(".")):
         db.execute(
             f"CREATE VIEW {table} AS SELECT * EXCLUDE (date) FROM "

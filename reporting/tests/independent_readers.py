@@ -81,6 +81,8 @@ def stated(manifest, table):
 
 def main(folder):
     db = duckdb.connect()
+    # A day is the same on every machine.
+    db.execute("SET TimeZone = 'UTC'")
     for form in ("parquet", "csv", "ndjson"):
         root = folder / form
         manifest = json.loads((root / "manifest.json").read_text())

@@ -151,7 +151,7 @@ fn every_figure_of_the_glossary_is_a_query_that_gives_what_the_reports_say() {
         "to": DAYS.1,
         "campaign": AUTUMN.to_string(),
         "balances": rows_of(&balances, "accounts"),
-        "account_statement": rows_of(&account.write_with_lines(Form::Json), "accounts"),
+        "account_statement": rows_of(&account.write(Form::Json, true), "accounts"),
         "campaign_statement": rows_of(&campaign.write(Form::Json, false), "influencers"),
     });
     std::fs::write(world.path("expected.json"), expected.to_string()).unwrap();

@@ -9,9 +9,11 @@ use shared::id::{FactId, InfluencerId};
 
 use crate::error::Error;
 use crate::read::dataset::Dataset;
-use crate::settle::activity::{Earning, earned_by_clicks, earned_by_leads};
+use crate::settle::clicks::earned_by_clicks;
 use crate::settle::conversion::{Conversion, Conversions};
+use crate::settle::earning::Earning;
 use crate::settle::entry::{LedgerEntry, status};
+use crate::settle::page_leads::earned_by_leads;
 use crate::settle::volume_and_caps::{Moment, VolumeAndCaps, moments};
 use crate::settle::zones::{days_later, local_date, zone_of};
 

@@ -10,8 +10,8 @@ use shared::id::{ClickId, FactId};
 use shared::order::{OpeningId, Touch};
 
 use crate::read::dataset::Dataset;
-use crate::settle::activity::all_leads;
 use crate::settle::entry::LedgerEntry;
+use crate::settle::page_leads::all_leads;
 
 /// Clicks with a sub id, and openings of whose visitor's consent anybody said something.
 pub struct Openings<'a> {

@@ -80,12 +80,12 @@ impl Forecast {
             ("as_of", day(days.today)),
             ("timezone", Cell::Text(merchant.timezone.clone())),
         ]);
-        Ok(Self(Document { title: "forecast", facts, tables }))
+        Ok(Self(Document { title: "forecast", facts, tables, lines: None }))
     }
 
     /// Writes the forecast.
     pub fn write(&self, form: Form) -> String {
-        form.write(&self.0)
+        form.write(&self.0, false)
     }
 }
 

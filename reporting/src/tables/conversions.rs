@@ -8,6 +8,7 @@ use bookings::{
     AnyLead, Conversion, Conversions, Dataset, Earning, Openings, all_leads, earned_by_clicks,
 };
 use settlement::attribution::{Candidate, Method, RULES};
+use settlement::ledger::Reason;
 use shared::catalog::{Catalog, Model};
 use shared::consent::Consent;
 use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId, MerchantId};
@@ -246,7 +247,10 @@ pub(super) fn rows<'a>(
         let opening = lead.touch.map(|touch| OpeningId::Click(touch.click));
         row(What::Lead(Box::new(lead)), opening)
     });
-    let clicks = earned_by_clicks(dataset)?.into_iter().filter_map(|earned| {
+    // What is taken back of a day's clicks is no conversion of its own.
+    let clicks = earned_by_clicks(dataset)?.into_iter();
+    let clicks = clicks.filter(|earned| earned.booking.reason == Reason::Accrued);
+    let clicks = clicks.filter_map(|earned| {
         let campaign = catalog.campaigns.get(&earned.booking.account.campaign)?;
         Some(row(What::Clicks(Box::new(earned), campaign.merchant), None))
     });

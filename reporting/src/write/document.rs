@@ -17,4 +17,18 @@ pub(crate) struct Document {
     pub(crate) facts: Vec<(&'static str, Cell)>,
     /// Its tables, the most important one first.
     pub(crate) tables: Vec<Table>,
+    /// What it is made of, a row each: written below the others when that is asked for.
+    pub(crate) lines: Option<Table>,
+}
+
+impl Document {
+    /// Returns the tables to write.
+    pub(crate) fn tables(&self, with_lines: bool) -> impl Iterator<Item = &Table> {
+        self.tables.iter().chain(self.lines.as_ref().filter(|_| with_lines))
+    }
+
+    /// Returns the lines as CSV.
+    pub(crate) fn lines_csv(&self) -> String {
+        self.lines.as_ref().map_or_else(String::new, |lines| lines.block.to_csv())
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::write::document::Document;
 use crate::write::page::page;
-use crate::write::print::{Cell, printable};
+use crate::write::print::{Block, Cell, printable};
 use crate::write::words::Language;
 
 /// The form in which a document is written.
@@ -16,7 +16,7 @@ use crate::write::words::Language;
 pub enum Form {
     /// Aligned columns, for people.
     Table,
-    /// RFC 4180, the first table alone; for spreadsheets and programs.
+    /// RFC 4180, the first table and the lines alone; for spreadsheets and programs.
     Csv,
     /// One object, with every value as the text that CSV has; for programs.
     Json,
@@ -26,40 +26,44 @@ pub enum Form {
 
 impl Form {
     /// Writes a document.
-    pub(crate) fn write(self, document: &Document) -> String {
+    pub(crate) fn write(self, document: &Document, with_lines: bool) -> String {
         match self {
-            Self::Table => to_text(document),
-            Self::Csv => {
-                document.tables.first().map_or_else(String::new, |first| first.block.to_csv())
-            }
-            Self::Json => to_json(document),
-            Self::Html(language) => page(document, language),
+            Self::Table => to_text(document, with_lines),
+            Self::Csv => to_csv(document, with_lines),
+            Self::Json => to_json(document, with_lines),
+            Self::Html(language) => page(document, with_lines, language),
         }
     }
 }
 
 /// Writes what is known of the document, then its tables, with an empty line between them. What is
-/// empty is left out.
-fn to_text(document: &Document) -> String {
+/// empty is left out, but for the first table.
+fn to_text(document: &Document, with_lines: bool) -> String {
     let facts = document.facts.iter().filter(|(_, value)| !value.as_str().is_empty());
     let fact = |(key, value): &(&'static str, Cell)| {
         format!("{}: {}\n", key.replace('_', " "), printable(value.as_str()))
     };
     let facts: String = facts.map(fact).collect();
-    let first = document.tables.first().map(|table| table.block.to_table());
-    let others = document.tables.iter().skip(1).filter(|table| !table.block.rows().is_empty());
-    let blocks = [Some(facts), first].into_iter().flatten();
-    let blocks = blocks.chain(others.map(|table| table.block.to_table()));
+    let tables = document.tables(with_lines).enumerate();
+    let tables = tables.filter(|(at, table)| *at == 0 || !table.block.rows().is_empty());
+    let blocks = [facts].into_iter().chain(tables.map(|(_, table)| table.block.to_table()));
     blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn to_json(document: &Document) -> String {
+fn to_csv(document: &Document, with_lines: bool) -> String {
+    let first = document.tables.first().map(|table| &table.block);
+    let lines = document.lines.as_ref().filter(|_| with_lines).map(|lines| &lines.block);
+    let blocks = [first, lines].into_iter().flatten();
+    blocks.map(Block::to_csv).collect::<Vec<_>>().join("\n")
+}
+
+fn to_json(document: &Document, with_lines: bool) -> String {
     let mut object = Map::new();
     object.insert("title".to_owned(), document.title.into());
     for (key, value) in &document.facts {
         object.insert((*key).to_owned(), value.as_str().into());
     }
-    for table in &document.tables {
+    for table in document.tables(with_lines) {
         let row = |cells: &Vec<Cell>| {
             let named = table.block.header().iter().zip(cells);
             let named = named.map(|(name, cell)| ((*name).to_owned(), cell.as_str().into()));

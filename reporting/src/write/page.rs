@@ -23,7 +23,7 @@ th,td{padding:.3rem .6rem;border-bottom:1px solid #bbb;text-align:start;vertical
 tr{break-inside:avoid}.wide{overflow:visible}}";
 
 /// Writes the page.
-pub(crate) fn page(document: &Document, language: Language) -> String {
+pub(crate) fn page(document: &Document, with_lines: bool, language: Language) -> String {
     let title = word(document.title, language);
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"{}\" dir=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -41,7 +41,7 @@ pub(crate) fn page(document: &Document, language: Language) -> String {
         }
     }
     page.push_str("</dl>\n");
-    for table in document.tables.iter().filter(|table| !table.block.rows().is_empty()) {
+    for table in document.tables(with_lines).filter(|table| !table.block.rows().is_empty()) {
         write_table(&mut page, table, language);
     }
     page.push_str("</main>\n</body>\n</html>\n");

@@ -184,8 +184,7 @@ fn a_merchant_sees_what_is_owed_to_everybody() {
     let period = "2026-11".parse().unwrap();
     let on = OnDay::Day(day("2026-12-31"));
     let statement = AccountStatement::of(&world.dataset(), whose, period, on).unwrap();
-    let json: serde_json::Value =
-        serde_json::from_str(&statement.write_with_lines(Form::Json)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&statement.write(Form::Json, true)).unwrap();
     let owed: Vec<_> = json["accounts"].as_array().unwrap().iter().collect();
     assert_eq!(
         owed.iter()
@@ -223,7 +222,7 @@ fn a_page_for_print_runs_nothing_and_asks_for_nothing() {
     let (period, on) = ("2026-11".parse().unwrap(), OnDay::Day(day("2026-12-01")));
     for language in Language::ALL {
         let statement = AccountStatement::of(&world.dataset(), whose, period, on).unwrap();
-        let page = statement.write_with_lines(Form::Html(language));
+        let page = statement.write(Form::Html(language), true);
         let direction = if language == Language::He { "rtl" } else { "ltr" };
         assert!(
             page.contains(&format!("<html lang=\"{language}\" dir=\"{direction}\">")),
@@ -243,7 +242,7 @@ fn a_page_for_print_runs_nothing_and_asks_for_nothing() {
         assert!(!page.contains("DE8937"), "no account number");
     }
     let swedish = AccountStatement::of(&world.dataset(), whose, period, on).unwrap();
-    let swedish = swedish.write_with_lines(Form::Html(Language::Sv));
+    let swedish = swedish.write(Form::Html(Language::Sv), true);
     assert!(swedish.contains("Kontoutdrag") && swedish.contains("Självfaktura"), "{swedish}");
 }
 

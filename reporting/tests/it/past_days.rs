@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use accounts::{Account, AsOf, Balance};
 use bookings::{Figure, moves};
-use shared::catalog::{Campaign, Change, Entity, Hold, HoldTarget};
+use shared::catalog::{Campaign, Change, Entity, Hold, HoldTarget, Suspendable, Suspension};
 use shared::commission::Pays;
 use shared::day::Day;
+use shared::event::EventName;
 use shared::id::{HoldId, LinkId};
 use shared::order::{AmountPart, OrderFact, Unreadable};
 use shared::payout::Step;
@@ -16,8 +17,8 @@ use shared::time::{Span, Timestamp};
 
 use crate::support::money::{berlin, day, euros};
 use crate::support::{
-    ANNA, ANNAS_LINK, AUTUMN, SHOP, World, at, campaign, cancelled, click, later, link, noon, paid,
-    refunded,
+    ANNA, ANNAS_LINK, AUTUMN, SHOP, World, at, campaign, cancelled, click, event, later, link,
+    merchant, noon, paid, refunded,
 };
 
 type Days = BTreeMap<Day, BTreeMap<Account, Balance>>;
@@ -295,4 +296,37 @@ fn no_past_day_changes_where_clicks_are_held() {
     then(&mut world, "2027-01-20T09:00:00Z", |world, when| {
         hold(world, HoldTarget::Link(ANNAS_LINK), "2026-12-20T09:00:00Z", Some(when));
     });
+    // From the second of Anna's three clicks on: 0.02 were booked, and a third of it is left.
+    then(&mut world, "2027-02-20T09:00:00Z", |world, when| {
+        let from = at("2026-11-05T09:02:00Z");
+        let of = Suspendable::Influencer(ANNA);
+        world.change(when, Entity::Suspension(Suspension::changed(None, of, Some(from), when)));
+    });
+    let as_of = |on: &str| AsOf::end_of(day(on), &berlin());
+    let approved =
+        |on: &str| world.ledger().balance(euros(ANNA), as_of(on)).unwrap().approved_minor;
+    assert_eq!((approved("2027-02-19"), approved("2027-02-20")), (2, 1));
+}
+
+#[test]
+fn no_past_day_changes_where_leads_of_pages_are_taken_back() {
+    let mut world = world(r#"{"kind":"per_lead","amount":"2.50"}"#, "{}");
+    let trusting = merchant(|merchant| {
+        (merchant.trust_pixel, merchant.updated_at) = (true, at("2026-01-02T00:00:00Z"));
+    });
+    world.change(at("2026-01-02T00:00:00Z"), trusting);
+    then(&mut world, "2026-11-05T09:00:00Z", |world, when| {
+        let touch = world.click(1, when);
+        let lead = event(1, EventName::Lead, when.plus(Span::minutes(5)), Some(touch));
+        world.record(&Record::Event(lead));
+    });
+    then(&mut world, "2027-02-20T09:00:00Z", |world, when| {
+        let of = Suspendable::Link(ANNAS_LINK);
+        let from = at("2026-11-01T00:00:00Z");
+        world.change(when, Entity::Suspension(Suspension::changed(None, of, Some(from), when)));
+    });
+    let as_of = |on: &str| AsOf::end_of(day(on), &berlin());
+    let approved =
+        |on: &str| world.ledger().balance(euros(ANNA), as_of(on)).unwrap().approved_minor;
+    assert_eq!((approved("2027-02-19"), approved("2027-02-20")), (250, 0));
 }

@@ -45,13 +45,13 @@ impl Balances {
             let rows = rows.collect::<Result<Vec<_>, Error>>()?;
             let block = Block::of(&HEADER, rows.into_iter());
             let tables = vec![Table { name: "accounts", block }];
-            Ok(Self(Document { title: "balances", facts: vec![], tables }))
+            Ok(Self(Document { title: "balances", facts: vec![], tables, lines: None }))
         })
     }
 
     /// Writes the balances.
     pub fn write(&self, form: Form) -> String {
-        form.write(&self.0)
+        form.write(&self.0, false)
     }
 }
 

@@ -44,11 +44,7 @@ const TOTALS: [&str; 8] =
 const SHARE: [&str; 3] = ["currency", "new", "total"];
 
 /// A statement of account.
-pub struct AccountStatement {
-    document: Document,
-    /// How many commissions and payments it has.
-    pub lines: usize,
-}
+pub struct AccountStatement(Document);
 
 impl AccountStatement {
     /// Computes the statement of an influencer or a merchant over the days of a period, as far as they
@@ -69,36 +65,27 @@ impl AccountStatement {
             }
             let rows = moved.iter().map(|(account, moved)| row(&accounts, *account, moved));
             let lines = Lines::of(&accounts, entries, &days);
-            let count = lines.rows.len();
             let shares = agency_shares(&accounts, &list, &days)?;
             let tables = vec![
                 Table { name: "accounts", block: Block::of(&HEADER, rows) },
                 Table { name: "totals", block: Block::of(&TOTALS, totals(&moved)?.into_iter()) },
                 Table { name: "agency_share", block: Block::of(&SHARE, shares.into_iter()) },
-                Table { name: "lines", block: Block::of(&LINES, lines.rows.into_iter()) },
             ];
+            let lines = Block::of(&LINES, lines.rows.into_iter());
+            let lines = Some(Table { name: "lines", block: lines });
             let facts = facts(&accounts, &list, &days);
-            let document = Document { title: "account_statement", facts, tables };
-            Ok(Self { document, lines: count })
+            Ok(Self(Document { title: "account_statement", facts, tables, lines }))
         })
     }
 
-    /// Writes the statement, without its lines.
-    pub fn write(&mut self, form: Form) -> String {
-        let lines = self.document.tables.pop();
-        let text = form.write(&self.document);
-        self.document.tables.extend(lines);
-        text
-    }
-
-    /// Writes the statement with its lines. CSV has one table alone, so it has none here.
-    pub fn write_with_lines(&self, form: Form) -> String {
-        form.write(&self.document)
+    /// Writes the statement, with its lines below it if that is asked for.
+    pub fn write(&self, form: Form, with_lines: bool) -> String {
+        form.write(&self.0, with_lines)
     }
 
     /// Returns the lines as CSV.
     pub fn lines_csv(&self) -> String {
-        self.document.tables.last().map_or_else(String::new, |lines| lines.block.to_csv())
+        self.0.lines_csv()
     }
 }
 

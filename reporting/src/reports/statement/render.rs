@@ -23,10 +23,8 @@ impl Statement {
     /// Writes the statement as a document: for JSON and for print.
     pub fn write(&self, form: Form, with_lines: bool) -> String {
         let lines = self.lines.iter().map(Line::cells);
-        let mut tables = vec![Table { name: "influencers", block: Block::of(&HEADER, lines) }];
-        if with_lines {
-            tables.push(Table { name: "commissions", block: self.commissions_block() });
-        }
+        let tables = vec![Table { name: "influencers", block: Block::of(&HEADER, lines) }];
+        let lines = Some(Table { name: "commissions", block: self.commissions_block() });
         let About { campaign, campaign_id, merchant, period, as_of, timezone } = &self.about;
         let facts = vec![
             ("campaign", Cell::Text(campaign.clone())),
@@ -36,7 +34,8 @@ impl Statement {
             ("as_of", Cell::Id(as_of.to_string())),
             ("timezone", Cell::Text(timezone.clone())),
         ];
-        form.write(&Document { title: "campaign_statement", facts, tables })
+        let document = Document { title: "campaign_statement", facts, tables, lines };
+        form.write(&document, with_lines)
     }
 
     /// Returns the commissions as CSV.

@@ -119,8 +119,8 @@ impl World {
         let whose = Whose { influencer: Some(influencer), merchant: None };
         let period = reporting::Period::days(from.parse().unwrap(), to.parse().unwrap()).unwrap();
         let on = OnDay::Day(day(as_of));
-        let mut statement =
+        let statement =
             reporting::AccountStatement::of(&self.dataset(), whose, period, on).unwrap();
-        (rows(&statement.write(Form::Csv)), rows(&statement.lines_csv()))
+        (rows(&statement.write(Form::Csv, false)), rows(&statement.lines_csv()))
     }
 }
