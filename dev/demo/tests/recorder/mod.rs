@@ -147,6 +147,12 @@ impl Recorder {
         self.inner.state.lock().expect("no panic").paths.iter().any(|path| path.starts_with(start))
     }
 
+    /// How many of the pixel's files were asked for.
+    pub(crate) fn pixel_files(&self) -> usize {
+        let state = self.inner.state.lock().expect("no panic");
+        state.paths.iter().filter(|path| path.starts_with("/_ac/px")).count()
+    }
+
     /// Waits until a path that begins so is asked for.
     pub(crate) async fn asked_for(&self, start: &str) {
         let end = Instant::now() + PATIENCE;
