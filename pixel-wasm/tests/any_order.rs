@@ -128,13 +128,12 @@ impl World {
             Step::Consent(word) => return self.consent(number, word),
             Step::Buy(id) => {
                 let id = format!("P{id}");
-                match self.words[number] {
-                    "granted" => _ = self.told.insert(id.clone()),
-                    // At most twenty calls wait; these are fewer.
-                    "unknown" if self.waiting[number].len() < 6 => {
-                        _ = self.waiting[number].insert(id.clone())
-                    }
-                    _ => {}
+                // At most twenty calls wait; these are fewer.
+                let waits = self.words[number] == "unknown" && self.waiting[number].len() < 6;
+                if waits {
+                    self.waiting[number].insert(id.clone());
+                } else if self.words[number] == "granted" {
+                    self.told.insert(id.clone());
                 }
                 return self.tabs[number].buy(&id);
             }

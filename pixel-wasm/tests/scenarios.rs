@@ -304,6 +304,18 @@ fn a_purchase_is_not_pushed_out_by_pages_and_goes_only_for_another() {
 }
 
 #[test]
+fn events_of_one_millisecond_sort_by_their_order() {
+    let mut tab = Tab::open("https://shop.example/", PLAIN);
+    for id in 1..30 {
+        tab.buy(&id.to_string());
+    }
+    let browser = tab.page().browser.borrow();
+    let events = browser.local.iter().filter(|(key, _)| key.contains(".e."));
+    let orders: Vec<_> = events.map(|(_, body)| part(body, "\"o\":{\"id\":\"")).collect();
+    assert_eq!(orders, (10..30).map(|id| id.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn limits_count_bytes() {
     let mut tab = Tab::open("https://shop.example/", PLAIN);
     // 200 characters of three bytes in each of 50 lines: more than a body may have.

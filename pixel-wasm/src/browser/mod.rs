@@ -14,9 +14,9 @@ use js_sys::{Date, Promise};
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, History, Navigator, RequestInit, Storage, Window};
 
+use crate::pixel::Input;
 use crate::pixel::page::{Act, Page, Timer, What};
 use crate::pixel::text::{Room, Text};
-use crate::pixel::Input;
 
 #[wasm_bindgen(module = "adapter")]
 extern "C" {
@@ -106,6 +106,7 @@ impl Page for Browser {
         room.fill(name, READ_BYTES_MAX, |name, place| read(what as u32, as_str(name), place));
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds, for ages to come")]
     fn now(&mut self) -> u64 {
         Date::now() as u64
     }

@@ -3,7 +3,7 @@
 //! Of the token only what has its shape is taken: a shop may use a parameter of the same name for
 //! something else. Version 1 has 76 characters; later ones may differ.
 
-use super::text::{Room, Text};
+use super::text::{Room, Text, size};
 
 /// The names under which shops put a code into an address.
 const CODE_NAMES: [&str; 7] = [
@@ -38,6 +38,12 @@ pub fn end_of_word(at: u32, room: &Room) -> u32 {
         at += 1;
     }
     at
+}
+
+/// The length of the first of these words that stands at a place; 0 if none does.
+fn any_at(at: u32, words: &[&str], room: &Room) -> u32 {
+    let found = words.iter().find(|words| room.has_at(at, words));
+    found.map_or(0, |words| size(words.len()))
 }
 
 fn is_end_of_value(at: u32, room: &Room) -> bool {
@@ -99,11 +105,9 @@ pub fn code_in(address: Text, room: &mut Room) -> Text {
         if room.has_at(at, "state=") {
             return Text::NONE;
         }
-        for name in &CODE_NAMES {
-            let value = at + name.len() as u32;
-            if room.has_at(at, name) && !is_end_of_value(value, room) {
-                found = value;
-            }
+        let value = at + any_at(at, &CODE_NAMES, room);
+        if value != at && !is_end_of_value(value, room) {
+            found = value;
         }
     }
     let code = room.begin();
@@ -121,7 +125,7 @@ pub fn proof_in(address: Text, room: &mut Room) -> Text {
     let proof = room.begin();
     let mut at = address.0;
     while !room.is_end(at) {
-        if PROOFS.iter().any(|start| room.has_at(at, start)) {
+        if any_at(at, &PROOFS, room) != 0 {
             room.copy_range(at, end_of_word(at, room));
             break;
         }

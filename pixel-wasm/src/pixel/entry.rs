@@ -6,7 +6,7 @@
 //! letter of an object or a list the place in it, from `0` up. Nothing here decides what an object
 //! means.
 
-use super::text::{Room, Text};
+use super::text::{Room, Text, size};
 
 /// The letters of names. Those of objects and lists come first.
 pub mod name {
@@ -59,7 +59,7 @@ pub fn value(entry: Text, path: Path, name: u8, room: &Room) -> Text {
     let mut leaf = entry.0;
     while room.byte(leaf) != 0 {
         if room.has_at(leaf, path.0) {
-            let mut at = leaf + path.0.len() as u32;
+            let mut at = leaf + size(path.0.len());
             if path.1 != 0 && room.byte(at) == path.1 {
                 at += 1;
             }

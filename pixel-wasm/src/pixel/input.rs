@@ -41,23 +41,22 @@ pub enum Input {
 }
 
 impl Input {
-    const ALL: [Self; 11] = [
-        Self::Start,
-        Self::Call,
-        Self::Entry,
-        Self::Look,
-        Self::Tcf,
-        Self::Back,
-        Self::Retry,
-        Self::Looked,
-        Self::Turn,
-        Self::TurnOver,
-        Self::Answered,
-    ];
-
     /// The input with this number.
     pub fn numbered(number: u32) -> Option<Self> {
-        Self::ALL.get(number as usize).copied()
+        Some(match number {
+            0 => Self::Start,
+            1 => Self::Call,
+            2 => Self::Entry,
+            3 => Self::Look,
+            4 => Self::Tcf,
+            5 => Self::Back,
+            6 => Self::Retry,
+            7 => Self::Looked,
+            8 => Self::Turn,
+            9 => Self::TurnOver,
+            10 => Self::Answered,
+            _ => return None,
+        })
     }
 }
 

@@ -147,7 +147,9 @@ impl<P: Page> Pixel<P> {
             page.fill_random(bytes);
             bytes.len()
         });
-        spell_v7(self.now, id, &mut self.room);
+        // Events of one millisecond sort by their order, too.
+        self.newest_id = self.now.max(self.newest_id + 1);
+        spell_v7(self.newest_id, id, &mut self.room);
         let address = self.read(What::Address, Text::NONE);
         let proof = proof_in(address, &mut self.room);
         let url = without_token(address, &mut self.room);

@@ -21,6 +21,8 @@ pub struct Pixel<P> {
     pub(super) page: P,
     /// When this turn began.
     pub(super) now: u64,
+    /// The time in the newest id.
+    pub(super) newest_id: u64,
     pub(super) consent: Consent,
     /// The word that was followed last; nothing until somebody was asked.
     pub(super) followed: Option<Word>,
@@ -54,6 +56,7 @@ impl<P: Page> Pixel<P> {
             page,
             room: Room::NEW,
             now: 0,
+            newest_id: 0,
             consent: Consent::NEW,
             followed: None,
             counted: 0,

@@ -22,6 +22,12 @@ const QUOTED_BYTES_MAX: u32 = 2_048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text(pub u32);
 
+/// The number of bytes of something that lies in the room, or is far smaller.
+#[expect(clippy::cast_possible_truncation, reason = "the room has half a megabyte")]
+pub fn size(bytes: usize) -> u32 {
+    bytes as u32
+}
+
 impl Text {
     /// No text, and an empty one.
     pub const NONE: Self = Self(0);
@@ -149,7 +155,7 @@ impl Room {
 
     /// Whether a text is these words.
     pub fn is(&self, text: Text, words: &str) -> bool {
-        self.has_at(text.0, words) && self.is_end(text.0 + words.len() as u32)
+        self.has_at(text.0, words) && self.is_end(text.0 + size(words.len()))
     }
 
     /// The number in front of a text; 0 if there is none.
@@ -275,7 +281,7 @@ impl Room {
         if let Some((before, behind)) = self.bytes.split_at_mut_checked(end)
             && let Some(place) = behind.get_mut(..bytes_max)
         {
-            self.end += write(before.get(seen).unwrap_or_default(), place) as u32;
+            self.end += size(write(before.get(seen).unwrap_or_default(), place));
         }
     }
 

@@ -84,11 +84,16 @@ pub(crate) fn sent(bodies: &[Value], name: &str) -> Value {
     events.into_iter().find(|event| event["n"] == name).cloned().unwrap_or_default()
 }
 
-/// The name of the built file with this role.
-pub(crate) fn dist_file(role: &str) -> String {
+/// What the build says of its files.
+pub(crate) fn dist() -> Value {
     build_pixel();
     let sizes = std::fs::read(workspace().join("pixel-wasm/dist/sizes.json")).expect("built");
-    let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
+    serde_json::from_slice(&sizes).expect("JSON")
+}
+
+/// The name of the built file with this role.
+pub(crate) fn dist_file(role: &str) -> String {
+    let sizes = dist();
     let mut files = sizes["files"].as_object().into_iter().flatten();
     files
         .find(|(_, about)| about["role"] == role)
