@@ -1,15 +1,16 @@
-//! The pixel's core: checks what a page says of an order, and writes event ids.
+//! The pixel: what a shop's page runs to report sessions, leads and purchases.
 //!
-//! The modules are pure, except for the border. They run natively in tests and share
-//! [`shared::wire`] with the server. Only the shell in `web/` touches the browser.
-//! `cargo xtask pixel` joins both, and also turns the core into JavaScript, for pages and workers
-//! that may not run WebAssembly. Nothing here allocates or can panic; that keeps the core near
-//! 1 KB.
+//! [`pixel`] decides and does nothing: inputs come in, and what is to be done goes out through one
+//! port. It runs natively in tests and shares [`shared::wire`] with the server. `browser` does what
+//! it says, over web-sys. The scripts in `web/` only start it, and write the page's own objects down
+//! as text. `cargo xtask pixel` joins all, and also turns it into JavaScript, for pages and workers
+//! that may not run WebAssembly.
+//!
+//! Nothing here allocates, formats or can panic; that keeps the whole below 8 KB.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-pub mod order;
-pub mod uuid;
+pub mod pixel;
 
 #[cfg(target_arch = "wasm32")]
-pub mod border;
+mod browser;

@@ -18,10 +18,3 @@ export const handOver = (token, within) => {
     else if (place.name) place.value ||= token;
     else place.hasAttribute(ELEMENT_REFERENCE) || place.setAttribute(ELEMENT_REFERENCE, token);
 };
-
-/** Writes the token into the attributes of a Shopify cart. */
-export const handToShopify = (token) =>
-  fetch((window.Shopify?.routes?.root || "/") + "cart/update.js", {
-    method: "POST",
-    body: new URLSearchParams({ "attributes[_ac]": token }),
-  }).catch(() => {});

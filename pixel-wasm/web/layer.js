@@ -1,4 +1,4 @@
-// Google's data layer, read and never changed: what is new in it, and purchases in all their shapes.
+// What is new in Google's data layer, which is read and never changed.
 
 let read = 0;
 let last;
@@ -9,29 +9,4 @@ export const freshEntries = (layer) => {
   read = layer.length;
   last = layer[read - 1];
   return [].slice.call(layer, from).filter((entry) => Object(entry) === entry);
-};
-
-/** The purchase in an entry, in our words; nothing for any other entry. */
-export const purchaseOf = (entry) => {
-  const legacy = entry.ecommerce?.purchase;
-  const order =
-    legacy?.actionField ||
-    (entry[0] == "event" && entry[1] == "purchase" ? entry[2] : entry.event == "purchase" && (entry.ecommerce || entry));
-  return order && {
-    id: order.transaction_id ?? order.id,
-    value: order.value ?? order.revenue,
-    currency: order.currency ?? entry.ecommerce?.currencyCode,
-    tax: order.tax,
-    shipping: order.shipping,
-    coupon: order.coupon,
-    key: order.key,
-    source: "ga4",
-    items: [].concat(legacy?.products || order.items).filter(Boolean).map((item) => ({
-      sku: item.item_id ?? item.id,
-      name: item.item_name ?? item.name,
-      category: item.item_category ?? item.category,
-      qty: item.quantity,
-      price: item.price,
-    })),
-  };
 };

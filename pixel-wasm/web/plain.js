@@ -1,5 +1,5 @@
 // The core in JavaScript, as a file of its own: loaded only where a page may not run WebAssembly.
 
-import { check, memory } from "core";
+import { core } from "core";
 
-document.currentScript.core = { check, memory };
+document.currentScript.core = core;

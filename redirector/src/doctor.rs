@@ -126,7 +126,7 @@ fn pixel(agent: &Agent, origin: &str, findings: &mut Findings) -> Result<Vec<u8>
     let mut named = names(&loader.bytes);
     findings.check(
         named.len() == 2,
-        "px.js names the shell and the core",
+        "px.js names the core in both its forms",
         "px.js does not name its two files",
     );
     let mut done = 0;

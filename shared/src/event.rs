@@ -1,5 +1,5 @@
-//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm/web/shell.js`
-//! writes it.
+//! Pixel events: the body a shop's page sends, as the server reads it. `pixel-wasm`'s `report` writes
+//! it.
 //!
 //! The shape is `{"v":1,"k":merchant key,"t":click token,"c":consent,"e":[events]}`; amounts are
 //! decimal strings. Reading is strict about fields on which money or identity depend, and names

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use demo::browser::Browser;
-use recorder::{Recorder, TOKEN, dist_file, page, page_with};
+use recorder::{Recorder, TOKEN, dist, dist_file, page, page_with};
 use serde_json::{Value, json};
 use shared::event::EventName;
 
@@ -161,8 +161,64 @@ async fn a_page_from_chromiums_own_cache_is_counted_again() {
     recorder.stays_at(3, QUIET).await;
 }
 
+/// What the shipped WebAssembly imports, as the browser reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_core_itself_reports_over_web_sys() {
+    let recorder = Recorder::start(&[("/", page("", ""))]).await;
+    let browser = Browser::start().await.unwrap();
+    browser.open(&recorder.url("/")).await.unwrap();
+    let read = format!(
+        "fetch('/_ac/{}').then(answer => WebAssembly.compileStreaming(answer)).then(core => {{
+             window.imports = WebAssembly.Module.imports(core).map(it => it.name);
+             window.exports_ = WebAssembly.Module.exports(core).map(it => it.name).sort().join() }})",
+        dist_file("core")
+    );
+    browser.run(&read).await.unwrap();
+    browser.wait_until("return !!window.exports_").await.unwrap();
+    let letters = browser.run("return imports").await.unwrap();
+    let names = dist()["imports"].clone();
+    let imports: BTreeSet<_> = letters
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|letter| names[letter.as_str()?].as_str())
+        .collect();
+    let by_web_sys = [
+        "delete",
+        "fetch",
+        "hidden",
+        "now",
+        "replaceState",
+        "sendBeacon",
+        "set",
+        "set_body_opt_str",
+    ];
+    let by_hand = ["act", "getRandomValues", "later", "part", "read", "settle"];
+    assert_eq!(imports, by_web_sys.into_iter().chain(by_hand).collect());
+    assert_eq!(browser.run("return exports_").await.unwrap(), "memory,wake");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_costs_less_than_a_fifth_of_a_millisecond() {
+    let links = "<a href=https://buy.stripe.com/test_1>Pay</a><input name=_ac>".repeat(2000);
+    let body = format!("<p id=far>far</p>{links}");
+    let recorder = Recorder::start(&[("/", page_with("", "", &body))]).await;
+    let browser = Browser::start().await.unwrap();
+    browser.open(&recorder.url(&format!("/?ac={TOKEN}"))).await.unwrap();
+    browser.wait_until(STARTED).await.unwrap();
+    let clicks = "const begun = performance.now(); for (let i = 0; i < 1000; i++) far.click();
+        return (performance.now() - begun) / 1000";
+    let mut each = Vec::new();
+    for _ in 0..5 {
+        each.push(browser.run(clicks).await.unwrap().as_f64().unwrap());
+    }
+    eprintln!("milliseconds for a click: {each:.4?}");
+    // A busy machine makes any of them slow.
+    assert!(each.iter().any(|ms| *ms < 0.2), "{each:?}");
+}
+
 /// How often each page of the measurement is loaded.
-const LOADS: usize = 20;
+const LOADS: usize = 25;
 /// Counts tasks of 50 ms or more.
 const COUNT_LONG_TASKS: &str = "window.long = 0; new PerformanceObserver(list => { window.long += list.getEntries().length }).observe({type: 'longtask', buffered: true});";
 /// What every pixel of this kind must do, and nothing else: one script asks for the core and for a

@@ -25,10 +25,15 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let Task::Pixel { force, sizes } = Task::parse();
-    match pixel::build(force, sizes) {
+    let done = pixel::link().unwrap_or_else(|| {
+        let Task::Pixel { force, sizes } = Task::parse();
+        pixel::build(force, sizes)
+    });
+    match done {
         Ok(sizes) => {
-            println!("{sizes}");
+            if !sizes.is_empty() {
+                println!("{sizes}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

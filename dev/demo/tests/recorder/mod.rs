@@ -84,11 +84,16 @@ pub(crate) fn sent(bodies: &[Value], name: &str) -> Value {
     events.into_iter().find(|event| event["n"] == name).cloned().unwrap_or_default()
 }
 
-/// The name of the built file with this role.
-pub(crate) fn dist_file(role: &str) -> String {
+/// What the build says of its files.
+pub(crate) fn dist() -> Value {
     build_pixel();
     let sizes = std::fs::read(workspace().join("pixel-wasm/dist/sizes.json")).expect("built");
-    let sizes: Value = serde_json::from_slice(&sizes).expect("JSON");
+    serde_json::from_slice(&sizes).expect("JSON")
+}
+
+/// The name of the built file with this role.
+pub(crate) fn dist_file(role: &str) -> String {
+    let sizes = dist();
     let mut files = sizes["files"].as_object().into_iter().flatten();
     files
         .find(|(_, about)| about["role"] == role)
@@ -145,6 +150,12 @@ impl Recorder {
     /// Whether a path that begins so was asked for.
     pub(crate) fn was_asked_for(&self, start: &str) -> bool {
         self.inner.state.lock().expect("no panic").paths.iter().any(|path| path.starts_with(start))
+    }
+
+    /// How many of the pixel's files were asked for.
+    pub(crate) fn pixel_files(&self) -> usize {
+        let state = self.inner.state.lock().expect("no panic");
+        state.paths.iter().filter(|path| path.starts_with("/_ac/px")).count()
     }
 
     /// Waits until a path that begins so is asked for.

@@ -11,13 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::glue::Import;
+
 /// What a file is for.
 #[derive(Clone, Copy)]
 pub(super) enum Role {
-    /// The script that pages embed.
+    /// The script that pages embed: loader, adapter and glue.
     Loader,
-    /// The part of the pixel that touches the browser.
-    Shell,
     /// The core as WebAssembly.
     Core,
     /// The core as JavaScript; loaded only where WebAssembly is forbidden.
@@ -30,7 +30,6 @@ impl Role {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Loader => "loader",
-            Self::Shell => "shell",
             Self::Core => "core",
             Self::Plain => "plain",
             Self::Shopify => "shopify",
@@ -44,7 +43,7 @@ impl Role {
         match self {
             Self::Loader => "px.js".into(),
             Self::Shopify => "px-shopify.js".into(),
-            Self::Shell | Self::Plain => format!("px-{hash}.js"),
+            Self::Plain => format!("px-{hash}.js"),
             Self::Core => format!("px-{hash}.wasm"),
         }
     }
@@ -59,10 +58,18 @@ pub(super) struct Named {
 /// The files of one build.
 #[derive(Default)]
 pub(super) struct Dist {
+    /// What the core's imports stand for.
+    imports: Map<String, Value>,
     files: Vec<(Role, String, Vec<u8>)>,
 }
 
 impl Dist {
+    /// A build whose core imports these.
+    pub(super) fn importing(imports: Vec<Import>) -> Self {
+        let named = imports.into_iter().map(|it| (it.letter.to_string(), it.what.into()));
+        Self { imports: named.collect(), ..Self::default() }
+    }
+
     /// Adds a file and returns how other files name it.
     pub(super) fn add(&mut self, role: Role, bytes: impl Into<Vec<u8>>) -> Named {
         let bytes = bytes.into();
@@ -84,7 +91,7 @@ impl Dist {
             about["integrity"] = integrity(bytes).into();
             files.insert(name.clone(), about);
         }
-        let built = json!({ "inputs": inputs, "files": files });
+        let built = json!({ "inputs": inputs, "imports": self.imports, "files": files });
         fs::write(fresh.join("sizes.json"), serde_json::to_vec_pretty(&built)?)?;
         remove(folder)?;
         fs::rename(&fresh, folder)

@@ -41,7 +41,7 @@ pub(super) fn hash(root: &Path) -> Result<String> {
 /// Returns the lock file's entries of the packages that shape the pixel. Other members'
 /// dependencies can change without a rebuild.
 fn locked_versions(root: &Path) -> Result<String> {
-    const NAMES: [&str; 2] = ["wasm-bindgen", "wasm-bindgen-cli-support"];
+    const NAMES: [&str; 4] = ["js-sys", "wasm-bindgen", "wasm-bindgen-cli-support", "web-sys"];
     let lock = read(&root.join("Cargo.lock"))?;
     let wanted =
         |package: &&str| NAMES.iter().any(|name| package.contains(&format!("name = \"{name}\"\n")));

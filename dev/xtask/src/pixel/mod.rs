@@ -6,7 +6,9 @@
 
 mod core;
 mod dist;
+mod glue;
 mod inputs;
+mod linker;
 mod scripts;
 mod sizes;
 mod tools;
@@ -15,8 +17,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use self::core::Core;
 use self::dist::{Dist, Role};
 use self::tools::Tools;
+
+pub(crate) use self::linker::link;
 
 /// Builds the pixel unless it is up to date, and returns a table of sizes to print.
 pub(crate) fn build(force: bool, checks_sizes: bool) -> Result<String> {
@@ -40,16 +45,15 @@ pub(crate) fn build(force: bool, checks_sizes: bool) -> Result<String> {
 /// Makes every file. Names contain hashes, so a file that names others is made after them.
 fn make(root: &Path, tools: &Tools) -> Result<Dist> {
     let web = root.join("pixel-wasm/web");
-    let core = core::shrink(core::compile(root)?, tools)?;
-    let plain_core = core::as_script(&core, tools)?;
-    let mut dist = Dist::default();
-    let core = dist.add(Role::Core, core);
-    let plain = dist.add(Role::Plain, scripts::bundle(&web.join("plain.js"), &plain_core, tools)?);
-    let shell = scripts::bundle(&web.join("shell.js"), &plain_core, tools)?;
-    let shell = dist.add(Role::Shell, scripts::naming(shell, &[("PLAIN", &plain)])?);
-    let loader = scripts::bundle(&web.join("loader.js"), &plain_core, tools)?;
-    dist.add(Role::Loader, scripts::naming(loader, &[("CORE", &core), ("SHELL", &shell)])?);
-    dist.add(Role::Shopify, scripts::bundle(&web.join("shopify.js"), &plain_core, tools)?);
+    let Core { wasm, glue, imports } = core::shrink(&core::compile(root)?, tools)?;
+    let modules = [("core", core::as_script(&wasm, tools)?), ("glue", glue)];
+    let script = |entry: &str| scripts::bundle(&web.join(entry), &modules, tools);
+    let mut dist = Dist::importing(imports);
+    let core = dist.add(Role::Core, wasm);
+    let plain = dist.add(Role::Plain, script("plain.js")?);
+    let loader = scripts::naming(script("loader.js")?, &[("CORE", &core), ("PLAIN", &plain)])?;
+    dist.add(Role::Loader, loader);
+    dist.add(Role::Shopify, script("shopify.js")?);
     Ok(dist)
 }
 

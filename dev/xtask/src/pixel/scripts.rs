@@ -12,20 +12,25 @@ use super::tools::Tools;
 /// chaining.
 const LANGUAGE: &str = "2020";
 
-/// Joins a script with the modules that it imports, and minifies it. `core` is the source of the
-/// module that `import "core"` names.
-pub(super) fn bundle(entry: &Path, core: &str, tools: &Tools) -> Result<String> {
+/// Joins a script with the modules that it imports, and minifies it. `modules` are those that the
+/// build makes, each with its source.
+pub(super) fn bundle(entry: &Path, modules: &[(&str, String)], tools: &Tools) -> Result<String> {
     let folder = tempfile::tempdir()?;
-    let core_path = folder.path().join("core.js");
-    std::fs::write(&core_path, core)?;
     let entry = entry.to_str().context("the project's path is not UTF-8")?;
-    let alias = format!("--alias:core={}", core_path.display());
-    let target = format!("--target=es{LANGUAGE}");
-    let joined = tools.run(
-        "esbuild",
-        &[entry, "--bundle", "--format=iife", "--log-level=warning", &target, &alias],
-        &[],
-    )?;
+    let adapter = Path::new(entry).with_file_name("adapter.js");
+    let mut arguments = vec![
+        entry.to_owned(),
+        format!("--target=es{LANGUAGE}"),
+        format!("--alias:adapter={}", adapter.display()),
+    ];
+    for (name, source) in modules {
+        let path = folder.path().join(format!("{name}.js"));
+        std::fs::write(&path, source)?;
+        arguments.push(format!("--alias:{name}={}", path.display()));
+    }
+    arguments.extend(["--bundle", "--format=iife", "--log-level=warning"].map(str::to_owned));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let joined = tools.run("esbuild", &arguments, &[])?;
     let compress = "passes=4,unsafe=true,unsafe_arrows=true,pure_getters=true,booleans_as_integers=true,keep_fargs=false";
     let small =
         tools.run("terser", &["--compress", compress, "--mangle", "--ecma", LANGUAGE], &joined)?;

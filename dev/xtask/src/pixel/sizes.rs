@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::inputs::read;
 
 /// The files that a page loads. Their sum has a limit of its own.
-const LOADED: [&str; 3] = ["loader", "shell", "core"];
+const LOADED: [&str; 2] = ["loader", "core"];
 
 /// Returns the size of the file with this role, in bytes with Brotli.
 fn size(built: &Value, role: &str) -> u64 {
@@ -30,13 +30,11 @@ pub(super) fn check(built: &Value, root: &Path) -> Result<()> {
 }
 
 fn check_against(built: &Value, file: &Value) -> Result<()> {
-    for (name, found) in [("loader", size(built, "loader")), ("together", together(built))] {
-        let limit = file["limits"][name].as_u64().unwrap_or(0);
-        ensure!(
-            found <= limit,
-            "{name}: {found} bytes with Brotli; pixel-wasm/sizes.json allows {limit}"
-        );
-    }
+    let (found, limit) = (together(built), file["limits"]["together"].as_u64().unwrap_or(0));
+    ensure!(
+        found <= limit,
+        "together: {found} bytes with Brotli; pixel-wasm/sizes.json allows {limit}"
+    );
     for (role, recorded) in file["recorded"].as_object().into_iter().flatten() {
         let (found, recorded) = (size(built, role), recorded.as_u64().unwrap_or(0));
         ensure!(
@@ -75,10 +73,9 @@ mod tests {
     fn a_pixel_that_is_too_large_or_grew_is_refused() {
         let built = |core: u64| {
             let file = |role: &str, size: u64| json!({ "role": role, "brotli": size });
-            json!({ "files": { "a": file("loader", 400), "b": file("shell", 2000), "c": file("core", core) } })
+            json!({ "files": { "a": file("loader", 2400), "b": file("core", core), "c": file("plain", 9000) } })
         };
-        let file =
-            json!({ "limits": { "loader": 1024, "together": 4096 }, "recorded": { "core": 900 } });
+        let file = json!({ "limits": { "together": 4096 }, "recorded": { "core": 900 } });
         assert!(check_against(&built(900), &file).is_ok());
         let grown = check_against(&built(901), &file).expect_err("it grew").to_string();
         assert!(grown.contains("core grew from 900 to 901"), "{grown}");
