@@ -443,6 +443,22 @@ fn one_tab_sends_what_waits_one_event_at_a_time() {
 }
 
 #[test]
+fn what_is_under_way_is_not_sent_again() {
+    let mut tab = Tab::open("https://shop.example/", PLAIN);
+    tab.buy("1");
+    for _ in 0..3 {
+        tab.input(Input::Back, 0, "");
+        tab.give_turn(0);
+        tab.end_turn(0);
+    }
+    assert_eq!(tab.page().sent.len(), 1);
+    tab.answer("0");
+    tab.pass(2_000);
+    tab.give_turn(0);
+    assert_eq!(tab.page().sent.len(), 1, "once it has failed it is");
+}
+
+#[test]
 fn a_page_left_alone_is_looked_at_once_a_second_and_only_where_needed() {
     let looks = |tab: &mut Tab| {
         tab.page().timers.iter().filter(|(timer, ..)| *timer == Timer::Look).count()

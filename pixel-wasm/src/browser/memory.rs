@@ -4,7 +4,7 @@
 
 use core::cell::UnsafeCell;
 
-use super::Browser;
+use super::window::Browser;
 use crate::pixel::Pixel;
 
 struct Memory(UnsafeCell<Pixel<Browser>>);
