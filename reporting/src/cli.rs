@@ -1,7 +1,7 @@
 //! The command line: every command and its options, checked before anything is read. It never opens
 //! a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -63,6 +63,11 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    /// Returns the data folder, where one is given.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+
     /// Returns the journal folders.
     pub(crate) fn journal_dirs(&self) -> Vec<PathBuf> {
         if self.journal.is_empty() {

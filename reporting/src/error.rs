@@ -14,6 +14,9 @@ pub enum Error {
     /// Journals cannot be read or settled.
     #[error(transparent)]
     Bookings(#[from] bookings::Error),
+    /// The key file beside the journal is damaged.
+    #[error("{0}; restore it from a copy")]
+    Keys(String),
     /// An incremental export does not continue what the folder holds.
     #[error(
         "{out} {reason}; export into an empty folder, or without --since to write everything again"

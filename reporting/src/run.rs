@@ -76,8 +76,9 @@ fn run_statement(command: &Statement) -> Result<String, Error> {
 }
 
 fn run_account_statement(command: &Statement) -> Result<String, Error> {
-    let dataset = read(&command.input, None)?;
+    let mut dataset = read(&command.input, None)?;
     note_unread(&dataset, command.merchant);
+    open_secrets(&mut dataset, command)?;
     let whose = Whose { merchant: command.merchant, influencer: command.influencer };
     let on = on_day(command.as_of);
     let statement = reporting::AccountStatement::of(&dataset, whose, command.period()?, on)?;
@@ -85,6 +86,26 @@ fn run_account_statement(command: &Statement) -> Result<String, Error> {
         reporting::write_text(path, &statement.lines_csv())?;
     }
     Ok(statement.write(command.form(), command.has_lines_below()))
+}
+
+/// Opens what the journal seals of payees and payers, with the keys of the data folder.
+fn open_secrets(dataset: &mut Dataset, command: &Statement) -> Result<(), Error> {
+    let keys = command
+        .input
+        .data()
+        .map(|data| live::keys::read(data).map_err(|error| Error::Keys(format!("{error:#}"))));
+    if let Some(ring) = keys.transpose()?.flatten() {
+        live::open_secrets(&mut dataset.catalog, &ring);
+        return Ok(());
+    }
+    let influencer = command.influencer.and_then(|id| dataset.catalog.influencers.get(&id));
+    if influencer.is_some_and(|known| known.sealed.is_some()) {
+        eprintln!(
+            "note: how the influencer is paid, and what documents say of them, is sealed; --data \
+             names the folder with keys.json"
+        );
+    }
+    Ok(())
 }
 
 fn run_campaign_statement(command: &Statement, campaign: CampaignId) -> Result<String, Error> {

@@ -50,6 +50,20 @@ pub fn load_or_create(data: &Path, journal_dir: &Path) -> Result<KeyRing> {
     ring().with_context(|| format!("key file {}", path.display()))
 }
 
+/// Reads the key ring and changes nothing; `None` when there is no file.
+///
+/// # Errors
+/// When the file cannot be read, or is not a valid key ring.
+pub fn read(data: &Path) -> Result<Option<KeyRing>> {
+    let path = data.join("keys.json");
+    let ring = || match std::fs::read(&path) {
+        Ok(text) => ring_of(&serde_json::from_slice(&text)?).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    };
+    ring().with_context(|| format!("key file {}", path.display()))
+}
+
 /// Makes new keys where the key file is lost for good.
 ///
 /// # Errors

@@ -28,5 +28,6 @@ pub use check::{
     kept_host,
 };
 pub use rarely::Rarely;
+pub use secrets::open_secrets;
 pub use snapshot::{HotCampaign, HotMerchant, Snapshot};
 pub use stop::{Stop, Stopper};

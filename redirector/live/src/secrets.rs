@@ -5,13 +5,14 @@
 //! Records of earlier versions hold them open, and stay readable.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::catalog::{Change, Entity, Influencer, Merchant, OldSecret, ShopApi};
+use shared::catalog::{Catalog, Change, Entity, Influencer, Merchant, OldSecret, ShopApi};
 use shared::payee::Payer;
 use shared::token::KeyRing;
 
@@ -94,6 +95,15 @@ impl Secrets {
         Cow::Owned(change)
     }
 
+    fn open_catalog(&self, catalog: &mut Catalog) {
+        for merchant in catalog.merchants.values_mut().filter(|known| known.sealed.is_some()) {
+            self.open_merchant(Arc::make_mut(merchant));
+        }
+        for influencer in catalog.influencers.values_mut().filter(|known| known.sealed.is_some()) {
+            self.open_influencer(Arc::make_mut(influencer));
+        }
+    }
+
     fn open_merchant(&self, merchant: &mut Merchant) -> bool {
         let Some(sealed) = &merchant.sealed else { return true };
         let opened: Option<OfMerchant> = self.opened(&name_of_merchant(merchant), sealed);
@@ -125,6 +135,11 @@ impl Secrets {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         serde_json::from_slice(&self.0.open(name.as_bytes(), &sealed)?).ok()
     }
+}
+
+/// Opens the secrets of a catalog that was read from journals. What cannot be opened stays sealed.
+pub fn open_secrets(catalog: &mut Catalog, ring: &KeyRing) {
+    Secrets::new(ring).open_catalog(catalog);
 }
 
 /// Sealed secrets open only for the entity that they were sealed for.

@@ -19,7 +19,10 @@ impl Desk {
     async fn set(arguments: &[&str]) -> Self {
         let stage = Stage::set_up(arguments, json!({})).await;
         let desk = Self { campaign: String::new(), stage };
-        let payout = json!({ "method": "bank", "iban": IBAN, "name": "Anna Example" });
+        let payout = json!({
+            "method": "bank", "iban": IBAN, "name": "Anna Example", "document": "self_billing",
+            "vat_id": "DE123456789", "vat": "reverse_charge",
+        });
         desk.change(
             &format!("influencers/{}", desk.stage.influencer),
             &json!({ "payout": payout }),
@@ -177,6 +180,39 @@ async fn what_is_approved_is_closed_filed_paid_and_never_paid_again() {
     assert_eq!(late.status, 409, "a cancelled batch is not paid: {}", late.body);
     let listed = product.read("/api/v1/payouts").await.unwrap();
     assert_eq!(listed["items"][0]["state"], "cancelled");
+}
+
+/// The journal seals how somebody is paid. The page for print has what documents need, with the keys.
+#[tokio::test]
+async fn the_printed_statement_has_what_documents_need() {
+    let desk = Desk::set(&[]).await;
+    desk.book("bonus", "30.00").await;
+    let (today, influencer) = (today(), desk.stage.influencer.as_str());
+    let arguments = [
+        "statement",
+        "--influencer",
+        influencer,
+        "--from",
+        "2026-01-01",
+        "--to",
+        &today,
+        "--format",
+        "html",
+    ];
+    let bin_dir = harness::default_bin_dir().unwrap();
+    let data = desk.stage.product.data();
+    let print = async |folder: &std::path::Path, flag: &str| {
+        harness::product::run(&bin_dir, "afterclick-report", folder, flag, &arguments)
+            .await
+            .unwrap()
+    };
+    let page = print(data, "--data").await;
+    for part in ["Anna Example", "DE123456789", "30.00"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains(IBAN), "an account is not for everybody's eyes");
+    let without_keys = print(&data.join("journal"), "--journal").await;
+    assert!(!without_keys.contains("DE123456789") && without_keys.contains("30.00"));
 }
 
 #[tokio::test]
