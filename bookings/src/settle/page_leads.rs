@@ -163,15 +163,8 @@ fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
             let (influencer, catalog) = (link.influencer(), &dataset.catalog);
             let earlier = of_click.entry(touch.click).or_default();
             *earlier += 1;
-            let label = if !touch.covers(event.fact.happened_at()) {
-                Label::OutsideWindow
-            } else if *earlier > campaign.caps.leads_per_click() {
-                Label::LeadLimit
-            } else if floods.contains(&touch.click) {
-                Label::Flood
-            } else {
-                Label::None
-            };
+            let is_flood = floods.contains(&touch.click);
+            let label = label(campaign, (&event.fact, &touch), *earlier, is_flood);
             leads.push(Lead {
                 id,
                 event: &event.fact,
@@ -187,6 +180,24 @@ fn leads<'d>(dataset: &'d Dataset, told: &HashSet<EventId>) -> Vec<Lead<'d>> {
     }
     leads.sort_by_key(|lead| (lead.event.happened_at(), lead.id));
     leads
+}
+
+/// Returns why a lead earns nothing, suspensions apart. It is the `number`th of its click.
+fn label(
+    campaign: &Campaign,
+    (event, touch): (&EventFact, &Touch),
+    number: u32,
+    is_flood: bool,
+) -> Label {
+    if !touch.covers(event.happened_at()) {
+        Label::OutsideWindow
+    } else if number > campaign.caps.leads_per_click() {
+        Label::LeadLimit
+    } else if is_flood {
+        Label::Flood
+    } else {
+        Label::None
+    }
 }
 
 /// Returns the clicks that have a token but earn by sales alone.

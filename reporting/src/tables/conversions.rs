@@ -21,7 +21,7 @@ use crate::tables::part::DerivedRow;
 
 pub(super) const NAME: &str = "conversions";
 
-/// The method of a conversion whose click a postback named.
+/// The method of a conversion whose click a server named first.
 const POSTBACK: &str = "postback";
 
 /// A conversion, and what is known of the click that led to it.
@@ -98,6 +98,7 @@ impl<'a> Row<'a> {
             What::Order(conversion, _) if conversion.is_by_postback() => POSTBACK,
             What::Order(conversion, _) => conversion.settled.decision.method.as_str(),
             What::Lead(lead) if !lead.label.is_empty() => Method::None.as_str(),
+            What::Lead(lead) if lead.source == "server" => POSTBACK,
             What::Lead(_) | What::Clicks(..) => Method::Click.as_str(),
         }
     }

@@ -126,12 +126,14 @@ fn the_method_says_who_named_the_click_first() {
     world.order(told("1003", Source::Webhook, 5, touches[2]));
     let by_id = told("1004", Source::Postback, 6, touches[3]);
     world.order(OrderFact { touches: vec![], clicks: vec![touches[3].click], ..by_id });
+    let told = lead("L1", LeadStatus::Open, noon().plus(Span::minutes(7)), &touches[..1]);
+    world.record(&Record::Lead(Box::new(told)));
     let manifest = world.export("out", Format::Csv, None);
     let conversions = &read::export(&world.path("out"), &manifest)["conversions"];
-    assert_eq!(conversions.known("order_id"), ["1001", "1002", "1003", "1004"]);
+    assert_eq!(conversions.known("order_id"), ["1001", "1002", "1003", "1004", ""]);
     let methods = conversions.known("method");
-    assert_eq!(methods, ["postback", "click", "postback", "postback"]);
-    assert_eq!(conversions.known("link_id"), ["lnk_0000000000005"; 4]);
+    assert_eq!(methods, ["postback", "click", "postback", "postback", "postback"]);
+    assert_eq!(conversions.known("link_id"), ["lnk_0000000000005"; 5]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::write::print::Cell;
 
 type Facts = Vec<(&'static str, Cell)>;
 
-/// Returns what is known of the influencer and the merchant of a statement. What the journal holds
-/// sealed is not known here.
+/// Returns what is known of the influencer and the merchant of a statement. What is still sealed is not
+/// known here.
 pub(super) fn parties(accounts: &Accounts<'_>) -> Facts {
     let catalog = &accounts.dataset.catalog;
     let influencer = accounts.whose.influencer.and_then(|id| catalog.influencers.get(&id));

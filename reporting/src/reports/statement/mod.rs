@@ -4,14 +4,15 @@
 //!
 //! `docs/accounts/statement.md` says what each column means.
 
+mod carried;
 mod render;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use bookings::{
-    Bounds, Conversion, Conversions, Dataset, LedgerEntry, Month, Period, is_payable,
-    ledger_entries, local_date, opening_owner, zone_of,
+    Bounds, Conversion, Conversions, Dataset, LedgerEntry, Period, is_payable, ledger_entries,
+    local_date, opening_owner, zone_of,
 };
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -24,6 +25,7 @@ use shared::money::Currency;
 use shared::order::Status;
 use shared::time::Timestamp;
 
+use self::carried::{Span, carried};
 use crate::error::Error;
 
 /// What one influencer brought and earned in one currency.
@@ -367,28 +369,6 @@ impl<'a> Draft<'a> {
 fn add(sum: &mut i64, minor: i64, of: InfluencerId) -> Result<(), Error> {
     *sum = sum.checked_add(minor).ok_or(Error::Sum(of))?;
     Ok(())
-}
-
-/// A span of time whose approved sum is paid at once where it reaches the minimum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Span {
-    /// A month before the period, or the part of it that lies before.
-    Before(Month),
-    /// The period of the statement.
-    Period,
-}
-
-/// Returns what is payable for the period. Less than `least` is carried forward to the next span. The
-/// spans must be in order.
-fn carried<'m>(spans: impl Iterator<Item = (&'m Span, &'m i64)>, least: i64) -> i64 {
-    let (mut held, mut paid) = (0, 0);
-    for (&of, approved) in spans {
-        held += approved;
-        let reached = held >= least.max(1);
-        paid = if of == Span::Period && reached { held } else { 0 };
-        held = if reached { 0 } else { held };
-    }
-    paid
 }
 
 /// Sorts by name, then by id, then the merchant's currency before others.
