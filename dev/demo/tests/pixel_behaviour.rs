@@ -12,9 +12,10 @@
 
 mod recorder;
 
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use demo::browser::{Browser, Engine};
 use recorder::{Recorder, STUB, TOKEN, dist_file, page, page_with, sent};
@@ -611,7 +612,7 @@ async fn a_server_that_asks_for_patience_gets_it(engine: Engine) {
     recorder.ask_for_patience(4);
     browser.open(&recorder.url("/")).await.unwrap();
     browser.wait_until(STARTED).await.unwrap();
-    let called = std::time::Instant::now();
+    let called = Instant::now();
     browser.run("afterclick('lead', {id: 'L1'})").await.unwrap();
     recorder.event(1).await;
     assert!(called.elapsed() >= Duration::from_secs(4), "{:?}", called.elapsed());
@@ -1270,7 +1271,44 @@ async fn shopifys_worker_and_sandboxed_frame_report_the_same(engine: Engine) {
     assert_eq!(recorder.request(4).await.cookie, "", "no cookie travels from a sandbox");
 }
 
-async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Arc<Browser>) {
+/// A visitor, who goes on to another page once the page has read what the collector answered. Whoever
+/// leaves before leaves the pixel with an event that it has to send again, as it should.
+struct Visitor(Arc<Browser>);
+
+/// How long a visitor waits for an answer that may never come.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
+
+impl Visitor {
+    async fn open(&self, url: &str) -> anyhow::Result<()> {
+        self.wait_for_answers().await;
+        self.0.open(url).await
+    }
+
+    async fn reload(&self) -> anyhow::Result<()> {
+        self.wait_for_answers().await;
+        self.0.reload().await
+    }
+
+    async fn wait_for_answers(&self) {
+        let waiting = format!("try {{ {WAITING} }} catch {{ return 0 }}");
+        let begun = Instant::now();
+        while begun.elapsed() < ANSWER_WAIT
+            && self.0.run(&waiting).await.is_ok_and(|waiting| waiting != 0)
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Deref for Visitor {
+    type Target = Browser;
+
+    fn deref(&self) -> &Browser {
+        &self.0
+    }
+}
+
+async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Visitor) {
     let recorder = Recorder::start(pages).await;
     let browser = match SHARED.try_with(Arc::clone) {
         Ok(browser) => {
@@ -1279,7 +1317,7 @@ async fn start(engine: Engine, pages: &[(&str, String)]) -> (Recorder, Arc<Brows
         }
         Err(_) => Arc::new(Browser::start_engine(engine).await.expect("a browser")),
     };
-    (recorder, browser)
+    (recorder, Visitor(browser))
 }
 
 /// Runs one after the other, whatever becomes of those before.
