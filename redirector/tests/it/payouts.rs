@@ -4,7 +4,7 @@ use harness::{Answer, Product, Redis, http};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Stage, launch, text, until, woo_order};
+use crate::support::{Stage, launch, text, today, until, woo_order};
 
 const IBAN: &str = "DE02120300000000202051";
 
@@ -120,12 +120,6 @@ fn is(amounts: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn parse(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("no JSON: {}", answer.body))
-}
-
-/// The day that it is for the merchant of the stage.
-fn today() -> String {
-    let now = jiff::Timestamp::from_millisecond(crate::support::now_ms()).unwrap();
-    now.in_tz("Europe/Berlin").unwrap().date().to_string()
 }
 
 #[tokio::test]

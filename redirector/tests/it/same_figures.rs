@@ -7,7 +7,7 @@ use harness::Product;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Stage, launch, text, woo_order};
+use crate::support::{Stage, launch, text, today, woo_order};
 
 /// The amounts that both balances have.
 const AMOUNTS: [&str; 8] =
@@ -239,12 +239,6 @@ async fn carried_out(product: &Product, influencer: &str) -> i64 {
     let statement: Value = serde_json::from_str(&printed).unwrap();
     let totals = statement["totals"].as_array().unwrap_or_else(|| panic!("{statement}"));
     totals.iter().map(|total| cents(&text_of(&total["carried_out"]))).sum()
-}
-
-/// The day that it is for the merchant of the stage.
-fn today() -> String {
-    let now = jiff::Timestamp::from_millisecond(crate::support::now_ms()).unwrap();
-    now.in_tz("Europe/Berlin").unwrap().date().to_string()
 }
 
 #[tokio::test]

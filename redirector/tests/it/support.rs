@@ -226,6 +226,12 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap()
 }
 
+/// The day that it is for the merchant of the stage.
+pub(crate) fn today() -> String {
+    let now = jiff::Timestamp::from_millisecond(now_ms()).unwrap();
+    now.in_tz("Europe/Berlin").unwrap().date().to_string()
+}
+
 /// Returns the HMAC in hex, as in our own signatures.
 pub(crate) fn hex_mac(secret: &str, text: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(text);
