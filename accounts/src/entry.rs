@@ -3,7 +3,7 @@
 
 use shared::day::Day;
 use shared::id::{CampaignId, FactId};
-use shared::time::{Span, Timestamp};
+use shared::time::Timestamp;
 use shared::zone::Zone;
 
 use crate::account::Account;
@@ -65,10 +65,12 @@ impl AsOf {
         Self { day, until: zone.start_of(day.later(1)) }
     }
 
-    /// Returns what is known at a moment, with what is due on a day or before. A close asks so: for
-    /// the last day that it pays for, with all that is known when it is made.
-    pub const fn known(day: Day, now: Timestamp) -> Self {
-        Self { day, until: now.plus(Span::ms(1)) }
+    /// Returns what is due on a day or before, with all that is known now. A close asks so.
+    ///
+    /// It asks no clock: a node whose clock was ahead has dated its steps to the future, and who did
+    /// not count them would pay twice.
+    pub const fn known(day: Day) -> Self {
+        Self { day, until: Timestamp::MAX }
     }
 }
 

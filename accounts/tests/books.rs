@@ -132,10 +132,29 @@ fn a_hold_comes_too_late_for_what_a_payout_contains() {
     let entries = [entry(1, "2026-11-20T09:00:00Z", 1_000), entry(2, "2026-12-01T11:00:00Z", 300)];
     let books = Books::of(&[made(1, "2026-12-01T09:00:00Z", 1)]);
     let ledger = Ledger::of(entries, books);
-    let now = AsOf::known(day("2026-12-05"), "2026-12-05T00:00:00Z".parse().unwrap());
+    let now = AsOf::known(day("2026-12-05"));
     let balance = ledger.balance(account, now).unwrap();
     assert_eq!((balance.approved_minor, balance.held_minor), (1_000, 300));
     assert_eq!(balance.open_minor(account), Ok(0), "not a debt of 1,000");
+}
+
+/// A node whose clock was an hour ahead made the batch, and its clock was set right since.
+#[test]
+fn a_step_from_the_future_counts_for_whoever_closes_now() {
+    let (merchant, currency) = (MerchantId::from_bits(9), "EUR".parse().unwrap());
+    let account = Account { merchant, influencer: ANNA, currency };
+    let entry = Entry {
+        id: FactId::from_bytes([1; 16]),
+        account,
+        campaign: None,
+        amount_minor: 1_000,
+        booked_at: "2026-11-20T09:00:00Z".parse().unwrap(),
+        due_on: Some(day("2026-11-20")),
+        held: vec![],
+    };
+    let ledger = Ledger::of([entry], Books::of(&[made(1, "2199-01-01T09:00:00Z", 1)]));
+    let balance = ledger.balance(account, AsOf::known(day("2026-12-01"))).unwrap();
+    assert_eq!((balance.in_payout_minor, balance.open_minor(account)), (1_000, Ok(0)));
 }
 
 #[test]

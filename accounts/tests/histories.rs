@@ -79,7 +79,7 @@ impl World {
     }
 
     fn balance(&self, influencer: InfluencerId) -> Balance {
-        let as_of = AsOf::known(self.today(), self.now);
+        let as_of = AsOf::known(self.today());
         self.ledger().balance(account(influencer), as_of).unwrap()
     }
 
@@ -136,7 +136,7 @@ impl World {
     fn close(&mut self) {
         let back = u32::try_from(self.chance.below(10)).unwrap();
         let closed_on = (0..back).fold(self.today(), |day, _| day.before());
-        let as_of = AsOf::known(closed_on, self.now);
+        let as_of = AsOf::known(closed_on);
         let ledger = self.ledger();
         let candidate = |account: Account| Candidate {
             account,
@@ -280,7 +280,7 @@ impl World {
 /// The sum of what may be paid is paid: after a last close without a minimum nothing is left.
 fn settle_up(world: &mut World) {
     world.now = world.now.plus(Span::days(400));
-    let as_of = AsOf::known(world.today(), world.now);
+    let as_of = AsOf::known(world.today());
     let ledger = world.ledger();
     let candidate = |account: Account| Candidate {
         account,

@@ -20,7 +20,7 @@ const RUNS: [u64; 2] = [500, 2500];
 /// A difference of up to so many parts of a thousand is not a change: timers fire at any moment.
 const TOLERANCE_PER_MILLE: u64 = 20;
 /// How often a count is taken at most before it is believed that it has grown.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 const TOKEN: &str = "instructions";
 const REQUEST: &str = "GET /l1234 HTTP/1.1\r\nHost: go.shop.test\r\n\
     User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \

@@ -75,7 +75,8 @@ pub(crate) async fn balances(
     Query(query): Query<BalancesQuery>,
 ) -> Result<Json<Value>, Problem> {
     let wanted = query.read(role, &console.live.read())?;
-    let known = owed(&console, &reports, Age::MayBeKept).await?;
+    let age = if role == Role::Admin { Age::MayBeKept } else { Age::OfASecond };
+    let known = owed(&console, &reports, age).await?;
     let catalog = console.live.read();
     let ledger = known.ledger(&catalog);
     let accounts = ledger.accounts().filter(|account| wanted.has(account));

@@ -12,6 +12,8 @@ use journal::{Health, StreamName};
 
 /// A reading that took longer than this is kept for a while, even when something was recorded since.
 const LONG: Duration = Duration::from_millis(250);
+/// How old a ledger may be that others than the agency look at.
+const SECOND: Duration = Duration::from_secs(1);
 /// For how many times as long as a long reading took it is kept: so looking at balances costs a
 /// fifth of a core at most.
 const KEPT_TIMES: u32 = 4;
@@ -21,8 +23,10 @@ const KEPT_TIMES: u32 = 4;
 pub(crate) enum Age {
     /// It contains everything that was recorded before: money is paid by it.
     New,
-    /// Somebody looks: a ledger that took long to read may be a little older.
+    /// The agency looks: a ledger that took long to read may be a little older.
     MayBeKept,
+    /// Somebody else looks, who might ask without end: it may be a second old.
+    OfASecond,
 }
 
 /// The last ledger that was read, for all who ask.
@@ -39,8 +43,14 @@ struct Kept {
 
 impl Kept {
     /// Returns whether it may be shown although something may have been recorded since.
-    fn is_fresh(&self) -> bool {
-        self.took > LONG && self.read_at.elapsed() < self.took * KEPT_TIMES
+    fn is_of(&self, age: Age) -> bool {
+        let most = if self.took > LONG { self.took * KEPT_TIMES } else { Duration::ZERO };
+        let most = match age {
+            Age::New => return false,
+            Age::MayBeKept => most,
+            Age::OfASecond => most.max(SECOND),
+        };
+        self.read_at.elapsed() < most
     }
 }
 
@@ -66,9 +76,7 @@ impl LastOwed {
         let ends: Vec<u64> = own.iter().map(Health::last_committed).collect();
         // Nobody tells when another node's journal grows.
         let is_alone = others.is_empty();
-        let fits = |kept: &&Kept| {
-            is_alone && kept.ends == ends || age == Age::MayBeKept && kept.is_fresh()
-        };
+        let fits = |kept: &&Kept| is_alone && kept.ends == ends || kept.is_of(age);
         if let Some(kept) = kept.as_ref().filter(fits) {
             return Ok(Arc::clone(&kept.journals));
         }

@@ -71,6 +71,6 @@ pub(crate) fn moment(catalog: &Catalog, merchant: MerchantId, day: Option<Day>) 
     let zone = catalog.merchants.get(&merchant).map_or(Zone::UTC, |m| Zone::named(&m.timezone));
     match day {
         Some(day) => AsOf::end_of(day, &zone),
-        None => AsOf::known(zone.date(now), now),
+        None => AsOf::known(zone.date(now)),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) async fn close(
         if !known.missing.is_empty() && !asked.dry_run {
             return Err(incomplete(&known.missing));
         }
-        let batch = batch(&asked, &known, catalog, now)?;
+        let batch = batch(&asked, &known, catalog)?;
         if asked.dry_run || batch.lines.is_empty() {
             return Ok((None, Closed::Proposed(Box::new(batch))));
         }
@@ -120,12 +120,7 @@ pub(super) fn influencers(value: &Value, catalog: &Catalog) -> Result<Vec<Influe
     list.iter().map(|id| found(id, &catalog.influencers).map(|known| known.id)).collect()
 }
 
-fn batch(
-    asked: &Asked<'_>,
-    known: &Known,
-    catalog: &Catalog,
-    now: Timestamp,
-) -> Result<Batch, Problem> {
+fn batch(asked: &Asked<'_>, known: &Known, catalog: &Catalog) -> Result<Batch, Problem> {
     let (merchant, currency) = (asked.merchant.id, asked.merchant.currency);
     let ledger = known.ledger(catalog);
     let is_asked = |account: &Account| {
@@ -133,7 +128,7 @@ fn batch(
             && account.currency == currency
             && (asked.influencers.is_empty() || asked.influencers.contains(&account.influencer))
     };
-    let as_of = AsOf::known(asked.closed_on, now);
+    let as_of = AsOf::known(asked.closed_on);
     let candidates = ledger.accounts().filter(is_asked).map(|account| {
         let minimum_minor = if asked.ignore_minimum { 0 } else { known.minimum_minor(account) };
         candidate(&ledger, account, as_of, (minimum_minor, catalog))

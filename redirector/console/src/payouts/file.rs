@@ -57,7 +57,7 @@ pub(crate) async fn file(
     let open: Vec<_> =
         payout.lines.values().filter(|line| line.state() == LineState::Open).collect();
     let influencers: Vec<_> = open.iter().map(|line| line.account.influencer).collect();
-    check_owed(&ledger, batch, &influencers, clock::now())?;
+    check_owed(&ledger, batch, &influencers)?;
     let job = job(payout, &open, (query.pay_on.as_deref(), &catalog))?;
     let file = payments::write(&job, format).map_err(|mistakes| {
         Problem::invalid(mistakes.iter().map(|m| Fault::new("file", m.to_string())).collect())

@@ -23,7 +23,7 @@ use crate::context::Console;
 use crate::entities::REASON_CHARS_MAX;
 use crate::fields::{Fields, flag, parsed, text};
 use crate::last_owed::Age;
-use crate::owed::{Known, owed};
+use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
 use crate::problem::Problem;
 use crate::resources::{object, problem};
@@ -54,9 +54,11 @@ pub(crate) async fn paid(
     let decide = |catalog: &Catalog, now| {
         let payment = read_payment(&body, catalog)?;
         let ledger = known.ledger(catalog);
-        let influencers = check(&ledger, &known, batch, &payment, now)?;
+        let influencers = check(&ledger, &known, batch, &payment)?;
         let made = ledger.books().get(batch).ok_or_else(|| super::missing(&id))?;
-        let today = step(catalog, made.made.merchant, ("", now), Step::Cancelled { batch }).day;
+        let merchant = catalog.merchants.get(&made.made.merchant);
+        // The clock of the node that made it may have been ahead.
+        let today = merchant.map_or(made.made.day, |of| today(of, now)).max(made.made.day);
         let on = payment.on.unwrap_or(today);
         if on > today || on < made.made.day {
             let reason = format!("`{on}`: expected a day from {} to {today}", made.made.day);
@@ -150,7 +152,6 @@ fn check(
     known: &Known,
     batch: PayoutId,
     payment: &Payment,
-    now: Timestamp,
 ) -> Result<Vec<InfluencerId>, Problem> {
     let books = ledger.books();
     check_sum(books, batch, payment.checksum.as_deref())?;
@@ -160,7 +161,7 @@ fn check(
         if !known.missing.is_empty() {
             return Err(incomplete(&known.missing));
         }
-        check_owed(ledger, batch, &influencers, now)?;
+        check_owed(ledger, batch, &influencers)?;
     }
     Ok(influencers)
 }
@@ -187,10 +188,9 @@ pub(super) fn check_owed(
     ledger: &Ledger,
     batch: PayoutId,
     influencers: &[InfluencerId],
-    now: Timestamp,
 ) -> Result<(), Problem> {
     let Some(payout) = ledger.books().get(batch) else { return Ok(()) };
-    let as_of = AsOf::known(payout.batch.closed_on.max(payout.made.day), now);
+    let as_of = AsOf::known(payout.batch.closed_on.max(payout.made.day));
     let mut too_much = Vec::new();
     for influencer in influencers {
         let (merchant, currency) = (payout.made.merchant, payout.batch.currency);

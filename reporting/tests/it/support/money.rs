@@ -9,7 +9,7 @@ use shared::catalog::{Change, Entity};
 use shared::day::Day;
 use shared::id::{BookingId, InfluencerId, PayoutId};
 use shared::payout::{Batch, PayoutStep, Step};
-use shared::time::Timestamp;
+use shared::time::{Span, Timestamp};
 use shared::zone::Zone;
 
 use super::{SHOP, World, at};
@@ -54,7 +54,9 @@ impl World {
         let ledger = owed.into_ledger(&dataset.catalog);
         let candidate = |account: Account| Candidate {
             account,
-            balance: ledger.balance(account, AsOf::known(day(closed_on), at(when))).unwrap(),
+            balance: ledger
+                .balance(account, AsOf { day: day(closed_on), until: at(when).plus(Span::ms(1)) })
+                .unwrap(),
             minimum_minor: minimums.get(&account).copied().unwrap_or(0),
             payee: Some("payee".to_owned()),
         };
