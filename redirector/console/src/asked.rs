@@ -1,20 +1,6 @@
-//! What a request's address may ask for: parameters that are known, with values that can be meant. A
-//! parameter that nobody reads is a mistake: its sender believes that it counts.
-
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+//! What the parameters of an address may be: values that can be meant.
 
 use crate::problem::{Fault, Problem};
-
-/// Lets a request through when its address has no parameters: for what takes none.
-pub(crate) async fn nothing(request: Request, next: Next) -> Result<Response, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    match url::form_urlencoded::parse(query.as_bytes()).next() {
-        None => Ok(next.run(request).await),
-        Some((name, _)) => Err(wrong(&name, "no such parameter; this request takes none")),
-    }
-}
 
 /// Returns how many entries of a list to show.
 ///

@@ -11,25 +11,32 @@ use crate::problem::{Fault, FaultKind};
 /// The fields of one entity as they were sent.
 pub(crate) struct Fields {
     sent: Map<String, Value>,
+    /// An empty text is no value: tables and forms have no other way to leave a field out.
+    empty_is_none: bool,
     known: Vec<&'static str>,
     faults: Vec<Fault>,
 }
 
 impl Fields {
-    /// Takes the fields of a JSON object, or of a CSV row as texts.
+    /// Takes the fields of a JSON object.
     pub(crate) fn new(sent: Map<String, Value>) -> Self {
-        Self { sent, known: Vec::new(), faults: Vec::new() }
+        Self { sent, empty_is_none: false, known: Vec::new(), faults: Vec::new() }
     }
 
-    /// Reads a field that may be missing. `null` counts as missing, and so does an empty text,
-    /// which CSV has.
+    /// Takes the texts of a row of a table.
+    pub(crate) fn of_row(sent: Map<String, Value>) -> Self {
+        Self { empty_is_none: true, ..Self::new(sent) }
+    }
+
+    /// Reads a field that may be missing. `null` counts as missing.
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
         self.known.push(name);
-        let value = self.sent.get(name).filter(|value| !value.is_null() && *value != "")?;
+        let is_none = |value: &Value| value.is_null() || (self.empty_is_none && value == "");
+        let value = self.sent.get(name).filter(|value| !is_none(value))?;
         match read(value) {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -61,7 +68,8 @@ impl Fields {
         let faults = self.faults.len();
         let value = self.optional(name, read);
         if value.is_none() && self.faults.len() == faults {
-            self.fault(name, "is required");
+            self.faults
+                .push(Fault { kind: FaultKind::Required, ..Fault::new(name, "is required") });
         }
         value
     }
@@ -86,7 +94,8 @@ impl Fields {
         let unknown: Vec<_> =
             self.sent.keys().filter(|key| !self.known.contains(&key.as_str())).cloned().collect();
         for name in unknown {
-            self.fault(&name, format!("no such field; there are {}", self.known.join(", ")));
+            let reason = format!("no such field; there are {}", self.known.join(", "));
+            self.faults.push(Fault { kind: FaultKind::Unknown, ..Fault::new(name, reason) });
         }
         self.faults
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use api::Kind;
 use live::Snapshot;
 use shared::catalog::{Catalog, Entity, Merchant};
 use shared::order::OrderFact;
 use shared::time::Timestamp;
 use shared::token::{KeyRing, KeyState, MasterKey};
 
-use crate::entities::{EntityBuilder, Kind};
+use crate::entities::EntityBuilder;
 use crate::{orders, resources};
 
 /// Returns the entities that a table holds; `None` for an unknown kind, or with a mistake.
@@ -19,7 +20,8 @@ pub fn entities(
     now: Timestamp,
 ) -> Option<Vec<Entity>> {
     let builder = EntityBuilder::new(catalog, Arc::new(snapshot()?), now);
-    resources::rows(builder, Kind::of_path(kind)?, table).ok()
+    let kind = Kind::ALL.into_iter().find(|known| known.plural() == kind)?;
+    resources::rows(builder, kind, table).ok()
 }
 
 /// Returns the orders that a table holds; `None` with a mistake. No click token is valid.

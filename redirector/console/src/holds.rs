@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::Kind;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -11,7 +12,7 @@ use shared::catalog::{Catalog, Change, Entity, Hold};
 use shared::time::Span;
 
 use crate::context::Console;
-use crate::entities::{Kind, REASON_CHARS_MAX};
+use crate::entities::REASON_CHARS_MAX;
 use crate::fields::{Fields, text};
 use crate::problem::Problem;
 use crate::resources::{held, object, problem};

@@ -21,8 +21,24 @@ pub struct Fault {
 pub enum FaultKind {
     /// The value is invalid.
     Invalid,
+    /// There is no value.
+    Required,
+    /// There is no such field.
+    Unknown,
     /// The value already belongs to another entity.
     Taken,
+}
+
+impl FaultKind {
+    /// Returns the name for programs, which never changes.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Required => "required",
+            Self::Unknown => "unknown",
+            Self::Taken => "taken",
+        }
+    }
 }
 
 impl Fault {
@@ -35,6 +51,8 @@ impl Fault {
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
+    /// The name for programs, which never changes.
+    code: &'static str,
     title: &'static str,
     detail: String,
     faults: Vec<Fault>,
@@ -43,18 +61,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into(), faults: Vec::new(), challenge: None }
+    fn new(
+        (status, code): (StatusCode, &'static str),
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { status, code, title, detail: detail.into(), faults: Vec::new(), challenge: None }
     }
 
     /// The body is not in the format that is read here.
     pub fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "The request cannot be read", detail)
+        Self::new((StatusCode::BAD_REQUEST, "malformed"), "The request cannot be read", detail)
     }
 
     /// Fields of one entity are invalid. The answer is a conflict if a value is taken.
     pub fn of_faults(faults: Vec<Fault>) -> Self {
-        if faults.iter().all(|fault| fault.kind == FaultKind::Invalid) {
+        if faults.iter().all(|fault| fault.kind != FaultKind::Taken) {
             return Self::invalid(faults);
         }
         let each = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.reason));
@@ -69,7 +91,11 @@ impl Problem {
         };
         Self {
             faults,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The request has mistakes", detail)
+            ..Self::new(
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+                "The request has mistakes",
+                detail,
+            )
         }
     }
 
@@ -77,7 +103,10 @@ impl Problem {
     pub fn unauthorized() -> Self {
         let detail = "send `Authorization: Bearer <token>`; `afterclick token create --role admin` makes one";
         let challenge = Some("Bearer");
-        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, "No access token", detail) }
+        Self {
+            challenge,
+            ..Self::new((StatusCode::UNAUTHORIZED, "no_token"), "No access token", detail)
+        }
     }
 
     /// The access token is unknown, has ended or was revoked.
@@ -85,43 +114,54 @@ impl Problem {
         let detail = "this access token is unknown, has ended or was revoked; `afterclick token \
                       create --role admin` makes one";
         let challenge = Some(r#"Bearer error="invalid_token""#);
-        Self { challenge, ..Self::new(StatusCode::UNAUTHORIZED, "Unknown access token", detail) }
+        Self {
+            challenge,
+            ..Self::new((StatusCode::UNAUTHORIZED, "unknown_token"), "Unknown access token", detail)
+        }
     }
 
     /// Too many wrong tokens came from the client's address, so this one was not looked at.
     pub fn too_many_guesses() -> Self {
         let detail = "wrong access tokens came from your address; ask again in a moment";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many wrong access tokens", detail)
+        Self::new(
+            (StatusCode::TOO_MANY_REQUESTS, "too_many_guesses"),
+            "Too many wrong access tokens",
+            detail,
+        )
     }
 
     /// The request names a host that is not ours.
     pub fn misdirected() -> Self {
         let detail = "the admin listener answers to localhost, to its own address and to the hosts \
                       in `admin_hosts` (--admin-hosts, AFTERCLICK_ADMIN_HOSTS): add this one there";
-        Self::new(StatusCode::MISDIRECTED_REQUEST, "Not a host of the admin listener", detail)
+        Self::new(
+            (StatusCode::MISDIRECTED_REQUEST, "foreign_host"),
+            "Not a host of the admin listener",
+            detail,
+        )
     }
 
     /// The access token is known, but may not do this.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         let title = "Not allowed with this access token";
         let challenge = Some(r#"Bearer error="insufficient_scope""#);
-        Self { challenge, ..Self::new(StatusCode::FORBIDDEN, title, detail) }
+        Self { challenge, ..Self::new((StatusCode::FORBIDDEN, "not_allowed"), title, detail) }
     }
 
     /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "Not found", detail)
+        Self::new((StatusCode::NOT_FOUND, "not_found"), "Not found", detail)
     }
 
     /// The thing exists already, or an idempotency key was used for another request.
     pub fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "Conflict", detail)
+        Self::new((StatusCode::CONFLICT, "conflict"), "Conflict", detail)
     }
 
     /// The request took too long to arrive or to be answered.
     pub fn too_slow() -> Self {
         Self::new(
-            StatusCode::REQUEST_TIMEOUT,
+            (StatusCode::REQUEST_TIMEOUT, "too_slow"),
             "Too slow",
             "the request did not arrive or was not answered in time",
         )
@@ -129,14 +169,14 @@ impl Problem {
 
     /// The body is too large.
     pub fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
+        Self::new((StatusCode::PAYLOAD_TOO_LARGE, "too_large"), "Too large", detail)
     }
 
     /// The change could not be written to the disk, so it is not confirmed.
     pub fn unrecorded(error: &journal::Error) -> Self {
         tracing::error!("a change could not be recorded: {error}");
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+            (StatusCode::SERVICE_UNAVAILABLE, "not_recorded"),
             "Cannot record now",
             "it is not on the disk; send it again later, with the same Idempotency-Key",
         )
@@ -145,13 +185,13 @@ impl Problem {
     /// Too many others of the same kind are under way.
     pub fn busy(what: &str) -> Self {
         let detail = format!("too many {what} are under way; ask again in a few seconds");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", detail)
+        Self::new((StatusCode::SERVICE_UNAVAILABLE, "busy"), "Busy", detail)
     }
 
     /// There are no figures yet.
     pub fn opening() -> Self {
         Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
+            (StatusCode::SERVICE_UNAVAILABLE, "opening"),
             "No figures now",
             "the hot state is not open yet; nothing is lost, ask again in a moment; if it stays so, the server's log says why",
         )
@@ -164,20 +204,24 @@ impl Problem {
             "the hot state cannot be read: {}; nothing is lost, ask again in a moment",
             error.root_cause()
         );
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "No figures now", detail)
+        Self::new((StatusCode::SERVICE_UNAVAILABLE, "no_figures"), "No figures now", detail)
     }
 
     /// The journals cannot be read, or not added up.
     pub fn no_balances(error: &anyhow::Error) -> Self {
         tracing::error!("what is owed cannot be computed: {error:#}");
         let detail = format!("what is owed cannot be computed: {error:#}; nothing is lost");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "No balances now", detail)
+        Self::new((StatusCode::SERVICE_UNAVAILABLE, "no_balances"), "No balances now", detail)
     }
 
     /// A failure of the server.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!("the admin API failed: {error:#}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", "the server's log says more")
+        Self::new(
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            "Internal error",
+            "the server's log says more",
+        )
     }
 
     fn document(&self) -> Value {
@@ -185,11 +229,14 @@ impl Problem {
             "type": "about:blank",
             "title": self.title,
             "status": self.status.as_u16(),
+            "code": self.code,
             "detail": self.detail,
         });
         if !self.faults.is_empty() {
-            let faults =
-                self.faults.iter().map(|f| json!({ "field": f.field, "reason": f.reason }));
+            let faults = self
+                .faults
+                .iter()
+                .map(|f| json!({ "field": f.field, "reason": f.reason, "code": f.kind.code() }));
             document["errors"] = faults.collect();
         }
         document
@@ -217,7 +264,7 @@ pub(crate) async fn of_any_refusal(response: Response) -> Response {
         (None, true) => "the server cannot read this request".to_owned(),
         (_, false) => String::from_utf8_lossy(&detail).into_owned(),
     };
-    let mut answer = Problem::new(status, title, detail).into_response();
+    let mut answer = Problem::new((status, code_of(status)), title, detail).into_response();
     // Headers of the router's answer, such as `Allow`, are kept.
     for (name, value) in &head.headers {
         if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
@@ -225,6 +272,17 @@ pub(crate) async fn of_any_refusal(response: Response) -> Response {
         }
     }
     answer
+}
+
+/// Returns the code of a refusal of the router.
+const fn code_of(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => "wrong_method",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "wrong_media_type",
+        _ => "malformed",
+    }
 }
 
 impl IntoResponse for Problem {

@@ -1,110 +1,66 @@
-//! Merchants, influencers, campaigns, links, coupons and rates: list, show, create, change, import.
+//! Entities of the catalog: show, create, change, import.
 
-use std::collections::BinaryHeap;
-use std::fmt::Display;
 use std::sync::Arc;
 
+use api::Kind;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use live::ChangeError;
 use live::clock;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared::catalog::{Answered, Catalog, Change, Entity, RequestId};
-use shared::id::LinkId;
+use shared::catalog::{Answered, Catalog, Change, Entity, RequestId, Role};
 use shared::json::repaired;
-use shared::links::Links;
-use shared::time::Timestamp;
-use tokio::task::spawn_blocking;
+use shared::time::{Span, Timestamp};
 
-use crate::asked;
 use crate::auth::Author;
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Kind, Remarks, remarks, shown_once};
+use crate::entities::{EntityBuilder, Remarks, remarks, shown_once};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
+use crate::rights::{Reach, check_change, cut};
 use crate::shown::show;
 use crate::table::{self, Row};
 
-/// How many entities a page of a list has by default.
-const PAGE: usize = 100;
-/// How many it has at most.
-const PAGE_MAX: usize = 1000;
 /// The most rows of an import.
 const ROWS_MAX: usize = 150_000;
 /// The most characters of an idempotency key.
 const KEY_CHARS_MAX: usize = 255;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Page {
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-/// `GET /api/v1/{resource}`.
-pub(crate) async fn list(
-    State(console): State<Arc<Console>>,
-    Path(resource): Path<String>,
-    Query(page): Query<Page>,
-) -> Result<Response, Problem> {
-    list_of(&console, kind(&resource)?, page).await
-}
-
-/// Answers with a page of the entities of a kind.
-pub(crate) async fn list_of(
-    console: &Console,
-    kind: Kind,
-    page: Page,
-) -> Result<Response, Problem> {
-    let limit = asked::limit(page.limit, PAGE, PAGE_MAX)?;
-    let after = page.cursor.unwrap_or_default();
-    if !after.is_empty() && !is_cursor(kind, &after) {
-        let reason = format!("`{after}`: expected the `next_cursor` of an earlier page");
-        return Err(asked::wrong("cursor", reason));
-    }
-    let mut rows = match kind {
-        Kind::Link => {
-            // Searching all links takes time. It runs on another thread, in a copy that costs
-            // nothing, so that no request waits.
-            let (all, after) = (console.live.read().links.clone(), after.clone());
-            let found = spawn_blocking(move || links(&all, &after, limit + 1)).await;
-            found.map_err(|error| Problem::internal(&error.into()))?
-        }
-        _ => entities(&console.live.read(), kind),
-    };
-    let catalog = console.live.read();
-    rows.sort_unstable_by(|(a, ..), (b, ..)| a.cmp(b));
-    let mut rows = rows.into_iter().filter(|(cursor, _)| *cursor > after);
-    let items: Vec<_> = rows.by_ref().take(limit).collect();
-    let next = rows.next().and(items.last()).map(|(cursor, _)| cursor.clone());
-    let items: Vec<_> = items.iter().map(|(_, entity)| show(entity, &catalog)).collect();
-    Ok(Json(json!({ "items": items, "next_cursor": next })).into_response())
-}
-
-/// `GET /api/v1/{resource}/{id}`.
+/// `GET /api/v1/{kind}/{id}`.
 pub(crate) async fn read(
     State(console): State<Arc<Console>>,
-    Path((resource, id)): Path<(String, String)>,
+    Extension(kind): Extension<Kind>,
+    Extension(role): Extension<Role>,
+    Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let catalog = console.live.read();
-    let entity = held(&catalog, kind(&resource)?, &id)?;
-    Ok(Json(show(&entity, &catalog)).into_response())
+    let entity = seen(&catalog, (kind, role), &id)?;
+    Ok(Json(cut(show(&entity, &catalog), kind, role)).into_response())
 }
 
-/// `POST /api/v1/{resource}`.
+/// Returns the entity with an id, if a role may see it. To others it does not exist.
+fn seen(catalog: &Catalog, (kind, role): (Kind, Role), id: &str) -> Result<Entity, Problem> {
+    let entity = held(catalog, kind, id)?;
+    let is_seen = Reach::of(role, kind, catalog).has(&entity, catalog);
+    Some(entity).filter(|_| is_seen).ok_or_else(|| missing(id))
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::not_found(format!("`{id}` does not exist"))
+}
+
+/// `POST /api/v1/{kind}`.
 pub(crate) async fn create(
     State(console): State<Arc<Console>>,
+    Extension(kind): Extension<Kind>,
     Extension(Author(author)): Extension<Author>,
-    Path(resource): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let kind = kind(&resource)?;
-    let request = request_id(&headers, &resource, &body)?;
+    let request = request_id(&headers, kind.plural(), &body)?;
     let prepare = |catalog: &Catalog| {
         if let Some(before) = answered(catalog, request.as_ref())? {
             let first = before.first.clone().unwrap_or_default();
@@ -124,7 +80,8 @@ pub(crate) async fn create(
     let mut answer = show(&entity, &catalog);
     merge(&mut answer, shown_once(&entity));
     merge(&mut answer, warnings(remark, &entity, &catalog));
-    let location = format!("/api/v1/{resource}/{}", answer["id"].as_str().unwrap_or_default());
+    let location =
+        format!("/api/v1/{}/{}", kind.plural(), answer["id"].as_str().unwrap_or_default());
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -132,19 +89,22 @@ pub(crate) async fn create(
     Ok(mark_repeated(response, repeated))
 }
 
-/// `PATCH /api/v1/{resource}/{id}`.
+/// `PATCH /api/v1/{kind}/{id}`.
 pub(crate) async fn change(
     State(console): State<Arc<Console>>,
-    Path((resource, id)): Path<(String, String)>,
+    Extension(kind): Extension<Kind>,
+    Extension(role): Extension<Role>,
+    Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let kind = kind(&resource)?;
     let prepare = |catalog: &Catalog| {
-        let held = held(catalog, kind, &id)?;
-        let mut fields = Fields::new(object(&body)?);
+        let held = seen(catalog, (kind, role), &id)?;
+        let sent = object(&body)?;
+        let mut fields = Fields::new(sent.clone());
+        check_change(&sent, &mut fields, kind, role);
         let now = clock::now();
         // A later change wins over an earlier one, whatever the clock says.
-        let version = now.max(updated_at(&held).plus(shared::time::Span::ms(1)));
+        let version = now.max(updated_at(&held).plus(Span::ms(1)));
         let snapshot = console.live.snapshot().load_full();
         let builder = EntityBuilder::new(catalog, snapshot, now);
         let mut builder = builder.recorded_until(console.lag.latest());
@@ -158,23 +118,19 @@ pub(crate) async fn change(
     let remark = console.clock_remark();
     let entity = console.live.change(prepare).await.map_err(problem)?;
     let catalog = console.live.read();
-    let mut answer = show(&entity, &catalog);
+    let mut answer = cut(show(&entity, &catalog), kind, role);
     merge(&mut answer, warnings(remark, &entity, &catalog));
     Ok(Json(answer).into_response())
 }
 
-/// `POST /api/v1/{resource}/import`: CSV with a header line, all or nothing.
+/// `POST /api/v1/{kind}/import`: CSV with a header line, all or nothing.
 pub(crate) async fn import(
     State(console): State<Arc<Console>>,
-    Path(resource): Path<String>,
+    Extension(kind): Extension<Kind>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let kind = kind(&resource)?;
-    if !matches!(kind, Kind::Link | Kind::Coupon | Kind::Influencer | Kind::Rate) {
-        return Err(Problem::not_found("links, coupons, influencers and rates can be imported"));
-    }
-    let request = request_id(&headers, &resource, &body)?;
+    let request = request_id(&headers, kind.plural(), &body)?;
     let prepare = |catalog: &Catalog| {
         if let Some(before) = answered(catalog, request.as_ref())? {
             return Ok((None, (before.count, true)));
@@ -199,7 +155,7 @@ pub(crate) fn rows(
     body: &[u8],
 ) -> Result<Vec<Entity>, Problem> {
     table::read(body, ROWS_MAX, |Row { line, fields }| {
-        let mut fields = Fields::new(fields);
+        let mut fields = Fields::of_row(fields);
         let made = builder.make(kind, &mut fields, None);
         let faults = fields.finish();
         match made {
@@ -210,11 +166,6 @@ pub(crate) fn rows(
                 .collect()),
         }
     })
-}
-
-fn kind(resource: &str) -> Result<Kind, Problem> {
-    Kind::of_path(resource)
-        .ok_or_else(|| Problem::not_found(format!("there is no resource `{resource}`")))
 }
 
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
@@ -303,67 +254,8 @@ pub(crate) fn problem(error: ChangeError<Problem>) -> Problem {
     }
 }
 
-/// Returns the text by which a list is sorted: creation time, then id.
-fn cursor(at: Timestamp, id: impl Display) -> String {
-    format!("{:015}.{id}", at.as_ms())
-}
-
-/// Returns whether a text may be a cursor of a list of this kind.
-fn is_cursor(kind: Kind, text: &str) -> bool {
-    let Some((at, id)) = text.split_once('.') else { return false };
-    at.len() == 15 && at.bytes().all(|digit| digit.is_ascii_digit()) && kind.names(id)
-}
-
-/// Returns the first `count` links behind a cursor. There are many links, so no more than these are
-/// copied.
-fn links(links: &Links, after: &str, count: usize) -> Vec<(String, Entity)> {
-    let mut first = BinaryHeap::new();
-    // Ids as text sort in the same order as their numbers.
-    let is_behind = |key: &(Timestamp, LinkId)| after.is_empty() || *cursor(key.0, key.1) > *after;
-    for key in links.iter().map(|link| (link.created_at(), link.id())) {
-        if first.len() < count {
-            first.extend(Some(key).filter(is_behind));
-        } else if first.peek().is_some_and(|last| key < *last) && is_behind(&key) {
-            first.pop();
-            first.push(key);
-        }
-    }
-    let found = first.into_iter().filter_map(|(_, id)| links.get(id));
-    found.map(|link| (cursor(link.created_at(), link.id()), Entity::Link(link.to_link()))).collect()
-}
-
-/// Returns the entities of a kind, each with its cursor.
-fn entities(catalog: &Catalog, kind: Kind) -> Vec<(String, Entity)> {
-    macro_rules! of {
-        ($map:expr, $variant:path) => {
-            $map.values()
-                .map(|e| (cursor(e.created_at, e.id), $variant(e.as_ref().clone())))
-                .collect()
-        };
-    }
-    match kind {
-        Kind::Merchant => of!(catalog.merchants, Entity::Merchant),
-        Kind::Influencer => of!(catalog.influencers, Entity::Influencer),
-        Kind::Campaign => of!(catalog.campaigns, Entity::Campaign),
-        Kind::Link => links(&catalog.links, "", usize::MAX),
-        Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
-        Kind::Hold => of!(catalog.holds, Entity::Hold),
-        Kind::Booking => of!(catalog.bookings, Entity::Booking),
-        Kind::Token => catalog
-            .tokens
-            .values()
-            .map(|t| (cursor(t.created_at, t.id()), Entity::AccessToken(t.as_ref().clone())))
-            .collect(),
-        Kind::Rate => catalog
-            .rates
-            .iter()
-            .map(|r| (cursor(r.created_at, r.id()), Entity::Rate(r.clone())))
-            .collect(),
-    }
-}
-
 pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Problem> {
-    let missing = || Problem::not_found(format!("`{id}` does not exist"));
+    let missing = || missing(id);
     macro_rules! of {
         ($map:expr, $variant:path) => {
             id.parse()

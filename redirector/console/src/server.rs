@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,10 +27,8 @@ use crate::auth::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
-use crate::{
-    asked, auth, balances, erasures, figures, health, holds, metrics, orders, payouts, pool,
-    problem, resources, tokens,
-};
+use crate::routes::routes;
+use crate::{auth, health, metrics, pool, problem};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -52,32 +50,8 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 
 /// Every path of the admin listener.
 fn router(console: Arc<Console>, pool: Pool) -> Router {
-    let of_administrators = Router::new()
-        .route("/orders/import", post(orders::import))
-        .route("/leads/import", post(orders::import_leads))
-        .route("/erasures", bare(post(erasures::ask)))
-        .route("/orders/{merchant}/{order}", bare(get(figures::order)))
-        .route("/reconcile", bare(get(orders::reconciliations)))
-        .route("/reconcile/{merchant}", post(orders::reconcile_now))
-        .route("/unparsed", get(figures::unparsed))
-        .route("/unparsed/replay", bare(post(orders::replay)))
-        .route("/tokens", get(tokens::list).merge(bare(post(tokens::create))))
-        .route("/tokens/{id}", bare(get(tokens::read).delete(tokens::revoke)))
-        .route("/holds/{id}/release", bare(post(holds::release)))
-        .route("/payouts", get(payouts::list).merge(bare(post(payouts::close))))
-        .route("/payouts/{id}/file", get(payouts::file))
-        .route("/payouts/{id}/paid", bare(post(payouts::paid)))
-        .route("/payouts/{id}/undo", bare(post(payouts::undo)))
-        .route("/payouts/{id}/cancel", bare(post(payouts::cancel)))
-        .route("/{resource}", get(resources::list).merge(bare(post(resources::create))))
-        .route("/{resource}/import", bare(post(resources::import)))
-        .route("/{resource}/{id}", bare(get(resources::read).patch(resources::change)))
-        .layer(middleware::from_fn(auth::administrators_only));
-    let api = Router::new()
-        .route("/stats", get(figures::stats))
-        .route("/balances", get(balances::balances))
-        .route("/payouts/{id}", bare(get(payouts::read)))
-        .merge(of_administrators)
+    let (known, open) = routes();
+    let api = known
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(Extension(Reports::default()))
         .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
@@ -85,7 +59,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
         .layer(middleware::from_fn(limit_time));
     let routes = Router::new()
-        .nest("/api/v1", api)
+        .nest("/api/v1", api.merge(open))
         .route("/", get(|| async { Html(include_str!("start.html")) }))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -99,11 +73,6 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .fallback_service(routes)
         .layer(middleware::map_response(problem::of_any_refusal))
         .layer(middleware::map_response(guard))
-}
-
-/// Refuses parameters in the address of requests that take none.
-fn bare(requests: MethodRouter<Arc<Console>>) -> MethodRouter<Arc<Console>> {
-    requests.route_layer(middleware::from_fn(asked::nothing))
 }
 
 /// Adds to every answer what keeps a browser from being used against its owner: no frame around

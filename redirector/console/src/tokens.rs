@@ -1,11 +1,12 @@
-//! Access tokens: list, make, revoke. Only the answer that makes a token shows its secret; what is
+//! Access tokens: make, revoke. They are listed like every other entity. Only the answer that makes a token shows its secret; what is
 //! kept is a hash.
 
 use std::sync::Arc;
 
+use api::Kind;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use live::clock;
@@ -15,33 +16,13 @@ use shared::time::Timestamp;
 
 use crate::auth;
 use crate::context::Console;
-use crate::entities::Kind;
 use crate::fields::{Fields, parsed, text, time};
 use crate::problem::Problem;
-use crate::resources::{
-    Page, accept, answered, held, list_of, mark_repeated, merge, object, problem, request_id,
-};
+use crate::resources::{accept, answered, held, mark_repeated, merge, object, problem, request_id};
 use crate::shown::show;
 
 /// The most characters of a token's name.
 const NAME_CHARS_MAX: usize = 200;
-
-/// `GET /api/v1/tokens`.
-pub(crate) async fn list(
-    State(console): State<Arc<Console>>,
-    Query(page): Query<Page>,
-) -> Result<Response, Problem> {
-    list_of(&console, Kind::Token, page).await
-}
-
-/// `GET /api/v1/tokens/{id}`.
-pub(crate) async fn read(
-    State(console): State<Arc<Console>>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let catalog = console.live.read();
-    Ok(Json(show(&held(&catalog, Kind::Token, &id)?, &catalog)))
-}
 
 /// `POST /api/v1/tokens`. A repeated request with the same `Idempotency-Key` shows the token
 /// without its secret.

@@ -15,11 +15,9 @@ mod rate;
 mod suspension;
 mod workable;
 
+use api::Kind;
 use serde_json::{Value, json};
 use shared::catalog::Entity;
-use shared::id::{
-    AccessTokenId, BookingId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId,
-};
 use shops::postback;
 
 use crate::fields::Fields;
@@ -28,54 +26,6 @@ pub(crate) use builder::{EntityBuilder, found};
 pub(crate) use hold::REASON_CHARS_MAX;
 pub(crate) use suspension::suspended_from;
 pub use workable::{Remarks, remarks};
-
-/// The kinds of entities that the API can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Merchant,
-    Influencer,
-    Campaign,
-    Link,
-    Coupon,
-    Rate,
-    Hold,
-    Booking,
-    /// Made by `tokens`, because its secret is shown once and never kept.
-    Token,
-}
-
-impl Kind {
-    /// Returns whether a text is spelled like the id of an entity of this kind.
-    pub(crate) fn names(self, id: &str) -> bool {
-        match self {
-            Self::Merchant => id.parse::<MerchantId>().is_ok(),
-            Self::Influencer => id.parse::<InfluencerId>().is_ok(),
-            Self::Campaign => id.parse::<CampaignId>().is_ok(),
-            Self::Link => id.parse::<LinkId>().is_ok(),
-            Self::Coupon => id.parse::<CouponId>().is_ok(),
-            Self::Hold => id.parse::<HoldId>().is_ok(),
-            Self::Booking => id.parse::<BookingId>().is_ok(),
-            Self::Token => id.parse::<AccessTokenId>().is_ok(),
-            // Two currencies and a day.
-            Self::Rate => id.split('-').count() == 5,
-        }
-    }
-
-    /// Returns the kind that a path names.
-    pub(crate) fn of_path(name: &str) -> Option<Self> {
-        match name {
-            "merchants" => Some(Self::Merchant),
-            "influencers" => Some(Self::Influencer),
-            "campaigns" => Some(Self::Campaign),
-            "links" => Some(Self::Link),
-            "coupons" => Some(Self::Coupon),
-            "rates" => Some(Self::Rate),
-            "holds" => Some(Self::Hold),
-            "bookings" => Some(Self::Booking),
-            _ => None,
-        }
-    }
-}
 
 impl EntityBuilder<'_> {
     /// Makes an entity, or a new version of `held`. Returns `None` if there are mistakes, which are

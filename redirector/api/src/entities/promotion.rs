@@ -1,0 +1,92 @@
+//! The fields of influencers, links and coupons.
+
+use super::payee::PAYEE;
+use super::{CREATED_AT, UPDATED_AT};
+use crate::field::{Field, Form, Seen, Setter};
+
+const SUSPENDED_FROM: Field = Field::optional(
+    "suspended_from",
+    Form::Time,
+    "From when on it earns nothing. `null` lifts the suspension.",
+)
+.on_change()
+.cleared_by_null();
+
+const STARTS_AT: Field = Field::optional("starts_at", Form::Time, "The start.").cleared_by_null();
+const ENDS_AT: Field =
+    Field::optional("ends_at", Form::Time, "The end, which is not part of it.").cleared_by_null();
+
+pub(crate) const INFLUENCER: &[Field] = &[
+    Field::derived("id", Form::Id("inf_"), "The id."),
+    Field::required("name", Form::Text(200), "The name for people."),
+    Field::optional(
+        "email",
+        Form::Email,
+        "The address. Orders of the influencer's own earn nothing.",
+    )
+    .seen(Seen::ByInfluencer),
+    Field::derived("email_since", Form::Time, "Since when the address is known.")
+        .or_null()
+        .seen(Seen::ByAgency),
+    Field::optional(
+        "payout",
+        Form::Record(PAYEE),
+        "How the influencer is paid: docs/accounts/payment-files.md.",
+    )
+    .cleared_by_null()
+    .seen(Seen::ByInfluencer)
+    .set_by(Setter::Influencer),
+    SUSPENDED_FROM.seen(Seen::ByInfluencer),
+    CREATED_AT.seen(Seen::ByInfluencer),
+    UPDATED_AT.seen(Seen::ByInfluencer),
+];
+
+pub(crate) const LINK: &[Field] = &[
+    Field::derived("id", Form::Id("lnk_"), "The id."),
+    Field::required("campaign", Form::Id("cmp_"), "The campaign.").once(),
+    Field::derived("merchant", Form::Id("mer_"), "The campaign's merchant.").or_null(),
+    Field::required("influencer", Form::Id("inf_"), "Whose link it is.").once(),
+    Field::required(
+        "destination",
+        Form::Address,
+        "Where it leads: https, on the merchant's domains or the campaign's `destinations`.",
+    ),
+    Field::defaulted(
+        "slug",
+        Form::Slug,
+        "The path. Two links of a merchant never share one, whatever the case of its letters. \
+         Without it one is made that nobody guesses.",
+    )
+    .once(),
+    Field::derived("path", Form::Word, "The slug with a slash before it."),
+    STARTS_AT,
+    ENDS_AT,
+    Field::optional("fallback", Form::Address, "Where it leads after its end or the campaign's.")
+        .cleared_by_null(),
+    Field::defaulted("paused", Form::Flag, "Whether it is switched off. Default: false."),
+    Field::defaulted(
+        "pass_click_ids",
+        Form::Flag,
+        "Whether click ids of advertising platforms (`fbclid`, …) are passed on. Default: false.",
+    ),
+    SUSPENDED_FROM,
+    CREATED_AT,
+    UPDATED_AT,
+];
+
+pub(crate) const COUPON: &[Field] = &[
+    Field::derived("id", Form::Id("cpn_"), "The id."),
+    Field::required("campaign", Form::Id("cmp_"), "The campaign.").once(),
+    Field::required("influencer", Form::Id("inf_"), "Whose code it is.").once(),
+    Field::required(
+        "code",
+        Form::Text(128),
+        "The discount code, as the shop has it. It has one owner at a time.",
+    )
+    .once(),
+    STARTS_AT,
+    ENDS_AT,
+    SUSPENDED_FROM,
+    CREATED_AT,
+    UPDATED_AT,
+];

@@ -1,0 +1,132 @@
+//! The routes of the API, made from the list of operations: each with its handler, who may ask, and
+//! which parameters its address takes. An operation without a handler does not compile.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use api::{Call, Operation, Place, Scope, Verb};
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::header;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
+use shared::catalog::Role;
+
+use crate::asked::wrong;
+use crate::context::Console;
+use crate::problem::Problem;
+use crate::{balances, erasures, figures, holds, lists, orders, payouts, resources, tokens};
+
+type Routes = Router<Arc<Console>>;
+
+/// Returns the routes for whoever has a token, and those for anybody.
+pub(crate) fn routes() -> (Routes, Routes) {
+    let (mut known, mut open) = (Router::new(), Router::new());
+    for operation in api::operations() {
+        let (path, scope) = (operation.path.clone(), operation.scope);
+        let route = handler(&operation);
+        let operation = Arc::new(operation);
+        let route = route.route_layer(from_fn_with_state(Arc::clone(&operation), check_parameters));
+        if scope == Scope::Open {
+            open = open.route(&path, route);
+        } else {
+            known = known.route(&path, route.route_layer(from_fn_with_state(operation, admit)));
+        }
+    }
+    (known, open)
+}
+
+fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
+    fn to<H, T>(verb: Verb, handler: H) -> MethodRouter<Arc<Console>>
+    where
+        H: Handler<T, Arc<Console>>,
+        T: 'static,
+    {
+        let filter = match verb {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+            Verb::Patch => MethodFilter::PATCH,
+            Verb::Delete => MethodFilter::DELETE,
+        };
+        on(filter, handler)
+    }
+    let verb = operation.verb;
+    match operation.call {
+        Call::List(kind) => to(verb, lists::list).layer(Extension(kind)),
+        Call::Read(kind) => to(verb, resources::read).layer(Extension(kind)),
+        Call::Create(api::Kind::Token) => to(verb, tokens::create),
+        Call::Create(kind) => to(verb, resources::create).layer(Extension(kind)),
+        Call::Change(kind) => to(verb, resources::change).layer(Extension(kind)),
+        Call::Import(kind) => to(verb, resources::import).layer(Extension(kind)),
+        Call::RevokeToken => to(verb, tokens::revoke),
+        Call::ReleaseHold => to(verb, holds::release),
+        Call::Stats => to(verb, figures::stats),
+        Call::Order => to(verb, figures::order),
+        Call::ImportOrders => to(verb, orders::import),
+        Call::ImportLeads => to(verb, orders::import_leads),
+        Call::Balances => to(verb, balances::balances),
+        Call::Payouts => to(verb, payouts::list),
+        Call::ClosePayout => to(verb, payouts::close),
+        Call::ReadPayout => to(verb, payouts::read),
+        Call::PayoutFile => to(verb, payouts::file),
+        Call::MarkPaid => to(verb, payouts::paid),
+        Call::UndoPayment => to(verb, payouts::undo),
+        Call::CancelPayout => to(verb, payouts::cancel),
+        Call::Unparsed => to(verb, figures::unparsed),
+        Call::ReplayUnparsed => to(verb, orders::replay),
+        Call::AskErasure => to(verb, erasures::ask),
+        Call::Reconciliations => to(verb, orders::reconciliations),
+        Call::Reconcile => to(verb, orders::reconcile_now),
+        Call::Describe => to(verb, describe),
+    }
+}
+
+/// Lets a request through when the role of its token may ask.
+async fn admit(
+    State(operation): State<Arc<Operation>>,
+    Extension(role): Extension<Role>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if operation.scope.admits(role) {
+        return Ok(next.run(request).await);
+    }
+    let who = operation.scope.says();
+    Err(Problem::forbidden(format!("`{}` is for: {who}", operation.name)))
+}
+
+/// Lets a request through when its address has only parameters that it takes, each once. A parameter
+/// that nobody reads is a mistake: its sender believes that it counts.
+async fn check_parameters(
+    State(operation): State<Arc<Operation>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let mut seen = HashSet::new();
+    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        let of_query = operation.parameters.iter().filter(|known| known.place == Place::Query);
+        if !of_query.clone().any(|known| known.name == name) {
+            let known: Vec<_> = of_query.map(|known| known.name).collect();
+            return Err(wrong(
+                &name,
+                match &known[..] {
+                    [] => "no such parameter; this request takes none".to_owned(),
+                    known => format!("no such parameter; there are {}", known.join(", ")),
+                },
+            ));
+        }
+        if !seen.insert(name.clone()) {
+            return Err(wrong(&name, "stands twice"));
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+/// `GET /api/v1/openapi.json`.
+async fn describe() -> Response {
+    use axum::response::IntoResponse;
+    ([(header::CONTENT_TYPE, "application/json")], api::openapi_json()).into_response()
+}
