@@ -354,7 +354,7 @@ impl Life {
             }
         }
         let mut catalog = Catalog::default();
-        catalog.apply(&Change { at: BEGIN, entities, request: None });
+        catalog.apply(&Change { at: BEGIN, entities, request: None, by: None });
         Ok(catalog)
     }
 }

@@ -206,7 +206,7 @@ pub(crate) fn catalog_here(config: &Config) -> Result<Catalog> {
 
 /// Appends a change of one entity. When it returns, the change is on disk.
 fn append(config: &Config, entity: Entity) -> Result<()> {
-    let change = Change { at: clock::now(), entities: vec![entity], request: None };
+    let change = Change { at: clock::now(), entities: vec![entity], request: None, by: None };
     make_data_folder(&config.data)?;
     // The first record must not make the first start look like one that lost its keys.
     keys::load_or_create(&config.data, &config.journal_dir())?;

@@ -229,6 +229,8 @@ const V3: u8 = 3;
 /// somebody else. A change with a payout or a booking: a reader that leaves it out would pay twice,
 /// or too little.
 const V4: u8 = 4;
+/// Of a change: it tells of people who work with the console.
+const V5: u8 = 5;
 
 /// Returns the oldest version whose readers understand a body.
 const fn version(is_of_the_first: bool) -> u8 {
@@ -263,6 +265,7 @@ impl<'a> Record<'a> {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
                 let version = match change {
+                    change if change.has_people() => V5,
                     change if change.books() => V4,
                     change if change.parts_leads() => V3,
                     _ => version(is_of_the_first),
@@ -308,7 +311,7 @@ impl<'a> Record<'a> {
             (ORDER, V2 | V3 | V4) => {
                 serde_json::from_slice(body).map(Self::Order).map_err(RecordError::body)
             }
-            (CATALOG, V1 | V2 | V3 | V4) => {
+            (CATALOG, V1 | V2 | V3 | V4 | V5) => {
                 serde_json::from_slice(body).map(Self::Catalog).map_err(RecordError::body)
             }
             (UNPARSED, V1) => {
@@ -569,8 +572,12 @@ mod tests {
             (Entity::AccessToken(token), V1),
             (Entity::AccessToken(revoked), V2),
         ] {
-            let change =
-                Change { at: Timestamp::from_ms(5), entities: vec![entity], request: None };
+            let change = Change {
+                at: Timestamp::from_ms(5),
+                entities: vec![entity],
+                request: None,
+                by: None,
+            };
             let record = Record::Catalog(change);
             assert_eq!(record.encode()[1], version);
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
@@ -683,7 +690,8 @@ mod tests {
             let merchant: Merchant = serde_json::from_value(merchant).unwrap();
             assert!(merchant.trusts_leads(), "one of before trusts both");
             let merchant = Merchant { trust_leads, ..merchant };
-            let change = Change { at, entities: vec![Entity::Merchant(merchant)], request: None };
+            let change =
+                Change { at, entities: vec![Entity::Merchant(merchant)], request: None, by: None };
             let record = Record::Catalog(change);
             assert_eq!(Record::decode(&record.encode()), Ok(record.clone()));
             record.encode()[1]

@@ -55,7 +55,8 @@ fn check_bits(sealer: &Sealer, name: &[u8], sealed: &[u8]) {
 }
 
 pub(crate) fn made() -> Vec<Vec<u8>> {
-    let record = Record::Catalog(Change { at: NOW, entities: vec![], request: None }).encode();
+    let record =
+        Record::Catalog(Change { at: NOW, entities: vec![], request: None, by: None }).encode();
     let (id, stream) = (change_id(&record), StreamName::new("catalog-a").expect("a name"));
     let sealed = entry::seal(&sealer(Purpose::Exchange), &id, &stream, 1, &record);
     vec![[&id[..], &sealed].concat(), [&id[..], &record].concat(), record]

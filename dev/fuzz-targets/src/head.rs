@@ -38,7 +38,7 @@ fn snapshot() -> Snapshot {
     });
     let merchant = Entity::Merchant(serde_json::from_value(merchant).expect("a merchant"));
     let mut catalog = Catalog::default();
-    catalog.apply(&Change { at: NOW, entities: vec![merchant], request: None });
+    catalog.apply(&Change { at: NOW, entities: vec![merchant], request: None, by: None });
     Snapshot::of(&catalog, vec![], ring)
 }
 

@@ -45,7 +45,7 @@ fn catalog() -> Catalog {
         Entity::Influencer(serde_json::from_value(of("influencer")).expect("an influencer")),
     ];
     let mut catalog = Catalog::default();
-    catalog.apply(&Change { at: NOW, entities, request: None });
+    catalog.apply(&Change { at: NOW, entities, request: None, by: None });
     catalog
 }
 
@@ -82,7 +82,7 @@ fn check(entities: Vec<Entity>) {
             _ => {}
         }
     }
-    let record = Record::Catalog(Change { at: NOW, entities, request: None });
+    let record = Record::Catalog(Change { at: NOW, entities, request: None, by: None });
     // `Live::change` refuses a record that cannot be read back.
     if let Ok(read) = Record::decode(&record.encode()) {
         assert_eq!(read, record, "the journal changes the rows");

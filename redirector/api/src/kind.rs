@@ -15,10 +15,11 @@ pub enum Kind {
     Hold,
     Booking,
     Token,
+    Person,
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Merchant,
         Self::Influencer,
         Self::Campaign,
@@ -28,6 +29,7 @@ impl Kind {
         Self::Hold,
         Self::Booking,
         Self::Token,
+        Self::Person,
     ];
 
     /// Returns the name of one entity.
@@ -42,6 +44,7 @@ impl Kind {
             Self::Hold => "hold",
             Self::Booking => "booking",
             Self::Token => "token",
+            Self::Person => "person",
         }
     }
 
@@ -57,6 +60,7 @@ impl Kind {
             Self::Hold => "holds",
             Self::Booking => "bookings",
             Self::Token => "tokens",
+            Self::Person => "people",
         }
     }
 
@@ -72,6 +76,7 @@ impl Kind {
             Self::Hold => entities::HOLD,
             Self::Booking => entities::BOOKING,
             Self::Token => entities::TOKEN,
+            Self::Person => entities::PERSON,
         }
     }
 
@@ -84,7 +89,12 @@ impl Kind {
     pub const fn is_changed(self) -> bool {
         matches!(
             self,
-            Self::Merchant | Self::Influencer | Self::Campaign | Self::Link | Self::Coupon
+            Self::Merchant
+                | Self::Influencer
+                | Self::Campaign
+                | Self::Link
+                | Self::Coupon
+                | Self::Person
         )
     }
 }

@@ -52,6 +52,13 @@ pub enum Call {
     AskErasure,
     Reconciliations,
     Reconcile,
+    MakeSignInLink,
+    EndSignIns,
+    SignIn,
+    SignOut,
+    ShowMe,
+    ChangeMe,
+    SetPassword,
     Describe,
 }
 

@@ -11,6 +11,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(of_figures());
     all.extend(of_payouts());
     all.extend(of_deliveries());
+    all.extend(of_sign_ins());
     all.push(Operation {
         scope: Scope::Open,
         ..get(Call::Describe, "/openapi.json", "openapi", "Describes this API, as OpenAPI.")
@@ -85,10 +86,70 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
             .taking(Body::MaybeFields("HoldRelease", shapes::RELEASE))
             .answering(Answer::Entity(kind)),
         ),
+        Kind::Person => found.extend(of_person(id)),
         _ => {}
     }
     let chapter = chapter_of(kind);
     found.into_iter().map(|operation| operation.in_chapter(chapter)).collect()
+}
+
+fn of_person(id: Parameter) -> [Operation; 2] {
+    [
+        post(
+            Call::MakeSignInLink,
+            "/people/{id}/sign-in-link",
+            "people_invite",
+            "Makes another address with which a person signs in once, within seven days.",
+        )
+        .with([id])
+        .answering(Answer::Fields(201, "SignInLink", shapes::SIGN_IN_LINK)),
+        post(
+            Call::EndSignIns,
+            "/people/{id}/end-sign-ins",
+            "people_end_sign_ins",
+            "Signs a person out everywhere. Addresses that were made for them end, too.",
+        )
+        .with([id])
+        .answering(Answer::Entity(Kind::Person)),
+    ]
+}
+
+/// Returns the operations with which people sign in and see to themselves.
+fn of_sign_ins() -> Vec<Operation> {
+    let found = [
+        post(
+            Call::SignIn,
+            "/sign-ins",
+            "sign_in",
+            "Signs in, by the secret part of an address or by a password. The answer sets a cookie.",
+        )
+        .for_(Scope::Open)
+        .taking(Body::Fields("SignIn", shapes::SIGN_IN))
+        .answering(Answer::Fields(200, "Me", shapes::ME)),
+        post(Call::SignOut, "/sign-outs", "sign_out", "Takes the cookie back.")
+            .for_(Scope::Open)
+            .answering(Answer::Empty(204)),
+        get(Call::ShowMe, "/me", "me_show", "Says who asks, and what they may do.")
+            .for_(Scope::Everyone)
+            .answering(Answer::Fields(200, "Me", shapes::ME)),
+        Operation {
+            verb: Verb::Patch,
+            ..post(Call::ChangeMe, "/me", "me_change", "Changes the person who asks.")
+                .for_(Scope::Everyone)
+                .taking(Body::Fields("MeChange", shapes::ME_CHANGE))
+                .answering(Answer::Fields(200, "Me", shapes::ME))
+        },
+        post(
+            Call::SetPassword,
+            "/me/password",
+            "me_password",
+            "Sets the password of the person who asks. Every other sign-in of theirs ends.",
+        )
+        .for_(Scope::Everyone)
+        .taking(Body::Fields("PasswordNew", shapes::PASSWORD))
+        .answering(Answer::Empty(204)),
+    ];
+    found.into_iter().map(|operation| operation.in_chapter("Signing in")).collect()
 }
 
 const fn chapter_of(kind: Kind) -> &'static str {
@@ -102,13 +163,14 @@ const fn chapter_of(kind: Kind) -> &'static str {
         Kind::Hold => "Holds",
         Kind::Booking => "Bookings by hand",
         Kind::Token => "Access tokens",
+        Kind::Person => "People",
     }
 }
 
 /// Returns the filters of a list.
 pub const fn filters(kind: Kind) -> &'static [Parameter] {
     match kind {
-        Kind::Merchant | Kind::Token => &[Q],
+        Kind::Merchant | Kind::Token | Kind::Person => &[Q],
         Kind::Influencer => &[MERCHANT, CAMPAIGN, Q],
         Kind::Campaign => &[MERCHANT, PAUSED, Q],
         Kind::Link => &[MERCHANT, CAMPAIGN, INFLUENCER, PAUSED, Q],
@@ -124,7 +186,7 @@ const fn reading_scope(kind: Kind) -> Scope {
     match kind {
         Kind::Merchant => Scope::WithMerchants,
         Kind::Influencer | Kind::Campaign | Kind::Link | Kind::Coupon => Scope::Everyone,
-        Kind::Rate | Kind::Hold | Kind::Booking | Kind::Token => Scope::Agency,
+        Kind::Rate | Kind::Hold | Kind::Booking | Kind::Token | Kind::Person => Scope::Agency,
     }
 }
 
@@ -147,6 +209,7 @@ const fn id_of(kind: Kind) -> Form {
         Kind::Hold => Form::Id("hld_"),
         Kind::Booking => Form::Id("bkg_"),
         Kind::Token => Form::Id("tok_"),
+        Kind::Person => Form::Id("per_"),
         // Two currencies and a day.
         Kind::Rate => Form::Word,
     }

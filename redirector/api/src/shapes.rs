@@ -266,3 +266,38 @@ pub(crate) const RECONCILIATIONS: &[Field] = &[Field::derived(
     Form::List(&Form::Record(RECONCILIATION), 100_000),
     "One for each shop that is asked.",
 )];
+
+pub(crate) const SIGN_IN_LINK: &[Field] = &[
+    Field::derived("sign_in", Form::Word, "The address. Give it to nobody else."),
+    Field::derived("ends_at", Form::Time, "When it ends."),
+];
+
+pub(crate) const SIGN_IN: &[Field] = &[
+    Field::optional("link", Form::Text(200), "The last part of the address: alone."),
+    Field::optional("email", Form::Email, "The address of the person: with `password`."),
+    Field::optional("password", Form::Text(200), "The password: with `email`."),
+];
+
+pub(crate) const ME: &[Field] = &[
+    Field::derived("role", Form::OneOf(&["admin", "merchant", "influencer"]), "What they may do."),
+    Field::derived("for", Form::Word, "The merchant's or influencer's id.").or_null(),
+    Field::derived("name", Form::Word, "The name of the person or token."),
+    Field::derived("person", Form::Id("per_"), "The person; `null` for a token.").or_null(),
+    Field::derived("email", Form::Email, "The person's address.").or_null(),
+    Field::derived("language", Form::Word, "The language of pages.").or_null(),
+    Field::derived("has_password", Form::Flag, "Whether the person has a password.").or_null(),
+];
+
+pub(crate) const ME_CHANGE: &[Field] = &[
+    Field::optional("name", Form::Text(200), "The name for people."),
+    Field::optional(
+        "language",
+        Form::OneOf(&["en", "sv", "he", "ru", "lv"]),
+        "The language of pages; `null` for that of the browser.",
+    ),
+];
+
+pub(crate) const PASSWORD: &[Field] = &[
+    Field::required("password", Form::Text(200), "The new password: 10 characters at least."),
+    Field::optional("current", Form::Text(200), "The current password, where there is one."),
+];

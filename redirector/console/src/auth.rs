@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -14,14 +14,15 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use live::clock;
 use rand::Rng;
-use shared::catalog::{AccessToken, Role};
+use shared::catalog::{By, Role};
 use subtle::ConstantTimeEq;
-use tokio::time::sleep;
 
+use crate::caller::{Author, Caller, CameFrom, look_up, slow_down};
 use crate::context::Console;
-use crate::guesses::{self, Admission, Client};
+use crate::guesses::Client;
 use crate::hosts;
 use crate::problem::Problem;
+use crate::sign_in;
 
 /// The hash under which an access token is kept.
 pub fn hash(token: &str) -> String {
@@ -50,54 +51,36 @@ pub(crate) async fn only_our_hosts(
     Err(Problem::misdirected())
 }
 
-/// The address that a request came from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CameFrom(pub IpAddr);
-
-/// Who asks, as records name them: the name of the access token, or its id where it has none.
-#[derive(Debug, Clone)]
-pub(crate) struct Author(pub String);
-
-/// Lets a request through when its token is known; its role and its name go along.
+/// Lets a request through when it is known who asks; their role and their name go along.
 pub(crate) async fn identify(
     State(console): State<Arc<Console>>,
     Extension(CameFrom(address)): Extension<CameFrom>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let token = token(request.headers()).ok_or_else(Problem::unauthorized)?;
-    let client = Client::of(address);
-    match console.guesses.admit(client, Instant::now()) {
-        Admission::Now => {}
-        Admission::Wait(client) => {
-            let _waiting = Waiting { console: &console, client };
-            sleep(guesses::WAIT).await;
-        }
-        Admission::Refused => return Err(Problem::too_many_guesses()),
-    }
-    let Some((role, author)) = caller(&console, token).await else {
-        if let Some(since) = console.guesses.wrong(client, Instant::now()) {
-            tracing::warn!(
-                "a wrong access token came from {address}; {since} since this was last logged"
-            );
-        }
-        return Err(Problem::unknown_token());
+    let caller = match token(request.headers()) {
+        Some(token) => by_token(&console, address, token).await?,
+        None => sign_in::caller(&console, request.method(), request.headers()).await?,
     };
-    request.extensions_mut().insert(role);
-    request.extensions_mut().insert(author);
+    request.extensions_mut().insert(caller.role);
+    request.extensions_mut().insert(Author(caller.name.clone()));
+    request.extensions_mut().insert(caller.by);
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
-/// A request that waits; also one whose sender goes away waits no longer.
-struct Waiting<'a> {
-    console: &'a Console,
-    client: Client,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.console.guesses.waited(self.client);
+/// Finds out who has a token. Who guesses waits.
+async fn by_token(console: &Console, address: IpAddr, token: &str) -> Result<Caller, Problem> {
+    slow_down(console, address).await?;
+    if let Some(caller) = caller(console, token).await {
+        return Ok(caller);
     }
+    if let Some(since) = console.guesses.wrong(Client::of(address), Instant::now()) {
+        tracing::warn!(
+            "a wrong access token came from {address}; {since} since this was last logged"
+        );
+    }
+    Err(Problem::unknown_token())
 }
 
 /// Returns the token that a request brings.
@@ -107,28 +90,23 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// How long to wait before the next try to read a catalog that is being changed.
-const CATALOG_PAUSE: Duration = Duration::from_millis(1);
-
-/// Returns what a token may do, and whose it is. It runs on the thread that answers about health, so it never blocks
-/// on a catalog that is being changed.
-async fn caller(console: &Console, token: &str) -> Option<(Role, Author)> {
+/// Returns what a token may do, and whose it is. It runs on the thread that answers about health, so
+/// it never blocks on a catalog that is being changed.
+async fn caller(console: &Console, token: &str) -> Option<Caller> {
     let hash = hash(token);
     let is_first = console
         .first_token
         .as_ref()
         .is_some_and(|first| bool::from(first.as_bytes().ct_eq(hash.as_bytes())));
     if is_first {
-        return Some((Role::Admin, Author("first token".to_owned())));
+        let name = "first token".to_owned();
+        return Some(Caller { role: Role::Admin, by: By::FirstToken, name });
     }
     // Looking a hash up gives nothing away about the token it is the hash of.
-    loop {
-        if let Some(catalog) = console.live.try_read() {
-            let token = catalog.tokens.get(&hash).filter(|token| token.is_valid(clock::now()));
-            let name =
-                |token: &AccessToken| token.name.clone().unwrap_or_else(|| token.id().to_string());
-            return token.map(|token| (token.role, Author(name(token))));
-        }
-        sleep(CATALOG_PAUSE).await;
-    }
+    let token = look_up(console, |catalog| catalog.tokens.get(&hash).cloned()).await?;
+    token.is_valid(clock::now()).then(|| Caller {
+        role: token.role,
+        by: By::Token(token.id()),
+        name: token.name.clone().unwrap_or_else(|| token.id().to_string()),
+    })
 }

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 use hot_state::{HotState, LazyState};
 use journal::{Committer, Health};
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
-use live::{Live, clock, dates};
+use live::{ChangeError, Live, clock, dates};
+use people::Signer;
+use shared::catalog::{By, Catalog, Change};
 use tokio::time::sleep;
 
 use crate::guesses::Guesses;
 use crate::hosts::Hosts;
 use crate::last_owed::LastOwed;
 use crate::problem::Problem;
+use crate::tries::Tries;
 
 /// How long a request waits for a hot state that is still being opened.
 const OPENING_WAIT: Duration = Duration::from_secs(10);
@@ -33,6 +36,9 @@ pub struct Console {
     /// The hosts of the admin listener.
     pub hosts: Hosts,
     pub guesses: Guesses,
+    /// Signs what signs people in.
+    pub signer: Signer,
+    pub tries: Tries,
     /// The hash of the token in the configuration.
     pub first_token: Option<String>,
     pub counters: Vec<&'static Counters>,
@@ -56,6 +62,22 @@ impl Console {
                 Err(_) => return Err(Problem::opening()),
             }
         }
+    }
+
+    /// Makes a change in the name of whoever asks: [`Live::change`].
+    ///
+    /// # Errors
+    /// When `prepare` refuses it, or it could not be recorded.
+    pub(crate) async fn change<T, E>(
+        &self,
+        by: By,
+        prepare: impl FnOnce(&Catalog) -> Result<(Option<Change>, T), E>,
+    ) -> Result<T, ChangeError<E>> {
+        let prepare = |catalog: &Catalog| {
+            let (change, answer) = prepare(catalog)?;
+            Ok((change.map(|change| Change { by: Some(by), ..change }), answer))
+        };
+        self.live.change(prepare).await
     }
 
     /// Returns how many records the figures do not contain yet.

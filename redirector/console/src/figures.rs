@@ -327,9 +327,15 @@ pub(crate) struct OrderView {
 /// `GET /api/v1/orders/{merchant}/{order id}`.
 pub(crate) async fn order(
     State(console): State<Arc<Console>>,
+    Extension(role): Extension<Role>,
     Extension(reports): Extension<Reports>,
     Path((merchant, order_id)): Path<(String, String)>,
 ) -> Result<Json<OrderView>, Problem> {
+    if let Role::Merchant(own) = role
+        && own.to_string() != merchant
+    {
+        return Err(no_order(&merchant, &order_id));
+    }
     let state = console.hot_state().await?.clone();
     let view = move || view(&console, &state, &merchant, &order_id);
     reports.run(view).await.map(Json)
@@ -341,7 +347,7 @@ fn view(
     merchant: &str,
     order_id: &str,
 ) -> Result<OrderView, Problem> {
-    let missing = || Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"));
+    let missing = || no_order(merchant, order_id);
     let id: MerchantId = merchant.parse().map_err(|_| missing())?;
     let up_to_date = console.is_up_to_date();
     let found = find_order(state, id, order_id).map_err(|error| Problem::no_figures(&error))?;
@@ -371,6 +377,10 @@ fn view(
         flags,
         up_to_date,
     })
+}
+
+fn no_order(merchant: &str, order_id: &str) -> Problem {
+    Problem::not_found(format!("merchant `{merchant}` has no order `{order_id}`"))
 }
 
 fn show_order(order: &Order) -> Value {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use api::Kind;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use live::clock;
 use serde_json::{Map, Value};
-use shared::catalog::{Catalog, Change, Entity, Hold};
+use shared::catalog::{By, Catalog, Change, Entity, Hold};
 use shared::time::Span;
 
 use crate::context::Console;
@@ -22,6 +22,7 @@ use crate::shown::show;
 /// with a `reason` may come along. A hold that is released already stays so.
 pub(crate) async fn release(
     State(console): State<Arc<Console>>,
+    Extension(by): Extension<By>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -42,8 +43,11 @@ pub(crate) async fn release(
         let now = clock::now().max(hold.updated_at.plus(Span::ms(1)));
         let released = Hold { released_at: Some(now), release_reason, updated_at: now, ..hold };
         let entity = Entity::Hold(released);
-        Ok((Some(Change { at: now, entities: vec![entity.clone()], request: None }), entity))
+        Ok((
+            Some(Change { at: now, entities: vec![entity.clone()], request: None, by: None }),
+            entity,
+        ))
     };
-    let entity = console.live.change(prepare).await.map_err(problem)?;
+    let entity = console.change(by, prepare).await.map_err(problem)?;
     Ok(Json(show(&entity, &console.live.read())))
 }

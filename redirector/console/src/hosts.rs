@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::extract::Request;
-use axum::http::{Version, header};
+use axum::http::{HeaderMap, Version, header};
 
 /// Paths that load balancers ask, by whatever address they have. They tell nothing but health.
 const ANSWERED_TO_ALL: [&str; 2] = ["/healthz", "/readyz"];
@@ -67,6 +67,14 @@ impl Hosts {
         let mut names = headers.chain(target).peekable();
         names.peek().is_some() && names.all(|host| self.has(host))
     }
+}
+
+/// Returns whether a request came to a name of this machine alone, where nobody has HTTPS.
+pub(crate) fn is_local(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = without_port(host).to_ascii_lowercase();
+    let is_loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    is_loopback || name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Returns whether a request has one `Host`, which only HTTP/1.1 demands (RFC 9112, 3.2).

@@ -89,8 +89,9 @@ fn table(asked: &Asked) -> Result<Option<Separator>, Problem> {
     });
     let separator = separator.transpose()?;
     match asked.format.as_deref() {
-        None | Some("json") if separator.is_none() => Ok(None),
-        None | Some("json") => Err(wrong("separator", "goes with format=csv")),
+        None => Ok(separator),
+        Some("json") if separator.is_none() => Ok(None),
+        Some("json") => Err(wrong("separator", "goes with format=csv")),
         Some("csv") => Ok(Some(separator.unwrap_or_default())),
         Some(other) => Err(wrong("format", format!("`{other}`: expected json or csv"))),
     }
@@ -267,6 +268,10 @@ impl Facts {
             }
             Entity::AccessToken(of) => {
                 Self { texts: of.name.clone().into_iter().collect(), ..Self::default() }
+            }
+            Entity::Person(of) => {
+                let texts = [of.name.clone()].into_iter().chain(of.email.clone()).collect();
+                Self { texts, ..Self::default() }
             }
             _ => Self::default(),
         }
@@ -508,6 +513,7 @@ fn all(catalog: &Catalog, kind: Kind) -> Vec<(Timestamp, Entity)> {
         Kind::Hold => of!(catalog.holds, Entity::Hold),
         Kind::Booking => of!(catalog.bookings, Entity::Booking),
         Kind::Token => of!(catalog.tokens, Entity::AccessToken),
+        Kind::Person => of!(catalog.people, Entity::Person),
         Kind::Rate => {
             catalog.rates.iter().map(|r| (r.created_at, Entity::Rate(r.clone()))).collect()
         }
@@ -529,6 +535,7 @@ fn name(entity: &Entity) -> String {
         Entity::Merchant(of) => of.name.to_lowercase(),
         Entity::Influencer(of) => of.name.to_lowercase(),
         Entity::Campaign(of) => of.name.to_lowercase(),
+        Entity::Person(of) => of.name.to_lowercase(),
         Entity::Coupon(of) => of.code.to_lowercase(),
         Entity::Booking(of) => of.note.to_lowercase(),
         Entity::Hold(of) => of.reason.to_lowercase(),

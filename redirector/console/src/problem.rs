@@ -120,6 +120,38 @@ impl Problem {
         }
     }
 
+    /// The sign-in has ended.
+    pub fn signed_out() -> Self {
+        let detail = "you are signed out; sign in by your password, or ask whoever invited you for \
+                      another address";
+        let challenge = Some("Bearer");
+        let status = (StatusCode::UNAUTHORIZED, "signed_out");
+        Self { challenge, ..Self::new(status, "Signed out", detail) }
+    }
+
+    /// Nobody has this address with this password.
+    pub fn wrong_password() -> Self {
+        let detail = "address and password do not belong together; an administrator can make an \
+                      address for signing in without a password";
+        let challenge = Some("Bearer");
+        let status = (StatusCode::UNAUTHORIZED, "wrong_password");
+        Self { challenge, ..Self::new(status, "Not signed in", detail) }
+    }
+
+    /// An address for signing in does not sign in any more.
+    pub fn link_refused(detail: &str) -> Self {
+        let challenge = Some("Bearer");
+        let status = (StatusCode::UNAUTHORIZED, "link_refused");
+        Self { challenge, ..Self::new(status, "Not signed in", detail) }
+    }
+
+    /// Too many passwords were tried for an account.
+    pub fn too_many_tries() -> Self {
+        let detail = "too many passwords were tried; wait an hour, or sign in by an address that an \
+                      administrator makes";
+        Self::new((StatusCode::TOO_MANY_REQUESTS, "too_many_tries"), "Too many tries", detail)
+    }
+
     /// Too many wrong tokens came from the client's address, so this one was not looked at.
     pub fn too_many_guesses() -> Self {
         let detail = "wrong access tokens came from your address; ask again in a moment";

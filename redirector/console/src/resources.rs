@@ -11,17 +11,18 @@ use axum::{Extension, Json};
 use live::ChangeError;
 use live::clock;
 use serde_json::{Map, Value, json};
-use shared::catalog::{Answered, Catalog, Change, Entity, RequestId, Role};
+use shared::catalog::{Answered, By, Catalog, Change, Entity, RequestId, Role};
 use shared::json::repaired;
 use shared::time::{Span, Timestamp};
 
-use crate::auth::Author;
+use crate::caller::Author;
 use crate::context::Console;
 use crate::entities::{EntityBuilder, Remarks, remarks, shown_once};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::rights::{Reach, check_change, cut};
 use crate::shown::show;
+use crate::sign_in;
 use crate::table::{self, Row};
 
 /// The most rows of an import.
@@ -57,6 +58,7 @@ pub(crate) async fn create(
     State(console): State<Arc<Console>>,
     Extension(kind): Extension<Kind>,
     Extension(Author(author)): Extension<Author>,
+    Extension(by): Extension<By>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -72,13 +74,19 @@ pub(crate) async fn create(
         let mut builder = EntityBuilder::new(catalog, snapshot, now).by(author);
         let made = builder.make(kind, &mut fields, None);
         let entity = accept(made, fields)?;
-        Ok((Some(Change { at: now, entities: vec![entity.clone()], request }), (entity, false)))
+        Ok((
+            Some(Change { at: now, entities: vec![entity.clone()], request, by: None }),
+            (entity, false),
+        ))
     };
     let remark = console.clock_remark();
-    let (entity, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    let (entity, repeated) = console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
     let mut answer = show(&entity, &catalog);
     merge(&mut answer, shown_once(&entity));
+    if let (Entity::Person(person), false) = (&entity, repeated) {
+        merge(&mut answer, json!({ "sign_in": sign_in::address(&console, person, &headers) }));
+    }
     merge(&mut answer, warnings(remark, &entity, &catalog));
     let location =
         format!("/api/v1/{}/{}", kind.plural(), answer["id"].as_str().unwrap_or_default());
@@ -94,6 +102,7 @@ pub(crate) async fn change(
     State(console): State<Arc<Console>>,
     Extension(kind): Extension<Kind>,
     Extension(role): Extension<Role>,
+    Extension(by): Extension<By>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -113,10 +122,10 @@ pub(crate) async fn change(
         let entity = as_version(accept(made, fields)?, version);
         let suspension = suspension.map(Entity::Suspension);
         let entities = [entity.clone()].into_iter().chain(suspension).collect();
-        Ok((Some(Change { at: now, entities, request: None }), entity))
+        Ok((Some(Change { at: now, entities, request: None, by: None }), entity))
     };
     let remark = console.clock_remark();
-    let entity = console.live.change(prepare).await.map_err(problem)?;
+    let entity = console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
     let mut answer = cut(show(&entity, &catalog), kind, role);
     merge(&mut answer, warnings(remark, &entity, &catalog));
@@ -127,6 +136,7 @@ pub(crate) async fn change(
 pub(crate) async fn import(
     State(console): State<Arc<Console>>,
     Extension(kind): Extension<Kind>,
+    Extension(by): Extension<By>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -139,9 +149,9 @@ pub(crate) async fn import(
         let builder = EntityBuilder::new(catalog, console.live.snapshot().load_full(), now);
         let entities = rows(builder, kind, &body)?;
         let count = entities.len();
-        Ok((Some(Change { at: now, entities, request }), (count, false)))
+        Ok((Some(Change { at: now, entities, request, by: None }), (count, false)))
     };
-    let (imported, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    let (imported, repeated) = console.change(by, prepare).await.map_err(problem)?;
     Ok(mark_repeated(
         (StatusCode::CREATED, Json(json!({ "imported": imported }))).into_response(),
         repeated,
@@ -276,6 +286,7 @@ pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Pr
         Kind::Coupon => of!(catalog.coupons, Entity::Coupon),
         Kind::Hold => of!(catalog.holds, Entity::Hold),
         Kind::Booking => of!(catalog.bookings, Entity::Booking),
+        Kind::Person => of!(catalog.people, Entity::Person),
         Kind::Token => {
             let token = catalog.tokens.values().find(|token| token.id().to_string() == id);
             let token = token.map(|token| Entity::AccessToken(token.as_ref().clone()));
@@ -301,6 +312,7 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::Payout(e) => e.at,
         Entity::Hold(e) => e.updated_at,
         Entity::Suspension(e) => e.updated_at,
+        Entity::Person(e) => e.updated_at,
     }
 }
 
@@ -314,6 +326,7 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
         Entity::Coupon(e) => e.updated_at = version,
         Entity::Hold(e) => e.updated_at = version,
         Entity::Suspension(e) => e.updated_at = version,
+        Entity::Person(e) => e.updated_at = version,
         Entity::AccessToken(_) | Entity::Rate(_) | Entity::Payout(_) | Entity::Booking(_) => {}
     }
     entity

@@ -17,7 +17,9 @@ use shared::catalog::Role;
 use crate::asked::wrong;
 use crate::context::Console;
 use crate::problem::Problem;
-use crate::{balances, erasures, figures, holds, lists, orders, payouts, resources, tokens};
+use crate::{
+    balances, erasures, figures, holds, lists, orders, payouts, resources, sign_in, tokens,
+};
 
 type Routes = Router<Arc<Console>>;
 
@@ -79,6 +81,13 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
         Call::AskErasure => to(verb, erasures::ask),
         Call::Reconciliations => to(verb, orders::reconciliations),
         Call::Reconcile => to(verb, orders::reconcile_now),
+        Call::MakeSignInLink => to(verb, sign_in::make_link),
+        Call::EndSignIns => to(verb, sign_in::end),
+        Call::SignIn => to(verb, sign_in::sign_in),
+        Call::SignOut => to(verb, sign_in::sign_out),
+        Call::ShowMe => to(verb, sign_in::me),
+        Call::ChangeMe => to(verb, sign_in::change_me),
+        Call::SetPassword => to(verb, sign_in::set_password),
         Call::Describe => to(verb, describe),
     }
 }

@@ -23,12 +23,12 @@ use live::{Rarely, Stop};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::auth::CameFrom;
+use crate::caller::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::routes::routes;
-use crate::{auth, health, metrics, pool, problem};
+use crate::{auth, health, metrics, pool, problem, sign_in};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
@@ -51,16 +51,23 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 /// Every path of the admin listener.
 fn router(console: Arc<Console>, pool: Pool) -> Router {
     let (known, open) = routes();
-    let api = known
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(Extension(Reports::default()))
-        .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
-        // Who guesses tokens must not take the places of those who have one.
-        .layer(middleware::from_fn_with_state(Arc::clone(&console), auth::identify))
+    let reports = Reports::default();
+    let on_the_pool = |routes: Router<Arc<Console>>| {
+        routes
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(Extension(reports.clone()))
+            .layer(middleware::from_fn_with_state(pool.clone(), pool::run_elsewhere))
+    };
+    // Who guesses tokens must not take the places of those who have one.
+    let identify = middleware::from_fn_with_state(Arc::clone(&console), auth::identify);
+    let api = on_the_pool(known)
+        .layer(identify)
+        .merge(on_the_pool(open))
         .layer(middleware::from_fn(limit_time));
     let routes = Router::new()
-        .nest("/api/v1", api.merge(open))
+        .nest("/api/v1", api)
         .route("/", get(|| async { Html(include_str!("start.html")) }))
+        .route("/sign-in/{link}", get(sign_in::show).post(sign_in::open))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))

@@ -4,7 +4,9 @@ use live::clock;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::booking::ManualBooking;
-use shared::catalog::{AccessToken, Campaign, Catalog, Entity, Hold, HoldTarget, Merchant, Role};
+use shared::catalog::{
+    AccessToken, Campaign, Catalog, Entity, Hold, HoldTarget, Merchant, Person, Role,
+};
 use shared::links::Link;
 use shared::money::Money;
 use shared::rates::ExchangeRate;
@@ -29,6 +31,7 @@ pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
         Entity::AccessToken(token) => show_token(token),
         Entity::Hold(hold) => show_hold(hold),
         Entity::Booking(booking) => show_booking(booking),
+        Entity::Person(person) => show_person(person),
         Entity::Suspension(_) | Entity::Payout(_) => Shown::new(),
     };
     if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
@@ -70,12 +73,27 @@ fn show_rate(rate: &ExchangeRate) -> Shown {
     shown
 }
 
-fn show_token(token: &AccessToken) -> Shown {
-    let (role, of) = match token.role {
+/// Returns a role as answers name it, and whose it is.
+pub(crate) fn role_and_holder(role: Role) -> (&'static str, Value) {
+    match role {
         Role::Admin => ("admin", Value::Null),
         Role::Merchant(id) => ("merchant", json!(id)),
         Role::Influencer(id) => ("influencer", json!(id)),
-    };
+    }
+}
+
+fn show_person(person: &Person) -> Shown {
+    let (role, of) = role_and_holder(person.role);
+    fields_of(&json!({
+        "id": person.id, "name": person.name, "email": person.email, "role": role, "for": of,
+        "language": person.language, "archived": person.archived,
+        "has_password": person.password.is_some(), "signed_in_at": person.signed_in_at,
+        "created_at": person.created_at, "updated_at": person.updated_at,
+    }))
+}
+
+fn show_token(token: &AccessToken) -> Shown {
+    let (role, of) = role_and_holder(token.role);
     fields_of(&json!({
         "id": token.id(), "role": role, "for": of, "name": token.name,
         "created_at": token.created_at, "expires_at": token.expires_at,

@@ -4,19 +4,20 @@
 use std::sync::Arc;
 
 use api::Kind;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use live::clock;
 use serde_json::{Value, json};
-use shared::catalog::{AccessToken, Catalog, Change, Entity, Role};
+use shared::catalog::{AccessToken, By, Catalog, Change, Entity};
 use shared::time::Timestamp;
 
 use crate::auth;
 use crate::context::Console;
-use crate::fields::{Fields, parsed, text, time};
+use crate::entities::holder;
+use crate::fields::{Fields, text, time};
 use crate::problem::Problem;
 use crate::resources::{accept, answered, held, mark_repeated, merge, object, problem, request_id};
 use crate::shown::show;
@@ -28,6 +29,7 @@ const NAME_CHARS_MAX: usize = 200;
 /// without its secret.
 pub(crate) async fn create(
     State(console): State<Arc<Console>>,
+    Extension(by): Extension<By>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -44,10 +46,10 @@ pub(crate) async fn create(
         let now = clock::now();
         let made = read_fields(catalog, &mut fields, auth::hash(&secret), now);
         let entity = accept(made.map(Entity::AccessToken), fields)?;
-        let change = Change { at: now, entities: vec![entity.clone()], request };
+        let change = Change { at: now, entities: vec![entity.clone()], request, by: None };
         Ok((Some(change), (entity, false)))
     };
-    let (entity, repeated) = console.live.change(prepare).await.map_err(problem)?;
+    let (entity, repeated) = console.change(by, prepare).await.map_err(problem)?;
     let mut answer = show(&entity, &console.live.read());
     if !repeated {
         merge(&mut answer, json!({ "token": secret }));
@@ -73,42 +75,15 @@ fn read_fields(
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
         fields.fault("expires_at", "lies in the past; expected a time that is still to come");
     }
-    let role = match (role?.as_str(), of) {
-        ("admin", None) => Ok(Role::Admin),
-        ("admin", Some(_)) => {
-            Err(("for", "goes with the roles merchant and influencer".to_owned()))
-        }
-        ("merchant" | "influencer", None) => {
-            Err(("for", "say whose token: the id of a merchant or an influencer".to_owned()))
-        }
-        ("merchant", Some(id)) => parsed(&id).map(Role::Merchant).map_err(|reason| ("for", reason)),
-        ("influencer", Some(id)) => {
-            parsed(&id).map(Role::Influencer).map_err(|reason| ("for", reason))
-        }
-        (other, _) => Err(("role", format!("`{other}`: expected admin, merchant or influencer"))),
-    };
-    let known = role.and_then(|role| match role {
-        Role::Merchant(id) if !catalog.merchants.contains_key(&id) => {
-            Err(("for", format!("`{id}` does not exist")))
-        }
-        Role::Influencer(id) if !catalog.influencers.contains_key(&id) => {
-            Err(("for", format!("`{id}` does not exist")))
-        }
-        role => Ok(role),
-    });
-    match known {
-        Ok(role) => Some(AccessToken { name, expires_at, ..AccessToken::new(hash, role, now) }),
-        Err((field, reason)) => {
-            fields.fault(field, reason);
-            None
-        }
-    }
+    let role = holder(catalog, fields, role.as_deref(), of)?;
+    Some(AccessToken { name, expires_at, ..AccessToken::new(hash, role, now) })
 }
 
 /// `DELETE /api/v1/tokens/{id}`: the token opens nothing from this answer on. The token itself stays
 /// listed, for audits.
 pub(crate) async fn revoke(
     State(console): State<Arc<Console>>,
+    Extension(by): Extension<By>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let prepare = |catalog: &Catalog| {
@@ -121,8 +96,8 @@ pub(crate) async fn revoke(
         let now = clock::now();
         let revoked = AccessToken { revoked_at: Some(now), ..token };
         let entities = vec![Entity::AccessToken(revoked)];
-        Ok((Some(Change { at: now, entities, request: None }), ()))
+        Ok((Some(Change { at: now, entities, request: None, by: None }), ()))
     };
-    console.live.change(prepare).await.map_err(problem)?;
+    console.change(by, prepare).await.map_err(problem)?;
     Ok(StatusCode::NO_CONTENT)
 }

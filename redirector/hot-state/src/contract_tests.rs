@@ -66,7 +66,7 @@ fn catalog() -> Catalog {
     });
     let link = shared::catalog::Entity::Link(serde_json::from_value(json).unwrap());
     let mut catalog = Catalog::default();
-    catalog.apply(&shared::catalog::Change { at, entities: vec![link], request: None });
+    catalog.apply(&shared::catalog::Change { at, entities: vec![link], request: None, by: None });
     catalog
 }
 

@@ -175,7 +175,7 @@ mod tests {
             Entity::Link(serde_json::from_value(link).unwrap()),
         ];
         let mut catalog = Catalog::default();
-        catalog.apply(&Change { at, entities, request: None });
+        catalog.apply(&Change { at, entities, request: None, by: None });
         catalog
     }
 

@@ -59,7 +59,8 @@ mod tests {
         let key = MasterKey { id: 1, state: KeyState::Active, secret: [1; 32] };
         let sealer = Sealer::new(&KeyRing::new(vec![key]).unwrap(), Purpose::Exchange);
         let at = Timestamp::from_ms(1_790_000_000_000);
-        let record = Record::Catalog(Change { at, entities: vec![], request: None }).encode();
+        let record =
+            Record::Catalog(Change { at, entities: vec![], request: None, by: None }).encode();
         let (id, stream) = (change_id(&record), StreamName::new("catalog-a").unwrap());
         let sealed = seal(&sealer, &id, &stream, 7, &record);
         assert!(open(&sealer, &id, &sealed).is_some_and(|opened| opened.record == record));

@@ -123,7 +123,8 @@ impl Snapshot {
                 | Entity::Hold(_)
                 | Entity::Suspension(_)
                 | Entity::Payout(_)
-                | Entity::Booking(_) => {}
+                | Entity::Booking(_)
+                | Entity::Person(_) => {}
             }
         }
         let coupons = change.entities.iter().filter_map(|entity| match entity {
@@ -358,7 +359,7 @@ mod tests {
             coupon(5, 1, "ANNA15", None),
         ];
         let entities = coupons.into_iter().map(|coupon| Entity::Coupon(coupon.unwrap())).collect();
-        let change = Change { at: Timestamp::from_ms(0), entities, request: None };
+        let change = Change { at: Timestamp::from_ms(0), entities, request: None, by: None };
         catalog.apply(&change);
         // A coupon may become known before its campaign.
         snapshot.apply(&change, &catalog);
@@ -393,7 +394,7 @@ mod tests {
                 updated_at: at,
                 ..merchant(1, "shop.example")
             };
-            Change { at, entities: vec![Entity::Merchant(merchant)], request: None }
+            Change { at, entities: vec![Entity::Merchant(merchant)], request: None, by: None }
         };
         for change in [change("first", 1), change("second", 2), change("first", 1)] {
             catalog.apply(&change);

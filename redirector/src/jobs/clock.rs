@@ -66,7 +66,8 @@ impl ClockWatch {
         }
         let changed = self.live.change_blocking(|catalog| {
             let entities = redated(catalog, moment);
-            let change = || Change { at: moment.now, entities: entities.clone(), request: None };
+            let change =
+                || Change { at: moment.now, entities: entities.clone(), request: None, by: None };
             (!entities.is_empty()).then(change)
         });
         match changed {

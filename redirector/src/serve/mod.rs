@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use agents::Agents;
 use anyhow::{Context, Result};
-use console::{Console, Guesses, Hosts, LastOwed, auth};
+use console::{Console, Guesses, Hosts, LastOwed, Signer, Tries, auth};
 use edge::tls::Tls;
 use edge::{Edge, Listeners};
 use hot_state::{HotState, LazyState, StateUrl};
@@ -68,6 +68,7 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let ring = keys::load_or_create(&config.data, &config.journal_dir())?;
     let journals = Journals::open(&config, &node::name(&config.data)?)?;
     let exchange_sealer = Sealer::new(&ring, Purpose::Exchange);
+    let signer = Signer::new(&ring);
     let (hosts, catalog) = (config.hosts.clone(), journals.catalog.0.clone());
     let live = Live::open(&config.journal_dir(), hosts, ring, catalog).map_err(with_way_out)?;
     let live = Arc::new(live);
@@ -75,6 +76,7 @@ pub(crate) fn serve(config: Config) -> Result<()> {
     let server = Server {
         config,
         live,
+        signer,
         tls,
         certificates,
         counters,
@@ -120,6 +122,7 @@ impl Bound {
 struct Server {
     config: Config,
     live: Arc<Live>,
+    signer: Signer,
     tls: Option<Arc<Tls>>,
     certificates: Arc<CertificateStatus>,
     counters: Vec<&'static Counters>,
@@ -289,6 +292,8 @@ impl Server {
             owed: LastOwed::default(),
             hosts: Hosts::new(self.config.admin.ip(), self.config.admin_hosts),
             guesses: Guesses::default(),
+            signer: self.signer,
+            tries: Tries::default(),
             first_token: self.config.admin_token.as_deref().map(auth::hash),
             counters: self.counters,
             journals: healths,

@@ -126,7 +126,7 @@ async fn who_writes_to_redis_changes_no_catalog_and_reads_no_secret() {
     let at = Timestamp::from_ms(1_790_000_000_000);
     let hash = blake3::hash(b"ac_evil").to_hex().to_string();
     let token = AccessToken::new(hash, Role::Admin, at);
-    let change = Change { at, entities: vec![Entity::AccessToken(token)], request: None };
+    let change = Change { at, entities: vec![Entity::AccessToken(token)], request: None, by: None };
     let record = Record::Catalog(change).encode();
     script(&redis, put, &[&change_id(&record), &record]);
     script(&redis, put, &[&[7; 16], b"garbage"]);

@@ -286,6 +286,7 @@ fn an_invalid_time_zone_is_named() {
         at: noon(),
         entities: vec![lost],
         request: None,
+        by: None,
     }));
     let (_, stderr) = check(&world, &["export", "--data", "data", "--out", "out"], 1);
     assert!(stderr.contains("merchant mer_00000001: timezone `Mars/Olympus`"), "{stderr}");

@@ -14,7 +14,12 @@ use crate::support::{
 };
 
 fn change(world: &mut World, entity: Entity) {
-    world.record(&Record::Catalog(Change { at: noon(), entities: vec![entity], request: None }));
+    world.record(&Record::Catalog(Change {
+        at: noon(),
+        entities: vec![entity],
+        request: None,
+        by: None,
+    }));
 }
 
 fn hold(target: HoldTarget, released_at: Option<Timestamp>) -> Entity {

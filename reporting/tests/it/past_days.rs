@@ -117,6 +117,7 @@ fn hold(world: &mut World, target: HoldTarget, from: &str, released_at: Option<T
             updated_at: released_at.unwrap_or(created_at),
         })],
         request: None,
+        by: None,
     }));
 }
 

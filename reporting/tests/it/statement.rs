@@ -199,7 +199,8 @@ fn a_share_of_a_foreign_order_waits_for_its_exchange_rate_and_is_then_paid_in_th
         source: "ECB".into(),
         created_at: at("2027-01-10T00:00:00Z"),
     };
-    let change = Change { at: rate.created_at, entities: vec![Entity::Rate(rate)], request: None };
+    let change =
+        Change { at: rate.created_at, entities: vec![Entity::Rate(rate)], request: None, by: None };
     world.record(&Record::Catalog(change));
     check(&world, "2026-11", LATE, &[euros, yen, BENS_EMPTY_LINE]);
     let january = "inf_0000000000003,Anna,0,0,0,0,0.00,0.00,12.18,0.00,12.18,EUR";
@@ -250,7 +251,12 @@ fn an_order_that_only_the_pixel_knows_earns_where_the_merchant_trusts_it_and_the
     check(&world, "2026-11", LATE, &[claimed, BENS_EMPTY_LINE]);
     let trusting =
         merchant(|merchant| (merchant.trust_pixel, merchant.updated_at) = (true, noon()));
-    world.record(&Record::Catalog(Change { at: noon(), entities: vec![trusting], request: None }));
+    world.record(&Record::Catalog(Change {
+        at: noon(),
+        entities: vec![trusting],
+        request: None,
+        by: None,
+    }));
     let earned = "inf_0000000000003,Anna,1,0,1,0,129.90,0.00,19.49,0.00,19.49,EUR";
     check(&world, "2026-11", LATE, &[earned, BENS_EMPTY_LINE]);
     assert_eq!(world.statement(AUTUMN, "2026-11", LATE).unconfirmed, 1);
@@ -343,7 +349,7 @@ fn influencers_come_by_name_and_their_names_run_no_formula() {
         let Entity::Influencer(influencer) = entity else { unreachable!() };
         influencer.updated_at = noon();
     }
-    world.record(&Record::Catalog(Change { at: noon(), entities, request: None }));
+    world.record(&Record::Catalog(Change { at: noon(), entities, request: None, by: None }));
     let lines = csv(&world.statement(AUTUMN, "2026-11", EARLY));
     assert!(lines[1].starts_with("inf_0000000000004,\"'=1+1, \"\"Ben\"\"\",0,"), "{}", lines[1]);
     assert!(lines[2].starts_with("inf_0000000000003,Zoe,0,"));

@@ -32,6 +32,7 @@ fn world(change: impl FnOnce(&mut Campaign)) -> World {
         at: autumn.updated_at,
         entities: vec![Entity::Campaign(autumn), trusting],
         request: None,
+        by: None,
     };
     world.record(&Record::Catalog(change));
     world
@@ -97,8 +98,12 @@ fn leads_are_paid_once_within_the_window_where_the_pixel_is_trusted() {
         unreachable!()
     };
     autumn.updated_at = at("2026-01-02T00:00:00Z");
-    let change =
-        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
+    let change = Change {
+        at: autumn.updated_at,
+        entities: vec![Entity::Campaign(autumn)],
+        request: None,
+        by: None,
+    };
     wary.record(&Record::Catalog(change));
     let touch = wary.click(1, noon());
     wary.record(&Record::Event(event(1, EventName::Lead, hours_later(1), Some(touch))));
@@ -121,7 +126,7 @@ fn trusting(trust_pixel: bool, trust_leads: Option<bool>) -> World {
         (merchant.trust_pixel, merchant.trust_leads) = (trust_pixel, trust_leads);
         merchant.updated_at = changed_at;
     });
-    let change = Change { at: changed_at, entities: vec![merchant], request: None };
+    let change = Change { at: changed_at, entities: vec![merchant], request: None, by: None };
     world.record(&Record::Catalog(change));
     world
 }
@@ -157,8 +162,12 @@ fn world_pays_sales(world: &mut World) {
         unreachable!()
     };
     autumn.updated_at = at("2026-01-04T00:00:00Z");
-    let change =
-        Change { at: autumn.updated_at, entities: vec![Entity::Campaign(autumn)], request: None };
+    let change = Change {
+        at: autumn.updated_at,
+        entities: vec![Entity::Campaign(autumn)],
+        request: None,
+        by: None,
+    };
     world.record(&Record::Catalog(change));
 }
 

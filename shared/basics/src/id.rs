@@ -129,6 +129,10 @@ catalog_id!(
     BookingId, "bkg_", 64, 13, "booking"
 );
 catalog_id!(
+    /// Somebody who works with the console.
+    PersonId, "per_", 64, 13, "person"
+);
+catalog_id!(
     /// An access token of the admin API.
     AccessTokenId, "tok_", 64, 13, "access token"
 );

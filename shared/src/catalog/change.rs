@@ -9,6 +9,7 @@ use super::coupon::Coupon;
 use super::hold::Hold;
 use super::influencer::Influencer;
 use super::merchant::Merchant;
+use super::person::{By, Person};
 use super::suspension::{Suspendable, Suspension};
 use crate::booking::ManualBooking;
 use crate::id::FactId;
@@ -27,6 +28,9 @@ pub struct Change {
     /// The request that made it, when it had an idempotency key: a repetition is answered and not
     /// applied again.
     pub request: Option<RequestId>,
+    /// Who made it; `None` where an earlier version did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<By>,
 }
 
 impl Change {
@@ -46,6 +50,11 @@ impl Change {
     pub fn books(&self) -> bool {
         let books = |entity: &Entity| matches!(entity, Entity::Payout(_) | Entity::Booking(_));
         self.entities.iter().any(books)
+    }
+
+    /// Returns whether it tells of people who work with the console.
+    pub fn has_people(&self) -> bool {
+        self.entities.iter().any(|entity| matches!(entity, Entity::Person(_)))
     }
 
     /// Returns whether any of its entities has secrets that are sealed.
@@ -84,6 +93,8 @@ pub enum Entity {
     Payout(PayoutStep),
     /// An amount that a person booked.
     Booking(ManualBooking),
+    /// Somebody who works with the console.
+    Person(Person),
 }
 
 impl Entity {
@@ -105,6 +116,7 @@ impl Entity {
             },
             Self::Payout(step) => step.id.to_string(),
             Self::Booking(booking) => booking.id.to_string(),
+            Self::Person(person) => person.id.to_string(),
         }
     }
 
@@ -112,7 +124,11 @@ impl Entity {
     /// what is held, or let somebody in who is locked out.
     const fn is_of_the_first_version(&self) -> bool {
         match self {
-            Self::Hold(_) | Self::Suspension(_) | Self::Payout(_) | Self::Booking(_) => false,
+            Self::Hold(_)
+            | Self::Suspension(_)
+            | Self::Payout(_)
+            | Self::Booking(_)
+            | Self::Person(_) => false,
             Self::AccessToken(token) => token.expires_at.is_none() && token.revoked_at.is_none(),
             _ => true,
         }

@@ -13,6 +13,7 @@ mod dating;
 mod hold;
 mod influencer;
 mod merchant;
+mod person;
 mod suspension;
 
 pub use access::{AccessToken, Role};
@@ -23,6 +24,7 @@ pub use dating::Moment;
 pub use hold::{Hold, HoldTarget};
 pub use influencer::Influencer;
 pub use merchant::{ClaimRule, EarlierClaimRule, Merchant, OldSecret, ShopApi};
+pub use person::{By, Person};
 pub use suspension::{Suspendable, SuspendedPeriod, Suspension};
 
 use std::cmp::Ordering;
@@ -35,7 +37,7 @@ use serde::Serialize;
 use crate::booking::ManualBooking;
 use crate::code::fold_code;
 use crate::id::{
-    BookingId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId, PayoutId,
+    BookingId, CampaignId, CouponId, HoldId, InfluencerId, LinkId, MerchantId, PayoutId, PersonId,
 };
 use crate::links::{Link, LinkRef, Links};
 use crate::payout::PayoutStep;
@@ -67,6 +69,8 @@ pub struct Catalog {
     pub payouts: BTreeMap<PayoutId, Arc<PayoutStep>>,
     /// Amounts that people booked, by id. They are never changed.
     pub bookings: BTreeMap<BookingId, Arc<ManualBooking>>,
+    /// People who work with the console, by id.
+    pub people: HashMap<PersonId, Arc<Person>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
@@ -110,6 +114,7 @@ impl Catalog {
             Entity::Suspension(new) => same(&self.suspensions, &new.of, new),
             Entity::Payout(new) => self.payouts.contains_key(&new.id),
             Entity::Booking(new) => self.bookings.contains_key(&new.id),
+            Entity::Person(new) => same(&self.people, &new.id, new),
             Entity::Rate(_) => false,
         };
         let request = change.request.as_ref();
@@ -155,6 +160,9 @@ impl Catalog {
             }
             Entity::Payout(new) => {
                 self.payouts.entry(new.id).or_insert_with(|| Arc::new(new.clone()));
+            }
+            Entity::Person(new) => {
+                put_latest(&mut self.people, new.id, new, |e| e.updated_at);
             }
             Entity::Booking(new) => {
                 self.bookings.entry(new.id).or_insert_with(|| Arc::new(new.clone()));

@@ -8,7 +8,7 @@ mod payee;
 mod promotion;
 mod terms;
 
-pub(crate) use access::TOKEN;
+pub(crate) use access::{PERSON, TOKEN};
 pub(crate) use books::{BOOKING, HOLD, RATE};
 pub(crate) use campaign::CAMPAIGN;
 pub(crate) use merchant::MERCHANT;

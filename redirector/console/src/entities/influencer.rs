@@ -36,7 +36,7 @@ impl EntityBuilder<'_> {
     }
 }
 
-fn email(value: &Value) -> Result<String, String> {
+pub(super) fn email(value: &Value) -> Result<String, String> {
     let address = text(254)(value)?;
     let fits =
         address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));

@@ -7,10 +7,12 @@ mod builder;
 mod campaign;
 mod coupon;
 mod hold;
+mod holder;
 mod influencer;
 mod link;
 mod loops;
 mod merchant;
+mod person;
 mod rate;
 mod suspension;
 mod workable;
@@ -24,6 +26,8 @@ use crate::fields::Fields;
 
 pub(crate) use builder::{EntityBuilder, found};
 pub(crate) use hold::REASON_CHARS_MAX;
+pub(crate) use holder::holder;
+pub(crate) use person::language;
 pub(crate) use suspension::suspended_from;
 pub use workable::{Remarks, remarks};
 
@@ -68,6 +72,10 @@ impl EntityBuilder<'_> {
                 fields.fault("booking", "never changes; book the difference as a correction");
                 None
             }
+            (Kind::Person, Some(Entity::Person(held))) => {
+                self.changed_person(fields, held).map(Entity::Person)
+            }
+            (Kind::Person, _) => self.person(fields).map(Entity::Person),
             (Kind::Token, _) => {
                 fields.fault("token", "is made at /api/v1/tokens and never changes; revoke it");
                 None

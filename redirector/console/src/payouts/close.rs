@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use live::clock;
 use serde_json::Value;
-use shared::catalog::{Catalog, Change, Entity, Influencer, Merchant};
+use shared::catalog::{By, Catalog, Change, Entity, Influencer, Merchant};
 use shared::day::Day;
 use shared::id::InfluencerId;
 use shared::payee::Payee;
@@ -19,7 +19,7 @@ use shared::payout::{Batch, PayoutStep, Step};
 use shared::time::Timestamp;
 
 use super::{shown, step};
-use crate::auth::Author;
+use crate::caller::Author;
 use crate::context::Console;
 use crate::entities::found;
 use crate::fields::{Fields, flag, parsed};
@@ -52,6 +52,7 @@ enum Closed {
 pub(crate) async fn close(
     State(console): State<Arc<Console>>,
     Extension(Author(author)): Extension<Author>,
+    Extension(by): Extension<By>,
     Extension(reports): Extension<Reports>,
     headers: HeaderMap,
     body: Bytes,
@@ -75,9 +76,12 @@ pub(crate) async fn close(
         }
         let made = step(catalog, asked.merchant.id, (&author, now), Step::Made(batch));
         let entities = vec![Entity::Payout(made.clone())];
-        Ok((Some(Change { at: now, entities, request }), Closed::Made(Box::new(made), false)))
+        Ok((
+            Some(Change { at: now, entities, request, by: None }),
+            Closed::Made(Box::new(made), false),
+        ))
     };
-    let closed = console.live.change(prepare).await.map_err(problem)?;
+    let closed = console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
     Ok(match closed {
         Closed::Proposed(batch) => Json(shown::proposal(&batch, &catalog)).into_response(),

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use live::clock;
 use serde_json::{Map, Value};
-use shared::catalog::{Catalog, Change, Entity};
+use shared::catalog::{By, Catalog, Change, Entity};
 use shared::day::Day;
 use shared::id::{InfluencerId, PayoutId};
 use shared::payout::Step;
@@ -18,7 +18,7 @@ use shared::time::Timestamp;
 
 use super::close::{incomplete, influencers};
 use super::{named, refused, shown, step};
-use crate::auth::Author;
+use crate::caller::Author;
 use crate::context::Console;
 use crate::entities::REASON_CHARS_MAX;
 use crate::fields::{Fields, flag, parsed, text};
@@ -45,6 +45,7 @@ struct Payment {
 pub(crate) async fn paid(
     State(console): State<Arc<Console>>,
     Extension(Author(author)): Extension<Author>,
+    Extension(by): Extension<By>,
     Extension(reports): Extension<Reports>,
     Path(id): Path<String>,
     body: Bytes,
@@ -67,13 +68,14 @@ pub(crate) async fn paid(
         let reference = payment.reference;
         Ok((!influencers.is_empty()).then_some(Step::Paid { batch, influencers, on, reference }))
     };
-    record(&console, &author, batch, decide).await
+    record(&console, (&author, by), batch, decide).await
 }
 
 /// `POST /api/v1/payouts/{id}/undo`.
 pub(crate) async fn undo(
     State(console): State<Arc<Console>>,
     Extension(Author(author)): Extension<Author>,
+    Extension(by): Extension<By>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
@@ -90,13 +92,14 @@ pub(crate) async fn undo(
         let influencers = undoable(&books, batch, &named).map_err(|refusal| refused(&refusal))?;
         Ok(Some(Step::Undone { batch, influencers, reason }))
     };
-    record(&console, &author, batch, decide).await
+    record(&console, (&author, by), batch, decide).await
 }
 
 /// `POST /api/v1/payouts/{id}/cancel`.
 pub(crate) async fn cancel(
     State(console): State<Arc<Console>>,
     Extension(Author(author)): Extension<Author>,
+    Extension(by): Extension<By>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let batch = named(&id)?;
@@ -105,13 +108,13 @@ pub(crate) async fn cancel(
         let payout = cancellable(&books, batch).map_err(|refusal| refused(&refusal))?;
         Ok(payout.cancelled_at.is_none().then_some(Step::Cancelled { batch }))
     };
-    record(&console, &author, batch, decide).await
+    record(&console, (&author, by), batch, decide).await
 }
 
 /// Records the step that is decided on, if any, and answers with the batch.
 async fn record(
     console: &Arc<Console>,
-    author: &str,
+    (author, by): (&str, By),
     batch: PayoutId,
     decide: impl Fn(&Catalog, Timestamp) -> Result<Option<Step>, Problem>,
 ) -> Result<Json<Value>, Problem> {
@@ -121,9 +124,9 @@ async fn record(
         let made = catalog.payouts.get(&batch).ok_or_else(|| super::missing(&batch.to_string()))?;
         let made = step(catalog, made.merchant, (author, now), decided);
         let entities = vec![Entity::Payout(made)];
-        Ok((Some(Change { at: now, entities, request: None }), ()))
+        Ok((Some(Change { at: now, entities, request: None, by: None }), ()))
     };
-    console.live.change(prepare).await.map_err(problem)?;
+    console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
     let books = Books::of(catalog.payouts.values());
     let payout = books.get(batch).ok_or_else(|| super::missing(&batch.to_string()))?;

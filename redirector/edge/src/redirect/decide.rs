@@ -249,7 +249,7 @@ mod tests {
     fn snapshot_of(entities: Vec<Entity>) -> Snapshot {
         let at = minutes_ago(9000);
         let mut catalog = Catalog::default();
-        catalog.apply(&Change { at, entities, request: None });
+        catalog.apply(&Change { at, entities, request: None, by: None });
         let key = MasterKey { id: 1, state: KeyState::Active, secret: [9; 32] };
         Snapshot::of(&catalog, vec![], KeyRing::new(vec![key]).unwrap())
     }

@@ -66,6 +66,7 @@ impl World {
             at: at("2026-01-01T00:00:00Z"),
             entities: catalog(),
             request: None,
+            by: None,
         }));
         world
     }
@@ -128,6 +129,7 @@ impl World {
             at: at("2026-01-01T00:00:01Z"),
             entities,
             request: None,
+            by: None,
         }));
         id
     }
@@ -435,6 +437,7 @@ pub(crate) fn somebody_else(world: &mut World) -> (InfluencerId, LinkId) {
         at: at("2026-01-01T00:00:02Z"),
         entities,
         request: None,
+        by: None,
     }));
     (id, link_id)
 }

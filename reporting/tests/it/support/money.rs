@@ -38,7 +38,7 @@ pub(crate) fn rows(csv: &str) -> Rows {
 impl World {
     pub(crate) fn change(&mut self, at: Timestamp, entity: Entity) {
         let entities = vec![entity];
-        self.record(&Record::Catalog(Change { at, entities, request: None }));
+        self.record(&Record::Catalog(Change { at, entities, request: None, by: None }));
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

@@ -31,7 +31,7 @@ fn with_dates(of_coupon: Dates, of_campaign: Dates) -> Catalog {
     let (starts_at, ends_at) = of_campaign;
     let campaign = Campaign { starts_at, ends_at, updated_at, ..campaign };
     let entities = vec![Entity::Coupon(coupon), Entity::Campaign(campaign)];
-    catalog.apply(&Change { at: NOW, entities, request: None });
+    catalog.apply(&Change { at: NOW, entities, request: None, by: None });
     catalog
 }
 
@@ -127,7 +127,12 @@ fn the_model_credits_a_click_inside_its_window_and_the_reason_says_which() {
     let campaign = catalog.campaigns[&CAMPAIGN].as_ref().clone();
     let updated_at = shifted(NOW, 1);
     let campaign = Campaign { model: Model::FirstClick, updated_at, ..campaign };
-    catalog.apply(&Change { at: NOW, entities: vec![Entity::Campaign(campaign)], request: None });
+    catalog.apply(&Change {
+        at: NOW,
+        entities: vec![Entity::Campaign(campaign)],
+        request: None,
+        by: None,
+    });
     let (found, reason) = verdicts(&catalog);
     assert_eq!(found, [Verdict::OutsideWindow, Verdict::Credited, Verdict::LaterTouch]);
     assert!(reason.contains("the first click") && reason.contains("; 2 other"), "{reason}");

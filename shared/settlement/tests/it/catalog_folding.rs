@@ -70,7 +70,7 @@ fn changes() -> Vec<Change> {
         link(72, BEN, 1),
         link(73, BEN, 3),
     ];
-    let of_one = |entity| Change { at: NOW, entities: vec![entity], request: None };
+    let of_one = |entity| Change { at: NOW, entities: vec![entity], request: None, by: None };
     entities.into_iter().map(of_one).collect()
 }
 
@@ -82,6 +82,7 @@ fn a_change_that_is_there_already_is_known_as_such() {
         at: NOW,
         entities: vec![Entity::Merchant(merchant.clone())],
         request,
+        by: None,
     };
     assert!(catalog.has(&change(&merchant, None)));
     let request = RequestId { key: "key".into(), hash: "hash".into() };

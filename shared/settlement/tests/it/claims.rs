@@ -58,7 +58,7 @@ fn with_merchant(base: Catalog, change: impl FnOnce(&mut Merchant)) -> Catalog {
         updated_at: NOW,
     };
     let entities = vec![Entity::Merchant(merchant), Entity::Link(link)];
-    catalog.apply(&Change { at: NOW, entities, request: None });
+    catalog.apply(&Change { at: NOW, entities, request: None, by: None });
     catalog
 }
 

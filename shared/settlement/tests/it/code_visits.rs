@@ -68,7 +68,7 @@ fn changed<E: Clone>(
 ) -> Catalog {
     let mut changed = Arc::unwrap_or_clone(held(&catalog));
     change(&mut changed);
-    catalog.apply(&Change { at: NOW, entities: vec![entity(changed)], request: None });
+    catalog.apply(&Change { at: NOW, entities: vec![entity(changed)], request: None, by: None });
     catalog
 }
 
@@ -288,7 +288,7 @@ fn a_code_on_the_order_was_really_used_and_goes_before_every_visit() {
     ] {
         let mut catalog = listing(precedence);
         let entities = vec![Entity::Coupon(annas.clone())];
-        catalog.apply(&Change { at: NOW, entities, request: None });
+        catalog.apply(&Change { at: NOW, entities, request: None, by: None });
         let found = settled(&[with_code(report(), "ANNA15"), by_code(days(7))], &catalog);
         assert_eq!(outcome(&found), (DUE, Method::Coupon, ""));
         assert_eq!(found.decision.subject().unwrap().influencer, Some(ANNA));
@@ -415,7 +415,7 @@ fn a_suspension_counts_when_the_visit_began_and_when_the_order_was_placed() {
         let period = SuspendedPeriod { from, until: Some(until), made_at: from };
         let suspension = Suspension { of, periods: vec![period], updated_at: NOW };
         let entities = vec![Entity::Suspension(suspension)];
-        catalog.apply(&Change { at: NOW, entities, request: None });
+        catalog.apply(&Change { at: NOW, entities, request: None, by: None });
         catalog
     };
     for of in [Suspendable::Coupon(BENS_COUPON), Suspendable::Influencer(BEN)] {
@@ -437,7 +437,7 @@ fn a_suspension_counts_when_the_visit_began_and_when_the_order_was_placed() {
     let of = Suspendable::Coupon(BENS_COUPON);
     let suspension = Suspension { of, periods: vec![period], updated_at: AFTERWARDS };
     let entities = vec![Entity::Suspension(suspension)];
-    catalog.apply(&Change { at: AFTERWARDS, entities, request: None });
+    catalog.apply(&Change { at: AFTERWARDS, entities, request: None, by: None });
     let found = settled(&[report(), by_code(days(7))], &catalog);
     let booked: Vec<_> = found.bookings.iter().map(|b| (b.amount_minor, b.reason)).collect();
     assert_eq!(booked, [(DUE, Reason::Accrued), (-DUE, Reason::Suspended)]);

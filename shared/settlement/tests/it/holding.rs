@@ -120,7 +120,7 @@ fn a_refund_that_cannot_be_read_holds_until_it_is_read_or_gone() {
 
 fn with(catalog: &Catalog, entity: Entity) -> Catalog {
     let mut catalog = catalog.clone();
-    catalog.apply(&Change { at: NOW, entities: vec![entity], request: None });
+    catalog.apply(&Change { at: NOW, entities: vec![entity], request: None, by: None });
     catalog
 }
 

@@ -108,7 +108,7 @@ fn a_suspension_takes_back_what_the_lead_earned_when_it_was_decided() {
     let of = Suspendable::Link(ANNAS_LINK);
     let suspension = Suspension::changed(None, of, Some(minutes(-5)), minutes(30));
     let entities = vec![Entity::Suspension(suspension)];
-    catalog.apply(&Change { at: minutes(30), entities, request: None });
+    catalog.apply(&Change { at: minutes(30), entities, request: None, by: None });
     let facts = [said(1, LeadStatus::Qualified), said(60, LeadStatus::Won)];
     let settled = settled(&facts, &catalog);
     assert_eq!(booked(&settled), [(250, Reason::Accrued), (-250, Reason::Suspended)]);

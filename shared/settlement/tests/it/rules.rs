@@ -20,7 +20,12 @@ fn with_campaign(change: impl FnOnce(&mut Campaign)) -> Catalog {
     let mut campaign = catalog.campaigns[&CAMPAIGN].as_ref().clone();
     change(&mut campaign);
     campaign.updated_at = NOW.plus(Span::ms(1));
-    catalog.apply(&Change { at: NOW, entities: vec![Entity::Campaign(campaign)], request: None });
+    catalog.apply(&Change {
+        at: NOW,
+        entities: vec![Entity::Campaign(campaign)],
+        request: None,
+        by: None,
+    });
     catalog
 }
 
@@ -280,7 +285,12 @@ fn an_influencers_own_order_is_not_paid() {
     let mut anna = catalog.influencers[&ANNA].as_ref().clone();
     (anna.email, anna.email_since, anna.updated_at) =
         (Some("Anna@Example.org".into()), Some(NOW), NOW.plus(Span::ms(1)));
-    catalog.apply(&Change { at: NOW, entities: vec![Entity::Influencer(anna)], request: None });
+    catalog.apply(&Change {
+        at: NOW,
+        entities: vec![Entity::Influencer(anna)],
+        request: None,
+        by: None,
+    });
     let by = |email: &str| order(|f| f.customer = CustomerId::of_email(MERCHANT, email));
     let own = settled(&[by(" anna@example.ORG ")], &catalog);
     assert_eq!(label(&own), ("self_referral", Method::None));
@@ -304,7 +314,12 @@ fn an_order_from_the_influencers_own_mailbox_is_flagged_and_paid() {
     let mut anna = catalog.influencers[&ANNA].as_ref().clone();
     (anna.email, anna.email_since, anna.updated_at) =
         (Some("anna.b@gmail.com".into()), Some(NOW), NOW.plus(Span::ms(1)));
-    catalog.apply(&Change { at: NOW, entities: vec![Entity::Influencer(anna)], request: None });
+    catalog.apply(&Change {
+        at: NOW,
+        entities: vec![Entity::Influencer(anna)],
+        request: None,
+        by: None,
+    });
     let by = |email: &str| {
         order(|f| {
             f.customer = CustomerId::of_email(MERCHANT, email);

@@ -111,7 +111,7 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         Entity::Coupon(coupon),
     ];
     let mut catalog = Catalog::default();
-    catalog.apply(&Change { at: NOW, entities, request: None });
+    catalog.apply(&Change { at: NOW, entities, request: None, by: None });
     catalog
 }
 
