@@ -1,5 +1,6 @@
 //! `GET /api/v1/balances`: what every account has, now or at the end of a day.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use accounts::{Account, Ledger};
@@ -36,28 +37,36 @@ struct Wanted {
 
 impl BalancesQuery {
     fn read(&self, role: Role, catalog: &Catalog) -> Result<Wanted, Problem> {
-        let wrong = |name: &str, text: &str| asked::wrong(name, format!("`{text}` does not exist"));
-        let merchant = self.merchant.as_deref().map(|text| {
-            let id = text.parse().ok().filter(|id| catalog.merchants.contains_key(id));
-            id.ok_or_else(|| wrong("merchant", text))
-        });
-        let influencer = self.influencer.as_deref().map(|text| {
-            let id = text.parse().ok().filter(|id| catalog.influencers.contains_key(id));
-            id.ok_or_else(|| wrong("influencer", text))
-        });
+        // Who sees only their own figures learns nothing of what others have.
+        let sees_all = role == Role::Admin;
+        let merchant = named("merchant", self.merchant.as_deref(), |id| {
+            !sees_all || catalog.merchants.contains_key(id)
+        })?;
+        let influencer = named("influencer", self.influencer.as_deref(), |id| {
+            !sees_all || catalog.influencers.contains_key(id)
+        })?;
         let day = self
             .as_of
             .as_deref()
             .map(|text| text.parse().map_err(|error| asked::wrong("as_of", format!("{error}"))));
-        let (merchant, influencer) = (merchant.transpose(), influencer.transpose());
-        // Who sees only their own figures learns nothing of what others have.
         let (merchant, influencer) = match role {
-            Role::Admin => (merchant?, influencer?),
-            Role::Merchant(own) => (Some(own), influencer.unwrap_or(None)),
-            Role::Influencer(own) => (merchant.unwrap_or(None), Some(own)),
+            Role::Admin => (merchant, influencer),
+            Role::Merchant(own) => (Some(own), influencer),
+            Role::Influencer(own) => (merchant, Some(own)),
         };
         Ok(Wanted { merchant, influencer, day: day.transpose()? })
     }
+}
+
+/// Reads the id of something that may be asked for.
+fn named<Id: FromStr>(
+    name: &str,
+    text: Option<&str>,
+    is_known: impl Fn(&Id) -> bool,
+) -> Result<Option<Id>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let id = text.parse().ok().filter(is_known);
+    id.map(Some).ok_or_else(|| asked::wrong(name, format!("`{text}` does not exist")))
 }
 
 impl Wanted {

@@ -33,6 +33,9 @@ const PAGE_MAX: usize = 1000;
 /// How many rows a table has at most.
 const ROWS_MAX: usize = 100_000;
 
+/// The most characters of a text that is looked for.
+const TEXT_CHARS_MAX: usize = 200;
+
 /// What a list is asked for. Which of these a kind has, its operation says.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -286,8 +289,9 @@ struct Text {
 
 impl Text {
     fn read(text: &str) -> Result<Self, Problem> {
-        if text.trim().is_empty() {
-            return Err(wrong("q", "expected a text to look for"));
+        if !(1..=TEXT_CHARS_MAX).contains(&text.chars().count()) || text.trim().is_empty() {
+            let expected = format!("expected a text of 1 to {TEXT_CHARS_MAX} characters");
+            return Err(wrong("q", expected));
         }
         let ascii = AhoCorasick::builder().ascii_case_insensitive(true).build([text]).ok();
         Ok(Self { folded: text.to_lowercase(), ascii: ascii.filter(|_| text.is_ascii()) })

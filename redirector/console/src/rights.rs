@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use api::{Field, Kind};
+use api::{Field, Kind, Want};
 use serde_json::{Map, Value};
 use shared::catalog::{Catalog, Entity, Role};
 use shared::id::{CampaignId, InfluencerId, MerchantId};
@@ -115,7 +115,7 @@ pub(crate) fn check_change(sent: &Map<String, Value>, fields: &mut Fields, kind:
         let Some(field) = field(kind, name) else { continue };
         if role != Role::Admin && !field.is_changed_by(role) {
             fields.fault(name, "cannot be changed with this access token");
-        } else if value.is_null() && field.is_created() && !field.clears {
+        } else if value.is_null() && field.want != Want::Derived && !field.clears {
             fields.fault(name, "cannot be cleared; leave it out to keep it");
         }
     }
