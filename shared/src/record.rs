@@ -229,7 +229,7 @@ const V3: u8 = 3;
 /// somebody else. A change with a payout or a booking: a reader that leaves it out would pay twice,
 /// or too little.
 const V4: u8 = 4;
-/// Of a change: it tells of people who work with the console.
+/// A change that tells of people who work with the console, or of what is archived.
 const V5: u8 = 5;
 
 /// Returns the oldest version whose readers understand a body.
@@ -265,7 +265,7 @@ impl<'a> Record<'a> {
                 // A program that cannot open secrets must not take them for missing ones.
                 let is_of_the_first = change.is_of_the_first_version() && !change.has_sealed();
                 let version = match change {
-                    change if change.has_people() => V5,
+                    change if change.is_of_the_console() => V5,
                     change if change.books() => V4,
                     change if change.parts_leads() => V3,
                     _ => version(is_of_the_first),

@@ -59,6 +59,8 @@ pub enum Call {
     ShowMe,
     ChangeMe,
     SetPassword,
+    History,
+    Undo,
     Describe,
 }
 

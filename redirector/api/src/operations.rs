@@ -12,6 +12,7 @@ pub fn operations() -> Vec<Operation> {
     all.extend(of_payouts());
     all.extend(of_deliveries());
     all.extend(of_sign_ins());
+    all.extend(of_history());
     all.push(Operation {
         scope: Scope::Open,
         ..get(Call::Describe, "/openapi.json", "openapi", "Describes this API, as OpenAPI.")
@@ -152,6 +153,36 @@ fn of_sign_ins() -> Vec<Operation> {
     found.into_iter().map(|operation| operation.in_chapter("Signing in")).collect()
 }
 
+/// Returns the operations about who changed what.
+fn of_history() -> [Operation; 2] {
+    let id = path("id", Form::Word, "The change, as the history names it.");
+    [
+        get(
+            Call::History,
+            "/history",
+            "history_list",
+            "Lists who changed what, the latest first, with each field before and after.",
+        )
+        .with([
+            query("entity", Form::Text(100), "Only changes of the entity with this id."),
+            query("by", Form::Text(40), "Only changes by the person or token with this id."),
+        ])
+        .with(paging())
+        .answering(Answer::Fields(200, "History", shapes::HISTORY))
+        .in_chapter("History"),
+        post(
+            Call::Undo,
+            "/history/{id}/undo",
+            "history_undo",
+            "Changes the fields of a change back, by the rules of every change. Refused where they \
+             were changed since.",
+        )
+        .with([id])
+        .answering(Answer::Fields(200, "Undone", shapes::UNDONE))
+        .in_chapter("History"),
+    ]
+}
+
 const fn chapter_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Merchant => "Merchants",
@@ -170,11 +201,12 @@ const fn chapter_of(kind: Kind) -> &'static str {
 /// Returns the filters of a list.
 pub const fn filters(kind: Kind) -> &'static [Parameter] {
     match kind {
-        Kind::Merchant | Kind::Token | Kind::Person => &[Q],
-        Kind::Influencer => &[MERCHANT, CAMPAIGN, Q],
-        Kind::Campaign => &[MERCHANT, PAUSED, Q],
-        Kind::Link => &[MERCHANT, CAMPAIGN, INFLUENCER, PAUSED, Q],
-        Kind::Coupon => &[MERCHANT, CAMPAIGN, INFLUENCER, Q],
+        Kind::Token => &[Q],
+        Kind::Merchant | Kind::Person => &[ARCHIVED, Q],
+        Kind::Influencer => &[MERCHANT, CAMPAIGN, ARCHIVED, Q],
+        Kind::Campaign => &[MERCHANT, PAUSED, ARCHIVED, Q],
+        Kind::Link => &[MERCHANT, CAMPAIGN, INFLUENCER, PAUSED, ARCHIVED, Q],
+        Kind::Coupon => &[MERCHANT, CAMPAIGN, INFLUENCER, ARCHIVED, Q],
         Kind::Rate => &[],
         Kind::Hold => &[INFLUENCER, Q],
         Kind::Booking => &[MERCHANT, CAMPAIGN, INFLUENCER, Q],
@@ -383,6 +415,8 @@ const INFLUENCER: Parameter = query("influencer", Form::Id("inf_"), "Only this i
 const CAMPAIGN: Parameter = query("campaign", Form::Id("cmp_"), "Only this campaign.");
 const PAUSED: Parameter =
     query("paused", Form::Flag, "Only those that are switched off, or only the others.");
+const ARCHIVED: Parameter =
+    query("archived", Form::Flag, "`true` for what is archived. Default: the others.");
 const Q: Parameter = query(
     "q",
     Form::Text(200),

@@ -301,3 +301,39 @@ pub(crate) const PASSWORD: &[Field] = &[
     Field::required("password", Form::Text(200), "The new password: 10 characters at least."),
     Field::optional("current", Form::Text(200), "The current password, where there is one."),
 ];
+
+const FIELD_CHANGE: &[Field] = &[
+    Field::derived("field", Form::Word, "The field."),
+    Field::derived("before", Form::Any, "Its value before; `null` for none. Secrets are hidden.")
+        .or_null(),
+    Field::derived("after", Form::Any, "Its value after.").or_null(),
+];
+
+const ENTITY_CHANGE: &[Field] = &[
+    Field::derived("kind", Form::Word, "The kind of the entity."),
+    Field::derived("id", Form::Word, "The entity."),
+    Field::derived("is_new", Form::Flag, "Whether the change created it."),
+    Field::derived("fields", Form::List(&Form::Record(FIELD_CHANGE), 1_000), "What changed."),
+];
+
+const CHANGE: &[Field] = &[
+    Field::derived("id", Form::Word, "The change."),
+    Field::derived("at", Form::Time, "When it was made."),
+    Field::derived("by", Form::Word, "Who made it: `person`, `token`, …").or_null(),
+    Field::derived("by_id", Form::Word, "The person or token.").or_null(),
+    Field::derived("by_name", Form::Word, "The name of the person or token.").or_null(),
+    Field::derived("entity_count", Form::Count, "How many entities it changed."),
+    Field::derived(
+        "entities",
+        Form::List(&Form::Record(ENTITY_CHANGE), 20),
+        "The first twenty of them.",
+    ),
+];
+
+pub(crate) const HISTORY: &[Field] = &[
+    Field::derived("items", Form::List(&Form::Record(CHANGE), 1_000), "The latest first."),
+    NEXT_CURSOR,
+];
+
+pub(crate) const UNDONE: &[Field] =
+    &[Field::derived("undone", Form::Word, "The change whose fields are as before.")];

@@ -10,7 +10,7 @@ use api::{Body, Kind, Place, operations};
 fn check(file: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api").join(file);
     if std::env::var_os("AFTERCLICK_TEST_REWRITE").is_some() {
-        fs::write(&path, made).unwrap();
+        fs::write(&path, made).expect("the folder is there");
     }
     let held = fs::read_to_string(&path).unwrap_or_default();
     let way_out = "run this test with AFTERCLICK_TEST_REWRITE=1 and look at the difference";

@@ -20,6 +20,7 @@ mod figures;
 pub mod fuzz;
 mod guesses;
 mod health;
+mod history;
 mod holds;
 mod hosts;
 mod last_owed;

@@ -11,13 +11,13 @@ use axum::{Extension, Json};
 use live::ChangeError;
 use live::clock;
 use serde_json::{Map, Value, json};
-use shared::catalog::{Answered, By, Catalog, Change, Entity, RequestId, Role};
+use shared::catalog::{Answered, Archive, By, Catalog, Change, Entity, RequestId, Role};
 use shared::json::repaired;
 use shared::time::{Span, Timestamp};
 
 use crate::caller::Author;
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Remarks, remarks, shown_once};
+use crate::entities::{EntityBuilder, Remarks, paused, remarks, shown_once};
 use crate::fields::Fields;
 use crate::problem::{Fault, Problem};
 use crate::rights::{Reach, check_change, cut};
@@ -118,10 +118,14 @@ pub(crate) async fn change(
         let builder = EntityBuilder::new(catalog, snapshot, now);
         let mut builder = builder.recorded_until(console.lag.latest());
         let suspension = builder.suspension(&mut fields, &held);
+        let archive = builder.archive(&mut fields, &held);
         let made = builder.make(kind, &mut fields, Some(&held));
-        let entity = as_version(accept(made, fields)?, version);
-        let suspension = suspension.map(Entity::Suspension);
-        let entities = [entity.clone()].into_iter().chain(suspension).collect();
+        let entity = paused(as_version(accept(made, fields)?, version), archive.as_ref());
+        // Of two versions the later one wins, whatever the clock says.
+        let archive = archive.map(|archive| Archive { updated_at: version, ..archive });
+        let more = suspension.map(Entity::Suspension).into_iter();
+        let more = more.chain(archive.map(Entity::Archive));
+        let entities = [entity.clone()].into_iter().chain(more).collect();
         Ok((Some(Change { at: now, entities, request: None, by: None }), entity))
     };
     let remark = console.clock_remark();
@@ -299,7 +303,7 @@ pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Pr
     }
 }
 
-fn updated_at(entity: &Entity) -> Timestamp {
+pub(crate) fn updated_at(entity: &Entity) -> Timestamp {
     match entity {
         Entity::Merchant(e) => e.updated_at,
         Entity::Influencer(e) => e.updated_at,
@@ -313,11 +317,12 @@ fn updated_at(entity: &Entity) -> Timestamp {
         Entity::Hold(e) => e.updated_at,
         Entity::Suspension(e) => e.updated_at,
         Entity::Person(e) => e.updated_at,
+        Entity::Archive(e) => e.updated_at,
     }
 }
 
 /// Returns an entity with the time by which the latest of its versions is found.
-fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
+pub(crate) fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
     match &mut entity {
         Entity::Merchant(e) => e.updated_at = version,
         Entity::Influencer(e) => e.updated_at = version,
@@ -327,6 +332,7 @@ fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
         Entity::Hold(e) => e.updated_at = version,
         Entity::Suspension(e) => e.updated_at = version,
         Entity::Person(e) => e.updated_at = version,
+        Entity::Archive(e) => e.updated_at = version,
         Entity::AccessToken(_) | Entity::Rate(_) | Entity::Payout(_) | Entity::Booking(_) => {}
     }
     entity

@@ -18,7 +18,7 @@ use crate::asked::wrong;
 use crate::context::Console;
 use crate::problem::Problem;
 use crate::{
-    balances, erasures, figures, holds, lists, orders, payouts, resources, sign_in, tokens,
+    balances, erasures, figures, history, holds, lists, orders, payouts, resources, sign_in, tokens,
 };
 
 type Routes = Router<Arc<Console>>;
@@ -88,6 +88,8 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
         Call::ShowMe => to(verb, sign_in::me),
         Call::ChangeMe => to(verb, sign_in::change_me),
         Call::SetPassword => to(verb, sign_in::set_password),
+        Call::History => to(verb, history::list),
+        Call::Undo => to(verb, history::undo),
         Call::Describe => to(verb, describe),
     }
 }

@@ -32,8 +32,11 @@ pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
         Entity::Hold(hold) => show_hold(hold),
         Entity::Booking(booking) => show_booking(booking),
         Entity::Person(person) => show_person(person),
-        Entity::Suspension(_) | Entity::Payout(_) => Shown::new(),
+        Entity::Suspension(_) | Entity::Payout(_) | Entity::Archive(_) => Shown::new(),
     };
+    if let Some(of) = entity.archivable() {
+        shown.insert("archived".into(), catalog.is_archived(of).into());
+    }
     if matches!(entity, Entity::Influencer(_) | Entity::Link(_) | Entity::Coupon(_)) {
         shown.insert("suspended_from".into(), json!(suspended_from(catalog, entity)));
     }

@@ -283,6 +283,7 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
         | Entity::Payout(_)
         | Entity::Booking(_)
         | Entity::Person(_)
+        | Entity::Archive(_)
         | Entity::Rate(_) => None,
     };
     let mut merchants: Vec<MerchantId> = change.entities.iter().filter_map(merchant_of).collect();

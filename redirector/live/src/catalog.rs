@@ -162,6 +162,11 @@ impl Live {
         self.apply(change);
     }
 
+    /// Returns a change of the journal with its secrets opened.
+    pub fn opened(&self, change: &Change) -> Change {
+        self.secrets.open(change).into_owned()
+    }
+
     /// Applies a change that is already in the journal.
     pub fn apply(&self, change: &Change) {
         // Every change comes twice: from its author and from the journal, by a thread that yields

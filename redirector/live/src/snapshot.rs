@@ -124,7 +124,8 @@ impl Snapshot {
                 | Entity::Suspension(_)
                 | Entity::Payout(_)
                 | Entity::Booking(_)
-                | Entity::Person(_) => {}
+                | Entity::Person(_)
+                | Entity::Archive(_) => {}
             }
         }
         let coupons = change.entities.iter().filter_map(|entity| match entity {

@@ -16,6 +16,7 @@ mod described;
 mod erase;
 mod events;
 mod figures;
+mod history;
 mod inflation;
 mod leads;
 mod life;

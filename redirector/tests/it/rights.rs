@@ -87,6 +87,8 @@ const TABLE: &[(&str, [Gets; 4])] = &[
     ("erasures_create", [Out, Out, Out, Out]),
     ("reconcile_list", [Out, Out, Out, Out]),
     ("reconcile_now", [Out, Out, Out, Out]),
+    ("history_list", [Out, Out, Out, Out]),
+    ("history_undo", [Out, Out, Out, Out]),
     ("me_show", [In, In, In, In]),
     // A token is no person.
     ("me_change", [Out, Out, Out, Out]),

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessToken;
+use super::archive::{Archivable, Archive};
 use super::campaign::Campaign;
 use super::coupon::Coupon;
 use super::hold::Hold;
@@ -52,9 +53,10 @@ impl Change {
         self.entities.iter().any(books)
     }
 
-    /// Returns whether it tells of people who work with the console.
-    pub fn has_people(&self) -> bool {
-        self.entities.iter().any(|entity| matches!(entity, Entity::Person(_)))
+    /// Returns whether it tells of people who work with the console, or of what is archived.
+    pub fn is_of_the_console(&self) -> bool {
+        let is = |entity: &Entity| matches!(entity, Entity::Person(_) | Entity::Archive(_));
+        self.entities.iter().any(is)
     }
 
     /// Returns whether any of its entities has secrets that are sealed.
@@ -95,6 +97,8 @@ pub enum Entity {
     Booking(ManualBooking),
     /// Somebody who works with the console.
     Person(Person),
+    /// Whether something is archived.
+    Archive(Archive),
 }
 
 impl Entity {
@@ -117,6 +121,19 @@ impl Entity {
             Self::Payout(step) => step.id.to_string(),
             Self::Booking(booking) => booking.id.to_string(),
             Self::Person(person) => person.id.to_string(),
+            Self::Archive(archive) => archive.of.id(),
+        }
+    }
+
+    /// Returns what it is archived as; `None` for what cannot be.
+    pub const fn archivable(&self) -> Option<Archivable> {
+        match self {
+            Self::Merchant(merchant) => Some(Archivable::Merchant(merchant.id)),
+            Self::Influencer(influencer) => Some(Archivable::Influencer(influencer.id)),
+            Self::Campaign(campaign) => Some(Archivable::Campaign(campaign.id)),
+            Self::Link(link) => Some(Archivable::Link(link.id)),
+            Self::Coupon(coupon) => Some(Archivable::Coupon(coupon.id)),
+            _ => None,
         }
     }
 
@@ -128,7 +145,8 @@ impl Entity {
             | Self::Suspension(_)
             | Self::Payout(_)
             | Self::Booking(_)
-            | Self::Person(_) => false,
+            | Self::Person(_)
+            | Self::Archive(_) => false,
             Self::AccessToken(token) => token.expires_at.is_none() && token.revoked_at.is_none(),
             _ => true,
         }

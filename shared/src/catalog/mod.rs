@@ -6,6 +6,7 @@
 //! the link that was created first. Never reads the journal: the caller hands over the changes.
 
 mod access;
+mod archive;
 mod campaign;
 mod change;
 mod coupon;
@@ -17,6 +18,7 @@ mod person;
 mod suspension;
 
 pub use access::{AccessToken, Role};
+pub use archive::{Archivable, Archive};
 pub use campaign::{Campaign, EarlierTerms, Evidence, Model, Renewals};
 pub use change::{Answered, Change, ChangeId, Entity, RequestId, change_id};
 pub use coupon::{Coupon, meant_by};
@@ -71,6 +73,8 @@ pub struct Catalog {
     pub bookings: BTreeMap<BookingId, Arc<ManualBooking>>,
     /// People who work with the console, by id.
     pub people: HashMap<PersonId, Arc<Person>>,
+    /// What is archived or was.
+    pub archives: HashMap<Archivable, Arc<Archive>>,
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
@@ -115,6 +119,7 @@ impl Catalog {
             Entity::Payout(new) => self.payouts.contains_key(&new.id),
             Entity::Booking(new) => self.bookings.contains_key(&new.id),
             Entity::Person(new) => same(&self.people, &new.id, new),
+            Entity::Archive(new) => same(&self.archives, &new.of, new),
             Entity::Rate(_) => false,
         };
         let request = change.request.as_ref();
@@ -161,6 +166,9 @@ impl Catalog {
             Entity::Payout(new) => {
                 self.payouts.entry(new.id).or_insert_with(|| Arc::new(new.clone()));
             }
+            Entity::Archive(new) => {
+                put_latest(&mut self.archives, new.of, new, |e| e.updated_at);
+            }
             Entity::Person(new) => {
                 put_latest(&mut self.people, new.id, new, |e| e.updated_at);
             }
@@ -184,6 +192,11 @@ impl Catalog {
                 self.early_links.entry(new.campaign).or_default().push(new.id);
             }
         }
+    }
+
+    /// Returns whether something is archived.
+    pub fn is_archived(&self, of: Archivable) -> bool {
+        self.archives.get(&of).is_some_and(|archive| archive.archived)
     }
 
     /// Returns a campaign and its merchant.

@@ -1,7 +1,7 @@
 //! The fields of a campaign.
 
 use super::terms::{CAPS, RULE};
-use super::{CREATED_AT, UPDATED_AT};
+use super::{ARCHIVED, CREATED_AT, UPDATED_AT};
 use crate::field::{Field, Form, Seen};
 
 const TARGET: &[Field] = &[
@@ -96,6 +96,7 @@ pub(crate) const CAMPAIGN: &[Field] = &[
     .cleared_by_null()
     .or_null()
     .seen(Seen::ByMerchant),
+    ARCHIVED.seen(Seen::ByMerchant),
     CREATED_AT,
     UPDATED_AT.seen(Seen::ByMerchant),
 ];

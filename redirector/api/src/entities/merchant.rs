@@ -1,7 +1,7 @@
 //! The fields of a merchant.
 
 use super::payee::PAYER;
-use super::{CREATED_AT, UPDATED_AT};
+use super::{ARCHIVED, CREATED_AT, UPDATED_AT};
 use crate::field::{Field, Form, Seen, Setter};
 
 const SHOP_API: &[Field] = &[
@@ -109,6 +109,7 @@ pub(crate) const MERCHANT: &[Field] = &[
     )
     .or_null()
     .seen(Seen::ByMerchant),
+    ARCHIVED.seen(Seen::ByMerchant),
     CREATED_AT,
     UPDATED_AT,
 ];

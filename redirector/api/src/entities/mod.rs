@@ -21,3 +21,11 @@ pub(crate) const CREATED_AT: Field =
     Field::derived("created_at", Form::Time, "When it was created.");
 pub(crate) const UPDATED_AT: Field =
     Field::derived("updated_at", Form::Time, "When it was last changed.");
+/// Whether it is archived.
+pub(crate) const ARCHIVED: Field = Field::defaulted(
+    "archived",
+    Form::Flag,
+    "Whether it is put aside: lists leave it out, and nothing of it is deleted. A link or campaign \
+     that is archived is paused, too.",
+)
+.on_change();

@@ -1,7 +1,7 @@
 //! The fields of influencers, links and coupons.
 
 use super::payee::PAYEE;
-use super::{CREATED_AT, UPDATED_AT};
+use super::{ARCHIVED, CREATED_AT, UPDATED_AT};
 use crate::field::{Field, Form, Seen, Setter};
 
 const SUSPENDED_FROM: Field = Field::optional(
@@ -37,6 +37,7 @@ pub(crate) const INFLUENCER: &[Field] = &[
     .seen(Seen::ByInfluencer)
     .set_by(Setter::Influencer),
     SUSPENDED_FROM.seen(Seen::ByInfluencer),
+    ARCHIVED.seen(Seen::ByAgency),
     CREATED_AT.seen(Seen::ByInfluencer),
     UPDATED_AT.seen(Seen::ByInfluencer),
 ];
@@ -70,6 +71,7 @@ pub(crate) const LINK: &[Field] = &[
         "Whether click ids of advertising platforms (`fbclid`, …) are passed on. Default: false.",
     ),
     SUSPENDED_FROM,
+    ARCHIVED.seen(Seen::ByMerchant),
     CREATED_AT,
     UPDATED_AT,
 ];
@@ -87,6 +89,7 @@ pub(crate) const COUPON: &[Field] = &[
     STARTS_AT,
     ENDS_AT,
     SUSPENDED_FROM,
+    ARCHIVED.seen(Seen::ByMerchant),
     CREATED_AT,
     UPDATED_AT,
 ];

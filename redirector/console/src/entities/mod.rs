@@ -2,6 +2,7 @@
 //!
 //! Pure, except for random bits. The same functions serve creation, change and import.
 
+mod archive;
 mod booking;
 mod builder;
 mod campaign;
@@ -24,6 +25,7 @@ use shops::postback;
 
 use crate::fields::Fields;
 
+pub(crate) use archive::paused;
 pub(crate) use builder::{EntityBuilder, found};
 pub(crate) use hold::REASON_CHARS_MAX;
 pub(crate) use holder::holder;
