@@ -21,8 +21,8 @@ use crate::caller::{Author, Caller, CameFrom, look_up, slow_down};
 use crate::context::Console;
 use crate::guesses::Client;
 use crate::hosts;
-use crate::problem::Problem;
 use crate::sign_in;
+use answers::Problem;
 
 /// The hash under which an access token is kept.
 pub fn hash(token: &str) -> String {

@@ -13,12 +13,12 @@ use shared::day::Day;
 use shared::id::{InfluencerId, MerchantId};
 use shared::money::Money;
 
-use crate::asked;
 use crate::context::Console;
 use crate::last_owed::Age;
 use crate::owed::{Known, moment, owed};
 use crate::pool::Reports;
-use crate::problem::Problem;
+use answers::Problem;
+use answers::asked;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::context::Console;
 use crate::guesses::{self, Admission, Client};
-use crate::problem::Problem;
+use answers::Problem;
 
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,8 @@ use tokio::time::sleep;
 use crate::guesses::Guesses;
 use crate::hosts::Hosts;
 use crate::last_owed::LastOwed;
-use crate::problem::Problem;
 use crate::tries::Tries;
+use answers::Problem;
 
 /// How long a request waits for a hot state that is still being opened.
 const OPENING_WAIT: Duration = Duration::from_secs(10);

@@ -17,7 +17,8 @@ use shared::record::{Record, Unparsed};
 
 use crate::context::Console;
 use crate::orders::record;
-use crate::problem::{Fault, Problem};
+use answers::Problem;
+use entities::Fault;
 
 /// Who asks to be erased.
 #[derive(Deserialize)]

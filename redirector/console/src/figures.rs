@@ -26,11 +26,12 @@ use shared::order::{Order, OrderFact};
 use shared::rates::Conversion;
 use shared::time::{Span, Timestamp};
 
-use crate::asked;
 use crate::beyond;
 use crate::context::Console;
 use crate::pool::Reports;
-use crate::problem::{Fault, Problem};
+use answers::Problem;
+use answers::asked;
+use entities::Fault;
 
 /// How many unparsed deliveries are listed by default.
 const UNPARSED: usize = 100;

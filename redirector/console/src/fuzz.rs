@@ -9,8 +9,8 @@ use shared::order::OrderFact;
 use shared::time::Timestamp;
 use shared::token::{KeyRing, KeyState, MasterKey};
 
-use crate::entities::EntityBuilder;
 use crate::{orders, resources};
+use entities::EntityBuilder;
 
 /// Returns the entities that a table holds; `None` for an unknown kind, or with a mistake.
 pub fn entities(

@@ -12,11 +12,11 @@ use shared::catalog::{By, Catalog, Change, Entity, Hold};
 use shared::time::Span;
 
 use crate::context::Console;
-use crate::entities::REASON_CHARS_MAX;
-use crate::fields::{Fields, text};
-use crate::problem::Problem;
 use crate::resources::{held, object, problem};
 use crate::shown::show;
+use answers::Problem;
+use entities::REASON_CHARS_MAX;
+use entities::{Fields, text};
 
 /// `POST /api/v1/holds/{id}/release`: its commissions go on as if they had never been held. A body
 /// with a `reason` may come along. A hold that is released already stays so.

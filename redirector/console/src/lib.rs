@@ -5,16 +5,12 @@
 
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
-mod asked;
 pub mod auth;
 mod balances;
 mod beyond;
 mod caller;
-mod cells;
 mod context;
-mod entities;
 mod erasures;
-mod fields;
 mod figures;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -30,14 +26,12 @@ mod orders;
 mod owed;
 mod payouts;
 mod pool;
-mod problem;
 mod resources;
 mod rights;
 mod routes;
 mod server;
 mod shown;
 mod sign_in;
-mod table;
 mod tokens;
 mod tries;
 

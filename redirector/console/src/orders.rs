@@ -32,8 +32,9 @@ use shops::postback::{self, Dialect, Sender};
 use shops::{Arrival, Reading, lead, plain, topic_headers};
 
 use crate::context::Console;
-use crate::problem::{Fault, Problem};
-use crate::table::{self, Row};
+use answers::Problem;
+use answers::table::{self, Row};
+use entities::Fault;
 
 /// The most rows of an import.
 const ROWS_MAX: usize = 100_000;

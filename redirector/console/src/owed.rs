@@ -15,7 +15,7 @@ use shared::zone::Zone;
 use crate::context::Console;
 use crate::last_owed::{Age, FromJournals};
 use crate::pool::Reports;
-use crate::problem::Problem;
+use answers::Problem;
 
 /// What is known of what is owed.
 pub(crate) struct Known {

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
-use crate::problem::Problem;
+use answers::Problem;
 
 /// Threads that run the API's handlers.
 const THREADS: usize = 4;

@@ -17,13 +17,14 @@ use shared::time::{Span, Timestamp};
 
 use crate::caller::Author;
 use crate::context::Console;
-use crate::entities::{EntityBuilder, Remarks, paused, remarks, shown_once};
-use crate::fields::Fields;
-use crate::problem::{Fault, Problem};
 use crate::rights::{Reach, check_change, cut};
 use crate::shown::show;
 use crate::sign_in;
-use crate::table::{self, Row};
+use answers::Problem;
+use answers::table::{self, Row};
+use entities::Fault;
+use entities::Fields;
+use entities::{EntityBuilder, Remarks, paused, remarks, shown_once};
 
 /// The most rows of an import.
 const ROWS_MAX: usize = 150_000;

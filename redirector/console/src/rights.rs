@@ -9,7 +9,7 @@ use shared::catalog::{Catalog, Entity, Role};
 use shared::id::{CampaignId, InfluencerId, MerchantId};
 use shared::links::LinkRef;
 
-use crate::fields::Fields;
+use entities::Fields;
 
 /// The entities of one kind that a role reaches.
 pub(crate) enum Reach {

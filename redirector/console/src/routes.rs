@@ -14,12 +14,12 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
 use shared::catalog::Role;
 
-use crate::asked::wrong;
 use crate::context::Console;
-use crate::problem::Problem;
 use crate::{
     balances, erasures, figures, history, holds, lists, orders, payouts, resources, sign_in, tokens,
 };
+use answers::Problem;
+use answers::asked::wrong;
 
 type Routes = Router<Arc<Console>>;
 

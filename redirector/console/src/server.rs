@@ -26,9 +26,9 @@ use tokio::time::{sleep, timeout};
 use crate::caller::CameFrom;
 use crate::context::Console;
 use crate::pool::{Pool, Reports};
-use crate::problem::Problem;
 use crate::routes::routes;
-use crate::{auth, health, metrics, pool, problem, sign_in};
+use crate::{auth, health, metrics, pool, sign_in};
+use answers::{Problem, problem};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;

@@ -12,7 +12,7 @@ use shared::money::Money;
 use shared::rates::ExchangeRate;
 use shared::time::Timestamp;
 
-use crate::entities::suspended_from;
+use entities::suspended_from;
 
 type Shown = Map<String, Value>;
 

@@ -16,11 +16,11 @@ use shared::time::Timestamp;
 
 use crate::auth;
 use crate::context::Console;
-use crate::entities::holder;
-use crate::fields::{Fields, text, time};
-use crate::problem::Problem;
 use crate::resources::{accept, answered, held, mark_repeated, merge, object, problem, request_id};
 use crate::shown::show;
+use answers::Problem;
+use entities::holder;
+use entities::{Fields, text, time};
 
 /// The most characters of a token's name.
 const NAME_CHARS_MAX: usize = 200;

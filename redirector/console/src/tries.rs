@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::problem::Problem;
+use answers::Problem;
 
 /// Tries an hour for one account.
 const TRIES_MAX: u32 = 10;

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use shared::catalog::{By, Catalog};
 
 use self::search::{Found, Wanted, find};
-use crate::asked::{self, wrong};
 use crate::context::Console;
 use crate::pool::Reports;
-use crate::problem::Problem;
+use answers::Problem;
+use answers::asked::{self, wrong};
 
 pub(crate) use self::undo::undo;
 

@@ -14,7 +14,7 @@ use shared::time::Timestamp;
 
 use super::difference::{Difference, differences, fields};
 use crate::context::Console;
-use crate::problem::Problem;
+use answers::Problem;
 
 /// The most entities of a change that are shown.
 const ENTITIES_MAX: usize = 20;

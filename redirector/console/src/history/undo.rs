@@ -15,11 +15,11 @@ use shared::time::Span;
 use super::difference::{Difference, fields};
 use super::search::{Found, FoundEntity, Wanted, find};
 use crate::context::Console;
-use crate::entities::EntityBuilder;
-use crate::fields::Fields;
 use crate::pool::Reports;
-use crate::problem::Problem;
 use crate::resources::{accept, as_version, held, problem, updated_at};
+use answers::Problem;
+use entities::EntityBuilder;
+use entities::Fields;
 
 /// What the history calls the archiving of something.
 const ARCHIVE: &str = "archive";

@@ -22,12 +22,12 @@ use self::entries::{all, entity_id, name};
 use self::first::First;
 use self::order::{Key, key};
 use self::wanted::{Archived, Asked, Wanted};
-use crate::asked::{self, wrong};
-use crate::cells::{self, Separator};
 use crate::context::Console;
-use crate::problem::Problem;
 use crate::rights::cut;
 use crate::shown::show;
+use answers::Problem;
+use answers::asked::{self, wrong};
+use answers::cells::{self, Separator};
 
 /// How many entities a page has by default.
 const PAGE: usize = 100;

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use shared::time::Timestamp;
 
-use crate::asked::wrong;
-use crate::problem::Problem;
+use answers::Problem;
+use answers::asked::wrong;
 
 /// What sorts an entity in a list, the id last.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,9 +12,9 @@ use shared::links::LinkRef;
 
 use super::entries::entity_id;
 use super::order::{Key, Sort, read_cursor};
-use crate::asked::wrong;
-use crate::problem::Problem;
 use crate::rights::Reach;
+use answers::Problem;
+use answers::asked::wrong;
 
 /// The most characters of a text that is looked for.
 const TEXT_CHARS_MAX: usize = 200;

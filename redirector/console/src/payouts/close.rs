@@ -21,13 +21,13 @@ use shared::time::Timestamp;
 use super::{shown, step};
 use crate::caller::Author;
 use crate::context::Console;
-use crate::entities::found;
-use crate::fields::{Fields, flag, parsed};
 use crate::last_owed::Age;
 use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
-use crate::problem::Problem;
 use crate::resources::{answered, mark_repeated, object, problem, request_id};
+use answers::Problem;
+use entities::found;
+use entities::{Fields, flag, parsed};
 
 /// What a close is asked to do.
 struct Asked<'c> {

@@ -19,12 +19,13 @@ use shared::money::Money;
 use super::close::{incomplete, payee};
 use super::mark::{check_owed, check_sum};
 use super::{named, refused, shown};
-use crate::asked;
 use crate::context::Console;
 use crate::last_owed::Age;
 use crate::owed::{owed, today};
 use crate::pool::Reports;
-use crate::problem::{Fault, Problem};
+use answers::Problem;
+use answers::asked;
+use entities::Fault;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,13 +20,13 @@ use super::close::{incomplete, influencers};
 use super::{named, refused, shown, step};
 use crate::caller::Author;
 use crate::context::Console;
-use crate::entities::REASON_CHARS_MAX;
-use crate::fields::{Fields, flag, parsed, text};
 use crate::last_owed::Age;
 use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
-use crate::problem::Problem;
 use crate::resources::{object, problem};
+use answers::{Problem, asked};
+use entities::REASON_CHARS_MAX;
+use entities::{Fields, flag, parsed, text};
 
 /// The most characters of a bank's reference.
 const REFERENCE_CHARS_MAX: usize = 140;
@@ -63,7 +63,7 @@ pub(crate) async fn paid(
         let on = payment.on.unwrap_or(today);
         if on > today || on < made.made.day {
             let reason = format!("`{on}`: expected a day from {} to {today}", made.made.day);
-            return Err(crate::asked::wrong("on", reason));
+            return Err(asked::wrong("on", reason));
         }
         let reference = payment.reference;
         Ok((!influencers.is_empty()).then_some(Step::Paid { batch, influencers, on, reference }))

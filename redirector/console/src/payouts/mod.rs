@@ -22,9 +22,9 @@ use shared::payout::{PayoutStep, Step};
 use shared::time::{Span, Timestamp};
 use shared::zone::Zone;
 
-use crate::asked;
 use crate::context::Console;
-use crate::problem::Problem;
+use answers::Problem;
+use answers::asked;
 
 pub(crate) use close::close;
 pub(crate) use file::file;

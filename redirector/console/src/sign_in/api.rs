@@ -19,12 +19,12 @@ use super::cookie::{self, check_origin};
 use super::link::{address, invitation_ends_at};
 use crate::caller::{Caller, CameFrom, slow_down};
 use crate::context::Console;
-use crate::entities::language;
-use crate::fields::{Fields, text};
 use crate::guesses::Client;
-use crate::problem::Problem;
 use crate::resources::{object, problem};
 use crate::shown::{role_and_holder, show};
+use answers::{Problem, asked};
+use entities::language;
+use entities::{Fields, text};
 
 /// `POST /api/v1/people/{id}/sign-in-link`.
 pub(crate) async fn make_link(
@@ -80,7 +80,7 @@ pub(crate) async fn sign_in(
         (None, Some(email), Some(password)) => by_password(&console, &email, password).await,
         _ => {
             let reason = "send `link` alone, or `email` with `password`";
-            return Err(crate::asked::wrong("link", reason));
+            return Err(asked::wrong("link", reason));
         }
     };
     let person = person.inspect_err(|_| {
@@ -237,7 +237,7 @@ pub(crate) async fn set_password(
         let current = current.unwrap_or_default();
         let check = move || people::is_right(&current, Some(&held));
         if !console.tries.one_at_a_time(check).await? {
-            return Err(crate::asked::wrong("current", "is not the current password"));
+            return Err(asked::wrong("current", "is not the current password"));
         }
         console.tries.forget(&key);
     }

@@ -13,7 +13,7 @@ use shared::time::Timestamp;
 use crate::caller::{Caller, look_up};
 use crate::context::Console;
 use crate::hosts;
-use crate::problem::Problem;
+use answers::Problem;
 
 /// The name of the cookie over HTTPS, and on loopback.
 const NAMES: [&str; 2] = ["__Host-afterclick", "afterclick-local"];

@@ -12,7 +12,7 @@ use super::api::{by_link, issued_at};
 use super::cookie::{self, check_origin};
 use crate::caller::{CameFrom, slow_down};
 use crate::context::Console;
-use crate::problem::Problem;
+use answers::Problem;
 use people::Signer;
 
 /// `GET /sign-in/{link}`.

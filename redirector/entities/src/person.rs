@@ -5,16 +5,16 @@ use serde_json::Value;
 use shared::catalog::Person;
 use shared::id::PersonId;
 
-use crate::entities::builder::EntityBuilder;
-use crate::entities::holder::holder;
-use crate::entities::influencer::email;
+use crate::builder::EntityBuilder;
 use crate::fields::{Fields, flag, text};
+use crate::holder::holder;
+use crate::influencer::email;
 
 /// The languages of pages.
 const LANGUAGES: [&str; 5] = ["en", "sv", "he", "ru", "lv"];
 
 impl EntityBuilder<'_> {
-    pub(super) fn person(&mut self, fields: &mut Fields) -> Option<Person> {
+    pub(crate) fn person(&mut self, fields: &mut Fields) -> Option<Person> {
         let name = fields.required("name", text(200));
         let email = fields.optional("email", email);
         let role = fields.required("role", text(20));
@@ -38,7 +38,7 @@ impl EntityBuilder<'_> {
         })
     }
 
-    pub(super) fn changed_person(&self, fields: &mut Fields, held: &Person) -> Option<Person> {
+    pub(crate) fn changed_person(&self, fields: &mut Fields, held: &Person) -> Option<Person> {
         let name = fields.optional("name", text(200)).unwrap_or_else(|| held.name.clone());
         let email = fields.change("email", email, held.email.clone());
         let language = fields.change("language", language, held.language.clone());
@@ -63,7 +63,7 @@ impl EntityBuilder<'_> {
 }
 
 /// Reads a language of pages.
-pub(crate) fn language(value: &Value) -> Result<String, String> {
+pub fn language(value: &Value) -> Result<String, String> {
     let known = LANGUAGES.into_iter().find(|known| value.as_str() == Some(known));
     let expected = || format!("expected one of {}", LANGUAGES.join(", "));
     known.map(str::to_owned).ok_or_else(expected)

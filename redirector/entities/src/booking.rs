@@ -8,7 +8,7 @@ use shared::id::{BookingId, CampaignId};
 use shared::money::{AMOUNT_MAX, Currency, Decimal};
 use shared::zone::Zone;
 
-use crate::entities::builder::{EntityBuilder, found};
+use crate::builder::{EntityBuilder, found};
 use crate::fields::{Fields, parsed, shaped, text};
 
 /// The most characters of a note.
@@ -16,7 +16,7 @@ const NOTE_CHARS_MAX: usize = 500;
 
 impl EntityBuilder<'_> {
     /// Reads `{influencer, kind, amount, note, merchant|campaign, currency?}`.
-    pub(super) fn booking(&mut self, fields: &mut Fields) -> Option<ManualBooking> {
+    pub(crate) fn booking(&mut self, fields: &mut Fields) -> Option<ManualBooking> {
         let influencer = fields
             .required("influencer", |value| found(value, &self.catalog.influencers).map(|i| i.id));
         let merchant = fields.optional("merchant", |value| found(value, &self.catalog.merchants));

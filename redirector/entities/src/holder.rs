@@ -6,7 +6,7 @@ use shared::catalog::{Catalog, Role};
 use crate::fields::{Fields, parsed};
 
 /// Reads the fields `role` and `for`, which belong together.
-pub(crate) fn holder(
+pub fn holder(
     catalog: &Catalog,
     fields: &mut Fields,
     role: Option<&str>,

@@ -10,9 +10,9 @@ use shared::payee::Payer;
 use shared::platform::Platform;
 use shared::time::Span;
 
-use crate::entities::builder::{EntityBuilder, field, fixed, hosts};
-use crate::entities::influencer::told;
+use crate::builder::{EntityBuilder, field, fixed, hosts};
 use crate::fields::{Fields, flag, parsed, shaped, text};
+use crate::influencer::told;
 
 /// How long a replaced webhook secret is still accepted. Shopify signs with the old one for up to
 /// an hour.
@@ -22,7 +22,7 @@ const OLD_SECRET_VALID: Span = Span::minutes(120);
 const SECRET_CHARS_MIN: usize = 16;
 
 impl EntityBuilder<'_> {
-    pub(super) fn merchant(
+    pub(crate) fn merchant(
         &mut self,
         fields: &mut Fields,
         held: Option<&Merchant>,

@@ -4,48 +4,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use entities::{Fault, FaultKind};
 use serde_json::{Value, json};
-
-/// A mistake in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The field, or `line 7: destination` in an import.
-    pub field: String,
-    /// What was expected instead.
-    pub reason: String,
-    pub kind: FaultKind,
-}
-
-/// The kind of a mistake, which decides the status of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FaultKind {
-    /// The value is invalid.
-    Invalid,
-    /// There is no value.
-    Required,
-    /// There is no such field.
-    Unknown,
-    /// The value already belongs to another entity.
-    Taken,
-}
-
-impl FaultKind {
-    /// Returns the name for programs, which never changes.
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Invalid => "invalid",
-            Self::Required => "required",
-            Self::Unknown => "unknown",
-            Self::Taken => "taken",
-        }
-    }
-}
-
-impl Fault {
-    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into(), kind: FaultKind::Invalid }
-    }
-}
 
 /// A refused request, or a failure of the server.
 #[derive(Debug, Clone)]
@@ -277,7 +237,7 @@ impl Problem {
 
 /// Turns the router's own refusals into problem documents: a wrong method, a body that is too
 /// large.
-pub(crate) async fn of_any_refusal(response: Response) -> Response {
+pub async fn of_any_refusal(response: Response) -> Response {
     let status = response.status();
     let kind = response
         .headers()

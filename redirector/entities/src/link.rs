@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use shared::id::{LinkId, MerchantId};
 use shared::links::{Link, Schedule, Scope, fold_slug};
 
-use crate::entities::builder::{EntityBuilder, destination, found, schedule};
+use crate::builder::{EntityBuilder, destination, found, schedule};
 use crate::fields::{Fields, flag};
 
 impl EntityBuilder<'_> {
-    pub(super) fn link(&mut self, fields: &mut Fields) -> Option<Link> {
+    pub(crate) fn link(&mut self, fields: &mut Fields) -> Option<Link> {
         let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
         let influencer =
             fields.required("influencer", |value| found(value, &self.catalog.influencers));
@@ -55,7 +55,7 @@ impl EntityBuilder<'_> {
         !taken && self.slugs.insert((merchant, fold_slug(slug)))
     }
 
-    pub(super) fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
+    pub(crate) fn changed_link(&self, fields: &mut Fields, held: &Link) -> Option<Link> {
         let target =
             fields.optional("destination", destination).unwrap_or_else(|| held.destination.clone());
         let fallback = fields.change("fallback", destination, held.fallback.clone());

@@ -5,7 +5,7 @@ use shared::id::MerchantId;
 use shared::links::{Scope, fold_slug};
 use url::Url;
 
-use crate::entities::builder::EntityBuilder;
+use crate::builder::EntityBuilder;
 use crate::fields::Fields;
 
 /// Returns the slug that a path means where links are looked up, also with what copying adds to it,
@@ -21,7 +21,7 @@ impl EntityBuilder<'_> {
     /// `own` is the link that leads there, which may be new.
     ///
     /// Of links that lead in a circle, the one that is made last meets one that is there already.
-    pub(super) fn check_leads_away(
+    pub(crate) fn check_leads_away(
         &self,
         fields: &mut Fields,
         name: &str,

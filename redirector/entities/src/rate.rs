@@ -4,11 +4,11 @@ use serde_json::Value;
 use shared::rates::ExchangeRate;
 use shared::time::Timestamp;
 
-use crate::entities::builder::EntityBuilder;
+use crate::builder::EntityBuilder;
 use crate::fields::{Fields, parsed, shaped, text};
 
 impl EntityBuilder<'_> {
-    pub(super) fn rate(&self, fields: &mut Fields) -> Option<ExchangeRate> {
+    pub(crate) fn rate(&self, fields: &mut Fields) -> Option<ExchangeRate> {
         let day = fields.required("date", day);
         let from = fields.required("from", parsed);
         let to = fields.required("to", parsed);

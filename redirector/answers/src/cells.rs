@@ -8,7 +8,7 @@ use shared::spreadsheet::guard;
 
 /// What stands between two cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Separator {
+pub enum Separator {
     #[default]
     Comma,
     Semicolon,
@@ -16,7 +16,7 @@ pub(crate) enum Separator {
 }
 
 impl Separator {
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         match name {
             "comma" => Some(Self::Comma),
             "semicolon" => Some(Self::Semicolon),
@@ -35,12 +35,7 @@ impl Separator {
 }
 
 /// Answers with a table: a header line, and a row for each object.
-pub(crate) fn table(
-    name: &str,
-    columns: &[&str],
-    rows: &[Value],
-    separator: Separator,
-) -> Response {
+pub fn table(name: &str, columns: &[&str], rows: &[Value], separator: Separator) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),

@@ -9,11 +9,11 @@ use shared::links::Schedule;
 use shared::platform::Platform;
 use shared::time::Timestamp;
 
-use crate::entities::builder::{EntityBuilder, dates, found};
+use crate::builder::{EntityBuilder, dates, found};
 use crate::fields::Fields;
 
 impl EntityBuilder<'_> {
-    pub(super) fn coupon(&mut self, fields: &mut Fields) -> Option<Coupon> {
+    pub(crate) fn coupon(&mut self, fields: &mut Fields) -> Option<Coupon> {
         let campaign = fields.required("campaign", |value| found(value, &self.catalog.campaigns));
         let influencer =
             fields.required("influencer", |value| found(value, &self.catalog.influencers));
@@ -35,7 +35,7 @@ impl EntityBuilder<'_> {
         Some(coupon)
     }
 
-    pub(super) fn changed_coupon(&self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
+    pub(crate) fn changed_coupon(&self, fields: &mut Fields, held: &Coupon) -> Option<Coupon> {
         let held_dates =
             Schedule { paused: false, starts_at: held.starts_at, ends_at: held.ends_at };
         let dates = dates(fields, held_dates);

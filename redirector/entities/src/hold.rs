@@ -6,16 +6,16 @@ use shared::catalog::{Hold, HoldTarget};
 use shared::event::is_order_id;
 use shared::id::{HoldId, LinkId, MerchantId};
 
-use crate::entities::builder::{EntityBuilder, found};
+use crate::builder::{EntityBuilder, found};
 use crate::fields::{Fields, parsed, text};
 
 /// The most characters of a reason.
-pub(crate) const REASON_CHARS_MAX: usize = 500;
+pub const REASON_CHARS_MAX: usize = 500;
 
 impl EntityBuilder<'_> {
     /// Reads `{order|link|influencer, reason}`. An order is `mer_…/1001`, or its id beside
     /// `merchant`.
-    pub(super) fn hold(&mut self, fields: &mut Fields) -> Option<Hold> {
+    pub(crate) fn hold(&mut self, fields: &mut Fields) -> Option<Hold> {
         let reason = fields.required("reason", text(REASON_CHARS_MAX));
         let merchant = fields
             .optional("merchant", |value| found(value, &self.catalog.merchants).map(|m| m.id));

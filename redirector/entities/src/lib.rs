@@ -1,12 +1,17 @@
 //! Makes entities from fields: every rule about what may be created or changed, a file an entity.
 //!
-//! Pure, except for random bits. The same functions serve creation, change and import.
+//! Pure, except for random bits. The same functions serve creation, change and import. It knows
+//! nothing of HTTP.
+
+#![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 mod archive;
 mod booking;
 mod builder;
 mod campaign;
 mod coupon;
+mod fault;
+mod fields;
 mod hold;
 mod holder;
 mod influencer;
@@ -23,20 +28,20 @@ use serde_json::{Value, json};
 use shared::catalog::Entity;
 use shops::postback;
 
-use crate::fields::Fields;
-
-pub(crate) use archive::paused;
-pub(crate) use builder::{EntityBuilder, found};
-pub(crate) use hold::REASON_CHARS_MAX;
-pub(crate) use holder::holder;
-pub(crate) use person::language;
-pub(crate) use suspension::suspended_from;
+pub use archive::paused;
+pub use builder::{EntityBuilder, found};
+pub use fault::{Fault, FaultKind};
+pub use fields::{Fields, flag, number, parsed, shaped, text, time};
+pub use hold::REASON_CHARS_MAX;
+pub use holder::holder;
+pub use person::language;
+pub use suspension::suspended_from;
 pub use workable::{Remarks, remarks};
 
 impl EntityBuilder<'_> {
     /// Makes an entity, or a new version of `held`. Returns `None` if there are mistakes, which are
     /// then noted in `fields`.
-    pub(crate) fn make(
+    pub fn make(
         &mut self,
         kind: Kind,
         fields: &mut Fields,
@@ -95,7 +100,7 @@ impl EntityBuilder<'_> {
 }
 
 /// Returns the fields that only the answer to the creation shows.
-pub(crate) fn shown_once(entity: &Entity) -> Value {
+pub fn shown_once(entity: &Entity) -> Value {
     match entity {
         Entity::Merchant(merchant) => {
             let secret = merchant.webhook_secret.as_deref();

@@ -2,12 +2,12 @@
 
 use shared::catalog::{Archive, Entity};
 
-use crate::entities::builder::EntityBuilder;
+use crate::builder::EntityBuilder;
 use crate::fields::{Fields, flag};
 
 impl EntityBuilder<'_> {
     /// Reads `archived` of a change. Returns `None` where nothing changes.
-    pub(crate) fn archive(&self, fields: &mut Fields, held: &Entity) -> Option<Archive> {
+    pub fn archive(&self, fields: &mut Fields, held: &Entity) -> Option<Archive> {
         let of = held.archivable()?;
         let is_archived = self.catalog.is_archived(of);
         let archived = fields.optional("archived", flag).unwrap_or(is_archived);
@@ -16,7 +16,7 @@ impl EntityBuilder<'_> {
 }
 
 /// Switches off what is archived, so that nobody follows what nobody sees any more.
-pub(crate) fn paused(entity: Entity, archive: Option<&Archive>) -> Entity {
+pub fn paused(entity: Entity, archive: Option<&Archive>) -> Entity {
     match entity {
         Entity::Link(mut link) if archive.is_some_and(|archive| archive.archived) => {
             link.paused = true;

@@ -7,7 +7,9 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 use shops::plain;
 
-use crate::problem::{Fault, Problem};
+use entities::Fault;
+
+use crate::problem::Problem;
 
 /// The most mistakes that an import reports.
 const FAULTS_MAX: usize = 100;
@@ -16,7 +18,7 @@ const FAULTS_MAX: usize = 100;
 const SEPARATORS: [u8; 3] = *b",;\t";
 
 /// A row, and its line in the file.
-pub(crate) struct Row {
+pub struct Row {
     pub line: u64,
     /// The texts of the row, by the names in the header line in lower case.
     pub fields: Map<String, Value>,
@@ -26,7 +28,7 @@ pub(crate) struct Row {
 ///
 /// # Errors
 /// Every mistake, up to a hundred; or that there is no row, or that there are too many.
-pub(crate) fn read<T>(
+pub fn read<T>(
     body: &[u8],
     rows_max: usize,
     mut read_row: impl FnMut(Row) -> Result<T, Vec<Fault>>,

@@ -6,11 +6,11 @@ use shared::catalog::Influencer;
 use shared::id::InfluencerId;
 use shared::payee::{Mistake, Payee};
 
-use crate::entities::builder::{EntityBuilder, field};
+use crate::builder::{EntityBuilder, field};
 use crate::fields::{Fields, text};
 
 impl EntityBuilder<'_> {
-    pub(super) fn influencer(
+    pub(crate) fn influencer(
         &mut self,
         fields: &mut Fields,
         held: Option<&Influencer>,
@@ -36,7 +36,7 @@ impl EntityBuilder<'_> {
     }
 }
 
-pub(super) fn email(value: &Value) -> Result<String, String> {
+pub(crate) fn email(value: &Value) -> Result<String, String> {
     let address = text(254)(value)?;
     let fits =
         address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
@@ -52,6 +52,6 @@ fn payout(value: &Value) -> Result<Value, String> {
 }
 
 /// Returns all mistakes in one line.
-pub(super) fn told(mistakes: &[Mistake]) -> String {
+pub(crate) fn told(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

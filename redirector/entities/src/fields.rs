@@ -6,10 +6,10 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 use shared::time::Timestamp;
 
-use crate::problem::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 
 /// The fields of one entity as they were sent.
-pub(crate) struct Fields {
+pub struct Fields {
     sent: Map<String, Value>,
     /// An empty text is no value: tables and forms have no other way to leave a field out.
     empty_is_none: bool,
@@ -19,17 +19,17 @@ pub(crate) struct Fields {
 
 impl Fields {
     /// Takes the fields of a JSON object.
-    pub(crate) fn new(sent: Map<String, Value>) -> Self {
+    pub fn new(sent: Map<String, Value>) -> Self {
         Self { sent, empty_is_none: false, known: Vec::new(), faults: Vec::new() }
     }
 
     /// Takes the texts of a row of a table.
-    pub(crate) fn of_row(sent: Map<String, Value>) -> Self {
+    pub fn of_row(sent: Map<String, Value>) -> Self {
         Self { empty_is_none: true, ..Self::new(sent) }
     }
 
     /// Reads a field that may be missing. `null` counts as missing.
-    pub(crate) fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Value) -> Result<T, String>,
@@ -48,7 +48,7 @@ impl Fields {
 
     /// Reads a field of an entity that exists: a new value, `null` to clear it, or nothing to keep
     /// it.
-    pub(crate) fn change<T>(
+    pub fn change<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Value) -> Result<T, String>,
@@ -60,7 +60,7 @@ impl Fields {
     }
 
     /// Reads a field that must be there.
-    pub(crate) fn required<T>(
+    pub fn required<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&Value) -> Result<T, String>,
@@ -75,22 +75,22 @@ impl Fields {
     }
 
     /// Notes a mistake that only other fields or entities show.
-    pub(crate) fn fault(&mut self, name: &str, reason: impl Into<String>) {
+    pub fn fault(&mut self, name: &str, reason: impl Into<String>) {
         self.faults.push(Fault::new(name, reason));
     }
 
     /// Returns whether there was a mistake so far.
-    pub(crate) fn has_faults(&self) -> bool {
+    pub fn has_faults(&self) -> bool {
         !self.faults.is_empty()
     }
 
     /// Notes a value that already belongs to another entity.
-    pub(crate) fn taken(&mut self, name: &str, reason: impl Into<String>) {
+    pub fn taken(&mut self, name: &str, reason: impl Into<String>) {
         self.faults.push(Fault { kind: FaultKind::Taken, ..Fault::new(name, reason) });
     }
 
     /// Returns every mistake, including unknown fields.
-    pub(crate) fn finish(mut self) -> Vec<Fault> {
+    pub fn finish(mut self) -> Vec<Fault> {
         let unknown: Vec<_> =
             self.sent.keys().filter(|key| !self.known.contains(&key.as_str())).cloned().collect();
         for name in unknown {
@@ -102,7 +102,7 @@ impl Fields {
 }
 
 /// Reads a text of 1 to `most` characters.
-pub(crate) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String> {
+pub fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String> {
     move |value| {
         let text = value.as_str().map(str::trim).unwrap_or_default();
         let fits =
@@ -116,13 +116,13 @@ pub(crate) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String>
 }
 
 /// Reads a text that can be parsed: an id, a currency.
-pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &Value) -> Result<T, String> {
+pub fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &Value) -> Result<T, String> {
     let text = value.as_str().ok_or("expected a text")?;
     text.parse().map_err(|error| format!("{error}"))
 }
 
 /// Reads a whole number in a range, also from a text.
-pub(crate) fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32, String> {
+pub fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32, String> {
     move |value| {
         let number = match value {
             Value::Number(number) => number.as_u64(),
@@ -136,7 +136,7 @@ pub(crate) fn number(least: u32, most: u32) -> impl FnOnce(&Value) -> Result<u32
 }
 
 /// Reads `true` or `false`, also from a text.
-pub(crate) fn flag(value: &Value) -> Result<bool, String> {
+pub fn flag(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(flag) => Ok(*flag),
         // Spreadsheets write them in capitals.
@@ -147,11 +147,11 @@ pub(crate) fn flag(value: &Value) -> Result<bool, String> {
 }
 
 /// Reads an RFC 3339 time.
-pub(crate) fn time(value: &Value) -> Result<Timestamp, String> {
+pub fn time(value: &Value) -> Result<Timestamp, String> {
     parsed(value)
 }
 
 /// Reads any type that serde can read.
-pub(crate) fn shaped<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
+pub fn shaped<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|error| format!("{error}"))
 }

@@ -25,41 +25,41 @@ const HOSTS_MAX: usize = 100;
 
 /// Makes entities. It checks them against a catalog, and against those that it made before in the
 /// same request.
-pub(crate) struct EntityBuilder<'a> {
-    pub(super) catalog: &'a Catalog,
-    pub(super) snapshot: Arc<Snapshot>,
+pub struct EntityBuilder<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) snapshot: Arc<Snapshot>,
     /// What the clock says. Versions have a time of their own.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
     /// The latest time of a recorded click, event or order.
-    pub(super) latest: Option<Timestamp>,
+    pub(crate) latest: Option<Timestamp>,
     /// Who makes them.
-    pub(super) author: String,
-    pub(super) random: ThreadRng,
-    pub(super) slugs: HashSet<(MerchantId, String)>,
-    pub(super) codes: HashMap<String, Vec<Coupon>>,
+    pub(crate) author: String,
+    pub(crate) random: ThreadRng,
+    pub(crate) slugs: HashSet<(MerchantId, String)>,
+    pub(crate) codes: HashMap<String, Vec<Coupon>>,
 }
 
 impl<'a> EntityBuilder<'a> {
     /// Makes a builder over a catalog, of which `snapshot` is the edge's copy.
-    pub(crate) fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
+    pub fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
         let (slugs, codes) = (HashSet::new(), HashMap::new());
         let (latest, author) = (None, String::new());
         Self { catalog, snapshot, now, latest, author, random: rand::rng(), slugs, codes }
     }
 
     /// Tells the builder until when something is recorded.
-    pub(crate) fn recorded_until(self, latest: Option<Timestamp>) -> Self {
+    pub fn recorded_until(self, latest: Option<Timestamp>) -> Self {
         Self { latest, ..self }
     }
 
     /// Tells the builder who makes the entities.
-    pub(crate) fn by(self, author: String) -> Self {
+    pub fn by(self, author: String) -> Self {
         Self { author, ..self }
     }
 
     /// Checks that a change of dates concerns the future only: it must not change who earned an
     /// order that exists already.
-    pub(super) fn check_not_in_the_past(
+    pub(crate) fn check_not_in_the_past(
         &self,
         fields: &mut Fields,
         starts: (Option<Timestamp>, Option<Timestamp>),
@@ -77,7 +77,7 @@ impl<'a> EntityBuilder<'a> {
 
     /// Checks that a destination lies where the merchant, or the campaign, says that links may
     /// lead. Otherwise a link could send the merchant's visitors, with their tokens, anywhere.
-    pub(super) fn check_target(
+    pub(crate) fn check_target(
         &self,
         fields: &mut Fields,
         name: &str,
@@ -100,7 +100,7 @@ impl<'a> EntityBuilder<'a> {
         }
     }
 
-    pub(super) fn unguessable(&mut self, characters: usize) -> String {
+    pub(crate) fn unguessable(&mut self, characters: usize) -> String {
         let pick = |_| char::from(UNGUESSABLE[self.random.random_range(0..UNGUESSABLE.len())]);
         (0..characters).map(pick).collect()
     }
@@ -108,7 +108,7 @@ impl<'a> EntityBuilder<'a> {
 
 /// Reads a field that is required on creation. On a change it may be missing and then keeps its
 /// value.
-pub(super) fn field<T: Clone>(
+pub(crate) fn field<T: Clone>(
     fields: &mut Fields,
     name: &'static str,
     held: Option<&T>,
@@ -121,7 +121,7 @@ pub(super) fn field<T: Clone>(
 }
 
 /// Reads a field that is required on creation. On a change it may only be repeated.
-pub(super) fn fixed<T: Clone + PartialEq>(
+pub(crate) fn fixed<T: Clone + PartialEq>(
     fields: &mut Fields,
     name: &'static str,
     held: Option<&T>,
@@ -134,12 +134,12 @@ pub(super) fn fixed<T: Clone + PartialEq>(
     Some(held.clone())
 }
 
-pub(super) fn schedule(fields: &mut Fields, held: Schedule) -> Schedule {
+pub(crate) fn schedule(fields: &mut Fields, held: Schedule) -> Schedule {
     let paused = fields.optional("paused", flag).unwrap_or(held.paused);
     Schedule { paused, ..dates(fields, held) }
 }
 
-pub(super) fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
+pub(crate) fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
     let starts_at = fields.change("starts_at", time, held.starts_at);
     let ends_at = fields.change("ends_at", time, held.ends_at);
     if let (Some(starts), Some(ends)) = (starts_at, ends_at)
@@ -151,10 +151,7 @@ pub(super) fn dates(fields: &mut Fields, held: Schedule) -> Schedule {
 }
 
 /// Returns the entity with an id.
-pub(crate) fn found<'c, K, V>(
-    value: &Value,
-    entities: &'c HashMap<K, Arc<V>>,
-) -> Result<&'c V, String>
+pub fn found<'c, K, V>(value: &Value, entities: &'c HashMap<K, Arc<V>>) -> Result<&'c V, String>
 where
     K: FromStr<Err: Display> + Hash + Eq + Display,
 {
@@ -163,7 +160,7 @@ where
 }
 
 /// Reads a list of hosts, each of which has one owner. Every wrong one is named.
-pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
+pub(crate) fn hosts(value: &Value) -> Result<Vec<String>, String> {
     let expected =
         || format!("expected a list of at most {HOSTS_MAX} host names such as [\"shop.example\"]");
     let list = value.as_array().filter(|list| list.len() <= HOSTS_MAX).ok_or_else(expected)?;
@@ -178,6 +175,6 @@ pub(super) fn hosts(value: &Value) -> Result<Vec<String>, String> {
     if faults.is_empty() { Ok(hosts) } else { Err(faults.join("; ")) }
 }
 
-pub(super) fn destination(value: &Value) -> Result<String, String> {
+pub(crate) fn destination(value: &Value) -> Result<String, String> {
     check_destination(value.as_str().unwrap_or_default())
 }

@@ -9,14 +9,14 @@ use shared::links::Schedule;
 use shared::money::{AMOUNT_MAX, Decimal};
 use shared::target::Target;
 
-use crate::entities::builder::{EntityBuilder, found, hosts, schedule};
+use crate::builder::{EntityBuilder, found, hosts, schedule};
 use crate::fields::{Fields, number, shaped, text};
 
 /// The most days of an attribution window.
 const WINDOW_DAYS_MAX: u32 = 365;
 
 impl EntityBuilder<'_> {
-    pub(super) fn campaign(&mut self, fields: &mut Fields) -> Option<Campaign> {
+    pub(crate) fn campaign(&mut self, fields: &mut Fields) -> Option<Campaign> {
         let merchant = fields.required("merchant", |value| found(value, &self.catalog.merchants));
         let name = fields.required("name", text(200));
         let window_days = fields.optional("window_days", number(1, WINDOW_DAYS_MAX)).unwrap_or(30);
@@ -73,7 +73,7 @@ impl EntityBuilder<'_> {
 
     /// Terms that decide about money never change for orders that exist already: a new commission
     /// applies only to orders placed from now on.
-    pub(super) fn changed_campaign(
+    pub(crate) fn changed_campaign(
         &self,
         fields: &mut Fields,
         held: &Campaign,

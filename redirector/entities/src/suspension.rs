@@ -3,13 +3,13 @@
 use shared::catalog::{Catalog, Entity, Suspendable, Suspension};
 use shared::time::Timestamp;
 
-use crate::entities::builder::EntityBuilder;
+use crate::builder::EntityBuilder;
 use crate::fields::{Fields, time};
 
 impl EntityBuilder<'_> {
     /// Reads `suspended_from` of a change: from then on clicks and codes earn nothing. `null` lifts
     /// the suspension. Returns `None` where nothing changes.
-    pub(crate) fn suspension(&self, fields: &mut Fields, held: &Entity) -> Option<Suspension> {
+    pub fn suspension(&self, fields: &mut Fields, held: &Entity) -> Option<Suspension> {
         let of = suspendable(held)?;
         let known = self.catalog.suspensions.get(&of).map(AsRef::as_ref);
         let held_from = suspended_from(self.catalog, held);
@@ -19,7 +19,7 @@ impl EntityBuilder<'_> {
 }
 
 /// Returns the moment from which an entity is suspended, unless the suspension was lifted.
-pub(crate) fn suspended_from(catalog: &Catalog, entity: &Entity) -> Option<Timestamp> {
+pub fn suspended_from(catalog: &Catalog, entity: &Entity) -> Option<Timestamp> {
     catalog.suspensions.get(&suspendable(entity)?)?.open().map(|period| period.from)
 }
 
