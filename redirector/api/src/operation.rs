@@ -33,6 +33,7 @@ pub enum Call {
     Create(Kind),
     Change(Kind),
     Import(Kind),
+    ImportSheet,
     RevokeToken,
     ReleaseHold,
     Stats,

@@ -88,6 +88,26 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
             .answering(Answer::Entity(kind)),
         ),
         Kind::Person => found.extend(of_person(id)),
+        Kind::Campaign => found.push(
+            post(
+                Call::ImportSheet,
+                "/campaigns/import",
+                "campaigns_import",
+                "Creates and updates campaigns with their influencers, links and codes from one CSV, \
+                 by names: all rows, or none. The same file may come again.",
+            )
+            .repeating()
+            .with([
+                Parameter { is_required: true, ..MERCHANT },
+                query("dry_run", Form::Flag, "Only show what would be done. Default: false."),
+            ])
+            .taking(Body::Csv(
+                "`influencer` and `campaign`, and any of `email`, `iban`, `commission`, `slug`, \
+                 `code` and `destination`",
+            ))
+            .answering(Answer::Fields(201, "CampaignSheet", shapes::SHEET))
+            .answering(Answer::Fields(200, "CampaignSheet", shapes::SHEET)),
+        ),
         _ => {}
     }
     let chapter = chapter_of(kind);

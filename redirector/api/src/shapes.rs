@@ -337,3 +337,25 @@ pub(crate) const HISTORY: &[Field] = &[
 
 pub(crate) const UNDONE: &[Field] =
     &[Field::derived("undone", Form::Word, "The change whose fields are as before.")];
+
+const SHEET_ROW: &[Field] = &[
+    Field::derived("line", Form::Count, "The line of the file."),
+    Field::derived("influencer", Form::Id("inf_"), "The influencer."),
+    Field::derived("influencer_did", Form::OneOf(DID), "What became of the influencer."),
+    Field::derived("campaign", Form::Id("cmp_"), "The campaign."),
+    Field::derived("campaign_did", Form::OneOf(DID), "What became of the campaign."),
+    Field::derived("link", Form::Id("lnk_"), "The link.").or_null(),
+    Field::derived("link_did", Form::OneOf(DID), "What became of the link.").or_null(),
+    Field::derived("slug", Form::Word, "The link's slug.").or_null(),
+    Field::derived("coupon", Form::Id("cpn_"), "The coupon.").or_null(),
+    Field::derived("coupon_did", Form::OneOf(DID), "What became of the coupon.").or_null(),
+    Field::derived("code", Form::Word, "The coupon's code.").or_null(),
+];
+
+const DID: &[&str] = &["created", "changed", "stayed"];
+
+pub(crate) const SHEET: &[Field] = &[
+    Field::derived("dry_run", Form::Flag, "Whether nothing was recorded. Then ids are not kept."),
+    Field::derived("entity_count", Form::Count, "How many entities are created or changed."),
+    Field::derived("rows", Form::List(&Form::Record(SHEET_ROW), 100_000), "The rows."),
+];

@@ -30,6 +30,7 @@ mod resources;
 mod rights;
 mod routes;
 mod server;
+mod sheet;
 mod shown;
 mod sign_in;
 mod tokens;

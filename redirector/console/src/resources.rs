@@ -13,7 +13,6 @@ use live::clock;
 use serde_json::{Map, Value, json};
 use shared::catalog::{Answered, Archive, By, Catalog, Change, Entity, RequestId, Role};
 use shared::json::repaired;
-use shared::time::{Span, Timestamp};
 
 use crate::caller::Author;
 use crate::context::Console;
@@ -24,7 +23,7 @@ use answers::Problem;
 use answers::table::{self, Row};
 use entities::Fault;
 use entities::Fields;
-use entities::{EntityBuilder, Remarks, paused, remarks, shown_once};
+use entities::{EntityBuilder, Remarks, as_version, paused, remarks, shown_once, version_after};
 
 /// The most rows of an import.
 const ROWS_MAX: usize = 150_000;
@@ -114,7 +113,7 @@ pub(crate) async fn change(
         check_change(&sent, &mut fields, kind, role);
         let now = clock::now();
         // A later change wins over an earlier one, whatever the clock says.
-        let version = now.max(updated_at(&held).plus(Span::ms(1)));
+        let version = version_after(&held, now);
         let snapshot = console.live.snapshot().load_full();
         let builder = EntityBuilder::new(catalog, snapshot, now);
         let mut builder = builder.recorded_until(console.lag.latest());
@@ -302,41 +301,6 @@ pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Pr
             rate.cloned().map(Entity::Rate).ok_or_else(missing)
         }
     }
-}
-
-pub(crate) fn updated_at(entity: &Entity) -> Timestamp {
-    match entity {
-        Entity::Merchant(e) => e.updated_at,
-        Entity::Influencer(e) => e.updated_at,
-        Entity::Campaign(e) => e.updated_at,
-        Entity::Link(e) => e.updated_at,
-        Entity::Coupon(e) => e.updated_at,
-        Entity::AccessToken(e) => e.created_at,
-        Entity::Rate(e) => e.created_at,
-        Entity::Booking(e) => e.created_at,
-        Entity::Payout(e) => e.at,
-        Entity::Hold(e) => e.updated_at,
-        Entity::Suspension(e) => e.updated_at,
-        Entity::Person(e) => e.updated_at,
-        Entity::Archive(e) => e.updated_at,
-    }
-}
-
-/// Returns an entity with the time by which the latest of its versions is found.
-pub(crate) fn as_version(mut entity: Entity, version: Timestamp) -> Entity {
-    match &mut entity {
-        Entity::Merchant(e) => e.updated_at = version,
-        Entity::Influencer(e) => e.updated_at = version,
-        Entity::Campaign(e) => e.updated_at = version,
-        Entity::Link(e) => e.updated_at = version,
-        Entity::Coupon(e) => e.updated_at = version,
-        Entity::Hold(e) => e.updated_at = version,
-        Entity::Suspension(e) => e.updated_at = version,
-        Entity::Person(e) => e.updated_at = version,
-        Entity::Archive(e) => e.updated_at = version,
-        Entity::AccessToken(_) | Entity::Rate(_) | Entity::Payout(_) | Entity::Booking(_) => {}
-    }
-    entity
 }
 
 /// Returns the part of an answer that says what is strange: about the clock, which is also logged,

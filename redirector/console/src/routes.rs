@@ -16,7 +16,8 @@ use shared::catalog::Role;
 
 use crate::context::Console;
 use crate::{
-    balances, erasures, figures, history, holds, lists, orders, payouts, resources, sign_in, tokens,
+    balances, erasures, figures, history, holds, lists, orders, payouts, resources, sheet, sign_in,
+    tokens,
 };
 use answers::Problem;
 use answers::asked::wrong;
@@ -62,6 +63,7 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
         Call::Create(kind) => to(verb, resources::create).layer(Extension(kind)),
         Call::Change(kind) => to(verb, resources::change).layer(Extension(kind)),
         Call::Import(kind) => to(verb, resources::import).layer(Extension(kind)),
+        Call::ImportSheet => to(verb, sheet::import),
         Call::RevokeToken => to(verb, tokens::revoke),
         Call::ReleaseHold => to(verb, holds::release),
         Call::Stats => to(verb, figures::stats),

@@ -20,7 +20,9 @@ mod loops;
 mod merchant;
 mod person;
 mod rate;
+mod sheet;
 mod suspension;
+mod version;
 mod workable;
 
 use api::Kind;
@@ -35,7 +37,9 @@ pub use fields::{Fields, flag, number, parsed, shaped, text, time};
 pub use hold::REASON_CHARS_MAX;
 pub use holder::holder;
 pub use person::language;
+pub use sheet::{Did, Row, Sheet, read_sheet};
 pub use suspension::suspended_from;
+pub use version::{as_version, version_after};
 pub use workable::{Remarks, remarks};
 
 impl EntityBuilder<'_> {

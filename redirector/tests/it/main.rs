@@ -34,6 +34,7 @@ mod reconcile;
 mod redirects;
 mod rights;
 mod same_figures;
+mod sheets;
 mod shipping;
 mod shopify;
 mod spellings;

@@ -39,6 +39,7 @@ const TABLE: &[(&str, [Gets; 4])] = &[
     ("campaigns_show", [In, In, Nothing, Nothing]),
     ("campaigns_create", [Out, Out, Out, Out]),
     ("campaigns_change", [Out, Out, Out, Out]),
+    ("campaigns_import", [Out, Out, Out, Out]),
     ("links_list", [In, In, In, In]),
     ("links_show", [In, In, Nothing, Nothing]),
     ("links_create", [Out, Out, Out, Out]),
@@ -188,7 +189,9 @@ impl World {
         let path = path.replace("{merchant}", &self.stage.merchant);
         let query = match operation.name.as_str() {
             "payouts_file" => "?format=plain".to_owned(),
-            "orders_import" | "leads_import" => format!("?merchant={}", self.stage.merchant),
+            "orders_import" | "leads_import" | "campaigns_import" => {
+                format!("?merchant={}", self.stage.merchant)
+            }
             _ => String::new(),
         };
         format!("/api/v1{path}{query}")

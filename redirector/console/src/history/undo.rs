@@ -10,16 +10,14 @@ use axum::{Extension, Json};
 use live::clock;
 use serde_json::{Map, Value, json};
 use shared::catalog::{By, Catalog, Change, Entity};
-use shared::time::Span;
 
 use super::difference::{Difference, fields};
 use super::search::{Found, FoundEntity, Wanted, find};
 use crate::context::Console;
 use crate::pool::Reports;
-use crate::resources::{accept, as_version, held, problem, updated_at};
+use crate::resources::{accept, held, problem};
 use answers::Problem;
-use entities::EntityBuilder;
-use entities::Fields;
+use entities::{EntityBuilder, Fields, as_version, version_after};
 
 /// What the history calls the archiving of something.
 const ARCHIVE: &str = "archive";
@@ -115,7 +113,7 @@ fn changed(
         return Err(Problem::conflict(format!("nothing of {} can be changed back", held.id())));
     }
     let now = clock::now();
-    let version = now.max(updated_at(held).plus(Span::ms(1)));
+    let version = version_after(held, now);
     let mut fields = Fields::new(wanted);
     let snapshot = console.live.snapshot().load_full();
     let builder = EntityBuilder::new(catalog, snapshot, now);
