@@ -23,6 +23,8 @@ use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::{Span, Timestamp};
 
+use crate::listed::Scope;
+use crate::lists::{ListQuestion, page};
 use crate::model::{Entry, Metric, Position, name_key};
 use crate::orders::{NamedEntries, find_order};
 use crate::projection::Projection;
@@ -534,7 +536,7 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
     state.sweep().unwrap();
     let whole = counted(&state);
     let keys = server.cli(&["--raw", "eval", KINDS, "0"]).unwrap();
-    assert_eq!(keys.trim(), "degknptuw", "every kind of key is there");
+    assert_eq!(keys.trim(), "degiknoptuw", "every kind of key is there");
     for garbage in [OTHER_TYPES, OTHER_VALUES] {
         let before = state.foreign();
         server.cli(&["eval", garbage, "0"]).unwrap();
@@ -544,6 +546,7 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
         assert!(find_order(&state, MERCHANT, "1001").unwrap().is_none(), "it was overwritten");
         _ = state.visit(&ClickId::from_bytes([2; 16])).unwrap();
         _ = state.names_with_totals(MERCHANT).unwrap();
+        assert_eq!(listed(&state), 0, "the order is read from rows that are not ours");
         if let HotState::Redis(redis) = &state {
             _ = redis.change_names().unwrap();
         }
@@ -559,7 +562,22 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
         state.sweep().unwrap();
         assert_eq!(counted(&state), whole);
         assert_eq!(find_order(&state, MERCHANT, "1001").unwrap().unwrap().facts.len(), 1);
+        assert_eq!(listed(&state), 1);
     }
+}
+
+/// Returns how many orders the list of all orders has.
+fn listed(state: &HotState) -> usize {
+    let question = ListQuestion {
+        scope: Scope::All,
+        is_wanted: &|_, _, _| true,
+        from: None,
+        until: None,
+        after: None,
+        limit: 10,
+        keep: &|_| true,
+    };
+    page(state, &question).unwrap().orders.len()
 }
 
 /// Puts a fact in Redis that no journal has, and one of our own under another name.
@@ -597,6 +615,7 @@ const OTHER_VALUES: &str = "redis.call('HSET', 'ac:{00}x', 'short', 'garbage')
         local kind = redis.call('TYPE', key).ok
         if kind == 'string' then redis.call('SET', key, 'garbage') end
         if kind == 'set' then redis.call('SADD', key, 'garbage') end
+        if kind == 'zset' then redis.call('ZADD', key, 0, 'garbage', 0, string.char(0, 31)) end
         if kind == 'hash' then
             for _, field in ipairs(redis.call('HKEYS', key)) do
                 redis.call('HSET', key, field, 'garbage')

@@ -16,9 +16,10 @@ use shared::id::{ClickId, MerchantId};
 use shared::order::Visit;
 use shared::time::Timestamp;
 
+use crate::listed::{Listed, keys_of_rows, rows_from_bytes};
 use crate::model::{
-    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
-    visit_to_bytes, window_expires_at,
+    CounterKey, Entry, EntryKey, FirstBringer, KeyRange, NameKey, Position, Reach, SettledOrder,
+    Stored, visit_from_bytes, visit_to_bytes, window_expires_at,
 };
 
 /// Keys that are removed in one step.
@@ -29,7 +30,7 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 /// shrink.
 const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
 /// The version of the layout of keys and values.
-const LAYOUT: &[u8] = b"6";
+const LAYOUT: &[u8] = b"7";
 /// The key of that version; no stream has this name.
 const LAYOUT_KEY: &[u8] = b"(layout)";
 
@@ -45,6 +46,10 @@ pub struct Embedded {
     entries: Keyspace,
     /// Name → the amounts that its order counts for.
     totals: Keyspace,
+    /// Name → its order, as lists show it.
+    rows: Keyspace,
+    /// List, part of it, time, name → nothing: which orders a list has.
+    lists: Keyspace,
     /// Stream and counter → the count.
     counters: Keyspace,
     /// Stream → the last record that is projected.
@@ -139,9 +144,21 @@ impl Embedded {
             let space = |name: &str| database.keyspace(name, options);
             let [windows, events, entries, totals] =
                 [space("windows")?, space("events")?, space("entries")?, space("totals")?];
+            let [rows, lists] = [space("rows")?, space("lists")?];
             let [counters, positions, unparsed] =
                 [space("counters")?, space("positions")?, space("unparsed")?];
-            Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
+            Ok(Self {
+                windows,
+                events,
+                entries,
+                totals,
+                rows,
+                lists,
+                counters,
+                positions,
+                unparsed,
+                database,
+            })
         };
         match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(store)) => Ok(store),
@@ -160,6 +177,8 @@ impl Embedded {
             &self.events,
             &self.entries,
             &self.totals,
+            &self.rows,
+            &self.lists,
             &self.unparsed,
         ];
         spaces.into_iter().try_for_each(|space| self.remove_where(space, |_, _| true))?;
@@ -248,12 +267,46 @@ impl Embedded {
         Ok(first)
     }
 
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+    /// Writes amounts, rows and lists in one step.
+    pub fn put_orders(&self, orders: &[SettledOrder]) -> Result<()> {
         let mut writes = self.database.batch();
-        for (name, value) in totals {
-            writes.insert(&self.totals, name.as_slice(), value.as_slice());
+        for SettledOrder { name, totals, rows } in orders {
+            writes.insert(&self.totals, name.as_slice(), totals.as_slice());
+            let held = self.rows.get(name)?;
+            if held.as_deref() == rows.as_deref() {
+                continue;
+            }
+            let before = keys_of_rows(name, held.as_deref());
+            let after = keys_of_rows(name, rows.as_deref());
+            before.difference(&after).for_each(|key| writes.remove(&self.lists, key.as_slice()));
+            after
+                .difference(&before)
+                .for_each(|key| writes.insert(&self.lists, key.as_slice(), []));
+            match rows {
+                Some(rows) => writes.insert(&self.rows, name.as_slice(), rows.as_slice()),
+                None => writes.remove(&self.rows, name.as_slice()),
+            }
         }
         Ok(writes.commit()?)
+    }
+
+    pub fn list_keys(&self, ranges: &[KeyRange], count: usize) -> Result<Vec<Vec<Vec<u8>>>> {
+        let of_range = |range: &KeyRange| -> Result<Vec<Vec<u8>>> {
+            if range.from >= range.until {
+                return Ok(vec![]);
+            }
+            let keys = self.lists.range(&range.from[..]..&range.until[..]).take(count);
+            keys.map(|entry| Ok(entry.key()?.to_vec())).collect()
+        };
+        ranges.iter().map(of_range).collect()
+    }
+
+    pub fn listed(&self, names: &[NameKey]) -> Result<Vec<Vec<Listed>>> {
+        let of_name = |name: &NameKey| -> Result<Vec<Listed>> {
+            let rows = self.rows.get(name)?.and_then(|rows| rows_from_bytes(&rows));
+            Ok(rows.unwrap_or_default())
+        };
+        names.iter().map(of_name).collect()
     }
 
     /// Writes counters and position in one step: after a crash both are there, or neither.

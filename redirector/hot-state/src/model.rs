@@ -18,6 +18,24 @@ pub struct Stored {
     pub unparsed: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+/// What is known of the order under a name, as it was settled last. Where a name is no order's,
+/// there are no totals and no rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledOrder {
+    pub name: NameKey,
+    /// The amounts that it counts for.
+    pub totals: Vec<u8>,
+    /// As lists show it. There may be several: a claim that fits no order stands beside it.
+    pub rows: Option<Vec<u8>>,
+}
+
+/// A range of keys of lists, from the first that it may hold up to one that it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    pub from: Vec<u8>,
+    pub until: Vec<u8>,
+}
+
 /// A click that may earn, and the time until which it must be remembered.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {

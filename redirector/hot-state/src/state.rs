@@ -13,8 +13,10 @@ use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::embedded::Embedded;
+use crate::listed::Listed;
 use crate::model::{
-    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, totals_from_bytes,
+    CounterKey, Entry, EntryKey, FirstBringer, KeyRange, NameKey, Position, Reach, SettledOrder,
+    Stored, totals_from_bytes,
 };
 use crate::redis::{Lost, Redis, WrongSetting};
 use crate::url::StateUrl;
@@ -128,11 +130,28 @@ impl HotState {
         }
     }
 
-    /// Sets the amounts that orders count for, by the order's name.
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+    /// Sets what orders count for and how lists show them, by the order's name. What stood there
+    /// before goes, out of every list too.
+    pub fn put_orders(&self, orders: &[SettledOrder]) -> Result<()> {
         match self {
-            Self::Embedded(store) => store.put_totals(totals),
-            Self::Redis(redis) => redis.put_totals(totals),
+            Self::Embedded(store) => store.put_orders(orders),
+            Self::Redis(redis) => redis.put_orders(orders),
+        }
+    }
+
+    /// Returns the first keys of each range, so many at most, in their order.
+    pub fn list_keys(&self, ranges: &[KeyRange], count: usize) -> Result<Vec<Vec<Vec<u8>>>> {
+        match self {
+            Self::Embedded(store) => store.list_keys(ranges, count),
+            Self::Redis(redis) => redis.list_keys(ranges, count),
+        }
+    }
+
+    /// Returns the orders under names as lists show them.
+    pub fn listed(&self, names: &[NameKey]) -> Result<Vec<Vec<Listed>>> {
+        match self {
+            Self::Embedded(store) => store.listed(names),
+            Self::Redis(redis) => redis.listed(names),
         }
     }
 

@@ -17,10 +17,10 @@ use crate::redis::client::Redis;
 use crate::redis::keys::{
     BUCKETS, COUNTED, FIRST, bucket_of, counters_by_utc_of, counters_of, key, key_of,
 };
-use crate::redis::watch::Lost;
+use crate::redis::watch::{Lost, told};
 
 /// Returns what an entry is sealed under: where it stands.
-fn sealed_name(name: &[u8], entry: &[u8]) -> Vec<u8> {
+pub(super) fn sealed_name(name: &[u8], entry: &[u8]) -> Vec<u8> {
     [&(name.len() as u64).to_be_bytes()[..], name, entry].concat()
 }
 
@@ -44,7 +44,7 @@ impl Redis {
             let names: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("SMEMBERS").arg(key(bucket, b'k', &[])).query(c))?;
             let mut keys: Vec<Vec<u8>> =
-                b"ptkug".iter().map(|&kind| key(bucket, kind, &[])).collect();
+                b"ptkugoi".iter().map(|&kind| key(bucket, kind, &[])).collect();
             keys.extend(names.iter().map(|name| key(bucket, b'n', name)));
             for some in keys.chunks(1000) {
                 self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
@@ -116,20 +116,6 @@ impl Redis {
         Ok(bringers.iter().zip(held).map(first).collect())
     }
 
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
-        let mut buckets = Buckets::default();
-        for (name, value) in totals {
-            buckets
-                .of(name)
-                .cmd("HSET")
-                .arg(key(bucket_of(name), b't', &[]))
-                .arg(name)
-                .arg(value)
-                .ignore();
-        }
-        buckets.write::<()>(self).map(|_| ())
-    }
-
     /// Writes counters, and the position up to which they count, in one step.
     ///
     /// # Errors
@@ -178,7 +164,7 @@ impl Redis {
             self.forget();
             return Err(Lost.into());
         }
-        self.progress().reached.insert(name.to_vec(), position.to_bytes());
+        self.progress().reached.insert(name.to_vec(), told(position));
         Ok(())
     }
 
