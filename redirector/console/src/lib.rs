@@ -22,6 +22,7 @@ mod holds;
 mod hosts;
 mod last_owed;
 mod metrics;
+mod order_list;
 mod orders;
 mod owed;
 mod payouts;

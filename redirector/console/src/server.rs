@@ -28,8 +28,8 @@ use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::{
-    asked, auth, balances, erasures, figures, health, holds, metrics, orders, payouts, pool,
-    problem, resources, tokens,
+    asked, auth, balances, erasures, figures, health, holds, metrics, order_list, orders, payouts,
+    pool, problem, resources, tokens,
 };
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -75,6 +75,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .layer(middleware::from_fn(auth::administrators_only));
     let api = Router::new()
         .route("/stats", get(figures::stats))
+        .route("/orders", get(order_list::orders))
         .route("/balances", get(balances::balances))
         .route("/payouts/{id}", bare(get(payouts::read)))
         .merge(of_administrators)

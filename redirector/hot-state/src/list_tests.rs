@@ -511,3 +511,46 @@ fn a_page_reads_the_same_number_of_keys_however_many_orders_there_are() {
         assert!(keys <= before.max(64) + 32, "{what}: {keys}, before {before}");
     }
 }
+
+/// Prints what lists of a million orders cost: run it with `--release`, `--run-ignored all` and
+/// `--no-capture`.
+#[test]
+#[ignore = "a measurement that takes minutes, and means something at release speed alone"]
+fn a_page_of_a_million_orders_takes_less_than_a_tenth_of_a_second() {
+    let (folder, state) = embedded();
+    let begun = Instant::now();
+    fill(&state, 0..1_000_000);
+    eprintln!("embedded: 1,000,000 orders written in {:?}", begun.elapsed());
+    for limit in [100, 1000] {
+        let pages = read_pages(&state, 1_000_000, limit);
+        let slowest = pages.iter().max_by_key(|(_, (_, took))| *took).unwrap();
+        eprintln!("embedded, {limit} a page: {} pages, the slowest {slowest:?}", pages.len());
+        assert!(slowest.1.1 < Duration::from_millis(100), "{slowest:?}");
+    }
+    let bytes: u64 = bytes_below(folder.path());
+    eprintln!("embedded: {} bytes an order", bytes / 1_000_000);
+    let server = harness::Redis::start(&[]).unwrap();
+    let (_folder, state) = on_redis(&server);
+    let memory = || -> u64 {
+        let info = server.cli(&["info", "memory"]).unwrap();
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        used.trim().parse().unwrap()
+    };
+    let before = memory();
+    fill(&state, 0..200_000);
+    eprintln!("Redis: {} bytes an order", (memory() - before) / 200_000);
+    for limit in [100, 1000] {
+        let pages = read_pages(&state, 200_000, limit);
+        let slowest = pages.iter().max_by_key(|(_, (_, took))| *took).unwrap();
+        eprintln!("Redis, {limit} a page: the slowest {slowest:?}");
+    }
+}
+
+fn bytes_below(folder: &std::path::Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let bytes = entries.map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => bytes_below(&entry.path()),
+        false => entry.metadata().unwrap().len(),
+    });
+    bytes.sum()
+}

@@ -30,7 +30,7 @@ pub struct Listed {
     pub placed_at: Timestamp,
     /// The shop's own order id.
     pub order_id: String,
-    /// The names that its customer sees, such as `#1007`.
+    /// The numbers that its customer sees, such as `1007`, without a leading `#`.
     pub names: Vec<String>,
     pub status: Status,
     /// Whether the shop's server confirmed it.

@@ -49,6 +49,13 @@ pub struct ListedOrder {
     pub row: Listed,
 }
 
+impl ListedOrder {
+    /// Returns what stays the same when the order changes its place in lists.
+    pub fn identity(&self) -> (NameKey, u8) {
+        (self.key.name(), self.row.anchor)
+    }
+}
+
 /// A page of a list.
 #[derive(Debug, Default)]
 pub struct ListPage {
