@@ -38,7 +38,7 @@ pub use histories::newness_of;
 pub use lazy::LazyState;
 pub use listed::{Credited, Listed, Scope, SortKey};
 pub use lists::{ListPage, ListQuestion, ListedOrder, listed_under, page};
-pub use model::{CounterKey, Metric};
+pub use model::{CountQuestion, CounterKey, HOURS_OF_A_DAY, Metric};
 pub use orders::{FoundOrder, find_order};
 pub use projection::{ListedDelivery, UnparsedDelivery};
 pub use projector::Projector;

@@ -10,18 +10,21 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use settlement::attribution::Method;
 use settlement::history::newness;
-use settlement::ledger::settle;
+use settlement::ledger::{Settled, settle};
 use shared::catalog::{Catalog, Change, Entity};
+use shared::class::Class;
 use shared::id::{CampaignId, ClickId, FactId, InfluencerId, LinkId, MerchantId};
-use shared::order::{Alias, AliasKind, OrderFact, Source, Status, Touch, by_order};
+use shared::order::{Alias, AliasKind, OrderFact, OrderKey, Source, Status, Touch, by_order};
 use shared::platform::Platform;
 use shared::record::Record;
 use shared::time::{Span, Timestamp};
 
 use crate::listed::{Credited, Facet, Listed, Scope, rows_to_bytes};
 use crate::lists::{ListQuestion, ListedOrder, listed_under, page};
-use crate::model::{KeyRange, Position, SettledOrder, name_key};
-use crate::projection::Projection;
+use crate::model::{
+    CountQuestion, CounterKey, KeyRange, Metric, Position, SettledOrder, name_key, totals_to_bytes,
+};
+use crate::projection::{Projection, counts_for};
 use crate::state::HotState;
 use crate::url::StateUrl;
 
@@ -178,15 +181,24 @@ fn whole(
     }
 }
 
-/// Settles all orders from all facts at once, and sorts them as lists do.
-fn expected(facts: &[OrderFact]) -> Vec<ListedOrder> {
+/// Settles all orders from all facts at once.
+fn settled(facts: &[OrderFact]) -> BTreeMap<OrderKey, (Settled, Vec<OrderFact>)> {
     let orders: Vec<_> = by_order(facts).into_iter().collect();
     let newness =
         newness(&orders.iter().map(|(_, facts)| facts.clone()).collect::<Vec<_>>(), &|_| None);
-    let mut listed = Vec::new();
+    let mut all = BTreeMap::new();
     for ((key, facts), newness) in orders.into_iter().zip(newness) {
         let facts: Vec<OrderFact> = facts.into_iter().cloned().collect();
-        let Some(settled) = settle(&facts, &catalog(), &|_| None, &newness) else { continue };
+        let settled = settle(&facts, &catalog(), &|_| None, &newness);
+        all.extend(settled.map(|settled| (key, (settled, facts))));
+    }
+    all
+}
+
+/// Returns all orders, sorted as lists do.
+fn expected(facts: &[OrderFact]) -> Vec<ListedOrder> {
+    let mut listed = Vec::new();
+    for (key, (settled, facts)) in settled(facts) {
         let row = Listed::of(&key, &settled, &facts);
         let sort_key = row.sort_key(&name_key(key.merchant, &key.name));
         listed.push(ListedOrder { merchant: key.merchant, key: sort_key, row });
@@ -209,10 +221,42 @@ fn check(state: &HotState, facts: &[OrderFact]) {
             assert_eq!(found, expected, "{scope:?}: {facts:#?}");
         }
     }
+    check_counts(state, facts);
     let (from, until) = (minutes(1), minutes(4));
     let in_time = |order: &&ListedOrder| (from..until).contains(&order.row.placed_at);
     let expected: Vec<_> = all.iter().filter(in_time).cloned().collect();
     assert_eq!(whole(state, (Scope::All, FILTERS[0]), (Some(from), Some(until)), 2), expected);
+}
+
+fn counted(state: &HotState, question: &CountQuestion) -> BTreeMap<CounterKey, i64> {
+    let mut counted = BTreeMap::new();
+    let mut add = |key, amount| *counted.entry(key).or_default() += amount;
+    state.counts(question, &mut add).unwrap();
+    counted
+}
+
+/// Checks what all orders count for, and every question for a part of it.
+fn check_counts(state: &HotState, facts: &[OrderFact]) {
+    let mut all: BTreeMap<CounterKey, i64> = BTreeMap::new();
+    for (settled, _) in settled(facts).into_values() {
+        for (key, amount) in counts_for(&settled, &catalog()) {
+            *all.entry(key).or_default() += amount;
+        }
+    }
+    assert_eq!(counted(state, &CountQuestion::ALL), all, "{facts:#?}");
+    let campaigns = CAMPAIGNS.map(|(id, _)| CampaignId::from_bits(id));
+    let hour = all.keys().next().map_or(0, |key| key.hour);
+    for campaigns in [None, Some(campaigns[..1].to_vec()), Some(campaigns[1..].to_vec())] {
+        for influencer in [None, Some(INFLUENCERS[1])] {
+            for hours in [0..u32::MAX, hour..hour + 1] {
+                let campaigns = campaigns.clone();
+                let question = CountQuestion { campaigns, influencer, hours };
+                let of_all = all.iter().filter(|(key, _)| question.has(key));
+                let expected = of_all.map(|(key, amount)| (*key, *amount)).collect();
+                assert_eq!(counted(state, &question), expected, "{question:?}");
+            }
+        }
+    }
 }
 
 /// Returns the number of keys in all lists.
@@ -510,6 +554,51 @@ fn a_page_reads_the_same_number_of_keys_however_many_orders_there_are() {
         let (before, _) = of_few[&what];
         assert!(keys <= before.max(64) + 32, "{what}: {keys}, before {before}");
     }
+}
+
+/// Puts clicks and an order in every hour of a day for each of fifteen influencers of campaigns.
+fn fill_campaigns(state: &HotState, campaigns: std::ops::Range<u64>, seq: u64) {
+    let (mut counts, mut orders) = (BTreeMap::new(), Vec::new());
+    for (campaign, influencer) in campaigns.flat_map(|c| (0..15).map(move |i| (c, i))) {
+        for hour in 480_000..480_024 {
+            let (campaign, of) = (CampaignId::from_bits(campaign), 1 + campaign * 100 + influencer);
+            let influencer = InfluencerId::from_bits(of);
+            let metric = Metric::Clicks(Class::Billable);
+            let key = CounterKey { campaign, hour, influencer, link: None, metric };
+            counts.insert(key, 7);
+            let order = CounterKey { metric: Metric::Orders, ..key };
+            let name = name_key(MERCHANTS[0], &format!("{of}-{hour}"));
+            orders.push(SettledOrder { name, totals: totals_to_bytes(&[(order, 1)]), rows: None });
+        }
+    }
+    let stream = StreamName::new("edge").unwrap();
+    let at = |seq| Position { seq, checksum: 1 };
+    state.count(&stream, (at(seq), at(seq + 1)), &counts).unwrap();
+    orders.chunks(10_000).for_each(|some| state.put_orders(some).unwrap());
+}
+
+#[test]
+fn figures_of_a_campaign_cost_the_same_with_ten_and_with_a_thousand_others() {
+    let (_folder, state) = embedded();
+    let questions = [
+        CountQuestion { campaigns: Some(vec![CampaignId::from_bits(3)]), ..CountQuestion::ALL },
+        CountQuestion { influencer: Some(InfluencerId::from_bits(304)), ..CountQuestion::ALL },
+        CountQuestion {
+            campaigns: Some(vec![CampaignId::from_bits(3), CampaignId::from_bits(4)]),
+            hours: 480_010..480_012,
+            ..CountQuestion::ALL
+        },
+    ];
+    let ask = |question: &CountQuestion| {
+        let mut sum = 0;
+        let read = state.counts(question, &mut |_, amount| sum += amount).unwrap();
+        (read, sum)
+    };
+    fill_campaigns(&state, 0..11, 0);
+    let with_ten = questions.each_ref().map(ask);
+    assert_eq!(with_ten, [(720, 15 * 24 * 8), (720, 24 * 8), (120, 2 * 2 * 15 * 8)]);
+    fill_campaigns(&state, 11..1001, 1);
+    assert_eq!(questions.each_ref().map(ask), with_ten);
 }
 
 /// Prints what lists of a million orders cost: run it with `--release`, `--run-ignored all` and

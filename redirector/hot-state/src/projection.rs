@@ -84,10 +84,10 @@ type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
 struct Zones(HashMap<CampaignId, Zone, foldhash::fast::RandomState>);
 
 impl Zones {
-    /// Returns the calendar day of the campaign's merchant: the days of the figures are those of the
-    /// statement.
-    fn day(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
-        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).day(at)
+    /// Returns the hour by the clock of the campaign's merchant: the days of the figures are those of
+    /// the statement.
+    fn hour(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
+        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).hour(at)
     }
 }
 
@@ -511,8 +511,8 @@ fn counter_of(
 ) -> Option<CounterKey> {
     let link = catalog.links.get(link)?;
     let (campaign, influencer) = (link.campaign(), link.influencer());
-    let day = zones.day(campaign, at, catalog);
-    Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
+    let hour = zones.hour(campaign, at, catalog);
+    Some(CounterKey { campaign, hour, influencer, link: Some(link.id()), metric })
 }
 
 /// As [`counter_of`]. What a code opened counts for its owner, and for no link.
@@ -529,8 +529,8 @@ fn counter_of_opening(
     };
     let coupon = catalog.coupons.get(&visit.coupon)?;
     let (campaign, influencer) = (coupon.campaign, coupon.influencer);
-    let day = zones.day(campaign, at, catalog);
-    Some(CounterKey { day, campaign, influencer, link: None, metric })
+    let hour = zones.hour(campaign, at, catalog);
+    Some(CounterKey { campaign, hour, influencer, link: None, metric })
 }
 
 /// Returns whether a counter may be of this merchant: its campaign is of no other one.
@@ -544,16 +544,16 @@ fn zone_of(campaign: CampaignId, catalog: &Catalog) -> Zone {
     merchant.map_or(Zone::UTC, |merchant| Zone::named(&merchant.timezone))
 }
 
-/// Returns what a settled order counts for: on the day when it was placed, and its commission on
-/// the days when it was booked.
-fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
+/// Returns what a settled order counts for: in the hour when it was placed, and its commission in
+/// the hours when it was booked.
+pub(crate) fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
     let mut counts = Vec::new();
     let order = &settled.order;
     let credited = Credited::of(settled).map(|it| (it, zone_of(it.campaign, catalog)));
     let key_at = |at, metric| {
         let (Credited { campaign, influencer, link }, zone) = credited.as_ref()?;
         let (campaign, influencer, link) = (*campaign, *influencer, *link);
-        Some(CounterKey { day: zone.day(at), campaign, influencer, link, metric })
+        Some(CounterKey { campaign, hour: zone.hour(at), influencer, link, metric })
     };
     let key = |metric| key_at(order.placed_at, metric);
     if settled.accepted && order.status != Status::Draft && !order.test {
@@ -648,7 +648,7 @@ mod tests {
             let (catalog, mut zones) = (catalog(timezone), Zones::default());
             for _ in 0..2 {
                 let key = counter_of(LINK, time(at), metric, &catalog, &mut zones).unwrap();
-                assert_eq!(date(key.day), day, "{timezone} {at}");
+                assert_eq!(date(key.day()), day, "{timezone} {at}");
             }
         }
     }
@@ -684,7 +684,7 @@ mod tests {
         let settled = settle(&facts, &catalog, &|_| None, &Newness::default()).unwrap();
         let mut counts: Vec<_> = counts_for(&settled, &catalog)
             .into_iter()
-            .map(|(key, amount)| (date(key.day), key.metric, amount))
+            .map(|(key, amount)| (date(key.day()), key.metric, amount))
             .collect();
         counts.sort_unstable();
         let euro: Currency = "EUR".parse().unwrap();

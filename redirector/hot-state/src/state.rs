@@ -15,8 +15,8 @@ use shared::time::Timestamp;
 use crate::embedded::Embedded;
 use crate::listed::Listed;
 use crate::model::{
-    CounterKey, Entry, EntryKey, FirstBringer, KeyRange, NameKey, Position, Reach, SettledOrder,
-    Stored, totals_from_bytes,
+    CountQuestion, CounterKey, Entry, EntryKey, FirstBringer, KeyRange, NameKey, Position, Reach,
+    SettledOrder, Stored, totals_from_bytes,
 };
 use crate::redis::{Lost, Redis, WrongSetting};
 use crate::url::StateUrl;
@@ -198,19 +198,30 @@ impl HotState {
         }
     }
 
-    /// Calls `each` for every counter. The counters of each stream and of each order come
-    /// separately.
-    pub fn each_count(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
-        let mut of_order =
-            |_: &[u8], totals: &[u8]| totals_from_bytes(totals).for_each(|(key, n)| each(key, n));
+    /// Calls `each` for every counter that is asked for; one key may come several times. Returns how
+    /// many entries were read: the embedded store reads what is asked for and little else.
+    pub fn counts(
+        &self,
+        question: &CountQuestion,
+        each: &mut dyn FnMut(CounterKey, i64),
+    ) -> Result<usize> {
+        let mut read = 0;
+        let mut each = |key: CounterKey, amount| {
+            read += 1;
+            if question.has(&key) {
+                each(key, amount);
+            }
+        };
         match self {
-            Self::Embedded(store) => store.each_total(&mut of_order)?,
-            Self::Redis(redis) => redis.each_total(&mut of_order)?,
+            Self::Embedded(store) => store.each_counter(question, &mut each)?,
+            Self::Redis(redis) => {
+                redis.each_total(&mut |_, totals| {
+                    totals_from_bytes(totals).for_each(|(key, amount)| each(key, amount));
+                })?;
+                redis.each_counter(&mut each)?;
+            }
         }
-        match self {
-            Self::Embedded(store) => store.each_counter(each),
-            Self::Redis(redis) => redis.each_counter(each),
-        }
+        Ok(read)
     }
 
     /// Returns the names under which a merchant's orders have amounts.

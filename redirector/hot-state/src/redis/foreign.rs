@@ -24,7 +24,7 @@ pub(super) fn type_of(key: &[u8]) -> Option<&'static str> {
         b'w' | b'e' | b'g' => Some("string"),
         b'k' => Some("set"),
         b'i' => Some("zset"),
-        b'n' | b't' | b'o' | b'c' | b'd' | b'p' | b'u' | b'x' => Some("hash"),
+        b'n' | b't' | b'a' | b'o' | b'c' | b'd' | b'f' | b'p' | b'u' | b'x' => Some("hash"),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::listed::{Listed, SortKey, keys_of_rows, rows_from_bytes, scope_of_key
 use crate::model::{KeyRange, NameKey, SettledOrder};
 use crate::redis::buckets::Buckets;
 use crate::redis::client::Redis;
-use crate::redis::keys::{bucket_of, key};
+use crate::redis::keys::{TOTALS, bucket_of, key};
 use crate::redis::store::sealed_name;
 
 /// Under what rows are sealed, beside their name.
@@ -54,7 +54,7 @@ impl Redis {
         let mut buckets = Buckets::default();
         for SettledOrder { name, totals, rows } in orders {
             let (bucket, pipeline) = (bucket_of(name), buckets.of(name));
-            pipeline.cmd("HSET").arg(key(bucket, b't', &[])).arg(name).arg(totals).ignore();
+            pipeline.cmd("HSET").arg(key(bucket, TOTALS, &[])).arg(name).arg(totals).ignore();
             let place = key(bucket, b'o', &[]);
             match rows {
                 Some(rows) => {
