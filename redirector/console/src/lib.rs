@@ -31,6 +31,7 @@ mod problem;
 mod resources;
 mod server;
 mod shown;
+mod stats;
 mod table;
 mod tokens;
 

@@ -29,7 +29,7 @@ use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::{
     asked, auth, balances, erasures, figures, health, holds, metrics, order_list, orders, payouts,
-    pool, problem, resources, tokens,
+    pool, problem, resources, stats, tokens,
 };
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -74,7 +74,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/{resource}/{id}", bare(get(resources::read).patch(resources::change)))
         .layer(middleware::from_fn(auth::administrators_only));
     let api = Router::new()
-        .route("/stats", get(figures::stats))
+        .route("/stats", get(stats::stats))
         .route("/orders", get(order_list::orders))
         .route("/balances", get(balances::balances))
         .route("/payouts/{id}", bare(get(payouts::read)))
