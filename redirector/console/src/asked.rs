@@ -4,6 +4,7 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
+use figures::Wrong;
 
 use crate::problem::{Fault, Problem};
 
@@ -27,6 +28,12 @@ pub(crate) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result
         }
         asked => Ok(asked.unwrap_or(default)),
     }
+}
+
+/// Says everything that is wrong with a question.
+pub(crate) fn all_wrong(mistakes: Vec<Wrong>) -> Problem {
+    let fault = |wrong: Wrong| Fault::new(wrong.parameter, wrong.reason);
+    Problem::invalid(mistakes.into_iter().map(fault).collect())
 }
 
 /// Says that a parameter is wrong.

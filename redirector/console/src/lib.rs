@@ -8,7 +8,6 @@
 mod asked;
 pub mod auth;
 mod balances;
-mod beyond;
 mod context;
 mod entities;
 mod erasures;

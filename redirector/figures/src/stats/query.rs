@@ -1,27 +1,24 @@
-//! Which figures are asked for, and which of them somebody may see. Rights narrow the question itself,
-//! so no filter can widen them.
+//! What an address asks for figures: parameters that are known, with values that can be meant.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::ops::Range;
 use std::str::FromStr;
 
-use hot_state::{CountQuestion, CounterKey, HOURS_OF_A_DAY};
 use serde::Deserialize;
 use shared::catalog::{Catalog, Role};
 use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use shared::time::{Span, Timestamp};
+use shared::time::Timestamp;
 
-use super::By;
-use crate::asked::wrong;
-use crate::problem::Problem;
+use crate::stats::by::By;
+use crate::stats::question::{Days, Question};
+use crate::wrong::Wrong;
 
 /// The most days whose figures are shown by hour.
 const DAYS_BY_HOUR: u32 = 62;
 
+/// The parameters, as an address has them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StatsQuery {
+pub struct StatsQuery {
     by: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -32,54 +29,24 @@ pub(crate) struct StatsQuery {
     link: Option<String>,
 }
 
-/// Days by the calendar of each campaign's merchant, as days since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Days {
-    pub from: Option<u32>,
-    pub to: Option<u32>,
-}
-
-impl Days {
-    fn hours(self) -> Range<u32> {
-        let at = |day: u32| day.saturating_mul(HOURS_OF_A_DAY);
-        let until = self.to.map_or(u32::MAX, |to| at(to.saturating_add(1)));
-        self.from.map_or(0, at)..until
-    }
-
-    /// Returns how many days these are, if they have a begin and an end.
-    fn count(self) -> Option<u32> {
-        Some(self.to?.checked_sub(self.from?)?.saturating_add(1))
-    }
-}
-
-/// Which figures are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Question {
-    pub by: By,
-    pub days: Days,
-    /// As many days right before these ones, if they are compared.
-    pub previous: Option<Days>,
-    merchant: Option<MerchantId>,
-    campaign: Option<CampaignId>,
-    influencer: Option<InfluencerId>,
-    link: Option<LinkId>,
-}
-
 impl StatsQuery {
     /// Reads the address. A filter that names nobody would look like nothing earned.
-    pub(super) fn read(&self, role: Role, catalog: &Catalog) -> Result<Question, Problem> {
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn read(&self, role: Role, catalog: &Catalog) -> Result<Question, Wrong> {
         let by = By::read(self.by.as_deref().unwrap_or("link"));
         let by =
-            by.ok_or_else(|| wrong("by", "expected link, influencer, campaign, day or hour"))?;
+            by.ok_or_else(|| Wrong::new("by", "expected link, influencer, campaign, day or hour"))?;
         let days =
             Days { from: day(self.from.as_deref(), "from")?, to: day(self.to.as_deref(), "to")? };
         if days.from.zip(days.to).is_some_and(|(from, to)| from > to) {
             let reason = "is after `to`; expected the first day and then the last one";
-            return Err(wrong("from", reason));
+            return Err(Wrong::new("from", reason));
         }
         if by == By::Hour && days.count().is_none_or(|count| count > DAYS_BY_HOUR) {
             let reason = format!("hour needs `from` and `to`, {DAYS_BY_HOUR} days at most");
-            return Err(wrong("by", reason));
+            return Err(Wrong::new("by", reason));
         }
         // Who sees only their own figures learns nothing of what others have.
         let sees_all = role == Role::Admin;
@@ -102,66 +69,18 @@ impl StatsQuery {
         })
     }
 
-    fn previous(&self, days: Days) -> Result<Option<Days>, Problem> {
+    fn previous(&self, days: Days) -> Result<Option<Days>, Wrong> {
         match self.compare.as_deref() {
             None => Ok(None),
             Some("previous") => {
                 let before = days.count().zip(days.from).and_then(|(count, from)| {
                     Some(Days { from: Some(from.checked_sub(count)?), to: Some(from - 1) })
                 });
-                let needs = || wrong("compare", "previous needs `from` and `to`");
+                let needs = || Wrong::new("compare", "previous needs `from` and `to`");
                 before.map(Some).ok_or_else(needs)
             }
-            Some(text) => Err(wrong("compare", format!("`{text}`: expected previous"))),
+            Some(text) => Err(Wrong::new("compare", format!("`{text}`: expected previous"))),
         }
-    }
-}
-
-impl Question {
-    /// Returns what to ask the hot state for on these days: a little more than may be seen.
-    pub(super) fn counts(&self, role: Role, days: Days, catalog: &Catalog) -> CountQuestion {
-        let own = |merchant: MerchantId| -> BTreeSet<CampaignId> {
-            let campaigns = catalog.campaigns.values();
-            campaigns.filter(|it| it.merchant == merchant).map(|it| it.id).collect()
-        };
-        let role_merchant = if let Role::Merchant(id) = role { Some(id) } else { None };
-        let role_influencer = if let Role::Influencer(id) = role { Some(id) } else { None };
-        let of_link = self.link.map(|link| catalog.links.get(link).map(|link| link.campaign()));
-        let filters = [
-            role_merchant.map(own),
-            self.merchant.map(own),
-            self.campaign.map(|campaign| BTreeSet::from([campaign])),
-            of_link.map(|campaign| campaign.into_iter().collect()),
-        ];
-        let campaigns = filters.into_iter().flatten().reduce(|some, others| &some & &others);
-        CountQuestion {
-            campaigns: campaigns.map(|campaigns| campaigns.into_iter().collect()),
-            influencer: role_influencer.or(self.influencer),
-            hours: days.hours(),
-        }
-    }
-
-    /// Returns whether a count is asked for and may be seen.
-    pub(super) fn has(&self, role: Role, key: &CounterKey, catalog: &Catalog) -> bool {
-        let merchant = catalog.campaigns.get(&key.campaign).map(|campaign| campaign.merchant);
-        may_see(role, key, merchant)
-            && self.campaign.is_none_or(|wanted| wanted == key.campaign)
-            && self.influencer.is_none_or(|wanted| wanted == key.influencer)
-            && self.link.is_none_or(|wanted| key.link == Some(wanted))
-            && self.merchant.is_none_or(|wanted| merchant == Some(wanted))
-    }
-
-    /// Returns how many hours lie between a time and the one that it is compared with.
-    pub(super) fn hours_back(&self) -> u32 {
-        self.days.count().unwrap_or(0).saturating_mul(HOURS_OF_A_DAY)
-    }
-}
-
-fn may_see(role: Role, key: &CounterKey, merchant: Option<MerchantId>) -> bool {
-    match role {
-        Role::Admin => true,
-        Role::Merchant(id) => merchant == Some(id),
-        Role::Influencer(id) => key.influencer == id,
     }
 }
 
@@ -169,25 +88,24 @@ fn filter<Id: FromStr<Err: Display>>(
     field: &str,
     asked: Option<&str>,
     exists: impl FnOnce(&Id) -> bool,
-) -> Result<Option<Id>, Problem> {
+) -> Result<Option<Id>, Wrong> {
     let Some(text) = asked else { return Ok(None) };
-    let id: Id = text.parse().map_err(|error| wrong(field, format!("{error}")))?;
-    if exists(&id) { Ok(Some(id)) } else { Err(wrong(field, format!("`{text}` does not exist"))) }
+    let id: Id = text.parse().map_err(|error| Wrong::new(field, format!("{error}")))?;
+    if exists(&id) {
+        Ok(Some(id))
+    } else {
+        Err(Wrong::new(field, format!("`{text}` does not exist")))
+    }
 }
 
 /// Reads a calendar day such as `2026-11-25`, as days since 1970. Which time it begins at depends
 /// on the merchant: counts stand under the days of theirs.
-fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Problem> {
+fn day(text: Option<&str>, field: &str) -> Result<Option<u32>, Wrong> {
     let Some(text) = text else { return Ok(None) };
     let time: Option<Timestamp> = format!("{text}T00:00:00Z").parse().ok();
     let day = time.and_then(|time| u32::try_from(time.utc_day()).ok());
     day.map(Some)
-        .ok_or_else(|| wrong(field, format!("`{text}`: expected a day such as 2026-11-25")))
-}
-
-/// Spells a day since 1970.
-pub(super) fn date(day: u32) -> String {
-    Timestamp::from_ms(0).plus(Span::days(i64::from(day))).utc_date()
+        .ok_or_else(|| Wrong::new(field, format!("`{text}`: expected a day such as 2026-11-25")))
 }
 
 #[cfg(test)]
@@ -196,6 +114,7 @@ mod tests {
     use shared::catalog::{Change, Entity};
 
     use super::*;
+    use crate::stats::by::date;
 
     /// Two campaigns of the first merchant, and one of the second.
     fn catalog() -> Catalog {
@@ -216,7 +135,7 @@ mod tests {
         catalog
     }
 
-    fn read(query: Value, role: Role) -> Result<Question, Problem> {
+    fn read(query: Value, role: Role) -> Result<Question, Wrong> {
         let query: StatsQuery = serde_json::from_value(query).unwrap();
         query.read(role, &catalog())
     }

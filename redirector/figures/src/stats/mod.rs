@@ -1,115 +1,57 @@
-//! `GET /api/v1/stats`: statistics from the live counters. It reads the counts of the campaigns that
-//! are asked for, and shows no more of them than the asker's role may see.
+//! Statistics from the live counters. It reads the counts of the campaigns that are asked for, and
+//! shows no more of them than the asker's role may see.
 
-mod question;
+mod by;
+pub(crate) mod query;
+pub(crate) mod question;
 mod row;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use axum::extract::{Query, State};
-use axum::{Extension, Json};
-use hot_state::{CountQuestion, CounterKey, HOURS_OF_A_DAY, HotState};
+use anyhow::Result;
+use hot_state::{CountQuestion, CounterKey, HotState};
 use serde_json::{Map, Value, json};
 use shared::catalog::{Catalog, Role};
 
-use self::question::{Days, Question, StatsQuery, date};
-use self::row::Row;
 use crate::beyond;
-use crate::context::Console;
-use crate::pool::Reports;
-use crate::problem::Problem;
-
-/// The property by which statistics are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    Link,
-    Influencer,
-    Campaign,
-    Day,
-    Hour,
-}
-
-impl By {
-    fn read(text: &str) -> Option<Self> {
-        let all = [Self::Link, Self::Influencer, Self::Campaign, Self::Day, Self::Hour];
-        all.into_iter().find(|by| by.as_str() == text)
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Link => "link",
-            Self::Influencer => "influencer",
-            Self::Campaign => "campaign",
-            Self::Day => "day",
-            Self::Hour => "hour",
-        }
-    }
-
-    /// Returns the group of a count; empty for what a coupon brought, which has no link.
-    fn group(self, key: &CounterKey) -> String {
-        match self {
-            Self::Link => key.link.map_or_else(String::new, |link| link.to_string()),
-            Self::Influencer => key.influencer.to_string(),
-            Self::Campaign => key.campaign.to_string(),
-            Self::Day => date(key.day()),
-            Self::Hour => format!("{}T{:02}:00", date(key.day()), key.hour % HOURS_OF_A_DAY),
-        }
-    }
-}
-
-/// `GET /api/v1/stats?by=&from=&to=&compare=&merchant=&campaign=&influencer=&link=`, where `by` is
-/// `link`, `influencer`, `campaign`, `day` or `hour`. Days and hours are those of each campaign's
-/// merchant.
-pub(crate) async fn stats(
-    State(console): State<Arc<Console>>,
-    Extension(role): Extension<Role>,
-    Extension(reports): Extension<Reports>,
-    Query(query): Query<StatsQuery>,
-) -> Result<Json<Value>, Problem> {
-    let question = query.read(role, &console.live.read())?;
-    let state = console.hot_state().await?.clone();
-    let up_to_date = console.is_up_to_date();
-    let (now, before) = {
-        let catalog = console.live.read();
-        let ask = |days: Days| question.counts(role, days, &catalog);
-        (ask(question.days), question.previous.map(ask))
-    };
-    let counted = reports.run(move || {
-        let before = before.map(|before| counted(&state, &before)).transpose()?;
-        Ok((counted(&state, &now)?, before))
-    });
-    let (now, before) = counted.await?;
-    let catalog = console.live.read();
-    let (rows, warnings) = group(&question, role, (now, before.unwrap_or_default()), &catalog);
-    let by = question.by;
-    let rows: Vec<_> =
-        rows.iter().map(|(group, row)| show(&question, group, row, &catalog)).collect();
-    let mut answer = json!({ "by": by.as_str(), "rows": rows, "up_to_date": up_to_date });
-    if let Some(days) = question.previous {
-        answer["previous"] = json!({ "from": days.from.map(date), "to": days.to.map(date) });
-    }
-    if let Some(remark) = warnings {
-        answer["warnings"] = json!([remark]);
-    }
-    Ok(Json(answer))
-}
+use crate::stats::by::{By, date};
+use crate::stats::question::Question;
+use crate::stats::row::Row;
 
 /// Returns everything that was counted of what is asked for. It reads the hot state, so the catalog
 /// must not be locked meanwhile: a store that hangs would stop every change.
-fn counted(
-    state: &HotState,
-    question: &CountQuestion,
-) -> Result<HashMap<CounterKey, i64>, Problem> {
-    let mut counted: HashMap<CounterKey, i64> = HashMap::new();
-    let read = state.counts(question, &mut |key, amount| {
-        *counted.entry(key).or_default() += amount;
-    });
-    read.map_err(|error| Problem::no_figures(&error))?;
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn counted(state: &HotState, question: &CountQuestion) -> Result<Counted> {
+    let mut counted = Counted::new();
+    state.counts(question, &mut |key, amount| *counted.entry(key).or_default() += amount)?;
     Ok(counted)
 }
 
-type Counted = HashMap<CounterKey, i64>;
+/// What was counted.
+pub type Counted = HashMap<CounterKey, i64>;
+
+/// Answers a question from what was counted on its days, and on those that are compared with them.
+pub fn answer(
+    question: &Question,
+    role: Role,
+    counted: (Counted, Counted),
+    catalog: &Catalog,
+) -> Value {
+    let (rows, remark) = group(question, role, counted, catalog);
+    let rows: Vec<_> =
+        rows.iter().map(|(group, row)| show(question, group, row, catalog)).collect();
+    let mut answer = json!({ "by": question.by.as_str(), "rows": rows });
+    if let Some(days) = question.previous {
+        answer["previous"] = json!({ "from": days.from.map(date), "to": days.to.map(date) });
+    }
+    if let Some(remark) = remark {
+        answer["warnings"] = json!([remark]);
+    }
+    answer
+}
+
 /// The figures of each group, and those that they are compared with.
 type Rows = BTreeMap<String, (Row, Row)>;
 
@@ -162,11 +104,12 @@ fn show(question: &Question, group: &str, (row, before): &(Row, Row), catalog: &
 
 #[cfg(test)]
 mod tests {
-    use hot_state::Metric;
+    use hot_state::{HOURS_OF_A_DAY, Metric};
     use shared::class::Class;
     use shared::id::{CampaignId, InfluencerId};
 
     use super::*;
+    use crate::stats::query::StatsQuery;
 
     #[test]
     fn what_is_compared_stands_beside_the_day_that_follows_it() {

@@ -1,14 +1,14 @@
 //! Orders of a list as answers show them: as JSON, and as a CSV that a spreadsheet opens. It shows
 //! no more of an order than somebody may see.
 
+use anyhow::{Context, Result};
 use hot_state::ListedOrder;
 use serde_json::{Map, Value, json};
 use shared::catalog::Catalog;
 use shared::money::{Currency, Money};
 use shared::spreadsheet::guard;
 
-use super::question::{Sight, conversion_status};
-use crate::problem::Problem;
+use crate::orders::question::{Sight, conversion_status};
 
 /// The columns of a CSV, and whether somebody who sees only the sale has them.
 const COLUMNS: [(&str, bool); 21] = [
@@ -36,7 +36,7 @@ const COLUMNS: [(&str, bool); 21] = [
 ];
 
 /// Shows an order.
-pub(super) fn show(order: &ListedOrder, sight: Sight, catalog: &Catalog) -> Map<String, Value> {
+pub fn show(order: &ListedOrder, sight: Sight, catalog: &Catalog) -> Map<String, Value> {
     let row = &order.row;
     let money =
         |minor: Option<i64>| Some(Money { minor: minor?, currency: row.currency? }.to_string());
@@ -85,20 +85,22 @@ fn columns(sight: Sight) -> impl Iterator<Item = &'static str> {
 
 /// Writes orders as CSV with a header line. An order whose commission is in several currencies has
 /// them all in its cell.
-pub(super) fn table(
+///
+/// # Errors
+/// When memory cannot hold it.
+pub fn table(
     orders: &[ListedOrder],
     sight: Sight,
     (separator, catalog): (u8, &Catalog),
-) -> Result<Vec<u8>, Problem> {
-    let failed = |error: String| Problem::internal(&anyhow::anyhow!("a CSV: {error}"));
+) -> Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
-    writer.write_record(columns(sight)).map_err(|error| failed(error.to_string()))?;
+    writer.write_record(columns(sight))?;
     for order in orders {
         let shown = show(order, sight, catalog);
         let cells = columns(sight).map(|name| cell(shown.get(name)));
-        writer.write_record(cells).map_err(|error| failed(error.to_string()))?;
+        writer.write_record(cells)?;
     }
-    writer.into_inner().map_err(|error| failed(error.to_string()))
+    writer.into_inner().context("the table cannot be finished")
 }
 
 // SECURITY: shops and influencers choose texts, and merchants open them in spreadsheets.

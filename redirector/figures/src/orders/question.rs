@@ -1,24 +1,18 @@
 //! Which orders a list is asked for, and which of them somebody may see. Rights narrow the question
 //! itself, so no filter can widen them.
 
-use std::collections::HashMap;
-use std::fmt::Display;
-use std::str::FromStr;
-
 use hot_state::{ListedOrder, Scope};
 use settlement::attribution::Method;
 use shared::catalog::{Catalog, Role};
 use shared::day::Day;
 use shared::id::{CampaignId, InfluencerId, MerchantId};
-use shared::order::{Status, fold_name};
-use shared::time::Timestamp;
-use shared::zone::Zone;
+use shared::order::Status;
 
-use crate::problem::Fault;
+use crate::orders::days::Days;
 
 /// Which orders are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Question {
+pub struct Question {
     pub merchant: Option<MerchantId>,
     pub campaign: Option<CampaignId>,
     pub influencer: Option<InfluencerId>,
@@ -33,7 +27,7 @@ pub(super) struct Question {
 
 /// What somebody sees of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub enum Sight {
     Whole,
     /// The sale alone: nothing by which the shop, or another one, knows the order or its customer.
     Sale,
@@ -41,7 +35,7 @@ pub(super) enum Sight {
 
 /// A status by which orders are filtered: the order's own, or the one that exports use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StatusWord {
+pub enum StatusWord {
     Of(Status),
     Claimed,
     Confirmed,
@@ -49,7 +43,7 @@ pub(super) enum StatusWord {
 }
 
 impl StatusWord {
-    pub(super) fn has(self, status: Status, confirmed: bool) -> bool {
+    pub(crate) fn has(self, status: Status, confirmed: bool) -> bool {
         match self {
             Self::Of(of) => of == status,
             Self::Claimed => conversion_status(status, confirmed) == "claimed",
@@ -60,7 +54,7 @@ impl StatusWord {
 }
 
 /// Returns the status that exports give to the order's conversion.
-pub(super) const fn conversion_status(status: Status, confirmed: bool) -> &'static str {
+pub(crate) const fn conversion_status(status: Status, confirmed: bool) -> &'static str {
     match status {
         Status::Void => "cancelled",
         Status::Draft => "claimed",
@@ -75,7 +69,7 @@ impl Question {
     ///
     /// SECURITY: whoever sees only the sale must not find out by which id or name the shop knows it, so
     /// for them no name finds an order.
-    pub(super) fn visible_to(self, role: Role) -> Option<(Self, Sight)> {
+    pub fn visible_to(self, role: Role) -> Option<(Self, Sight)> {
         match role {
             Role::Admin => Some((self, Sight::Whole)),
             Role::Merchant(own) => {
@@ -91,7 +85,7 @@ impl Question {
     }
 
     /// Returns the shortest list that has all orders that are asked for.
-    pub(super) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         match (self.merchant, self.campaign, self.influencer) {
             (_, Some(campaign), Some(influencer)) => Scope::OfCampaign(campaign, influencer),
             (_, Some(campaign), None) => Scope::Campaign(campaign),
@@ -103,14 +97,14 @@ impl Question {
     }
 
     /// Returns whether orders of this kind are asked for.
-    pub(super) fn wants(&self, method: Method, status: Status, confirmed: bool) -> bool {
+    pub(crate) fn wants(&self, method: Method, status: Status, confirmed: bool) -> bool {
         self.method.is_none_or(|wanted| wanted == method)
             && self.credited.is_none_or(|credited| credited == (method != Method::None))
             && self.status.is_none_or(|word| word.has(status, confirmed))
     }
 
     /// Returns whether an order is asked for, whatever list it was found in.
-    pub(super) fn has(&self, order: &ListedOrder, days: &Days) -> bool {
+    pub(crate) fn has(&self, order: &ListedOrder, days: &Days) -> bool {
         let row = &order.row;
         let is_credited =
             |wanted: &dyn Fn(CampaignId, InfluencerId) -> bool| match row.credited.as_ref() {
@@ -126,7 +120,7 @@ impl Question {
 
     /// Returns the merchants whose orders may be asked for; none where the campaign is another
     /// merchant's.
-    pub(super) fn merchants(&self, catalog: &Catalog) -> Vec<MerchantId> {
+    pub(crate) fn merchants(&self, catalog: &Catalog) -> Vec<MerchantId> {
         let of_campaign = self.campaign.and_then(|campaign| catalog.campaigns.get(&campaign));
         match (self.merchant, of_campaign.map(|campaign| campaign.merchant)) {
             (Some(merchant), Some(of_campaign)) if merchant != of_campaign => vec![],
@@ -141,109 +135,8 @@ fn only<Id: PartialEq>(asked: Option<Id>, own: Id) -> Option<Id> {
     Some(own).filter(|own| asked.is_none_or(|asked| asked == *own))
 }
 
-/// When some days begin and end.
-type Times = (Option<Timestamp>, Option<Timestamp>);
-
-/// When the days of a question begin and end, for each merchant: the days are theirs.
-#[derive(Debug, Default)]
-pub(super) struct Days {
-    /// `None` where all days are asked for.
-    of: Option<HashMap<MerchantId, Times>>,
-    /// The first begin and the last end.
-    pub from: Option<Timestamp>,
-    pub until: Option<Timestamp>,
-}
-
-impl Days {
-    pub(super) fn of(question: &Question, merchants: &[MerchantId], catalog: &Catalog) -> Self {
-        if question.from.is_none() && question.to.is_none() {
-            return Self::default();
-        }
-        let mut of_zone: HashMap<&str, Times> = HashMap::new();
-        let mut of = HashMap::new();
-        for id in merchants {
-            let timezone = catalog.merchants.get(id).map_or("UTC", |it| it.timezone.as_str());
-            let times = of_zone.entry(timezone).or_insert_with(|| {
-                let zone = Zone::named(timezone);
-                let from = question.from.map(|day| zone.start_of(day));
-                (from, question.to.map(|day| zone.start_of(day.later(1))))
-            });
-            of.insert(*id, *times);
-        }
-        let from = of.values().filter_map(|(from, _)| *from).min();
-        let until = of.values().filter_map(|(_, until)| *until).max();
-        Self { of: Some(of), from, until }
-    }
-
-    fn have(&self, merchant: MerchantId, at: Timestamp) -> bool {
-        let Some(of) = &self.of else { return true };
-        of.get(&merchant).is_some_and(|(from, until)| {
-            from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
-        })
-    }
-}
-
-/// Reads the texts of an address one by one, and keeps every mistake.
-pub(super) struct Reader<'c> {
-    pub catalog: &'c Catalog,
-    pub role: Role,
-    pub faults: Vec<Fault>,
-}
-
-impl Reader<'_> {
-    /// Reads an id. Who sees only their own orders learns nothing of what others have.
-    pub(super) fn id<Id: FromStr<Err: Display>>(
-        &mut self,
-        field: &str,
-        text: Option<&str>,
-        exists: impl Fn(&Catalog, &Id) -> bool,
-    ) -> Option<Id> {
-        let text = text?;
-        match text.parse() {
-            Ok(id) if self.role != Role::Admin || exists(self.catalog, &id) => Some(id),
-            Ok(_) => self.wrong(field, format!("`{text}` does not exist")),
-            Err(error) => self.wrong(field, format!("{error}")),
-        }
-    }
-
-    pub(super) fn day(&mut self, field: &str, text: Option<&str>) -> Option<Day> {
-        text?.parse().or_else(|error| self.wrong(field, format!("{error}")).ok_or(())).ok()
-    }
-
-    /// Reads one of some words.
-    pub(super) fn word<T: Copy>(
-        &mut self,
-        field: &str,
-        text: Option<&str>,
-        words: &[(&str, T)],
-    ) -> Option<T> {
-        let text = text?;
-        let known = words.iter().find(|(word, _)| *word == text);
-        known.map(|(_, meant)| *meant).or_else(|| {
-            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(field, format!("`{text}`: expected one of {}", words.join(", ")))
-        })
-    }
-
-    pub(super) fn name(&mut self, field: &str, text: Option<&str>) -> Option<String> {
-        let text = text?;
-        if let Role::Influencer(_) = self.role {
-            return self.wrong(field, "this access token sees neither ids nor names of orders");
-        }
-        if fold_name(text).is_empty() {
-            return self.wrong(field, format!("`{text}`: expected an order's id or number"));
-        }
-        Some(text.to_owned())
-    }
-
-    pub(super) fn wrong<T>(&mut self, field: &str, reason: impl Into<String>) -> Option<T> {
-        self.faults.push(Fault::new(field, reason));
-        None
-    }
-}
-
 /// The words by which orders are filtered by status.
-pub(super) const STATUSES: [(&str, StatusWord); 7] = [
+pub(crate) const STATUSES: [(&str, StatusWord); 7] = [
     ("draft", StatusWord::Of(Status::Draft)),
     ("unpaid", StatusWord::Of(Status::Unpaid)),
     ("paid", StatusWord::Of(Status::Paid)),
@@ -254,7 +147,7 @@ pub(super) const STATUSES: [(&str, StatusWord); 7] = [
 ];
 
 /// The words by which orders are filtered by method.
-pub(super) const METHODS: [(&str, Method); 4] = [
+pub(crate) const METHODS: [(&str, Method); 4] = [
     ("click", Method::Click),
     ("coupon", Method::Coupon),
     ("code_visit", Method::CodeVisit),
