@@ -12,15 +12,13 @@ pub enum Separator {
     #[default]
     Comma,
     Semicolon,
-    Tab,
 }
 
 impl Separator {
     pub fn named(name: &str) -> Option<Self> {
         match name {
-            "comma" => Some(Self::Comma),
-            "semicolon" => Some(Self::Semicolon),
-            "tab" => Some(Self::Tab),
+            "," => Some(Self::Comma),
+            ";" => Some(Self::Semicolon),
             _ => None,
         }
     }
@@ -29,7 +27,6 @@ impl Separator {
         match self {
             Self::Comma => b',',
             Self::Semicolon => b';',
-            Self::Tab => b'\t',
         }
     }
 }

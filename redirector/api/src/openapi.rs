@@ -161,12 +161,14 @@ fn answered(answer: Answer) -> ResponseBuilder {
         let content = Content::new(Some(Ref::from_schema_name(name)));
         ResponseBuilder::new().description(says).content("application/json", content)
     };
+    let listed = |name: &str| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        json("A page of the list.", name)
+            .content("text/csv", Content::new(Some(Schema::from(text))))
+    };
     match answer {
-        Answer::Page(kind) => {
-            let text = ObjectBuilder::new().schema_type(Type::String);
-            json("A page of the list.", &page_name(kind))
-                .content("text/csv", Content::new(Some(Schema::from(text))))
-        }
+        Answer::Page(kind) => listed(&page_name(kind)),
+        Answer::Listed(name, _) => listed(name),
         Answer::Entity(kind) => json("As it stands now.", &type_name(kind)),
         Answer::Created(kind) => json("It is created.", &created_name(kind))
             .header("Location", header("Where it stands."))
@@ -229,7 +231,9 @@ fn collect(operation: &Operation, schemas: &mut BTreeMap<String, Schema>) {
         match *answer {
             Answer::Entity(kind) => put(type_name(kind), kind.fields(), Use::Answer),
             Answer::Created(kind) => put(created_name(kind), kind.fields(), Use::CreationAnswer),
-            Answer::Fields(_, name, fields) => put(name.to_owned(), fields, Use::Answer),
+            Answer::Fields(_, name, fields) | Answer::Listed(name, fields) => {
+                put(name.to_owned(), fields, Use::Answer);
+            }
             Answer::Page(kind) => put(type_name(kind), kind.fields(), Use::Answer),
             Answer::File(_) | Answer::Empty(_) | Answer::Json => {}
         }

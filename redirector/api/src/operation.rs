@@ -37,6 +37,7 @@ pub enum Call {
     RevokeToken,
     ReleaseHold,
     Stats,
+    Orders,
     Order,
     ImportOrders,
     ImportLeads,
@@ -166,6 +167,8 @@ pub enum Answer {
     Created(Kind),
     /// This status with an object of this name with these fields.
     Fields(u16, &'static str, &'static [Field]),
+    /// 200 with an object of this name with these fields, or with a table of what it lists.
+    Listed(&'static str, &'static [Field]),
     /// 200 with a file of one of these types.
     File(&'static [&'static str]),
     /// This status without a body.
@@ -179,7 +182,7 @@ impl Answer {
         match self {
             Self::Created(_) => 201,
             Self::Fields(status, ..) | Self::Empty(status) => status,
-            Self::Page(_) | Self::Entity(_) | Self::File(_) | Self::Json => 200,
+            Self::Page(_) | Self::Listed(..) | Self::Entity(_) | Self::File(_) | Self::Json => 200,
         }
     }
 }

@@ -269,11 +269,16 @@ const fn id_of(kind: Kind) -> Form {
 
 /// Returns the operations about figures and orders.
 fn of_figures() -> Vec<Operation> {
-    let by = Form::OneOf(&["link", "influencer", "campaign", "day"]);
+    let by = Form::OneOf(&["link", "influencer", "campaign", "day", "hour"]);
     let stats = [
         query("by", by, "By what the rows are grouped. Default: link."),
         query("from", Form::Day, "The first day, of each merchant's calendar."),
         query("to", Form::Day, "The last day."),
+        query(
+            "compare",
+            Form::OneOf(&["previous"]),
+            "Adds the figures of as many days right before `from`.",
+        ),
         MERCHANT,
         CAMPAIGN,
         INFLUENCER,
@@ -285,6 +290,18 @@ fn of_figures() -> Vec<Operation> {
             .for_(Scope::Everyone)
             .with(stats)
             .answering(Answer::Fields(200, "Stats", shapes::STATS)),
+        get(
+            Call::Orders,
+            "/orders",
+            "orders_list",
+            "Lists orders, the newest first. An influencer sees no name of an order.",
+        )
+        .for_(Scope::Everyone)
+        .with([MERCHANT, CAMPAIGN, INFLUENCER])
+        .with(order_filters())
+        .with([FORMAT, SEPARATOR])
+        .with(paging())
+        .answering(Answer::Listed("Orders", shapes::ORDERS)),
         get(
             Call::Order,
             "/orders/{merchant}/{order}",
@@ -317,6 +334,20 @@ fn of_figures() -> Vec<Operation> {
         .answering(Answer::Fields(201, "Imported", shapes::IMPORTED)),
     ];
     found.into_iter().map(|operation| operation.in_chapter("Figures and orders")).collect()
+}
+
+fn order_filters() -> [Parameter; 6] {
+    let status =
+        Form::OneOf(&["draft", "unpaid", "paid", "void", "claimed", "confirmed", "cancelled"]);
+    let method = Form::OneOf(&["click", "coupon", "code_visit", "none"]);
+    [
+        query("status", status, "Only orders of this status, or whose conversion has it."),
+        query("method", method, "Only orders that were credited so."),
+        query("credited", Form::Flag, "Only orders that somebody is credited for, or the others."),
+        query("from", Form::Day, "The first day, of each merchant's calendar."),
+        query("to", Form::Day, "The last day."),
+        query("q", Form::Text(200), "The order's id or another of its names, such as `#1007`."),
+    ]
 }
 
 /// Returns the operations about what is owed and paid.
@@ -456,8 +487,8 @@ const FORMAT: Parameter = query(
 );
 const SEPARATOR: Parameter = query(
     "separator",
-    Form::OneOf(&["comma", "semicolon", "tab"]),
-    "What stands between the cells of a table. Default: comma.",
+    Form::OneOf(&[",", ";"]),
+    "What stands between the cells of a table. Default: `,`.",
 );
 
 fn paging() -> [Parameter; 2] {

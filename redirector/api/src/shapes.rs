@@ -19,8 +19,10 @@ const STATS_ROW: &[Field] = &[
     Field::derived("influencer", Form::Word, "The influencer.").or_null(),
     Field::derived("campaign", Form::Word, "The campaign.").or_null(),
     Field::derived("day", Form::Day, "The merchant's day.").or_null(),
+    Field::derived("hour", Form::Word, "The hour of the merchant's clock.").or_null(),
     Field::derived("slug", Form::Word, "The link's slug.").or_null(),
     Field::derived("name", Form::Word, "The influencer's or campaign's name.").or_null(),
+    Field::derived("previous", Form::Object, "The same figures of the days before.").or_null(),
     Field::derived("clicks", Form::Counts, "Clicks: `raw`, and how many of each class."),
     Field::derived("sessions", Form::Minor, "Visits to the shop."),
     Field::derived("sessions_by_code", Form::Minor, "Those of them that a code opened."),
@@ -34,6 +36,7 @@ const STATS_ROW: &[Field] = &[
 pub(crate) const STATS: &[Field] = &[
     Field::derived("by", Form::Word, "By what the rows are grouped."),
     Field::derived("rows", Form::List(&Form::Record(STATS_ROW), 1_000_000), "The figures."),
+    Field::derived("previous", Form::Any, "The days that they are compared with.").or_null(),
     UP_TO_DATE,
     Field::derived(
         "warnings",
@@ -41,6 +44,36 @@ pub(crate) const STATS: &[Field] = &[
         "Where statements count more than these figures.",
     )
     .or_null(),
+];
+
+const LISTED_ORDER: &[Field] = &[
+    Field::derived("placed_at", Form::Time, "When it was placed."),
+    Field::derived("merchant", Form::Id("mer_"), "The merchant."),
+    Field::derived("merchant_name", Form::Word, "The merchant's name.").or_null(),
+    Field::derived("order_id", Form::Word, "The shop's order id; not for an influencer."),
+    Field::derived("names", Form::List(&Form::Word, 100), "The numbers that its customer sees."),
+    Field::derived("status", Form::Word, "`draft`, `unpaid`, `paid` or `void`."),
+    Field::derived("conversion_status", Form::Word, "`claimed`, `confirmed` or `cancelled`."),
+    Field::derived("test", Form::Flag, "Whether it is a test order."),
+    Field::derived("held", Form::Flag, "Whether its commission is held."),
+    Field::derived("method", Form::Word, "How it was credited."),
+    Field::derived("label", Form::Word, "Why it earns nothing, in a word; else empty."),
+    Field::derived("reason", Form::Word, "Why it was decided so; not for an influencer."),
+    Field::derived("campaign", Form::Id("cmp_"), "The campaign.").or_null(),
+    Field::derived("campaign_name", Form::Word, "The campaign's name.").or_null(),
+    Field::derived("influencer", Form::Id("inf_"), "The influencer.").or_null(),
+    Field::derived("influencer_name", Form::Word, "The influencer's name.").or_null(),
+    Field::derived("link", Form::Id("lnk_"), "The link.").or_null(),
+    Field::derived("currency", Form::Currency, "The order's currency.").or_null(),
+    Field::derived("goods", Form::Decimal, "Goods, without tax and shipping.").or_null(),
+    Field::derived("net_goods", Form::Decimal, "Goods less refunds.").or_null(),
+    Field::derived("commission", Form::ByCurrency, "What is booked, by currency."),
+];
+
+pub(crate) const ORDERS: &[Field] = &[
+    Field::derived("items", Form::List(&Form::Record(LISTED_ORDER), 1_000), "The orders."),
+    NEXT_CURSOR,
+    UP_TO_DATE,
 ];
 
 const ORDER_FIGURES: &[Field] = &[

@@ -7,7 +7,6 @@
 
 pub mod auth;
 mod balances;
-mod beyond;
 mod caller;
 mod context;
 mod erasures;
@@ -22,6 +21,8 @@ mod hosts;
 mod last_owed;
 mod lists;
 mod metrics;
+mod mistakes;
+mod order_list;
 mod orders;
 mod owed;
 mod payouts;
@@ -33,6 +34,7 @@ mod server;
 mod sheet;
 mod shown;
 mod sign_in;
+mod stats;
 mod tokens;
 mod tries;
 

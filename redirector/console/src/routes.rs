@@ -16,8 +16,8 @@ use shared::catalog::Role;
 
 use crate::context::Console;
 use crate::{
-    balances, erasures, figures, history, holds, lists, orders, payouts, resources, sheet, sign_in,
-    tokens,
+    balances, erasures, figures, history, holds, lists, order_list, orders, payouts, resources,
+    sheet, sign_in, stats, tokens,
 };
 use answers::Problem;
 use answers::asked::wrong;
@@ -66,7 +66,8 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
         Call::ImportSheet => to(verb, sheet::import),
         Call::RevokeToken => to(verb, tokens::revoke),
         Call::ReleaseHold => to(verb, holds::release),
-        Call::Stats => to(verb, figures::stats),
+        Call::Stats => to(verb, stats::stats),
+        Call::Orders => to(verb, order_list::orders),
         Call::Order => to(verb, figures::order),
         Call::ImportOrders => to(verb, orders::import),
         Call::ImportLeads => to(verb, orders::import_leads),

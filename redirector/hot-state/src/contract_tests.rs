@@ -23,7 +23,9 @@ use shared::platform::Platform;
 use shared::record::{Click, EventFact, Record, Unparsed};
 use shared::time::{Span, Timestamp};
 
-use crate::model::{Entry, Metric, Position, name_key};
+use crate::listed::Scope;
+use crate::lists::{ListQuestion, page};
+use crate::model::{CountQuestion, CounterKey, Entry, Metric, Position, name_key};
 use crate::orders::{NamedEntries, find_order};
 use crate::projection::Projection;
 use crate::state::{HotState, is_lost};
@@ -153,7 +155,8 @@ fn try_to_project(
 /// Returns everything counted, by metric.
 fn counted(state: &HotState) -> BTreeMap<Metric, i64> {
     let mut counted = BTreeMap::new();
-    state.each_count(&mut |key, amount| *counted.entry(key.metric).or_default() += amount).unwrap();
+    let mut add = |key: CounterKey, amount| *counted.entry(key.metric).or_default() += amount;
+    state.counts(&CountQuestion::ALL, &mut add).unwrap();
     counted.retain(|_, amount| *amount != 0);
     counted
 }
@@ -502,7 +505,7 @@ fn counters_of_an_earlier_release_are_counted_anew() {
 }
 
 /// Moves counters to where an earlier release had them.
-const AS_AN_EARLIER_RELEASE: &str = "for _, key in ipairs(redis.call('KEYS', 'ac:{??}d*')) do
+const AS_AN_EARLIER_RELEASE: &str = "for _, key in ipairs(redis.call('KEYS', 'ac:{??}f*')) do
         redis.call('RENAME', key, key:sub(1, 7) .. 'c' .. key:sub(9))
     end";
 
@@ -534,7 +537,7 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
     state.sweep().unwrap();
     let whole = counted(&state);
     let keys = server.cli(&["--raw", "eval", KINDS, "0"]).unwrap();
-    assert_eq!(keys.trim(), "degknptuw", "every kind of key is there");
+    assert_eq!(keys.trim(), "aefgiknopuw", "every kind of key is there");
     for garbage in [OTHER_TYPES, OTHER_VALUES] {
         let before = state.foreign();
         server.cli(&["eval", garbage, "0"]).unwrap();
@@ -544,6 +547,7 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
         assert!(find_order(&state, MERCHANT, "1001").unwrap().is_none(), "it was overwritten");
         _ = state.visit(&ClickId::from_bytes([2; 16])).unwrap();
         _ = state.names_with_totals(MERCHANT).unwrap();
+        assert_eq!(listed(&state), 0, "the order is read from rows that are not ours");
         if let HotState::Redis(redis) = &state {
             _ = redis.change_names().unwrap();
         }
@@ -559,7 +563,22 @@ fn garbage_in_any_key_is_taken_away_and_stops_nothing() {
         state.sweep().unwrap();
         assert_eq!(counted(&state), whole);
         assert_eq!(find_order(&state, MERCHANT, "1001").unwrap().unwrap().facts.len(), 1);
+        assert_eq!(listed(&state), 1);
     }
+}
+
+/// Returns how many orders the list of all orders has.
+fn listed(state: &HotState) -> usize {
+    let question = ListQuestion {
+        scope: Scope::All,
+        is_wanted: &|_, _, _| true,
+        from: None,
+        until: None,
+        after: None,
+        limit: 10,
+        keep: &|_| true,
+    };
+    page(state, &question).unwrap().orders.len()
 }
 
 /// Puts a fact in Redis that no journal has, and one of our own under another name.
@@ -597,6 +616,7 @@ const OTHER_VALUES: &str = "redis.call('HSET', 'ac:{00}x', 'short', 'garbage')
         local kind = redis.call('TYPE', key).ok
         if kind == 'string' then redis.call('SET', key, 'garbage') end
         if kind == 'set' then redis.call('SADD', key, 'garbage') end
+        if kind == 'zset' then redis.call('ZADD', key, 0, 'garbage', 0, string.char(0, 31)) end
         if kind == 'hash' then
             for _, field in ipairs(redis.call('HKEYS', key)) do
                 redis.call('HSET', key, field, 'garbage')

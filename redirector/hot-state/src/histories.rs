@@ -135,7 +135,7 @@ mod tests {
     use shared::time::Span;
 
     use super::*;
-    use crate::model::{Metric, Position};
+    use crate::model::{CountQuestion, Metric, Position};
     use crate::orders::find_order;
     use crate::projection::Projection;
     use crate::url::StateUrl;
@@ -239,7 +239,7 @@ mod tests {
         let mut add = |key: crate::model::CounterKey, amount| {
             sum += if matches!(key.metric, Metric::Commission(_)) { amount } else { 0 };
         };
-        state.each_count(&mut add).unwrap();
+        state.counts(&CountQuestion::ALL, &mut add).unwrap();
         sum
     }
 

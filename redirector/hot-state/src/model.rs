@@ -1,5 +1,7 @@
 //! Keys and values of the hot state: the layouts that every store shares.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 use settlement::history::Heard;
 use shared::class::Class;
@@ -16,6 +18,24 @@ pub struct Stored {
     pub entries: Vec<(NameKey, Entry)>,
     /// Unparsed deliveries: the key that sorts them, and what the list shows.
     pub unparsed: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What is known of the order under a name, as it was settled last. Where a name is no order's,
+/// there are no totals and no rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledOrder {
+    pub name: NameKey,
+    /// The amounts that it counts for.
+    pub totals: Vec<u8>,
+    /// As lists show it. There may be several: a claim that fits no order stands beside it.
+    pub rows: Option<Vec<u8>>,
+}
+
+/// A range of keys of lists, from the first that it may hold up to one that it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    pub from: Vec<u8>,
+    pub until: Vec<u8>,
 }
 
 /// A click that may earn, and the time until which it must be remembered.
@@ -167,7 +187,7 @@ fn heard_to_bytes(heard: &Heard) -> Vec<u8> {
 }
 
 fn heard_from_bytes(bytes: &[u8]) -> Option<Heard> {
-    let time = |range: std::ops::Range<usize>| {
+    let time = |range: Range<usize>| {
         Some(Timestamp::from_ms(i64::from_be_bytes(bytes.get(range)?.try_into().ok()?)))
     };
     let id = str::from_utf8(bytes.get(16..)?).ok()?.to_owned();
@@ -192,7 +212,7 @@ pub(crate) fn visit_to_bytes(visit: &Visit) -> Vec<u8> {
 
 /// Reads a stored window; `None` for anything else.
 pub(crate) fn visit_from_bytes(click: ClickId, bytes: &[u8]) -> Option<Visit> {
-    let number = |range: std::ops::Range<usize>| bytes.get(range);
+    let number = |range: Range<usize>| bytes.get(range);
     let link = u64::from_be_bytes(number(0..8)?.try_into().ok()?);
     let clicked_at = i64::from_be_bytes(number(8..16)?.try_into().ok()?);
     let window_minutes = u32::from_be_bytes(number(16..VISIT_BYTES)?.try_into().ok()?);
@@ -263,13 +283,13 @@ pub enum Metric {
     Held,
 }
 
-/// What a number counts: one metric on one day, for one influencer in one campaign, and for one
-/// link if there is one.
+/// What a number counts: one metric in one hour, for one influencer in one campaign, and for one
+/// link if there is one. Counts of a campaign stand together, by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
-    /// The calendar day of the campaign's merchant, as days since 1970.
-    pub day: u32,
     pub campaign: CampaignId,
+    /// The hour by the clock of the campaign's merchant, as hours since 1970.
+    pub hour: u32,
     pub influencer: InfluencerId,
     /// `None` for an order that a coupon or a visit by a code brought, and for a session that a code
     /// opened.
@@ -277,13 +297,18 @@ pub struct CounterKey {
     pub metric: Metric,
 }
 
-const KEY_BYTES: usize = 4 + 8 + 8 + 9 + 4;
+const KEY_BYTES: usize = 8 + 4 + 8 + 9 + 4;
 
 impl CounterKey {
+    /// Returns the calendar day of the campaign's merchant, as days since 1970.
+    pub const fn day(&self) -> u32 {
+        self.hour / HOURS_OF_A_DAY
+    }
+
     pub fn to_bytes(self) -> Vec<u8> {
         let mut key = Vec::with_capacity(KEY_BYTES);
-        key.extend(self.day.to_be_bytes());
         key.extend(self.campaign.bits().to_be_bytes());
+        key.extend(self.hour.to_be_bytes());
         key.extend(self.influencer.bits().to_be_bytes());
         key.push(u8::from(self.link.is_some()));
         key.extend(self.link.map_or(0, LinkId::bits).to_be_bytes());
@@ -303,14 +328,13 @@ impl CounterKey {
 
     /// Reads a key; `None` for bytes of another shape.
     pub fn from_bytes(key: &[u8]) -> Option<Self> {
-        let number = |range: std::ops::Range<usize>| {
-            Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?))
-        };
+        let number =
+            |range: Range<usize>| Some(u64::from_be_bytes(key.get(range)?.try_into().ok()?));
         let detail = key.get(30..33)?;
         let currency = || str::from_utf8(detail).ok()?.parse().ok();
         Some(Self {
-            day: u32::from_be_bytes(key.get(..4)?.try_into().ok()?),
-            campaign: CampaignId::from_bits(number(4..12)?),
+            campaign: CampaignId::from_bits(number(0..8)?),
+            hour: u32::from_be_bytes(key.get(8..12)?.try_into().ok()?),
             influencer: InfluencerId::from_bits(number(12..20)?),
             link: (*key.get(20)? == 1).then_some(LinkId::from_bits(number(21..29)?)),
             metric: match key.get(29)? {
@@ -331,6 +355,37 @@ fn code(currency: &Currency) -> [u8; 3] {
     let mut code = [0; 3];
     code.copy_from_slice(currency.code().as_bytes());
     code
+}
+
+/// Hours of a day by the clock. On the day when the clock is set forward one of them is empty; on the
+/// day when it is set back one of them is two.
+pub const HOURS_OF_A_DAY: u32 = 24;
+
+/// Which counts are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountQuestion {
+    /// `None` for those of every campaign.
+    pub campaigns: Option<Vec<CampaignId>>,
+    pub influencer: Option<InfluencerId>,
+    /// From this hour on, and before the other one.
+    pub hours: Range<u32>,
+}
+
+impl CountQuestion {
+    /// Asks for everything.
+    pub const ALL: Self = Self { campaigns: None, influencer: None, hours: 0..u32::MAX };
+
+    pub(crate) fn has(&self, key: &CounterKey) -> bool {
+        self.hours.contains(&key.hour)
+            && self.influencer.is_none_or(|wanted| wanted == key.influencer)
+            && self.campaigns.as_ref().is_none_or(|wanted| wanted.contains(&key.campaign))
+    }
+
+    /// Returns the range of keys of a campaign.
+    pub(crate) fn range(&self, campaign: CampaignId) -> KeyRange {
+        let at = |hour: u32| [&campaign.bits().to_be_bytes()[..], &hour.to_be_bytes()].concat();
+        KeyRange { from: at(self.hours.start), until: at(self.hours.end) }
+    }
 }
 
 #[cfg(test)]
@@ -372,7 +427,7 @@ mod tests {
         for metric in metrics {
             for link in [None, Some(LinkId::from_bits(9))] {
                 let (campaign, influencer) = (CampaignId::from_bits(1), InfluencerId::from_bits(2));
-                let key = CounterKey { day: 20_000, campaign, influencer, link, metric };
+                let key = CounterKey { campaign, hour: 480_000, influencer, link, metric };
                 assert_eq!(key.to_bytes().len(), KEY_BYTES);
                 assert_eq!(CounterKey::from_bytes(&key.to_bytes()), Some(key));
             }

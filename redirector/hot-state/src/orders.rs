@@ -320,6 +320,23 @@ pub fn find_order(
     })
 }
 
+/// Returns the keys of the orders that bear a folded name.
+pub(crate) fn keys_of_orders(
+    state: &HotState,
+    merchant: MerchantId,
+    folded: &str,
+) -> Result<Vec<OrderKey>> {
+    let root = name_key(merchant, folded);
+    let mut known = NamedEntries::default();
+    known.read(state, [root.clone()])?;
+    let orders = known.group(&root).orders().into_iter();
+    let bears = |facts: &[OrderFact]| {
+        facts.iter().any(|fact| fact.names().iter().any(|name| name == folded))
+    };
+    let named = orders.filter(|(_, facts)| bears(facts));
+    Ok(named.map(|(key, _)| key).collect())
+}
+
 /// Returns the order whose key has this name.
 pub(crate) fn find_order_of_key(
     state: &HotState,

@@ -12,7 +12,6 @@ use std::ops::Deref;
 use anyhow::{Context, Result, bail};
 use journal::StreamName;
 use serde::{Deserialize, Serialize};
-use settlement::attribution::Method;
 use settlement::history::newness;
 use settlement::ledger::{CampaignAccount, Settled, settle};
 use shared::catalog::Catalog;
@@ -31,9 +30,10 @@ use shared::zone::Zone;
 use crate::customers::Brought;
 use crate::events::Events;
 use crate::histories::{self, customers_of, is_customer};
+use crate::listed::{Credited, Listed, rows_to_bytes};
 use crate::model::{
-    CounterKey, Entry, Metric, NameKey, Position, Stored, Window, name_key, totals_to_bytes,
-    window_expires_at,
+    CounterKey, Entry, Metric, NameKey, Position, SettledOrder, Stored, Window, name_key,
+    totals_to_bytes, window_expires_at,
 };
 use crate::orders::{
     Gathered, NamedEntries, clicks_of, keys_of, places_of, read_visits, superfluous,
@@ -84,10 +84,10 @@ type Visits = HashMap<ClickId, Visit, foldhash::fast::RandomState>;
 struct Zones(HashMap<CampaignId, Zone, foldhash::fast::RandomState>);
 
 impl Zones {
-    /// Returns the calendar day of the campaign's merchant: the days of the figures are those of the
-    /// statement.
-    fn day(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
-        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).day(at)
+    /// Returns the hour by the clock of the campaign's merchant: the days of the figures are those of
+    /// the statement.
+    fn hour(&mut self, campaign: CampaignId, at: Timestamp, catalog: &Catalog) -> u32 {
+        self.0.entry(campaign).or_insert_with(|| zone_of(campaign, catalog)).hour(at)
     }
 }
 
@@ -375,9 +375,9 @@ fn settle_groups<C: Deref<Target = Catalog>>(
             let Concerned { to_settle, others, names } =
                 concerned(state, known, visits, (some, with), now)?;
             let mut brought = Brought::default();
-            let totals = totals(&to_settle, &others, visits, &catalog(), &mut brought);
+            let settled = settled(&to_settle, &others, visits, &catalog(), &mut brought)?;
             let gone: Vec<_> = to_settle.values().flat_map(|facts| superfluous(facts)).collect();
-            state.put_totals(&totals)?;
+            state.put_orders(&settled)?;
             brought.store(state, now)?;
             state.remove_entries(&gone)?;
             gone.iter().for_each(|(name, entry)| known.remove(name, entry));
@@ -440,28 +440,36 @@ fn concerned(
     Ok(Concerned { to_settle: found.orders, others: others.orders, names })
 }
 
-/// Returns what orders count for, under each name that could be an order's id, and adds them to
-/// those that their clicks brought. `others` are other orders of their customers.
-fn totals(
+/// Returns what orders count for and how lists show them, under each name that could be an order's
+/// id, and adds them to those that their clicks brought. `others` are other orders of their customers.
+fn settled(
     orders: &BTreeMap<OrderKey, Vec<OrderFact>>,
     others: &BTreeMap<OrderKey, Vec<OrderFact>>,
     visits: &Visits,
     catalog: &Catalog,
     brought: &mut Brought,
-) -> Vec<(NameKey, Vec<u8>)> {
-    let mut totals: BTreeMap<NameKey, Vec<u8>> =
-        own_names(orders.values().flatten()).map(|name| (name, vec![])).collect();
+) -> Result<Vec<SettledOrder>> {
+    let no_order = |name: NameKey| SettledOrder { name, totals: vec![], rows: None };
+    let mut of_names: BTreeMap<NameKey, SettledOrder> =
+        own_names(orders.values().flatten()).map(|name| (name.clone(), no_order(name))).collect();
     let all = orders.values().chain(others.values());
     let all: Vec<Vec<&OrderFact>> = all.map(|facts| facts.iter().collect()).collect();
     let visit = |click: &ClickId| visits.get(click).copied();
     let newness = newness(&all, &visit);
+    let mut rows: BTreeMap<NameKey, Vec<Listed>> = BTreeMap::new();
     for ((key, facts), newness) in orders.iter().zip(&newness) {
         let Some(settled) = settle(facts, catalog, &visit, newness) else { continue };
         let name = name_key(key.merchant, &key.name);
         brought.add(&settled, &name);
-        totals.entry(name).or_default().extend(totals_to_bytes(&counts_for(&settled, catalog)));
+        rows.entry(name.clone()).or_default().push(Listed::of(key, &settled, facts));
+        let of_name = of_names.entry(name.clone()).or_insert_with(|| no_order(name));
+        of_name.totals.extend(totals_to_bytes(&counts_for(&settled, catalog)));
     }
-    totals.into_iter().collect()
+    for (name, rows) in rows {
+        let bytes = rows_to_bytes(&rows)?;
+        of_names.entry(name).and_modify(|of_name| of_name.rows = Some(bytes));
+    }
+    Ok(of_names.into_values().collect())
 }
 
 /// Returns every name that the key of an order of these facts may have. Where ids differ only in
@@ -503,8 +511,8 @@ fn counter_of(
 ) -> Option<CounterKey> {
     let link = catalog.links.get(link)?;
     let (campaign, influencer) = (link.campaign(), link.influencer());
-    let day = zones.day(campaign, at, catalog);
-    Some(CounterKey { day, campaign, influencer, link: Some(link.id()), metric })
+    let hour = zones.hour(campaign, at, catalog);
+    Some(CounterKey { campaign, hour, influencer, link: Some(link.id()), metric })
 }
 
 /// As [`counter_of`]. What a code opened counts for its owner, and for no link.
@@ -521,8 +529,8 @@ fn counter_of_opening(
     };
     let coupon = catalog.coupons.get(&visit.coupon)?;
     let (campaign, influencer) = (coupon.campaign, coupon.influencer);
-    let day = zones.day(campaign, at, catalog);
-    Some(CounterKey { day, campaign, influencer, link: None, metric })
+    let hour = zones.hour(campaign, at, catalog);
+    Some(CounterKey { campaign, hour, influencer, link: None, metric })
 }
 
 /// Returns whether a counter may be of this merchant: its campaign is of no other one.
@@ -536,20 +544,16 @@ fn zone_of(campaign: CampaignId, catalog: &Catalog) -> Zone {
     merchant.map_or(Zone::UTC, |merchant| Zone::named(&merchant.timezone))
 }
 
-/// Returns what a settled order counts for: on the day when it was placed, and its commission on
-/// the days when it was booked.
-fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
+/// Returns what a settled order counts for: in the hour when it was placed, and its commission in
+/// the hours when it was booked.
+pub(crate) fn counts_for(settled: &Settled, catalog: &Catalog) -> Vec<(CounterKey, i64)> {
     let mut counts = Vec::new();
     let order = &settled.order;
-    let credited = settled.decision.subject().filter(|_| settled.decision.method != Method::None);
-    let credited = credited.and_then(|subject| {
-        let (campaign, influencer) = (subject.campaign?, subject.influencer?);
-        Some((campaign, influencer, subject.link, zone_of(campaign, catalog)))
-    });
+    let credited = Credited::of(settled).map(|it| (it, zone_of(it.campaign, catalog)));
     let key_at = |at, metric| {
-        let (campaign, influencer, link, zone) = credited.as_ref()?;
+        let (Credited { campaign, influencer, link }, zone) = credited.as_ref()?;
         let (campaign, influencer, link) = (*campaign, *influencer, *link);
-        Some(CounterKey { day: zone.day(at), campaign, influencer, link, metric })
+        Some(CounterKey { campaign, hour: zone.hour(at), influencer, link, metric })
     };
     let key = |metric| key_at(order.placed_at, metric);
     if settled.accepted && order.status != Status::Draft && !order.test {
@@ -644,7 +648,7 @@ mod tests {
             let (catalog, mut zones) = (catalog(timezone), Zones::default());
             for _ in 0..2 {
                 let key = counter_of(LINK, time(at), metric, &catalog, &mut zones).unwrap();
-                assert_eq!(date(key.day), day, "{timezone} {at}");
+                assert_eq!(date(key.day()), day, "{timezone} {at}");
             }
         }
     }
@@ -680,7 +684,7 @@ mod tests {
         let settled = settle(&facts, &catalog, &|_| None, &Newness::default()).unwrap();
         let mut counts: Vec<_> = counts_for(&settled, &catalog)
             .into_iter()
-            .map(|(key, amount)| (date(key.day), key.metric, amount))
+            .map(|(key, amount)| (date(key.day()), key.metric, amount))
             .collect();
         counts.sort_unstable();
         let euro: Currency = "EUR".parse().unwrap();

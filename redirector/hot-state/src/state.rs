@@ -13,8 +13,10 @@ use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::embedded::Embedded;
+use crate::listed::Listed;
 use crate::model::{
-    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, totals_from_bytes,
+    CountQuestion, CounterKey, Entry, EntryKey, FirstBringer, KeyRange, NameKey, Position, Reach,
+    SettledOrder, Stored, totals_from_bytes,
 };
 use crate::redis::{Lost, Redis, WrongSetting};
 use crate::url::StateUrl;
@@ -128,11 +130,28 @@ impl HotState {
         }
     }
 
-    /// Sets the amounts that orders count for, by the order's name.
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
+    /// Sets what orders count for and how lists show them, by the order's name. What stood there
+    /// before goes, out of every list too.
+    pub fn put_orders(&self, orders: &[SettledOrder]) -> Result<()> {
         match self {
-            Self::Embedded(store) => store.put_totals(totals),
-            Self::Redis(redis) => redis.put_totals(totals),
+            Self::Embedded(store) => store.put_orders(orders),
+            Self::Redis(redis) => redis.put_orders(orders),
+        }
+    }
+
+    /// Returns the first keys of each range, so many at most, in their order.
+    pub fn list_keys(&self, ranges: &[KeyRange], count: usize) -> Result<Vec<Vec<Vec<u8>>>> {
+        match self {
+            Self::Embedded(store) => store.list_keys(ranges, count),
+            Self::Redis(redis) => redis.list_keys(ranges, count),
+        }
+    }
+
+    /// Returns the orders under names as lists show them.
+    pub fn listed(&self, names: &[NameKey]) -> Result<Vec<Vec<Listed>>> {
+        match self {
+            Self::Embedded(store) => store.listed(names),
+            Self::Redis(redis) => redis.listed(names),
         }
     }
 
@@ -179,19 +198,30 @@ impl HotState {
         }
     }
 
-    /// Calls `each` for every counter. The counters of each stream and of each order come
-    /// separately.
-    pub fn each_count(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
-        let mut of_order =
-            |_: &[u8], totals: &[u8]| totals_from_bytes(totals).for_each(|(key, n)| each(key, n));
+    /// Calls `each` for every counter that is asked for; one key may come several times. Returns how
+    /// many entries were read: the embedded store reads what is asked for and little else.
+    pub fn counts(
+        &self,
+        question: &CountQuestion,
+        each: &mut dyn FnMut(CounterKey, i64),
+    ) -> Result<usize> {
+        let mut read = 0;
+        let mut each = |key: CounterKey, amount| {
+            read += 1;
+            if question.has(&key) {
+                each(key, amount);
+            }
+        };
         match self {
-            Self::Embedded(store) => store.each_total(&mut of_order)?,
-            Self::Redis(redis) => redis.each_total(&mut of_order)?,
+            Self::Embedded(store) => store.each_counter(question, &mut each)?,
+            Self::Redis(redis) => {
+                redis.each_total(&mut |_, totals| {
+                    totals_from_bytes(totals).for_each(|(key, amount)| each(key, amount));
+                })?;
+                redis.each_counter(&mut each)?;
+            }
         }
-        match self {
-            Self::Embedded(store) => store.each_counter(each),
-            Self::Redis(redis) => redis.each_counter(each),
-        }
+        Ok(read)
     }
 
     /// Returns the names under which a merchant's orders have amounts.

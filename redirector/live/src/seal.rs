@@ -25,6 +25,8 @@ pub enum Purpose {
     Secrets,
     /// Orders in a hot state that nodes share.
     HotState,
+    /// Where a list goes on, as whoever reads it is told. It names orders that they may not see.
+    Cursors,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Exchange => "afterclick 2026-11-30 exchange of changes v1",
             Self::Secrets => "afterclick 2026-11-30 secrets at rest v1",
             Self::HotState => "afterclick 2026-11-30 orders in a shared hot state v1",
+            Self::Cursors => "afterclick 2026-12-01 cursors of lists v1",
         }
     }
 
@@ -41,7 +44,7 @@ impl Purpose {
     fn opens_with(self, state: KeyState) -> bool {
         match self {
             // SECURITY: what a revoked key sealed in a place that is not trusted may be anybody's.
-            Self::Exchange | Self::HotState => {
+            Self::Exchange | Self::HotState | Self::Cursors => {
                 !matches!(state, KeyState::Retired | KeyState::Revoked)
             }
             Self::Secrets => true,

@@ -15,6 +15,7 @@ use shared::platform::Platform;
 use shared::time::{Span, Timestamp};
 use shared::token::{Claims, KeyRing, TokenError, TokenKey};
 
+use crate::seal::{Purpose, Sealer};
 use crate::shards::Shards;
 
 /// The catalog as of one change.
@@ -243,6 +244,11 @@ impl Snapshot {
     /// Returns whether a host is itself the domain of a merchant, and no host of the agency.
     pub fn is_domain(&self, host: &str) -> bool {
         self.domains.get(host).is_some() && !self.agency_hosts.iter().any(|agency| agency == host)
+    }
+
+    /// Returns what seals content for a purpose with the installation's keys.
+    pub fn sealer(&self, purpose: Purpose) -> Sealer {
+        Sealer::new(&self.ring, purpose)
     }
 
     /// Verifies a click token of any merchant.

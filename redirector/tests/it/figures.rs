@@ -86,3 +86,27 @@ async fn every_metric_says_what_it_counts_before_its_values() {
     }
     assert!(seen.contains(&"afterclick_clicks_total"), "{}", metrics.body);
 }
+
+#[tokio::test]
+async fn hours_are_those_of_the_merchants_clock() {
+    let stage = Stage::set().await;
+    let hour_of = |at_ms: i64| {
+        let at = jiff::Timestamp::from_millisecond(at_ms).unwrap();
+        at.in_tz("Europe/Berlin").unwrap().strftime("%Y-%m-%dT%H:00").to_string()
+    };
+    let before = hour_of(now_ms());
+    stage.click(&[]).await;
+    stage.figures().await;
+    let possible = [before, hour_of(now_ms())];
+    let (from, to) = (&possible[0][..10], &possible[1][..10]);
+    let path = format!("/api/v1/stats?by=hour&from={from}&to={to}&compare=previous");
+    let stats = stage.product.read(&path).await.unwrap();
+    let row = &stats["rows"][0];
+    assert!(possible.contains(&text(&row["hour"])), "{stats}");
+    assert_eq!((&row["clicks"]["raw"], &row["previous"]["clicks"]["raw"]), (&json!(1), &json!(0)));
+    for path in ["by=hour", "by=hour&from=2026-01-01&to=2026-03-04", "compare=previous"] {
+        let path = format!("/api/v1/stats?{path}");
+        let answer = stage.product.ask(Method::GET, &path, "text/plain", String::new()).await;
+        assert_eq!(answer.unwrap().status, 422, "{path}");
+    }
+}

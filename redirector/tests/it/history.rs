@@ -182,7 +182,7 @@ async fn lists_are_filtered_searched_sorted_and_told_as_tables() {
         let answer = product.ask(Method::GET, &path, "application/json", "").await.unwrap();
         assert_eq!(answer.status, 422, "{wrong}: {}", answer.body);
     }
-    let path = "/api/v1/influencers?format=csv&separator=semicolon&sort=name&q=%3D";
+    let path = "/api/v1/influencers?format=csv&separator=%3B&sort=name&q=%3D";
     let answer = product.ask(Method::GET, path, "application/json", "").await.unwrap();
     assert_eq!(answer.header("content-type"), "text/csv; charset=utf-8");
     let lines: Vec<_> = answer.body.lines().collect();

@@ -25,6 +25,7 @@ mod magento;
 mod names;
 mod new_customers;
 mod nodes;
+mod order_list;
 mod outage;
 mod payouts;
 mod people;

@@ -117,8 +117,8 @@ async fn health_and_changes_do_not_wait_for_a_redis_that_is_slow() {
 }
 
 /// The rights that docs/run/operate.md names.
-const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers +type +unlink +multi \
-    +exec +info +ping +cluster|slots";
+const RIGHTS: &str = "+get +set +hget +hset +hsetnx +hdel +hlen +hkeys +hmget +hgetall +sadd +smembers \
+    +zadd +zrem +zrange +type +unlink +multi +exec +info +ping +cluster|slots";
 
 #[tokio::test]
 async fn a_user_with_few_rights_is_enough() {

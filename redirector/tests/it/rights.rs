@@ -72,6 +72,7 @@ const TABLE: &[(&str, [Gets; 4])] = &[
     ("people_invite", [Out, Out, Out, Out]),
     ("people_end_sign_ins", [Out, Out, Out, Out]),
     ("stats", [In, In, In, In]),
+    ("orders_list", [In, In, In, In]),
     ("orders_show", [In, Out, Nothing, Out]),
     ("orders_import", [Out, Out, Out, Out]),
     ("leads_import", [Out, Out, Out, Out]),

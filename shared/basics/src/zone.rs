@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
-const DAY_SECONDS: i64 = 86_400;
+const HOUR_SECONDS: i64 = 3600;
+const HOURS_OF_A_DAY: u32 = 24;
 
 impl Zone {
     /// UTC.
@@ -24,10 +25,16 @@ impl Zone {
 
     /// Returns the calendar day of a point in time, as days since 1970-01-01. Summer time counts.
     pub fn day(&self, at: Timestamp) -> u32 {
+        self.hour(at) / HOURS_OF_A_DAY
+    }
+
+    /// Returns the hour by the clock of a point in time, as hours since 1970-01-01. Summer time counts:
+    /// on the day when it begins an hour is left out, and when it ends one comes twice.
+    pub fn hour(&self, at: Timestamp) -> u32 {
         let instant = jiff::Timestamp::from_millisecond(at.as_ms()).unwrap_or_default();
         let ahead = i64::from(self.0.to_offset(instant).seconds());
-        let day = (at.as_ms().div_euclid(1000) + ahead).div_euclid(DAY_SECONDS);
-        u32::try_from(day).unwrap_or(0)
+        let hour = (at.as_ms().div_euclid(1000) + ahead).div_euclid(HOUR_SECONDS);
+        u32::try_from(hour).unwrap_or(0)
     }
 
     /// Returns the calendar day of a point in time. Summer time counts.
@@ -67,7 +74,7 @@ mod tests {
     /// Returns the date of a point in time in a zone.
     fn date(zone: &str, at: &str) -> String {
         let day = Zone::named(zone).day(at.parse().unwrap());
-        Timestamp::from_ms(i64::from(day) * DAY_SECONDS * 1000).utc_date()
+        Timestamp::from_ms(i64::from(day) * 86_400_000).utc_date()
     }
 
     #[test]
@@ -141,6 +148,23 @@ mod tests {
         ] {
             assert_eq!(date(zone, last), day, "{zone} {last}");
             assert_eq!(date(zone, first), next, "{zone} {first}");
+        }
+    }
+
+    #[test]
+    fn hours_are_those_that_the_clock_shows() {
+        for (zone, at, shown) in [
+            ("UTC", "2026-11-25T14:59:59Z", "2026-11-25T14:00:00.000Z"),
+            ("Europe/Riga", "2026-11-25T22:00:00Z", "2026-11-26T00:00:00.000Z"),
+            ("Asia/Kathmandu", "2026-11-25T18:14:59Z", "2026-11-25T23:00:00.000Z"),
+            // In Berlin two o'clock is left out in March and comes twice in October.
+            ("Europe/Berlin", "2026-03-29T00:59:59Z", "2026-03-29T01:00:00.000Z"),
+            ("Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-29T03:00:00.000Z"),
+            ("Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T02:00:00.000Z"),
+            ("Europe/Berlin", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00.000Z"),
+        ] {
+            let hour = i64::from(Zone::named(zone).hour(at.parse().unwrap()));
+            assert_eq!(Timestamp::from_ms(hour * 3_600_000).to_string(), shown, "{zone} {at}");
         }
     }
 

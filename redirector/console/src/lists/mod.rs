@@ -71,9 +71,8 @@ pub(crate) async fn list(
 /// Returns the separator of a table, if one is asked for.
 fn table(asked: &Asked) -> Result<Option<Separator>, Problem> {
     let separator = asked.separator.as_deref();
-    let separator = separator.map(|name| {
-        Separator::named(name).ok_or_else(|| wrong("separator", "expected comma, semicolon or tab"))
-    });
+    let separator = separator
+        .map(|name| Separator::named(name).ok_or_else(|| wrong("separator", "expected , or ;")));
     let separator = separator.transpose()?;
     match asked.format.as_deref() {
         None => Ok(separator),

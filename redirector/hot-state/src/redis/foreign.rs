@@ -23,7 +23,8 @@ pub(super) fn type_of(key: &[u8]) -> Option<&'static str> {
     match kind {
         b'w' | b'e' | b'g' => Some("string"),
         b'k' => Some("set"),
-        b'n' | b't' | b'c' | b'd' | b'p' | b'u' | b'x' => Some("hash"),
+        b'i' => Some("zset"),
+        b'n' | b't' | b'a' | b'o' | b'c' | b'd' | b'f' | b'p' | b'u' | b'x' => Some("hash"),
         _ => None,
     }
 }

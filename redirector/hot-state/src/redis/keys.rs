@@ -4,6 +4,8 @@
 pub(super) const BUCKETS: u8 = 64;
 /// The bucket of data that belongs to no id: unparsed deliveries, changes of the catalog.
 pub(super) const FIRST: u8 = 0;
+/// The kind of the keys that hold what orders count for. Earlier releases had `t`, by days.
+pub(super) const TOTALS: u8 = b'a';
 /// The field of a stream's counters that holds the position up to which they count.
 pub(super) const COUNTED: &[u8] = b"@";
 
@@ -23,13 +25,13 @@ pub(super) fn key_of(kind: u8, id: &[u8]) -> Vec<u8> {
     key(bucket_of(id), kind, id)
 }
 
-/// A stream's counters, by the merchants' days.
+/// A stream's counters, by campaign and the merchants' hours.
 pub(super) fn counters_of(stream: &[u8]) -> Vec<u8> {
-    key_of(b'd', stream)
+    key_of(b'f', stream)
 }
 
-/// The counters that earlier releases kept, by UTC days. A stream without counters is counted from
-/// its beginning, and nodes of both releases may share a store meanwhile.
-pub(super) fn counters_by_utc_of(stream: &[u8]) -> Vec<u8> {
-    key_of(b'c', stream)
+/// The counters that earlier releases kept, by UTC days and by the merchants' days. A stream without
+/// counters is counted from its beginning, and nodes of both releases may share a store meanwhile.
+pub(super) fn earlier_counters_of(stream: &[u8]) -> [Vec<u8>; 2] {
+    [key_of(b'c', stream), key_of(b'd', stream)]
 }

@@ -8,9 +8,11 @@
 //! | `ac:{2f}e<generation><event id>` | string, expires | the record that brought the event first |
 //! | `ac:{2f}n<merchant, name>` | hash | what stands under an order's name, or under a customer's hash, sealed |
 //! | `ac:{2f}k` | set | the names that have an `n` hash |
-//! | `ac:{2f}t` | hash | name → what its order counts for |
-//! | `ac:{2f}d<stream>` | hash | counter → how many, and `@`: up to which record; earlier it was `c` |
-//! | `ac:{2f}p` | hash | stream → last record that this bucket has; `~` and node → its last mark |
+//! | `ac:{2f}a` | hash | name → what its order counts for; earlier it was `t` |
+//! | `ac:{2f}o` | hash | name → its order as lists show it, sealed |
+//! | `ac:{2f}i` | sorted set | list, part of it, time, name: which orders a list has |
+//! | `ac:{2f}f<stream>` | hash | counter → how many, and `@`: up to which record; earlier it was `c`, then `d` |
+//! | `ac:{2f}p` | hash | stream → last record that this bucket has, and the layout by which it was projected; `~` and node → its last mark |
 //! | `ac:{00}u` | hash | unparsed deliveries |
 //! | `ac:{00}x` | hash | the catalog's changes by their hash, for other nodes |
 //! | `ac:{00}g` | string | the generation: a new one each time that everything is rebuilt |
@@ -36,6 +38,7 @@ mod client;
 mod connection;
 mod foreign;
 mod keys;
+mod lists;
 mod store;
 mod watch;
 

@@ -15,12 +15,12 @@ use crate::model::{
 use crate::redis::buckets::{Buckets, in_order};
 use crate::redis::client::Redis;
 use crate::redis::keys::{
-    BUCKETS, COUNTED, FIRST, bucket_of, counters_by_utc_of, counters_of, key, key_of,
+    BUCKETS, COUNTED, FIRST, TOTALS, bucket_of, counters_of, earlier_counters_of, key, key_of,
 };
-use crate::redis::watch::Lost;
+use crate::redis::watch::{Lost, told};
 
 /// Returns what an entry is sealed under: where it stands.
-fn sealed_name(name: &[u8], entry: &[u8]) -> Vec<u8> {
+pub(super) fn sealed_name(name: &[u8], entry: &[u8]) -> Vec<u8> {
     [&(name.len() as u64).to_be_bytes()[..], name, entry].concat()
 }
 
@@ -44,14 +44,15 @@ impl Redis {
             let names: Vec<Vec<u8>> =
                 self.run(|c| redis::cmd("SMEMBERS").arg(key(bucket, b'k', &[])).query(c))?;
             let mut keys: Vec<Vec<u8>> =
-                b"ptkug".iter().map(|&kind| key(bucket, kind, &[])).collect();
+                b"ptakugoi".iter().map(|&kind| key(bucket, kind, &[])).collect();
             keys.extend(names.iter().map(|name| key(bucket, b'n', name)));
             for some in keys.chunks(1000) {
                 self.run(|c| redis::cmd("UNLINK").arg(some).query::<()>(c))?;
             }
         }
         for stream in streams {
-            let counters = [counters_of(&stream), counters_by_utc_of(&stream)];
+            let [utc, by_day] = earlier_counters_of(&stream);
+            let counters = [counters_of(&stream), utc, by_day];
             self.run(|c| redis::cmd("UNLINK").arg(&counters).query::<()>(c))?;
         }
         Ok(())
@@ -116,20 +117,6 @@ impl Redis {
         Ok(bringers.iter().zip(held).map(first).collect())
     }
 
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
-        let mut buckets = Buckets::default();
-        for (name, value) in totals {
-            buckets
-                .of(name)
-                .cmd("HSET")
-                .arg(key(bucket_of(name), b't', &[]))
-                .arg(name)
-                .arg(value)
-                .ignore();
-        }
-        buckets.write::<()>(self).map(|_| ())
-    }
-
     /// Writes counters, and the position up to which they count, in one step.
     ///
     /// # Errors
@@ -155,7 +142,7 @@ impl Redis {
         let mut pipeline = redis::pipe();
         pipeline.atomic();
         if from == Position::default() {
-            pipeline.cmd("UNLINK").arg(counters_by_utc_of(name)).ignore();
+            pipeline.cmd("UNLINK").arg(&earlier_counters_of(name)).ignore();
         }
         pipeline.cmd("HGET").arg(&place).arg(COUNTED);
         let set = pipeline.cmd("HSET").arg(&place).arg(COUNTED).arg(&said);
@@ -178,7 +165,7 @@ impl Redis {
             self.forget();
             return Err(Lost.into());
         }
-        self.progress().reached.insert(name.to_vec(), position.to_bytes());
+        self.progress().reached.insert(name.to_vec(), told(position));
         Ok(())
     }
 
@@ -242,7 +229,7 @@ impl Redis {
     pub fn each_total(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         for bucket in 0..BUCKETS {
             let totals: Vec<(Vec<u8>, Vec<u8>)> =
-                self.run(|c| redis::cmd("HGETALL").arg(key(bucket, b't', &[])).query(c))?;
+                self.run(|c| redis::cmd("HGETALL").arg(key(bucket, TOTALS, &[])).query(c))?;
             totals.iter().for_each(|(name, value)| each(name, value));
         }
         Ok(())
@@ -252,7 +239,7 @@ impl Redis {
         let mut found = Vec::new();
         for bucket in 0..BUCKETS {
             let names: Vec<Vec<u8>> =
-                self.run(|c| redis::cmd("HKEYS").arg(key(bucket, b't', &[])).query(c))?;
+                self.run(|c| redis::cmd("HKEYS").arg(key(bucket, TOTALS, &[])).query(c))?;
             found.extend(
                 names.into_iter().filter(|name| name.starts_with(&merchant.bits().to_be_bytes())),
             );

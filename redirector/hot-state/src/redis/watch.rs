@@ -15,6 +15,23 @@ use crate::redis::keys::{BUCKETS, COUNTED, FIRST, counters_of, key};
 #[error("Redis lost some of its data; it is projected again")]
 pub(crate) struct Lost;
 
+/// The version of the layout of what is projected. A stream that was projected by another one is
+/// projected again from its beginning; what an earlier release reads stays as it is.
+const LAYOUT: u8 = 2;
+
+/// Returns a position as buckets keep it.
+pub(super) fn told(position: Position) -> Vec<u8> {
+    [&position.to_bytes()[..], &[LAYOUT]].concat()
+}
+
+/// Reads what [`told`] wrote. Anything else means the beginning.
+fn position_of(told: &[u8]) -> Position {
+    match told.split_last() {
+        Some((&LAYOUT, position)) => Position::from_bytes(position),
+        _ => Position::default(),
+    }
+}
+
 impl Redis {
     /// Drops what the buckets last reported, so that they are asked again.
     pub fn forget(&self) {
@@ -29,7 +46,7 @@ impl Redis {
         self.ask_buckets()?;
         let progress = self.progress();
         let of_bucket = |said: &HashMap<Vec<u8>, Vec<u8>>| {
-            said.get(name).map_or_else(Position::default, |bytes| Position::from_bytes(bytes))
+            said.get(name).map_or_else(Position::default, |bytes| position_of(bytes))
         };
         let positions = || progress.said.iter().map(of_bucket).chain([counted]);
         let least = positions().min_by_key(|position| position.seq).unwrap_or_default();

@@ -1,9 +1,5 @@
-//! The embedded store: fjall, an LSM tree, in the data folder.
-//!
-//! It is an index only. It is never fsynced for its own sake, since a lost tail is projected again
-//! from the journal.
+//! The store itself: how it is opened and emptied, and what the journal's records put into it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,12 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use journal::StreamName;
-use shared::id::{ClickId, MerchantId};
+use shared::id::ClickId;
 use shared::order::Visit;
 use shared::time::Timestamp;
 
 use crate::model::{
-    CounterKey, Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
+    Entry, EntryKey, FirstBringer, NameKey, Position, Reach, Stored, visit_from_bytes,
     visit_to_bytes, window_expires_at,
 };
 
@@ -29,28 +25,32 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 /// shrink.
 const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
 /// The version of the layout of keys and values.
-const LAYOUT: &[u8] = b"6";
+const LAYOUT: &[u8] = b"7";
 /// The key of that version; no stream has this name.
-const LAYOUT_KEY: &[u8] = b"(layout)";
+pub(super) const LAYOUT_KEY: &[u8] = b"(layout)";
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
 pub struct Embedded {
-    database: Database,
+    pub(super) database: Database,
     /// Click id → the touch and the click before it: an attribution window.
-    windows: Keyspace,
+    pub(super) windows: Keyspace,
     /// Event id → the first record that brought it, and the time until which that is kept.
-    events: Keyspace,
+    pub(super) events: Keyspace,
     /// Name and entry → what stands under an order's name.
-    entries: Keyspace,
+    pub(super) entries: Keyspace,
     /// Name → the amounts that its order counts for.
-    totals: Keyspace,
-    /// Stream and counter → the count.
-    counters: Keyspace,
+    pub(super) totals: Keyspace,
+    /// List, part of it, time, name → nothing: which orders a list has. Beside that, under kinds that
+    /// no list has: name → its orders as lists show them; influencer and campaign → nothing, where
+    /// something was ever counted for whom.
+    pub(super) lists: Keyspace,
+    /// Stream and counter → the count. Under the empty name: what all orders count for together.
+    pub(super) counters: Keyspace,
     /// Stream → the last record that is projected.
-    positions: Keyspace,
+    pub(super) positions: Keyspace,
     /// Time of arrival and a hash → an unparsed delivery, without its body.
-    unparsed: Keyspace,
+    pub(super) unparsed: Keyspace,
 }
 
 /// Why the store was not opened.
@@ -139,9 +139,19 @@ impl Embedded {
             let space = |name: &str| database.keyspace(name, options);
             let [windows, events, entries, totals] =
                 [space("windows")?, space("events")?, space("entries")?, space("totals")?];
-            let [counters, positions, unparsed] =
-                [space("counters")?, space("positions")?, space("unparsed")?];
-            Ok(Self { windows, events, entries, totals, counters, positions, unparsed, database })
+            let [lists, counters, positions, unparsed] =
+                [space("lists")?, space("counters")?, space("positions")?, space("unparsed")?];
+            Ok(Self {
+                windows,
+                events,
+                entries,
+                totals,
+                lists,
+                counters,
+                positions,
+                unparsed,
+                database,
+            })
         };
         match catch_unwind(AssertUnwindSafe(open)) {
             Ok(Ok(store)) => Ok(store),
@@ -160,6 +170,7 @@ impl Embedded {
             &self.events,
             &self.entries,
             &self.totals,
+            &self.lists,
             &self.unparsed,
         ];
         spaces.into_iter().try_for_each(|space| self.remove_where(space, |_, _| true))?;
@@ -248,31 +259,6 @@ impl Embedded {
         Ok(first)
     }
 
-    pub fn put_totals(&self, totals: &[(NameKey, Vec<u8>)]) -> Result<()> {
-        let mut writes = self.database.batch();
-        for (name, value) in totals {
-            writes.insert(&self.totals, name.as_slice(), value.as_slice());
-        }
-        Ok(writes.commit()?)
-    }
-
-    /// Writes counters and position in one step: after a crash both are there, or neither.
-    pub fn count(
-        &self,
-        stream: &StreamName,
-        position: Position,
-        counts: &BTreeMap<CounterKey, i64>,
-    ) -> Result<()> {
-        let mut writes = self.database.batch();
-        for (key, amount) in counts {
-            let key = counter_key(stream, key);
-            let held = self.counters.get(&key)?.map_or(0, |bytes| amount_of(&bytes));
-            writes.insert(&self.counters, key, (held + amount).to_be_bytes());
-        }
-        writes.insert(&self.positions, stream.as_str(), position.to_bytes());
-        Ok(writes.commit()?)
-    }
-
     pub fn visits(&self, clicks: &[ClickId]) -> Result<Vec<Visit>> {
         let mut found = Vec::new();
         for click in clicks {
@@ -295,33 +281,16 @@ impl Embedded {
         names.iter().map(of_name).collect()
     }
 
-    pub fn each_total(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
-        each_of(&self.totals, &[], each)
-    }
-
-    pub fn names_with_totals(&self, merchant: MerchantId) -> Result<Vec<NameKey>> {
-        let mut names = Vec::new();
-        each_of(&self.totals, &merchant.bits().to_be_bytes(), &mut |name, _| {
-            names.push(name.to_vec());
-        })?;
-        Ok(names)
-    }
-
-    pub fn each_counter(&self, each: &mut dyn FnMut(CounterKey, i64)) -> Result<()> {
-        each_of(&self.counters, &[], &mut |key, value| {
-            let length = key.first().copied().map_or(0, usize::from);
-            if let Some(key) = key.get(1 + length..).and_then(CounterKey::from_bytes) {
-                each(key, amount_of(value));
-            }
-        })
-    }
-
     pub fn each_unparsed(&self, each: &mut dyn FnMut(&[u8])) -> Result<()> {
         each_of(&self.unparsed, &[], &mut |_, value| each(value))
     }
 }
 
-fn each_of(space: &Keyspace, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+pub(super) fn each_of(
+    space: &Keyspace,
+    prefix: &[u8],
+    each: &mut dyn FnMut(&[u8], &[u8]),
+) -> Result<()> {
     for entry in space.prefix(prefix) {
         let (key, value) = entry.into_inner()?;
         each(&key, &value);
@@ -334,17 +303,6 @@ fn each_of(space: &Keyspace, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8])) 
 fn entry_key(name: &[u8], entry: &[u8]) -> Vec<u8> {
     let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes()[..], name, entry].concat()
-}
-
-/// A stream's name has at most 64 bytes.
-fn counter_key(stream: &StreamName, counter: &CounterKey) -> Vec<u8> {
-    let name = stream.as_str().as_bytes();
-    let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    [&[length][..], name, &counter.to_bytes()].concat()
-}
-
-fn amount_of(bytes: &[u8]) -> i64 {
-    bytes.try_into().map_or(0, i64::from_be_bytes)
 }
 
 fn expiry_of(value: &[u8]) -> Option<Timestamp> {
