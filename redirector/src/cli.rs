@@ -1,6 +1,7 @@
 //! The command line: names and help texts, and nothing else. `config` checks all values at once.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::ServerFlags;
 
 /// Self-hosted attribution edge for performance-based influencer marketing.
 #[derive(Debug, Parser)]
@@ -47,6 +48,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    #[command(flatten)]
+    Asked(Box<client::Asked>),
 }
 
 /// Who is erased.
@@ -93,10 +96,14 @@ pub(crate) enum TokenCommand {
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
         #[command(flatten)]
+        there: There,
+        #[command(flatten)]
         settings: Settings,
     },
     /// List all access tokens, without their secrets.
     List {
+        #[command(flatten)]
+        there: There,
         #[command(flatten)]
         settings: Settings,
     },
@@ -106,8 +113,34 @@ pub(crate) enum TokenCommand {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
+        there: There,
+        #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// A server elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct There {
+    /// Ask the server whose admin listener has this address, instead of using the journal here.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Access token of an admin, for --url.
+    #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// File with this access token.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_TOKEN_FILE")]
+    pub(crate) token_file: Option<String>,
+}
+
+impl There {
+    /// Returns the settings with which the server there is asked; `None` for the journal here.
+    pub(crate) fn settings(&self, settings: &Settings) -> Option<Settings> {
+        let url = Some(self.url.clone()?);
+        let (token, token_file) = (self.token.clone(), self.token_file.clone());
+        let server = ServerFlags { url, token, token_file, config: settings.config.clone() };
+        Some(Settings { server, ..settings.clone() })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,6 +183,34 @@ pub(crate) enum RoleName {
     Merchant,
     /// Read one influencer's figures.
     Influencer,
+}
+
+impl RoleName {
+    /// The API's word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Merchant => "merchant",
+            Self::Influencer => "influencer",
+        }
+    }
+}
+
+/// The settings of the environment, for commands that have few flags.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Environment {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Settings {
+    /// Returns what the environment and the configuration file say, for a command that asks a server.
+    pub(crate) fn of(server: ServerFlags) -> Self {
+        let nothing: [&str; 0] = [];
+        let of_environment = Environment::parse_from(nothing).settings;
+        Self { config: server.config.clone(), server, ..of_environment }
+    }
 }
 
 /// Settings as texts. A flag wins over the environment (`AFTERCLICK_*`), the environment over the
@@ -265,6 +326,9 @@ pub(crate) struct Settings {
     /// File with the first admin token: other users of the machine see flags.
     #[arg(long, value_name = "FILE", env = "AFTERCLICK_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<String>,
+    /// Where commands that ask the API find it. Only these commands have flags for it.
+    #[arg(skip)]
+    pub(crate) server: ServerFlags,
     /// A fault to plant, to show that the tests catch it.
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]

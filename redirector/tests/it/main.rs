@@ -11,6 +11,7 @@ mod channels;
 mod claims;
 mod clock;
 mod code_visits;
+mod command_line;
 mod damage;
 mod erase;
 mod events;
