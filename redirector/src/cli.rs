@@ -1,5 +1,7 @@
 //! The command line: names and help texts, and nothing else. `config` checks all values at once.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::ServerFlags;
 
@@ -48,8 +50,46 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Set up a new installation: write a configuration file, make the data folder with keys and a
+    /// first access token. Run again, it says what is there and changes nothing.
+    Init {
+        /// Configuration file to write.
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "AFTERCLICK_CONFIG",
+            default_value = "afterclick.toml"
+        )]
+        config: PathBuf,
+        /// Folder of journal, keys and embedded state [default: data].
+        #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA")]
+        data: Option<PathBuf>,
+    },
+    /// Print what makes a shell complete commands and flags.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: ShellName,
+    },
+    /// Print the manual page, or write one for each command.
+    Man {
+        /// Write all pages into this folder, which must exist.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     #[command(flatten)]
     Asked(Box<client::Asked>),
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellName {
+    /// Bash: `source <(afterclick completions bash)`.
+    Bash,
+    /// Zsh: a file `_afterclick` in a folder of `fpath`.
+    Zsh,
+    /// Fish: a file in ~/.config/fish/completions.
+    Fish,
 }
 
 /// Who is erased.
@@ -205,11 +245,15 @@ struct Environment {
 }
 
 impl Settings {
-    /// Returns what the environment and the configuration file say, for a command that asks a server.
+    /// Returns the environment's settings and these flags, for a command that asks a server.
     pub(crate) fn of(server: ServerFlags) -> Self {
+        Self { config: server.config.clone(), server, ..Self::of_environment() }
+    }
+
+    /// Returns what the environment says.
+    pub(crate) fn of_environment() -> Self {
         let nothing: [&str; 0] = [];
-        let of_environment = Environment::parse_from(nothing).settings;
-        Self { config: server.config.clone(), server, ..of_environment }
+        Environment::parse_from(nothing).settings
     }
 }
 
@@ -333,4 +377,24 @@ pub(crate) struct Settings {
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]
     pub(crate) fault: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_flag_has_help() {
+        let mut left = vec![Cli::command()];
+        while let Some(command) = left.pop() {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name}");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{name}: {}", arg.get_id());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+    }
 }

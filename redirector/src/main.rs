@@ -8,10 +8,14 @@ mod commands;
 mod config;
 mod doctor;
 mod erase;
+mod init;
 mod jobs;
 mod journals;
+mod manual;
 mod memory;
 mod outbound;
+#[cfg(test)]
+mod reference;
 mod secret_file;
 mod serve;
 
@@ -74,6 +78,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
             commands::print(&doctor::rules(&access::catalog_here(&config)?))?;
             return Ok(is_well);
         }
+        Command::Init { config, data } => init::init(&config, data.as_deref())?,
+        Command::Completions { shell } => manual::print_completions(shell)?,
+        Command::Man { out } => manual::man(out.as_deref())?,
         Command::Asked(asked) => ask::ask(&asked)?,
     }
     Ok(true)

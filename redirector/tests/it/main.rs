@@ -16,6 +16,7 @@ mod damage;
 mod erase;
 mod events;
 mod figures;
+mod first_steps;
 mod inflation;
 mod leads;
 mod life;
