@@ -6,6 +6,7 @@ mod acme;
 mod admin;
 mod admin_surface;
 mod at_rest;
+mod campaign_page;
 mod catalog_rules;
 mod channels;
 mod claims;
