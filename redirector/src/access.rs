@@ -48,10 +48,23 @@ pub(crate) fn create_token(
     if let Some(expires_at) = expires_at.filter(|expires_at| *expires_at <= now) {
         bail!("--expires: {expires_at} lies in the past");
     }
+    print(&format!("{}\n", make_token(config, role, name, expires_at)?))
+}
+
+/// Makes an access token, records its hash and returns the token.
+///
+/// # Errors
+/// When the journal cannot be written.
+pub(crate) fn make_token(
+    config: &Config,
+    role: Role,
+    name: Option<String>,
+    expires_at: Option<Timestamp>,
+) -> Result<String> {
     let token = auth::generate();
-    let made = AccessToken::new(auth::hash(&token), role, now);
+    let made = AccessToken::new(auth::hash(&token), role, clock::now());
     append(config, Entity::AccessToken(AccessToken { name, expires_at, ..made }))?;
-    print(&format!("{token}\n"))
+    Ok(token)
 }
 
 /// Checks that the holder of a token exists: a token for a misspelt id would show nothing, to nobody's

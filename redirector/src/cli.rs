@@ -1,6 +1,9 @@
 //! The command line: names and help texts, and nothing else. `config` checks all values at once.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::ServerFlags;
 
 /// Self-hosted attribution edge for performance-based influencer marketing.
 #[derive(Debug, Parser)]
@@ -47,6 +50,56 @@ pub(crate) enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Set up a new installation: write a configuration file, make the data folder with keys and a
+    /// first access token. Run again, it says what is there and changes nothing.
+    Init {
+        /// Configuration file to write.
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "AFTERCLICK_CONFIG",
+            default_value = "afterclick.toml"
+        )]
+        config: PathBuf,
+        /// Folder of journal, keys and embedded state [default: data].
+        #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA")]
+        data: Option<PathBuf>,
+    },
+    /// Try it: serve a sample campaign with three weeks of figures from a temporary folder. Ctrl-C
+    /// ends it and removes the folder.
+    Demo {
+        /// Address of the public listener [default: 127.0.0.1:8080].
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Address of the admin listener [default: 127.0.0.1:8081].
+        #[arg(long, value_name = "ADDR")]
+        admin: Option<String>,
+    },
+    /// Print what makes a shell complete commands and flags.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: ShellName,
+    },
+    /// Print the manual page, or write one for each command.
+    Man {
+        /// Write all pages into this folder, which must exist.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    #[command(flatten)]
+    Asked(Box<client::Asked>),
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellName {
+    /// Bash: `source <(afterclick completions bash)`.
+    Bash,
+    /// Zsh: a file `_afterclick` in a folder of `fpath`.
+    Zsh,
+    /// Fish: a file in ~/.config/fish/completions.
+    Fish,
 }
 
 /// Who is erased.
@@ -93,10 +146,14 @@ pub(crate) enum TokenCommand {
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
         #[command(flatten)]
+        there: There,
+        #[command(flatten)]
         settings: Settings,
     },
     /// List all access tokens, without their secrets.
     List {
+        #[command(flatten)]
+        there: There,
         #[command(flatten)]
         settings: Settings,
     },
@@ -106,8 +163,34 @@ pub(crate) enum TokenCommand {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
+        there: There,
+        #[command(flatten)]
         settings: Settings,
     },
+}
+
+/// A server elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct There {
+    /// Ask the server whose admin listener has this address, instead of using the journal here.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Access token of an admin, for --url.
+    #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// File with this access token.
+    #[arg(long, value_name = "FILE", env = "AFTERCLICK_TOKEN_FILE")]
+    pub(crate) token_file: Option<String>,
+}
+
+impl There {
+    /// Returns the settings with which the server there is asked; `None` for the journal here.
+    pub(crate) fn settings(&self, settings: &Settings) -> Option<Settings> {
+        let url = Some(self.url.clone()?);
+        let (token, token_file) = (self.token.clone(), self.token_file.clone());
+        let server = ServerFlags { url, token, token_file, config: settings.config.clone() };
+        Some(Settings { server, ..settings.clone() })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,6 +233,38 @@ pub(crate) enum RoleName {
     Merchant,
     /// Read one influencer's figures.
     Influencer,
+}
+
+impl RoleName {
+    /// The API's word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Merchant => "merchant",
+            Self::Influencer => "influencer",
+        }
+    }
+}
+
+/// The settings of the environment, for commands that have few flags.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Environment {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Settings {
+    /// Returns the environment's settings and these flags, for a command that asks a server.
+    pub(crate) fn of(server: ServerFlags) -> Self {
+        Self { config: server.config.clone(), server, ..Self::of_environment() }
+    }
+
+    /// Returns what the environment says.
+    pub(crate) fn of_environment() -> Self {
+        let nothing: [&str; 0] = [];
+        Environment::parse_from(nothing).settings
+    }
 }
 
 /// Settings as texts. A flag wins over the environment (`AFTERCLICK_*`), the environment over the
@@ -265,8 +380,31 @@ pub(crate) struct Settings {
     /// File with the first admin token: other users of the machine see flags.
     #[arg(long, value_name = "FILE", env = "AFTERCLICK_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<String>,
+    /// Where commands that ask the API find it. Only these commands have flags for it.
+    #[arg(skip)]
+    pub(crate) server: ServerFlags,
     /// A fault to plant, to show that the tests catch it.
     #[cfg(feature = "faults")]
     #[arg(long, value_name = "FAULT", env = "AFTERCLICK_FAULT")]
     pub(crate) fault: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_flag_has_help() {
+        let mut left = vec![Cli::command()];
+        while let Some(command) = left.pop() {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name}");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{name}: {}", arg.get_id());
+            }
+            left.extend(command.get_subcommands().cloned());
+        }
+    }
 }

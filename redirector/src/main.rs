@@ -2,15 +2,21 @@
 //! starts the command.
 
 mod access;
+mod ask;
 mod cli;
 mod commands;
 mod config;
+mod demo;
 mod doctor;
 mod erase;
+mod init;
 mod jobs;
 mod journals;
+mod manual;
 mod memory;
 mod outbound;
+#[cfg(test)]
+mod reference;
 mod secret_file;
 mod serve;
 
@@ -37,7 +43,10 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("afterclick: {error:#}");
+            match error.downcast_ref::<client::Refused>() {
+                Some(refused) => eprintln!("{refused}"),
+                None => eprintln!("afterclick: {error:#}"),
+            }
             ExitCode::from(if error.is::<ConfigError>() || hot_state::is_wrong_setting(&error) {
                 64
             } else {
@@ -70,20 +79,36 @@ fn run(command: Command) -> anyhow::Result<bool> {
             commands::print(&doctor::rules(&access::catalog_here(&config)?))?;
             return Ok(is_well);
         }
+        Command::Init { config, data } => init::init(&config, data.as_deref())?,
+        Command::Demo { listen, admin } => demo::demo(listen, admin)?,
+        Command::Completions { shell } => manual::print_completions(shell)?,
+        Command::Man { out } => manual::man(out.as_deref())?,
+        Command::Asked(asked) => ask::ask(&asked)?,
     }
     Ok(true)
 }
 
 fn run_token(command: TokenCommand) -> anyhow::Result<()> {
     match command {
-        TokenCommand::Create { role, holder, name, expires, settings } => {
-            let config = Config::resolve(&settings)?;
-            access::create_token(&config, role, holder.as_deref(), name, expires.as_deref())
+        TokenCommand::Create { role, holder, name, expires, there, settings } => {
+            let (holder, expires) = (holder.as_deref(), expires.as_deref());
+            if let Some(settings) = there.settings(&settings) {
+                let server = ask::server(&Config::resolve(&settings)?)?;
+                let role = role.as_str();
+                return client::tokens::create(&server, role, holder, name.as_deref(), expires);
+            }
+            access::create_token(&Config::resolve(&settings)?, role, holder, name, expires)
         }
-        TokenCommand::List { settings } => access::list_tokens(&Config::resolve(&settings)?),
-        TokenCommand::Revoke { id, settings } => {
-            access::revoke_token(&Config::resolve(&settings)?, &id)
-        }
+        TokenCommand::List { there, settings } => match there.settings(&settings) {
+            Some(settings) => client::tokens::list(&ask::server(&Config::resolve(&settings)?)?),
+            None => access::list_tokens(&Config::resolve(&settings)?),
+        },
+        TokenCommand::Revoke { id, there, settings } => match there.settings(&settings) {
+            Some(settings) => {
+                client::tokens::revoke(&ask::server(&Config::resolve(&settings)?)?, &id)
+            }
+            None => access::revoke_token(&Config::resolve(&settings)?, &id),
+        },
     }
 }
 

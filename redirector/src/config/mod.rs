@@ -17,6 +17,7 @@ use edge::{FloodLimits, Proxies, Scheme};
 use hot_state::{StateUrl, without_password};
 use journal::Durability;
 use shared::time::Span;
+use url::Url;
 
 use crate::cli::Settings;
 use crate::config::sources::Sources;
@@ -51,6 +52,10 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) reconcile: ReconcileSettings,
     pub(crate) admin_token: Option<String>,
+    /// Where commands that ask the API find it, if not at `admin`.
+    pub(crate) url: Option<Url>,
+    /// With which access token they ask, if not with `admin_token`.
+    pub(crate) token: Option<String>,
     #[cfg(feature = "faults")]
     pub(crate) fault: Option<Fault>,
 }
@@ -147,6 +152,15 @@ impl Config {
                 .read_secret(
                     ("admin_token", &s.admin_token),
                     ("admin_token_file", &s.admin_token_file),
+                    values::admin_token,
+                    |_| "…".into(),
+                )
+                .given(),
+            url: sources.read("url", &s.server.url, values::admin_url).given(),
+            token: sources
+                .read_secret(
+                    ("token", &s.server.token),
+                    ("token_file", &s.server.token_file),
                     values::admin_token,
                     |_| "…".into(),
                 )

@@ -5,8 +5,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use url::Url;
+
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an address and port such as 127.0.0.1:8080".to_owned())
+}
+
+/// Reads the address of an admin listener. A path is kept: a proxy may have it below one.
+pub(crate) fn admin_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+    });
+    url.ok_or_else(|| "expected an address such as https://admin.agency.example".to_owned())
 }
 
 /// Reads host names, separated by commas, in the spelling in which hosts are compared.
