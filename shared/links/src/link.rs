@@ -1,10 +1,10 @@
 //! Links as entities of the catalog, and the scope in which a slug is looked up.
 
+use basics::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use basics::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use crate::time::Timestamp;
 
 /// A link: leads from a slug to a destination, for one influencer in one campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

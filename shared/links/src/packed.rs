@@ -1,10 +1,11 @@
 //! A link as bytes, and a view that reads its fields from them without copying. Absent fields take
 //! no bytes. The bytes never leave the process.
 
+use basics::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use basics::time::Timestamp;
+
 use super::link::Link;
 use super::schedule::Schedule;
-use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use crate::time::Timestamp;
 
 // Format: head | slug | destination | updated, starts, ends if present, 6 bytes each | fallback if
 // present. Numbers are little-endian; each text begins with its length as a varint. The fields that

@@ -19,13 +19,12 @@ mod schedule;
 
 pub use link::{Link, Scope, fold_slug};
 pub use packed::LinkRef;
-pub use schedule::Schedule;
+pub use schedule::{Availability, Schedule};
 
 use std::hash::{BuildHasher, Hasher};
 
+use basics::id::{LinkId, MerchantId};
 use foldhash::fast::RandomState;
-
-use crate::id::{LinkId, MerchantId};
 
 use arena::{Arena, Position};
 use index::Index;
