@@ -37,4 +37,4 @@ pub use basics::{
     spreadsheet, stream, target, time, zone,
 };
 #[cfg(feature = "domain")]
-pub use links;
+pub use {links, rules};

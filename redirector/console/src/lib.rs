@@ -32,6 +32,7 @@ mod server;
 mod shown;
 mod table;
 mod tokens;
+mod trial;
 
 pub use context::Console;
 pub use entities::{Remarks, remarks};

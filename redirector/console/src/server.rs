@@ -29,7 +29,7 @@ use crate::pool::{Pool, Reports};
 use crate::problem::Problem;
 use crate::{
     asked, auth, balances, erasures, figures, health, holds, metrics, orders, payouts, pool,
-    problem, resources, tokens,
+    problem, resources, tokens, trial,
 };
 
 /// Bytes of a request's body; an import of half a million links fits.
@@ -64,6 +64,7 @@ fn router(console: Arc<Console>, pool: Pool) -> Router {
         .route("/tokens", get(tokens::list).merge(bare(post(tokens::create))))
         .route("/tokens/{id}", bare(get(tokens::read).delete(tokens::revoke)))
         .route("/holds/{id}/release", bare(post(holds::release)))
+        .route("/links/{id}/try", get(trial::answer))
         .route("/payouts", get(payouts::list).merge(bare(post(payouts::close))))
         .route("/payouts/{id}/file", get(payouts::file))
         .route("/payouts/{id}/paid", bare(post(payouts::paid)))

@@ -29,6 +29,7 @@ mod permutations;
 mod platform_libraries;
 mod reconcile;
 mod redirects;
+mod rules;
 mod same_figures;
 mod shipping;
 mod shopify;

@@ -2,10 +2,11 @@
 
 use live::check_slug;
 use rand::RngExt;
-use serde_json::{Map, Value};
 use shared::id::{LinkId, MerchantId};
 use shared::links::{Link, Schedule, Scope, fold_slug};
+use shared::rules::Rules;
 
+use crate::entities::branches::Of;
 use crate::entities::builder::{EntityBuilder, destination, found, schedule};
 use crate::fields::{Fields, flag};
 
@@ -20,11 +21,12 @@ impl EntityBuilder<'_> {
             let slug = value.as_str().unwrap_or_default();
             check_slug(slug).map(|()| slug.to_owned())
         });
-        fields.optional("rules", unsupported("this version has no rules by country or device"));
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(false);
         let schedule = schedule(fields, Schedule::default());
-        let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        let of = Of { campaign, slug: &slug, held: vec![] };
+        let Rules { rules, split } = self.branches(fields, &of, Rules::default());
+        let campaign = campaign?;
         for (name, target) in [("destination", &target), ("fallback", &fallback)] {
             if let Some(target) = target {
                 self.check_target(fields, name, target, campaign);
@@ -45,6 +47,8 @@ impl EntityBuilder<'_> {
             fallback,
             paused: schedule.paused,
             pass_click_ids,
+            rules,
+            split,
             created_at: self.now,
             updated_at: self.now,
         })
@@ -74,24 +78,24 @@ impl EntityBuilder<'_> {
         }
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(held.pass_click_ids);
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
+        let known = Rules { rules: held.rules.clone(), split: held.split.clone() };
+        let of = Of {
+            campaign: campaign.map(AsRef::as_ref),
+            slug: &held.slug,
+            held: held.destinations().collect(),
+        };
+        let Rules { rules, split } = self.branches(fields, &of, known);
         Some(Link {
             destination: target,
             fallback,
             paused,
             pass_click_ids,
+            rules,
+            split,
             starts_at,
             ends_at,
             updated_at: self.now,
             ..held.clone()
         })
-    }
-}
-
-/// Reads a field that this version does not support: only an empty value is accepted.
-fn unsupported(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
-    move |value| {
-        let empty = value.as_array().is_some_and(Vec::is_empty)
-            || value.as_object().is_some_and(Map::is_empty);
-        if empty { Ok(()) } else { Err(why.to_owned()) }
     }
 }

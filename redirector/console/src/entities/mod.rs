@@ -3,6 +3,7 @@
 //! Pure, except for random bits. The same functions serve creation, change and import.
 
 mod booking;
+mod branches;
 mod builder;
 mod campaign;
 mod coupon;

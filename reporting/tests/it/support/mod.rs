@@ -226,6 +226,7 @@ pub(crate) fn click(number: u8, clicked_at: Timestamp) -> Click<'static> {
         in_app: InApp::Instagram,
         referrer_host: "l.instagram.com",
         consent: Consent::Unknown,
+        branch: None,
     }
 }
 
@@ -398,6 +399,8 @@ pub(crate) fn link(
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        rules: vec![],
+        split: vec![],
         created_at,
         updated_at: created_at,
     })

@@ -30,6 +30,8 @@ fn changes() -> Vec<Change> {
             fallback: None,
             paused: false,
             pass_click_ids: false,
+            rules: vec![],
+            split: vec![],
             created_at: at,
             updated_at: at,
         })

@@ -89,6 +89,8 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        rules: vec![],
+        split: vec![],
         created_at: NOW,
         updated_at: NOW,
     };
