@@ -12,6 +12,7 @@ mod claims;
 mod clock;
 mod code_visits;
 mod damage;
+mod deep_links;
 mod erase;
 mod events;
 mod figures;

@@ -32,6 +32,9 @@ pub struct Link {
     /// True if the click ids of advertising platforms (`fbclid`, `gclid`, …) are passed on.
     #[serde(default)]
     pub pass_click_ids: bool,
+    /// True if what stands behind its slug goes on with the destination's path.
+    #[serde(default)]
+    pub deep_links: bool,
     /// Where it leads some visitors instead: the first rule that holds answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,

@@ -31,6 +31,7 @@ const UNFIT: u16 = 128;
 const QUERY: u16 = 256;
 const CLICK_IDS: u16 = 512;
 const RULES: u16 = 1024;
+const DEEP: u16 = 2048;
 
 /// A view of a link in its record.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,7 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     for (flag, is_set) in [
         (PAUSED, link.paused),
         (CLICK_IDS, link.pass_click_ids),
+        (DEEP, link.deep_links),
         (MERCHANT_KNOWN, merchant.is_some()),
         (FALLBACK, link.fallback.is_some()),
     ] {
@@ -249,6 +251,12 @@ impl<'a> LinkRef<'a> {
         self.is(CLICK_IDS)
     }
 
+    /// Returns whether what stands behind its slug goes on with the destination's path.
+    #[inline]
+    pub const fn has_deep_links(&self) -> bool {
+        self.is(DEEP)
+    }
+
     /// Returns its path, as the API received it.
     pub fn slug(&self) -> &'a str {
         text(self.slug_bytes())
@@ -319,6 +327,7 @@ impl<'a> LinkRef<'a> {
             fallback: self.fallback().map(str::to_owned),
             paused,
             pass_click_ids: self.passes_click_ids(),
+            deep_links: self.has_deep_links(),
             rules,
             split,
             created_at: self.created_at(),
@@ -386,6 +395,7 @@ mod tests {
                 fallback: None,
                 paused: false,
                 pass_click_ids: false,
+                deep_links: false,
                 rules: vec![],
                 split: vec![],
                 created_at: at,

@@ -22,6 +22,7 @@ impl EntityBuilder<'_> {
             check_slug(slug).map(|()| slug.to_owned())
         });
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(false);
+        let deep_links = fields.optional("deep_links", flag).unwrap_or(false);
         let schedule = schedule(fields, Schedule::default());
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
         let of = Of { campaign, slug: &slug, held: vec![] };
@@ -36,7 +37,7 @@ impl EntityBuilder<'_> {
         if !self.reserve(campaign.merchant, &slug) {
             fields.taken("slug", format!("`{slug}` is taken by another link of this merchant"));
         }
-        Some(Link {
+        let link = Link {
             id: LinkId::from_bits(self.random.random()),
             campaign: campaign.id,
             influencer: influencer?.id,
@@ -47,11 +48,14 @@ impl EntityBuilder<'_> {
             fallback,
             paused: schedule.paused,
             pass_click_ids,
+            deep_links,
             rules,
             split,
             created_at: self.now,
             updated_at: self.now,
-        })
+        };
+        self.check_deep_links(fields, &link);
+        Some(link)
     }
 
     fn reserve(&mut self, merchant: MerchantId, slug: &str) -> bool {
@@ -77,6 +81,7 @@ impl EntityBuilder<'_> {
             }
         }
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(held.pass_click_ids);
+        let deep_links = fields.optional("deep_links", flag).unwrap_or(held.deep_links);
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
         let known = Rules { rules: held.rules.clone(), split: held.split.clone() };
         let of = Of {
@@ -85,17 +90,22 @@ impl EntityBuilder<'_> {
             held: held.destinations().collect(),
         };
         let Rules { rules, split } = self.branches(fields, &of, known);
-        Some(Link {
+        let link = Link {
             destination: target,
             fallback,
             paused,
             pass_click_ids,
+            deep_links,
             rules,
             split,
             starts_at,
             ends_at,
             updated_at: self.now,
             ..held.clone()
-        })
+        };
+        if !held.deep_links || link.destinations().ne(held.destinations()) {
+            self.check_deep_links(fields, &link);
+        }
+        Some(link)
     }
 }

@@ -17,6 +17,7 @@ use shared::time::Timestamp;
 use shared::token::{Claims, Kind, TOKEN_CHARS};
 
 use crate::flood::Clicker;
+use crate::redirect::deep;
 use crate::redirect::query::Query;
 use crate::request::Headers;
 use crate::visitor::Block;
@@ -26,6 +27,8 @@ pub(crate) struct LinkRequest<'a> {
     /// Lower case, without port.
     pub host: &'a str,
     pub slug: &'a str,
+    /// What stands behind the slug and its `/`; empty where nothing does.
+    pub rest: &'a str,
     pub query: &'a str,
     pub headers: Headers<'a>,
     pub head: bool,
@@ -51,8 +54,9 @@ pub(crate) enum Reply<'a> {
 /// A redirect to a link's destination, with everything that its headers need.
 pub(crate) struct Redirect<'a> {
     pub target: Target<'a>,
-    /// The address that one of the link's rules chose; `None` for the link's own destination.
-    pub chosen: Option<&'a str>,
+    /// The address that one of the link's rules chose, or that a deep link means; `None` for the
+    /// link's own destination.
+    pub chosen: Option<Cow<'a, str>>,
     pub token: Option<[u8; TOKEN_CHARS]>,
     /// Whether the browser may keep the token: not if the visitor refuses to be tracked.
     pub may_keep: bool,
@@ -121,6 +125,13 @@ pub(super) fn decide<'a>(
     let earlier =
         headers.cookie_token(snapshot, now, |claims| claims.merchant == target.merchant.id);
     let (agent, agent_hash) = judge(headers.user_agent);
+    let (id, branch) = match target.link.rules() {
+        Some(rules) => choose(rules, request, agent, earlier.as_ref(), (now, target.link.id(), id)),
+        None => (id, None),
+    };
+    let Some(chosen) = destination(&target.link, branch, request.rest) else {
+        return Decision::unrecorded(Reply::NotFound);
+    };
     let facts = shared::class::Request {
         head: request.head,
         prefetch: headers.prefetch,
@@ -139,10 +150,6 @@ pub(super) fn decide<'a>(
     {
         class = Class::Flood;
     }
-    let (id, branch) = match target.link.rules() {
-        Some(rules) => choose(rules, request, agent, earlier.as_ref(), (now, link, id)),
-        None => (id, None),
-    };
     let click = Click {
         id,
         at: now,
@@ -166,7 +173,6 @@ pub(super) fn decide<'a>(
         let token = click.class.earns().then(|| sign(&target, &click));
         let (host, https) = (request.host, request.https);
         let may_keep = !headers.refuses_tracking;
-        let chosen = branch.and_then(|branch| target.link.rules()?.destination(branch));
         Reply::Redirect(Redirect { target, chosen, token, may_keep, query, host, https })
     };
     Decision { click: Some((click, headers.referrer_host())), reply }
@@ -193,6 +199,22 @@ fn choose(
         bucket: rules::bucket_of(id),
     };
     (id, rules.choose(&visit))
+}
+
+/// Returns the address to which a link leads, if that is not its own destination; no answer at all
+/// for what stands behind the slug of a link that leads to nothing of the kind.
+#[inline]
+fn destination<'a>(
+    link: &LinkRef<'a>,
+    branch: Option<Branch>,
+    rest: &str,
+) -> Option<Option<Cow<'a, str>>> {
+    let chosen = branch.and_then(|branch| link.rules()?.destination(branch));
+    if rest.is_empty() {
+        return Some(chosen.map(Cow::Borrowed));
+    }
+    let joined = deep::join(chosen.unwrap_or_else(|| link.destination()), rest);
+    joined.filter(|_| link.has_deep_links()).map(|joined| Some(Cow::Owned(joined)))
 }
 
 fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
@@ -341,8 +363,16 @@ mod tests {
         let snapshot = snapshot();
         let headers = Headers::default();
         let host = "go.shop.example";
-        let mut request =
-            LinkRequest { host, slug, query: "", headers, head: false, https: true, block: None };
+        let mut request = LinkRequest {
+            host,
+            slug,
+            rest: "",
+            query: "",
+            headers,
+            head: false,
+            https: true,
+            block: None,
+        };
         change(&mut request);
         let decision = decide(&snapshot, &request, |_| (agent, 1), |_| true, NOW, ID);
         assert_eq!(short(&decision), expected, "{slug}");
@@ -356,8 +386,16 @@ mod tests {
             headers.refuses_tracking = refuses_tracking;
             let host = "go.shop.example";
             let (slug, query, block) = ("anna", "", None);
-            let request =
-                LinkRequest { host, slug, query, headers, head: false, https: true, block };
+            let request = LinkRequest {
+                host,
+                slug,
+                rest: "",
+                query,
+                headers,
+                head: false,
+                https: true,
+                block,
+            };
             let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| true, NOW, ID);
             let click = decision.click().unwrap();
             assert_eq!((click.class, click.consent), (Class::Billable, consent));
@@ -427,6 +465,7 @@ mod tests {
             let request = LinkRequest {
                 host,
                 slug,
+                rest: "",
                 query: "",
                 headers,
                 head: false,
@@ -447,6 +486,7 @@ mod tests {
         let request = LinkRequest {
             host: "go.shop.example",
             slug: "anna",
+            rest: "",
             query: "s=story-1&utm_source=insta&x=1",
             headers,
             head: false,
@@ -502,7 +542,7 @@ mod tests {
         headers.take(b"accept-language", language.as_bytes());
         let (slug, query) = slug.split_once('?').unwrap_or((slug, ""));
         let (host, head, https, block) = ("go.shop.example", false, true, None);
-        let request = LinkRequest { host, slug, query, headers, head, https, block };
+        let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
         let decision = decide(&snapshot, &request, |_| (by, 1), |_| false, NOW, ID);
         let click = decision.click().unwrap();
         let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
@@ -558,7 +598,7 @@ mod tests {
         let snapshot = snapshot_of(entities);
         let (host, slug, query, headers) = ("go.shop.example", "eva", "", Headers::default());
         let (head, https, block) = (false, true, None);
-        let request = LinkRequest { host, slug, query, headers, head, https, block };
+        let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
         let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| false, NOW, ID);
         assert_eq!(short(&decision), Short::NotFound(None));
     }
@@ -571,7 +611,7 @@ mod tests {
             let snapshot = snapshot_of(catalog);
             let (host, slug, headers) = ("go.shop.example", "eva", Headers::default());
             let (head, https, block) = (false, true, None);
-            let request = LinkRequest { host, slug, query, headers, head, https, block };
+            let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
             let decision = decide(&snapshot, &request, |_| (agent, 1), |_| false, NOW, ID);
             let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
             let mut location = Vec::new();

@@ -13,7 +13,7 @@ impl Redirect<'_> {
     /// Returns the answer for hyper. Header values are built in `bytes`, so that most cost no
     /// allocation.
     pub(crate) fn answer(&self, bytes: &mut BytesMut) -> Answer {
-        let destination = self.chosen.unwrap_or_else(|| self.target.link.destination());
+        let destination = self.chosen.as_deref().unwrap_or_else(|| self.target.link.destination());
         bytes.reserve(destination.len() + PASSED_BYTES_MAX + 512);
         let Some(location) = value(bytes, |bytes| self.put_location(bytes)) else {
             return answer::not_found();
@@ -39,9 +39,9 @@ impl Redirect<'_> {
         let link = self.target.link;
         if self.token.is_none() && self.query.text.is_empty() {
             let own = || link.destination_as_bytes();
-            return bytes.put_slice(self.chosen.map_or_else(own, str::as_bytes));
+            return bytes.put_slice(self.chosen.as_deref().map_or_else(own, str::as_bytes));
         }
-        let (page, query, fragment) = match self.chosen {
+        let (page, query, fragment) = match &self.chosen {
             None => link.destination_parts(),
             Some(chosen) => parts_of(chosen.as_bytes()),
         };

@@ -399,6 +399,7 @@ pub(crate) fn link(
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        deep_links: false,
         rules: vec![],
         split: vec![],
         created_at,
