@@ -51,6 +51,7 @@ fn click() -> Click<'static> {
         in_app: InApp::Instagram,
         referrer_host: "l.instagram.com",
         consent: Consent::Unknown,
+        branch: None,
     }
 }
 

@@ -119,6 +119,7 @@ fn write_clicks(journal_dir: &Path, stream: &str, count: u64) -> Result<()> {
             in_app: InApp::Instagram,
             referrer_host: "l.instagram.com",
             consent: Consent::Unknown,
+            branch: None,
         };
         record.clear();
         encode_click(&click, &mut record);

@@ -4,6 +4,7 @@
 //! `raw = billable + Σ reasons` holds for every link and day. A class decides whether a click may
 //! earn, never whether the visitor is redirected.
 
+pub use links::Availability;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "native")]
@@ -90,19 +91,6 @@ impl Class {
     pub const fn earns_leads(self) -> bool {
         matches!(self, Self::Billable | Self::Duplicate)
     }
-}
-
-/// The answer to whether a link may be followed now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Availability {
-    /// The link may be followed.
-    Live,
-    /// The link or its campaign is paused.
-    Paused,
-    /// The link or its campaign has not started.
-    NotStarted,
-    /// The link or its campaign has ended.
-    Ended,
 }
 
 /// An earlier click of the same visitor, known from a valid token.

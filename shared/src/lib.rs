@@ -22,8 +22,6 @@ pub mod event;
 #[cfg(feature = "domain")]
 pub mod lead;
 #[cfg(feature = "domain")]
-pub mod links;
-#[cfg(feature = "domain")]
 pub mod order;
 #[cfg(feature = "native")]
 pub mod record;
@@ -38,3 +36,5 @@ pub use basics::{
     agency, booking, code, consent, day, id, json, money, payee, payout, platform, rates,
     spreadsheet, stream, target, time, zone,
 };
+#[cfg(feature = "domain")]
+pub use {links, rules};

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A click of version 2 has a byte before its body: what the visitor's browser said of tracking, as
-//! in the token's flags. A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
+//! in the token's flags. Behind the body of a click may stand one byte more, the number of the rule or
+//! share that chose its destination; readers of before leave it out. A catalog change of version 2 has sealed secrets: `sealed` in its merchants and influencers. One
 //! of version 3 has merchants that pay browsers' leads by another rule than browsers' orders. An
 //! event of version 3 and an order fact of version 4 have a visit that a discount code opened.
 
@@ -29,6 +30,7 @@ use crate::id::{ClickId, EventId, LinkId, MerchantId, UnparsedId};
 use crate::lead::LeadFact;
 use crate::order::{CodeVisit, Opening, OrderFact, Touch, Visit};
 use crate::platform::Platform;
+use crate::rules::Branch;
 use crate::time::Timestamp;
 use crate::token::{consent_bits, consent_of};
 
@@ -63,6 +65,10 @@ pub struct Click<'a> {
     /// unknown in version 1.
     #[serde(skip)]
     pub consent: Consent,
+    /// The rule or share of the link that chose the destination; `None` for the link's own. It
+    /// stands behind the body.
+    #[serde(skip)]
+    pub branch: Option<Branch>,
 }
 
 impl Click<'_> {
@@ -302,7 +308,7 @@ impl<'a> Record<'a> {
     pub fn decode(payload: &'a [u8]) -> Result<Self, RecordError> {
         let [kind, version, body @ ..] = payload else { return Err(RecordError::Empty) };
         match (*kind, *version) {
-            (CLICK, V1) => postcard::from_bytes(body).map(Self::Click).map_err(RecordError::body),
+            (CLICK, V1) => read_click(Consent::Unknown, body).map(Self::Click),
             (CLICK, V2) => click_of_version_2(body),
             (EVENT, V1 | V2 | V3) => {
                 serde_json::from_slice(body).map(Self::Event).map_err(RecordError::body)
@@ -331,14 +337,22 @@ pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
     }
     let appended = postcard::serialize_with_flavor(click, Appender(out));
     debug_assert!(appended.is_ok(), "a click always serialises");
+    out.extend(click.branch.map(Branch::number));
 }
 
 /// Reads a click of whose visitor it is known what they said of tracking.
 fn click_of_version_2(body: &[u8]) -> Result<Record<'_>, RecordError> {
     let [consent, body @ ..] = body else { return Err(RecordError::body("no consent")) };
     let consent = consent_of(*consent).map_err(RecordError::body)?;
-    let click: Click<'_> = postcard::from_bytes(body).map_err(RecordError::body)?;
-    Ok(Record::Click(Click { consent, ..click }))
+    read_click(consent, body).map(Record::Click)
+}
+
+/// Reads a click's body, and the branch behind it.
+fn read_click(consent: Consent, body: &[u8]) -> Result<Click<'_>, RecordError> {
+    let (click, behind): (Click<'_>, _) =
+        postcard::take_from_bytes(body).map_err(RecordError::body)?;
+    let branch = behind.first().copied().map(Branch::of_number);
+    Ok(Click { consent, branch, ..click })
 }
 
 /// Lets postcard append to a borrowed buffer, a whole field at a time.
@@ -402,6 +416,7 @@ mod tests {
             in_app: InApp::Instagram,
             referrer_host: "l.instagram.com",
             consent: Consent::Unknown,
+            branch: None,
         }
     }
 
@@ -431,6 +446,24 @@ mod tests {
         assert_eq!(Record::decode(&new), Ok(Record::Click(refused)));
         let hex: String = new.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, include_str!("../tests/data/click-v2.hex").trim());
+    }
+
+    /// The file was written once and never changes: every later version must read it.
+    #[test]
+    fn a_chosen_branch_stands_behind_a_click_where_readers_of_before_leave_it_out() {
+        let share = Click { branch: Some(Branch::Share(1)), ..click() };
+        let (old, new) = (Record::Click(click()).encode(), Record::Click(share.clone()).encode());
+        assert_eq!(new, [&old[..], &[129]].concat());
+        assert_eq!(postcard::from_bytes(&new[2..]), Ok(click()), "as readers of before read it");
+        let hex: String = new.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, include_str!("../tests/data/click-branch.hex").trim());
+        let rule = Click { branch: Some(Branch::Rule(0)), consent: Consent::Denied, ..click() };
+        for click in [share, rule] {
+            assert_eq!(
+                Record::decode(&Record::Click(click.clone()).encode()),
+                Ok(Record::Click(click))
+            );
+        }
     }
 
     fn session(id: u8, minutes_after_click: i64) -> EventFact {

@@ -8,6 +8,7 @@
 
 mod amount;
 mod configuration;
+mod deep_link;
 mod entry;
 mod event;
 mod fact;
@@ -39,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "token", run: token, made: token::made },
     Target { name: "cookie", run: head::cookie, made: head::made_cookies },
     Target { name: "head", run: head::head, made: head::made },
+    Target { name: "deep_link", run: deep_link::deep_link, made: Vec::new },
     Target { name: "amount", run: amount, made: Vec::new },
     Target { name: "event", run: event::event, made: Vec::new },
     Target { name: "image", run: event::image, made: Vec::new },

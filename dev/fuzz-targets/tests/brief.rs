@@ -87,7 +87,7 @@ macro_rules! brief {
 }
 
 brief! {
-    token cookie head amount event image shopify woocommerce magento stripe postback server_api
+    token cookie head deep_link amount event image shopify woocommerce magento stripe postback server_api
     table segment entry configuration
 }
 

@@ -34,6 +34,7 @@ pub enum Call {
     Change(Kind),
     Import(Kind),
     ImportSheet,
+    TryLink,
     RevokeToken,
     ReleaseHold,
     Stats,

@@ -88,6 +88,17 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
             .answering(Answer::Entity(kind)),
         ),
         Kind::Person => found.extend(of_person(id)),
+        Kind::Link => found.push(
+            get(
+                Call::TryLink,
+                "/links/{id}/try",
+                "links_try",
+                "Says where a link would lead a visitor, and which rule answers. Records nothing.",
+            )
+            .with([id])
+            .with(visitor())
+            .answering(Answer::Fields(200, "LinkTry", shapes::TRY)),
+        ),
         Kind::Campaign => found.push(
             post(
                 Call::ImportSheet,
@@ -112,6 +123,16 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
     }
     let chapter = chapter_of(kind);
     found.into_iter().map(|operation| operation.in_chapter(chapter)).collect()
+}
+
+fn visitor() -> [Parameter; 5] {
+    [
+        query("user_agent", Form::Text(1_000), "The visitor's user agent."),
+        query("country", Form::Text(2), "The visitor's country: ISO 3166-1, two letters."),
+        query("language", Form::Text(200), "The visitor's `Accept-Language`."),
+        query("at", Form::Time, "When the visitor comes. Default: now."),
+        query("query", Form::Text(2_000), "The query of the visitor's address."),
+    ]
 }
 
 fn of_person(id: Parameter) -> [Operation; 2] {

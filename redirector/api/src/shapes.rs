@@ -392,3 +392,21 @@ pub(crate) const SHEET: &[Field] = &[
     Field::derived("entity_count", Form::Count, "How many entities are created or changed."),
     Field::derived("rows", Form::List(&Form::Record(SHEET_ROW), 100_000), "The rows."),
 ];
+
+const SHARE_SHOWN: &[Field] = &[
+    Field::derived("name", Form::Word, "The share's name.").or_null(),
+    Field::derived("destination", Form::Address, "Where it leads."),
+    Field::derived("parts", Form::Count, "How many parts of the visitors it has."),
+    Field::derived("of", Form::Count, "How many parts there are."),
+];
+
+pub(crate) const TRY: &[Field] = &[
+    Field::derived("answered_by", Form::OneOf(&["rule", "split", "link"]), "What answers."),
+    Field::derived("destination", Form::Address, "Where it leads; `null` for a split.").or_null(),
+    Field::derived("place", Form::Count, "The rule's place in the list, from 0.").or_null(),
+    Field::derived("name", Form::Word, "The rule's name.").or_null(),
+    Field::derived("shares", Form::List(&Form::Record(SHARE_SHOWN), 10), "The split.").or_null(),
+    Field::derived("device", Form::Word, "The device that the user agent names."),
+    Field::derived("system", Form::Word, "The system that the user agent names."),
+    Field::derived("at", Form::Time, "When the visitor comes."),
+];

@@ -37,6 +37,7 @@ mod sign_in;
 mod stats;
 mod tokens;
 mod tries;
+mod trial;
 
 pub use context::Console;
 pub use entities::{Remarks, remarks};

@@ -17,7 +17,7 @@ use shared::catalog::Role;
 use crate::context::Console;
 use crate::{
     balances, erasures, figures, history, holds, lists, order_list, orders, payouts, resources,
-    sheet, sign_in, stats, tokens,
+    sheet, sign_in, stats, tokens, trial,
 };
 use answers::Problem;
 use answers::asked::wrong;
@@ -64,6 +64,7 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
         Call::Change(kind) => to(verb, resources::change).layer(Extension(kind)),
         Call::Import(kind) => to(verb, resources::import).layer(Extension(kind)),
         Call::ImportSheet => to(verb, sheet::import),
+        Call::TryLink => to(verb, trial::answer),
         Call::RevokeToken => to(verb, tokens::revoke),
         Call::ReleaseHold => to(verb, holds::release),
         Call::Stats => to(verb, stats::stats),

@@ -7,7 +7,7 @@ use live::Snapshot;
 use shared::time::Timestamp;
 use shared::token::Claims;
 
-use crate::redirect::LinkRequest;
+use crate::redirect::{self, LinkRequest};
 use crate::request::{self, Headers};
 use crate::{image, quick};
 
@@ -54,7 +54,7 @@ pub fn head<B>(request: &Request<B>, snapshot: &Snapshot, now: Timestamp) -> Opt
     let (host, headers) = (request::host(request)?, Headers::of(request));
     let query = request.uri().query().unwrap_or_default();
     let (head, https, block) = (false, false, None);
-    let request = LinkRequest { host: &host, slug, query, headers, head, https, block };
+    let request = LinkRequest { host: &host, slug, rest: "", query, headers, head, https, block };
     Some(Head::of(&request, snapshot, now))
 }
 
@@ -63,6 +63,11 @@ pub fn cookie_token(header: &[u8], snapshot: &Snapshot, now: Timestamp) -> Optio
     let mut headers = Headers::default();
     headers.take(b"cookie", header);
     headers.cookie_token(snapshot, now, |_| true)
+}
+
+/// Returns where a link with deep links leads with this behind its slug.
+pub fn deep_link(destination: &str, rest: &str) -> Option<String> {
+    redirect::join(destination, rest)
 }
 
 /// Returns the event body that an image's address stands for.

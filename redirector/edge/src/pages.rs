@@ -47,9 +47,17 @@ fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
     let merchant = catalog
         .campaign_and_merchant(link.campaign())
         .map_or("", |(_, merchant)| merchant.name.as_str());
+    let more: String = link
+        .rules()
+        .iter()
+        .flat_map(|rules| rules.destinations())
+        .map(|destination| {
+            format!("<p>or, for some visitors, to<br><code>{}</code></p>", escape(destination))
+        })
+        .collect();
     let text = format!(
         "<p>A recommendation by <b>{}</b> for <b>{}</b>. It is a paid link: {} may earn a commission.</p>\
-         <p>It leads to<br><code>{}</code></p>",
+         <p>It leads to<br><code>{}</code></p>{more}",
         escape(influencer),
         escape(merchant),
         escape(influencer),

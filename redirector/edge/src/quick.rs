@@ -36,6 +36,10 @@ const AFTER_LOCATION: &[u8] =
     x-robots-tag: noindex\r\ncontent-length: 0\r\ndate: ";
 
 /// What the bytes that arrived begin with.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one call, and a box would cost every redirect an allocation"
+)]
 pub(crate) enum Front<'a> {
     /// A plain request to a link, and its length.
     Plain(LinkRequest<'a>, usize),
@@ -237,7 +241,16 @@ fn link_request<'a>(request: &httparse::Request<'_, 'a>) -> Option<LinkRequest<'
         }
     }
     let host = plain_host_name(named?)?;
-    Some(LinkRequest { host, slug, query, headers, head: false, https: false, block: None })
+    Some(LinkRequest {
+        host,
+        slug,
+        rest: "",
+        query,
+        headers,
+        head: false,
+        https: false,
+        block: None,
+    })
 }
 
 /// Returns the host without its port. Returns `None` unless the host is in the form in which hosts

@@ -24,6 +24,8 @@ pub(crate) struct OverTls;
 pub(crate) struct Headers<'a> {
     pub user_agent: &'a [u8],
     pub referer: &'a [u8],
+    /// `Accept-Language`, as it came.
+    pub language: &'a [u8],
     /// `Sec-Purpose` and its older names say that nobody has clicked yet.
     pub prefetch: bool,
     /// `Sec-Fetch-Dest` or `-Mode` says that no page is being opened.
@@ -81,6 +83,7 @@ impl<'a> Headers<'a> {
                 self.forwarded = true;
                 self.forwarded_https |= forwarded_for_https(value);
             }
+            (15, b'e') if is(b"accept-language") => self.language = value,
             (15, b'r') if is(b"x-forwarded-for") => self.forwarded_for = Some(value),
             (17, b'o') if is(b"x-forwarded-proto") => {
                 self.forwarded = true;

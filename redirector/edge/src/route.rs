@@ -66,7 +66,7 @@ pub(crate) fn answer(worker: &Rc<WorkerContext>, request: Request<Incoming>) -> 
     }
 }
 
-/// `/{slug}`, `/{slug}+` and `/{slug}.qr`.
+/// `/{slug}`, `/{slug}/rest/of/path`, `/{slug}+` and `/{slug}.qr`.
 fn slug_path<B>(
     worker: &Rc<WorkerContext>,
     request: &Request<B>,

@@ -7,6 +7,7 @@
 
 mod archive;
 mod booking;
+mod branches;
 mod builder;
 mod campaign;
 mod coupon;

@@ -2,10 +2,11 @@
 
 use live::check_slug;
 use rand::RngExt;
-use serde_json::{Map, Value};
 use shared::id::{LinkId, MerchantId};
 use shared::links::{Link, Schedule, Scope, fold_slug};
+use shared::rules::Rules;
 
+use crate::branches::Of;
 use crate::builder::{EntityBuilder, destination, found, schedule};
 use crate::fields::{Fields, flag};
 
@@ -20,11 +21,13 @@ impl EntityBuilder<'_> {
             let slug = value.as_str().unwrap_or_default();
             check_slug(slug).map(|()| slug.to_owned())
         });
-        fields.optional("rules", unsupported("this version has no rules by country or device"));
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(false);
+        let deep_links = fields.optional("deep_links", flag).unwrap_or(false);
         let schedule = schedule(fields, Schedule::default());
-        let campaign = campaign?;
         let slug = slug.unwrap_or_else(|| self.unguessable(11));
+        let of = Of { campaign, slug: &slug, held: vec![] };
+        let Rules { rules, split } = self.branches(fields, &of, Rules::default());
+        let campaign = campaign?;
         for (name, target) in [("destination", &target), ("fallback", &fallback)] {
             if let Some(target) = target {
                 self.check_target(fields, name, target, campaign);
@@ -34,7 +37,7 @@ impl EntityBuilder<'_> {
         if !self.reserve(campaign.merchant, &slug) {
             fields.taken("slug", format!("`{slug}` is taken by another link of this merchant"));
         }
-        Some(Link {
+        let link = Link {
             id: LinkId::from_bits(self.random.random()),
             campaign: campaign.id,
             influencer: influencer?.id,
@@ -45,9 +48,14 @@ impl EntityBuilder<'_> {
             fallback,
             paused: schedule.paused,
             pass_click_ids,
+            deep_links,
+            rules,
+            split,
             created_at: self.now,
             updated_at: self.now,
-        })
+        };
+        self.check_deep_links(fields, &link);
+        Some(link)
     }
 
     fn reserve(&mut self, merchant: MerchantId, slug: &str) -> bool {
@@ -73,25 +81,31 @@ impl EntityBuilder<'_> {
             }
         }
         let pass_click_ids = fields.optional("pass_click_ids", flag).unwrap_or(held.pass_click_ids);
+        let deep_links = fields.optional("deep_links", flag).unwrap_or(held.deep_links);
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
-        Some(Link {
+        let known = Rules { rules: held.rules.clone(), split: held.split.clone() };
+        let of = Of {
+            campaign: campaign.map(AsRef::as_ref),
+            slug: &held.slug,
+            held: held.destinations().collect(),
+        };
+        let Rules { rules, split } = self.branches(fields, &of, known);
+        let link = Link {
             destination: target,
             fallback,
             paused,
             pass_click_ids,
+            deep_links,
+            rules,
+            split,
             starts_at,
             ends_at,
             updated_at: self.now,
             ..held.clone()
-        })
-    }
-}
-
-/// Reads a field that this version does not support: only an empty value is accepted.
-fn unsupported(why: &'static str) -> impl FnOnce(&Value) -> Result<(), String> {
-    move |value| {
-        let empty = value.as_array().is_some_and(Vec::is_empty)
-            || value.as_object().is_some_and(Map::is_empty);
-        if empty { Ok(()) } else { Err(why.to_owned()) }
+        };
+        if !held.deep_links || link.destinations().ne(held.destinations()) {
+            self.check_deep_links(fields, &link);
+        }
+        Some(link)
     }
 }

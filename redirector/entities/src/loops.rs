@@ -1,8 +1,9 @@
 //! Links must not lead to links: a visitor would go in circles, and one click would count for many.
 
+use live::host_of;
 use live::lenient::meant;
 use shared::id::MerchantId;
-use shared::links::{Scope, fold_slug};
+use shared::links::{Link, Scope, fold_slug};
 use url::Url;
 
 use crate::builder::EntityBuilder;
@@ -45,6 +46,21 @@ impl EntityBuilder<'_> {
                 }
             }
             Some(_) | None => {}
+        }
+    }
+
+    /// Checks that what visitors write behind a slug cannot make the address of another link: no
+    /// destination of a link with deep links lies on a host where links may be.
+    pub(super) fn check_deep_links(&self, fields: &mut Fields, link: &Link) {
+        let hosts = link.destinations().filter_map(host_of);
+        let is_of_links = |host: &String| match self.snapshot.scope_of(host) {
+            Some(Scope::Merchant(owner)) => !self.is_shop(owner, host),
+            Some(Scope::Agency) => true,
+            None => false,
+        };
+        if let Some(host) = hosts.filter(|_| link.deep_links).find(is_of_links) {
+            let reason = "may be a host of links; deep links would lead from one to another";
+            fields.fault("deep_links", format!("`{host}` {reason}"));
         }
     }
 

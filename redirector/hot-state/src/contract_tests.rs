@@ -86,6 +86,7 @@ fn click(number: u8, previous: Option<u8>) -> Record<'static> {
         in_app: InApp::None,
         referrer_host: "",
         consent: Consent::Unknown,
+        branch: None,
     })
 }
 

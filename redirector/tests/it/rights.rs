@@ -45,6 +45,7 @@ const TABLE: &[(&str, [Gets; 4])] = &[
     ("links_create", [Out, Out, Out, Out]),
     ("links_change", [Out, Out, Out, Out]),
     ("links_import", [Out, Out, Out, Out]),
+    ("links_try", [Out, Out, Out, Out]),
     ("coupons_list", [In, In, In, In]),
     ("coupons_show", [In, In, Nothing, Nothing]),
     ("coupons_create", [Out, Out, Out, Out]),

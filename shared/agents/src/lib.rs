@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 use regex::Regex;
-use shared::agent::{Agent, Device, InApp, Visitor};
+use shared::agent::{Agent, Device, InApp, Os, Visitor};
 
 /// The list of robots: lines of `kind<TAB>pattern`.
 const LIST: &str = include_str!("../data/crawler-user-agents.tsv");
@@ -89,6 +89,27 @@ fn device_of(agent: &str) -> Device {
     } else {
         Device::Desktop
     }
+}
+
+/// The marks of operating systems. The first one that is found decides: browsers name others, too.
+const SYSTEMS: [(&str, Os); 12] = [
+    ("Windows Phone", Os::Other),
+    ("Tizen", Os::Other),
+    ("Web0S", Os::Other),
+    ("KAIOS", Os::Other),
+    ("Android", Os::Android),
+    ("iPhone", Os::Ios),
+    ("iPad", Os::Ios),
+    ("iPod", Os::Ios),
+    ("Windows", Os::Windows),
+    ("Macintosh", Os::Macos),
+    ("Linux", Os::Linux),
+    ("Ubuntu", Os::Linux),
+];
+
+/// Returns the operating system that a user agent names.
+fn os_of(agent: &str) -> Os {
+    SYSTEMS.iter().find(|(mark, _)| agent.contains(mark)).map_or(Os::Other, |&(_, os)| os)
 }
 
 /// Returns the app whose browser a user agent names.
@@ -209,7 +230,8 @@ impl Agents {
     /// Judges a user agent. An empty one is a robot.
     pub fn judge(&self, agent: &str) -> Agent {
         let in_app = in_app_of(agent);
-        Agent { visitor: self.visitor(agent, in_app), device: device_of(agent), in_app }
+        let (device, os) = (device_of(agent), os_of(agent));
+        Agent { visitor: self.visitor(agent, in_app), device, os, in_app }
     }
 
     fn visitor(&self, agent: &str, in_app: InApp) -> Visitor {
@@ -382,6 +404,24 @@ mod tests {
             agents.judge("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605").device,
             Device::Desktop
         );
+    }
+
+    #[test]
+    fn the_operating_system_is_the_devices_own() {
+        for (agent, os) in [
+            (IPHONE, Os::Ios),
+            ("Mozilla/5.0 (iPad; CPU OS 16_1 like Mac OS X) Safari/604", Os::Ios),
+            ("Mozilla/5.0 (Linux; Android 14; Pixel 8) Chrome/130", Os::Android),
+            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142", Os::Windows),
+            ("Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Lumia) Edge/15", Os::Other),
+            ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Safari/605", Os::Macos),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", Os::Linux),
+            ("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) Chrome/142", Os::Other),
+            ("Mozilla/5.0 (Linux; Tizen 2.3) SamsungBrowser/2", Os::Other),
+            ("", Os::Other),
+        ] {
+            assert_eq!(os_of(agent), os, "{agent}");
+        }
     }
 
     /// The words of robots inside other words, models of phones, and apps' own browsers.

@@ -30,6 +30,37 @@ pub enum Device {
     Unknown,
 }
 
+/// The operating system, by the user agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Os {
+    /// iOS or iPadOS. An iPad that asks for the desktop's page says that it is a Mac.
+    Ios,
+    /// Android.
+    Android,
+    /// Windows for computers.
+    Windows,
+    /// macOS.
+    Macos,
+    /// Linux for computers.
+    Linux,
+    /// Another one, or none that it names.
+    Other,
+}
+
+impl Os {
+    /// Returns the word that answers of the API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ios => "ios",
+            Self::Android => "android",
+            Self::Windows => "windows",
+            Self::Macos => "macos",
+            Self::Linux => "linux",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// The app whose built-in browser sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,6 +169,8 @@ pub struct Agent {
     pub visitor: Visitor,
     /// The kind of device.
     pub device: Device,
+    /// The operating system.
+    pub os: Os,
     /// The app whose browser it is.
     pub in_app: InApp,
 }

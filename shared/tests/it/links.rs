@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
 use shared::links::{Link, LinkRef, Links, Scope};
+use shared::rules::{Conditions, Rule, Rules, Share};
 use shared::time::Timestamp;
 
 /// All links that were put, in a plain map. It promises the same as `Links`.
@@ -67,14 +68,29 @@ fn time() -> impl Strategy<Value = Option<Timestamp>> {
     prop::option::weighted(0.2, (0..i64::MAX).prop_map(Timestamp::from_ms))
 }
 
+/// Rules for a fifth of the links, and a split for some of these.
+fn rules() -> impl Strategy<Value = Rules> {
+    let destination = prop::option::weighted(0.2, "[a-z#?\u{7f}]{0,40}");
+    (destination, any::<bool>()).prop_map(|(destination, splits)| {
+        let Some(destination) = destination else { return Rules::default() };
+        let conditions = Conditions { language: vec!["es".into()], ..Conditions::default() };
+        let share = Share { weight: 1, destination: destination.clone(), name: None };
+        let rule = Rule { conditions, destination, name: Some("Spanish".into()) };
+        Rules { rules: vec![rule], split: if splits { vec![share] } else { vec![] } }
+    })
+}
+
 /// A version of one of 200 links. Slug, time of creation and merchant follow from the id, because
 /// they never change.
 fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
     let text =
         prop_oneof![8 => "[a-z#?&ü]{0,40}", 1 => "[a-z]{3000,5000}", 1 => Just("x".repeat(70_000))];
     let times = (time(), time(), time());
-    (0..200u64, text, prop::option::weighted(0.2, "[a-z]{0,200}"), times, any::<bool>()).prop_map(
-        |(id, destination, fallback, (updated_at, starts_at, ends_at), paused)| {
+    let fallback = prop::option::weighted(0.2, "[a-z]{0,200}");
+    let options = (any::<bool>(), rules());
+    (0..200u64, text, fallback, times, options).prop_map(
+        |(id, destination, fallback, (updated_at, starts_at, ends_at), (paused, elsewhere))| {
+            let Rules { rules, split } = elsewhere;
             // Some links with one slug were created at the same time.
             let created_at = Timestamp::from_ms(i64::try_from(id * 7 % 5 / 3).unwrap());
             let link = Link {
@@ -88,6 +104,9 @@ fn version() -> impl Strategy<Value = (Link, Option<MerchantId>)> {
                 fallback,
                 paused,
                 pass_click_ids: paused != (id % 3 == 0),
+                deep_links: id % 2 == 0,
+                rules,
+                split,
                 created_at,
                 updated_at: updated_at.unwrap_or(created_at),
             };
@@ -133,6 +152,9 @@ fn plain(id: u64, round: i64) -> Link {
         fallback: None,
         paused: round % 2 == 1,
         pass_click_ids: round % 3 == 1,
+        deep_links: round % 5 == 1,
+        rules: vec![],
+        split: vec![],
         created_at: Timestamp::from_ms(1),
         updated_at: Timestamp::from_ms(round),
     }

@@ -42,6 +42,33 @@ pub(crate) const INFLUENCER: &[Field] = &[
     UPDATED_AT.seen(Seen::ByInfluencer),
 ];
 
+const NAMES: Form = Form::Either(&[Form::Text(40), Form::List(&Form::Text(40), 50)]);
+
+const CONDITIONS: &[Field] = &[
+    Field::optional("device", NAMES, "The user agent names one of these: `ios`, `desktop`, …"),
+    Field::optional("language", NAMES, "`Accept-Language` names one of these."),
+    Field::optional("country", NAMES, "The visitor is in one of these countries."),
+    Field::optional("from", Form::Time, "The click is not before this time."),
+    Field::optional("to", Form::Time, "The click is before this time."),
+    Field::optional(
+        "query",
+        Form::Object,
+        "The address has these parameters, each with this value, or with any for `null`.",
+    ),
+];
+
+const RULE: &[Field] = &[
+    Field::required("if", Form::Record(CONDITIONS), "The conditions, of which one at least."),
+    Field::required("destination", Form::Address, "Where it leads."),
+    Field::optional("name", Form::Text(100), "The name for people."),
+];
+
+const SHARE: &[Field] = &[
+    Field::required("weight", Form::Number(1, 1_000), "Its part of the sum of all weights."),
+    Field::required("destination", Form::Address, "Where it leads."),
+    Field::optional("name", Form::Text(100), "The name for people."),
+];
+
 pub(crate) const LINK: &[Field] = &[
     Field::derived("id", Form::Id("lnk_"), "The id."),
     Field::required("campaign", Form::Id("cmp_"), "The campaign.").once(),
@@ -70,6 +97,25 @@ pub(crate) const LINK: &[Field] = &[
         Form::Flag,
         "Whether click ids of advertising platforms (`fbclid`, …) are passed on. Default: false.",
     ),
+    Field::defaulted(
+        "deep_links",
+        Form::Flag,
+        "Whether `/{slug}/rest/of/path` goes on with the destination's path. Default: false.",
+    ),
+    Field::defaulted(
+        "rules",
+        Form::List(&Form::Record(RULE), 20),
+        "Other destinations for some visitors: the first rule whose conditions all hold answers.",
+    )
+    .cleared_by_null()
+    .or_null(),
+    Field::defaulted(
+        "split",
+        Form::List(&Form::Record(SHARE), 10),
+        "Destinations that share the visitors for whom no rule answers.",
+    )
+    .cleared_by_null()
+    .or_null(),
     SUSPENDED_FROM,
     ARCHIVED.seen(Seen::ByMerchant),
     CREATED_AT,

@@ -9,13 +9,15 @@ use live::{HotCampaign, HotMerchant, Snapshot};
 use shared::agent::Agent;
 use shared::class::{Availability, Class, EarlierClick, classify};
 use shared::consent::Consent;
-use shared::id::ClickId;
+use shared::id::{ClickId, LinkId};
 use shared::links::{LinkRef, Scope};
 use shared::record::Click;
+use shared::rules::{self, Branch, Rules, Visit};
 use shared::time::Timestamp;
 use shared::token::{Claims, Kind, TOKEN_CHARS};
 
 use crate::flood::Clicker;
+use crate::redirect::deep;
 use crate::redirect::query::Query;
 use crate::request::Headers;
 use crate::visitor::Block;
@@ -25,6 +27,8 @@ pub(crate) struct LinkRequest<'a> {
     /// Lower case, without port.
     pub host: &'a str,
     pub slug: &'a str,
+    /// What stands behind the slug and its `/`; empty where nothing does.
+    pub rest: &'a str,
     pub query: &'a str,
     pub headers: Headers<'a>,
     pub head: bool,
@@ -50,6 +54,9 @@ pub(crate) enum Reply<'a> {
 /// A redirect to a link's destination, with everything that its headers need.
 pub(crate) struct Redirect<'a> {
     pub target: Target<'a>,
+    /// The address that one of the link's rules chose, or that a deep link means; `None` for the
+    /// link's own destination.
+    pub chosen: Option<Cow<'a, str>>,
     pub token: Option<[u8; TOKEN_CHARS]>,
     /// Whether the browser may keep the token: not if the visitor refuses to be tracked.
     pub may_keep: bool,
@@ -118,6 +125,13 @@ pub(super) fn decide<'a>(
     let earlier =
         headers.cookie_token(snapshot, now, |claims| claims.merchant == target.merchant.id);
     let (agent, agent_hash) = judge(headers.user_agent);
+    let (id, branch) = match target.link.rules() {
+        Some(rules) => choose(rules, request, agent, earlier.as_ref(), (now, target.link.id(), id)),
+        None => (id, None),
+    };
+    let Some(chosen) = destination(&target.link, branch, request.rest) else {
+        return Decision::unrecorded(Reply::NotFound);
+    };
     let facts = shared::class::Request {
         head: request.head,
         prefetch: headers.prefetch,
@@ -149,6 +163,7 @@ pub(super) fn decide<'a>(
         in_app: agent.in_app,
         referrer_host: "",
         consent: if headers.refuses_tracking { Consent::Denied } else { Consent::Unknown },
+        branch,
     };
     let reply = if click.class == Class::Prefetch {
         Reply::Refused
@@ -158,9 +173,48 @@ pub(super) fn decide<'a>(
         let token = click.class.earns().then(|| sign(&target, &click));
         let (host, https) = (request.host, request.https);
         let may_keep = !headers.refuses_tracking;
-        Reply::Redirect(Redirect { target, token, may_keep, query, host, https })
+        Reply::Redirect(Redirect { target, chosen, token, may_keep, query, host, https })
     };
     Decision { click: Some((click, headers.referrer_host())), reply }
+}
+
+/// Returns the id of a click on a link with rules, and what chooses the click's destination. The id
+/// has the bucket of the visitor's earlier click on the same link, so that they keep their share.
+fn choose(
+    rules: &Rules,
+    request: &LinkRequest<'_>,
+    agent: Agent,
+    earlier: Option<&Claims>,
+    (at, link, id): (Timestamp, LinkId, ClickId),
+) -> (ClickId, Option<Branch>) {
+    let same = earlier.filter(|claims| claims.link == link);
+    let id = same.map_or(id, |claims| rules::in_bucket_of(id, claims.click));
+    let visit = Visit {
+        device: agent.device,
+        os: agent.os,
+        language: request.headers.language,
+        country: None,
+        at,
+        query: request.query,
+        bucket: rules::bucket_of(id),
+    };
+    (id, rules.choose(&visit))
+}
+
+/// Returns the address to which a link leads, if that is not its own destination; no answer at all
+/// for what stands behind the slug of a link that leads to nothing of the kind.
+#[inline]
+fn destination<'a>(
+    link: &LinkRef<'a>,
+    branch: Option<Branch>,
+    rest: &str,
+) -> Option<Option<Cow<'a, str>>> {
+    let chosen = branch.and_then(|branch| link.rules()?.destination(branch));
+    if rest.is_empty() {
+        return Some(chosen.map(Cow::Borrowed));
+    }
+    let joined = deep::join(chosen.unwrap_or_else(|| link.destination()), rest);
+    joined.filter(|_| link.has_deep_links()).map(|joined| Some(Cow::Owned(joined)))
 }
 
 fn sign(target: &Target<'_>, click: &Click<'_>) -> [u8; TOKEN_CHARS] {
@@ -183,9 +237,9 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use serde_json::{Value, json};
-    use shared::agent::{Device, InApp, Visitor};
+    use shared::agent::{Device, InApp, Os, Visitor};
     use shared::catalog::{Catalog, Change, Entity};
-    use shared::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+    use shared::id::{CampaignId, InfluencerId, MerchantId};
     use shared::token::{KeyRing, KeyState, MasterKey};
 
     use super::*;
@@ -194,8 +248,12 @@ mod tests {
     const ID: ClickId = ClickId::from_bytes([7; 16]);
     const EARLIER: ClickId = ClickId::from_bytes([8; 16]);
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    const PERSON: Agent =
-        Agent { visitor: Visitor::Person, device: Device::Mobile, in_app: InApp::None };
+    const PERSON: Agent = Agent {
+        visitor: Visitor::Person,
+        device: Device::Mobile,
+        os: Os::Ios,
+        in_app: InApp::None,
+    };
 
     fn minutes_ago(minutes: i64) -> Timestamp {
         Timestamp::from_ms(NOW.as_ms() - minutes * 60_000)
@@ -305,8 +363,16 @@ mod tests {
         let snapshot = snapshot();
         let headers = Headers::default();
         let host = "go.shop.example";
-        let mut request =
-            LinkRequest { host, slug, query: "", headers, head: false, https: true, block: None };
+        let mut request = LinkRequest {
+            host,
+            slug,
+            rest: "",
+            query: "",
+            headers,
+            head: false,
+            https: true,
+            block: None,
+        };
         change(&mut request);
         let decision = decide(&snapshot, &request, |_| (agent, 1), |_| true, NOW, ID);
         assert_eq!(short(&decision), expected, "{slug}");
@@ -320,8 +386,16 @@ mod tests {
             headers.refuses_tracking = refuses_tracking;
             let host = "go.shop.example";
             let (slug, query, block) = ("anna", "", None);
-            let request =
-                LinkRequest { host, slug, query, headers, head: false, https: true, block };
+            let request = LinkRequest {
+                host,
+                slug,
+                rest: "",
+                query,
+                headers,
+                head: false,
+                https: true,
+                block,
+            };
             let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| true, NOW, ID);
             let click = decision.click().unwrap();
             assert_eq!((click.class, click.consent), (Class::Billable, consent));
@@ -391,6 +465,7 @@ mod tests {
             let request = LinkRequest {
                 host,
                 slug,
+                rest: "",
                 query: "",
                 headers,
                 head: false,
@@ -411,6 +486,7 @@ mod tests {
         let request = LinkRequest {
             host: "go.shop.example",
             slug: "anna",
+            rest: "",
             query: "s=story-1&utm_source=insta&x=1",
             headers,
             head: false,
@@ -443,6 +519,90 @@ mod tests {
         );
     }
 
+    /// Follows a link with rules: two rules, and a split of eight buckets and the others.
+    fn follow_ruled(slug: &str, language: &str, by: Agent, known: bool) -> Click<'static> {
+        let address = |name: &str| format!("https://shop.example/{name}?a=1#top");
+        let more = json!({
+            "updated_at": minutes_ago(8000),
+            "rules": [
+                { "if": { "device": ["ios"], "language": ["sv"] }, "destination": address("rule0") },
+                { "if": { "query": { "ref": "bio" } }, "destination": address("rule1") },
+            ],
+            "split": [
+                { "weight": 8, "destination": address("share0") },
+                { "weight": 120, "destination": address("share1") },
+            ],
+        });
+        let mut entities = snapshot_entities();
+        entities.extend([link(1, "anna", more.clone()), link(5, "ben", more)]);
+        let snapshot = snapshot_of(entities);
+        let cookie = if known { cookie(&snapshot, 31) } else { String::new() };
+        let mut headers = Headers::default();
+        headers.take(b"cookie", cookie.as_bytes());
+        headers.take(b"accept-language", language.as_bytes());
+        let (slug, query) = slug.split_once('?').unwrap_or((slug, ""));
+        let (host, head, https, block) = ("go.shop.example", false, true, None);
+        let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
+        let decision = decide(&snapshot, &request, |_| (by, 1), |_| false, NOW, ID);
+        let click = decision.click().unwrap();
+        let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
+        let mut location = Vec::new();
+        redirect.put_location(&mut location);
+        let token = redirect.token.map(|token| String::from_utf8(token.to_vec()).unwrap());
+        let query = token.map_or("a=1".into(), |token| format!("ac={token}&a=1"));
+        let page = match click.branch {
+            Some(Branch::Rule(place)) => format!("rule{place}"),
+            Some(Branch::Share(place)) => format!("share{place}"),
+            None => panic!("the split answers where no rule does"),
+        };
+        let expected = format!("https://shop.example/{page}?{query}#top");
+        assert_eq!(String::from_utf8(location).unwrap(), expected);
+        Click { sub_id: None, referrer_host: "", ..click }
+    }
+
+    #[test]
+    fn the_first_rule_that_holds_chooses_the_destination_also_for_who_earns_nothing() {
+        let android = Agent { os: Os::Android, ..PERSON };
+        let bot = Agent { visitor: Visitor::Bot, ..PERSON };
+        for (slug, language, by, branch) in [
+            ("anna", "sv-SE,en;q=0.5", PERSON, Branch::Rule(0)),
+            ("anna?ref=bio", "sv", PERSON, Branch::Rule(0)),
+            ("anna?ref=bio", "en", PERSON, Branch::Rule(1)),
+            ("anna", "sv", android, Branch::Share(0)),
+            ("anna", "sv", bot, Branch::Rule(0)),
+        ] {
+            let click = follow_ruled(slug, language, by, false);
+            assert_eq!((click.branch, click.id), (Some(branch), ID), "{slug} {language}");
+        }
+    }
+
+    #[test]
+    fn a_visitor_keeps_their_share_by_the_token_of_the_same_link() {
+        let (new, again) = (Some(Branch::Share(0)), Some(Branch::Share(1)));
+        let mut kept = *ID.as_bytes();
+        kept[15] = 8;
+        let click = follow_ruled("anna", "", PERSON, true);
+        assert_eq!((click.branch, click.id), (again, ClickId::from_bytes(kept)));
+        let click = follow_ruled("anna", "", PERSON, false);
+        assert_eq!((click.branch, click.id), (new, ID));
+        let click = follow_ruled("ben", "", PERSON, true);
+        assert_eq!((click.branch, click.id), (new, ID), "it is another link's");
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_when_one_of_its_rules_does_not_fit_a_header() {
+        let rule =
+            json!({ "if": { "device": ["android"] }, "destination": "https://a.test/\r\nX: y" });
+        let mut entities = snapshot_entities();
+        entities.push(link(6, "eva", json!({ "rules": [rule] })));
+        let snapshot = snapshot_of(entities);
+        let (host, slug, query, headers) = ("go.shop.example", "eva", "", Headers::default());
+        let (head, https, block) = (false, true, None);
+        let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
+        let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| false, NOW, ID);
+        assert_eq!(short(&decision), Short::NotFound(None));
+    }
+
     #[test]
     fn a_parameter_that_both_name_is_sent_once_with_the_requests_value() {
         let location = |destination: &str, query: &str, agent: Agent| {
@@ -451,7 +611,7 @@ mod tests {
             let snapshot = snapshot_of(catalog);
             let (host, slug, headers) = ("go.shop.example", "eva", Headers::default());
             let (head, https, block) = (false, true, None);
-            let request = LinkRequest { host, slug, query, headers, head, https, block };
+            let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
             let decision = decide(&snapshot, &request, |_| (agent, 1), |_| false, NOW, ID);
             let Reply::Redirect(redirect) = &decision.reply else { panic!("it is followed") };
             let mut location = Vec::new();

@@ -46,11 +46,13 @@ pub(crate) fn answer<B>(
     let https = worker.is_https(&headers);
     let peer = request.extensions().get::<Peer>();
     let block = peer.and_then(|peer| peer.visitor(&headers, &worker.trusted_proxies));
-    let exact = LinkRequest { host: &host, slug, query, headers, head, https, block };
+    let exact = LinkRequest { host: &host, slug, rest: "", query, headers, head, https, block };
     let meant = lenient::meant(slug, query).filter(|_| !is_known(worker, &host, slug));
-    let request = match &meant {
-        Some(meant) => LinkRequest { slug: &meant.slug, query: &meant.query, ..exact },
-        None => exact,
+    let request = match (&meant, slug.split_once('/')) {
+        (Some(meant), _) => LinkRequest { slug: &meant.slug, query: &meant.query, ..exact },
+        // A slug has no `/`, so this path means no other link.
+        (None, Some((slug, rest))) => LinkRequest { slug, rest, ..exact },
+        (None, None) => exact,
     };
     follow(worker, &request, |reply| match reply {
         Reply::Redirect(redirect) => redirect.answer(&mut worker.header_bytes.borrow_mut()),

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::header::{HeaderValue, SET_COOKIE};
+use shared::links::parts_of;
 
 use crate::answer::{self, Answer};
 use crate::redirect::decide::Redirect;
@@ -12,7 +13,8 @@ impl Redirect<'_> {
     /// Returns the answer for hyper. Header values are built in `bytes`, so that most cost no
     /// allocation.
     pub(crate) fn answer(&self, bytes: &mut BytesMut) -> Answer {
-        bytes.reserve(self.target.link.destination().len() + PASSED_BYTES_MAX + 512);
+        let destination = self.chosen.as_deref().unwrap_or_else(|| self.target.link.destination());
+        bytes.reserve(destination.len() + PASSED_BYTES_MAX + 512);
         let Some(location) = value(bytes, |bytes| self.put_location(bytes)) else {
             return answer::not_found();
         };
@@ -36,9 +38,13 @@ impl Redirect<'_> {
     pub(crate) fn put_location(&self, bytes: &mut impl BufMut) {
         let link = self.target.link;
         if self.token.is_none() && self.query.text.is_empty() {
-            return bytes.put_slice(link.destination_as_bytes());
+            let own = || link.destination_as_bytes();
+            return bytes.put_slice(self.chosen.as_deref().map_or_else(own, str::as_bytes));
         }
-        let (page, query, fragment) = link.destination_parts();
+        let (page, query, fragment) = match &self.chosen {
+            None => link.destination_parts(),
+            Some(chosen) => parts_of(chosen.as_bytes()),
+        };
         bytes.put_slice(page);
         let mut joint = "?";
         if let Some(token) = &self.token {

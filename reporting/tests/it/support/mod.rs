@@ -228,6 +228,7 @@ pub(crate) fn click(number: u8, clicked_at: Timestamp) -> Click<'static> {
         in_app: InApp::Instagram,
         referrer_host: "l.instagram.com",
         consent: Consent::Unknown,
+        branch: None,
     }
 }
 
@@ -400,6 +401,9 @@ pub(crate) fn link(
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        deep_links: false,
+        rules: vec![],
+        split: vec![],
         created_at,
         updated_at: created_at,
     })

@@ -30,6 +30,9 @@ fn changes() -> Vec<Change> {
             fallback: None,
             paused: false,
             pass_click_ids: false,
+            deep_links: false,
+            rules: vec![],
+            split: vec![],
             created_at: at,
             updated_at: at,
         })

@@ -54,6 +54,9 @@ fn with_merchant(base: Catalog, change: impl FnOnce(&mut Merchant)) -> Catalog {
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        deep_links: false,
+        rules: vec![],
+        split: vec![],
         created_at: NOW,
         updated_at: NOW,
     };

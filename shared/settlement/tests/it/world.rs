@@ -89,6 +89,9 @@ pub(crate) fn catalog(precedence: Vec<Evidence>, commission: Terms) -> Catalog {
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        deep_links: false,
+        rules: vec![],
+        split: vec![],
         created_at: NOW,
         updated_at: NOW,
     };

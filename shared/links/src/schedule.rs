@@ -1,7 +1,19 @@
 //! Schedules: when a link may be followed. A campaign has one for all its links. Reads no clock.
 
-use crate::class::Availability;
-use crate::time::Timestamp;
+use basics::time::Timestamp;
+
+/// The answer to whether a link may be followed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// The link may be followed.
+    Live,
+    /// The link or its campaign is paused.
+    Paused,
+    /// The link or its campaign has not started.
+    NotStarted,
+    /// The link or its campaign has ended.
+    Ended,
+}
 
 /// The time in which a link, or the links of a campaign, may be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

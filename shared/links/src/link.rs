@@ -1,10 +1,11 @@
 //! Links as entities of the catalog, and the scope in which a slug is looked up.
 
+use basics::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use basics::time::Timestamp;
+use rules::{Rule, Rules, Share};
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use crate::time::Timestamp;
 
 /// A link: leads from a slug to a destination, for one influencer in one campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,15 @@ pub struct Link {
     /// True if the click ids of advertising platforms (`fbclid`, `gclid`, …) are passed on.
     #[serde(default)]
     pub pass_click_ids: bool,
+    /// True if what stands behind its slug goes on with the destination's path.
+    #[serde(default)]
+    pub deep_links: bool,
+    /// Where it leads some visitors instead: the first rule that holds answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// Where it leads shares of everybody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Share>,
     /// When the API created it.
     pub created_at: Timestamp,
     /// When the API last changed it: of two versions the later one wins.
@@ -38,6 +48,19 @@ pub struct Link {
 }
 
 impl Link {
+    /// Returns all addresses to which it leads while it may be followed.
+    pub fn destinations(&self) -> impl Iterator<Item = &str> {
+        let of_rules = self.rules.iter().map(|rule| &*rule.destination);
+        let of_split = self.split.iter().map(|share| &*share.destination);
+        [&*self.destination].into_iter().chain(of_rules).chain(of_split)
+    }
+
+    /// Returns its rules and its split; `None` where it always leads to one destination.
+    pub(super) fn rules(&self) -> Option<Rules> {
+        let rules = Rules { rules: self.rules.clone(), split: self.split.clone() };
+        (!rules.is_empty()).then_some(rules)
+    }
+
     /// Returns when it may be followed.
     pub const fn schedule(&self) -> Schedule {
         Schedule { paused: self.paused, starts_at: self.starts_at, ends_at: self.ends_at }

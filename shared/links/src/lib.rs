@@ -6,6 +6,9 @@
 //! are. This module never compares versions: a link that is put replaces the one with its id. It
 //! never forgets a link.
 //!
+//! Few links have rules. These stand beside the records, found by id; a bit of the record says
+//! whether there are any.
+//!
 //! Each link is a record in the `arena`. Three indexes find it: by id, by slug among the links of
 //! its merchant, and by slug among all links. Hashes have a random key, so that nobody can choose
 //! slugs that collide.
@@ -15,20 +18,21 @@ mod chunks;
 mod index;
 mod link;
 mod packed;
+mod ruled;
 mod schedule;
 
 pub use link::{Link, Scope, fold_slug};
-pub use packed::LinkRef;
-pub use schedule::Schedule;
+pub use packed::{LinkRef, parts_of};
+pub use schedule::{Availability, Schedule};
 
 use std::hash::{BuildHasher, Hasher};
 
+use basics::id::{LinkId, MerchantId};
 use foldhash::fast::RandomState;
-
-use crate::id::{LinkId, MerchantId};
 
 use arena::{Arena, Position};
 use index::Index;
+use ruled::Ruled;
 
 /// The bits that make eight letters lower case. They also make other characters equal to each
 /// other, but none that a slug can have.
@@ -43,6 +47,8 @@ pub struct Links {
     by_id: Index,
     by_merchant: Index,
     by_slug: Index,
+    /// The rules of the links that have some.
+    ruled: Ruled,
     keys: Keys,
 }
 
@@ -117,6 +123,7 @@ impl Links {
         packed::pack(link, merchant, &mut record);
         let replaced = self.position(link.id);
         let position = self.records.append(&record);
+        self.ruled.put(link.id, link.rules());
         let Self { records, by_id, keys, .. } = self;
         let hash_at = |held| keys.of_id(packed::id_at(records.at(held)).unwrap_or(link.id));
         by_id.put(keys.of_id(link.id), position, |held| Some(held) == replaced, hash_at);
@@ -216,7 +223,7 @@ impl Links {
 
     #[inline]
     fn read(&self, position: Position) -> Option<LinkRef<'_>> {
-        LinkRef::read(self.records.at(position))
+        LinkRef::read(self.records.at(position)).map(|link| link.with_rules(&self.ruled))
     }
 }
 

@@ -1,10 +1,13 @@
 //! A link as bytes, and a view that reads its fields from them without copying. Absent fields take
 //! no bytes. The bytes never leave the process.
 
+use basics::id::{CampaignId, InfluencerId, LinkId, MerchantId};
+use basics::time::Timestamp;
+use rules::Rules;
+
 use super::link::Link;
+use super::ruled::Ruled;
 use super::schedule::Schedule;
-use crate::id::{CampaignId, InfluencerId, LinkId, MerchantId};
-use crate::time::Timestamp;
 
 // Format: head | slug | destination | updated, starts, ends if present, 6 bytes each | fallback if
 // present. Numbers are little-endian; each text begins with its length as a varint. The fields that
@@ -27,6 +30,8 @@ const FRAGMENT: u16 = 64;
 const UNFIT: u16 = 128;
 const QUERY: u16 = 256;
 const CLICK_IDS: u16 = 512;
+const RULES: u16 = 1024;
+const DEEP: u16 = 2048;
 
 /// A view of a link in its record.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,8 @@ pub struct LinkRef<'a> {
     head: &'a [u8; HEAD],
     /// The bytes after the head. They go on after the end of the record.
     rest: &'a [u8],
+    /// The rules of all links that have some; `None` where nobody asks for them.
+    ruled: Option<&'a Ruled>,
 }
 
 /// Appends a link's record to `out`, with its campaign's merchant if that is known.
@@ -42,9 +49,11 @@ pub(super) fn pack(link: &Link, merchant: Option<MerchantId>, out: &mut Vec<u8>)
     let updated_at = Some(link.updated_at).filter(|updated_at| *updated_at != link.created_at);
     let times = [(UPDATED, updated_at), (STARTS, link.starts_at), (ENDS, link.ends_at)];
     let mut flags = hints(link.destination.as_bytes());
+    flags |= link.rules().map_or(0, |rules| hints_of_rules(&rules));
     for (flag, is_set) in [
         (PAUSED, link.paused),
         (CLICK_IDS, link.pass_click_ids),
+        (DEEP, link.deep_links),
         (MERCHANT_KNOWN, merchant.is_some()),
         (FALLBACK, link.fallback.is_some()),
     ] {
@@ -72,6 +81,12 @@ fn hints(destination: &[u8]) -> u16 {
     let unfit = destination.iter().any(|&byte| byte < b' ' || byte == 127);
     let query = if before.contains(&b'?') { QUERY } else { 0 };
     query | if fragment_at.is_some() { FRAGMENT } else { 0 } | if unfit { UNFIT } else { 0 }
+}
+
+/// Returns the flags of a link with rules. It must fit a header wherever it leads.
+fn hints_of_rules(rules: &Rules) -> u16 {
+    let of_each = rules.destinations().map(|destination| hints(destination.as_bytes()));
+    of_each.fold(RULES, |flags, hints| flags | hints & UNFIT)
 }
 
 fn put_time(time: Timestamp, out: &mut Vec<u8>) {
@@ -135,7 +150,19 @@ impl<'a> LinkRef<'a> {
     #[inline]
     pub(super) fn read(record: &'a [u8]) -> Option<Self> {
         let (head, rest) = record.split_first_chunk()?;
-        Some(Self { head, rest })
+        Some(Self { head, rest, ruled: None })
+    }
+
+    /// Returns the view with the place where its rules are found.
+    #[inline]
+    pub(super) const fn with_rules(self, ruled: &'a Ruled) -> Self {
+        Self { ruled: Some(ruled), ..self }
+    }
+
+    /// Returns its rules, where it has some. A link without any costs a look at one bit.
+    #[inline]
+    pub fn rules(&self) -> Option<&'a Rules> {
+        if self.is(RULES) { self.ruled?.get(self.id()) } else { None }
     }
 
     #[inline]
@@ -224,6 +251,12 @@ impl<'a> LinkRef<'a> {
         self.is(CLICK_IDS)
     }
 
+    /// Returns whether what stands behind its slug goes on with the destination's path.
+    #[inline]
+    pub const fn has_deep_links(&self) -> bool {
+        self.is(DEEP)
+    }
+
     /// Returns its path, as the API received it.
     pub fn slug(&self) -> &'a str {
         text(self.slug_bytes())
@@ -258,14 +291,7 @@ impl<'a> LinkRef<'a> {
     /// `?`, and from its `#` on.
     #[inline]
     pub fn destination_parts(&self) -> (&'a [u8], &'a [u8], &'a [u8]) {
-        let destination = self.destination_bytes();
-        let fragment_at = if self.is(FRAGMENT) { position(destination, b'#') } else { None };
-        let (before, fragment) = destination.split_at(fragment_at.unwrap_or(destination.len()));
-        let query_at = if self.is(QUERY) { position(before, b'?') } else { None };
-        match query_at {
-            Some(at) => (&before[..at], &before[at + 1..], fragment),
-            None => (before, &[], fragment),
-        }
+        parts(self.destination_bytes(), self.is(QUERY), self.is(FRAGMENT))
     }
 
     /// Returns the address to which it leads as bytes.
@@ -289,6 +315,7 @@ impl<'a> LinkRef<'a> {
     /// Returns a copy as an entity.
     pub fn to_link(&self) -> Link {
         let Schedule { paused, starts_at, ends_at } = self.schedule();
+        let Rules { rules, split } = self.rules().cloned().unwrap_or_default();
         Link {
             id: self.id(),
             campaign: self.campaign(),
@@ -300,9 +327,28 @@ impl<'a> LinkRef<'a> {
             fallback: self.fallback().map(str::to_owned),
             paused,
             pass_click_ids: self.passes_click_ids(),
+            deep_links: self.has_deep_links(),
+            rules,
+            split,
             created_at: self.created_at(),
             updated_at: self.updated_at(),
         }
+    }
+}
+
+/// Returns the parts of any address of a link, as [`LinkRef::destination_parts`] does of its own.
+pub fn parts_of(destination: &[u8]) -> (&[u8], &[u8], &[u8]) {
+    parts(destination, true, true)
+}
+
+#[inline]
+fn parts(destination: &[u8], has_query: bool, has_fragment: bool) -> (&[u8], &[u8], &[u8]) {
+    let fragment_at = if has_fragment { position(destination, b'#') } else { None };
+    let (before, fragment) = destination.split_at(fragment_at.unwrap_or(destination.len()));
+    let query_at = if has_query { position(before, b'?') } else { None };
+    match query_at {
+        Some(at) => (&before[..at], &before[at + 1..], fragment),
+        None => (before, &[], fragment),
     }
 }
 
@@ -349,6 +395,9 @@ mod tests {
                 fallback: None,
                 paused: false,
                 pass_click_ids: false,
+                deep_links: false,
+                rules: vec![],
+                split: vec![],
                 created_at: at,
                 updated_at: at,
             };

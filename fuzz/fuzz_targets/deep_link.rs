@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    (fuzz_targets::target("deep_link").expect("it is one of them").run)(bytes);
+});
