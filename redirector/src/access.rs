@@ -7,19 +7,22 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
-use console::auth;
+use console::{Signer, auth};
 use live::{clock, for_each_change, keys, node};
-use shared::catalog::{AccessToken, Catalog, Change, Entity, Hold, HoldTarget, Role};
-use shared::id::{AccessTokenId, HoldId};
+use shared::catalog::{AccessToken, By, Catalog, Change, Entity, Hold, HoldTarget, Person, Role};
+use shared::id::{AccessTokenId, HoldId, PersonId};
 use shared::record::Record;
 use shared::stream::StreamKind;
-use shared::time::Timestamp;
+use shared::time::{Span, Timestamp};
 use shared::token::KeyState;
 
 use crate::cli::RoleName;
 use crate::commands::print;
 use crate::config::Config;
 use crate::journals::{make_data_folder, must_exist, open_stream};
+
+/// How long the address of the first person signs in.
+const INVITATION_LASTS: Span = Span::days(7);
 
 /// Makes an access token, records its hash and prints the token. A running server accepts it a
 /// moment later.
@@ -65,6 +68,32 @@ pub(crate) fn make_token(
     let made = AccessToken::new(auth::hash(&token), role, clock::now());
     append(config, Entity::AccessToken(AccessToken { name, expires_at, ..made }))?;
     Ok(token)
+}
+
+/// Makes the first person, an administrator, and returns the secret part of the address with which
+/// they sign in once.
+///
+/// # Errors
+/// When the journal cannot be written, or the keys cannot be read.
+pub(crate) fn make_first_person(config: &Config, name: String) -> Result<String> {
+    let now = clock::now();
+    let person = Person {
+        id: PersonId::from_bits(rand::random()),
+        name,
+        email: None,
+        role: Role::Admin,
+        language: None,
+        password: None,
+        signed_in_at: None,
+        sign_ins_from: now,
+        archived: false,
+        created_at: now,
+        updated_at: now,
+    };
+    let ring = keys::load_or_create(&config.data, &config.journal_dir())?;
+    let secret = Signer::new(&ring).link(&person, now.plus(INVITATION_LASTS));
+    append(config, Entity::Person(person))?;
+    Ok(secret)
 }
 
 /// Checks that the holder of a token exists: a token for a misspelt id would show nothing, to nobody's
@@ -219,7 +248,8 @@ pub(crate) fn catalog_here(config: &Config) -> Result<Catalog> {
 
 /// Appends a change of one entity. When it returns, the change is on disk.
 fn append(config: &Config, entity: Entity) -> Result<()> {
-    let change = Change { at: clock::now(), entities: vec![entity], request: None, by: None };
+    let by = Some(By::CommandLine);
+    let change = Change { at: clock::now(), entities: vec![entity], request: None, by };
     make_data_folder(&config.data)?;
     // The first record must not make the first start look like one that lost its keys.
     keys::load_or_create(&config.data, &config.journal_dir())?;

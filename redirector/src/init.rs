@@ -1,4 +1,5 @@
-//! `afterclick init`: a configuration file, the data folder with keys, and a first access token. What is
+//! `afterclick init`: a configuration file, the data folder with keys, a first access token, and a
+//! first person. What is
 //! there already is kept and named; nothing is ever overwritten.
 
 use std::fmt::Write as _;
@@ -18,6 +19,8 @@ use crate::journals::make_data_folder;
 
 /// The name of the first token.
 const TOKEN_NAME: &str = "afterclick init";
+/// The name of the first person, until they change it.
+const FIRST_PERSON: &str = "First person";
 
 /// Sets up an installation, as far as it is not there, and says what is there and what comes next.
 ///
@@ -46,7 +49,7 @@ pub(crate) fn init(file: &Path, data: Option<&Path>) -> Result<()> {
         Some(token) => writeln!(said, "access token   {token}  (shown only now)"),
         None => writeln!(said, "access token   there is one; `afterclick token list` shows all"),
     };
-    said.push_str(&sign_in(&config));
+    said.push_str(&sign_in(&config)?);
     if token.is_some() {
         said.push_str(&next_steps(&file));
     }
@@ -119,9 +122,14 @@ fn first_token(config: &Config) -> Result<Option<String>> {
     }
 }
 
-/// Says where people sign in. The link for the first person belongs here, once people have accounts.
-fn sign_in(config: &Config) -> String {
-    format!("figures        http://{}/  (once the server runs)\n", config.admin)
+/// Says where people sign in; where nobody is there yet, with the address of a first person.
+fn sign_in(config: &Config) -> Result<String> {
+    if !access::catalog_here(config)?.people.is_empty() {
+        return Ok("first person   is there\n".to_owned());
+    }
+    let secret = access::make_first_person(config, FIRST_PERSON.to_owned())?;
+    let address = format!("http://{}/sign-in/{secret}", config.admin);
+    Ok(format!("sign in        {address}  (once, within 7 days, when the server runs)\n"))
 }
 
 fn next_steps(file: &Path) -> String {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use harness::{Launch, default_bin_dir};
+use harness::{Launch, default_bin_dir, http};
+use hyper::Method;
 use tokio::process::Command;
 
 /// Runs the program in a folder, without anything of ours in its environment.
@@ -46,7 +47,7 @@ async fn an_installation_is_set_up_once_and_its_token_opens_it() {
 
     let again = printed(folder.path(), &["init"]).await;
     assert_eq!(again.matches("(was there)").count(), 2, "{again}");
-    assert!(!again.contains("ac_"), "a second token: {again}");
+    assert!(!again.contains("ac_") && !again.contains("/sign-in/"), "a second one: {again}");
     assert_eq!(files(folder.path()), made, "nothing is changed");
     let elsewhere = run(folder.path(), &["init", "--data", "elsewhere"]).await;
     let said = String::from_utf8_lossy(&elsewhere.stderr);
@@ -59,6 +60,15 @@ async fn an_installation_is_set_up_once_and_its_token_opens_it() {
     let url = format!("http://{}", product.admin);
     let list = ["token", "list", "--url", &url, "--token", token];
     assert!(printed(folder.path(), &list).await.contains("afterclick init"));
+    let secret = first.split("/sign-in/").nth(1).unwrap().split_whitespace().next().unwrap();
+    let ask = async |method| {
+        let headers = [("sec-fetch-site", "same-origin")];
+        let path = format!("/sign-in/{secret}");
+        http::send(product.admin, method, &path, &headers, "").await.unwrap()
+    };
+    assert!(ask(Method::GET).await.body.contains("First person"));
+    assert_eq!(ask(Method::POST).await.status, 303);
+    assert_eq!(ask(Method::POST).await.status, 410, "it signs in once");
     product.stop().await.unwrap();
 }
 
