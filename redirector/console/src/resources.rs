@@ -16,6 +16,7 @@ use shared::json::repaired;
 
 use crate::caller::Author;
 use crate::context::Console;
+use crate::pool::Reports;
 use crate::rights::{Reach, check_change, cut};
 use crate::shown::show;
 use crate::sign_in;
@@ -103,9 +104,11 @@ pub(crate) async fn change(
     Extension(kind): Extension<Kind>,
     Extension(role): Extension<Role>,
     Extension(by): Extension<By>,
+    Extension(reports): Extension<Reports>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
+    let has_earned = has_earned(&console, &reports, (kind, &id), &body).await?;
     let prepare = |catalog: &Catalog| {
         let held = seen(catalog, (kind, role), &id)?;
         let sent = object(&body)?;
@@ -116,7 +119,7 @@ pub(crate) async fn change(
         let version = version_after(&held, now);
         let snapshot = console.live.snapshot().load_full();
         let builder = EntityBuilder::new(catalog, snapshot, now);
-        let mut builder = builder.recorded_until(console.lag.latest());
+        let mut builder = builder.recorded_until(console.lag.latest()).earned(has_earned);
         let suspension = builder.suspension(&mut fields, &held);
         let archive = builder.archive(&mut fields, &held);
         let made = builder.make(kind, &mut fields, Some(&held));
@@ -134,6 +137,28 @@ pub(crate) async fn change(
     let mut answer = cut(show(&entity, &catalog), kind, role);
     merge(&mut answer, warnings(remark, &entity, &catalog));
     Ok(Json(answer).into_response())
+}
+
+/// Fields of a campaign that stay as they are once there are orders or leads.
+const UNTIL_EARNED: [&str; 3] = ["window_days", "hold_days", "minimum_payout"];
+
+/// Returns whether what a change is about has orders or leads, where that matters to the change.
+async fn has_earned(
+    console: &Console,
+    reports: &Reports,
+    (kind, id): (Kind, &str),
+    body: &[u8],
+) -> Result<bool, Problem> {
+    let sent = object(body)?;
+    let asks = kind == Kind::Campaign && UNTIL_EARNED.iter().any(|name| sent.contains_key(*name));
+    let Some(campaign) = id.parse().ok().filter(|_| asks) else { return Ok(true) };
+    let state = console.hot_state().await?.clone();
+    if !console.is_up_to_date() {
+        // An order that is not counted yet must not be overlooked.
+        return Err(Problem::busy("records that are not counted yet"));
+    }
+    let look = move || figures::has_earned(&state, campaign);
+    reports.run(move || look().map_err(|error| Problem::no_figures(&error))).await
 }
 
 /// `POST /api/v1/{kind}/import`: CSV with a header line, all or nothing.

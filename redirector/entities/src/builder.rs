@@ -32,6 +32,8 @@ pub struct EntityBuilder<'a> {
     pub(crate) now: Timestamp,
     /// The latest time of a recorded click, event or order.
     pub(crate) latest: Option<Timestamp>,
+    /// Whether the campaign that is changed has orders or leads; `true` where nobody looked.
+    pub(crate) has_earned: bool,
     /// Who makes them.
     pub(crate) author: String,
     pub(crate) random: ThreadRng,
@@ -44,12 +46,19 @@ impl<'a> EntityBuilder<'a> {
     pub fn new(catalog: &'a Catalog, snapshot: Arc<Snapshot>, now: Timestamp) -> Self {
         let (slugs, codes) = (HashSet::new(), HashMap::new());
         let (latest, author) = (None, String::new());
-        Self { catalog, snapshot, now, latest, author, random: rand::rng(), slugs, codes }
+        let random = rand::rng();
+        Self { catalog, snapshot, now, latest, has_earned: true, author, random, slugs, codes }
     }
 
     /// Tells the builder until when something is recorded.
     pub fn recorded_until(self, latest: Option<Timestamp>) -> Self {
         Self { latest, ..self }
+    }
+
+    /// Tells the builder that the campaign that is changed has neither orders nor leads yet, or that
+    /// it has.
+    pub fn earned(self, has_earned: bool) -> Self {
+        Self { has_earned, ..self }
     }
 
     /// Tells the builder who makes the entities.

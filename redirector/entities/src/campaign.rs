@@ -6,7 +6,7 @@ use shared::catalog::{Campaign, Evidence, Model, Moment, Renewals};
 use shared::commission::{Caps, Rule, Terms};
 use shared::id::CampaignId;
 use shared::links::Schedule;
-use shared::money::{AMOUNT_MAX, Decimal};
+use shared::money::{AMOUNT_MAX, Currency, Decimal};
 use shared::target::Target;
 
 use crate::builder::{EntityBuilder, found, hosts, schedule};
@@ -29,7 +29,9 @@ impl EntityBuilder<'_> {
         let model = fields.optional("model", model).unwrap_or(Model::LastClick);
         let renewals = fields.optional("renewals", shaped::<Renewals>).unwrap_or_default();
         let caps = fields.optional("caps", shaped::<Caps>).unwrap_or_default();
-        let minimum_payout = fields.optional("minimum_payout", shaped::<Decimal>);
+        let currency = merchant.map(|merchant| merchant.currency);
+        let minimum_payout =
+            fields.optional("minimum_payout", |value| minimum_payout(value, currency));
         let target = fields.optional("target", shaped::<Target>);
         let destinations = fields.optional("destinations", hosts).unwrap_or_default();
         let (merchant, commission) = (merchant?, commission?);
@@ -38,14 +40,6 @@ impl EntityBuilder<'_> {
         }
         if let Err(error) = caps.check(merchant.currency) {
             fields.fault("caps", error.to_string());
-        }
-        if minimum_payout
-            .is_some_and(|least| !matches!(least.to_minor(merchant.currency), Ok(0..=AMOUNT_MAX)))
-        {
-            fields.fault(
-                "minimum_payout",
-                "expected an amount of zero or more in the merchant's currency",
-            );
         }
         Some(Campaign {
             id: CampaignId::from_bits(self.random.random()),
@@ -89,6 +83,7 @@ impl EntityBuilder<'_> {
         {
             fields.fault("commission", error.to_string());
         }
+        let numbers = self.changed_numbers(fields, held);
         let target = fields.change("target", shaped::<Target>, held.target);
         let destinations = fields.change("destinations", hosts, Some(held.destinations.clone()));
         let Schedule { paused, starts_at, ends_at } = schedule(fields, held.schedule());
@@ -102,12 +97,50 @@ impl EntityBuilder<'_> {
             starts_at,
             ends_at,
             updated_at: now,
-            ..held.clone()
+            ..numbers
         };
         if commission != held.commission {
             campaign.replace_terms(commission, Moment { now, latest: self.latest });
         }
         Some(campaign)
+    }
+
+    /// Returns the campaign with another window, hold or minimum. They decide what orders and leads
+    /// earn, so they stay as they are once there are any.
+    fn changed_numbers(&self, fields: &mut Fields, held: &Campaign) -> Campaign {
+        let window_days = fields.optional("window_days", number(1, WINDOW_DAYS_MAX));
+        let hold_days = fields.optional("hold_days", number(0, 365));
+        let currency = self.catalog.merchants.get(&held.merchant).map(|of| of.currency);
+        let minimum = |value: &Value| minimum_payout(value, currency);
+        let campaign = Campaign {
+            window_days: window_days.unwrap_or(held.window_days),
+            hold_days: hold_days.unwrap_or(held.hold_days),
+            minimum_payout: fields.change("minimum_payout", minimum, held.minimum_payout),
+            ..held.clone()
+        };
+        for (name, differs) in [
+            ("window_days", campaign.window_days != held.window_days),
+            ("hold_days", campaign.hold_days != held.hold_days),
+            ("minimum_payout", campaign.minimum_payout != held.minimum_payout),
+        ] {
+            if differs && self.has_earned {
+                let way_out = "for others, make another campaign";
+                let reason = format!("stays as it is once there are orders or leads; {way_out}");
+                fields.fault(name, reason);
+            }
+        }
+        campaign
+    }
+}
+
+/// Reads the least that is paid out.
+fn minimum_payout(value: &Value, currency: Option<Currency>) -> Result<Decimal, String> {
+    let least: Decimal = shaped(value)?;
+    let fits = |currency| matches!(least.to_minor(currency), Ok(0..=AMOUNT_MAX));
+    if currency.is_none_or(fits) {
+        Ok(least)
+    } else {
+        Err("expected an amount of zero or more in the merchant's currency".to_owned())
     }
 }
 

@@ -7,10 +7,12 @@
 #![allow(missing_docs, reason = "an internal crate: names say what a reader must know")]
 
 mod beyond;
+mod earned;
 mod orders;
 mod stats;
 mod wrong;
 
+pub use earned::has_earned;
 pub use orders::asked::{Asked, TABLE_MAX};
 pub use orders::query::{Form, OrdersQuery};
 pub use orders::question::{Question as OrdersQuestion, Sight};

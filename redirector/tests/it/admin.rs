@@ -354,11 +354,26 @@ async fn terms_that_decide_money_do_not_change_under_orders() {
         (format!("/api/v1/coupons/{coupon}"), r#"{"starts_at":"2026-01-01T00:00:00Z"}"#, 422),
         (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":"2099-01-01T00:00:00Z"}"#, 200),
         (format!("/api/v1/coupons/{coupon}"), r#"{"ends_at":null}"#, 200),
-        (format!("/api/v1/campaigns/{}", stage.campaign), r#"{"window_days":1}"#, 422),
+        (format!("/api/v1/campaigns/{}", stage.campaign), r#"{"dedupe_minutes":1}"#, 422),
     ] {
         let answer = patch(path.clone(), body).await;
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
     }
+    // Until the first order or lead, what decides about them may be corrected.
+    let numbers = r#"{"window_days":14,"hold_days":7,"minimum_payout":"5.00"}"#;
+    let campaign = format!("/api/v1/campaigns/{}", stage.campaign);
+    stage.token().await;
+    stage.figures().await;
+    let answer = patch(campaign.clone(), numbers).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let codes = json!({ "coupon_lines": [{ "id": 1, "code": "ANNA15", "discount": "0" }] });
+    stage.webhook("order.updated", &crate::support::woo_order(728, codes, &[])).await;
+    stage.figures().await;
+    for body in [r#"{"window_days":7}"#, r#"{"hold_days":0}"#, r#"{"minimum_payout":null}"#] {
+        let answer = patch(campaign.clone(), body).await;
+        assert!(answer.status == 422 && answer.body.contains("orders or leads"), "{}", answer.body);
+    }
+    assert_eq!(patch(campaign, numbers).await.status, 200, "what stays is no change");
     let shown = stage.product.read(&format!("/api/v1/coupons/{coupon}")).await.unwrap();
     assert_eq!(shown["ends_at"], Value::Null, "null clears");
 }

@@ -21,9 +21,8 @@ pub(crate) const CAMPAIGN: &[Field] = &[
     Field::defaulted(
         "window_days",
         Form::Number(1, 365),
-        "For how many days a click may earn. Default: 30.",
-    )
-    .once(),
+        "For how many days a click may earn. Default: 30. It changes until the first order or lead.",
+    ),
     Field::defaulted(
         "dedupe_minutes",
         Form::Number(0, 10_080),
@@ -35,9 +34,9 @@ pub(crate) const CAMPAIGN: &[Field] = &[
     Field::defaulted(
         "hold_days",
         Form::Number(0, 365),
-        "For how many days a commission waits before it is approved. Default: 30.",
-    )
-    .once(),
+        "For how many days a commission waits before it is approved. Default: 30. It changes until \
+         the first order or lead.",
+    ),
     Field::optional("starts_at", Form::Time, "The start.").cleared_by_null(),
     Field::optional("ends_at", Form::Time, "The end, which is not part of it.").cleared_by_null(),
     Field::defaulted("paused", Form::Flag, "Whether it is switched off. Default: false."),
@@ -82,9 +81,10 @@ pub(crate) const CAMPAIGN: &[Field] = &[
     Field::optional(
         "minimum_payout",
         Form::Decimal,
-        "The least that is paid out; a smaller amount is carried forward.",
+        "The least that is paid out; a smaller amount is carried forward. It changes until the \
+         first order or lead.",
     )
-    .once(),
+    .cleared_by_null(),
     Field::optional("target", Form::Record(TARGET), "What it is meant to reach.")
         .cleared_by_null()
         .seen(Seen::ByMerchant),
