@@ -65,6 +65,16 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DIR", env = "AFTERCLICK_DATA")]
         data: Option<PathBuf>,
     },
+    /// Try it: serve a sample campaign with three weeks of figures from a temporary folder. Ctrl-C
+    /// ends it and removes the folder.
+    Demo {
+        /// Address of the public listener [default: 127.0.0.1:8080].
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Address of the admin listener [default: 127.0.0.1:8081].
+        #[arg(long, value_name = "ADDR")]
+        admin: Option<String>,
+    },
     /// Print what makes a shell complete commands and flags.
     Completions {
         /// The shell.

@@ -6,6 +6,7 @@ mod ask;
 mod cli;
 mod commands;
 mod config;
+mod demo;
 mod doctor;
 mod erase;
 mod init;
@@ -79,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
             return Ok(is_well);
         }
         Command::Init { config, data } => init::init(&config, data.as_deref())?,
+        Command::Demo { listen, admin } => demo::demo(listen, admin)?,
         Command::Completions { shell } => manual::print_completions(shell)?,
         Command::Man { out } => manual::man(out.as_deref())?,
         Command::Asked(asked) => ask::ask(&asked)?,

@@ -98,7 +98,7 @@ fn arguments(command: Command, operation: &Operation) -> Command {
     }
     if operation.asks == Asks::Pages {
         let limit = Arg::new("limit").long("limit").value_name("N").default_value("1000");
-        let limit = limit.value_parser(clap::value_parser!(u32));
+        let limit = limit.value_parser(clap::value_parser!(u32).range(1..));
         command = command.arg(limit.help("The most that are listed"));
     }
     if matches!(operation.asks, Asks::Import { .. }) {

@@ -48,6 +48,14 @@ const PROJECTING_REST_MAX: Duration = Duration::from_secs(5);
 /// When something cannot be opened or bound, or the journal cannot be synced to the disk at the
 /// end.
 pub(crate) fn serve(config: Config) -> Result<()> {
+    serve_and_say(config, &|_| Ok(()))
+}
+
+/// Like [`serve`], and says more once everything is open.
+///
+/// # Errors
+/// As [`serve`], and when nothing can be said.
+pub(crate) fn serve_and_say(config: Config, say: &dyn Fn(&Addresses) -> Result<()>) -> Result<()> {
     let signals = Signals::catch()?;
     limits::raise_descriptor_limit();
     if config.admin_token.as_ref().is_some_and(|token| token.len() < GUESSABLE_TOKEN) {
@@ -83,7 +91,7 @@ pub(crate) fn serve(config: Config) -> Result<()> {
         reconciliations: Reconciliations::default(),
         exchange: Arc::default(),
     };
-    server.run(signals, journals, bound, exchange_sealer)
+    server.run(signals, journals, bound, exchange_sealer, say)
 }
 
 /// The bound sockets.
@@ -94,10 +102,10 @@ struct Bound {
 }
 
 /// The addresses on which the server listens.
-struct Addresses {
-    public: SocketAddr,
+pub(crate) struct Addresses {
+    pub(crate) public: SocketAddr,
     tls: Option<SocketAddr>,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Bound {
@@ -137,6 +145,7 @@ impl Server {
         mut journals: Journals,
         bound: Bound,
         exchange_sealer: Sealer,
+        say: &dyn Fn(&Addresses) -> Result<()>,
     ) -> Result<()> {
         // The projector ends last: it takes in what the other threads wrote at the end.
         let mut projection = Jobs::default();
@@ -168,6 +177,7 @@ impl Server {
             .into_iter()
             .try_for_each(|job| front.start(job))?;
         announce(&bound.addresses)?;
+        say(&bound.addresses)?;
 
         signals.wait_for_first()?;
         tracing::info!("stopping: finishing what is under way");

@@ -14,6 +14,7 @@ mod clock;
 mod code_visits;
 mod command_line;
 mod damage;
+mod demo_command;
 mod erase;
 mod events;
 mod figures;
