@@ -1,5 +1,5 @@
-//! `afterclick init`: a configuration file, the data folder with keys, and a first access token. What is
-//! there already is kept and named; nothing is ever overwritten.
+//! `afterclick init`: a configuration file, the data folder with keys, and a first access token.
+//! What is there already is kept and named; nothing is ever overwritten.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -119,7 +119,8 @@ fn first_token(config: &Config) -> Result<Option<String>> {
     }
 }
 
-/// Says where people sign in. The link for the first person belongs here, once people have accounts.
+/// Says where people sign in. The link for the first person belongs here, once people have
+/// accounts.
 fn sign_in(config: &Config) -> String {
     format!("figures        http://{}/  (once the server runs)\n", config.admin)
 }

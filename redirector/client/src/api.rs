@@ -1,8 +1,8 @@
-//! Requests to the API: address, token, idempotency key, one more try where that is safe. It reads no
-//! journal and knows no operation.
+//! Requests to the API: address, token, idempotency key, one more try where that is safe. It reads
+//! no journal and knows no operation.
 //!
-//! SECURITY: redirects are never followed, since they could take the token elsewhere; the agent that is
-//! handed in must keep that.
+//! SECURITY: redirects are never followed, since they could take the token elsewhere; the agent
+//! that is handed in must keep that.
 
 use std::io::Read;
 use std::thread::sleep;

@@ -1,5 +1,5 @@
-//! A campaign run by the command line: what people type, what they see, and how it ends when something
-//! is wrong.
+//! A campaign run by the command line: what people type, what they see, and how it ends when
+//! something is wrong.
 
 use std::process::{Output, Stdio};
 
@@ -25,7 +25,8 @@ impl Desk {
         Self { product, folder }
     }
 
-    /// The program, with the server's address and token in its environment and nothing else of ours.
+    /// The program, with the server's address and token in its environment and nothing else of
+    /// ours.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(arguments);
         command
