@@ -138,6 +138,40 @@ async fn a_whole_campaign_is_run_by_the_command_line() {
 }
 
 #[tokio::test]
+async fn what_shops_did_is_brought_in_and_looked_at() {
+    let desk = Desk::new().await;
+    desk.set_up().await;
+    let code = ["coupon", "add", "--campaign", "Autumn", "--influencer", "Influencer 1"];
+    desk.done(&[&code[..], &["--code", "ONE15"]].concat()).await;
+    let orders = "order_id,currency,total,status,coupon\n7,EUR,100.00,paid,ONE15\n";
+    let orders = desk.file("orders.csv", orders);
+    let import = ["orders", "import", &orders, "--merchant", "Shop"];
+    assert_eq!(desk.done(&import).await, "imported  1\n");
+    let order = ["orders", "show", "Shop", "7"];
+    let is_known = async || desk.run(&order).await.status.success();
+    until("the order is known", is_known).await;
+    let shown = desk.done(&order).await;
+    assert!(shown.contains("decision.method         coupon\n"), "{shown}");
+    assert!(shown.contains(" 15.00 ") && shown.contains(" Influencer 1"), "{shown}");
+    let raw = desk.json(&order).await;
+    assert_eq!(raw["commission"][0]["amount"], "15.00", "{raw}");
+
+    let wrong = desk.file("wrong.csv", "order_id,currency,total\n8,EUR,much\n");
+    let (status, said) = desk.failed(&["orders", "import", &wrong, "--merchant", "Shop"]).await;
+    assert_eq!((status, said.starts_with("line 2")), (1, true), "{said}");
+    let leads = desk.file("leads.csv", "lead_id,status,updated_at\nL1,open,2026-11-01T00:00:00Z\n");
+    let import = ["leads", "import", &leads, "--merchant", "Shop"];
+    assert_eq!(desk.done(&import).await, "imported  1\n");
+
+    let nothing = desk.run(&["unparsed", "list"]).await;
+    assert!(nothing.status.success() && nothing.stdout.is_empty());
+    assert_eq!(desk.done(&["unparsed", "replay"]).await, "reread          0\nstill_unparsed  0\n");
+    assert!(desk.json(&["reconcile", "list"]).await["items"].is_array());
+    let (status, said) = desk.failed(&["reconcile", "now", "Shop"]).await;
+    assert_eq!((status, said.contains("has no `shop_api`")), (1, true), "{said}");
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named_and_the_status_says_whose_fault_it_is() {
     let desk = Desk::new().await;
     desk.set_up().await;
