@@ -1,8 +1,8 @@
-//! Commands that ask a running server: finds its address and the token in the settings, and hands over
-//! to `client`.
+//! Commands that ask a running server: finds its address and the token in the settings, and hands
+//! over to `client`.
 //!
-//! SECURITY: the first admin token of the settings goes to the server of the settings alone, never to an
-//! address that was only named for this command.
+//! SECURITY: the first admin token of the settings goes to the server of the settings alone, never
+//! to an address that was only named for this command.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -15,7 +15,8 @@ use crate::cli::Settings;
 use crate::config::{Config, ConfigError};
 use crate::outbound::{self, Policy};
 
-/// How long a request may take. The server itself gives up after 60 seconds; a file has to get there.
+/// How long a request may take. The server itself gives up after 60 seconds; a file has to get
+/// there.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Runs a command that asks the API.
@@ -37,8 +38,8 @@ pub(crate) fn server(config: &Config) -> Result<Server, ConfigError> {
     Ok(Server { agent, url, token, key: format!("{:032x}", rand::random::<u128>()) })
 }
 
-/// Returns the address of the admin listener of the settings. One that listens everywhere is asked on
-/// this machine.
+/// Returns the address of the admin listener of the settings. One that listens everywhere is asked
+/// on this machine.
 fn admin_url(config: &Config) -> Result<Url, ConfigError> {
     let mut address = config.admin;
     if address.ip().is_unspecified() {

@@ -1,6 +1,5 @@
 //! `afterclick init`: a configuration file, the data folder with keys, a first access token, and a
-//! first person. What is
-//! there already is kept and named; nothing is ever overwritten.
+//! first person. What is there already is kept and named; nothing is ever overwritten.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;

@@ -1,5 +1,5 @@
-//! What is made from the command line's own description: completions for shells, and manual pages. It
-//! reads no settings.
+//! What is made from the command line's own description: completions for shells, and manual pages.
+//! It reads no settings.
 
 use std::path::Path;
 

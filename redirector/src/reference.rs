@@ -1,5 +1,5 @@
-//! `docs/run/commands.md`, made from the command line's own description, and the test that compares the
-//! two. It is no part of the program.
+//! `docs/run/commands.md`, made from the command line's own description, and the test that compares
+//! the two. It is no part of the program.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

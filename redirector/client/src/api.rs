@@ -1,8 +1,8 @@
-//! Requests to the API: address, token, idempotency key, one more try where that is safe. It reads no
-//! journal and knows no operation.
+//! Requests to the API: address, token, idempotency key, one more try where that is safe. It reads
+//! no journal and knows no operation.
 //!
-//! SECURITY: redirects are never followed, since they could take the token elsewhere; the agent that is
-//! handed in must keep that.
+//! SECURITY: redirects are never followed, since they could take the token elsewhere; the agent
+//! that is handed in must keep that.
 
 use std::io::Read;
 use std::thread::sleep;
@@ -180,4 +180,65 @@ fn was_cut(error: &ureq::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let ureq::Error::Io(error) = error else { return false };
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers requests with these, one a connection, and returns the heads of the requests.
+    fn serve(answers: &'static [&'static str]) -> (Server, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}/below", listener.local_addr().unwrap())).unwrap();
+        let served = thread::spawn(move || {
+            let answer = |answer: &&str| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head = lines.map(Result::unwrap).take_while(|line| !line.is_empty());
+                let head: Vec<String> = head.collect();
+                write!(stream, "HTTP/1.1 {answer}").unwrap();
+                head.join("\n").to_lowercase()
+            };
+            answers.iter().map(answer).collect()
+        });
+        let agent = Agent::config_builder().http_status_as_error(false).max_redirects(0).build();
+        let (token, key) = ("a-token".to_owned(), "a-key".to_owned());
+        (Server { agent: agent.new_agent(), url, token, key }, served)
+    }
+
+    fn creation(key: Option<&str>) -> Request<'_> {
+        Request {
+            method: Method::POST,
+            key,
+            may_repeat: key.is_some(),
+            ..Request::get(&["links"], vec![])
+        }
+    }
+
+    const BUSY: &str =
+        "503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    const MADE: &str = "201 Created\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+
+    #[test]
+    fn a_busy_server_is_asked_again_under_the_same_key() {
+        let (server, served) = serve(&[BUSY, MADE]);
+        assert_eq!(server.ask(&creation(Some("once"))).unwrap().body, b"{}");
+        for head in served.join().unwrap() {
+            assert!(head.starts_with("post /below/api/v1/links http/1.1"), "{head}");
+            assert!(head.contains("idempotency-key: once"), "{head}");
+            assert!(head.contains("authorization: bearer a-token"), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_might_be_done_twice_is_sent_once() {
+        let (server, served) = serve(&[BUSY]);
+        let refused = server.ask(&creation(None)).err().unwrap().to_string();
+        assert!(refused.contains("answered 503"), "{refused}");
+        assert_eq!(served.join().unwrap().len(), 1);
+    }
 }

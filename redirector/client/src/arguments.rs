@@ -1,5 +1,5 @@
-//! The commands as clap reads them, made from the table of operations. It asks nobody; what is wrong
-//! here is wrong usage.
+//! The commands as clap reads them, made from the table of operations. It asks nobody; what is
+//! wrong here is wrong usage.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::commission;
 use crate::fields::{Field, Kind, Place};
-use crate::operations::{Asks, Operation, groups};
+use crate::operation::{Asks, Operation};
+use crate::operations::groups;
 
 /// Where the server is, and who asks it. A flag wins over the environment, the environment over the
 /// configuration file.
@@ -19,8 +20,8 @@ pub struct ServerFlags {
     /// Address of the admin listener [default: that of the settings].
     #[arg(long, value_name = "URL", env = "AFTERCLICK_URL")]
     pub url: Option<String>,
-    /// Access token [default: the first admin token of the settings]. Other users of the machine see
-    /// flags: better set the variable, or name a file.
+    /// Access token [default: the first admin token of the settings]. Other users of the machine
+    /// see flags: better set the variable, or name a file.
     #[arg(long, value_name = "TOKEN", env = "AFTERCLICK_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
     /// File with the access token.
@@ -98,7 +99,7 @@ fn arguments(command: Command, operation: &Operation) -> Command {
     }
     if operation.asks == Asks::Pages {
         let limit = Arg::new("limit").long("limit").value_name("N").default_value("1000");
-        let limit = limit.value_parser(clap::value_parser!(u32));
+        let limit = limit.value_parser(clap::value_parser!(u32).range(1..));
         command = command.arg(limit.help("The most that are listed"));
     }
     if matches!(operation.asks, Asks::Import { .. }) {

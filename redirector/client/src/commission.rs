@@ -1,5 +1,5 @@
-//! Commissions in their short form, and as the JSON that the API takes. It knows the form alone; whether
-//! a campaign may pay so, the server says.
+//! Commissions in their short form, and as the JSON that the API takes. It knows the form alone;
+//! whether a campaign may pay so, the server says.
 
 use serde_json::{Value, json};
 

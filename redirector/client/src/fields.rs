@@ -1,5 +1,5 @@
-//! The words of the tables: what a field of the API is, where it goes in a request, and when it may be
-//! given. It knows neither HTTP nor the command line.
+//! The words of the tables: what a field of the API is, where it goes in a request, and when it may
+//! be given. It knows neither HTTP nor the command line.
 
 /// A field of a request, or a parameter of its address.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,5 @@
-//! Names and ids: who is meant by a name, and whose id it is. It asks the server's lists, and guesses
-//! nothing: a name that two have is refused with both.
+//! Names and ids: who is meant by a name, and whose id it is. It asks the server's lists, and
+//! guesses nothing: a name that two have is refused with both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,8 @@ pub(crate) fn pages(
 pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// Collects the names of all ids that stand in an answer, and asks for those that it does not say.
+    /// Collects the names of all ids that stand in an answer, and asks for those that it does not
+    /// say.
     pub(crate) fn of(server: &Server, answer: &Value) -> Self {
         let mut names = BTreeMap::new();
         for named in Named::ALL {

@@ -1,6 +1,6 @@
-//! The resources of the API as a table: their fields, what a list shows of them, and what may be done
-//! with them. It states what docs/api/README.md states, and a test compares the two. It decides nothing
-//! about values: the server does.
+//! The resources of the API as a table: their fields, what a list shows of them, and what may be
+//! done with them. It states what docs/api/README.md states, and a test compares the two. It
+//! decides nothing about values: the server does.
 
 use crate::fields::Kind::{self, Commission, Flag, Json, List, Number, Of, One, Secret, Text};
 use crate::fields::Named::{Campaign, Influencer, Merchant};

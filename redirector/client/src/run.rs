@@ -1,5 +1,5 @@
-//! Runs a command: what was given becomes a request, and the answer is shown. It decides nothing about
-//! values.
+//! Runs a command: what was given becomes a request, and the answer is shown. It decides nothing
+//! about values.
 
 use std::io::{Read as _, Write as _};
 
@@ -13,13 +13,14 @@ use crate::api::{Answer, Request, Server};
 use crate::arguments::{Asked, flag, json_of};
 use crate::fields::{Field, Kind, Place};
 use crate::names::{self, Names};
-use crate::operations::{Asks, Operation, Shows};
+use crate::operation::{Asks, Operation, Shows};
 use crate::shown;
 
 /// Runs a command that asks the API, and prints the answer.
 ///
 /// # Errors
-/// When the server refuses ([`Refused`](crate::Refused)), does not answer, or a file cannot be read.
+/// When the server refuses ([`Refused`](crate::Refused)), does not answer, or a file cannot be
+/// read.
 pub fn run(asked: &Asked, server: &Server) -> Result<()> {
     let (operation, given) = (&asked.operation, &asked.given);
     let read = Given::read(operation, given, server)?;

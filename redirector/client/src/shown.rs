@@ -1,5 +1,5 @@
-//! Answers as aligned tables. It is a function of the answer and of names: it asks nobody, and decides
-//! nothing about amounts.
+//! Answers as aligned tables. It is a function of the answer and of names: it asks nobody, and
+//! decides nothing about amounts.
 
 use std::collections::BTreeSet;
 

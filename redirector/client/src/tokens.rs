@@ -1,6 +1,6 @@
-//! Access tokens of a server elsewhere: make, list, revoke. Here on the server's machine `afterclick
-//! token` writes to the journal instead, without a token of its own. Only the answer that makes a token
-//! has its secret.
+//! Access tokens of a server elsewhere: make, list, revoke. Here on the server's machine
+//! `afterclick token` writes to the journal instead, without a token of its own. Only the answer
+//! that makes a token has its secret.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Who and what the sample campaign is made of: a shop, twelve influencers, a link and a code for each.
-//! Ids are fixed, so that every demo has the same ones.
+//! Who and what the sample campaign is made of: a shop, twelve influencers, a link and a code for
+//! each. Ids are fixed, so that every demo has the same ones.
 
 use shared::catalog::{
     Campaign, Change, ClaimRule, Coupon, Entity, Evidence, Influencer, Merchant, Model, Renewals,

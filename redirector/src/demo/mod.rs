@@ -1,7 +1,8 @@
-//! `afterclick demo`: a server with a sample campaign and three weeks of figures, in a temporary folder
-//! that goes with it.
+//! `afterclick demo`: a server with a sample campaign and three weeks of figures, in a temporary
+//! folder that goes with it.
 //!
-//! It reads no configuration file and touches no other data: nothing of it may reach a real journal.
+//! It reads no configuration file and touches no other data: nothing of it may reach a real
+//! journal.
 
 mod catalog;
 mod story;

@@ -1,5 +1,5 @@
-//! `docs/run/campaign.md`: its commands are run as they stand there, in their order, against a server,
-//! and print what the page shows.
+//! `docs/run/campaign.md`: its commands are run as they stand there, in their order, against a
+//! server, and print what the page shows.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -36,7 +36,8 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Makes a script of the blocks. After each one, figures catch up: a reader is not as fast as a test.
+/// Makes a script of the blocks. After each one, figures catch up: a reader is not as fast as a
+/// test.
 fn script(blocks: &[Block]) -> String {
     let settled = "until curl -sf \"$AFTERCLICK_URL/metrics\" \
                    | grep -q '^afterclick_hot_state_behind_records 0$'; do sleep 0.1; done";

@@ -1,5 +1,5 @@
-//! A campaign run by the command line: what people type, what they see, and how it ends when something
-//! is wrong.
+//! A campaign run by the command line: what people type, what they see, and how it ends when
+//! something is wrong.
 
 use std::process::{Output, Stdio};
 
@@ -25,7 +25,8 @@ impl Desk {
         Self { product, folder }
     }
 
-    /// The program, with the server's address and token in its environment and nothing else of ours.
+    /// The program, with the server's address and token in its environment and nothing else of
+    /// ours.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program(arguments);
         command
@@ -134,6 +135,40 @@ async fn a_whole_campaign_is_run_by_the_command_line() {
     desk.done(&[&["booking", "add"], &bonus[..], &of].concat()).await;
     let balances = desk.done(&["balances", "--merchant", "Shop"]).await;
     assert!(balances.contains("Influencer 1  EUR") && balances.contains("50.00"), "{balances}");
+}
+
+#[tokio::test]
+async fn what_shops_did_is_brought_in_and_looked_at() {
+    let desk = Desk::new().await;
+    desk.set_up().await;
+    let code = ["coupon", "add", "--campaign", "Autumn", "--influencer", "Influencer 1"];
+    desk.done(&[&code[..], &["--code", "ONE15"]].concat()).await;
+    let orders = "order_id,currency,total,status,coupon\n7,EUR,100.00,paid,ONE15\n";
+    let orders = desk.file("orders.csv", orders);
+    let import = ["orders", "import", &orders, "--merchant", "Shop"];
+    assert_eq!(desk.done(&import).await, "imported  1\n");
+    let order = ["orders", "show", "Shop", "7"];
+    let is_known = async || desk.run(&order).await.status.success();
+    until("the order is known", is_known).await;
+    let shown = desk.done(&order).await;
+    assert!(shown.contains("decision.method         coupon\n"), "{shown}");
+    assert!(shown.contains(" 15.00 ") && shown.contains(" Influencer 1"), "{shown}");
+    let raw = desk.json(&order).await;
+    assert_eq!(raw["commission"][0]["amount"], "15.00", "{raw}");
+
+    let wrong = desk.file("wrong.csv", "order_id,currency,total\n8,EUR,much\n");
+    let (status, said) = desk.failed(&["orders", "import", &wrong, "--merchant", "Shop"]).await;
+    assert_eq!((status, said.starts_with("line 2")), (1, true), "{said}");
+    let leads = desk.file("leads.csv", "lead_id,status,updated_at\nL1,open,2026-11-01T00:00:00Z\n");
+    let import = ["leads", "import", &leads, "--merchant", "Shop"];
+    assert_eq!(desk.done(&import).await, "imported  1\n");
+
+    let nothing = desk.run(&["unparsed", "list"]).await;
+    assert!(nothing.status.success() && nothing.stdout.is_empty());
+    assert_eq!(desk.done(&["unparsed", "replay"]).await, "reread          0\nstill_unparsed  0\n");
+    assert!(desk.json(&["reconcile", "list"]).await["items"].is_array());
+    let (status, said) = desk.failed(&["reconcile", "now", "Shop"]).await;
+    assert_eq!((status, said.contains("has no `shop_api`")), (1, true), "{said}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! `afterclick demo`: its figures are those that it planned, statements say the same, and nothing is
-//! left of it.
+//! `afterclick demo`: its figures are those that it planned, statements say the same, and nothing
+//! is left of it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
