@@ -526,7 +526,11 @@ fn fill(state: &HotState, numbers: std::ops::Range<u64>) {
 }
 
 /// Reads the first page, and one that begins in the middle, with every filter.
-fn read_pages(state: &HotState, orders: u64, limit: usize) -> BTreeMap<String, (usize, Duration)> {
+fn read_pages(
+    state: &HotState,
+    (orders, limit): (u64, usize),
+    times: usize,
+) -> BTreeMap<String, (usize, Duration)> {
     let middle = minutes(i64::try_from(orders / 2).unwrap());
     let mut read = BTreeMap::new();
     for scope in scopes() {
@@ -539,11 +543,12 @@ fn read_pages(state: &HotState, orders: u64, limit: usize) -> BTreeMap<String, (
                     let begun = Instant::now();
                     (page(state, &question).unwrap(), begun.elapsed())
                 };
-                // The machine has others to serve: the quicker one of two.
-                let ((page, took), (_, again)) = (timed(), timed());
+                let (page, took) = timed();
+                // The machine has others to serve: the quickest one counts.
+                let took = (0..times).map(|_| timed().1).fold(took, Duration::min);
                 let what =
                     format!("{scope:?}, filter {number}, from the middle {}", until.is_some());
-                read.insert(what, (page.keys_read, took.min(again)));
+                read.insert(what, (page.keys_read, took));
             }
         }
     }
@@ -554,9 +559,9 @@ fn read_pages(state: &HotState, orders: u64, limit: usize) -> BTreeMap<String, (
 fn a_page_reads_the_same_number_of_keys_however_many_orders_there_are() {
     let (_folder, state) = embedded();
     fill(&state, 0..20_000);
-    let of_few = read_pages(&state, 20_000, 50);
+    let of_few = read_pages(&state, (20_000, 50), 0);
     fill(&state, 20_000..60_000);
-    let of_many = read_pages(&state, 60_000, 50);
+    let of_many = read_pages(&state, (60_000, 50), 0);
     assert!(of_few.values().all(|(keys, _)| *keys <= 50 + 5 * 32), "{of_few:#?}");
     for (what, (keys, _)) in of_many {
         let (before, _) = of_few[&what];
@@ -618,12 +623,7 @@ fn a_page_of_a_million_orders_takes_less_than_a_tenth_of_a_second() {
     let begun = Instant::now();
     fill(&state, 0..1_000_000);
     eprintln!("embedded: 1,000,000 orders written in {:?}", begun.elapsed());
-    for limit in [100, 1000] {
-        let pages = read_pages(&state, 1_000_000, limit);
-        let slowest = pages.iter().max_by_key(|(_, (_, took))| *took).unwrap();
-        eprintln!("embedded, {limit} a page: {} pages, the slowest {slowest:?}", pages.len());
-        assert!(limit > 100 || slowest.1.1 < Duration::from_millis(100), "{slowest:?}");
-    }
+    let slowest = [100, 1000].map(|limit| slowest(&state, (1_000_000, limit)));
     let bytes: u64 = bytes_below(folder.path());
     eprintln!("embedded: {} bytes an order", bytes / 1_000_000);
     let server = harness::Redis::start(&[]).unwrap();
@@ -637,10 +637,19 @@ fn a_page_of_a_million_orders_takes_less_than_a_tenth_of_a_second() {
     fill(&state, 0..200_000);
     eprintln!("Redis: {} bytes an order", (memory() - before) / 200_000);
     for limit in [100, 1000] {
-        let pages = read_pages(&state, 200_000, limit);
-        let slowest = pages.iter().max_by_key(|(_, (_, took))| *took).unwrap();
-        eprintln!("Redis, {limit} a page: the slowest {slowest:?}");
+        self::slowest(&state, (200_000, limit));
     }
+    assert!(slowest[0] < Duration::from_millis(100), "{slowest:?}");
+}
+
+/// Reads pages with every filter, prints how long they take, and returns the longest time.
+fn slowest(state: &HotState, (orders, limit): (u64, usize)) -> Duration {
+    let pages = read_pages(state, (orders, limit), 5);
+    let mut times: Vec<Duration> = pages.values().map(|(_, took)| *took).collect();
+    times.sort_unstable();
+    let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
+    eprintln!("{orders} orders, {limit} a page: {} filters, {median:?}, {slowest:?}", times.len());
+    slowest
 }
 
 fn bytes_below(folder: &std::path::Path) -> u64 {
