@@ -36,8 +36,8 @@ mod shown;
 mod sign_in;
 mod stats;
 mod tokens;
-mod tries;
 mod trial;
+mod tries;
 
 pub use context::Console;
 pub use entities::{Remarks, remarks};

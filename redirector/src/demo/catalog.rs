@@ -146,6 +146,9 @@ fn link(number: u64, influencer: InfluencerId, slug: String, at: Timestamp) -> L
         fallback: None,
         paused: false,
         pass_click_ids: false,
+        deep_links: false,
+        rules: vec![],
+        split: vec![],
         created_at: at,
         updated_at: at,
     }

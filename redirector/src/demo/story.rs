@@ -133,6 +133,7 @@ impl Teller {
             in_app: if phone { InApp::Instagram } else { InApp::None },
             referrer_host: "",
             consent: Consent::Unknown,
+            branch: None,
         };
         if self.tell(at, Record::Click(click.clone())) {
             self.plan.clicks += 1;
