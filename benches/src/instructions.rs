@@ -42,9 +42,11 @@ fn main() -> Result<()> {
         bail!("usage: instructions PATH-OF-AFTERCLICK [FILE-OF-COUNTS]");
     };
     let program = Path::new(&program);
-    let mut each = of_a_redirect(program)?;
+    let mut each = of_a_redirect(program, "l1234")?;
+    let mut with_rules = of_a_redirect(program, "l1235")?.edge;
     println!(
-        "user-space instructions a redirect: {} at the edge, {} in the projector",
+        "user-space instructions a redirect: {} at the edge, {} in the projector; {with_rules} at \
+         the edge for a link with rules",
         each.edge, each.projector
     );
     let Some(counts) = counts else { return Ok(()) };
@@ -55,16 +57,25 @@ fn main() -> Result<()> {
     // The projector wakes by the clock: on a busy machine it finds its work in more or fewer pieces.
     // Growth is there every time; a busy minute is not.
     for _ in 1..TRIES {
-        if each.edge <= limit(recorded("edge")?) && each.projector <= limit(recorded("projector")?)
+        if each.edge <= limit(recorded("edge")?)
+            && each.projector <= limit(recorded("projector")?)
+            && with_rules <= limit(recorded("edge_with_rules")?)
         {
             break;
         }
-        let again = of_a_redirect(program)?;
-        println!("again: {} at the edge, {} in the projector", again.edge, again.projector);
+        let again = of_a_redirect(program, "l1234")?;
+        let again_with_rules = of_a_redirect(program, "l1235")?.edge;
+        println!(
+            "again: {} at the edge, {} in the projector; {again_with_rules} with rules",
+            again.edge, again.projector
+        );
+        with_rules = with_rules.min(again_with_rules);
         each.edge = each.edge.min(again.edge);
         each.projector = each.projector.min(again.projector);
     }
-    for (name, found) in [("edge", each.edge), ("projector", each.projector)] {
+    let counted =
+        [("edge", each.edge), ("projector", each.projector), ("edge_with_rules", with_rules)];
+    for (name, found) in counted {
         let recorded = recorded(name)?;
         let limit = limit(recorded);
         ensure!(
@@ -78,9 +89,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Returns the instructions of one redirect.
-fn of_a_redirect(program: &Path) -> Result<Counted> {
-    let [few, many] = [count(program, RUNS[0])?, count(program, RUNS[1])?];
+/// Returns the instructions of one redirect of the link with a slug.
+fn of_a_redirect(program: &Path, slug: &str) -> Result<Counted> {
+    let [few, many] = [count(program, slug, RUNS[0])?, count(program, slug, RUNS[1])?];
     let of_one = |many: u64, few: u64| many.saturating_sub(few) / (RUNS[1] - RUNS[0]);
     Ok(Counted {
         edge: of_one(many.edge, few.edge),
@@ -98,7 +109,7 @@ impl Drop for Guard {
     }
 }
 
-fn count(program: &Path, requests: u64) -> Result<Counted> {
+fn count(program: &Path, slug: &str, requests: u64) -> Result<Counted> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("counts");
     let mut command = Command::new("valgrind");
@@ -134,7 +145,7 @@ fn count(program: &Path, requests: u64) -> Result<Counted> {
     fill_catalog(
         admin.rsplit(':').next().unwrap_or_default().parse().context("the admin's port")?,
     )?;
-    follow(&address("public")?, requests)?;
+    follow(&address("public")?, slug, requests)?;
     wait_for_projector(&admin)?;
     let id = i32::try_from(server.0.id())?;
     let process = rustix::process::Pid::from_raw(id).context("a process id")?;
@@ -164,16 +175,28 @@ fn wait_for_projector(admin: &str) -> Result<()> {
 fn fill_catalog(admin: u16) -> Result<()> {
     let (campaign, influencer) = campaign(admin, TOKEN)?;
     let destination = "https://shop.test/product/1234?utm_campaign=autumn";
-    let link = json!({ "campaign": campaign, "influencer": influencer, "destination": destination, "slug": "l1234" });
+    let mut link = json!({ "campaign": campaign, "influencer": influencer, "destination": destination, "slug": "l1234" });
+    create(admin, TOKEN, "links", &link)?;
+    let rule = |conditions: Value| json!({ "if": conditions, "destination": destination });
+    // The last one holds for the request, so every condition is asked.
+    link["rules"] = json!([
+        rule(json!({ "device": ["android", "windows"] })),
+        rule(json!({ "language": ["es", "pt-BR"] })),
+        rule(json!({ "country": ["SE", "LV"] })),
+        rule(json!({ "from": "2020-01-01T00:00:00Z", "query": { "ref": "bio" } })),
+        rule(json!({ "device": "ios", "language": ["sv", "de"] })),
+    ]);
+    link["slug"] = "l1235".into();
     create(admin, TOKEN, "links", &link).map(drop)
 }
 
-fn follow(public: &str, requests: u64) -> Result<()> {
+fn follow(public: &str, slug: &str, requests: u64) -> Result<()> {
+    let request = REQUEST.replace("l1234", slug);
     let mut stream = TcpStream::connect(public)?;
     stream.set_nodelay(true)?;
     let mut bytes = [0; 4096];
     for _ in 0..requests {
-        stream.write_all(REQUEST.as_bytes())?;
+        stream.write_all(request.as_bytes())?;
         let read = stream.read(&mut bytes)?;
         let answer = String::from_utf8_lossy(&bytes[..read]);
         ensure!(

@@ -337,7 +337,9 @@ pub fn encode_click(click: &Click<'_>, out: &mut Vec<u8>) {
     }
     let appended = postcard::serialize_with_flavor(click, Appender(out));
     debug_assert!(appended.is_ok(), "a click always serialises");
-    out.extend(click.branch.map(Branch::number));
+    if let Some(branch) = click.branch {
+        out.push(branch.number());
+    }
 }
 
 /// Reads a click of whose visitor it is known what they said of tracking.

@@ -24,6 +24,7 @@ mod held;
 mod image;
 mod outbox;
 mod pages;
+mod qr;
 mod quick;
 mod redirect;
 mod request;

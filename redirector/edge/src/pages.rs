@@ -1,5 +1,4 @@
-//! Small pages and files: where a link leads, its QR code, robots.txt, security.txt, the pixel's
-//! files.
+//! Small pages and files: where a link leads, robots.txt, security.txt, the pixel's files.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +17,6 @@ use tokio::time::sleep;
 
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
-use crate::request;
 
 /// The pixel's files with their pre-compressed forms, by name.
 const PIXEL: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/pixel_files.rs"));
@@ -64,30 +62,6 @@ fn preview_page(catalog: &Catalog, scope: Scope, slug: &str) -> Answer {
         escape(link.destination()),
     );
     answer::page("Where this link leads", &text)
-}
-
-/// `GET /{slug}.qr`: the link as an SVG.
-pub(crate) fn qr<B>(worker: &WorkerContext, request: &Request<B>, slug: &str) -> Answer {
-    let snapshot = worker.snapshot.load();
-    let Some(host) = request::host(request) else { return answer::misdirected() };
-    let Some(scope) = snapshot.scope_of(&host) else { return answer::misdirected() };
-    if snapshot.link(scope, slug).is_none() {
-        return answer::not_found();
-    }
-    let https = worker.is_https(&request::Headers::of(request));
-    let authority = request
-        .headers()
-        .get(hyper::header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or(&host);
-    let address = format!("{}://{authority}/{slug}", if https { "https" } else { "http" });
-    match fast_qr::QRBuilder::new(address).build() {
-        Ok(code) => {
-            let svg = fast_qr::convert::svg::SvgBuilder::default().to_str(&code);
-            answer::with_body(svg.into(), "image/svg+xml")
-        }
-        Err(_) => answer::not_found(),
-    }
 }
 
 /// `GET /robots.txt`: crawlers may read nothing.

@@ -83,7 +83,13 @@ impl<'a> Headers<'a> {
                 self.forwarded = true;
                 self.forwarded_https |= forwarded_for_https(value);
             }
-            (15, b'e') if is(b"accept-language") => self.language = value,
+            // Nearly every request has it, so its usual spellings are compared as they stand.
+            (15, b'e')
+                if matches!(name, b"Accept-Language" | b"accept-language")
+                    || is(b"accept-language") =>
+            {
+                self.language = value;
+            }
             (15, b'r') if is(b"x-forwarded-for") => self.forwarded_for = Some(value),
             (17, b'o') if is(b"x-forwarded-proto") => {
                 self.forwarded = true;

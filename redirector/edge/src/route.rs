@@ -12,7 +12,7 @@ use shops::postback::Dialect;
 use crate::answer::{self, Answer};
 use crate::context::WorkerContext;
 use crate::webhook::Listed;
-use crate::{collect, image, pages, redirect, request, webhook};
+use crate::{collect, image, pages, qr, redirect, request, webhook};
 
 /// An answer that is ready, or one that waits for a body or for the disk. Redirects are always
 /// ready.
@@ -66,7 +66,7 @@ pub(crate) fn answer(worker: &Rc<WorkerContext>, request: Request<Incoming>) -> 
     }
 }
 
-/// `/{slug}`, `/{slug}/rest/of/path`, `/{slug}+` and `/{slug}.qr`.
+/// `/{slug}`, `/{slug}/rest/of/path`, `/{slug}+`, `/{slug}.qr` and `/{slug}.qr.png`.
 fn slug_path<B>(
     worker: &Rc<WorkerContext>,
     request: &Request<B>,
@@ -78,7 +78,9 @@ fn slug_path<B>(
         let Some(scope) = scope else { return answer::misdirected().into() };
         later(pages::preview(Rc::clone(worker), scope, slug.to_owned()))
     } else if let Some(slug) = name.strip_suffix(".qr") {
-        pages::qr(worker, request, slug).into()
+        qr::svg(worker, request, slug).into()
+    } else if let Some(slug) = name.strip_suffix(".qr.png") {
+        qr::png(worker, request, slug).into()
     } else {
         redirect::answer(worker, request, name, head).into()
     }

@@ -13,6 +13,7 @@ use crate::fields::Fields;
 /// and that of a link's preview or picture.
 fn slug_of(path: &str) -> String {
     let path = path.trim_matches('/');
+    let path = path.strip_suffix(".png").filter(|path| path.ends_with(".qr")).unwrap_or(path);
     let path = path.strip_suffix(".qr").unwrap_or(path);
     meant(path, "").map_or_else(|| path.to_owned(), |meant| meant.slug)
 }
@@ -96,11 +97,12 @@ mod tests {
             "/(anna)",
             "/anna+",
             "/anna.qr",
+            "/anna.qr.png",
             "/%61nna.qr",
         ] {
             assert_eq!(slug_of(path), "anna", "{path}");
         }
-        for path in ["/", "/anna/b", "/an%20na", "/anna.html"] {
+        for path in ["/", "/anna/b", "/an%20na", "/anna.html", "/anna.png"] {
             assert_ne!(slug_of(path), "anna", "{path}");
         }
     }

@@ -199,6 +199,20 @@ async fn a_link_has_a_preview_and_a_qr_code() {
     let code = stage.visit(Method::GET, "/anna.qr", &[]).await;
     assert_eq!(code.header("content-type"), "image/svg+xml");
     assert!(code.body.starts_with("<svg"));
+    for (path, status, content_type) in [
+        ("/anna.qr.png", 200, "image/png"),
+        ("/anna.qr.png?size=64", 200, "image/png"),
+        ("/anna.qr.png?size=2049", 400, "text/plain; charset=utf-8"),
+        ("/nobody.qr.png", 404, "text/html; charset=utf-8"),
+    ] {
+        let picture = stage.visit(Method::GET, path, &[]).await;
+        assert_eq!(
+            (picture.status, picture.header("content-type")),
+            (status, content_type),
+            "{path}"
+        );
+        assert_eq!(picture.body.contains("IHDR"), status == 200, "{path}");
+    }
     assert_eq!(
         stage.visit(Method::GET, "/robots.txt", &[]).await.body,
         "User-agent: *\nDisallow: /\n"
