@@ -125,24 +125,20 @@ pub(super) fn decide<'a>(
     let earlier =
         headers.cookie_token(snapshot, now, |claims| claims.merchant == target.merchant.id);
     let (agent, agent_hash) = judge(headers.user_agent);
-    let (id, branch) = match target.link.rules() {
-        Some(rules) => choose(rules, request, agent, earlier.as_ref(), (now, target.link.id(), id)),
-        None => (id, None),
-    };
+    let link = target.link.id();
+    // A link that has ended leads to its fallback, whatever its rules say.
+    let rules = target.link.rules().filter(|_| availability != Availability::Ended);
+    let (id, branch) = rules.map_or((id, None), |rules| {
+        choose(rules, request, agent, earlier.as_ref(), (now, link, id))
+    });
     let Some(chosen) = destination(&target.link, branch, request.rest) else {
         return Decision::unrecorded(Reply::NotFound);
     };
-    let facts = shared::class::Request {
-        head: request.head,
-        prefetch: headers.prefetch,
-        not_navigation: headers.not_navigation,
-        visitor: agent.visitor,
-    };
+    let facts = facts_of(request, agent);
     let earlier_click = earlier.map(|claims| EarlierClick {
         clicked_at: claims.issued_at,
-        same_link: claims.link == target.link.id(),
+        same_link: claims.link == link,
     });
-    let link = target.link.id();
     let mut class = classify(facts, availability, earlier_click, target.campaign.dedupe, now);
     if class == Class::Billable
         && let Some(block) = request.block
@@ -171,11 +167,21 @@ pub(super) fn decide<'a>(
         target.link.fallback().map_or(Reply::NotFound, Reply::Fallback)
     } else {
         let token = click.class.earns().then(|| sign(&target, &click));
-        let (host, https) = (request.host, request.https);
-        let may_keep = !headers.refuses_tracking;
+        let (host, https, may_keep) = (request.host, request.https, !headers.refuses_tracking);
         Reply::Redirect(Redirect { target, chosen, token, may_keep, query, host, https })
     };
     Decision { click: Some((click, headers.referrer_host())), reply }
+}
+
+/// Returns what decides the class of a request.
+#[inline]
+const fn facts_of(request: &LinkRequest<'_>, agent: Agent) -> shared::class::Request {
+    shared::class::Request {
+        head: request.head,
+        prefetch: request.headers.prefetch,
+        not_navigation: request.headers.not_navigation,
+        visitor: agent.visitor,
+    }
 }
 
 /// Returns the id of a click on a link with rules, and what chooses the click's destination. The id
@@ -587,6 +593,22 @@ mod tests {
         assert_eq!((click.branch, click.id), (new, ID));
         let click = follow_ruled("ben", "", PERSON, true);
         assert_eq!((click.branch, click.id), (new, ID), "it is another link's");
+    }
+
+    #[test]
+    fn no_rule_chooses_where_a_link_has_ended() {
+        let rule = json!({ "if": { "device": ["ios"] }, "destination": "https://shop.example/x" });
+        let over = json!({ "updated_at": minutes_ago(8000), "ends_at": minutes_ago(1),
+            "fallback": "https://shop.example/new", "rules": [rule] });
+        let mut entities = snapshot_entities();
+        entities.push(link(4, "moved", over));
+        let snapshot = snapshot_of(entities);
+        let (host, slug, query, headers) = ("go.shop.example", "moved", "", Headers::default());
+        let (head, https, block) = (false, true, None);
+        let request = LinkRequest { host, slug, rest: "", query, headers, head, https, block };
+        let decision = decide(&snapshot, &request, |_| (PERSON, 1), |_| true, NOW, ID);
+        assert_eq!(short(&decision), Short::Fallback(Class::OutOfDates));
+        assert_eq!(decision.click().unwrap().branch, None);
     }
 
     #[test]
