@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use answers::Problem;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
@@ -22,7 +23,6 @@ use crate::context::Console;
 use crate::guesses::Client;
 use crate::hosts;
 use crate::sign_in;
-use answers::Problem;
 
 /// The hash under which an access token is kept.
 pub fn hash(token: &str) -> String {

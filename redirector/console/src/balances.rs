@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use accounts::{Account, Ledger};
+use answers::{Problem, asked};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -17,8 +18,6 @@ use crate::context::Console;
 use crate::last_owed::Age;
 use crate::owed::{Known, moment, owed};
 use crate::pool::Reports;
-use answers::Problem;
-use answers::asked;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

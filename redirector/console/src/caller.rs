@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use answers::Problem;
 use shared::catalog::{By, Catalog, Role};
 use tokio::time::sleep;
 
 use crate::context::Console;
 use crate::guesses::{self, Admission, Client};
-use answers::Problem;
 
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy)]

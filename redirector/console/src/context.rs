@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use answers::Problem;
 use hot_state::{HotState, LazyState};
 use journal::{Committer, Health};
 use live::status::{CertificateStatus, Counters, ExchangeStatus, Lag, Reconciliations};
@@ -16,7 +17,6 @@ use crate::guesses::Guesses;
 use crate::hosts::Hosts;
 use crate::last_owed::LastOwed;
 use crate::tries::Tries;
-use answers::Problem;
 
 /// How long a request waits for a hot state that is still being opened.
 const OPENING_WAIT: Duration = Duration::from_secs(10);

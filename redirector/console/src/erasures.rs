@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use answers::Problem;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use entities::Fault;
 use live::clock;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,8 +19,6 @@ use shared::record::{Record, Unparsed};
 
 use crate::context::Console;
 use crate::orders::record;
-use answers::Problem;
-use entities::Fault;
 
 /// Who asks to be erased.
 #[derive(Deserialize)]

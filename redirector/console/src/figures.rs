@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use answers::{Problem, asked};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use hot_state::{
@@ -24,8 +25,6 @@ use shared::rates::Conversion;
 
 use crate::context::Console;
 use crate::pool::Reports;
-use answers::Problem;
-use answers::asked;
 
 /// How many unparsed deliveries are listed by default.
 const UNPARSED: usize = 100;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use api::Kind;
+use entities::EntityBuilder;
 use live::Snapshot;
 use shared::catalog::{Catalog, Entity, Merchant};
 use shared::order::OrderFact;
@@ -10,7 +11,6 @@ use shared::time::Timestamp;
 use shared::token::{KeyRing, KeyState, MasterKey};
 
 use crate::{orders, resources};
-use entities::EntityBuilder;
 
 /// Returns the entities that a table holds; `None` for an unknown kind, or with a mistake.
 pub fn entities(

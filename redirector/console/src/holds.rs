@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use answers::Problem;
 use api::Kind;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use entities::{Fields, REASON_CHARS_MAX, text};
 use live::clock;
 use serde_json::{Map, Value};
 use shared::catalog::{By, Catalog, Change, Entity, Hold};
@@ -14,9 +16,6 @@ use shared::time::Span;
 use crate::context::Console;
 use crate::resources::{held, object, problem};
 use crate::shown::show;
-use answers::Problem;
-use entities::REASON_CHARS_MAX;
-use entities::{Fields, text};
 
 /// `POST /api/v1/holds/{id}/release`: its commissions go on as if they had never been held. A body
 /// with a `reason` may come along. A hold that is released already stays so.
@@ -49,5 +48,5 @@ pub(crate) async fn release(
         ))
     };
     let entity = console.change(by, prepare).await.map_err(problem)?;
-    Ok(Json(show(&entity, &console.live.read())))
+    Ok(Json(show(&entity, &console.live.read(), &[])))
 }

@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use answers::Problem;
+use answers::table::{self, Row};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, Query, State};
@@ -14,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use entities::Fault;
 use hyper::HeaderMap;
 use journal::{Durability, Reader};
 use live::status::Reconciliation;
@@ -32,9 +35,6 @@ use shops::postback::{self, Dialect, Sender};
 use shops::{Arrival, Reading, lead, plain, topic_headers};
 
 use crate::context::Console;
-use answers::Problem;
-use answers::table::{self, Row};
-use entities::Fault;
 
 /// The most rows of an import.
 const ROWS_MAX: usize = 100_000;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use accounts::{Account, AsOf, Books, Ledger};
+use answers::Problem;
 use journal::StreamName;
 use live::clock;
 use shared::catalog::{Catalog, Merchant};
@@ -15,7 +16,6 @@ use shared::zone::Zone;
 use crate::context::Console;
 use crate::last_owed::{Age, FromJournals};
 use crate::pool::Reports;
-use answers::Problem;
 
 /// What is known of what is owed.
 pub(crate) struct Known {

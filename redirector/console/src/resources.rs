@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use answers::Problem;
+use answers::table::{self, Row};
 use api::Kind;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use entities::{
+    EntityBuilder, Fault, Fields, Remarks, as_version, paused, remarks, shown_once, version_after,
+};
 use live::ChangeError;
 use live::clock;
 use serde_json::{Map, Value, json};
@@ -18,13 +23,8 @@ use crate::caller::Author;
 use crate::context::Console;
 use crate::pool::Reports;
 use crate::rights::{Reach, check_change, cut};
-use crate::shown::show;
+use crate::shown::{earlier_on_agency_hosts, show};
 use crate::sign_in;
-use answers::Problem;
-use answers::table::{self, Row};
-use entities::Fault;
-use entities::Fields;
-use entities::{EntityBuilder, Remarks, as_version, paused, remarks, shown_once, version_after};
 
 /// The most rows of an import.
 const ROWS_MAX: usize = 150_000;
@@ -40,7 +40,9 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let catalog = console.live.read();
     let entity = seen(&catalog, (kind, role), &id)?;
-    Ok(Json(cut(show(&entity, &catalog), kind, role)).into_response())
+    let snapshot = console.live.snapshot().load();
+    let shown = show(&entity, &catalog, snapshot.agency_hosts());
+    Ok(Json(cut(shown, kind, role)).into_response())
 }
 
 /// Returns the entity with an id, if a role may see it. To others it does not exist.
@@ -83,12 +85,14 @@ pub(crate) async fn create(
     let remark = console.clock_remark();
     let (entity, repeated) = console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
-    let mut answer = show(&entity, &catalog);
+    let hosts = console.live.snapshot().load();
+    let hosts = hosts.agency_hosts();
+    let mut answer = show(&entity, &catalog, hosts);
     merge(&mut answer, shown_once(&entity));
     if let (Entity::Person(person), false) = (&entity, repeated) {
         merge(&mut answer, json!({ "sign_in": sign_in::address(&console, person, &headers) }));
     }
-    merge(&mut answer, warnings(remark, &entity, &catalog));
+    merge(&mut answer, warnings(remark, &entity, (&catalog, hosts)));
     let location =
         format!("/api/v1/{}/{}", kind.plural(), answer["id"].as_str().unwrap_or_default());
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
@@ -134,8 +138,10 @@ pub(crate) async fn change(
     let remark = console.clock_remark();
     let entity = console.change(by, prepare).await.map_err(problem)?;
     let catalog = console.live.read();
-    let mut answer = cut(show(&entity, &catalog), kind, role);
-    merge(&mut answer, warnings(remark, &entity, &catalog));
+    let hosts = console.live.snapshot().load();
+    let hosts = hosts.agency_hosts();
+    let mut answer = cut(show(&entity, &catalog, hosts), kind, role);
+    merge(&mut answer, warnings(remark, &entity, (&catalog, hosts)));
     Ok(Json(answer).into_response())
 }
 
@@ -329,9 +335,13 @@ pub(crate) fn held(catalog: &Catalog, kind: Kind, id: &str) -> Result<Entity, Pr
 }
 
 /// Returns the part of an answer that says what is strange: about the clock, which is also logged,
-/// about rules that never count, and about those that count by something else than
-/// the shop's word.
-fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value {
+/// about rules that never count, about those that count by something else than the shop's word, and
+/// about slugs that lead elsewhere.
+fn warnings(
+    remark: Option<String>,
+    entity: &Entity,
+    (catalog, hosts): (&Catalog, &[String]),
+) -> Value {
     if let Some(remark) = &remark {
         tracing::warn!("a change of the catalog: {remark}");
     }
@@ -340,10 +350,25 @@ fn warnings(remark: Option<String>, entity: &Entity, catalog: &Catalog) -> Value
         let merchant = catalog.merchants.get(&campaign.merchant);
         said = remarks(campaign, merchant.and_then(|merchant| merchant.platform));
     }
-    let warnings = remark.into_iter().chain(said.warnings).collect();
+    let elsewhere = leads_elsewhere(entity, catalog, hosts);
+    let warnings = remark.into_iter().chain(said.warnings).chain(elsewhere).collect();
     let texts: [(&str, Vec<String>); 2] = [("warnings", warnings), ("notes", said.notes)];
     let texts = texts.into_iter().filter(|(_, texts)| !texts.is_empty());
     texts.map(|(name, texts)| (name.to_owned(), json!(texts))).collect::<Map<_, _>>().into()
+}
+
+/// Says where a link's slug leads to another link.
+fn leads_elsewhere(entity: &Entity, catalog: &Catalog, hosts: &[String]) -> Option<String> {
+    let Entity::Link(link) = entity else { return None };
+    let first = earlier_on_agency_hosts(link, catalog).filter(|_| !hosts.is_empty())?;
+    let merchant = first.merchant().map_or_else(String::new, |id| format!(" of merchant {id}"));
+    Some(format!(
+        "slug: on {} `{}` leads to {}{merchant}, which was there first; this link is found on its \
+         merchant's own domains alone, so give it another slug if it is to be found there",
+        hosts.join(", "),
+        link.slug,
+        first.id()
+    ))
 }
 
 /// Adds fields to an answer.

@@ -100,12 +100,11 @@ fn campaigns_of(influencer: InfluencerId, catalog: &Catalog) -> HashSet<Campaign
 }
 
 /// Leaves of a shown entity what a role sees.
-pub(crate) fn cut(shown: Value, kind: Kind, role: Role) -> Value {
-    let (Value::Object(mut shown), false) = (shown.clone(), role == Role::Admin) else {
-        return shown;
-    };
-    shown.retain(|name, _| field(kind, name).is_some_and(|field| field.is_shown_to(role)));
-    shown.into()
+pub(crate) fn cut(mut shown: Value, kind: Kind, role: Role) -> Value {
+    if let (Value::Object(shown), true) = (&mut shown, role != Role::Admin) {
+        shown.retain(|name, _| field(kind, name).is_some_and(|field| field.is_shown_to(role)));
+    }
+    shown
 }
 
 /// Notes the fields of a change that the role may not set, and those that `null` does not clear.

@@ -2,14 +2,16 @@
 //! which parameters its address takes. An operation without a handler does not compile.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use answers::Problem;
+use answers::asked::wrong;
 use api::{Call, Operation, Place, Scope, Verb};
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
 use shared::catalog::Role;
@@ -19,8 +21,6 @@ use crate::{
     balances, erasures, figures, history, holds, lists, order_list, orders, payouts, resources,
     sheet, sign_in, stats, tokens, trial,
 };
-use answers::Problem;
-use answers::asked::wrong;
 
 type Routes = Router<Arc<Console>>;
 
@@ -140,8 +140,8 @@ async fn check_parameters(
     Ok(next.run(request).await)
 }
 
-/// `GET /api/v1/openapi.json`.
-async fn describe() -> Response {
-    use axum::response::IntoResponse;
-    ([(header::CONTENT_TYPE, "application/json")], api::openapi_json()).into_response()
+/// `GET /api/v1/openapi.json`. It is made once.
+async fn describe() -> impl IntoResponse {
+    static DESCRIPTION: LazyLock<String> = LazyLock::new(api::openapi_json);
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
 }

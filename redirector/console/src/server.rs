@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use answers::{Problem, problem};
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
@@ -28,7 +29,6 @@ use crate::context::Console;
 use crate::pool::{Pool, Reports};
 use crate::routes::routes;
 use crate::{auth, health, metrics, pool, sign_in};
-use answers::{Problem, problem};
 
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;

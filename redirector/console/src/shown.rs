@@ -1,5 +1,7 @@
 //! Entities as answers show them: their fields, and what follows from them. Secrets are never shown.
 
+use std::net::IpAddr;
+
 use live::clock;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -7,7 +9,7 @@ use shared::booking::ManualBooking;
 use shared::catalog::{
     AccessToken, Campaign, Catalog, Entity, Hold, HoldTarget, Merchant, Person, Role,
 };
-use shared::links::Link;
+use shared::links::{Link, LinkRef, Scope};
 use shared::money::Money;
 use shared::rates::ExchangeRate;
 use shared::time::Timestamp;
@@ -19,13 +21,13 @@ type Shown = Map<String, Value>;
 /// The fields of a merchant that hold secrets.
 const SECRETS: [&str; 4] = ["webhook_secret", "old_webhook_secret", "shop_api", "sealed"];
 
-/// Returns an entity as answers show it.
-pub(crate) fn show(entity: &Entity, catalog: &Catalog) -> Value {
+/// Returns an entity as answers show it. The hosts are the agency's own.
+pub(crate) fn show(entity: &Entity, catalog: &Catalog, hosts: &[String]) -> Value {
     let mut shown = match entity {
         Entity::Merchant(merchant) => show_merchant(merchant),
         Entity::Influencer(influencer) => without("sealed", fields_of(influencer)),
         Entity::Campaign(campaign) => show_campaign(campaign),
-        Entity::Link(link) => show_link(link, catalog),
+        Entity::Link(link) => show_link(link, catalog, hosts),
         Entity::Coupon(coupon) => fields_of(coupon),
         Entity::Rate(rate) => show_rate(rate),
         Entity::AccessToken(token) => show_token(token),
@@ -60,12 +62,41 @@ fn show_campaign(campaign: &Campaign) -> Shown {
     shown
 }
 
-fn show_link(link: &Link, catalog: &Catalog) -> Shown {
+fn show_link(link: &Link, catalog: &Catalog, hosts: &[String]) -> Shown {
     let mut shown = fields_of(link);
     let merchant = catalog.campaigns.get(&link.campaign).map(|campaign| campaign.merchant);
     shown.insert("merchant".into(), json!(merchant));
     shown.insert("path".into(), format!("/{}", link.slug).into());
+    let domains =
+        merchant.and_then(|id| catalog.merchants.get(&id)).map(|of| of.domains.as_slice());
+    let addresses = addresses(link, catalog, (hosts, domains.unwrap_or_default()));
+    shown.insert("addresses".into(), json!(addresses));
     shown
+}
+
+/// Returns the addresses at which a link is found: on the agency's hosts, unless an earlier link has
+/// its slug there, and on the name `go` below the merchant's domains.
+fn addresses(
+    link: &Link,
+    catalog: &Catalog,
+    (hosts, domains): (&[String], &[String]),
+) -> Vec<String> {
+    let of_agency = hosts.iter().filter(|_| earlier_on_agency_hosts(link, catalog).is_none());
+    let own = domains.iter().map(|domain| match domain.parse::<IpAddr>() {
+        Ok(_) => domain.clone(),
+        Err(_) => format!("go.{domain}"),
+    });
+    let hosts = of_agency.cloned().chain(own);
+    hosts.map(|host| format!("https://{host}/{}", link.slug)).collect()
+}
+
+/// Returns the link that has this one's slug on the agency's hosts, if that is another one.
+pub(crate) fn earlier_on_agency_hosts<'c>(
+    link: &Link,
+    catalog: &'c Catalog,
+) -> Option<LinkRef<'c>> {
+    let first = catalog.links.by_slug(Scope::Agency, &link.slug)?;
+    Some(first).filter(|first| first.id() != link.id)
 }
 
 fn show_rate(rate: &ExchangeRate) -> Shown {

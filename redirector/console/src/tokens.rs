@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use answers::Problem;
 use api::Kind;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use entities::{Fields, holder, text, time};
 use live::clock;
 use serde_json::{Value, json};
 use shared::catalog::{AccessToken, By, Catalog, Change, Entity};
@@ -18,9 +20,6 @@ use crate::auth;
 use crate::context::Console;
 use crate::resources::{accept, answered, held, mark_repeated, merge, object, problem, request_id};
 use crate::shown::show;
-use answers::Problem;
-use entities::holder;
-use entities::{Fields, text, time};
 
 /// The most characters of a token's name.
 const NAME_CHARS_MAX: usize = 200;
@@ -50,7 +49,7 @@ pub(crate) async fn create(
         Ok((Some(change), (entity, false)))
     };
     let (entity, repeated) = console.change(by, prepare).await.map_err(problem)?;
-    let mut answer = show(&entity, &console.live.read());
+    let mut answer = show(&entity, &console.live.read(), &[]);
     if !repeated {
         merge(&mut answer, json!({ "token": secret }));
     }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use api::Kind;
 use live::Snapshot;
 use serde_json::{Map, Value, json};
 use shared::catalog::{Catalog, Change, Entity};
@@ -19,7 +20,6 @@ use crate::builder::EntityBuilder;
 use crate::fault::Fault;
 use crate::fields::{Fields, text};
 use crate::version::{as_version, version_after};
-use api::Kind;
 
 /// What became of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

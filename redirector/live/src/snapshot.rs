@@ -89,6 +89,11 @@ impl Snapshot {
         }
     }
 
+    /// Returns the agency's own hosts, which all merchants share.
+    pub fn agency_hosts(&self) -> &[String] {
+        &self.agency_hosts
+    }
+
     /// Returns the snapshot of a catalog, with the installation's own hosts and keys.
     pub fn of(catalog: &Catalog, agency_hosts: Vec<String>, ring: KeyRing) -> Self {
         let mut snapshot = Self::new(agency_hosts, ring);

@@ -191,3 +191,31 @@ async fn lists_are_filtered_searched_sorted_and_told_as_tables() {
     let promoters = format!("/api/v1/influencers?campaign={}&q=dora", stage.campaign);
     assert_eq!(product.read(&promoters).await.unwrap()["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_link_says_where_it_is_found_and_where_its_slug_leads_elsewhere() {
+    let stage = Stage::set_up(&["--hosts", "links.agency.test"], json!({})).await;
+    let product = &stage.product;
+    let first = product.read(&format!("/api/v1/links/{}", stage.link)).await.unwrap();
+    assert_eq!(
+        first["addresses"],
+        json!(["https://links.agency.test/anna", "https://go.shop.test/anna"])
+    );
+    let other = json!({
+        "name": "Beta", "domains": ["beta.test"], "currency": "EUR", "timezone": "UTC",
+    });
+    let other = product.create("merchants", &other).await.unwrap();
+    let campaign = json!({
+        "merchant": other["id"], "name": "Winter",
+        "commission": { "kind": "percent", "rate": "10" },
+    });
+    let campaign = product.create("campaigns", &campaign).await.unwrap();
+    let link = json!({
+        "campaign": campaign["id"], "influencer": stage.influencer, "slug": "Anna",
+        "destination": "https://beta.test/",
+    });
+    let link = product.create("links", &link).await.unwrap();
+    assert_eq!(link["addresses"], json!(["https://go.beta.test/Anna"]));
+    let warning = text(&link["warnings"][0]);
+    assert!(warning.contains("links.agency.test") && warning.contains(&stage.link), "{warning}");
+}

@@ -161,6 +161,9 @@ async fn somebody_sees_what_is_their_merchants_and_is_out_when_archived() {
     let stage = Stage::set().await;
     let product = &stage.product;
     let (merchant, influencer) = (&stage.merchant, &stage.influencer);
+    let path = format!("/api/v1/influencers/{influencer}");
+    let email = json!({ "email": "anna@mail.example" }).to_string();
+    product.ask(Method::PATCH, &path, "application/json", email).await.unwrap();
     let person = json!({ "name": "Kim", "role": "merchant", "for": merchant });
     let (kim, cookie) = sign_in(product, &person).await;
     let ask = async |method: Method, path: &str, body: &str| {
@@ -172,6 +175,11 @@ async fn somebody_sees_what_is_their_merchants_and_is_out_when_archived() {
     let influencers = ask(Method::GET, "/api/v1/influencers", "").await;
     let influencers: Value = serde_json::from_str(&influencers.body).unwrap();
     assert_eq!(influencers["items"], json!([{ "id": influencer, "name": "Anna" }]));
+    for (q, count) in [("Ann", 1), ("anna%40mail.example", 0)] {
+        let found = ask(Method::GET, &format!("/api/v1/influencers?q={q}"), "").await;
+        let found: Value = serde_json::from_str(&found.body).unwrap();
+        assert_eq!(found["items"].as_array().unwrap().len(), count, "a search confirms no address");
+    }
     assert_eq!(ask(Method::GET, "/api/v1/tokens", "").await.status, 403);
     assert_eq!(ask(Method::POST, "/api/v1/links", "{}").await.status, 403);
 

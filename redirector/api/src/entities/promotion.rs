@@ -87,6 +87,12 @@ pub(crate) const LINK: &[Field] = &[
     )
     .once(),
     Field::derived("path", Form::Word, "The slug with a slash before it."),
+    Field::derived(
+        "addresses",
+        Form::List(&Form::Address, 1_000),
+        "Where it is found: on the agency's hosts, unless an earlier link has its slug there, and on \
+         the name `go` below the merchant's domains.",
+    ),
     STARTS_AT,
     ENDS_AT,
     Field::optional("fallback", Form::Address, "Where it leads after its end or the campaign's.")

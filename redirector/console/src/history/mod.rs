@@ -7,6 +7,8 @@ mod undo;
 
 use std::sync::Arc;
 
+use answers::Problem;
+use answers::asked::{self, wrong};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -16,8 +18,6 @@ use shared::catalog::{By, Catalog};
 use self::search::{Found, Wanted, find};
 use crate::context::Console;
 use crate::pool::Reports;
-use answers::Problem;
-use answers::asked::{self, wrong};
 
 pub(crate) use self::undo::undo;
 

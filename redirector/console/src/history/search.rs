@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use answers::Problem;
 use journal::Reader;
 use serde_json::{Map, Value};
 use shared::catalog::{By, Change};
@@ -14,7 +15,6 @@ use shared::time::Timestamp;
 
 use super::difference::{Difference, differences, fields};
 use crate::context::Console;
-use answers::Problem;
 
 /// The most entities of a change that are shown.
 const ENTITIES_MAX: usize = 20;

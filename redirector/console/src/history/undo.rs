@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use answers::Problem;
 use api::Kind;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use entities::{EntityBuilder, Fields, as_version, version_after};
 use live::clock;
 use serde_json::{Map, Value, json};
 use shared::catalog::{By, Catalog, Change, Entity};
@@ -16,8 +18,6 @@ use super::search::{Found, FoundEntity, Wanted, find};
 use crate::context::Console;
 use crate::pool::Reports;
 use crate::resources::{accept, held, problem};
-use answers::Problem;
-use entities::{EntityBuilder, Fields, as_version, version_after};
 
 /// What the history calls the archiving of something.
 const ARCHIVE: &str = "archive";

@@ -8,6 +8,9 @@ mod wanted;
 
 use std::sync::Arc;
 
+use answers::Problem;
+use answers::asked::{self, wrong};
+use answers::cells::{self, Separator};
 use api::Kind;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
@@ -25,9 +28,6 @@ use self::wanted::{Archived, Asked, Wanted};
 use crate::context::Console;
 use crate::rights::cut;
 use crate::shown::show;
-use answers::Problem;
-use answers::asked::{self, wrong};
-use answers::cells::{self, Separator};
 
 /// How many entities a page has by default.
 const PAGE: usize = 100;
@@ -46,19 +46,24 @@ pub(crate) async fn list(
     let separator = table(&asked)?;
     let limit = match separator {
         None => asked::limit(asked.limit, PAGE, PAGE_MAX)?,
-        Some(_) => asked::limit(asked.limit, ROWS_MAX, ROWS_MAX)?,
+        Some(_) if asked.limit.is_some() || asked.cursor.is_some() => {
+            return Err(wrong("format", "a table has everything; leave `limit` and `cursor` out"));
+        }
+        Some(_) => ROWS_MAX,
     };
     let wanted = Wanted::read(&asked, (kind, role), &console.live.read())?;
     let found = find(&console, wanted, limit + 1).await?;
     let (items, next) = page(found, kind, limit);
     let catalog = console.live.read();
-    let shown = items.iter().map(|(_, entity)| cut(show(entity, &catalog), kind, role));
+    let snapshot = console.live.snapshot().load();
+    let show = |entity| show(entity, &catalog, snapshot.agency_hosts());
+    let shown = items.iter().map(|(_, entity)| cut(show(entity), kind, role));
     let shown: Vec<Value> = shown.collect();
     match separator {
         None => Ok(Json(json!({ "items": shown, "next_cursor": next })).into_response()),
         Some(_) if next.is_some() => Err(wrong(
             "format",
-            format!("more than {limit} rows fit: filter them, or ask for pages as json"),
+            format!("more than {limit} rows: name fewer by filters, or ask for pages as json"),
         )),
         Some(separator) => {
             let columns = kind.fields().iter().filter(|field| field.is_shown_to(role));

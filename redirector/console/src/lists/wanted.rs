@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::str::FromStr;
 
 use aho_corasick::AhoCorasick;
+use answers::Problem;
+use answers::asked::wrong;
 use api::Kind;
 use serde::Deserialize;
 use shared::catalog::{Catalog, Entity, HoldTarget, Role};
@@ -13,8 +15,6 @@ use shared::links::LinkRef;
 use super::entries::entity_id;
 use super::order::{Key, Sort, read_cursor};
 use crate::rights::Reach;
-use answers::Problem;
-use answers::asked::wrong;
 
 /// The most characters of a text that is looked for.
 const TEXT_CHARS_MAX: usize = 200;
@@ -117,6 +117,7 @@ impl Wanted {
     /// Returns whether another entity belongs into the list, but for its place.
     pub(super) fn has(&self, entity: &Entity, catalog: &Catalog) -> bool {
         let facts = Facts::of(entity, catalog);
+        let sees_all = matches!(self.reach, Reach::All);
         let is_promoter = |promoters: &HashSet<InfluencerId>| {
             facts.influencer.is_some_and(|influencer| promoters.contains(&influencer))
         };
@@ -128,7 +129,9 @@ impl Wanted {
             && self.influencer.is_none_or(|wanted| facts.influencer == Some(wanted))
             && self.paused.is_none_or(|wanted| facts.paused == Some(wanted))
             && self.text.as_ref().is_none_or(|text| {
-                text.is_in(&entity_id(entity)) || facts.texts.iter().any(|of| text.is_in(of))
+                text.is_in(&entity_id(entity))
+                    || facts.texts.iter().any(|of| text.is_in(of))
+                    || sees_all && facts.unseen.iter().any(|of| text.is_in(of))
             })
     }
 }
@@ -161,7 +164,10 @@ struct Facts {
     influencer: Option<InfluencerId>,
     paused: Option<bool>,
     archived: bool,
+    /// What everybody sees who sees the entity.
     texts: Vec<String>,
+    /// What only the agency sees. A search must not confirm it to others.
+    unseen: Vec<String>,
 }
 
 impl Facts {
@@ -182,8 +188,9 @@ impl Facts {
                 Self { merchants: vec![of.id], texts: texts.collect(), ..Self::default() }
             }
             Entity::Influencer(of) => {
-                let texts = [of.name.clone()].into_iter().chain(of.email.clone()).collect();
-                Self { influencer: Some(of.id), texts, ..Self::default() }
+                let (texts, unseen) =
+                    (vec![of.name.clone()], of.email.clone().into_iter().collect());
+                Self { influencer: Some(of.id), texts, unseen, ..Self::default() }
             }
             Entity::Campaign(of) => Self {
                 merchants: vec![of.merchant],

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use accounts::close::{Candidate, close as make_batch};
 use accounts::{Account, AsOf, Ledger};
+use answers::Problem;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use entities::{Fields, flag, found, parsed};
 use live::clock;
 use serde_json::Value;
 use shared::catalog::{By, Catalog, Change, Entity, Influencer, Merchant};
@@ -25,9 +27,6 @@ use crate::last_owed::Age;
 use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
 use crate::resources::{answered, mark_repeated, object, problem, request_id};
-use answers::Problem;
-use entities::found;
-use entities::{Fields, flag, parsed};
 
 /// What a close is asked to do.
 struct Asked<'c> {

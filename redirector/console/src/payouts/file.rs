@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use accounts::books::{LineBook, LineState, Payout};
 use accounts::refusal::standing;
+use answers::{Problem, asked};
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use entities::Fault;
 use live::clock;
 use payments::{Format, Job, Transfer};
 use serde::Deserialize;
@@ -23,9 +25,6 @@ use crate::context::Console;
 use crate::last_owed::Age;
 use crate::owed::{owed, today};
 use crate::pool::Reports;
-use answers::Problem;
-use answers::asked;
-use entities::Fault;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use accounts::refusal::{Refusal, cancellable, payable, undoable};
 use accounts::{Account, AsOf, Books, Ledger};
+use answers::{Problem, asked};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
+use entities::{Fields, REASON_CHARS_MAX, flag, parsed, text};
 use live::clock;
 use serde_json::{Map, Value};
 use shared::catalog::{By, Catalog, Change, Entity};
@@ -24,9 +26,6 @@ use crate::last_owed::Age;
 use crate::owed::{Known, owed, today};
 use crate::pool::Reports;
 use crate::resources::{object, problem};
-use answers::{Problem, asked};
-use entities::REASON_CHARS_MAX;
-use entities::{Fields, flag, parsed, text};
 
 /// The most characters of a bank's reference.
 const REFERENCE_CHARS_MAX: usize = 140;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use accounts::Books;
 use accounts::refusal::Refusal;
+use answers::{Problem, asked};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use rand::RngExt;
@@ -23,8 +24,6 @@ use shared::time::{Span, Timestamp};
 use shared::zone::Zone;
 
 use crate::context::Console;
-use answers::Problem;
-use answers::asked;
 
 pub(crate) use close::close;
 pub(crate) use file::file;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use answers::{Problem, asked};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use entities::{Fields, language, text};
 use live::clock;
 use people::{LinkError, PASSWORD_CHARS, Signer};
 use serde_json::{Value, json};
@@ -22,9 +24,6 @@ use crate::context::Console;
 use crate::guesses::Client;
 use crate::resources::{object, problem};
 use crate::shown::{role_and_holder, show};
-use answers::{Problem, asked};
-use entities::language;
-use entities::{Fields, text};
 
 /// `POST /api/v1/people/{id}/sign-in-link`.
 pub(crate) async fn make_link(
@@ -52,7 +51,7 @@ pub(crate) async fn end(
     let person = named(&console.live.read(), &id)?;
     let change = |person: &Person, now| Person { sign_ins_from: now, ..person.clone() };
     let person = change_person(&console, by, person.id, change).await?;
-    Ok(Json(show(&Entity::Person(person), &console.live.read())))
+    Ok(Json(show(&Entity::Person(person), &console.live.read(), &[])))
 }
 
 /// `POST /api/v1/sign-ins`.
@@ -123,10 +122,9 @@ async fn by_password(console: &Console, email: &str, password: String) -> Result
         catalog.people.values().find(has_it).map(|person| person.as_ref().clone())
     };
     let hash = person.as_ref().and_then(|person| person.password.clone());
-    let is_right =
-        console.tries.one_at_a_time(move || people::is_right(&password, hash.as_deref()));
-    let person = person.filter(|_| true).zip(is_right.await?.then_some(()));
-    let (person, ()) = person.ok_or_else(Problem::wrong_password)?;
+    let is_right = move || people::is_right(&password, hash.as_deref());
+    let is_right = console.tries.one_at_a_time(is_right).await?;
+    let person = person.filter(|_| is_right).ok_or_else(Problem::wrong_password)?;
     console.tries.forget(&key);
     let change = |person: &Person, now| Person { signed_in_at: Some(now), ..person.clone() };
     change_person(console, By::Person(person.id), person.id, change).await

@@ -3,6 +3,7 @@
 //! SECURITY: on a host that people reach over the internet the cookie is bound to that very host
 //! (`__Host-`) and to HTTPS. Loopback has no HTTPS, and a name of its own for the cookie.
 
+use answers::Problem;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use live::clock;
 use people::{Asked, is_ours};
@@ -13,7 +14,6 @@ use shared::time::Timestamp;
 use crate::caller::{Caller, look_up};
 use crate::context::Console;
 use crate::hosts;
-use answers::Problem;
 
 /// The name of the cookie over HTTPS, and on loopback.
 const NAMES: [&str; 2] = ["__Host-afterclick", "afterclick-local"];

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
+use answers::Problem;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use people::Signer;
 
 use super::api::{by_link, issued_at};
 use super::cookie::{self, check_origin};
 use crate::caller::{CameFrom, slow_down};
 use crate::context::Console;
-use answers::Problem;
-use people::Signer;
 
 /// `GET /sign-in/{link}`.
 pub(crate) async fn show(
