@@ -80,9 +80,8 @@ fn table(asked: &Asked) -> Result<Option<Separator>, Problem> {
         .map(|name| Separator::named(name).ok_or_else(|| wrong("separator", "expected , or ;")));
     let separator = separator.transpose()?;
     match asked.format.as_deref() {
-        None => Ok(separator),
-        Some("json") if separator.is_none() => Ok(None),
-        Some("json") => Err(wrong("separator", "goes with format=csv")),
+        None | Some("json") if separator.is_none() => Ok(None),
+        None | Some("json") => Err(wrong("separator", "only a CSV has one: add format=csv")),
         Some("csv") => Ok(Some(separator.unwrap_or_default())),
         Some(other) => Err(wrong("format", format!("`{other}`: expected json or csv"))),
     }
