@@ -1,6 +1,7 @@
 //! Entities of the catalog: show, create, change, import.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use answers::Problem;
 use answers::table::{self, Row};
@@ -20,6 +21,8 @@ use shared::catalog::{Answered, Archive, By, Catalog, Change, Entity, RequestId,
 use shared::json::repaired;
 
 use crate::caller::Author;
+use tokio::time::sleep;
+
 use crate::context::Console;
 use crate::pool::Reports;
 use crate::rights::{Reach, check_change, cut};
@@ -145,6 +148,10 @@ pub(crate) async fn change(
     Ok(Json(answer).into_response())
 }
 
+/// How long a change waits until every record is counted, and how often it looks.
+const COUNTING_WAIT: Duration = Duration::from_secs(10);
+const COUNTING_PAUSE: Duration = Duration::from_millis(5);
+
 /// Fields of a campaign that stay as they are once there are orders or leads.
 const UNTIL_EARNED: [&str; 3] = ["window_days", "hold_days", "minimum_payout"];
 
@@ -159,9 +166,13 @@ async fn has_earned(
     let asks = kind == Kind::Campaign && UNTIL_EARNED.iter().any(|name| sent.contains_key(*name));
     let Some(campaign) = id.parse().ok().filter(|_| asks) else { return Ok(true) };
     let state = console.hot_state().await?.clone();
-    if !console.is_up_to_date() {
-        // An order that is not counted yet must not be overlooked.
-        return Err(Problem::busy("records that are not counted yet"));
+    // An order that is not counted yet must not be overlooked.
+    let asked_at = Instant::now();
+    while !console.is_up_to_date() {
+        if asked_at.elapsed() > COUNTING_WAIT {
+            return Err(Problem::busy("records that are not counted yet"));
+        }
+        sleep(COUNTING_PAUSE).await;
     }
     let look = move || figures::has_earned(&state, campaign);
     reports.run(move || look().map_err(|error| Problem::no_figures(&error))).await
