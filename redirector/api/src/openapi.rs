@@ -119,7 +119,7 @@ fn parameter(wanted: &Parameter) -> ParameterBuilder {
         .parameter_in(place)
         .required(required)
         .description(Some(wanted.says))
-        .schema(Some(form(wanted.form, Use::Answer)))
+        .schema(Some(form(wanted.form, Use::Change)))
 }
 
 fn idempotency_key() -> ParameterBuilder {

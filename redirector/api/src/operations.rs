@@ -127,11 +127,11 @@ fn of_kind(kind: Kind) -> Vec<Operation> {
 
 fn visitor() -> [Parameter; 5] {
     [
-        query("user_agent", Form::Word, "The visitor's user agent."),
+        query("user_agent", Form::Text(1_000), "The visitor's user agent."),
         query("country", Form::Text(2), "The visitor's country: ISO 3166-1, two letters."),
-        query("language", Form::Word, "The visitor's `Accept-Language`."),
+        query("language", Form::Text(200), "The visitor's `Accept-Language`."),
         query("at", Form::Time, "When the visitor comes. Default: now."),
-        query("query", Form::Word, "The query of the visitor's address."),
+        query("query", Form::Text(2_000), "The query of the visitor's address."),
     ]
 }
 

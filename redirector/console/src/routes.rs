@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use answers::Problem;
 use answers::asked::wrong;
-use api::{Call, Operation, Place, Scope, Verb};
+use api::{Call, Form, Operation, Place, Scope, Verb};
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::header;
@@ -14,7 +14,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router};
-use shared::catalog::Role;
+use shared::catalog::{By, Role};
 
 use crate::context::Console;
 use crate::{
@@ -98,22 +98,32 @@ fn handler(operation: &Operation) -> MethodRouter<Arc<Console>> {
     }
 }
 
-/// Lets a request through when the role of its token may ask.
+/// Lets a request through when its role may ask.
+///
+/// SECURITY: a merchant's or influencer's token only reads, since it is given to programs that show
+/// figures. Where money goes, the person alone may say, who signed in.
 async fn admit(
     State(operation): State<Arc<Operation>>,
     Extension(role): Extension<Role>,
+    Extension(by): Extension<By>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if operation.scope.admits(role) {
-        return Ok(next.run(request).await);
+    let (name, who) = (&operation.name, operation.scope.says());
+    if !operation.scope.admits(role) {
+        return Err(Problem::forbidden(format!("`{name}` is for: {who}")));
     }
-    let who = operation.scope.says();
-    Err(Problem::forbidden(format!("`{}` is for: {who}", operation.name)))
+    let only_reads = role != Role::Admin && !matches!(by, By::Person(_));
+    if only_reads && operation.verb != Verb::Get {
+        let way_out = "sign in as the person whose it is";
+        return Err(Problem::forbidden(format!("this access token only reads; {way_out}")));
+    }
+    Ok(next.run(request).await)
 }
 
-/// Lets a request through when its address has only parameters that it takes, each once. A parameter
-/// that nobody reads is a mistake: its sender believes that it counts.
+/// Lets a request through when its address has only parameters that it takes, each once, and texts of
+/// the length that the description names. A parameter that nobody reads is a mistake: its sender
+/// believes that it counts.
 async fn check_parameters(
     State(operation): State<Arc<Operation>>,
     request: Request,
@@ -121,9 +131,9 @@ async fn check_parameters(
 ) -> Result<Response, Problem> {
     let query = request.uri().query().unwrap_or_default();
     let mut seen = HashSet::new();
-    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let of_query = operation.parameters.iter().filter(|known| known.place == Place::Query);
-        if !of_query.clone().any(|known| known.name == name) {
+        let Some(known) = of_query.clone().find(|known| known.name == name) else {
             let known: Vec<_> = of_query.map(|known| known.name).collect();
             return Err(wrong(
                 &name,
@@ -132,12 +142,22 @@ async fn check_parameters(
                     known => format!("no such parameter; there are {}", known.join(", ")),
                 },
             ));
-        }
+        };
         if !seen.insert(name.clone()) {
             return Err(wrong(&name, "stands twice"));
         }
+        if let Form::Text(most) = known.form
+            && !is_text(&value, most)
+        {
+            return Err(wrong(&name, format!("expected a text of 1 to {most} characters")));
+        }
     }
     Ok(next.run(request).await)
+}
+
+/// Returns whether a text has something to be seen, and no more characters than it may have.
+fn is_text(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && text.chars().any(|c| !c.is_whitespace())
 }
 
 /// `GET /api/v1/openapi.json`. It is made once.

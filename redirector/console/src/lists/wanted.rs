@@ -16,9 +16,6 @@ use super::entries::entity_id;
 use super::order::{Key, Sort, read_cursor};
 use crate::rights::Reach;
 
-/// The most characters of a text that is looked for.
-const TEXT_CHARS_MAX: usize = 200;
-
 /// What a list is asked for. Which of these a kind has, its operation says.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +60,7 @@ impl Wanted {
         catalog: &Catalog,
     ) -> Result<Self, Problem> {
         let sort = Sort::read(asked.sort.as_deref())?;
-        let text = asked.q.as_deref().map(Text::read).transpose()?;
+        let text = asked.q.as_deref().map(Text::read);
         let cursor = asked.cursor.as_deref().filter(|cursor| !cursor.is_empty());
         let after = cursor.map(|cursor| {
             let read = read_cursor(cursor, kind).filter(|key| sort.by_name == key.is_name());
@@ -239,13 +236,9 @@ struct Text {
 }
 
 impl Text {
-    fn read(text: &str) -> Result<Self, Problem> {
-        if !(1..=TEXT_CHARS_MAX).contains(&text.chars().count()) || text.trim().is_empty() {
-            let expected = format!("expected a text of 1 to {TEXT_CHARS_MAX} characters");
-            return Err(wrong("q", expected));
-        }
+    fn read(text: &str) -> Self {
         let ascii = AhoCorasick::builder().ascii_case_insensitive(true).build([text]).ok();
-        Ok(Self { folded: text.to_lowercase(), ascii: ascii.filter(|_| text.is_ascii()) })
+        Self { folded: text.to_lowercase(), ascii: ascii.filter(|_| text.is_ascii()) }
     }
 
     fn is_in(&self, text: &str) -> bool {

@@ -10,9 +10,6 @@ use shared::order::fold_name;
 
 use crate::wrong::Wrong;
 
-/// The most characters of a name that is looked for.
-const NAME_CHARS_MAX: usize = 200;
-
 /// Reads the texts of an address one by one, and keeps every mistake.
 pub(crate) struct Reader<'c> {
     pub(crate) catalog: &'c Catalog,
@@ -60,10 +57,8 @@ impl Reader<'_> {
         if let Role::Influencer(_) = self.role {
             return self.wrong(field, "this access token sees neither ids nor names of orders");
         }
-        if fold_name(text).is_empty() || text.chars().count() > NAME_CHARS_MAX {
-            let expected =
-                format!("expected an order's id or number, of at most {NAME_CHARS_MAX} characters");
-            return self.wrong(field, expected);
+        if fold_name(text).is_empty() {
+            return self.wrong(field, format!("`{text}`: expected an order's id or number"));
         }
         Some(text.to_owned())
     }
