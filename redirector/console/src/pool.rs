@@ -23,6 +23,8 @@ use answers::Problem;
 const THREADS: usize = 4;
 /// Requests to the API that may be under way at once.
 const REQUESTS_MAX: usize = 64;
+/// Requests of nobody yet, such as sign-ins, that may be under way at once.
+const OPEN_REQUESTS_MAX: usize = 8;
 /// Reports that read the hot state at once.
 const REPORTS_AT_ONCE: usize = 4;
 /// Reports that read the hot state or wait for their turn.
@@ -50,6 +52,13 @@ impl Pool {
             .build()?;
         let handle = runtime.handle().clone();
         Ok((Self { handle, requests: Arc::new(Semaphore::new(REQUESTS_MAX)) }, runtime))
+    }
+
+    /// Returns the same threads with places of their own: who is nobody yet must not take the places
+    /// of those who are somebody.
+    pub(crate) fn apart(&self) -> Self {
+        let requests = Arc::new(Semaphore::new(OPEN_REQUESTS_MAX));
+        Self { handle: self.handle.clone(), requests }
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn check_change(sent: &Map<String, Value>, fields: &mut Fields, kind:
     for (name, value) in sent {
         let Some(field) = field(kind, name) else { continue };
         if role != Role::Admin && !field.is_changed_by(role) {
-            fields.fault(name, "cannot be changed with this access token");
+            fields.fault(name, "is not yours to change; the agency may");
         } else if value.is_null() && field.want != Want::Derived && !field.clears {
             fields.fault(name, "cannot be cleared; leave it out to keep it");
         }

@@ -33,6 +33,9 @@ use crate::{auth, health, metrics, pool, sign_in};
 /// Bytes of a request's body; an import of half a million links fits.
 const BODY_BYTES_MAX: usize = 48 * 1024 * 1024;
 
+/// Bytes of the body of a request of nobody yet: a sign-in.
+const OPEN_BODY_BYTES_MAX: usize = 8 * 1024;
+
 /// How long a connection may take to send a request's head, idle time included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a request may take in all; an import of half a million links needs some seconds.
@@ -52,22 +55,26 @@ const GIVE_BACK_BYTES: usize = 1024 * 1024;
 fn router(console: Arc<Console>, pool: Pool) -> Router {
     let (known, open) = routes();
     let reports = Reports::default();
-    let on_the_pool = |routes: Router<Arc<Console>>| {
+    let on_the_pool = |routes: Router<Arc<Console>>, pool: Pool, body_bytes_max| {
         routes
-            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(DefaultBodyLimit::max(body_bytes_max))
             .layer(Extension(reports.clone()))
-            .layer(middleware::from_fn_with_state(pool.clone(), pool::run_elsewhere))
+            .layer(middleware::from_fn_with_state(pool, pool::run_elsewhere))
     };
+    let apart = pool.apart();
     // Who guesses tokens must not take the places of those who have one.
     let identify = middleware::from_fn_with_state(Arc::clone(&console), auth::identify);
-    let api = on_the_pool(known)
+    let api = on_the_pool(known, pool, BODY_BYTES_MAX)
         .layer(identify)
-        .merge(on_the_pool(open))
+        .merge(on_the_pool(open, apart.clone(), OPEN_BODY_BYTES_MAX))
         .layer(middleware::from_fn(limit_time));
+    let pages = Router::new().route("/sign-in/{link}", get(sign_in::show).post(sign_in::open));
+    let pages =
+        on_the_pool(pages, apart, OPEN_BODY_BYTES_MAX).layer(middleware::from_fn(limit_time));
     let routes = Router::new()
         .nest("/api/v1", api)
+        .merge(pages)
         .route("/", get(|| async { Html(include_str!("start.html")) }))
-        .route("/sign-in/{link}", get(sign_in::show).post(sign_in::open))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))
@@ -92,7 +99,8 @@ async fn guard(mut response: Response) -> Response {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // With `no-referrer` a browser would hide from us that our own page sends a form.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 

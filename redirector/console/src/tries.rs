@@ -5,9 +5,11 @@
 //! person can still sign in by an address that an administrator makes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use shared::id::PersonId;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -16,15 +18,36 @@ use answers::Problem;
 /// Tries an hour for one account.
 const TRIES_MAX: u32 = 10;
 const HOUR: Duration = Duration::from_secs(3600);
-/// Accounts that are told apart. More at once are guesses, and those that tried least go first.
-const ACCOUNTS_MAX: usize = 10_000;
+/// Places in which tries for addresses that nobody has are counted, so that they get the same
+/// answers and take no memory.
+const UNKNOWN: usize = 4096;
 /// Passwords that are hashed at once: each takes 19 MiB.
 const AT_ONCE: usize = 2;
 
+/// Whose password is tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Account<'a> {
+    Of(PersonId),
+    /// An address that nobody has.
+    Unknown(&'a str),
+}
+
+/// How many tries there were, and since when.
+type Count = (u32, Instant);
+
 /// The tries of all accounts.
 pub struct Tries {
-    of: Mutex<HashMap<String, (u32, Instant)>>,
+    of: Mutex<Counts>,
     turns: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// There are no more entries than people.
+    people: HashMap<PersonId, Count>,
+    /// By a hash that nobody can foresee.
+    unknown: HashMap<usize, Count>,
+    hasher: RandomState,
 }
 
 impl Default for Tries {
@@ -35,12 +58,16 @@ impl Default for Tries {
 
 impl Tries {
     /// Counts a try, and returns whether it may be made.
-    pub(crate) fn admit(&self, account: &str, now: Instant) -> bool {
-        let mut all = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= ACCOUNTS_MAX {
-            all.retain(|_, (tries, since)| *tries > 1 && now.duration_since(*since) < HOUR);
-        }
-        let (tries, since) = all.entry(account.to_owned()).or_insert((0, now));
+    pub(crate) fn admit(&self, account: Account<'_>, now: Instant) -> bool {
+        let mut counts = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tries, since) = match account {
+            Account::Of(person) => counts.people.entry(person).or_insert((0, now)),
+            Account::Unknown(address) => {
+                let hash = counts.hasher.hash_one(address.to_lowercase());
+                let place = usize::try_from(hash).unwrap_or(0) % UNKNOWN;
+                counts.unknown.entry(place).or_insert((0, now))
+            }
+        };
         if now.duration_since(*since) >= HOUR {
             (*tries, *since) = (0, now);
         }
@@ -48,9 +75,9 @@ impl Tries {
         *tries <= TRIES_MAX
     }
 
-    /// Forgets the tries of an account whose password was right.
-    pub(crate) fn forget(&self, account: &str) {
-        self.of.lock().unwrap_or_else(PoisonError::into_inner).remove(account);
+    /// Forgets the tries of a person whose password was right.
+    pub(crate) fn forget(&self, person: PersonId) {
+        self.of.lock().unwrap_or_else(PoisonError::into_inner).people.remove(&person);
     }
 
     /// Runs what hashes a password, on a thread that may take its time.
@@ -79,23 +106,31 @@ mod tests {
     #[test]
     fn ten_tries_an_hour_are_made_for_an_account() {
         let (tries, now) = (Tries::default(), Instant::now());
-        for n in 1..=12 {
-            assert_eq!(tries.admit("anna", now), n <= 10, "{n}");
+        let [anna, ben] = [1, 2].map(PersonId::from_bits);
+        for account in [Account::Of(anna), Account::Unknown("nobody@agency.example")] {
+            for n in 1..=12 {
+                assert_eq!(tries.admit(account, now), n <= 10, "{n}");
+            }
+            assert!(tries.admit(account, now + HOUR));
         }
-        assert!(tries.admit("ben", now), "others have their own");
-        assert!(tries.admit("anna", now + HOUR));
-        tries.forget("anna");
+        assert!(tries.admit(Account::Of(ben), now), "others have their own");
+        tries.forget(anna);
         for _ in 1..=10 {
-            assert!(tries.admit("anna", now));
+            assert!(tries.admit(Account::Of(anna), now));
         }
+        let other_case = Account::Unknown("Nobody@Agency.example");
+        assert!((2..=10).all(|_| tries.admit(other_case, now + HOUR)));
+        assert!(!tries.admit(other_case, now + HOUR), "it is the same address");
     }
 
     #[test]
-    fn guesses_at_many_accounts_take_no_more_memory() {
+    fn guesses_at_any_number_of_addresses_take_no_more_memory() {
         let (tries, now) = (Tries::default(), Instant::now());
-        for n in 0..2 * ACCOUNTS_MAX {
-            tries.admit(&n.to_string(), now);
+        for n in 0..50_000 {
+            let address = (n / 3).to_string();
+            tries.admit(Account::Unknown(&address), now);
         }
-        assert!(tries.of.lock().unwrap().len() <= ACCOUNTS_MAX);
+        let counts = tries.of.lock().unwrap();
+        assert!(counts.unknown.len() <= UNKNOWN && counts.people.is_empty());
     }
 }

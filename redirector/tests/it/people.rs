@@ -188,7 +188,7 @@ async fn somebody_sees_what_is_their_merchants_and_is_out_when_archived() {
     let secret = r#"{"webhook_secret":"another-secret-of-the-shop"}"#;
     assert_eq!(ask(Method::PATCH, &path, secret).await.status, 200);
     let answer = ask(Method::PATCH, &path, r#"{"name":"Mine"}"#).await;
-    assert!(answer.status == 422 && answer.body.contains("this access token"), "{}", answer.body);
+    assert!(answer.status == 422 && answer.body.contains("not yours to change"), "{}", answer.body);
 
     let change = json!({ "archived": true }).to_string();
     let path = format!("/api/v1/people/{kim}");

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use api::{Operation, operations};
+use api::{Operation, Verb, operations};
 use harness::{Answer, http};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -24,7 +24,8 @@ enum Gets {
 
 use Gets::{In, Nothing, Out};
 
-/// The merchant, the influencer, the other merchant, the other influencer. The agency is always in.
+/// The merchant, the influencer, the other merchant, the other influencer, as people who are signed
+/// in. A token of theirs only reads. The agency is always in.
 const TABLE: &[(&str, [Gets; 4])] = &[
     ("merchants_list", [In, Out, In, Out]),
     ("merchants_show", [In, Out, Nothing, Out]),
@@ -93,9 +94,8 @@ const TABLE: &[(&str, [Gets; 4])] = &[
     ("history_list", [Out, Out, Out, Out]),
     ("history_undo", [Out, Out, Out, Out]),
     ("me_show", [In, In, In, In]),
-    // A token is no person.
-    ("me_change", [Out, Out, Out, Out]),
-    ("me_password", [Out, Out, Out, Out]),
+    ("me_change", [In, In, In, In]),
+    ("me_password", [In, In, In, In]),
 ];
 
 /// The operations that ask for no token.
@@ -108,7 +108,9 @@ const OF_ALPHA: [&str; 5] = ["Shop", "Autumn", "anna", "ANNA15", "shop.test"];
 struct World {
     stage: Stage,
     ids: HashMap<&'static str, String>,
-    callers: [String; 4],
+    /// Tokens and sign-ins of the four of the table.
+    tokens: [String; 4],
+    sign_ins: [String; 4],
 }
 
 impl World {
@@ -161,12 +163,28 @@ impl World {
             let token = make("tokens", json!({ "role": role, "for": of })).await;
             format!("Bearer {}", token["token"].as_str().unwrap())
         };
-        let callers = [
-            caller("merchant", &json!(stage.merchant)).await,
-            caller("influencer", &json!(stage.influencer)).await,
-            caller("merchant", &other["id"]).await,
-            caller("influencer", &ben["id"]).await,
+        let signed_in = async |role: &str, of: &Value| {
+            let person = make("people", json!({ "name": "P", "role": role, "for": of })).await;
+            let link = text(&person["sign_in"]).rsplit('/').next().unwrap().to_owned();
+            let body = json!({ "link": link }).to_string();
+            let path = "/api/v1/sign-ins";
+            let answer = http::send(product.admin, Method::POST, path, &[], body).await.unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.header("set-cookie").split(';').next().unwrap().to_owned()
+        };
+        let (own, anna) = (json!(stage.merchant), json!(stage.influencer));
+        let four = [
+            ("merchant", &own),
+            ("influencer", &anna),
+            ("merchant", &other["id"]),
+            ("influencer", &ben["id"]),
         ];
+        let (mut tokens, mut sign_ins) = (vec![], vec![]);
+        for (role, of) in four {
+            tokens.push(caller(role, of).await);
+            sign_ins.push(signed_in(role, of).await);
+        }
+        let [tokens, sign_ins] = [tokens, sign_ins].map(|four| four.try_into().unwrap());
         let ids = HashMap::from([
             ("merchants", stage.merchant.clone()),
             ("influencers", stage.influencer.clone()),
@@ -180,7 +198,7 @@ impl World {
             ("people", text(&person["id"])),
             ("payouts", text(&payout["id"])),
         ]);
-        Self { ids, callers, stage }
+        Self { ids, tokens, sign_ins, stage }
     }
 
     /// Returns the address of an operation whose subject is Alpha's.
@@ -199,15 +217,11 @@ impl World {
         format!("/api/v1{path}{query}")
     }
 
-    async fn ask(&self, operation: &Operation, authorization: Option<&str>) -> Answer {
+    async fn ask(&self, operation: &Operation, headers: &[(&str, &str)]) -> Answer {
         let method: Method = operation.verb.as_str().parse().unwrap();
-        let headers: Vec<_> =
-            authorization.into_iter().map(|value| ("authorization", value)).collect();
         let body = if method == Method::GET { "" } else { "{}" };
         let path = self.path(operation);
-        http::send(self.stage.product.admin, method, &path, &headers, body.to_owned())
-            .await
-            .unwrap()
+        http::send(self.stage.product.admin, method, &path, headers, body.to_owned()).await.unwrap()
     }
 }
 
@@ -231,13 +245,21 @@ async fn every_operation_admits_whom_the_table_names() {
             continue;
         }
         let row = table.get(name).unwrap_or_else(|| panic!("`{name}` has no row in the table"));
-        for (caller, (authorization, expected)) in world.callers.iter().zip(row).enumerate() {
-            let answer = world.ask(&operation, Some(authorization)).await;
-            if gets(&answer) != *expected {
-                wrong.push(format!("{name}, caller {caller}: {} {}", answer.status, answer.body));
+        for (caller, expected) in row.iter().enumerate() {
+            let of_token = if operation.verb == Verb::Get { *expected } else { Out };
+            let token = [("authorization", world.tokens[caller].as_str())];
+            let sign_in = world.sign_ins[caller].as_str();
+            let person = [("cookie", sign_in), ("sec-fetch-site", "same-origin")];
+            for (who, headers, expected) in
+                [("token", &token[..], of_token), ("person", &person[..], *expected)]
+            {
+                let answer = world.ask(&operation, headers).await;
+                let said = format!("{name}, {who} {caller}: {} {}", answer.status, answer.body);
+                let leaks = caller > 1 && OF_ALPHA.iter().any(|word| answer.body.contains(word));
+                if gets(&answer) != expected || leaks {
+                    wrong.push(said);
+                }
             }
-            let leaked = OF_ALPHA.iter().find(|word| caller > 1 && answer.body.contains(**word));
-            wrong.extend(leaked.map(|word| format!("{name}, caller {caller}: says {word}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -263,7 +285,8 @@ async fn nobody_is_in_without_a_token_that_counts() {
     for operation in operations().iter().filter(|of| !OPEN.contains(&of.name.as_str())) {
         // Wrong tokens are slowed, so each operation meets one of them.
         let caller = callers[operation.name.len() % callers.len()].as_deref();
-        let answer = world.ask(operation, caller).await;
+        let headers: Vec<_> = caller.map(|value| ("authorization", value)).into_iter().collect();
+        let answer = world.ask(operation, &headers).await;
         assert_eq!(answer.status, 401, "{}: {}", operation.name, answer.body);
     }
 }

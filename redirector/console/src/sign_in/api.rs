@@ -24,6 +24,7 @@ use crate::context::Console;
 use crate::guesses::Client;
 use crate::resources::{object, problem};
 use crate::shown::{role_and_holder, show};
+use crate::tries::Account;
 
 /// `POST /api/v1/people/{id}/sign-in-link`.
 pub(crate) async fn make_link(
@@ -109,23 +110,23 @@ pub(crate) async fn by_link(console: &Console, link: &str) -> Result<Person, Pro
 /// Signs a person in by a password. For an address that nobody has, and for a person without a
 /// password, it takes as long and says the same.
 async fn by_password(console: &Console, email: &str, password: String) -> Result<Person, Problem> {
-    let key = email.to_lowercase();
-    if !console.tries.admit(&key, Instant::now()) {
-        return Err(Problem::too_many_tries());
-    }
     let person = {
         let catalog = console.live.read();
         let has_it = |person: &&Arc<Person>| {
             let theirs = person.email.as_deref();
             !person.archived && theirs.is_some_and(|theirs| theirs.eq_ignore_ascii_case(email))
         };
-        catalog.people.values().find(has_it).map(|person| person.as_ref().clone())
+        catalog.people.values().find(has_it).cloned()
     };
+    let account = person.as_ref().map_or(Account::Unknown(email), |of| Account::Of(of.id));
+    if !console.tries.admit(account, Instant::now()) {
+        return Err(Problem::too_many_tries());
+    }
     let hash = person.as_ref().and_then(|person| person.password.clone());
     let is_right = move || people::is_right(&password, hash.as_deref());
     let is_right = console.tries.one_at_a_time(is_right).await?;
     let person = person.filter(|_| is_right).ok_or_else(Problem::wrong_password)?;
-    console.tries.forget(&key);
+    console.tries.forget(person.id);
     let change = |person: &Person, now| Person { signed_in_at: Some(now), ..person.clone() };
     change_person(console, By::Person(person.id), person.id, change).await
 }
@@ -228,8 +229,7 @@ pub(crate) async fn set_password(
     let (Some(new), []) = (new, &faults[..]) else { return Err(Problem::of_faults(faults)) };
     let held = console.live.read().people.get(&id).and_then(|person| person.password.clone());
     if let Some(held) = held {
-        let key = id.to_string();
-        if !console.tries.admit(&key, Instant::now()) {
+        if !console.tries.admit(Account::Of(id), Instant::now()) {
             return Err(Problem::too_many_tries());
         }
         let current = current.unwrap_or_default();
@@ -237,7 +237,7 @@ pub(crate) async fn set_password(
         if !console.tries.one_at_a_time(check).await? {
             return Err(asked::wrong("current", "is not the current password"));
         }
-        console.tries.forget(&key);
+        console.tries.forget(id);
     }
     let hashed = console.tries.one_at_a_time(move || people::hash(&new)).await?;
     let hashed = hashed.ok_or_else(|| Problem::internal(&anyhow::anyhow!("no random bits")))?;
