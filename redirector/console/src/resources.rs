@@ -25,7 +25,7 @@ use tokio::time::sleep;
 
 use crate::context::Console;
 use crate::pool::Reports;
-use crate::rights::{Reach, check_change, cut};
+use crate::rights::{check_change, cut, sees};
 use crate::shown::{earlier_on_agency_hosts, show};
 use crate::sign_in;
 
@@ -51,7 +51,7 @@ pub(crate) async fn read(
 /// Returns the entity with an id, if a role may see it. To others it does not exist.
 fn seen(catalog: &Catalog, (kind, role): (Kind, Role), id: &str) -> Result<Entity, Problem> {
     let entity = held(catalog, kind, id)?;
-    let is_seen = Reach::of(role, kind, catalog).has(&entity, catalog);
+    let is_seen = sees(role, &entity, catalog);
     Some(entity).filter(|_| is_seen).ok_or_else(|| missing(id))
 }
 

@@ -16,7 +16,7 @@ use live::{Live, Stop, clock};
 use shared::catalog::{
     Catalog, Change, Entity, Hold, HoldTarget, Merchant, Suspendable, Suspension,
 };
-use shared::id::{CampaignId, InfluencerId, MerchantId};
+use shared::id::{InfluencerId, MerchantId};
 use shared::record::Record;
 
 use crate::model::Position;
@@ -315,12 +315,7 @@ fn recount_after(change: &Change, catalog: &Catalog, projection: &mut Projection
 
 /// Returns the merchants whom an influencer promotes by a link or a coupon.
 fn promoted_by(influencer: InfluencerId, catalog: &Catalog) -> BTreeSet<MerchantId> {
-    let links = catalog.links.iter().filter(|link| link.influencer() == influencer);
-    let coupons = catalog.coupons.values().filter(|coupon| coupon.influencer == influencer);
-    let campaigns: BTreeSet<CampaignId> =
-        links.map(|link| link.campaign()).chain(coupons.map(|coupon| coupon.campaign)).collect();
-    let campaigns = campaigns.into_iter().filter_map(|id| catalog.campaigns.get(&id));
-    campaigns.map(|campaign| campaign.merchant).collect()
+    catalog.campaigns_of(influencer).map(|campaign| campaign.merchant).collect()
 }
 
 /// Returns whether the state has seen records that the journal no longer has, as after a power cut.

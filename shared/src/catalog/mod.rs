@@ -78,6 +78,8 @@ pub struct Catalog {
     /// Answered requests by idempotency key.
     pub requests: HashMap<String, Answered>,
     coupons_by_code: HashMap<String, BTreeSet<CouponId>>,
+    /// The campaigns in which an influencer has, or had, a link or a coupon. Neither ever changes hands.
+    campaigns_by_influencer: HashMap<InfluencerId, BTreeSet<CampaignId>>,
     holds_by_target: HashMap<HoldTarget, BTreeSet<HoldId>>,
     /// Who has or had a domain, by [`reversed`] domain, so that all domains below one stand together.
     domains: BTreeMap<String, BTreeSet<MerchantId>>,
@@ -149,6 +151,7 @@ impl Catalog {
             Entity::Coupon(new) => {
                 put_latest(&mut self.coupons, new.id, new, |e| e.updated_at);
                 self.coupons_by_code.entry(fold_code(&new.code)).or_default().insert(new.id);
+                self.promotes(new.influencer, new.campaign);
             }
             Entity::AccessToken(new) => {
                 let held = self.tokens.entry(new.hash.clone());
@@ -188,10 +191,24 @@ impl Catalog {
         if held.is_none_or(is_later) {
             let merchant = self.campaigns.get(&new.campaign).map(|campaign| campaign.merchant);
             self.links.put(new, merchant);
+            if is_first {
+                self.promotes(new.influencer, new.campaign);
+            }
             if is_first && merchant.is_none() {
                 self.early_links.entry(new.campaign).or_default().push(new.id);
             }
         }
+    }
+
+    fn promotes(&mut self, influencer: InfluencerId, campaign: CampaignId) {
+        self.campaigns_by_influencer.entry(influencer).or_default().insert(campaign);
+    }
+
+    /// Returns the campaigns in which an influencer has a link or a coupon, in order of id. It reads
+    /// no link, however many there are.
+    pub fn campaigns_of(&self, influencer: InfluencerId) -> impl Iterator<Item = &Arc<Campaign>> {
+        let ids = self.campaigns_by_influencer.get(&influencer).into_iter().flatten();
+        ids.filter_map(|id| self.campaigns.get(id))
     }
 
     /// Returns whether something is archived.

@@ -35,6 +35,8 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1000;
 /// How many rows a table has at most.
 const ROWS_MAX: usize = 100_000;
+/// How many entities are shown while changes wait.
+const SHOWN_AT_ONCE: usize = 1000;
 
 /// `GET /api/v1/{kind}`.
 pub(crate) async fn list(
@@ -52,25 +54,39 @@ pub(crate) async fn list(
         Some(_) => ROWS_MAX,
     };
     let wanted = Wanted::read(&asked, (kind, role), &console.live.read())?;
-    let found = find(&console, wanted, limit + 1).await?;
-    let (items, next) = page(found, kind, limit);
-    let catalog = console.live.read();
-    let snapshot = console.live.snapshot().load();
-    let show = |entity| show(entity, &catalog, snapshot.agency_hosts());
-    let shown = items.iter().map(|(_, entity)| cut(show(entity), kind, role));
-    let shown: Vec<Value> = shown.collect();
-    match separator {
-        None => Ok(Json(json!({ "items": shown, "next_cursor": next })).into_response()),
-        Some(_) if next.is_some() => Err(wrong(
-            "format",
-            format!("more than {limit} rows: name fewer by filters, or ask for pages as json"),
-        )),
-        Some(separator) => {
-            let columns = kind.fields().iter().filter(|field| field.is_shown_to(role));
-            let columns: Vec<_> = columns.map(|field| field.name).collect();
-            Ok(cells::table(kind.plural(), &columns, &shown, separator))
+    // Searching takes time, and a table too. It is no report: a hot state that hangs delays no list.
+    let answer = move || {
+        let (items, next) = page(find(&console, &wanted, limit + 1), kind, limit);
+        match separator {
+            Some(_) if next.is_some() => Err(wrong(
+                "format",
+                format!("more than {limit} rows: name fewer by filters, or ask for pages as json"),
+            )),
+            Some(separator) => {
+                let columns = kind.fields().iter().filter(|field| field.is_shown_to(role));
+                let columns: Vec<_> = columns.map(|field| field.name).collect();
+                let rows = shown(&console, &items, (kind, role));
+                Ok(cells::table(kind.plural(), &columns, &rows, separator))
+            }
+            None => {
+                let items = shown(&console, &items, (kind, role));
+                Ok(Json(json!({ "items": items, "next_cursor": next })).into_response())
+            }
         }
+    };
+    spawn_blocking(answer).await.map_err(|error| Problem::internal(&error.into()))?
+}
+
+/// Shows entities. Changes wait while the catalog is read, so many entities let them in between.
+fn shown(console: &Console, items: &[(Key, Entity)], (kind, role): (Kind, Role)) -> Vec<Value> {
+    let snapshot = console.live.snapshot().load();
+    let mut rows = Vec::with_capacity(items.len());
+    for some in items.chunks(SHOWN_AT_ONCE) {
+        let catalog = console.live.read();
+        let show = |entity| show(entity, &catalog, snapshot.agency_hosts());
+        rows.extend(some.iter().map(|(_, entity)| cut(show(entity), kind, role)));
     }
+    rows
 }
 
 /// Returns the separator of a table, if one is asked for.
@@ -88,22 +104,17 @@ fn table(asked: &Asked) -> Result<Option<Separator>, Problem> {
 }
 
 /// Finds the first `count` entities of a list.
-async fn find(
-    console: &Console,
-    wanted: Wanted,
-    count: usize,
-) -> Result<Vec<(Key, Entity)>, Problem> {
+fn find(console: &Console, wanted: &Wanted, count: usize) -> Vec<(Key, Entity)> {
     if wanted.kind != Kind::Link {
-        return Ok(entities(&console.live.read(), &wanted, count));
+        return entities(&console.live.read(), wanted, count);
     }
-    // Searching all links takes time. It runs on another thread, in a copy that costs nothing, so
-    // that no request waits.
+    // There may be millions of links. They are searched in a copy, which costs nothing, so that no
+    // change waits.
     let (all, archived) = {
         let catalog = console.live.read();
         (catalog.links.clone(), archived_links(&catalog))
     };
-    let found = spawn_blocking(move || links(&all, &archived, &wanted, count)).await;
-    found.map_err(|error| Problem::internal(&error.into()))
+    links(&all, &archived, wanted, count)
 }
 
 fn archived_links(catalog: &Catalog) -> Archived {

@@ -14,7 +14,7 @@ use shared::links::LinkRef;
 
 use super::entries::entity_id;
 use super::order::{Key, Sort, read_cursor};
-use crate::rights::Reach;
+use crate::rights::{sees, sees_link};
 
 /// What a list is asked for. Which of these a kind has, its operation says.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,12 +36,10 @@ pub(crate) struct Asked {
 /// What a list holds.
 pub(super) struct Wanted {
     pub(super) kind: Kind,
-    reach: Reach,
+    role: Role,
     merchant: Option<MerchantId>,
     campaign: Option<CampaignId>,
     influencer: Option<InfluencerId>,
-    /// Influencers who promote for the merchant, or in the campaign, that is asked for.
-    promoters: Option<HashSet<InfluencerId>>,
     paused: Option<bool>,
     archived: bool,
     text: Option<Text>,
@@ -70,10 +68,9 @@ impl Wanted {
             })
         });
         let known = Known { role, catalog };
-        let mut wanted = Self {
+        Ok(Self {
             kind,
-            reach: Reach::of(role, kind, catalog),
-            promoters: None,
+            role,
             archived: asked.archived.unwrap_or(false),
             merchant: known.named("merchant", asked.merchant.as_deref(), |id| {
                 catalog.merchants.get(id).map(|m| Entity::Merchant(m.as_ref().clone()))
@@ -88,18 +85,13 @@ impl Wanted {
             text,
             sort,
             after: after.transpose()?,
-        };
-        if kind == Kind::Influencer && (wanted.merchant.is_some() || wanted.campaign.is_some()) {
-            wanted.promoters = Some(promoters(catalog, wanted.merchant, wanted.campaign));
-            (wanted.merchant, wanted.campaign) = (None, None);
-        }
-        Ok(wanted)
+        })
     }
 
     /// Returns whether a link belongs into the list, but for its place.
     pub(super) fn has_link(&self, link: LinkRef<'_>, archived: &Archived) -> bool {
         archived.contains(&link.id()) == self.archived
-            && self.reach.has_link(link)
+            && sees_link(self.role, link)
             && self.merchant.is_none_or(|wanted| link.merchant() == Some(wanted))
             && self.campaign.is_none_or(|wanted| link.campaign() == wanted)
             && self.influencer.is_none_or(|wanted| link.influencer() == wanted)
@@ -114,13 +106,9 @@ impl Wanted {
     /// Returns whether another entity belongs into the list, but for its place.
     pub(super) fn has(&self, entity: &Entity, catalog: &Catalog) -> bool {
         let facts = Facts::of(entity, catalog);
-        let sees_all = matches!(self.reach, Reach::All);
-        let is_promoter = |promoters: &HashSet<InfluencerId>| {
-            facts.influencer.is_some_and(|influencer| promoters.contains(&influencer))
-        };
+        let sees_all = self.role == Role::Admin;
         facts.archived == self.archived
-            && self.reach.has(entity, catalog)
-            && self.promoters.as_ref().is_none_or(is_promoter)
+            && sees(self.role, entity, catalog)
             && self.merchant.is_none_or(|wanted| facts.merchants.contains(&wanted))
             && self.campaign.is_none_or(|wanted| facts.campaigns.contains(&wanted))
             && self.influencer.is_none_or(|wanted| facts.influencer == Some(wanted))
@@ -135,23 +123,6 @@ impl Wanted {
 
 /// Links that are archived.
 pub(super) type Archived = HashSet<LinkId>;
-
-/// Returns the influencers who have a link or a coupon with a merchant, or in a campaign.
-fn promoters(
-    catalog: &Catalog,
-    merchant: Option<MerchantId>,
-    campaign: Option<CampaignId>,
-) -> HashSet<InfluencerId> {
-    let fits = |of: CampaignId| {
-        let known = catalog.campaigns.get(&of);
-        campaign.is_none_or(|wanted| wanted == of)
-            && merchant
-                .is_none_or(|wanted| known.is_some_and(|campaign| campaign.merchant == wanted))
-    };
-    let links = catalog.links.iter().filter(|link| fits(link.campaign()));
-    let coupons = catalog.coupons.values().filter(|coupon| fits(coupon.campaign));
-    links.map(|link| link.influencer()).chain(coupons.map(|coupon| coupon.influencer)).collect()
-}
 
 /// What filters ask of an entity.
 #[derive(Default)]
@@ -187,7 +158,15 @@ impl Facts {
             Entity::Influencer(of) => {
                 let (texts, unseen) =
                     (vec![of.name.clone()], of.email.clone().into_iter().collect());
-                Self { influencer: Some(of.id), texts, unseen, ..Self::default() }
+                let campaigns = || catalog.campaigns_of(of.id);
+                Self {
+                    merchants: campaigns().map(|campaign| campaign.merchant).collect(),
+                    campaigns: campaigns().map(|campaign| campaign.id).collect(),
+                    influencer: Some(of.id),
+                    texts,
+                    unseen,
+                    ..Self::default()
+                }
             }
             Entity::Campaign(of) => Self {
                 merchants: vec![of.merchant],
@@ -266,14 +245,9 @@ impl Known<'_> {
         let Some(text) = text else { return Ok(None) };
         let id: Option<Id> = text.parse().ok();
         let is_seen = |entity: &Entity| {
-            let kind = match entity {
-                Entity::Campaign(_) => Kind::Campaign,
-                Entity::Influencer(_) => Kind::Influencer,
-                _ => Kind::Merchant,
-            };
             // An influencer may name the merchant of their campaigns.
             matches!((self.role, entity), (Role::Influencer(_), Entity::Merchant(_)))
-                || Reach::of(self.role, kind, self.catalog).has(entity, self.catalog)
+                || sees(self.role, entity, self.catalog)
         };
         let id = id.filter(|id| find(id).as_ref().is_some_and(is_seen));
         id.map(Some).ok_or_else(|| wrong(name, format!("`{text}` does not exist")))
